@@ -1,0 +1,108 @@
+/**
+ * Periods and retry waits as data, and the pure predicates over stored instants: is it due, when next.
+ * Every instant is milliseconds since 1970 UTC; every wait is milliseconds.
+ */
+
+export type Instant = number
+
+const SECOND = 1_000
+const MINUTE = 60 * SECOND
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+
+/** What a product may set differently. The defaults are the guide's and the field's. */
+export interface Periods {
+  /** Seconds of use before the box must be registered (guide: 90 days). */
+  readonly evaluationSeconds: number
+  /** From one success to the next renewal of the registration (guide: six months; field: 180 days). */
+  readonly registrationRenewal: number
+  /** From one success to the next authorization while authorized (guide: 30 days). */
+  readonly authorizationRenewal: number
+  /** The same while out of compliance (field: 12 hours). */
+  readonly complianceCheck: number
+  /** How long changes of usage are gathered before they are reported; at most 60 seconds pass. */
+  readonly usageReport: number
+  /** An authority's wish for an earlier contact is followed by at most this much. */
+  readonly suggestionReach: number
+  /** `Retry-After` beyond this is not believed: it is unsigned. */
+  readonly retryAfterCeiling: number
+  /** Warnings before the evaluation ends, in seconds left. */
+  readonly evaluationWarnings: readonly number[]
+}
+
+export const defaultPeriods: Periods = {
+  evaluationSeconds: (90 * DAY) / SECOND,
+  registrationRenewal: 180 * DAY,
+  authorizationRenewal: 30 * DAY,
+  complianceCheck: 12 * HOUR,
+  usageReport: 30 * SECOND,
+  suggestionReach: 3 * DAY,
+  retryAfterCeiling: DAY,
+  evaluationWarnings: [30, 14, 7, 3, 1].map((days) => (days * DAY) / SECOND),
+}
+
+/** Waits after the first, second, … failed attempt; the last one repeats. Short first, then longer, capped. */
+export const retryWaits: readonly number[] = [
+  30 * SECOND,
+  MINUTE,
+  2 * MINUTE,
+  5 * MINUTE,
+  10 * MINUTE,
+  20 * MINUTE,
+  30 * MINUTE,
+  HOUR,
+  2 * HOUR,
+  4 * HOUR,
+]
+
+/** No attempt follows another sooner, however the dice fall. */
+export const SHORTEST_RETRY = 5 * SECOND
+
+/**
+ * When to try again after a failed attempt.
+ *
+ * Full jitter: anywhere between the shortest wait and the table's, decided once and stored, so that ten
+ * thousand boxes whose authority returns do not arrive together and a restart continues the schedule.
+ * `Retry-After` moves it later, up to its ceiling; nothing moves it past the deadline.
+ *
+ * @param failures how many attempts in a row have failed, this one included: 1 or more
+ * @param jitter a random number from 0 up to 1
+ * @param deadline the instant by which an attempt must have been made; null without one
+ */
+export function nextRetryAt(
+  at: Instant,
+  failures: number,
+  jitter: number,
+  options: { retryAfter: number | null; ceiling: number; deadline: Instant | null },
+): Instant {
+  const wait = retryWaits[Math.min(failures, retryWaits.length) - 1] ?? HOUR
+  const jittered = SHORTEST_RETRY + Math.floor(jitter * (wait - SHORTEST_RETRY))
+  const asked = Math.min(Math.max(options.retryAfter ?? 0, 0), options.ceiling)
+  const next = at + Math.max(jittered, asked)
+  if (options.deadline === null || options.deadline <= at) return next
+  return Math.min(next, Math.max(options.deadline - MINUTE, at + SHORTEST_RETRY))
+}
+
+/** Whether an instant that may not be set has come. */
+export const due = (instant: Instant | null, at: Instant): boolean => instant !== null && at >= instant
+
+/**
+ * When to authorize next after a success. An authority may wish for less, by at most the reach; nothing
+ * passes the deadline.
+ */
+export function nextAuthorizationAt(
+  at: Instant,
+  compliant: boolean,
+  periods: Periods,
+  answer: { deadlineAt: Instant; nextContactAt: Instant | null },
+): Instant {
+  const regular = at + (compliant ? periods.authorizationRenewal : periods.complianceCheck)
+  const wished = answer.nextContactAt ?? regular
+  const earliest = Math.max(regular - periods.suggestionReach, at + MINUTE)
+  const next = Math.min(regular, Math.max(wished, Math.min(earliest, regular)))
+  return answer.deadlineAt > at ? Math.min(next, answer.deadlineAt) : next
+}
+
+/** The warnings that lie between two readings of the remaining seconds, largest first. */
+export const warningsCrossed = (before: number, after: number, warnings: readonly number[]): number[] =>
+  warnings.filter((seconds) => before > seconds && after <= seconds && after > 0)

@@ -1,0 +1,5 @@
+/** The statecharts, pure: for embedding, testing, drawing and replaying. */
+export * from './deadlines.ts'
+export { freshContext, smartAgent } from './smart-agent.ts'
+export type * from './smart-agent-types.ts'
+export * from './step.ts'

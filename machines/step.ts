@@ -1,0 +1,122 @@
+import { initialTransition, transition } from 'xstate'
+import type { Instant, Periods } from './deadlines.ts'
+import { smartAgent } from './smart-agent.ts'
+import type { Command, Context, Event, StateWord } from './smart-agent-types.ts'
+
+/** Where the chart stands: its value, and the facts. All of it is plain JSON. */
+export interface Position {
+  readonly value: ChartValue
+  readonly context: Context
+}
+
+/** The value of the parallel chart: one entry an axis, nested where a state has children. */
+export interface ChartValue {
+  readonly registration: AxisValue
+  readonly license: AxisValue
+  readonly link: 'unknown' | 'up' | 'down'
+}
+export type AxisValue = string | { readonly [state: string]: AxisValue }
+
+/** The outcome of one event: the next position, and what is to be done once it is on disk. */
+export interface Step {
+  readonly position: Position
+  readonly commands: readonly Command[]
+}
+
+type Snapshot = ReturnType<typeof smartAgent.resolveState>
+type Action = ReturnType<typeof transition<typeof smartAgent>>[1][number]
+
+/** The first position of a box that was just installed. */
+export function begin(at: Instant, periods?: Periods): Step {
+  const [snapshot, actions] = initialTransition(smartAgent, { at, ...(periods && { periods }) })
+  return { position: positionOf(snapshot), commands: commandsOf(actions) }
+}
+
+/** One event, purely: the same position and event give the same step, always (XState `transition()`). */
+export function step(position: Position, event: Event): Step {
+  const [snapshot, actions] = transition(smartAgent, resolve(position), event)
+  return { position: positionOf(snapshot), commands: commandsOf(actions) }
+}
+
+/** The position as an XState snapshot, for whoever wants its tags, nodes or `can()`. */
+export const resolve = (position: Position): Snapshot =>
+  smartAgent.resolveState({ value: position.value as never, context: position.context })
+
+/** Whether the event would change anything where the chart stands. */
+export const can = (position: Position, event: Event): boolean => resolve(position).can(event)
+
+function positionOf(snapshot: { value: unknown; context: Context }): Position {
+  return { value: snapshot.value as ChartValue, context: snapshot.context }
+}
+
+/** The chart's named actions that are commands; assignments were applied by XState itself. */
+function commandsOf(actions: readonly Action[]): Command[] {
+  return actions.flatMap(({ type, params }): Command[] => {
+    switch (type) {
+      case 'request':
+      case 'forget':
+      case 'notice':
+        return [{ type, params } as Command]
+      case 'noticeWarnings':
+        return (params as { seconds: number[] }).seconds.map((seconds) => ({
+          type: 'notice',
+          params: { notice: 'EVAL_EXPIRED_WARNING', detail: `${Math.round(seconds / 86_400)} days are left` },
+        }))
+      default:
+        return []
+    }
+  })
+}
+
+const WORDS: readonly string[] = [
+  'evaluation',
+  'unregistered',
+  'registered',
+  'authorized',
+  'out-of-compliance',
+  'auth-expired',
+  'reserved',
+] satisfies StateWord[]
+
+const top = (axis: AxisValue): string => (typeof axis === 'string' ? axis : (Object.keys(axis)[0] ?? ''))
+
+/**
+ * The one word for where a box stands: a total function of the chart's value, whose range is the seven
+ * words of the Status document. The license axis holds them as its own states.
+ */
+export function stateWord(value: ChartValue): StateWord {
+  const word = top(value.license)
+  if (!WORDS.includes(word)) throw new RangeError(`the chart has no state ${word}`)
+  return word as StateWord
+}
+
+/** An axis as a path of names: `registering.retrying`. */
+export function axisPath(axis: AxisValue): string {
+  if (typeof axis === 'string') return axis
+  const [name, inner] = Object.entries(axis)[0] ?? ['', '']
+  return inner === '' ? name : `${name}.${axisPath(inner)}`
+}
+
+/** Whether everything may be used, or licence management only: a tag on the states of the license axis. */
+export const fullyFunctional = (position: Position): boolean => resolve(position).hasTag('full')
+
+/**
+ * The next instant at which a TICK would change something: what the runtime may sleep until.
+ * The evaluation is not among them: it is counted in use, by the beat.
+ */
+export function nextDueAt({ context, value }: Position): Instant | null {
+  const license = axisPath(value.license)
+  const registration = axisPath(value.registration)
+  const resting = license.endsWith('.current')
+  const candidates = [
+    context.registration?.expiresAt,
+    registration.endsWith('.retrying') ? context.registering?.nextAttemptAt : null,
+    registration === 'registered.current' || registration === 'registered.renewal-retrying'
+      ? context.renewal.nextAt
+      : null,
+    resting || license.endsWith('.retrying') ? context.authorization.nextAttemptAt : null,
+    resting ? context.usage.reportAt : null,
+    license.startsWith('auth-expired') ? null : context.authorization.deadlineAt,
+  ].filter((at): at is Instant => typeof at === 'number')
+  return candidates.length === 0 ? null : Math.min(...candidates)
+}

@@ -1,0 +1,533 @@
+import { EventEmitter } from 'node:events'
+import { randomUUID } from 'node:crypto'
+import {
+  can,
+  defaultPeriods,
+  type Event,
+  nextDueAt,
+  type Periods,
+  type RequestKind,
+  smartAgent,
+  stateWord,
+} from '../../machines/index.ts'
+import type { Clock } from '../domain/clock.ts'
+import { countSchema } from '../domain/entitlement.ts'
+import { LicensingError } from '../domain/errors.ts'
+import { MINUTE } from '../domain/instant.ts'
+import { conferencing, type ProductProfile } from '../domain/profile.ts'
+import { systemClock } from '../domain/system-clock.ts'
+import { parseToken } from '../protocol/token.ts'
+import {
+  parseAuthorityUrl,
+  type Transport,
+  type TransportSettings,
+  transportSettingsSchema,
+} from '../transports/transport.ts'
+import { ClockGuard, UsedSeconds } from './clock-guard.ts'
+import { CommandRunner, type Settled } from './command-runner.ts'
+import { type Explanation, explain } from './explain.ts'
+import {
+  identitySchema,
+  outstandingSchema,
+  type Product,
+  productSchema,
+  readingSchema,
+  registeringSchema,
+} from './facts.ts'
+import type { Heartbeat } from './heartbeat.ts'
+import { type AgentLogger, silent } from './logger.ts'
+import type { NoticeRecord } from './notices.ts'
+import { describeStatus, functionality, type Status } from './status.ts'
+import { Stepper, type Transition } from './stepper.ts'
+import { AgentStore, type HistoryRow } from './store.ts'
+
+/** How long a caller waits for the first outcome of what it asked for. */
+const PATIENCE = 35_000
+
+export interface OpenOptions {
+  /** The directory that holds the agent's state; this user's alone, mode 0700. */
+  readonly dataDir: string
+  /** The product on this box. Makes the data directory when there is none; checked against it otherwise. */
+  readonly product?: { pid: string; serial: string; version: string; size?: Product['size'] }
+  /** PEM of the root certificate of the authority; replaces the stored one. */
+  readonly trust?: string
+  /** PEM of further anchors for TLS alone, such as a gateway's. */
+  readonly tlsCa?: string
+  /** How to reach the authority; replaces the stored settings. */
+  readonly transport?: TransportSettings
+  /** The entitlement tags of the product; the shipped conferencing server's unless given. */
+  readonly profile?: ProductProfile
+  readonly periods?: Partial<Periods>
+  readonly clock?: Clock
+  readonly logger?: AgentLogger
+  /** Whether time drives the agent by itself. Without it, call `tick()` and `settled()`. Default: true. */
+  readonly heartbeat?: boolean
+  /** A road of the embedder's own, such as a test's: used instead of HTTPS. */
+  readonly connect?: (settings: TransportSettings) => Transport
+}
+
+interface Events {
+  /** The state word, or anything a reader of the status would see, has changed. */
+  state: [status: Status]
+  notice: [notice: NoticeRecord]
+  transition: [transition: Transition]
+}
+
+/**
+ * The licensing agent of one box. Everything it says is on disk before it is said; everything it was asked
+ * to do is done once, or tried again after a crash.
+ */
+export class SmartAgent {
+  /** The statechart this agent runs (XState 5). */
+  readonly machine = smartAgent
+  readonly #store: AgentStore
+  readonly #clock: ClockGuard
+  readonly #stepper: Stepper
+  readonly #runner: CommandRunner
+  readonly #profile: ProductProfile
+  readonly #emitter = new EventEmitter<Events>()
+  readonly #settledEmitter = new EventEmitter<{ settled: [Settled] }>()
+  readonly #connect: ((settings: TransportSettings) => Transport) | undefined
+  #heartbeat: Heartbeat | null = null
+  #transport: Transport | null = null
+  #product: Product
+  #closed = false
+
+  private constructor(store: AgentStore, product: Product, options: OpenOptions) {
+    const clock = options.clock ?? systemClock
+    this.#store = store
+    this.#product = product
+    this.#profile = options.profile ?? conferencing
+    this.#connect = options.connect
+    this.#clock = new ClockGuard(clock, store.read('clock', readingSchema))
+    this.#stepper = new Stepper({
+      store,
+      clock: this.#clock,
+      used: new UsedSeconds(clock),
+      logger: options.logger ?? silent,
+      periods: { ...defaultPeriods, ...options.periods },
+      tell: (transition) => {
+        this.#tell(transition)
+      },
+    })
+    this.#runner = new CommandRunner({
+      store,
+      stepper: this.#stepper,
+      clock: this.#clock,
+      transport: () => this.#road(),
+      settled: (settled) => {
+        this.#sweep()
+        this.#settledEmitter.emit('settled', settled)
+      },
+    })
+  }
+
+  /** Whether an agent lives in that directory. */
+  static exists(dataDir: string): boolean {
+    return AgentStore.exists(dataDir)
+  }
+
+  /**
+   * Makes the data directory of a new box, in evaluation.
+   *
+   * @throws LicensingError DATA_DIR_EXISTS, INVALID_ARGUMENT, TRUST_ANCHOR_INVALID, STORE_UNWRITABLE, STORE_FULL
+   */
+  static async init(options: OpenOptions & { product: NonNullable<OpenOptions['product']> }): Promise<void> {
+    if (AgentStore.exists(options.dataDir)) {
+      throw new LicensingError('DATA_DIR_EXISTS', `There is an agent in ${options.dataDir} already.`)
+    }
+    parseProduct(options.product)
+    if (options.trust !== undefined) await checkAnchor(options.trust)
+    const agent = await SmartAgent.open({ ...options, heartbeat: false }, { charge: false })
+    agent.#stepper.remark('EVAL_START')
+    await agent.close()
+  }
+
+  /**
+   * Opens the agent of a data directory: what was under way goes on where it stood.
+   *
+   * @throws LicensingError DATA_DIR_MISSING, DATA_DIR_LOCKED, DATA_DIR_UNSAFE, STORE_*, INVALID_ARGUMENT,
+   * TRUST_ANCHOR_INVALID, TRANSPORT_URL_INVALID
+   */
+  static async open(options: OpenOptions, { charge = true } = {}): Promise<SmartAgent> {
+    const product = options.product && parseProduct(options.product)
+    if (options.trust !== undefined) await checkAnchor(options.trust)
+    const transport = options.transport && parseSettings(options.transport)
+    const store = AgentStore.open(options.dataDir, { create: product !== undefined })
+    try {
+      const stored = store.read('product', productSchema)
+      const current = stored ?? product
+      if (!current)
+        throw new LicensingError('DATA_DIR_MISSING', `The agent in ${options.dataDir} was never made.`)
+      if (stored && product && (stored.pid !== product.pid || stored.serial !== product.serial)) {
+        throw new LicensingError(
+          'INVALID_ARGUMENT',
+          `The data directory belongs to ${stored.pid}:${stored.serial}.`,
+        )
+      }
+      store.commit(() => {
+        if (!stored) store.write('product', current)
+        if (options.trust !== undefined) store.write('trust', options.trust)
+        if (options.tlsCa !== undefined) store.write('tls-ca', options.tlsCa)
+        if (transport) store.write('transport', transport)
+      })
+      const agent = new SmartAgent(store, current, options)
+      if (charge) agent.tick()
+      agent.#sweep()
+      if (options.heartbeat ?? true) await agent.#start()
+      return agent
+    } catch (thrown) {
+      store.close()
+      throw thrown
+    }
+  }
+
+  async #start(): Promise<void> {
+    const { Heartbeat } = await import('./heartbeat.ts')
+    this.#heartbeat = new Heartbeat(() => {
+      this.tick()
+    })
+    this.#stepper.remark('AGENT_READY')
+    this.#wake()
+  }
+
+  /** Lets the time that passed take effect, and starts on what it made due (one heartbeat). */
+  tick(): void {
+    if (this.#closed) return
+    this.#stepper.tick()
+    this.#wake()
+  }
+
+  /** With a heartbeat, requests run by themselves and the next beat comes when something is due. */
+  #wake(): void {
+    if (!this.#heartbeat || this.#closed) return
+    void this.#runner.run().then(() => {
+      this.#arm()
+    })
+    this.#arm()
+  }
+
+  #arm(): void {
+    if (this.#closed) return
+    const next = nextDueAt(this.#stepper.position)
+    if (next !== null && next - this.#clock.now() < MINUTE) this.#heartbeat?.alarmIn(next - this.#clock.now())
+  }
+
+  /** Runs what is to be done now, and resolves when nothing is under way. Never throws for the network. */
+  async settled(): Promise<void> {
+    await this.#runner.run()
+  }
+
+  /** The Status document. */
+  status(): Status {
+    return describeStatus(this.#stepper.position, {
+      product: this.#product,
+      profile: this.#profile,
+      transport: this.#settings(),
+      authority: this.#store.read('identity', identitySchema)?.authority ?? null,
+      clock: this.#clock.trust(),
+    })
+  }
+
+  /** Why the box is in this state, what it may do, what comes next, and what would change it. */
+  explain(): Explanation {
+    return explain(this.#stepper.position, {
+      now: this.#clock.now(),
+      status: this.status(),
+      change: this.#store.lastChangeTo(stateWord(this.#stepper.position.value)),
+    })
+  }
+
+  /** The newest transitions, oldest first: each with its cause and what it said. */
+  history(limit = 100, after = 0): HistoryRow[] {
+    return this.#store.history(limit, after)
+  }
+
+  /** Whether the product may do that now, and why not. Licence management is always allowed. */
+  allows(action: string): { allowed: boolean; reason: string | null } {
+    const { functionalityReason } = functionality(this.#stepper.position)
+    if (functionalityReason === null || action.startsWith('license-')) return { allowed: true, reason: null }
+    return { allowed: false, reason: functionalityReason }
+  }
+
+  /** The registration token or the force flag of a registration; waits for its first outcome. */
+  async register(token: string, options: { force?: boolean; wait?: boolean } = {}): Promise<Status> {
+    const registered = this.#stepper.position.context.registration !== null
+    if (registered && !options.force) {
+      throw new LicensingError('ALREADY_REGISTERED', 'This box is registered already.')
+    }
+    return this.#register(token, {
+      force: options.force ?? false,
+      again: registered,
+      wait: options.wait ?? true,
+    })
+  }
+
+  /** Registers again, with a new token, keeping the old registration until the new one is there (R-REG-4). */
+  async reregister(token: string, options: { force?: boolean; wait?: boolean } = {}): Promise<Status> {
+    return this.#register(token, { force: options.force ?? false, again: true, wait: options.wait ?? true })
+  }
+
+  async #register(text: string, options: { force: boolean; again: boolean; wait: boolean }): Promise<Status> {
+    parseToken(text)
+    this.#requireRoad()
+    const { force, again } = options
+    const event = (at: number): Event => ({ type: 'REGISTER', at, force, again })
+    if (!can(this.#stepper.position, event(this.#clock.now()))) {
+      throw new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this box is under way.')
+    }
+    // An earlier attempt may have been heard: its key is used again, so that it is the same registration.
+    const earlier = this.#store.read('registering', registeringSchema)
+    const key = earlier ?? (await this.#newKey())
+    const tokenFile = `${randomUUID()}.token`
+    this.#store.secrets.put(tokenFile, text)
+    const outcome = this.#expect(['register', 'authorize'])
+    this.#stepper.step(event, (store) => {
+      store.write('registering', {
+        token: tokenFile,
+        key: key.key,
+        certificateRequest: key.certificateRequest,
+        force,
+      })
+    })
+    return options.wait ? outcome.wait() : outcome.leave()
+  }
+
+  async #newKey(): Promise<{ key: string; certificateRequest: string }> {
+    const { createRequest, generateKey } = await import('../trust/certificates.ts')
+    const key = `${randomUUID()}.key`
+    const pem = await generateKey()
+    this.#store.secrets.put(key, pem)
+    return {
+      key,
+      certificateRequest: await createRequest(pem, `${this.#product.pid}:${this.#product.serial}`),
+    }
+  }
+
+  /** Gives every licence back and ends the registration here, whatever the authority says (R-REG-5). */
+  async deregister(options: { wait?: boolean } = {}): Promise<Status> {
+    return this.#ask((at) => ({ type: 'DEREGISTER', at }), ['deregister'], options.wait ?? true)
+  }
+
+  async renewRegistration(options: { wait?: boolean } = {}): Promise<Status> {
+    return this.#ask((at) => ({ type: 'RENEW_REGISTRATION', at }), ['renew'], options.wait ?? true)
+  }
+
+  async renewAuthorization(options: { wait?: boolean } = {}): Promise<Status> {
+    return this.#ask((at) => ({ type: 'RENEW_AUTHORIZATION', at }), ['authorize'], options.wait ?? true)
+  }
+
+  async #ask(event: (at: number) => Event, kinds: RequestKind[], wait: boolean): Promise<Status> {
+    const { position } = this.#stepper
+    if (!can(position, event(this.#clock.now()))) throw this.#refusal(kinds[0] ?? 'authorize')
+    const outcome = this.#expect(kinds)
+    this.#stepper.step(event)
+    // Giving up an attempt to register asks nobody.
+    if (!this.#store.commands().some(({ kind }) => kinds.includes(kind))) return outcome.leave()
+    return wait ? outcome.wait() : outcome.leave()
+  }
+
+  #refusal(kind: RequestKind): LicensingError {
+    const { registration, registering } = this.#stepper.position.context
+    if (registration === null) {
+      return registering
+        ? new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this box is under way.')
+        : new LicensingError('NOT_REGISTERED', 'This box is not registered.')
+    }
+    return new LicensingError(
+      'NOT_ALLOWED_IN_STATE',
+      `Another request is under way; ${kind} must wait for its outcome.`,
+    )
+  }
+
+  /** Waits for the first outcome of one of the kinds; a registration also waits for its authorization. */
+  #expect(kinds: readonly RequestKind[]): { wait: () => Promise<Status>; leave: () => Status } {
+    let stop = () => {}
+    const outcome = new Promise<LicensingError | null>((resolve) => {
+      const timer = setTimeout(() => {
+        resolve(new LicensingError('TIMED_OUT', 'No outcome came in time; it goes on in the background.'))
+      }, PATIENCE)
+      const left = [...kinds]
+      const listen = ({ kind, failure }: Settled) => {
+        if (kind !== left[0]) return
+        left.shift()
+        if (failure || left.length === 0) resolve(failure)
+      }
+      stop = () => {
+        clearTimeout(timer)
+        this.#settledEmitter.off('settled', listen)
+      }
+      this.#settledEmitter.on('settled', listen)
+    }).finally(() => {
+      stop()
+    })
+    return {
+      leave: () => {
+        stop()
+        this.#wake()
+        return this.status()
+      },
+      wait: async () => {
+        if (this.#heartbeat) this.#wake()
+        else void this.#runner.run()
+        const failure = await outcome
+        if (failure) throw failure
+        return this.status()
+      },
+    }
+  }
+
+  /**
+   * What of a tag is in use now. Reported within 60 seconds, changes gathered (R-AUTH-1).
+   *
+   * @throws LicensingError UNKNOWN_TAG, INVALID_ARGUMENT: nothing is changed
+   */
+  report(tag: string, count: number): void {
+    if (!this.#profile.tags.some((known) => known.tag === tag)) {
+      const known = this.#profile.tags.map((one) => one.tag).join(', ')
+      throw new LicensingError(
+        'UNKNOWN_TAG',
+        `The product has no entitlement tag ${JSON.stringify(tag.slice(0, 64))}; it has ${known}.`,
+      )
+    }
+    const parsed = countSchema.safeParse(count)
+    if (!parsed.success) {
+      throw new LicensingError(
+        'INVALID_ARGUMENT',
+        `The count of ${tag} cannot be used: ${parsed.error.issues[0]?.message ?? ''}.`,
+      )
+    }
+    this.#stepper.step((at) => ({ type: 'USAGE', at, tag, count: parsed.data }))
+    this.#wake()
+  }
+
+  /** Reports changed usage now instead of within the minute: for a process that is about to leave. */
+  async reportNow(): Promise<void> {
+    const { context } = this.#stepper.position
+    if (context.usage.reportAt === null) return
+    const event = (at: number): Event => ({ type: 'RENEW_AUTHORIZATION', at })
+    if (can(this.#stepper.position, event(this.#clock.now()))) this.#stepper.step(event)
+    await this.settled()
+  }
+
+  /**
+   * Sets the road to the authority: checked, saved, in force from the next request on. Connects to nobody.
+   *
+   * @throws LicensingError TRANSPORT_URL_INVALID
+   */
+  setTransport(settings: TransportSettings): TransportSettings {
+    const checked = parseSettings(settings)
+    this.#store.commit(() => {
+      this.#store.write('transport', checked)
+    })
+    this.#transport?.close()
+    this.#transport = null
+    this.#stepper.remark('TRANSPORT_CHANGED', `${checked.kind} ${checked.url}`)
+    return checked
+  }
+
+  /** Installs the root certificate of the authority (PEM). Throws TRUST_ANCHOR_INVALID. */
+  async installTrust(pem: string): Promise<void> {
+    await checkAnchor(pem)
+    this.#store.commit(() => {
+      this.#store.write('trust', pem)
+    })
+    this.#transport?.close()
+    this.#transport = null
+  }
+
+  /** The root certificates this box believes: PEM; null when there are none. */
+  trustAnchor(): string | null {
+    return this.#store.readText('trust')
+  }
+
+  #settings(): TransportSettings | null {
+    return this.#store.read('transport', transportSettingsSchema)
+  }
+
+  #requireRoad(): void {
+    if (!this.#settings())
+      throw new LicensingError('TRANSPORT_NOT_CONFIGURED', 'No way to the authority is set.')
+    if (this.trustAnchor() === null) {
+      throw new LicensingError('TRUST_ANCHOR_MISSING', 'The box has no root certificate of its authority.')
+    }
+  }
+
+  async #road(): Promise<Transport> {
+    this.#requireRoad()
+    if (this.#transport) return this.#transport
+    const settings = this.#settings()
+    if (!settings) throw new LicensingError('TRANSPORT_NOT_CONFIGURED', 'No way to the authority is set.')
+    const anchors = [this.trustAnchor(), this.#store.readText('tls-ca')].filter((pem) => pem !== null)
+    if (this.#connect) this.#transport = this.#connect(settings)
+    else {
+      const { httpsTransport } = await import('../transports/http.ts')
+      this.#transport = httpsTransport(settings, anchors)
+    }
+    return this.#transport
+  }
+
+  /** Listens to what happens; returns how to stop. Called after it is on disk. */
+  on<E extends keyof Events>(event: E, listener: (...args: Events[E]) => void): () => void {
+    this.#emitter.on(event, listener as never)
+    return () => this.#emitter.off(event, listener as never)
+  }
+
+  #tell(transition: Transition): void {
+    for (const notice of transition.notices) this.#emitter.emit('notice', notice)
+    this.#emitter.emit('transition', transition)
+    if (this.#emitter.listenerCount('state') > 0 && transition.event.type !== 'TICK')
+      this.#emitter.emit('state', this.status())
+    else if (stateWord(transition.before.value) !== stateWord(transition.after.value))
+      this.#emitter.emit('state', this.status())
+  }
+
+  /** Removes secrets that nothing names any more: tokens of settled registrations, replaced keys. */
+  #sweep(): void {
+    const registering = this.#store.read('registering', registeringSchema)
+    const names = [
+      registering?.token,
+      registering?.key,
+      this.#store.read('identity', identitySchema)?.key,
+      this.#store.read('outstanding', outstandingSchema)?.key,
+    ]
+    this.#store.secrets.keepOnly(new Set(names.filter((name) => typeof name === 'string')))
+  }
+
+  /** Stops, with everything on disk. A request under way is made again by the next opening. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#heartbeat?.stop()
+    this.#stepper.tick()
+    this.#closed = true
+    this.#runner.stop()
+    this.#transport?.close()
+    await Promise.resolve()
+    this.#store.close()
+  }
+}
+
+function parseProduct(product: NonNullable<OpenOptions['product']>): Product {
+  const parsed = productSchema.safeParse({ size: 'small', ...product })
+  if (parsed.success) return parsed.data
+  const issue = parsed.error.issues[0]
+  throw new LicensingError(
+    'INVALID_ARGUMENT',
+    `The product cannot be used: ${issue?.message ?? ''} (${issue?.path.join('.') ?? ''}).`,
+  )
+}
+
+function parseSettings(settings: TransportSettings): TransportSettings {
+  return { kind: settings.kind, url: parseAuthorityUrl(settings.url) }
+}
+
+async function checkAnchor(pem: string): Promise<void> {
+  const { ChainError, readRoots } = await import('../trust/chain.ts')
+  try {
+    readRoots(pem)
+  } catch (thrown) {
+    if (thrown instanceof ChainError)
+      throw new LicensingError('TRUST_ANCHOR_INVALID', `The trust anchor cannot be used: ${thrown.message}.`)
+    throw thrown
+  }
+}

@@ -1,0 +1,344 @@
+import { randomBytes, randomUUID, X509Certificate } from 'node:crypto'
+import type { Event, Failure, RequestKind } from '../../machines/index.ts'
+import { asLicensingError, LicensingError } from '../domain/errors.ts'
+import type { AuthorizeAccepted, Decision, RegisterAccepted, RenewAccepted } from '../protocol/messages.ts'
+import type { Transport } from '../transports/transport.ts'
+import type { ClockGuard } from './clock-guard.ts'
+import type { OpenedAnswer, Road } from './exchange.ts'
+import {
+  type Identity,
+  identitySchema,
+  type Outstanding,
+  outstandingSchema,
+  productSchema,
+  registeringSchema,
+} from './facts.ts'
+import type { AgentStore, PendingCommand } from './store.ts'
+import type { AlongWith, Stepper } from './stepper.ts'
+
+/** Refusals that say the registration itself is over. */
+const ENDING: readonly string[] = ['INSTANCE_UNKNOWN', 'INSTANCE_REMOVED', 'INSTANCE_REPLACED']
+
+/** The end of one request: the event for the chart, and the facts that go to disk with it. */
+interface Outcome {
+  readonly event: (at: number) => Event
+  readonly along: AlongWith
+  /** What the one who waits is told; null when the request was accepted. */
+  readonly failure: LicensingError | null
+}
+
+/** How an attempt ended, for whoever waits for it. */
+export interface Settled {
+  readonly kind: RequestKind
+  readonly failure: LicensingError | null
+}
+
+/**
+ * Carries out the requests of the chart, one at a time, in the order they were decided. They are on disk
+ * until their outcome is: after a crash they are made again, as the same message.
+ */
+export class CommandRunner {
+  readonly #store: AgentStore
+  readonly #stepper: Stepper
+  readonly #clock: ClockGuard
+  readonly #transport: () => Promise<Transport>
+  readonly #settled: (settled: Settled) => void
+  #running: Promise<void> | null = null
+  #closed = false
+
+  constructor(parts: {
+    store: AgentStore
+    stepper: Stepper
+    clock: ClockGuard
+    transport: () => Promise<Transport>
+    settled: (settled: Settled) => void
+  }) {
+    this.#store = parts.store
+    this.#stepper = parts.stepper
+    this.#clock = parts.clock
+    this.#transport = parts.transport
+    this.#settled = parts.settled
+  }
+
+  /** Starts on what is to be done, unless it is being done. Resolves when nothing is left. */
+  run(): Promise<void> {
+    this.#running ??= this.#drain().finally(() => {
+      this.#running = null
+    })
+    return this.#running
+  }
+
+  /** No further request is begun; the one under way is left to its transport. */
+  stop(): void {
+    this.#closed = true
+  }
+
+  async #drain(): Promise<void> {
+    for (;;) {
+      const [command] = this.#closed ? [] : this.#store.commands()
+      if (!command) return
+      await this.#carryOut(command)
+    }
+  }
+
+  async #carryOut(command: PendingCommand): Promise<void> {
+    let outcome: Outcome | null
+    try {
+      outcome = await this.#request(command.kind)
+    } catch (thrown) {
+      outcome = unreachable(command.kind, asLicensingError(thrown))
+    }
+    if (this.#closed) return
+    // Without an outcome there was nothing left to ask for: the registration ended meanwhile.
+    if (outcome === null)
+      this.#store.commit(() => {
+        this.#store.removeCommand(command.id)
+      })
+    else {
+      const { event, along } = outcome
+      this.#stepper.step(event, (store) => {
+        store.removeCommand(command.id)
+        along(store)
+      })
+    }
+    this.#settled({ kind: command.kind, failure: outcome?.failure ?? null })
+  }
+
+  async #request(kind: RequestKind): Promise<Outcome | null> {
+    if (kind === 'register') return this.#register()
+    const identity = this.#store.read('identity', identitySchema)
+    if (!identity) return null
+    const { sendOutstanding } = await import('./exchange.ts')
+    const road = await this.#road()
+    // What was asked and perhaps not heard is settled first: a sequence has no holes (trust §2).
+    const pending = this.#store.read('outstanding', outstandingSchema)
+    const outstanding =
+      pending && kind !== 'deregister' ? pending : await this.#compose(kind, identity, pending)
+    const keys = {
+      identity: this.#store.secrets.get(identity.key),
+      requested: outstanding.key === null ? null : this.#store.secrets.get(outstanding.key),
+    }
+    const answer = await sendOutstanding(road, outstanding, identity, keys)
+    const outcome = await this.#conclude(outstanding, identity, answer)
+    if (outstanding.kind === kind || this.#closed) return outcome
+    const { event, along } = outcome
+    this.#stepper.step(event, along)
+    this.#settled({ kind: outstanding.kind, failure: outcome.failure })
+    return this.#request(kind)
+  }
+
+  /** A new message, on disk before it is sent. */
+  async #compose(
+    kind: Outstanding['kind'],
+    identity: Identity,
+    skipped: Outstanding | null,
+  ): Promise<Outstanding> {
+    const { body, key } = await this.#body(kind, identity)
+    const sequence = (skipped?.sequence ?? identity.sequence) + 1
+    const outstanding: Outstanding = { kind, messageId: randomUUID(), sequence, body, key }
+    this.#store.commit(() => {
+      this.#store.write('outstanding', outstanding)
+    })
+    return outstanding
+  }
+
+  async #body(
+    kind: Outstanding['kind'],
+    identity: Identity,
+  ): Promise<{ body: Record<string, unknown>; key: string | null }> {
+    switch (kind) {
+      case 'authorize': {
+        const { counts } = this.#stepper.position.context.usage
+        const entitlements = Object.entries(counts)
+          .filter(([, count]) => count > 0)
+          .map(([tag, count]) => ({ tag, count }))
+        return {
+          body: { entitlements, version: this.#store.read('product', productSchema)?.version ?? '' },
+          key: null,
+        }
+      }
+      case 'renew': {
+        const { createRequest, generateKey } = await import('../trust/certificates.ts')
+        const key = `${randomUUID()}.key`
+        const pem = await generateKey()
+        this.#store.secrets.put(key, pem)
+        return { body: { certificateRequest: await createRequest(pem, identity.instanceId) }, key }
+      }
+      case 'acknowledge': {
+        const { thumbprintOf } = await import('./exchange.ts')
+        return { body: { thumbprint: thumbprintOf(identity.certificates) }, key: null }
+      }
+      case 'deregister':
+        return { body: {}, key: null }
+    }
+  }
+
+  async #road(): Promise<Road> {
+    const transport = await this.#transport()
+    const { readRoots } = await import('../trust/chain.ts')
+    const pem = this.#store.readText('trust')
+    if (pem === null)
+      throw new LicensingError('TRUST_ANCHOR_MISSING', 'The box has no root certificate of its authority.')
+    const roots: X509Certificate[] = readRoots(pem)
+    return { transport, roots }
+  }
+
+  async #register(): Promise<Outcome | null> {
+    const registering = this.#store.read('registering', registeringSchema)
+    const product = this.#store.read('product', productSchema)
+    if (!registering || !product) return null
+    const { expiryOf, rememberAnswer, sendRegistration } = await import('./exchange.ts')
+    const identity = this.#store.read('identity', identitySchema)
+    const answer = await sendRegistration(
+      await this.#road(),
+      registering,
+      {
+        token: this.#store.secrets.get(registering.token),
+        key: this.#store.secrets.get(registering.key),
+        oldKey: identity && this.#store.secrets.get(identity.key),
+      },
+      { product, identity, messageId: randomUUID() },
+    )
+    const decision = answer.decision as Decision
+    if (decision.outcome === 'refused')
+      return {
+        ...refused('register', decision),
+        along: () => {
+          this.#sync(answer)
+        },
+      }
+    const accepted = decision as RegisterAccepted
+    const { instanceId, smartAccount, virtualAccount, exportControlled, certificates } = accepted
+    const registration = {
+      instanceId,
+      smartAccount,
+      virtualAccount,
+      exportControlled,
+      expiresAt: expiryOf(certificates),
+    }
+    const next: Identity = {
+      instanceId,
+      account: smartAccount,
+      authority: answer.authority,
+      key: registering.key,
+      certificates: [...certificates],
+      sequence: 0,
+      ...rememberAnswer(answer),
+      lastAnswer: null,
+    }
+    return {
+      event: (at) => ({ type: 'register.accepted', at, registration: { ...registration, registeredAt: at } }),
+      along: (store) => {
+        this.#sync(answer)
+        store.write('identity', next)
+        store.remove('outstanding')
+      },
+      failure: null,
+    }
+  }
+
+  async #conclude(outstanding: Outstanding, identity: Identity, answer: OpenedAnswer): Promise<Outcome> {
+    const { expiryOf, rememberAnswer } = await import('./exchange.ts')
+    const decision = answer.decision as Decision
+    const remembered: Identity = {
+      ...identity,
+      authority: answer.authority,
+      sequence: outstanding.sequence,
+      ...rememberAnswer(answer),
+    }
+    const along =
+      (next: Identity): AlongWith =>
+      (store) => {
+        this.#sync(answer)
+        store.write('identity', next)
+        store.remove('outstanding')
+      }
+    if (decision.outcome === 'refused') {
+      // A refusal of divergence is not part of the sequence: the authority did not move either.
+      const next =
+        decision.code === 'INSTANCE_DIVERGED' || decision.code === 'SEQUENCE_SUPERSEDED'
+          ? identity
+          : remembered
+      return { ...refused(outstanding.kind, decision), along: along(next) }
+    }
+    switch (outstanding.kind) {
+      case 'authorize': {
+        const { entitlements, compliance, deadlineAt, nextContactAt, smartAccount, virtualAccount } =
+          decision as AuthorizeAccepted
+        const asked = outstanding.body['entitlements'] as { tag: string; count: number }[]
+        const counts = Object.fromEntries(asked.map(({ tag, count }) => [tag, count]))
+        return {
+          event: (at) => ({
+            type: 'authorize.accepted',
+            at,
+            counts,
+            compliant: compliance === 'in-compliance',
+            entitlements,
+            deadlineAt: Date.parse(deadlineAt),
+            nextContactAt: nextContactAt === null ? null : Date.parse(nextContactAt),
+            smartAccount,
+            virtualAccount,
+          }),
+          along: along(remembered),
+          failure: null,
+        }
+      }
+      case 'renew': {
+        const { certificates } = decision as RenewAccepted
+        const next = { ...remembered, certificates: [...certificates], key: outstanding.key ?? identity.key }
+        return {
+          event: (at) => ({ type: 'renew.accepted', at, expiresAt: expiryOf(certificates) }),
+          along: along(next),
+          failure: null,
+        }
+      }
+      case 'acknowledge':
+        return {
+          event: (at) => ({ type: 'acknowledge.accepted', at }),
+          along: along(remembered),
+          failure: null,
+        }
+      case 'deregister':
+        return {
+          event: (at) => ({ type: 'deregister.accepted', at }),
+          along: along(remembered),
+          failure: null,
+        }
+    }
+  }
+
+  /** The answer's time is the box's time from here on (trust §3). */
+  #sync(answer: OpenedAnswer): void {
+    this.#clock.sync(Date.parse(answer.time))
+  }
+}
+
+const failureOf = ({ code, message, remedy }: Failure): Failure => ({ code, message, remedy })
+
+function refused(kind: RequestKind, decision: Failure): Omit<Outcome, 'along'> {
+  const failure = failureOf(decision)
+  return {
+    event: (at) => ({ type: `${kind}.refused`, at, failure, ended: ENDING.includes(decision.code) }),
+    failure: refusalError(decision),
+  }
+}
+
+/** A refusal in the words of the authority, under its code. */
+function refusalError({ code, message, remedy }: Failure): LicensingError {
+  return new LicensingError(code as LicensingError['code'], message, { remedy })
+}
+
+function unreachable(kind: RequestKind, failure: LicensingError): Outcome {
+  const jitter = randomBytes(4).readUInt32BE() / 2 ** 32
+  return {
+    event: (at) => ({
+      type: `${kind}.unreachable`,
+      at,
+      failure: failureOf(failure),
+      jitter,
+      retryAfter: failure.retryAfterMs ?? null,
+    }),
+    along: () => undefined,
+    failure,
+  }
+}

@@ -1,0 +1,197 @@
+import { closeSync, openSync, rmSync } from 'node:fs'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { asLicensingError, type ErrorDocument, isErrorCode, LicensingError } from '../domain/errors.ts'
+import type { SmartAgent } from './agent.ts'
+import type { VerbName } from './verbs.ts'
+
+/**
+ * The control socket: newline-delimited JSON on a Unix socket in the data directory, mode 0600. One line asks
+ * `{"id","verb","params"}`; one line answers `{"id","result"}` or `{"id","error"}`. `follow` answers with a line
+ * for every transition until the caller leaves. There are no time-outs: the clock may run as it likes.
+ */
+const NAME = 'agent.sock'
+const LONGEST_LINE = 1024 * 1024
+/** What the kernel takes for the path of a Unix socket, with its closing zero left out. */
+const LONGEST_PATH = 100
+
+/** A deep data directory is reached through a descriptor of it, whose path is short (Linux). */
+function withSocketPath<T>(dataDir: string, use: (path: string, done: () => void) => T): T {
+  const path = join(dataDir, NAME)
+  if (Buffer.byteLength(path) <= LONGEST_PATH) return use(path, () => undefined)
+  const fd = openSync(dataDir, 'r')
+  return use(`/proc/self/fd/${fd}/${NAME}`, () => {
+    closeSync(fd)
+  })
+}
+
+/** Splits a stream into lines, and closes it on one that is too long. */
+function onLines(socket: Socket, take: (line: string) => void): void {
+  let rest = ''
+  socket.setEncoding('utf8')
+  socket.on('data', (chunk: string) => {
+    rest += chunk
+    if (rest.length > LONGEST_LINE) {
+      socket.destroy()
+      return
+    }
+    const lines = rest.split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) if (line.trim() !== '') take(line)
+  })
+}
+
+/** Serves an agent on the control socket of its data directory, which the caller holds open. */
+export async function serveControl(
+  agent: SmartAgent,
+  dataDir: string,
+): Promise<{ close: () => Promise<void> }> {
+  const sockets = new Set<Socket>()
+  const server: Server = createServer((socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+    socket.on('error', () => {
+      socket.destroy()
+    })
+    onLines(socket, (line) => {
+      void answer(agent, socket, line)
+    })
+  })
+  // The data directory is locked by this process, so a socket file found here is a dead one.
+  rmSync(join(dataDir, NAME), { force: true })
+  const previous = process.umask(0o077)
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      withSocketPath(dataDir, (path, done) =>
+        server.listen(path, () => {
+          done()
+          resolve()
+        }),
+      )
+    })
+  } finally {
+    process.umask(previous)
+  }
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        for (const socket of sockets) socket.end()
+        server.close(() => {
+          rmSync(join(dataDir, NAME), { force: true })
+          resolve()
+        })
+        setTimeout(() => {
+          for (const socket of sockets) socket.destroy()
+        }, 500).unref()
+      }),
+  }
+}
+
+async function answer(agent: SmartAgent, socket: Socket, line: string): Promise<void> {
+  let id: unknown = null
+  const say = (document: object) => {
+    if (socket.writable) socket.write(`${JSON.stringify({ id, ...document })}\n`)
+  }
+  try {
+    const asked = parseLine(line)
+    id = asked.id
+    if (asked.verb === 'follow') {
+      const stop = agent.on('transition', () => {
+        say({ event: agent.history(1)[0] ?? null, status: agent.status() })
+      })
+      socket.on('close', stop)
+      say({ status: agent.status() })
+      return
+    }
+    const { isVerb, verbs } = await import('./verbs.ts')
+    if (!isVerb(asked.verb))
+      throw new LicensingError('USAGE', `The agent knows no ${JSON.stringify(asked.verb)}.`)
+    say({ result: await verbs[asked.verb].call(agent, asked.params) })
+  } catch (thrown) {
+    say({ error: asLicensingError(thrown).toJSON() })
+  }
+}
+
+function parseLine(line: string): { id: unknown; verb: string; params: unknown } {
+  let value: unknown
+  try {
+    value = JSON.parse(line)
+  } catch {
+    throw new LicensingError('INVALID_ARGUMENT', 'The request is not JSON.')
+  }
+  if (typeof value !== 'object' || value === null || !('verb' in value) || typeof value.verb !== 'string') {
+    throw new LicensingError('INVALID_ARGUMENT', 'The request names no verb.')
+  }
+  return {
+    id: 'id' in value ? value.id : null,
+    verb: value.verb,
+    params: 'params' in value ? value.params : {},
+  }
+}
+
+/** A connection to the daemon of a data directory; null when none is listening. */
+export function connectControl(dataDir: string): Promise<Socket | null> {
+  return new Promise((resolve) => {
+    try {
+      withSocketPath(dataDir, (path, done) => {
+        const socket = connect(path)
+        socket.once('connect', () => {
+          done()
+          socket.removeAllListeners('error')
+          resolve(socket)
+        })
+        socket.once('error', () => {
+          done()
+          resolve(null)
+        })
+      })
+    } catch {
+      resolve(null)
+    }
+  })
+}
+
+/**
+ * Asks a daemon for one verb, over a connection that is closed afterwards.
+ *
+ * @throws LicensingError what the daemon answered, or DAEMON_UNREACHABLE
+ */
+export function askDaemon(socket: Socket, verb: VerbName, params: unknown): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const lost = () => {
+      reject(new LicensingError('DAEMON_UNREACHABLE', 'The daemon closed the connection before it answered.'))
+    }
+    socket.on('error', lost)
+    socket.on('close', lost)
+    onLines(socket, (line) => {
+      const reply = JSON.parse(line) as { result?: unknown; error?: ErrorDocument }
+      if (reply.error) reject(errorFrom(reply.error))
+      else resolve(reply.result)
+      socket.end()
+    })
+    socket.write(`${JSON.stringify({ id: 1, verb, params })}\n`)
+  })
+}
+
+/** Calls for every transition of a daemon, and at once with its status, until the connection ends. */
+export function followDaemon(
+  socket: Socket,
+  take: (line: { event?: unknown; status: unknown }) => void,
+): Promise<void> {
+  return new Promise((resolve) => {
+    socket.on('error', () => undefined)
+    socket.on('close', () => {
+      resolve()
+    })
+    onLines(socket, (line) => {
+      take(JSON.parse(line) as { status: unknown })
+    })
+    socket.write(`${JSON.stringify({ id: 1, verb: 'follow' })}\n`)
+  })
+}
+
+const errorFrom = ({ code, message, remedy }: ErrorDocument): LicensingError =>
+  isErrorCode(code)
+    ? new LicensingError(code, message, { remedy })
+    : new LicensingError('INTERNAL', `${String(code)}: ${message}`)

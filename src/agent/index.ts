@@ -1,0 +1,12 @@
+/** The licensing agent, for embedding. */
+export { type ErrorCode, type ErrorDocument, errorTable, LicensingError } from '../domain/errors.ts'
+export type { Clock } from '../domain/clock.ts'
+export { conferencing, type ProductProfile, type ProfileTag, SIZES, type Size } from '../domain/profile.ts'
+export type { Transport, TransportSettings } from '../transports/transport.ts'
+export { type OpenOptions, SmartAgent } from './agent.ts'
+export type { Explanation } from './explain.ts'
+export type { AgentLogger } from './logger.ts'
+export type { NoticeRecord } from './notices.ts'
+export type { EntitlementStatus, Status } from './status.ts'
+export type { Transition } from './stepper.ts'
+export type { HistoryRow } from './store.ts'

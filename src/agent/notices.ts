@@ -1,0 +1,53 @@
+import type { Notice } from '../../machines/index.ts'
+
+/** Severity by the field's numbers (agent-behaviour §4.7): 3 error, 4 warning, 5 notice, 6 informational. */
+export type Severity = 3 | 4 | 5 | 6
+
+/** What the agent itself notices, beside the chart. */
+export type AgentNotice = Notice | 'AGENT_READY' | 'SYSTEM_CLOCK_CHANGED' | 'TRANSPORT_CHANGED'
+
+/** The event catalogue: what each notice says in the log and in the history, and how loud. */
+export const noticeTable: Record<AgentNotice, { severity: Severity; text: string }> = {
+  AGENT_READY: { severity: 6, text: 'The licensing agent is ready' },
+  EVAL_START: { severity: 5, text: 'Entering the evaluation period' },
+  EVAL_EXPIRED: { severity: 3, text: 'The evaluation period is used up' },
+  EVAL_EXPIRED_WARNING: { severity: 4, text: 'The evaluation period will end' },
+  AGENT_REG_SUCCESS: { severity: 6, text: 'Registration with the licensing authority succeeded' },
+  AGENT_REG_FAILED: { severity: 3, text: 'Registration with the licensing authority failed' },
+  AGENT_DEREG_SUCCESS: { severity: 6, text: 'Deregistration succeeded' },
+  AGENT_DEREG_FAILED: {
+    severity: 3,
+    text: 'Deregistered here only; remove the product instance at the authority by hand',
+  },
+  REGISTRATION_ENDED: { severity: 3, text: 'The authority ended the registration' },
+  ID_CERT_RENEW_SUCCESS: { severity: 6, text: 'Renewal of the ID certificate succeeded' },
+  ID_CERT_RENEW_FAILED: { severity: 3, text: 'Renewal of the ID certificate failed' },
+  ID_CERT_EXPIRED: { severity: 3, text: 'The ID certificate has expired; the box is unregistered' },
+  AUTH_RENEW_SUCCESS: { severity: 6, text: 'Authorization renewal succeeded' },
+  AUTH_RENEW_FAILED: { severity: 3, text: 'Authorization renewal failed' },
+  AUTHORIZATION_EXPIRED: {
+    severity: 3,
+    text: 'The authorization has expired: no contact until its deadline',
+  },
+  OUT_OF_COMPLIANCE: { severity: 3, text: 'More licences are in use than were bought' },
+  IN_COMPLIANCE: { severity: 5, text: 'All licences in use are covered' },
+  INVALID_TAG: { severity: 3, text: 'The authority does not know an entitlement tag' },
+  EXPORT_CONTROLLED: { severity: 6, text: 'Usage of export-controlled features' },
+  COMM_FAILED: { severity: 3, text: 'Communications failure with the licensing authority' },
+  COMM_RESTORED: { severity: 5, text: 'Communications with the licensing authority restored' },
+  SYSTEM_CLOCK_CHANGED: { severity: 5, text: 'The clock of the box was changed' },
+  TRANSPORT_CHANGED: { severity: 6, text: 'The transport settings were changed' },
+}
+
+/** One notice as it is told to listeners, log and history. */
+export interface NoticeRecord {
+  readonly at: number
+  readonly notice: AgentNotice
+  readonly severity: Severity
+  readonly message: string
+}
+
+export function noticeRecord(at: number, notice: AgentNotice, detail: string | undefined): NoticeRecord {
+  const { severity, text } = noticeTable[notice]
+  return { at, notice, severity, message: detail ? `${text}: ${detail}` : text }
+}

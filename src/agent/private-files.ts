@@ -1,0 +1,112 @@
+import {
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { LicensingError } from '../domain/errors.ts'
+
+/** An error of the file system as one of ours: full, read-only, or not permitted. */
+export function storeFailure(thrown: unknown, doing: string): LicensingError {
+  if (thrown instanceof LicensingError) return thrown
+  const code = typeof thrown === 'object' && thrown !== null && 'code' in thrown ? String(thrown.code) : ''
+  if (code === 'ENOSPC' || code === 'SQLITE_FULL' || code === 'EDQUOT') {
+    return new LicensingError('STORE_FULL', `The disk is full: ${doing} failed.`)
+  }
+  if (/^(EACCES|EPERM|EROFS|SQLITE_READONLY|SQLITE_CANTOPEN|SQLITE_PERM|SQLITE_IOERR)/.test(code)) {
+    return new LicensingError('STORE_UNWRITABLE', `${doing} failed (${code}).`)
+  }
+  if (/^(SQLITE_NOTADB|SQLITE_CORRUPT)/.test(code)) {
+    return new LicensingError('STORE_UNREADABLE', `${doing} failed: the file is damaged (${code}).`)
+  }
+  return new LicensingError(
+    'INTERNAL',
+    `${doing} failed (${code || (thrown instanceof Error ? thrown.message : 'unknown')}).`,
+  )
+}
+
+/** Makes a directory for this user alone, or checks that an existing one is. Throws DATA_DIR_UNSAFE. */
+export function ensurePrivateDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+  } catch (thrown) {
+    throw storeFailure(thrown, `making the directory ${path}`)
+  }
+  checkPrivateDirectory(path)
+}
+
+/** @throws LicensingError DATA_DIR_UNSAFE when the directory is another's, or open to others */
+export function checkPrivateDirectory(path: string): void {
+  const stat = lstatSync(path)
+  if (!stat.isDirectory()) throw new LicensingError('DATA_DIR_UNSAFE', `${path} is not a directory.`)
+  const uid = process.getuid?.()
+  if (uid !== undefined && stat.uid !== uid) {
+    throw new LicensingError('DATA_DIR_UNSAFE', `${path} belongs to another user.`)
+  }
+  if ((stat.mode & 0o077) !== 0) {
+    throw new LicensingError(
+      'DATA_DIR_UNSAFE',
+      `${path} is open to other users (mode ${(stat.mode & 0o777).toString(8)}).`,
+    )
+  }
+}
+
+const syncDirectory = (path: string): void => {
+  const fd = openSync(path, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Secrets as files of mode 0600, never as rows: on disk, with their directory entry, when `put` returns. */
+export class SecretFiles {
+  readonly #directory: string
+
+  constructor(directory: string) {
+    ensurePrivateDirectory(directory)
+    this.#directory = directory
+  }
+
+  put(name: string, text: string): void {
+    const path = join(this.#directory, name)
+    const temporary = `${path}.new`
+    try {
+      const fd = openSync(temporary, 'w', 0o600)
+      try {
+        writeSync(fd, text)
+        fsyncSync(fd)
+      } finally {
+        closeSync(fd)
+      }
+      renameSync(temporary, path)
+      syncDirectory(this.#directory)
+    } catch (thrown) {
+      rmSync(temporary, { force: true })
+      throw storeFailure(thrown, 'writing a secret')
+    }
+  }
+
+  get(name: string): string {
+    try {
+      return readFileSync(join(this.#directory, name), 'utf8')
+    } catch {
+      throw new LicensingError('STORE_UNREADABLE', `The secret ${name} is missing from the data directory.`)
+    }
+  }
+
+  /** Removes every secret that nothing refers to any more; what a crash left behind goes with it. */
+  keepOnly(names: ReadonlySet<string>): void {
+    for (const name of readdirSync(this.#directory)) {
+      if (!names.has(name)) rmSync(join(this.#directory, name), { force: true })
+    }
+  }
+}

@@ -1,0 +1,210 @@
+import {
+  axisPath,
+  type Failure,
+  fullyFunctional,
+  type Instant,
+  type Position,
+  stateWord,
+  type StateWord,
+} from '../../machines/index.ts'
+import { iso } from '../domain/instant.ts'
+import { type ProductProfile, SIZES } from '../domain/profile.ts'
+import type { TransportSettings } from '../transports/transport.ts'
+import type { Product } from './facts.ts'
+
+type Outcome = { at: string; outcome: 'succeeded' | 'failed'; reason: Failure | null } | null
+
+/** The Status document: what `status --json` prints and `agent.status()` gives. Times are ISO 8601 UTC. */
+export interface Status {
+  product: { pid: string; serial: string; version: string; size: Product['size']; ports: number }
+  state: StateWord
+  functionality: 'full' | 'license-management-only'
+  functionalityReason: string | null
+  registration: {
+    status: 'unregistered' | 'registering' | 'retrying' | 'registered' | 'failed' | 'expired' | 'reserved'
+    smartAccount: string | null
+    virtualAccount: string | null
+    instanceId: string | null
+    exportControlled: boolean
+    registeredAt: string | null
+    lastRenewal: Outcome
+    nextRenewalAt: string | null
+    expiresAt: string | null
+    nextAttemptAt: string | null
+    failure: (Failure & { at: string }) | null
+  }
+  authorization: {
+    status:
+      | 'none'
+      | 'evaluation'
+      | 'evaluation-expired'
+      | 'waiting'
+      | 'authorized'
+      | 'out-of-compliance'
+      | 'expired'
+      | 'reserved'
+      | 'not-authorized'
+    since: string
+    lastAttempt: Outcome
+    nextAttemptAt: string | null
+    deadlineAt: string | null
+  }
+  evaluation: { running: boolean; expired: boolean; remainingSeconds: number }
+  entitlements: { tag: string; name: string | null; count: number; status: EntitlementStatus }[]
+  reservation: {
+    status: 'none'
+    requestCode: null
+    confirmationCode: null
+    returnCode: null
+    entitlements: []
+  }
+  transport: {
+    kind: TransportSettings['kind'] | null
+    url: string | null
+    via: null
+    username: null
+    link: 'unknown' | 'up' | 'down'
+    lastFailure: (Failure & { at: string }) | null
+  }
+  authority: { id: string; role: 'manager' | 'satellite'; test: boolean } | null
+  clock: { trusted: boolean; reason: string | null }
+  hosts: { assigned: number; permanent: number; demo: number }
+}
+
+/** How one tag stands (agent-behaviour §1.4). */
+export type EntitlementStatus =
+  | 'evaluation'
+  | 'evaluation-expired'
+  | 'waiting'
+  | 'in-compliance'
+  | 'out-of-compliance'
+  | 'invalid-tag'
+  | 'authorization-expired'
+  | 'not-in-use'
+
+const AUTHORIZATION = {
+  evaluation: 'evaluation',
+  unregistered: 'evaluation-expired',
+  registered: 'waiting',
+  authorized: 'authorized',
+  'out-of-compliance': 'out-of-compliance',
+  'auth-expired': 'expired',
+  reserved: 'reserved',
+} as const satisfies Record<StateWord, Status['authorization']['status']>
+
+/** The status of the registration, from the path of its axis. */
+function registrationStatus(path: string): Status['registration']['status'] {
+  if (path === 'unregistered.failed') return 'failed'
+  if (path === 'unregistered.expired') return 'expired'
+  if (path === 'registering.asking') return 'registering'
+  if (path === 'registering.retrying') return 'retrying'
+  return path.startsWith('unregistered') ? 'unregistered' : 'registered'
+}
+
+/** What of the product works, and why not all of it (R-EVAL-4). */
+export function functionality(position: Position): Pick<Status, 'functionality' | 'functionalityReason'> {
+  if (fullyFunctional(position)) return { functionality: 'full', functionalityReason: null }
+  return {
+    functionality: 'license-management-only',
+    functionalityReason: 'The evaluation period is used up and the box is not registered.',
+  }
+}
+
+const dated = <T extends { at: Instant }>(value: T | null) => value && { ...value, at: iso(value.at) }
+
+/** Puts the Status document together from the facts: nothing in it is stored apart. */
+export function describeStatus(
+  position: Position,
+  box: {
+    product: Product
+    profile: ProductProfile
+    transport: TransportSettings | null
+    authority: Status['authority']
+    clock: Status['clock']
+  },
+): Status {
+  const { context, value } = position
+  const { registration, renewal, authorization, evaluation } = context
+  const state = stateWord(value)
+  const path = axisPath(value.registration)
+  const retrying = path.endsWith('.retrying') ? context.registering?.nextAttemptAt : null
+  return {
+    product: {
+      pid: box.product.pid,
+      serial: box.product.serial,
+      version: box.product.version,
+      size: box.product.size,
+      ports: SIZES[box.product.size],
+    },
+    state,
+    ...functionality(position),
+    registration: {
+      status: registrationStatus(path),
+      smartAccount: registration?.smartAccount ?? null,
+      virtualAccount: registration?.virtualAccount ?? null,
+      instanceId: registration?.instanceId ?? null,
+      exportControlled: registration?.exportControlled ?? false,
+      registeredAt: iso(registration?.registeredAt ?? null),
+      lastRenewal: dated(renewal.last),
+      nextRenewalAt: iso(renewal.nextAt),
+      expiresAt: iso(registration?.expiresAt ?? null),
+      nextAttemptAt: iso(retrying ?? null),
+      failure: dated(context.registrationFailure),
+    },
+    authorization: {
+      status: AUTHORIZATION[state],
+      since: iso(authorization.since),
+      lastAttempt: dated(authorization.last),
+      nextAttemptAt: iso(authorization.nextAttemptAt),
+      deadlineAt: iso(authorization.deadlineAt),
+    },
+    evaluation: {
+      running: evaluation.running,
+      expired: evaluation.remainingSeconds === 0,
+      remainingSeconds: evaluation.remainingSeconds,
+    },
+    entitlements: describeEntitlements(position, box.profile),
+    reservation: {
+      status: 'none',
+      requestCode: null,
+      confirmationCode: null,
+      returnCode: null,
+      entitlements: [],
+    },
+    transport: {
+      kind: box.transport?.kind ?? null,
+      url: box.transport?.url ?? null,
+      via: null,
+      username: null,
+      link: value.link,
+      lastFailure: value.link === 'down' ? dated(context.lastFailure) : null,
+    },
+    authority: box.authority,
+    clock: box.clock,
+    hosts: { assigned: 0, permanent: 0, demo: 0 },
+  }
+}
+
+/** Every tag in use or answered for; the name is the authority's to give, and null until it did. */
+function describeEntitlements({ context, value }: Position, profile: ProductProfile): Status['entitlements'] {
+  const { counts, reported } = context.usage
+  const answered = new Map(context.authorization.entitlements.map((one) => [one.tag, one]))
+  const state = stateWord(value)
+  const statusOf = (tag: string, count: number): EntitlementStatus => {
+    if (state === 'evaluation') return count > 0 ? 'evaluation' : 'not-in-use'
+    if (state === 'unregistered') return count > 0 ? 'evaluation-expired' : 'not-in-use'
+    if (count !== (reported?.[tag] ?? 0)) return 'waiting'
+    if (count === 0) return 'not-in-use'
+    if (state === 'auth-expired') return 'authorization-expired'
+    return answered.get(tag)?.status ?? 'waiting'
+  }
+  const order = profile.tags.map(({ tag }) => tag)
+  return [...new Set([...Object.keys(counts), ...answered.keys()])]
+    .sort((a, b) => order.indexOf(a) - order.indexOf(b))
+    .map((tag) => ({
+      tag,
+      name: answered.get(tag)?.name ?? null,
+      count: counts[tag] ?? 0,
+      status: statusOf(tag, counts[tag] ?? 0),
+    }))
+}

@@ -1,0 +1,203 @@
+import {
+  axisPath,
+  begin,
+  type Command,
+  type Event,
+  type Periods,
+  type Position,
+  step,
+  stateWord,
+} from '../../machines/index.ts'
+import type { ClockGuard, UsedSeconds } from './clock-guard.ts'
+import { readFacts, writeFacts } from './facts.ts'
+import type { AgentLogger } from './logger.ts'
+import { type AgentNotice, noticeRecord, type NoticeRecord } from './notices.ts'
+import type { AgentStore } from './store.ts'
+
+/** What one step of the chart did: told to listeners once it is on disk. */
+export interface Transition {
+  readonly at: number
+  readonly event: Event
+  readonly before: Position
+  readonly after: Position
+  readonly notices: readonly NoticeRecord[]
+}
+
+/** A fact beside the chart that has to be written in the same transaction. */
+export type AlongWith = (store: AgentStore) => void
+
+/**
+ * Chart, then disk, then the world: one event is one transaction that holds the new facts, the event, and
+ * the commands not yet done. Nobody is told before it is on disk.
+ */
+export class Stepper {
+  position: Position
+  readonly #store: AgentStore
+  readonly #clock: ClockGuard
+  readonly #used: UsedSeconds
+  readonly #logger: AgentLogger
+  readonly #tell: (transition: Transition) => void
+  #distrust: string | null
+
+  constructor(parts: {
+    store: AgentStore
+    clock: ClockGuard
+    used: UsedSeconds
+    logger: AgentLogger
+    tell: (transition: Transition) => void
+    periods: Periods
+  }) {
+    const facts = parts.store.readText('facts')
+    this.#store = parts.store
+    this.#clock = parts.clock
+    this.#used = parts.used
+    this.#logger = parts.logger
+    this.#tell = parts.tell
+    this.#distrust = parts.clock.trust().reason
+    const stored = facts === null ? begin(parts.clock.now(), parts.periods).position : readFacts(facts)
+    // The periods are the product's of today, not those of the day the facts were written.
+    this.position = { ...stored, context: { ...stored.context, periods: parts.periods } }
+  }
+
+  /** The time that passed since the last step: charged to the evaluation, and compared with every deadline. */
+  tick(): void {
+    this.#apply([], () => undefined)
+  }
+
+  /** The time that passed, then the event: in one transaction. */
+  step(makeEvent: (at: number) => Event, along: AlongWith = () => undefined): void {
+    this.#apply([makeEvent], along)
+  }
+
+  #apply(makeEvents: readonly ((at: number) => Event)[], along: AlongWith): void {
+    const at = this.#clock.now()
+    const events: Event[] = [{ type: 'TICK', at, used: this.#used.take() }]
+    const transitions: Transition[] = []
+    let { position } = this
+    this.#store.commit(() => {
+      // What comes along goes first: a correction of the clock belongs to the event that brought it.
+      along(this.#store)
+      for (const make of makeEvents) events.push(make(this.#clock.now()))
+      for (const event of events) {
+        const { position: after, commands } = step(position, event)
+        transitions.push(this.#record(event, position, after, commands))
+        position = after
+      }
+      this.#store.write('facts', writeFacts(position))
+      this.#store.write('clock', this.#clock.reading())
+    })
+    this.position = position
+    for (const transition of transitions) {
+      for (const notice of transition.notices) this.#log(notice)
+      this.#tell(transition)
+    }
+  }
+
+  #record(event: Event, before: Position, after: Position, commands: readonly Command[]): Transition {
+    const notices = commands.flatMap((command) => this.#carryOver(command, event.at, after))
+    if (this.#clockChanged())
+      notices.push(noticeRecord(event.at, 'SYSTEM_CLOCK_CHANGED', this.#distrust ?? 'it is right again'))
+    const transition = { at: event.at, event, before, after, notices }
+    const quiet =
+      event.type === 'TICK' && notices.length === 0 && describePosition(before) === describePosition(after)
+    if (!quiet) {
+      this.#store.addHistory({
+        at: event.at,
+        event: event.type,
+        detail: JSON.stringify(detailOf(event)),
+        before: describePosition(before),
+        after: describePosition(after),
+        notices: JSON.stringify(
+          notices.map(({ notice, message, severity }) => ({ notice, message, severity })),
+        ),
+      })
+    }
+    return transition
+  }
+
+  /** Commands become rows in the same transaction; notices are only said, and kept with the event. */
+  #carryOver(command: Command, at: number, after: Position): NoticeRecord[] {
+    switch (command.type) {
+      case 'request':
+        this.#store.removeCommands([command.params.kind])
+        this.#store.addCommand(command.params.kind)
+        return []
+      case 'forget':
+        if (command.params.what === 'registering') {
+          this.#store.remove('registering')
+          this.#store.removeCommands(['register'])
+        } else {
+          this.#store.remove('identity')
+          this.#store.remove('outstanding')
+          this.#store.removeCommands(['authorize', 'renew', 'acknowledge', 'deregister'])
+        }
+        return []
+      case 'notice':
+        return [noticeRecord(at, command.params.notice, noticeDetail(command.params, after))]
+    }
+  }
+
+  #clockChanged(): boolean {
+    const { reason } = this.#clock.trust()
+    if (reason === this.#distrust) return false
+    this.#distrust = reason
+    return true
+  }
+
+  #log(notice: NoticeRecord): void {
+    const fields = { event: notice.notice, at: new Date(notice.at).toISOString() }
+    const level = notice.severity === 3 ? 'error' : notice.severity === 4 ? 'warn' : 'info'
+    this.#logger[level](`%SMART_LIC-${notice.severity}-${notice.notice}: ${notice.message}`, fields)
+  }
+
+  /** Says something that is not the chart's: kept in the history like the rest. */
+  remark(notice: AgentNotice, detail?: string): void {
+    const record = noticeRecord(this.#clock.now(), notice, detail)
+    const here = describePosition(this.position)
+    this.#store.commit(() => {
+      this.#store.addHistory({
+        at: record.at,
+        event: notice,
+        detail: '{}',
+        before: here,
+        after: here,
+        notices: JSON.stringify([{ notice, message: record.message, severity: record.severity }]),
+      })
+    })
+    this.#log(record)
+  }
+}
+
+const noticeDetail = (
+  params: { notice: AgentNotice; detail?: string },
+  after: Position,
+): string | undefined =>
+  params.notice === 'EXPORT_CONTROLLED'
+    ? after.context.registration?.exportControlled
+      ? 'is allowed'
+      : 'is not allowed'
+    : params.detail
+
+/** Where the chart stands, as the history keeps it. */
+export const describePosition = ({ value }: Position): string =>
+  JSON.stringify({
+    state: stateWord(value),
+    registration: axisPath(value.registration),
+    license: axisPath(value.license),
+    link: value.link,
+  })
+
+/** What an event carried that a reader of the history wants to know. Events of the chart hold no secrets. */
+function detailOf(event: Event): object {
+  switch (event.type) {
+    case 'TICK':
+    case 'DEREGISTER':
+    case 'RENEW_AUTHORIZATION':
+    case 'RENEW_REGISTRATION':
+      return {}
+    default: {
+      const { type: _type, at: _at, ...rest } = event
+      return rest
+    }
+  }
+}

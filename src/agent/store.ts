@@ -1,0 +1,169 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import type { z } from 'zod'
+import type { RequestKind } from '../../machines/index.ts'
+import { LicensingError } from '../domain/errors.ts'
+import { checkPrivateDirectory, ensurePrivateDirectory, SecretFiles, storeFailure } from './private-files.ts'
+
+/** One transition of the chart, as it is remembered. */
+export interface HistoryRow {
+  readonly id: number
+  readonly at: number
+  readonly event: string
+  /** What the event carried, without secrets: JSON. */
+  readonly detail: string
+  readonly before: string
+  readonly after: string
+  /** Names of the event catalogue that were said, with their detail: JSON. */
+  readonly notices: string
+}
+
+/** A request of the chart that is not done yet. */
+export interface PendingCommand {
+  readonly id: number
+  readonly kind: RequestKind
+}
+
+const FILE = 'agent.db'
+const HISTORY_KEPT = 10_000
+
+const SCHEMA = `
+  create table if not exists documents (name text primary key, json text not null) strict;
+  create table if not exists commands (id integer primary key autoincrement, kind text not null) strict;
+  create table if not exists history (
+    id integer primary key autoincrement, at integer not null, event text not null, detail text not null,
+    before text not null, after text not null, notices text not null
+  ) strict;
+`
+
+/**
+ * What the agent has on disk: one SQLite database, held exclusively while it is open, so that a data
+ * directory has one agent at a time and the lock goes with the process, however it ends.
+ */
+export class AgentStore {
+  readonly #db: Database.Database
+  readonly #get: Database.Statement<[string], { json: string }>
+  readonly #put: Database.Statement<[string, string]>
+  readonly secrets: SecretFiles
+
+  private constructor(db: Database.Database, secrets: SecretFiles) {
+    this.#db = db
+    this.secrets = secrets
+    this.#get = db.prepare('select json from documents where name = ?')
+    this.#put = db.prepare(
+      'insert into documents values (?, ?) on conflict (name) do update set json = excluded.json',
+    )
+  }
+
+  static exists(dataDir: string): boolean {
+    return existsSync(join(dataDir, FILE))
+  }
+
+  /**
+   * Opens the store, and makes it when told to.
+   *
+   * @throws LicensingError DATA_DIR_MISSING, DATA_DIR_UNSAFE, DATA_DIR_LOCKED, STORE_UNWRITABLE, STORE_FULL, STORE_UNREADABLE
+   */
+  static open(dataDir: string, options: { create: boolean }): AgentStore {
+    if (options.create) ensurePrivateDirectory(dataDir)
+    else if (!AgentStore.exists(dataDir)) {
+      throw new LicensingError('DATA_DIR_MISSING', `There is no agent in ${dataDir}.`)
+    } else checkPrivateDirectory(dataDir)
+    let db: Database.Database | undefined
+    try {
+      db = new Database(join(dataDir, FILE), { timeout: 0 })
+      db.pragma('locking_mode = EXCLUSIVE')
+      db.pragma('journal_mode = WAL')
+      db.pragma('synchronous = FULL')
+      db.pragma('secure_delete = ON')
+      db.exec(`begin immediate; ${SCHEMA} commit;`)
+      return new AgentStore(db, new SecretFiles(join(dataDir, 'secrets')))
+    } catch (thrown) {
+      db?.close()
+      if (isBusy(thrown)) throw new LicensingError('DATA_DIR_LOCKED', `Another process is using ${dataDir}.`)
+      throw storeFailure(thrown, `opening ${dataDir}`)
+    }
+  }
+
+  /** A stored document, checked; null when there is none. */
+  read<T>(name: string, schema: z.ZodType<T>): T | null {
+    const json = this.readText(name)
+    if (json === null) return null
+    const parsed = schema.safeParse(JSON.parse(json))
+    if (!parsed.success)
+      throw new LicensingError('STORE_UNREADABLE', `The stored ${name} is not of its form.`)
+    return parsed.data
+  }
+
+  readText(name: string): string | null {
+    return this.#get.get(name)?.json ?? null
+  }
+
+  /** Runs the work in one transaction: all of it is on disk when this returns, or nothing. */
+  commit(work: () => void): void {
+    try {
+      this.#db.transaction(work).immediate()
+    } catch (thrown) {
+      throw storeFailure(thrown, 'writing the state')
+    }
+  }
+
+  write(name: string, document: unknown): void {
+    this.#put.run(name, typeof document === 'string' ? document : JSON.stringify(document))
+  }
+
+  remove(name: string): void {
+    this.#db.prepare('delete from documents where name = ?').run(name)
+  }
+
+  addCommand(kind: RequestKind): void {
+    this.#db.prepare('insert into commands (kind) values (?)').run(kind)
+  }
+
+  removeCommand(id: number): void {
+    this.#db.prepare('delete from commands where id = ?').run(id)
+  }
+
+  removeCommands(kinds: readonly RequestKind[]): void {
+    const remove = this.#db.prepare('delete from commands where kind = ?')
+    for (const kind of kinds) remove.run(kind)
+  }
+
+  commands(): PendingCommand[] {
+    return this.#db.prepare<[], PendingCommand>('select id, kind from commands order by id').all()
+  }
+
+  addHistory(row: Omit<HistoryRow, 'id'>): void {
+    const { lastInsertRowid } = this.#db
+      .prepare('insert into history (at, event, detail, before, after, notices) values (?, ?, ?, ?, ?, ?)')
+      .run(row.at, row.event, row.detail, row.before, row.after, row.notices)
+    const id = Number(lastInsertRowid)
+    if (id % 100 === 0) this.#db.prepare('delete from history where id <= ?').run(id - HISTORY_KEPT)
+  }
+
+  /** The newest rows, oldest first. */
+  history(limit: number, after = 0): HistoryRow[] {
+    return this.#db
+      .prepare<[number, number], HistoryRow>('select * from history where id > ? order by id desc limit ?')
+      .all(after, limit)
+      .reverse()
+  }
+
+  /** The newest transition in which the chart's state changed to what it is now. */
+  lastChangeTo(word: string): HistoryRow | null {
+    const row = this.#db
+      .prepare<[string, string], HistoryRow>(
+        "select * from history where json_extract(after, '$.state') = ? and json_extract(before, '$.state') <> ? order by id desc limit 1",
+      )
+      .get(word, word)
+    return row ?? null
+  }
+
+  close(): void {
+    this.#db.close()
+  }
+}
+
+const isBusy = (thrown: unknown): boolean =>
+  thrown instanceof Database.SqliteError && thrown.code.startsWith('SQLITE_BUSY')

@@ -1,0 +1,75 @@
+import { z } from 'zod'
+import { LicensingError } from '../domain/errors.ts'
+import type { SmartAgent } from './agent.ts'
+
+/**
+ * What can be asked of an agent from outside: the same table behind the control socket and behind a command
+ * that opens the data directory itself.
+ */
+interface Verb {
+  /** A reader never connects to the authority; the others do what is due first. */
+  readonly reads: boolean
+  readonly call: (agent: SmartAgent, params: unknown) => unknown
+}
+
+/** A verb whose parameters are checked where they come in. */
+const verb = <P>(
+  reads: boolean,
+  schema: z.ZodType<P>,
+  run: (agent: SmartAgent, params: P) => unknown,
+): Verb => ({
+  reads,
+  call: (agent, params) => {
+    const parsed = schema.safeParse(params ?? {})
+    if (parsed.success) return run(agent, parsed.data)
+    const [issue] = parsed.error.issues
+    const where = issue?.path.join('.') ?? ''
+    throw new LicensingError(
+      'INVALID_ARGUMENT',
+      `${where || 'The request'}: ${issue?.message ?? 'not of its form'}.`,
+    )
+  },
+})
+
+const none = z.object({})
+const wait = z.boolean().default(true)
+const registration = z.object({ token: z.string().max(100_000), force: z.boolean().default(false), wait })
+
+export const verbs = {
+  status: verb(true, none, (agent) => agent.status()),
+  explain: verb(true, none, (agent) => agent.explain()),
+  history: verb(
+    true,
+    z.object({ limit: z.int().min(1).max(10_000).default(100), after: z.int().min(0).default(0) }),
+    (agent, { limit, after }) => agent.history(limit, after),
+  ),
+  'transport-set': verb(
+    true,
+    z.object({ kind: z.enum(['direct', 'gateway']), url: z.string().max(2048) }),
+    (agent, settings) => agent.setTransport(settings),
+  ),
+  'trust-show': verb(true, none, (agent) => ({ trust: agent.trustAnchor() })),
+  'trust-install': verb(true, z.object({ pem: z.string().max(100_000) }), async (agent, { pem }) => {
+    await agent.installTrust(pem)
+    return { trust: agent.trustAnchor() }
+  }),
+  register: verb(false, registration, (agent, { token, ...options }) => agent.register(token, options)),
+  reregister: verb(false, registration, (agent, { token, ...options }) => agent.reregister(token, options)),
+  deregister: verb(false, z.object({ wait }), (agent, options) => agent.deregister(options)),
+  'renew-registration': verb(false, z.object({ wait }), (agent, options) => agent.renewRegistration(options)),
+  'renew-authorization': verb(false, z.object({ wait }), (agent, options) =>
+    agent.renewAuthorization(options),
+  ),
+  'usage-set': verb(
+    false,
+    z.object({ tag: z.string().max(1000), count: z.number() }),
+    (agent, { tag, count }) => {
+      agent.report(tag, count)
+      return agent.status()
+    },
+  ),
+} satisfies Record<string, Verb>
+
+export type VerbName = keyof typeof verbs
+
+export const isVerb = (name: string): name is VerbName => Object.hasOwn(verbs, name)

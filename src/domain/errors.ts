@@ -1,0 +1,499 @@
+/**
+ * The closed set of errors of both programs: one table, from which `docs/errors.md` is generated.
+ * A code is stable public API; a message says what failed and why; the remedy says what to do.
+ */
+
+/** Who is told no, and how firmly. `transport` is tried again by itself; a refusal is not. */
+export type ErrorKind = 'usage' | 'refusal' | 'transport' | 'answer' | 'local'
+
+interface ErrorEntry {
+  readonly kind: ErrorKind
+  readonly meaning: string
+  readonly remedy: string
+}
+
+const entry = (kind: ErrorKind, meaning: string, remedy: string): ErrorEntry => ({ kind, meaning, remedy })
+
+export const errorTable = {
+  // Wrong usage: exit code 2, nothing was tried.
+  USAGE: entry(
+    'usage',
+    'The command line is not one this program knows.',
+    'See --help for the commands and options.',
+  ),
+  INVALID_ARGUMENT: entry(
+    'usage',
+    'A value given is not of the form it must have.',
+    'Correct the value that the message names and try again.',
+  ),
+  CONFIRMATION_REQUIRED: entry(
+    'usage',
+    'The command asks for confirmation, and none could be given.',
+    'Run it again with --yes, or from a terminal.',
+  ),
+
+  // The box itself.
+  DATA_DIR_MISSING: entry(
+    'local',
+    'There is no data directory at the place named.',
+    'Make one with `init`, or name the right one with --data-dir.',
+  ),
+  DATA_DIR_EXISTS: entry(
+    'local',
+    'The directory already holds an agent or an authority.',
+    'Use it as it is, or name another with --data-dir.',
+  ),
+  DATA_DIR_LOCKED: entry(
+    'local',
+    'Another process is using the data directory.',
+    'Wait for it to finish, or stop the daemon that holds it.',
+  ),
+  DATA_DIR_UNSAFE: entry(
+    'local',
+    'The data directory belongs to another user or is open to others.',
+    'Make it owned by the user who runs the program, with mode 0700.',
+  ),
+  STORE_UNREADABLE: entry(
+    'local',
+    'The stored state could not be read.',
+    'Restore the data directory from a backup, or make a new one.',
+  ),
+  STORE_UNWRITABLE: entry(
+    'local',
+    'The stored state could not be written.',
+    'Make the data directory writable for this user.',
+  ),
+  STORE_FULL: entry(
+    'local',
+    'The disk that holds the data directory is full.',
+    'Free some space; nothing that was acknowledged is lost.',
+  ),
+  STORE_TOO_NEW: entry(
+    'local',
+    'The stored state was written by a newer version of this program.',
+    'Run the newer version.',
+  ),
+  FILE_UNREADABLE: entry(
+    'local',
+    'A file that was named could not be read.',
+    'Check the path and its permissions.',
+  ),
+  FILE_UNWRITABLE: entry(
+    'local',
+    'A file that was named could not be written.',
+    'Check the path, its permissions and the space on its disk.',
+  ),
+  DAEMON_RUNNING: entry(
+    'local',
+    'A daemon is already running on this data directory.',
+    'Stop it first, or use it: commands act on it by themselves.',
+  ),
+  DAEMON_UNREACHABLE: entry(
+    'local',
+    'The daemon closed the connection before it answered.',
+    "Try again; look at the daemon's log if it happens again.",
+  ),
+  ADDRESS_IN_USE: entry(
+    'local',
+    'The address to listen on is in use, or is not of this machine.',
+    'Name another with --listen.',
+  ),
+  INTERNAL: entry(
+    'local',
+    'Something failed that this program did not foresee.',
+    'Try again; if it stays, report it with the log.',
+  ),
+
+  // What the agent itself does not allow in its state.
+  TRANSPORT_NOT_CONFIGURED: entry(
+    'refusal',
+    'No way to the authority is set.',
+    'Set one with `transport direct URL`.',
+  ),
+  TRANSPORT_URL_INVALID: entry(
+    'refusal',
+    'The URL of the authority cannot be used.',
+    'Give an https:// URL without user name, query or fragment.',
+  ),
+  TRUST_ANCHOR_MISSING: entry(
+    'refusal',
+    'The box has no root certificate to check the authority by.',
+    'Get it with `smart-authority trust export` and install it with `smart-agent trust install FILE`.',
+  ),
+  TRUST_ANCHOR_INVALID: entry(
+    'refusal',
+    'The file is not a root certificate this program can use.',
+    'Use the file that `smart-authority trust export` prints.',
+  ),
+  ALREADY_REGISTERED: entry(
+    'refusal',
+    'The box is registered already.',
+    'Use `reregister`, or `register --force` to replace the registration.',
+  ),
+  REGISTRATION_IN_PROGRESS: entry(
+    'refusal',
+    'A registration is under way.',
+    'Wait for its outcome; `status` shows it.',
+  ),
+  NOT_REGISTERED: entry(
+    'refusal',
+    'The box is not registered.',
+    'Register it first with a token of the authority.',
+  ),
+  NOT_ALLOWED_IN_STATE: entry(
+    'refusal',
+    'The request does not fit the state the box is in.',
+    'See `why` for what is possible now.',
+  ),
+  RESERVED: entry(
+    'refusal',
+    'The box works from a reservation and makes no connections.',
+    'Return the reservation first.',
+  ),
+  UNKNOWN_TAG: entry(
+    'refusal',
+    'The product has no entitlement of that tag.',
+    'Use one of the tags that the message lists.',
+  ),
+  EVALUATION_EXPIRED: entry(
+    'refusal',
+    'The evaluation period is used up and the box is not registered.',
+    'Register the box, or install a reservation.',
+  ),
+
+  // Tokens.
+  TOKEN_MISSING: entry(
+    'usage',
+    'No registration token was given.',
+    'Give one as an argument, with --token-file, or on standard input with `-`.',
+  ),
+  TOKEN_MALFORMED: entry(
+    'refusal',
+    'The text is not a registration token: part of it is missing or changed.',
+    'Copy the whole token again from the authority.',
+  ),
+  TOKEN_IS_ACTIVATION_KEY: entry(
+    'refusal',
+    'The text is a product activation key (PAK); this product takes smart licences only.',
+    'Convert the key to a smart licence at the authority, create a registration token there, and register with that.',
+  ),
+  TOKEN_IS_LICENSE_FILE: entry(
+    'refusal',
+    'The text is a classic licence file; this product takes smart licences only.',
+    'Convert the licence to a smart licence at the authority, create a registration token there, and register with that.',
+  ),
+  TOKEN_UNKNOWN: entry(
+    'refusal',
+    'The authority knows no such token.',
+    'Create a new token at the authority that this box is connected to.',
+  ),
+  TOKEN_EXPIRED: entry('refusal', "The token's time is over.", 'Create a new token at the authority.'),
+  TOKEN_REVOKED: entry('refusal', 'The token was revoked.', 'Create a new token at the authority.'),
+  TOKEN_EXHAUSTED: entry(
+    'refusal',
+    'The token was used as often as it may be.',
+    'Create a new token at the authority, with more uses.',
+  ),
+  TOKEN_WRONG_ACCOUNT: entry(
+    'refusal',
+    'The token belongs to another smart account.',
+    'Use a token of the right smart account, or deregister first.',
+  ),
+
+  // Signed refusals of the authority.
+  INSTANCE_ALREADY_REGISTERED: entry(
+    'refusal',
+    'The smart account has a product instance with this identifier already.',
+    'Register again with --force ("Overwrite product instance") to replace it, or remove it at the authority.',
+  ),
+  INSTANCE_UNKNOWN: entry(
+    'refusal',
+    'The authority knows no such product instance.',
+    'Register the box again.',
+  ),
+  INSTANCE_REMOVED: entry(
+    'refusal',
+    'The product instance was removed at the authority.',
+    'Register the box again with a new token.',
+  ),
+  INSTANCE_REPLACED: entry(
+    'refusal',
+    'The product instance was replaced by a newer registration of the same identifier.',
+    'If this is the right box, register it again with --force; if not, it is a copy.',
+  ),
+  INSTANCE_DIVERGED: entry(
+    'refusal',
+    'Two histories of this product instance exist: it was copied, or restored from a copy.',
+    'Register the box again with --force, which gives it a new key.',
+  ),
+  SEQUENCE_SUPERSEDED: entry(
+    'refusal',
+    'The request is older than one the authority has already answered.',
+    'Nothing to do: a newer request was answered. If it stays, register again with --force.',
+  ),
+  CERTIFICATE_REQUEST_INVALID: entry(
+    'refusal',
+    'The certificate request is not one the authority signs.',
+    'Update the agent; if it stays, report it.',
+  ),
+  AGREEMENT_NOT_ACCEPTED: entry(
+    'refusal',
+    'The licence agreement of the smart account has not been accepted.',
+    'Accept it, or ask someone with the authority to do so.',
+  ),
+  PROTOCOL_UNSUPPORTED: entry(
+    'refusal',
+    'The authority does not speak this version of the protocol.',
+    'Update the older of the two programs.',
+  ),
+
+  // Transport: no answer that counts. Tried again by itself.
+  DNS_FAILED: entry(
+    'transport',
+    'The name of the authority could not be resolved.',
+    'Check the host name in the URL and the name servers of the box.',
+  ),
+  CONNECTION_REFUSED: entry(
+    'transport',
+    'Nothing listens at that address and port.',
+    'Check host and port in the URL, and that the authority is running.',
+  ),
+  HOST_UNREACHABLE: entry(
+    'transport',
+    'There is no route to the authority.',
+    'Check the network of the box, its gateway and the firewall.',
+  ),
+  CONNECTION_RESET: entry(
+    'transport',
+    'The connection was closed before the answer was complete.',
+    'Check firewalls and gateways on the way; it is tried again.',
+  ),
+  TLS_UNTRUSTED: entry(
+    'transport',
+    "The server's certificate was issued by nobody this box trusts.",
+    "Check that the URL is the authority's own; install its root with `smart-agent trust install FILE`. If the issuer named is a firewall's, ask the network team to leave this host out of TLS inspection.",
+  ),
+  TLS_EXPIRED: entry(
+    'transport',
+    "The server's certificate has expired, or the clock of this box is ahead.",
+    'Check the clock of the box, then the certificate of the authority.',
+  ),
+  TLS_NOT_YET_VALID: entry(
+    'transport',
+    "The server's certificate is not valid yet: the clock of this box is probably behind.",
+    'Set the clock of the box.',
+  ),
+  TLS_NAME_MISMATCH: entry(
+    'transport',
+    "The server's certificate is for another name.",
+    'Use the name in the certificate, or let the authority add this one with `serve --name`.',
+  ),
+  TLS_FAILED: entry(
+    'transport',
+    'No TLS connection could be made: the port does not speak TLS as expected.',
+    "Check the port in the URL: it must be the authority's https port.",
+  ),
+  TIMED_OUT: entry(
+    'transport',
+    'The answer did not come within the time allowed.',
+    'Check the network and the load of the authority; it is tried again.',
+  ),
+  ANSWER_TOO_LARGE: entry(
+    'transport',
+    'The answer is larger than any answer of an authority.',
+    "Check that the URL is the authority's own.",
+  ),
+  REDIRECTED: entry(
+    'transport',
+    'The server sent the request elsewhere, which an authority never does.',
+    'Give the final URL; sign in to the network if it has a sign-in page.',
+  ),
+  ANSWER_NOT_JSON: entry(
+    'transport',
+    'What answered is not an authority: the answer is not JSON.',
+    'Check the URL; sign in to the network if it has a sign-in page.',
+  ),
+  RATE_LIMITED: entry(
+    'transport',
+    'The authority asks to come back later.',
+    'Nothing to do: it is tried again when the authority said.',
+  ),
+  AUTHORITY_UNAVAILABLE: entry(
+    'transport',
+    'The authority cannot answer now (503).',
+    'Nothing to do: it is tried again.',
+  ),
+  AUTHORITY_REJECTED: entry(
+    'transport',
+    'The server refused the message without a signed answer (4xx).',
+    "Check that the URL is the authority's own, without anything in between that filters.",
+  ),
+  AUTHORITY_FAILED: entry(
+    'transport',
+    'The server failed without a signed answer (5xx).',
+    "Look at the authority's log; it is tried again.",
+  ),
+
+  // An answer that came and is not the authority's, or not for this request. Changes nothing; tried again.
+  ANSWER_MALFORMED: entry(
+    'answer',
+    'The answer has not the form the protocol gives it.',
+    "Check that the URL is the authority's own; update the older of the two programs.",
+  ),
+  ANSWER_SIGNATURE_INVALID: entry(
+    'answer',
+    'The signature of the answer does not fit it: it was altered or forged.',
+    'Find out what stands between the box and the authority.',
+  ),
+  ANSWER_SIGNER_UNTRUSTED: entry(
+    'answer',
+    'The answer was signed by a key that does not lead to the root this box trusts.',
+    "Check that the URL is the right authority's, and the root that `smart-agent trust show` prints.",
+  ),
+  ANSWER_SIGNER_ROLE: entry(
+    'answer',
+    'The answer was signed with a certificate made for something else.',
+    'Find out what stands between the box and the authority.',
+  ),
+  ANSWER_WRONG_AUTHORITY: entry(
+    'answer',
+    'Another authority answered than the one the box is registered with.',
+    'Set the transport to the authority the box is registered with, or register again.',
+  ),
+  ANSWER_WRONG_TYPE: entry(
+    'answer',
+    'The answer is to another kind of request.',
+    'Find out what stands between the box and the authority.',
+  ),
+  ANSWER_WRONG_DIRECTION: entry(
+    'answer',
+    'The message is not an answer.',
+    'Find out what stands between the box and the authority.',
+  ),
+  ANSWER_WRONG_AUDIENCE: entry(
+    'answer',
+    'The answer is addressed to another box.',
+    'Find out what stands between the box and the authority.',
+  ),
+  ANSWER_WRONG_REQUEST: entry(
+    'answer',
+    'The answer belongs to another request.',
+    'Find out what stands between the box and the authority.',
+  ),
+  ANSWER_NONCE_MISMATCH: entry(
+    'answer',
+    'The answer is an old one, played again.',
+    'Find out what stands between the box and the authority.',
+  ),
+  ANSWER_STALE: entry(
+    'answer',
+    'The answer is older than one this box has already accepted.',
+    'Check the clock of the authority.',
+  ),
+  ANSWER_PROTOCOL_VERSION: entry(
+    'answer',
+    'The answer is of a protocol version this agent does not speak.',
+    'Update the older of the two programs.',
+  ),
+  ANSWER_CERTIFICATE_INVALID: entry(
+    'answer',
+    'The certificate that came with the answer is not for this box and its key.',
+    'Find out what stands between the box and the authority.',
+  ),
+
+  // The authority's own administration.
+  REQUEST_MALFORMED: entry(
+    'local',
+    'The message is not one of the protocol.',
+    'Update the agent that sent it.',
+  ),
+  REQUEST_SIGNATURE_INVALID: entry(
+    'local',
+    'The signature of the request does not fit it.',
+    'Find out what altered the message on its way.',
+  ),
+  ACCOUNT_UNKNOWN: entry('local', 'There is no smart account of that name.', 'See `account list`.'),
+  ACCOUNT_EXISTS: entry(
+    'local',
+    'There is a smart account of that name already.',
+    'Use it, or choose another domain.',
+  ),
+  ACCOUNT_AMBIGUOUS: entry(
+    'usage',
+    'There are several smart accounts, and none was chosen.',
+    'Choose one with --account DOMAIN.',
+  ),
+  VIRTUAL_ACCOUNT_UNKNOWN: entry(
+    'local',
+    'The smart account has no virtual account of that name.',
+    'See `virtual-account list`.',
+  ),
+  VIRTUAL_ACCOUNT_EXISTS: entry(
+    'local',
+    'The smart account has a virtual account of that name already.',
+    'Use it, or choose another name.',
+  ),
+  VIRTUAL_ACCOUNT_IN_USE: entry(
+    'local',
+    'The virtual account still holds licences, product instances or valid tokens.',
+    'Move or remove them first.',
+  ),
+  VIRTUAL_ACCOUNT_IS_DEFAULT: entry(
+    'local',
+    'The default virtual account cannot be removed.',
+    'Make another one the default first.',
+  ),
+  INSTANCE_NOT_FOUND: entry('local', 'There is no product instance with that id.', 'See `instance list`.'),
+  TOKEN_NOT_FOUND: entry('local', 'There is no such token.', 'See `token list`.'),
+  SKU_UNKNOWN: entry(
+    'local',
+    'There is no such SKU in the catalogue.',
+    'Order by --tag, or use a SKU that the message lists.',
+  ),
+} as const satisfies Record<string, ErrorEntry>
+
+export type ErrorCode = keyof typeof errorTable
+
+/** What a failure says to a program: the JSON under `error`. */
+export interface ErrorDocument {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly remedy: string
+}
+
+/**
+ * The one error of this project. Never carries a secret: whoever makes one words it from public facts.
+ * `cause` is kept off it on purpose: causes of the network hold headers and bodies.
+ */
+export class LicensingError extends Error {
+  override readonly name = 'LicensingError'
+  readonly code: ErrorCode
+  readonly remedy: string
+  /** For transport failures: not before this many milliseconds, as the other side asked. */
+  readonly retryAfterMs: number | undefined
+
+  constructor(code: ErrorCode, message: string, options: { remedy?: string; retryAfterMs?: number } = {}) {
+    super(message)
+    this.code = code
+    this.remedy = options.remedy ?? errorTable[code].remedy
+    this.retryAfterMs = options.retryAfterMs
+  }
+
+  get kind(): ErrorKind {
+    return errorTable[this.code].kind
+  }
+
+  toJSON(): ErrorDocument {
+    return { code: this.code, message: this.message, remedy: this.remedy }
+  }
+}
+
+/** Whether a text is one of this project's codes: for errors that come over a wire. */
+export const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(errorTable, text)
+
+/** Any thrown thing as a LicensingError; what was not foreseen becomes INTERNAL, with its message only. */
+export function asLicensingError(thrown: unknown): LicensingError {
+  if (thrown instanceof LicensingError) return thrown
+  const message = thrown instanceof Error ? thrown.message : 'unknown failure'
+  return new LicensingError('INTERNAL', message)
+}

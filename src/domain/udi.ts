@@ -1,0 +1,23 @@
+import { z } from 'zod'
+
+const text = (what: string, max: number) =>
+  z
+    .string()
+    .min(1, `${what} is empty`)
+    .max(max, `${what} is longer than ${max} characters`)
+    .regex(/^[A-Za-z0-9][A-Za-z0-9._/+-]*$/, `${what} may hold letters, digits and . _ / + - only`)
+
+/**
+ * Unique device identifier: product id, version and serial number. What makes a box a product
+ * instance (guide, "Product Instances"). Two boxes are the same one when pid and serial are equal.
+ */
+export const udiSchema = z.strictObject({
+  pid: text('product id', 64),
+  version: text('version', 32),
+  serial: text('serial number', 64),
+})
+
+export type Udi = z.infer<typeof udiSchema>
+
+/** `CWMS4-K9:ABC123`: what tells one box from another. The version is not part of it. */
+export const udiKey = (udi: Pick<Udi, 'pid' | 'serial'>): string => `${udi.pid}:${udi.serial}`

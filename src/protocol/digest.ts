@@ -1,0 +1,25 @@
+import { createHash } from 'node:crypto'
+import canonicalize from 'canonicalize'
+
+/** A JSON value as the one text it has by RFC 8785, whoever writes it. */
+export function canonical(value: unknown): string {
+  const text = canonicalize(value)
+  if (text === undefined) throw new TypeError('not a JSON value')
+  return text
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url')
+
+/**
+ * What a request asks, whatever nonce it is asked with: SHA-256 over the payload without the nonce.
+ * Two requests of the same digest are the same request and get the same decision (trust §2).
+ */
+export function requestDigest(payload: object): string {
+  const asked: Record<string, unknown> = { ...payload }
+  delete asked['nonce']
+  return sha256(canonical(asked))
+}
+
+/** What a box was told: goes back with its next request, so that a copied box is found out (trust §2). */
+export const answerHash = (messageId: string, decision: unknown): string =>
+  sha256(canonical({ messageId, decision }))

@@ -1,0 +1,192 @@
+import { z } from 'zod'
+import { answeredEntitlementSchema, countSchema, entitlementTagSchema } from '../domain/entitlement.ts'
+import { udiSchema } from '../domain/udi.ts'
+
+/**
+ * What goes over the wire between agent and authority, version 1. Described for people in
+ * `docs/protocol.md`; `docs/protocol.schema.json` is generated from here.
+ */
+export const PROTOCOL_VERSION = 1
+
+export const requestTypeSchema = z.enum(['register', 'authorize', 'renew', 'deregister', 'acknowledge'])
+export type RequestType = z.infer<typeof requestTypeSchema>
+
+/** Where a request of that type is posted, below the authority's URL. */
+export const exchangePath = (type: RequestType): string => `/smart-agent/v1/${type}`
+
+const instant = z.iso.datetime({ precision: 3 })
+const base64url = z.string().regex(/^[A-Za-z0-9_-]+$/)
+/** Only the one spelling of its bytes, so that no changed character can go unnoticed. */
+const canonicalBase64url = (max: number) =>
+  base64url
+    .max(max)
+    .refine(
+      (text) => Buffer.from(text, 'base64url').toString('base64url') === text,
+      'not canonical base64url',
+    )
+const hash = base64url.length(43)
+const certificate = z.string().min(1).max(8192)
+
+/** A message as it travels: a JWS in its flattened JSON form (RFC 7515 §7.2.2). */
+export const sealedSchema = z.strictObject({
+  protected: canonicalBase64url(32_768),
+  payload: canonicalBase64url(1_000_000),
+  signature: canonicalBase64url(128),
+})
+export type Sealed = z.infer<typeof sealedSchema>
+
+const envelope = {
+  protocol: z.int(),
+  direction: z.enum(['request', 'answer']),
+  messageId: z.uuid(),
+  nonce: base64url.min(22).max(64),
+  audience: z.string().min(1).max(128),
+  /** Restores of an authority are counted; sequences compare as (epoch, number). */
+  epoch: z.int().min(0),
+  /** Number of the newest bundle of trust anchors the sender holds. */
+  trustBundle: z.int().min(0),
+}
+
+/** Of an instance that is registered: its id, how many requests it has made, what it was last told. */
+const instanceEnvelope = {
+  ...envelope,
+  instanceId: z.uuid(),
+  sequence: z.int().min(1),
+  lastAnswer: hash.nullable(),
+}
+
+export const registerRequestSchema = z.object({
+  ...envelope,
+  type: z.literal('register'),
+  body: z.object({
+    certificateRequest: z.string().min(1).max(8192),
+    udi: udiSchema,
+    hostname: z.string().max(253).nullable(),
+    agentVersion: z.string().max(64),
+    force: z.boolean(),
+    token: z.object({ id: base64url.max(64), account: base64url.max(64), mac: base64url.max(64) }),
+    /** A proof by the key of the registration that is replaced, where the box still has it. */
+    previous: z.string().max(16_384).nullable(),
+  }),
+})
+
+export const authorizeRequestSchema = z.object({
+  ...instanceEnvelope,
+  type: z.literal('authorize'),
+  body: z.object({
+    entitlements: z.array(z.object({ tag: entitlementTagSchema, count: countSchema })).max(1000),
+    version: z.string().max(32),
+  }),
+})
+
+export const renewRequestSchema = z.object({
+  ...instanceEnvelope,
+  type: z.literal('renew'),
+  body: z.object({ certificateRequest: z.string().min(1).max(8192) }),
+})
+
+export const deregisterRequestSchema = z.object({
+  ...instanceEnvelope,
+  type: z.literal('deregister'),
+  body: z.object({}),
+})
+
+export const acknowledgeRequestSchema = z.object({
+  ...instanceEnvelope,
+  type: z.literal('acknowledge'),
+  body: z.object({ thumbprint: hash }),
+})
+
+export const requestSchema = z.discriminatedUnion('type', [
+  registerRequestSchema,
+  authorizeRequestSchema,
+  renewRequestSchema,
+  deregisterRequestSchema,
+  acknowledgeRequestSchema,
+])
+export type Request = z.infer<typeof requestSchema>
+export type RegisterRequest = z.infer<typeof registerRequestSchema>
+export type InstanceRequest = Exclude<Request, RegisterRequest>
+
+const accepted = <T extends z.ZodRawShape>(body: T) => z.object({ outcome: z.literal('accepted'), ...body })
+
+/** A refusal counts only inside a signed answer that carries the request's nonce. */
+export const refusedSchema = z.object({
+  outcome: z.literal('refused'),
+  code: z.string().regex(/^[A-Z][A-Z0-9_]{2,63}$/),
+  message: z.string().max(1000),
+  remedy: z.string().max(1000),
+})
+export type Refused = z.infer<typeof refusedSchema>
+
+/** Where an instance belongs; told again in every answer, since both can change at the authority. */
+const membership = { smartAccount: z.string().max(253), virtualAccount: z.string().max(200) }
+
+export const registerAcceptedSchema = accepted({
+  instanceId: z.uuid(),
+  /** Identity certificate first, then the authority's issuing CA: PEM. */
+  certificates: z.array(certificate).min(1).max(4),
+  exportControlled: z.boolean(),
+  ...membership,
+})
+export const authorizeAcceptedSchema = accepted({
+  entitlements: z.array(answeredEntitlementSchema).max(1000),
+  compliance: z.enum(['in-compliance', 'out-of-compliance']),
+  /** The instant this authorization ends without another: absolute, by the authority's time. */
+  deadlineAt: instant,
+  /** A wish of the authority to be asked earlier, to spread its load; null without one. */
+  nextContactAt: instant.nullable(),
+  ...membership,
+})
+export const renewAcceptedSchema = accepted({
+  certificates: z.array(certificate).min(1).max(4),
+  ...membership,
+})
+export const doneSchema = accepted({})
+
+const answerEnvelope = {
+  ...envelope,
+  authority: z.object({
+    id: z.uuid(),
+    role: z.enum(['manager', 'satellite']),
+    /** Made with `init --test`: may be told to misbehave. Agents show it. */
+    test: z.boolean(),
+  }),
+  /** The authority's time, which never goes back. */
+  time: instant,
+  /** A satellite's leave to act, signed by the manager; null from a manager. */
+  mandate: z.string().max(16_384).nullable(),
+}
+
+export const answerSchema = z.discriminatedUnion('type', [
+  z.object({
+    ...answerEnvelope,
+    type: z.literal('register'),
+    decision: z.union([registerAcceptedSchema, refusedSchema]),
+  }),
+  z.object({
+    ...answerEnvelope,
+    type: z.literal('authorize'),
+    decision: z.union([authorizeAcceptedSchema, refusedSchema]),
+  }),
+  z.object({
+    ...answerEnvelope,
+    type: z.literal('renew'),
+    decision: z.union([renewAcceptedSchema, refusedSchema]),
+  }),
+  z.object({
+    ...answerEnvelope,
+    type: z.literal('deregister'),
+    decision: z.union([doneSchema, refusedSchema]),
+  }),
+  z.object({
+    ...answerEnvelope,
+    type: z.literal('acknowledge'),
+    decision: z.union([doneSchema, refusedSchema]),
+  }),
+])
+export type Answer = z.infer<typeof answerSchema>
+export type Decision = Answer['decision']
+export type RegisterAccepted = z.infer<typeof registerAcceptedSchema>
+export type AuthorizeAccepted = z.infer<typeof authorizeAcceptedSchema>
+export type RenewAccepted = z.infer<typeof renewAcceptedSchema>

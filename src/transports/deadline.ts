@@ -1,0 +1,25 @@
+import { systemClock } from '../domain/system-clock.ts'
+
+/**
+ * An AbortController that fires once the time has really passed: a timer that comes early, because the
+ * process clock jumped or runs fast, is set again for what is left.
+ *
+ * @param milliseconds of the machine's uptime
+ */
+export function startDeadline(milliseconds: number): { signal: AbortSignal; stop: () => void } {
+  const controller = new AbortController()
+  const end = systemClock.uptime() + milliseconds
+  let timer: NodeJS.Timeout | undefined
+  const arm = () => {
+    const left = end - systemClock.uptime()
+    if (left <= 0) controller.abort()
+    else timer = setTimeout(arm, left)
+  }
+  arm()
+  return {
+    signal: controller.signal,
+    stop: () => {
+      clearTimeout(timer)
+    },
+  }
+}

@@ -1,0 +1,162 @@
+import 'reflect-metadata'
+import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, webcrypto } from 'node:crypto'
+import * as x509 from '@peculiar/x509'
+import type { Instant } from '../domain/instant.ts'
+import { ROLE_OID, type Role } from './roles.ts'
+
+/** ECDSA P-256 with SHA-256 (ES256): the only algorithm of this project. */
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
+
+/** A new private key as PKCS #8 PEM. Keep it in a file of mode 0600. */
+export async function generateKey(): Promise<string> {
+  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
+  const der = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)
+  return x509.PemConverter.encode(der, 'PRIVATE KEY')
+}
+
+async function keyPair(privatePem: string): Promise<webcrypto.CryptoKeyPair> {
+  const object = createPrivateKey(privatePem)
+  const [privateKey, publicKey] = await Promise.all([
+    webcrypto.subtle.importKey('pkcs8', object.export({ type: 'pkcs8', format: 'der' }), ALGORITHM, true, [
+      'sign',
+    ]),
+    importPublic(createPublicKey(object)),
+  ])
+  return { privateKey, publicKey }
+}
+
+const importPublic = (key: KeyObject): Promise<webcrypto.CryptoKey> =>
+  webcrypto.subtle.importKey('spki', key.export({ type: 'spki', format: 'der' }), ALGORITHM, true, ['verify'])
+
+/** A PKCS #10 request for the key: PEM. Its subject says which box asks, and binds nothing. */
+export async function createRequest(privatePem: string, name: string): Promise<string> {
+  const request = await x509.Pkcs10CertificateRequestGenerator.create({
+    name: [{ CN: [name] }],
+    keys: await keyPair(privatePem),
+    signingAlgorithm: ALGORITHM,
+  })
+  return request.toString('pem')
+}
+
+/** The public key of a request whose own signature is right and whose key is P-256; null otherwise. */
+export async function readRequest(pem: string): Promise<KeyObject | null> {
+  try {
+    const request = new x509.Pkcs10CertificateRequest(pem)
+    const key = createPublicKey({ key: Buffer.from(request.publicKey.rawData), format: 'der', type: 'spki' })
+    if (key.asymmetricKeyType !== 'ec' || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') return null
+    return (await request.verify()) ? key : null
+  } catch {
+    return null
+  }
+}
+
+/** Whom and what a certificate is for. */
+export interface Subject {
+  readonly role: Role
+  readonly name: string
+  readonly account: string
+  readonly authorityId: string
+  readonly notBefore: Instant
+  readonly notAfter: Instant
+  /** Names and addresses a TLS certificate is for. */
+  readonly hosts?: readonly string[]
+}
+
+/** A CA: its certificate and its private key, both PEM. */
+export interface Issuer {
+  readonly certificate: string
+  readonly privateKey: string
+}
+
+const IPV4 = /^\d+\.\d+\.\d+\.\d+$/
+
+function extensions(subject: Subject): x509.Extension[] {
+  const { role } = subject
+  const ca = role === 'root' || role === 'sub-ca'
+  // A sub-CA also names TLS, which its TLS certificates could not be used for otherwise (RFC 5280 §4.2.1.12).
+  const usages = role === 'sub-ca' ? [ROLE_OID['sub-ca'], ROLE_OID.tls] : [ROLE_OID[role]]
+  const list: x509.Extension[] = [
+    new x509.BasicConstraintsExtension(ca, role === 'root' ? 1 : role === 'sub-ca' ? 0 : undefined, true),
+    new x509.KeyUsagesExtension(
+      ca ? x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign : x509.KeyUsageFlags.digitalSignature,
+      true,
+    ),
+    new x509.ExtendedKeyUsageExtension(
+      role === 'root' ? [...usages, ROLE_OID['sub-ca'], ROLE_OID.tls] : usages,
+      true,
+    ),
+  ]
+  if (subject.hosts && subject.hosts.length > 0) {
+    list.push(
+      new x509.SubjectAlternativeNameExtension(
+        subject.hosts.map((host) => ({
+          type: IPV4.test(host) || host.includes(':') ? ('ip' as const) : ('dns' as const),
+          value: host,
+        })),
+      ),
+    )
+  }
+  return list
+}
+
+const dates = (subject: Subject) => ({
+  notBefore: new Date(subject.notBefore),
+  notAfter: new Date(subject.notAfter),
+})
+
+const nameOf = (subject: Pick<Subject, 'name' | 'account' | 'authorityId'>): x509.JsonName => [
+  { CN: [subject.name] },
+  { O: [subject.account] },
+  { OU: [subject.authorityId] },
+]
+
+/** Random and positive, as RFC 5280 §4.1.2.2 asks: nobody can guess the next, and a restore repeats none. */
+const serialNumber = (): string => {
+  const bytes = randomBytes(16)
+  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40
+  return bytes.toString('hex')
+}
+
+/** The root of an authority: signs sub-CAs, and nothing else. */
+export async function createRoot(subject: Omit<Subject, 'role'>): Promise<Issuer> {
+  const privateKey = await generateKey()
+  const root = { ...subject, role: 'root' as const }
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    serialNumber: serialNumber(),
+    name: nameOf(root),
+    ...dates(root),
+    keys: await keyPair(privateKey),
+    signingAlgorithm: ALGORITHM,
+    extensions: [
+      ...extensions(root),
+      await x509.SubjectKeyIdentifierExtension.create((await keyPair(privateKey)).publicKey),
+    ],
+  })
+  return { certificate: certificate.toString('pem'), privateKey }
+}
+
+/** A certificate for a public key, signed by the issuer: PEM. */
+export async function issueCertificate(
+  issuer: Issuer,
+  publicKey: KeyObject,
+  subject: Subject,
+): Promise<string> {
+  const ca = new x509.X509Certificate(issuer.certificate)
+  const signing = await keyPair(issuer.privateKey)
+  const key = await importPublic(publicKey)
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: serialNumber(),
+    subject: new x509.Name(nameOf(subject)).toString(),
+    issuer: ca.subject,
+    ...dates(subject),
+    publicKey: key,
+    signingKey: signing.privateKey,
+    signingAlgorithm: ALGORITHM,
+    extensions: [
+      ...extensions(subject),
+      await x509.SubjectKeyIdentifierExtension.create(key),
+      await x509.AuthorityKeyIdentifierExtension.create(ca),
+    ],
+  })
+  return certificate.toString('pem')
+}

@@ -1,0 +1,126 @@
+import { createHash, X509Certificate } from 'node:crypto'
+import type { Instant } from '../domain/instant.ts'
+import { ROLE_OID, type Role } from './roles.ts'
+
+/** Why a chain was not accepted. The caller, who knows what it was for, chooses the error code. */
+export class ChainError extends Error {
+  override readonly name = 'ChainError'
+  readonly reason: 'untrusted' | 'role' | 'dates' | 'authority'
+  constructor(reason: ChainError['reason'], message: string) {
+    super(message)
+    this.reason = reason
+  }
+}
+
+/** A certificate that was checked: its key, and whom it names. */
+export interface Checked {
+  readonly certificate: X509Certificate
+  /** Subject CN: the instance id, or the name of the authority. */
+  readonly name: string
+  /** Subject O: the smart account it is for. */
+  readonly account: string
+  /** Subject OU: the id of the authority it is of. */
+  readonly authorityId: string
+  readonly notAfter: Instant
+}
+
+/** SHA-256 of the certificate's DER, base64url: how a certificate is named in messages and tables. */
+export const thumbprint = (certificate: X509Certificate): string =>
+  createHash('sha256').update(certificate.raw).digest('base64url')
+
+/** The names a certificate carries, unchecked. */
+export function describe(certificate: X509Certificate): Checked {
+  const subject = certificate.toLegacyObject().subject as unknown as Record<
+    string,
+    string | string[] | undefined
+  >
+  const field = (name: string): string => {
+    const value = subject[name]
+    return typeof value === 'string' ? value : ''
+  }
+  return {
+    certificate,
+    name: field('CN'),
+    account: field('O'),
+    authorityId: field('OU'),
+    notAfter: Date.parse(certificate.validTo),
+  }
+}
+
+const hasRole = (certificate: X509Certificate, role: Role): boolean =>
+  // Node calls the extended key usages `keyUsage`.
+  certificate.keyUsage?.includes(ROLE_OID[role]) ?? false
+
+const validAt = (certificate: X509Certificate, at: Instant): boolean =>
+  Date.parse(certificate.validFrom) <= at && at <= Date.parse(certificate.validTo)
+
+const issuedBy = (certificate: X509Certificate, issuer: X509Certificate): boolean =>
+  certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)
+
+/**
+ * Checks a chain of exactly [leaf, sub-CA] up to one of the roots, at an instant, for one role.
+ * Longer chains do not exist here: a sub-CA issues no CA. The leaf must be of the sub-CA's own authority.
+ *
+ * @throws ChainError
+ */
+export function checkChain(
+  pem: readonly string[],
+  expected: { role: Role; at: Instant; roots: readonly X509Certificate[] },
+): Checked {
+  const [leaf, subCa] = pem.map(parse)
+  if (!leaf || !subCa || pem.length !== 2) {
+    throw new ChainError('untrusted', 'the chain is not a certificate and its issuing CA')
+  }
+  if (!subCa.ca || !expected.roots.some((root) => root.ca && issuedBy(subCa, root))) {
+    throw new ChainError(
+      'untrusted',
+      `the chain of ${describe(leaf).name || 'the certificate'} does not lead to a trusted root`,
+    )
+  }
+  if (!issuedBy(leaf, subCa))
+    throw new ChainError('untrusted', 'the certificate was not issued by the CA beside it')
+  if (!hasRole(subCa, 'sub-ca') || !hasRole(leaf, expected.role) || leaf.ca) {
+    throw new ChainError(
+      'role',
+      `the certificate of ${describe(leaf).name} is not one for the role ${expected.role}`,
+    )
+  }
+  const checked = describe(leaf)
+  if (checked.authorityId === '' || checked.authorityId !== describe(subCa).authorityId) {
+    throw new ChainError('authority', 'the certificate and its issuing CA are of different authorities')
+  }
+  if (!validAt(leaf, expected.at) || !validAt(subCa, expected.at)) {
+    throw new ChainError(
+      'dates',
+      `the certificate of ${checked.name} is not valid at ${new Date(expected.at).toISOString()}`,
+    )
+  }
+  return checked
+}
+
+function parse(pem: string): X509Certificate {
+  try {
+    return new X509Certificate(pem)
+  } catch {
+    throw new ChainError('untrusted', 'a certificate of the chain cannot be read')
+  }
+}
+
+/**
+ * Reads the root certificates of a PEM file.
+ *
+ * @throws ChainError when it holds none, or one that is not a self-signed CA of the role root
+ */
+export function readRoots(pem: string): X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g)
+  if (!blocks) throw new ChainError('untrusted', 'the file holds no certificate')
+  return blocks.map(parse).map((root) => {
+    if (!root.ca || !issuedBy(root, root) || !hasRole(root, 'root')) {
+      throw new ChainError(
+        'role',
+        `the certificate of ${describe(root).name || 'unknown subject'} is not the root of an authority`,
+      )
+    }
+    return root
+  })
+}
