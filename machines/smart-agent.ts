@@ -87,9 +87,10 @@ const machine = setup({
     resumeEvaluation: assign(({ context }) => ({
       evaluation: { ...context.evaluation, running: context.evaluation.remainingSeconds > 0 },
     })),
-    markSince: assign(({ context, event }) => ({
-      authorization: { ...context.authorization, since: event.at },
-    })),
+    // The very first state is entered by no event of ours: its instant came with the input.
+    markSince: assign(({ context, event }) =>
+      'at' in event ? { authorization: { ...context.authorization, since: event.at } } : {},
+    ),
     countUsage: assign(({ context, event }) => {
       if (event.type !== 'USAGE') return {}
       const counts = { ...context.usage.counts, [event.tag]: event.count }

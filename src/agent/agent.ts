@@ -342,7 +342,7 @@ export class SmartAgent {
 
   /** Waits for the first outcome of one of the kinds; a registration also waits for its authorization. */
   #expect(kinds: readonly RequestKind[]): { wait: () => Promise<Status>; leave: () => Status } {
-    let stop = () => {}
+    let stop = (): void => undefined
     const outcome = new Promise<LicensingError | null>((resolve) => {
       const timer = setTimeout(() => {
         resolve(new LicensingError('TIMED_OUT', 'No outcome came in time; it goes on in the background.'))

@@ -1,7 +1,8 @@
-import { randomBytes, randomUUID, X509Certificate } from 'node:crypto'
+import type { X509Certificate } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import type { Event, Failure, RequestKind } from '../../machines/index.ts'
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
-import type { AuthorizeAccepted, Decision, RegisterAccepted, RenewAccepted } from '../protocol/messages.ts'
+import type { AuthorizeAccepted, RegisterAccepted, RenewAccepted } from '../protocol/messages.ts'
 import type { Transport } from '../transports/transport.ts'
 import type { ClockGuard } from './clock-guard.ts'
 import type { OpenedAnswer, Road } from './exchange.ts'
@@ -199,7 +200,7 @@ export class CommandRunner {
       },
       { product, identity, messageId: randomUUID() },
     )
-    const decision = answer.decision as Decision
+    const decision = answer.decision
     if (decision.outcome === 'refused')
       return {
         ...refused('register', decision),
@@ -239,7 +240,7 @@ export class CommandRunner {
 
   async #conclude(outstanding: Outstanding, identity: Identity, answer: OpenedAnswer): Promise<Outcome> {
     const { expiryOf, rememberAnswer } = await import('./exchange.ts')
-    const decision = answer.decision as Decision
+    const decision = answer.decision
     const remembered: Identity = {
       ...identity,
       authority: answer.authority,
@@ -265,7 +266,7 @@ export class CommandRunner {
       case 'authorize': {
         const { entitlements, compliance, deadlineAt, nextContactAt, smartAccount, virtualAccount } =
           decision as AuthorizeAccepted
-        const asked = outstanding.body['entitlements'] as { tag: string; count: number }[]
+        const asked = outstanding.body.entitlements as { tag: string; count: number }[]
         const counts = Object.fromEntries(asked.map(({ tag, count }) => [tag, count]))
         return {
           event: (at) => ({

@@ -8,8 +8,6 @@ import {
   answerSchema,
   exchangePath,
   PROTOCOL_VERSION,
-  type RegisterAccepted,
-  type RenewAccepted,
   type RequestType,
   sealedSchema,
 } from '../protocol/messages.ts'
@@ -78,7 +76,7 @@ export async function sendRegistration(
     epoch: 0,
   })
   if (checked.decision.outcome === 'accepted' && checked.type === 'register') {
-    checkIdentity(checked.decision as RegisterAccepted, secrets.key, road, checked, null)
+    checkIdentity(checked.decision, secrets.key, road, checked, null)
   }
   return checked
 }
@@ -134,7 +132,7 @@ export async function sendOutstanding(
     epoch: identity.epoch,
   })
   if (checked.decision.outcome === 'accepted' && checked.type === 'renew' && keys.requested !== null) {
-    checkIdentity(checked.decision as RenewAccepted, keys.requested, road, checked, identity.instanceId)
+    checkIdentity(checked.decision, keys.requested, road, checked, identity.instanceId)
   }
   return checked
 }

@@ -1,4 +1,4 @@
-import { axisPath, type AxisValue, type Instant, type Position, resolve } from '../../machines/index.ts'
+import { axisPath, type Instant, type Position, resolve } from '../../machines/index.ts'
 import { duration, iso } from '../domain/instant.ts'
 import type { Status } from './status.ts'
 import type { HistoryRow } from './store.ts'
@@ -71,7 +71,7 @@ const activeDescriptions = (position: Position): string[] =>
 /** The deadlines that are set, with what each of them does. */
 function upcoming({ context, value }: Position, now: Instant): Explanation['next'] {
   const { registration, renewal, authorization, usage, registering, evaluation } = context
-  const contactAllowed = axisPath(value.license as AxisValue) !== 'reserved'
+  const contactAllowed = axisPath(value.license) !== 'reserved'
   const list: [Instant | null | undefined, string][] = [
     [registering?.nextAttemptAt, 'the registration is tried again'],
     [

@@ -4,7 +4,12 @@ import Database from 'better-sqlite3'
 import type { z } from 'zod'
 import type { RequestKind } from '../../machines/index.ts'
 import { LicensingError } from '../domain/errors.ts'
-import { checkPrivateDirectory, ensurePrivateDirectory, SecretFiles, storeFailure } from './private-files.ts'
+import {
+  checkPrivateDirectory,
+  ensurePrivateDirectory,
+  SecretFiles,
+  storeFailure,
+} from '../trust/private-files.ts'
 
 /** One transition of the chart, as it is remembered. */
 export interface HistoryRow {

@@ -16,7 +16,7 @@ const sha256 = (text: string): string => createHash('sha256').update(text).diges
  */
 export function requestDigest(payload: object): string {
   const asked: Record<string, unknown> = { ...payload }
-  delete asked['nonce']
+  delete asked.nonce
   return sha256(canonical(asked))
 }
 

@@ -78,7 +78,7 @@ function extensions(subject: Subject): x509.Extension[] {
   const list: x509.Extension[] = [
     new x509.BasicConstraintsExtension(ca, role === 'root' ? 1 : role === 'sub-ca' ? 0 : undefined, true),
     new x509.KeyUsagesExtension(
-      ca ? x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign : x509.KeyUsageFlags.digitalSignature,
+      ca ? x509.KeyUsageFlags.keyCertSign : x509.KeyUsageFlags.digitalSignature,
       true,
     ),
     new x509.ExtendedKeyUsageExtension(

@@ -49,7 +49,7 @@ export function describe(certificate: X509Certificate): Checked {
 
 const hasRole = (certificate: X509Certificate, role: Role): boolean =>
   // Node calls the extended key usages `keyUsage`.
-  certificate.keyUsage?.includes(ROLE_OID[role]) ?? false
+  (certificate.keyUsage as string[] | undefined)?.includes(ROLE_OID[role]) ?? false
 
 const validAt = (certificate: X509Certificate, at: Instant): boolean =>
   Date.parse(certificate.validFrom) <= at && at <= Date.parse(certificate.validTo)

@@ -1,0 +1,47 @@
+// Imports run downward: cli, console, testing → agent, authority → trust → the small rooms → domain.
+const rooms = {
+  domain: [],
+  protocol: ['domain'],
+  transports: ['domain'],
+  trust: ['domain', 'protocol'],
+  agent: ['domain', 'protocol', 'trust', 'transports'],
+  authority: ['domain', 'protocol', 'trust'],
+  testing: ['domain', 'protocol', 'trust', 'transports', 'agent', 'authority'],
+  cli: ['domain', 'protocol', 'trust', 'transports', 'agent', 'authority'],
+}
+const mayUseMachines = ['agent', 'testing', 'cli']
+
+module.exports = {
+  forbidden: [
+    { name: 'no-circles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'machines-know-nobody',
+      severity: 'error',
+      from: { path: '^machines/' },
+      to: { pathNot: ['^machines/', 'node_modules/xstate'] },
+    },
+    {
+      name: 'mocks-are-not-shipped-rooms',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^(mocks|test)/' },
+    },
+    ...Object.entries(rooms).map(([room, below]) => ({
+      name: `${room}-imports-downward`,
+      severity: 'error',
+      from: { path: `^src/${room}/` },
+      to: {
+        path: '^(src|machines)/',
+        pathNot: [room, ...below]
+          .map((one) => `^src/${one}/`)
+          .concat(mayUseMachines.includes(room) ? ['^machines/'] : []),
+      },
+    })),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { extensions: ['.ts', '.js', '.json'] },
+  },
+}

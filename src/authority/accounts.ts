@@ -1,0 +1,303 @@
+import { randomUUID } from 'node:crypto'
+import { z } from 'zod'
+import { entitlementTagSchema } from '../domain/entitlement.ts'
+import { LicensingError } from '../domain/errors.ts'
+import { DAY, type Instant, iso } from '../domain/instant.ts'
+import { conferencing } from '../domain/profile.ts'
+import { logEvent } from './event-log.ts'
+import { assessPool } from './pools.ts'
+import type { Tx } from './store.ts'
+
+const domainSchema = z
+  .string()
+  .max(253)
+  .regex(
+    /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/,
+    'a smart account is named by a domain, such as example.com',
+  )
+const nameSchema = z
+  .string()
+  .trim()
+  .min(1, 'a virtual account has a name')
+  .max(100, 'a name is at most 100 characters')
+  .regex(/^[^\p{Cc}]+$/u, 'a name holds no control characters')
+
+/** Checks a value from outside. @throws LicensingError INVALID_ARGUMENT */
+export function checked<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  throw new LicensingError(
+    'INVALID_ARGUMENT',
+    `The ${what} cannot be used: ${parsed.error.issues[0]?.message ?? 'not of its form'}.`,
+  )
+}
+
+export interface Account {
+  readonly id: string
+  readonly domain: string
+  readonly agreementAt: Instant | null
+}
+export interface VirtualAccount {
+  readonly id: string
+  readonly name: string
+  readonly isDefault: boolean
+}
+
+/** A smart account with its first virtual account, `Default` (R-ACC-1). @throws LicensingError ACCOUNT_EXISTS */
+export async function addAccount(tx: Tx, domain: string, at: Instant): Promise<Account> {
+  const name = checked(domainSchema, domain, 'smart account')
+  if (await tx.selectFrom('accounts').select('id').where('domain', '=', name).executeTakeFirst()) {
+    throw new LicensingError('ACCOUNT_EXISTS', `There is a smart account ${name} already.`)
+  }
+  const id = randomUUID()
+  await tx.insertInto('accounts').values({ id, domain: name, agreement_at: at, created_at: at }).execute()
+  await tx
+    .insertInto('virtual_accounts')
+    .values({ id: randomUUID(), account_id: id, name: 'Default', is_default: 1, created_at: at })
+    .execute()
+  await logEvent(tx, {
+    at,
+    type: 'ACCOUNT_CREATED',
+    accountId: id,
+    message: `Smart account ${name}, licence agreement accepted.`,
+  })
+  return { id, domain: name, agreementAt: at }
+}
+
+export async function listAccounts(tx: Tx): Promise<Account[]> {
+  return tx
+    .selectFrom('accounts')
+    .select(['id', 'domain', 'agreement_at as agreementAt'])
+    .orderBy('domain')
+    .execute()
+}
+
+/** The account named, or the only one. @throws LicensingError ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS */
+export async function chooseAccount(tx: Tx, domain: string | undefined): Promise<Account> {
+  const accounts = await listAccounts(tx)
+  const [only] = accounts
+  if (domain === undefined) {
+    if (accounts.length > 1)
+      throw new LicensingError('ACCOUNT_AMBIGUOUS', `There are ${accounts.length} smart accounts here.`)
+    if (!only) throw new LicensingError('ACCOUNT_UNKNOWN', 'There is no smart account here.')
+    return only
+  }
+  const account = accounts.find((one) => one.domain === domain)
+  if (!account)
+    throw new LicensingError('ACCOUNT_UNKNOWN', `There is no smart account ${JSON.stringify(domain)}.`)
+  return account
+}
+
+export async function listVirtualAccounts(tx: Tx, accountId: string): Promise<VirtualAccount[]> {
+  const rows = await tx
+    .selectFrom('virtual_accounts')
+    .select(['id', 'name', 'is_default'])
+    .where('account_id', '=', accountId)
+    .orderBy('name')
+    .execute()
+  return rows.map(({ id, name, is_default }) => ({ id, name, isDefault: is_default === 1 }))
+}
+
+/** The virtual account named, or the default one. @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN */
+export async function chooseVirtualAccount(
+  tx: Tx,
+  account: Account,
+  name: string | undefined,
+): Promise<VirtualAccount> {
+  const all = await listVirtualAccounts(tx, account.id)
+  const found = all.find((one) => (name === undefined ? one.isDefault : one.name === name))
+  if (!found) {
+    throw new LicensingError(
+      'VIRTUAL_ACCOUNT_UNKNOWN',
+      `${account.domain} has no virtual account ${JSON.stringify(name ?? 'by default')}.`,
+    )
+  }
+  return found
+}
+
+/** @throws LicensingError VIRTUAL_ACCOUNT_EXISTS, INVALID_ARGUMENT */
+export async function addVirtualAccount(
+  tx: Tx,
+  account: Account,
+  name: string,
+  at: Instant,
+): Promise<VirtualAccount> {
+  const wanted = checked(nameSchema, name, 'virtual account')
+  if ((await listVirtualAccounts(tx, account.id)).some((one) => one.name === wanted)) {
+    throw new LicensingError(
+      'VIRTUAL_ACCOUNT_EXISTS',
+      `${account.domain} has a virtual account ${JSON.stringify(wanted)} already.`,
+    )
+  }
+  const id = randomUUID()
+  await tx
+    .insertInto('virtual_accounts')
+    .values({ id, account_id: account.id, name: wanted, is_default: 0, created_at: at })
+    .execute()
+  await logEvent(tx, {
+    at,
+    type: 'VIRTUAL_ACCOUNT_ADDED',
+    accountId: account.id,
+    virtualAccount: wanted,
+    message: `Virtual account ${wanted}.`,
+  })
+  return { id, name: wanted, isDefault: false }
+}
+
+/** @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN, VIRTUAL_ACCOUNT_IS_DEFAULT, VIRTUAL_ACCOUNT_IN_USE */
+export async function removeVirtualAccount(
+  tx: Tx,
+  account: Account,
+  name: string,
+  at: Instant,
+): Promise<void> {
+  const { id, isDefault } = await chooseVirtualAccount(tx, account, name)
+  if (isDefault)
+    throw new LicensingError('VIRTUAL_ACCOUNT_IS_DEFAULT', `${name} is the default virtual account.`)
+  const holds = await Promise.all([
+    tx.selectFrom('licenses').select('id').where('virtual_account_id', '=', id).executeTakeFirst(),
+    tx.selectFrom('instances').select('id').where('virtual_account_id', '=', id).executeTakeFirst(),
+    tx
+      .selectFrom('tokens')
+      .select('id')
+      .where('virtual_account_id', '=', id)
+      .where('revoked_at', 'is', null)
+      .where('expires_at', '>', at)
+      .executeTakeFirst(),
+  ])
+  if (holds.some((row) => row !== undefined)) {
+    throw new LicensingError(
+      'VIRTUAL_ACCOUNT_IN_USE',
+      `${name} still holds licences, product instances or valid tokens.`,
+    )
+  }
+  await tx.deleteFrom('tokens').where('virtual_account_id', '=', id).execute()
+  await tx.deleteFrom('pools').where('virtual_account_id', '=', id).execute()
+  await tx.deleteFrom('virtual_accounts').where('id', '=', id).execute()
+  await logEvent(tx, {
+    at,
+    type: 'VIRTUAL_ACCOUNT_REMOVED',
+    accountId: account.id,
+    virtualAccount: name,
+    message: `Virtual account ${name}.`,
+  })
+}
+
+/** @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN */
+export async function setDefaultVirtualAccount(
+  tx: Tx,
+  account: Account,
+  name: string,
+  at: Instant,
+): Promise<void> {
+  const { id } = await chooseVirtualAccount(tx, account, name)
+  await tx
+    .updateTable('virtual_accounts')
+    .set({ is_default: 0 })
+    .where('account_id', '=', account.id)
+    .execute()
+  await tx.updateTable('virtual_accounts').set({ is_default: 1 }).where('id', '=', id).execute()
+  await logEvent(tx, {
+    at,
+    type: 'VIRTUAL_ACCOUNT_DEFAULT',
+    accountId: account.id,
+    virtualAccount: name,
+    message: `${name} is the default now.`,
+  })
+}
+
+const orderSchema = z.object({
+  tag: entitlementTagSchema,
+  quantity: z
+    .int('a quantity is a whole number')
+    .min(1, 'a quantity is 1 or more')
+    .max(10_000_000, 'a quantity is at most 10,000,000'),
+  termDays: z
+    .int('a term is a whole number of days')
+    .min(1, 'a term is 1 day or more')
+    .max(36_500, 'a term is at most 36,500 days')
+    .nullable(),
+})
+
+/** A purchase: licences of a tag into a virtual account; purchases add (R-ACC-6). */
+export async function order(
+  tx: Tx,
+  account: Account,
+  virtualAccount: VirtualAccount,
+  wanted: { tag: string; quantity: number; termDays: number | null },
+  at: Instant,
+): Promise<{ id: string; tag: string; quantity: number; endsAt: string | null }> {
+  const { tag, quantity, termDays } = checked(orderSchema, wanted, 'order')
+  if (!conferencing.tags.some((one) => one.tag === tag)) {
+    throw new LicensingError(
+      'UNKNOWN_TAG',
+      `There is no entitlement tag ${tag}; there are ${conferencing.tags.map((one) => one.tag).join(', ')}.`,
+    )
+  }
+  const id = randomUUID()
+  const endsAt = termDays === null ? null : at + termDays * DAY
+  await tx
+    .insertInto('licenses')
+    .values({
+      id,
+      virtual_account_id: virtualAccount.id,
+      tag,
+      quantity,
+      starts_at: at,
+      ends_at: endsAt,
+      source: 'order',
+    })
+    .execute()
+  await logEvent(tx, {
+    at,
+    type: 'LICENSES_ORDERED',
+    accountId: account.id,
+    virtualAccount: virtualAccount.name,
+    message: `${quantity} of ${tag}${endsAt === null ? '' : `, until ${iso(endsAt)}`}.`,
+  })
+  await assessPool(tx, virtualAccount.id, tag, at)
+  return { id, tag, quantity, endsAt: iso(endsAt) }
+}
+
+/** A pool as people and programs see it. */
+export interface LicenseDocument {
+  readonly virtualAccount: string
+  readonly tag: string
+  readonly name: string
+  readonly quantity: number
+  readonly inUse: number
+  readonly balance: number
+  readonly status: 'in-compliance' | 'out-of-compliance'
+}
+
+/** The pools of an account: owned, in use, and the balance of both. */
+export async function listLicenses(tx: Tx, account: Account, at: Instant): Promise<LicenseDocument[]> {
+  const list: LicenseDocument[] = []
+  for (const { id, name } of await listVirtualAccounts(tx, account.id)) {
+    const owned = await tx
+      .selectFrom('licenses')
+      .select('tag')
+      .distinct()
+      .where('virtual_account_id', '=', id)
+      .execute()
+    const used = await tx
+      .selectFrom('pools')
+      .select('tag')
+      .where('virtual_account_id', '=', id)
+      .where('in_use', '>', 0)
+      .execute()
+    for (const tag of new Set([...owned, ...used].map((row) => row.tag))) {
+      const pool = await assessPool(tx, id, tag, at)
+      list.push({
+        virtualAccount: name,
+        tag,
+        name: conferencing.tags.find((one) => one.tag === tag)?.name ?? tag,
+        quantity: pool.owned,
+        inUse: pool.inUse,
+        balance: pool.owned - pool.inUse,
+        status: pool.compliant ? 'in-compliance' : 'out-of-compliance',
+      })
+    }
+  }
+  return list
+}

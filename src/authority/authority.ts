@@ -1,0 +1,341 @@
+import { randomUUID } from 'node:crypto'
+import type { FastifyInstance } from 'fastify'
+import type { Clock } from '../domain/clock.ts'
+import { LicensingError } from '../domain/errors.ts'
+import { type Instant, iso } from '../domain/instant.ts'
+import { systemClock } from '../domain/system-clock.ts'
+import { PROTOCOL_VERSION, type RequestType, type Sealed } from '../protocol/messages.ts'
+import { checkPrivateDirectory, ensurePrivateDirectory } from '../trust/private-files.ts'
+import { seal } from '../trust/seal.ts'
+import {
+  type Account,
+  addAccount,
+  addVirtualAccount,
+  chooseAccount,
+  chooseVirtualAccount,
+  type LicenseDocument,
+  listAccounts,
+  listLicenses,
+  listVirtualAccounts,
+  order,
+  removeVirtualAccount,
+  setDefaultVirtualAccount,
+  type VirtualAccount,
+} from './accounts.ts'
+import { Credentials } from './credentials.ts'
+import { type EventDocument, listEvents, logEvent } from './event-log.ts'
+import { type Decided, Exchange, readExchange } from './exchange.ts'
+import { type InstanceDocument, listInstances, removeInstance, showInstance } from './instances.ts'
+import { createServer, type ServerLogger } from './server.ts'
+import { AuthorityStore, readSetting, storeExists, type Tx, writeSetting } from './store.ts'
+import { createToken, listTokens, revokeToken, type TokenDocument, type TokenOptions } from './tokens.ts'
+
+/** Restores of this authority so far, plus one (trust §9). */
+const EPOCH = 1
+/** The trust anchors have been replaced no time yet (trust §10). */
+const TRUST_BUNDLE = 1
+
+/** Which smart account and virtual account a call is about: the only one, and the default one, unless named. */
+export interface Where {
+  readonly account?: string | undefined
+  readonly virtualAccount?: string | undefined
+}
+
+const silent: ServerLogger = { info: () => undefined, error: () => undefined }
+
+/**
+ * The licensing authority: smart accounts and their pools, tokens, product instances, and the answers to their
+ * agents. Commands and servers may work on one data directory at the same time.
+ */
+export class Authority {
+  readonly #store: AuthorityStore
+  readonly #credentials: Credentials
+  readonly #clock: Clock
+  readonly #logger: ServerLogger
+  /** The highest time told so far, and when that was by a clock nobody can set. */
+  #told: { time: Instant; monotonic: number }
+  #server: FastifyInstance | null = null
+
+  private constructor(
+    store: AuthorityStore,
+    credentials: Credentials,
+    clock: Clock,
+    logger: ServerLogger,
+    told: Instant,
+  ) {
+    this.#store = store
+    this.#credentials = credentials
+    this.#clock = clock
+    this.#logger = logger
+    this.#told = { time: told, monotonic: clock.monotonic() }
+  }
+
+  static exists(dataDir: string): boolean {
+    return storeExists(dataDir)
+  }
+
+  /**
+   * Makes an authority with its first smart account, whose licence agreement is accepted with it (R-ACC-8).
+   *
+   * @throws LicensingError DATA_DIR_EXISTS, AGREEMENT_NOT_ACCEPTED, INVALID_ARGUMENT, STORE_*
+   */
+  static async init(options: {
+    dataDir: string
+    account: string
+    acceptAgreement: boolean
+    test?: boolean
+    clock?: Clock
+  }): Promise<void> {
+    if (!options.acceptAgreement) {
+      throw new LicensingError('AGREEMENT_NOT_ACCEPTED', 'The licence agreement was not accepted.', {
+        remedy: 'Give --accept-agreement, or ask someone with the authority to do so.',
+      })
+    }
+    if (storeExists(options.dataDir))
+      throw new LicensingError('DATA_DIR_EXISTS', `There is an authority in ${options.dataDir} already.`)
+    ensurePrivateDirectory(options.dataDir)
+    const at = (options.clock ?? systemClock).wall()
+    const store = await AuthorityStore.open(options.dataDir)
+    try {
+      await store.transaction(async (tx) => {
+        if ((await readSetting(tx, 'authority')) !== null) {
+          throw new LicensingError('DATA_DIR_EXISTS', `There is an authority in ${options.dataDir} already.`)
+        }
+        const { domain } = await addAccount(tx, options.account, at)
+        await Credentials.create(options.dataDir, tx, {
+          id: randomUUID(),
+          account: domain,
+          role: 'manager',
+          test: options.test ?? false,
+          at,
+        })
+      })
+    } finally {
+      await store.close()
+    }
+  }
+
+  /** @throws LicensingError DATA_DIR_MISSING, DATA_DIR_UNSAFE, STORE_* */
+  static async open(options: { dataDir: string; clock?: Clock; logger?: ServerLogger }): Promise<Authority> {
+    const { dataDir, clock = systemClock, logger = silent } = options
+    if (!storeExists(dataDir))
+      throw new LicensingError('DATA_DIR_MISSING', `There is no authority in ${dataDir}.`)
+    checkPrivateDirectory(dataDir)
+    const store = await AuthorityStore.open(dataDir)
+    try {
+      const [credentials, told] = await store.transaction(
+        async (tx) =>
+          [await Credentials.load(dataDir, tx), Number((await readSetting(tx, 'told-time')) ?? 0)] as const,
+      )
+      return new Authority(store, credentials, clock, logger, told)
+    } catch (thrown) {
+      await store.close()
+      throw thrown
+    }
+  }
+
+  /** The authority's time: the wall clock's, except that it never goes back behind an answer (trust §3). */
+  #now(): Instant {
+    const { time, monotonic } = this.#told
+    const since = Math.max(0, this.#clock.monotonic() - monotonic)
+    return Math.max(this.#clock.wall(), time + since)
+  }
+
+  get id(): string {
+    return this.#credentials.identity.id
+  }
+
+  /** The root certificate agents are given: PEM. */
+  trustAnchor(): string {
+    return this.#credentials.identity.root
+  }
+
+  /** A new key for signing answers, in force at once. */
+  async rotateSigner(): Promise<void> {
+    await this.#store.transaction(async (tx) => {
+      const at = this.#now()
+      await this.#credentials.rotateSigner(tx, at)
+      await logEvent(tx, { at, type: 'SIGNER_ROTATED', message: 'A new key signs the answers.' })
+    })
+  }
+
+  // Exchanges
+
+  /**
+   * One exchange with an agent: decided and on disk before it is answered.
+   *
+   * @throws LicensingError REQUEST_MALFORMED, REQUEST_SIGNATURE_INVALID, PROTOCOL_UNSUPPORTED, STORE_*: for what
+   * gets no signed answer
+   */
+  async handle(type: RequestType, message: unknown): Promise<Sealed> {
+    const exchange = readExchange(type, message)
+    const { decided, time, signer } = await this.#store.transaction(async (tx) => {
+      const stored = Number((await readSetting(tx, 'told-time')) ?? 0)
+      const time = Math.max(this.#now(), stored)
+      const decided = await new Exchange(tx, this.#credentials, time).decide(exchange)
+      const signer = await this.#credentials.answerSigner(tx, time)
+      await writeSetting(tx, 'told-time', String(time))
+      return { decided, time, signer }
+    })
+    this.#told = { time, monotonic: this.#clock.monotonic() }
+    return seal(this.#answer(decided, time), {
+      type: 'sla-answer+jws',
+      privateKey: signer.privateKey,
+      certificates: signer.certificates,
+    })
+  }
+
+  #answer({ request, audience, decision }: Decided, time: Instant): object {
+    const { id, role, test } = this.#credentials.identity
+    return {
+      protocol: PROTOCOL_VERSION,
+      direction: 'answer',
+      type: request.type,
+      messageId: request.messageId,
+      nonce: request.nonce,
+      audience,
+      authority: { id, role, test },
+      time: iso(time),
+      epoch: EPOCH,
+      trustBundle: TRUST_BUNDLE,
+      mandate: null,
+      decision,
+    }
+  }
+
+  /**
+   * Serves agents over HTTPS until it is closed.
+   *
+   * @throws LicensingError ADDRESS_IN_USE
+   */
+  async listen(options: { host: string; port: number; names?: readonly string[] }): Promise<string> {
+    const tls = await this.#store.transaction((tx) =>
+      this.#credentials.tls(
+        tx,
+        [options.host, ...(options.names ?? [])].filter((name) => name !== '0.0.0.0' && name !== '::'),
+        this.#now(),
+      ),
+    )
+    const server = createServer({
+      tls,
+      handle: (type, message) => this.handle(type, message),
+      logger: this.#logger,
+    })
+    try {
+      await server.listen({ host: options.host, port: options.port })
+    } catch (thrown) {
+      const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
+      throw new LicensingError(
+        'ADDRESS_IN_USE',
+        `It is not possible to listen on ${options.host}:${options.port} (${code}).`,
+      )
+    }
+    this.#server = server
+    const address = server.server.address()
+    const port = typeof address === 'object' && address !== null ? address.port : options.port
+    return `https://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`
+  }
+
+  // Administration
+
+  async #in<T>(where: Where, work: (tx: Tx, account: Account, at: Instant) => Promise<T>): Promise<T> {
+    return this.#store.transaction(async (tx) =>
+      work(tx, await chooseAccount(tx, where.account), this.#now()),
+    )
+  }
+
+  async #inVirtual<T>(
+    where: Where,
+    work: (tx: Tx, account: Account, virtual: VirtualAccount, at: Instant) => Promise<T>,
+  ): Promise<T> {
+    return this.#in(where, async (tx, account, at) =>
+      work(tx, account, await chooseVirtualAccount(tx, account, where.virtualAccount), at),
+    )
+  }
+
+  addAccount(domain: string, options: { acceptAgreement: boolean }): Promise<Account> {
+    if (!options.acceptAgreement)
+      throw new LicensingError('AGREEMENT_NOT_ACCEPTED', 'The licence agreement was not accepted.')
+    return this.#store.transaction((tx) => addAccount(tx, domain, this.#now()))
+  }
+
+  accounts(): Promise<Account[]> {
+    return this.#store.transaction(listAccounts)
+  }
+
+  virtualAccounts(where: Where = {}): Promise<VirtualAccount[]> {
+    return this.#in(where, (tx, { id }) => listVirtualAccounts(tx, id))
+  }
+
+  addVirtualAccount(name: string, where: Where = {}): Promise<VirtualAccount> {
+    return this.#in(where, (tx, account, at) => addVirtualAccount(tx, account, name, at))
+  }
+
+  removeVirtualAccount(name: string, where: Where = {}): Promise<void> {
+    return this.#in(where, (tx, account, at) => removeVirtualAccount(tx, account, name, at))
+  }
+
+  setDefaultVirtualAccount(name: string, where: Where = {}): Promise<void> {
+    return this.#in(where, (tx, account, at) => setDefaultVirtualAccount(tx, account, name, at))
+  }
+
+  /** Buys licences of a tag: perpetual, or for a term of days. */
+  order(
+    wanted: Where & { tag: string; quantity: number; termDays?: number | undefined },
+  ): ReturnType<typeof order> {
+    const { tag, quantity, termDays = null } = wanted
+    return this.#inVirtual(wanted, (tx, account, virtual, at) =>
+      order(tx, account, virtual, { tag, quantity, termDays }, at),
+    )
+  }
+
+  licenses(where: Where = {}): Promise<LicenseDocument[]> {
+    return this.#in(where, listLicenses)
+  }
+
+  /** A token for registering: as many uses as a token may have unless said otherwise, without export-controlled functionality. */
+  createToken(
+    wanted: Where & { days: number } & Partial<Omit<TokenOptions, 'days'>>,
+  ): Promise<TokenDocument> {
+    const { days, maxUses = 4000, description = '', exportControlled = false } = wanted
+    return this.#inVirtual(wanted, (tx, account, virtual, at) =>
+      createToken(
+        tx,
+        this.#credentials,
+        account,
+        virtual,
+        { days, maxUses, description, exportControlled },
+        at,
+      ),
+    )
+  }
+
+  tokens(where: Where = {}): Promise<TokenDocument[]> {
+    return this.#in(where, (tx, account, at) => listTokens(tx, this.#credentials, account, at))
+  }
+
+  revokeToken(tokenOrId: string, where: Where = {}): Promise<{ id: string }> {
+    return this.#in(where, (tx, account, at) => revokeToken(tx, account, tokenOrId, at))
+  }
+
+  instances(where: Where = {}): Promise<InstanceDocument[]> {
+    return this.#in(where, listInstances)
+  }
+
+  instance(id: string, where: Where = {}): Promise<InstanceDocument> {
+    return this.#in(where, (tx, account, at) => showInstance(tx, account, id, at))
+  }
+
+  removeInstance(id: string, where: Where = {}): Promise<InstanceDocument> {
+    return this.#in(where, (tx, account, at) => removeInstance(tx, account, id, at))
+  }
+
+  events(where: Where & { limit?: number } = {}): Promise<EventDocument[]> {
+    return this.#in(where, (tx, { id }) => listEvents(tx, id, where.limit ?? 1000))
+  }
+
+  async close(): Promise<void> {
+    await this.#server?.close()
+    await this.#store.close()
+  }
+}

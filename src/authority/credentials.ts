@@ -1,0 +1,213 @@
+import {
+  createCipheriv,
+  createDecipheriv,
+  createPrivateKey,
+  createPublicKey,
+  type KeyObject,
+  randomBytes,
+  X509Certificate,
+} from 'node:crypto'
+import { isIP } from 'node:net'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { LicensingError } from '../domain/errors.ts'
+import { DAY, type Instant } from '../domain/instant.ts'
+import { createRoot, generateKey, issueCertificate } from '../trust/certificates.ts'
+import { SecretFiles } from '../trust/private-files.ts'
+import { BACKDATED, IDENTITY_LIFE } from './rules.ts'
+import { readSetting, type Tx, writeSetting } from './store.ts'
+
+const ROOT_LIFE = 20 * 365 * DAY
+const SUB_CA_LIFE = 10 * 365 * DAY
+/** At most 90 days (trust §10). */
+const SIGNER_LIFE = 90 * DAY
+const SIGNER_RENEWED_BEFORE = 30 * DAY
+/** Long, since a box checks it by its own clock, which may be wrong by months. */
+const TLS_LIFE = 800 * DAY
+const TLS_RENEWED_BEFORE = 266 * DAY
+
+/** Who the authority is: public facts only. */
+const identitySchema = z.object({
+  id: z.string(),
+  account: z.string(),
+  role: z.enum(['manager', 'satellite']),
+  test: z.boolean(),
+  root: z.string(),
+  subCa: z.string(),
+})
+export type AuthorityIdentity = z.infer<typeof identitySchema>
+
+/** A leaf of the authority's own: its certificate, and the file that holds its key. */
+const leafSchema = z.object({
+  certificate: z.string(),
+  key: z.string(),
+  hosts: z.array(z.string()).default([]),
+})
+type Leaf = z.infer<typeof leafSchema>
+
+/** A certificate chain, leaf first, and the private key of its leaf: all PEM. */
+export interface Credential {
+  readonly certificates: readonly string[]
+  readonly privateKey: string
+}
+
+/**
+ * The authority's own keys and certificates: a root that signs the issuing CA and nothing else, and under that
+ * the identities of boxes, the signer of answers and the TLS certificate. Private keys are files of mode 0600.
+ */
+export class Credentials {
+  readonly identity: AuthorityIdentity
+  readonly #keys: SecretFiles
+
+  private constructor(identity: AuthorityIdentity, keys: SecretFiles) {
+    this.identity = identity
+    this.#keys = keys
+  }
+
+  /** Makes the root, the issuing CA and the key that tokens are stored under. */
+  static async create(
+    dataDir: string,
+    tx: Tx,
+    facts: { id: string; account: string; role: 'manager'; test: boolean; at: Instant },
+  ): Promise<Credentials> {
+    const keys = new SecretFiles(join(dataDir, 'keys'))
+    const { id, account, at } = facts
+    const of = { account, authorityId: id, notBefore: at - BACKDATED }
+    const root = await createRoot({
+      ...of,
+      name: `Smart Licensing Root ${id.slice(0, 8)}`,
+      notAfter: at + ROOT_LIFE,
+    })
+    const subCaKey = await generateKey()
+    const subCa = await issueCertificate(root, createPublicKey(createPrivateKey(subCaKey)), {
+      ...of,
+      role: 'sub-ca',
+      name: `Smart Licensing Issuing CA ${id.slice(0, 8)}`,
+      notAfter: at + SUB_CA_LIFE,
+    })
+    keys.put('root.key', root.privateKey)
+    keys.put('sub-ca.key', subCaKey)
+    keys.put('token.key', randomBytes(32).toString('base64url'))
+    const identity: AuthorityIdentity = {
+      id,
+      account,
+      role: facts.role,
+      test: facts.test,
+      root: root.certificate,
+      subCa,
+    }
+    await writeSetting(tx, 'authority', JSON.stringify(identity))
+    return new Credentials(identity, keys)
+  }
+
+  /** @throws LicensingError STORE_UNREADABLE */
+  static async load(dataDir: string, tx: Tx): Promise<Credentials> {
+    const json = await readSetting(tx, 'authority')
+    const parsed = identitySchema.safeParse(json === null ? null : JSON.parse(json))
+    if (!parsed.success)
+      throw new LicensingError('STORE_UNREADABLE', 'The database does not say which authority it is of.')
+    return new Credentials(parsed.data, new SecretFiles(join(dataDir, 'keys')))
+  }
+
+  #issuer() {
+    return { certificate: this.identity.subCa, privateKey: this.#keys.get('sub-ca.key') }
+  }
+
+  /** An identity certificate for a box: 365 days from five minutes ago. With its issuing CA. */
+  async issueIdentity(key: KeyObject, instanceId: string, account: string, at: Instant): Promise<string[]> {
+    const notBefore = at - BACKDATED
+    const certificate = await issueCertificate(this.#issuer(), key, {
+      role: 'instance',
+      name: instanceId,
+      account,
+      authorityId: this.identity.id,
+      notBefore,
+      notAfter: notBefore + IDENTITY_LIFE,
+    })
+    return [certificate, this.identity.subCa]
+  }
+
+  /** The signer of answers that is good now; a new one takes over when the old one nears its end. */
+  async answerSigner(tx: Tx, at: Instant): Promise<Credential> {
+    const stored = await readLeaf(tx, 'answer-signer')
+    const leaf =
+      stored && lastsBeyond(stored, at + SIGNER_RENEWED_BEFORE) ? stored : await this.rotateSigner(tx, at)
+    return { certificates: [leaf.certificate, this.identity.subCa], privateKey: this.#keys.get(leaf.key) }
+  }
+
+  /** A new key and certificate for signing answers. Boxes notice nothing: they check its role and its chain. */
+  async rotateSigner(tx: Tx, at: Instant): Promise<Leaf> {
+    return this.#newLeaf(tx, 'answer-signer', { name: 'Answer Signer', at, life: SIGNER_LIFE, hosts: [] })
+  }
+
+  /** The TLS certificate for this machine's names and further ones, made anew when they change. */
+  async tls(tx: Tx, names: readonly string[], at: Instant): Promise<Credential> {
+    const hosts = [...new Set(['localhost', '127.0.0.1', '::1', hostname(), ...names])].filter(
+      (host) => isIP(host) !== 0 || /^[A-Za-z0-9*]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(host),
+    )
+    const stored = await readLeaf(tx, 'tls')
+    const good =
+      stored &&
+      lastsBeyond(stored, at + TLS_RENEWED_BEFORE) &&
+      hosts.every((host) => stored.hosts.includes(host))
+    const leaf = good
+      ? stored
+      : await this.#newLeaf(tx, 'tls', { name: hosts[0] ?? 'localhost', at, life: TLS_LIFE, hosts })
+    return { certificates: [leaf.certificate, this.identity.subCa], privateKey: this.#keys.get(leaf.key) }
+  }
+
+  async #newLeaf(
+    tx: Tx,
+    role: 'answer-signer' | 'tls',
+    facts: { name: string; at: Instant; life: number; hosts: readonly string[] },
+  ): Promise<Leaf> {
+    const privateKey = await generateKey()
+    const key = `${role}-${randomBytes(6).toString('hex')}.key`
+    // The key is on disk before anything refers to it.
+    this.#keys.put(key, privateKey)
+    const certificate = await issueCertificate(
+      this.#issuer(),
+      createPublicKey(createPrivateKey(privateKey)),
+      {
+        role,
+        name: facts.name,
+        account: this.identity.account,
+        authorityId: this.identity.id,
+        notBefore: facts.at - BACKDATED,
+        notAfter: facts.at - BACKDATED + facts.life,
+        hosts: facts.hosts,
+      },
+    )
+    const leaf = { certificate, key, hosts: [...facts.hosts] }
+    await writeSetting(tx, role, JSON.stringify(leaf))
+    return leaf
+  }
+
+  /** A token's secret as it is stored. */
+  sealSecret(secret: string): string {
+    const iv = randomBytes(12)
+    const cipher = createCipheriv('aes-256-gcm', this.#tokenKey(), iv)
+    const text = Buffer.concat([cipher.update(secret, 'utf8'), cipher.final()])
+    return Buffer.concat([iv, cipher.getAuthTag(), text]).toString('base64url')
+  }
+
+  openSecret(stored: string): string {
+    const bytes = Buffer.from(stored, 'base64url')
+    const decipher = createDecipheriv('aes-256-gcm', this.#tokenKey(), bytes.subarray(0, 12))
+    decipher.setAuthTag(bytes.subarray(12, 28))
+    return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString('utf8')
+  }
+
+  #tokenKey(): Buffer {
+    return Buffer.from(this.#keys.get('token.key'), 'base64url')
+  }
+}
+
+async function readLeaf(tx: Tx, role: string): Promise<Leaf | null> {
+  const json = await readSetting(tx, role)
+  return json === null ? null : leafSchema.parse(JSON.parse(json))
+}
+
+const lastsBeyond = (leaf: Leaf, at: Instant): boolean =>
+  Date.parse(new X509Certificate(leaf.certificate).validTo) > at

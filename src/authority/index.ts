@@ -1,0 +1,5 @@
+/** The licensing authority, in process. */
+export { Authority, type Where } from './authority.ts'
+export type { InstanceDocument } from './instances.ts'
+export type { ServerLogger } from './server.ts'
+export type { TokenDocument } from './tokens.ts'

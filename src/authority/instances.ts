@@ -1,0 +1,131 @@
+import type { Selectable } from 'kysely'
+import { LicensingError } from '../domain/errors.ts'
+import { type Instant, iso } from '../domain/instant.ts'
+import type { Account } from './accounts.ts'
+import { logEvent } from './event-log.ts'
+import { assessPool, setDemand } from './pools.ts'
+import type { Tables } from './schema.ts'
+import type { Tx } from './store.ts'
+
+export type InstanceRow = Selectable<Tables['instances']>
+
+/** A product instance as people and programs see it. */
+export interface InstanceDocument {
+  readonly id: string
+  readonly udi: { readonly pid: string; readonly serial: string; readonly version: string }
+  readonly hostname: string | null
+  readonly virtualAccount: string
+  readonly status: 'in-compliance' | 'out-of-compliance'
+  readonly exportControlled: boolean
+  readonly registeredAt: string
+  readonly lastContactAt: string
+  readonly expiresAt: string
+  readonly entitlements: readonly {
+    tag: string
+    count: number
+    status: 'in-compliance' | 'out-of-compliance'
+  }[]
+}
+
+/** The registered instances of an account, or the one with that id. */
+export async function listInstances(
+  tx: Tx,
+  account: Account,
+  at: Instant,
+  id?: string,
+): Promise<InstanceDocument[]> {
+  let query = tx
+    .selectFrom('instances')
+    .innerJoin('virtual_accounts', 'virtual_accounts.id', 'instances.virtual_account_id')
+    .selectAll('instances')
+    .select('virtual_accounts.name as virtualAccount')
+    .where('instances.account_id', '=', account.id)
+    .where('instances.status', '=', 'active')
+    .orderBy('instances.registered_at')
+  if (id !== undefined) query = query.where('instances.id', '=', id)
+  const documents: InstanceDocument[] = []
+  for (const row of await query.execute()) {
+    const demands = await tx
+      .selectFrom('demands')
+      .select(['tag', 'count'])
+      .where('instance_id', '=', row.id)
+      .orderBy('tag')
+      .execute()
+    const entitlements = []
+    for (const { tag, count } of demands) {
+      const pool = await assessPool(tx, row.virtual_account_id, tag, at)
+      entitlements.push({
+        tag,
+        count,
+        status: pool.compliant ? ('in-compliance' as const) : ('out-of-compliance' as const),
+      })
+    }
+    documents.push({
+      id: row.id,
+      udi: { pid: row.pid, serial: row.serial, version: row.version },
+      hostname: row.hostname,
+      virtualAccount: row.virtualAccount,
+      status: entitlements.every(({ status }) => status === 'in-compliance')
+        ? 'in-compliance'
+        : 'out-of-compliance',
+      exportControlled: row.export_controlled === 1,
+      registeredAt: iso(row.registered_at),
+      lastContactAt: iso(row.last_contact_at),
+      expiresAt: iso(row.expires_at),
+      entitlements,
+    })
+  }
+  return documents
+}
+
+/** @throws LicensingError INSTANCE_NOT_FOUND */
+export async function showInstance(
+  tx: Tx,
+  account: Account,
+  id: string,
+  at: Instant,
+): Promise<InstanceDocument> {
+  const [instance] = await listInstances(tx, account, at, id)
+  if (!instance)
+    throw new LicensingError(
+      'INSTANCE_NOT_FOUND',
+      `${account.domain} has no product instance ${JSON.stringify(id)}.`,
+    )
+  return instance
+}
+
+/** Takes an instance out: its licences go back to the pool, and its certificate is good for nothing (R-ACC-4). */
+export async function endInstance(
+  tx: Tx,
+  instance: Pick<InstanceRow, 'id' | 'virtual_account_id'>,
+  status: 'removed' | 'replaced' | 'deregistered',
+  at: Instant,
+): Promise<void> {
+  await setDemand(tx, { id: instance.id, virtualAccountId: instance.virtual_account_id }, [], at)
+  await tx.updateTable('instances').set({ status }).where('id', '=', instance.id).execute()
+}
+
+/** @throws LicensingError INSTANCE_NOT_FOUND */
+export async function removeInstance(
+  tx: Tx,
+  account: Account,
+  id: string,
+  at: Instant,
+): Promise<InstanceDocument> {
+  const document = await showInstance(tx, account, id, at)
+  const row = await tx
+    .selectFrom('instances')
+    .select(['id', 'virtual_account_id'])
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
+  await endInstance(tx, row, 'removed', at)
+  await logEvent(tx, {
+    at,
+    type: 'INSTANCE_REMOVED',
+    accountId: account.id,
+    virtualAccount: document.virtualAccount,
+    instanceId: id,
+    message: `${document.udi.pid}:${document.udi.serial} was removed.`,
+  })
+  return document
+}

@@ -1,0 +1,104 @@
+import type { Instant } from '../domain/instant.ts'
+import { logEvent } from './event-log.ts'
+import { compliant, ownedAt } from './rules.ts'
+import type { Tx } from './store.ts'
+
+/** One pool: what a virtual account owns of a tag, and what its instances use together. */
+export interface Pool {
+  readonly tag: string
+  readonly owned: number
+  readonly inUse: number
+  readonly compliant: boolean
+}
+
+/** Reads a pool and, where its compliance has changed, records that it did (R-AUTH-2). */
+export async function assessPool(tx: Tx, virtualAccountId: string, tag: string, at: Instant): Promise<Pool> {
+  const [lots, row] = await Promise.all([
+    tx
+      .selectFrom('licenses')
+      .select(['quantity', 'starts_at as startsAt', 'ends_at as endsAt'])
+      .where('virtual_account_id', '=', virtualAccountId)
+      .where('tag', '=', tag)
+      .execute(),
+    tx
+      .selectFrom('pools')
+      .selectAll()
+      .where('virtual_account_id', '=', virtualAccountId)
+      .where('tag', '=', tag)
+      .executeTakeFirst(),
+  ])
+  const owned = ownedAt(lots, at)
+  const inUse = row?.in_use ?? 0
+  const good = compliant({ owned, inUse })
+  if (row && good !== (row.out_of_compliance === 0))
+    await noteCompliance(tx, virtualAccountId, { tag, owned, inUse }, good, at)
+  return { tag, owned, inUse, compliant: good }
+}
+
+async function noteCompliance(
+  tx: Tx,
+  virtualAccountId: string,
+  pool: { tag: string; owned: number; inUse: number },
+  good: boolean,
+  at: Instant,
+): Promise<void> {
+  await tx
+    .updateTable('pools')
+    .set({ out_of_compliance: good ? 0 : 1 })
+    .where('virtual_account_id', '=', virtualAccountId)
+    .where('tag', '=', pool.tag)
+    .execute()
+  const account = await tx
+    .selectFrom('virtual_accounts')
+    .select(['name', 'account_id'])
+    .where('id', '=', virtualAccountId)
+    .executeTakeFirst()
+  await logEvent(tx, {
+    at,
+    type: good ? 'LICENSES_SUFFICIENT' : 'INSUFFICIENT_LICENSES',
+    severity: good ? 'info' : 'major',
+    accountId: account?.account_id ?? null,
+    virtualAccount: account?.name ?? null,
+    message: `${pool.tag}: ${pool.inUse} in use, ${pool.owned} owned.`,
+  })
+}
+
+/** Replaces what an instance uses; an empty list gives everything back (R-ACC-4). */
+export async function setDemand(
+  tx: Tx,
+  instance: { id: string; virtualAccountId: string },
+  wanted: readonly { tag: string; count: number }[],
+  at: Instant,
+): Promise<void> {
+  const before = new Map(
+    (
+      await tx.selectFrom('demands').select(['tag', 'count']).where('instance_id', '=', instance.id).execute()
+    ).map(({ tag, count }) => [tag, count]),
+  )
+  const after = new Map<string, number>()
+  for (const { tag, count } of wanted) if (count > 0) after.set(tag, (after.get(tag) ?? 0) + count)
+  for (const tag of new Set([...before.keys(), ...after.keys()])) {
+    const count = after.get(tag) ?? 0
+    const change = count - (before.get(tag) ?? 0)
+    if (change === 0) continue
+    if (count === 0) {
+      await tx.deleteFrom('demands').where('instance_id', '=', instance.id).where('tag', '=', tag).execute()
+    } else {
+      await tx
+        .insertInto('demands')
+        .values({ instance_id: instance.id, tag, count })
+        .onConflict((conflict) => conflict.columns(['instance_id', 'tag']).doUpdateSet({ count }))
+        .execute()
+    }
+    await tx
+      .insertInto('pools')
+      .values({ virtual_account_id: instance.virtualAccountId, tag, in_use: change, out_of_compliance: 0 })
+      .onConflict((conflict) =>
+        conflict
+          .columns(['virtual_account_id', 'tag'])
+          .doUpdateSet(({ eb, ref }) => ({ in_use: eb(ref('pools.in_use'), '+', change) })),
+      )
+      .execute()
+    await assessPool(tx, instance.virtualAccountId, tag, at)
+  }
+}

@@ -1,0 +1,116 @@
+import type { Generated } from 'kysely'
+
+/** The authority's tables. Instants are milliseconds since 1970 UTC; flags are 0 or 1. */
+export interface Tables {
+  settings: { name: string; value: string }
+  accounts: { id: string; domain: string; agreement_at: number | null; created_at: number }
+  virtual_accounts: { id: string; account_id: string; name: string; is_default: number; created_at: number }
+  licenses: {
+    id: string
+    virtual_account_id: string
+    tag: string
+    quantity: number
+    starts_at: number
+    /** Null for a perpetual licence. */
+    ends_at: number | null
+    source: string
+  }
+  /** What the instances of a virtual account use of a tag: changed in the transaction that changes a demand. */
+  pools: { virtual_account_id: string; tag: string; in_use: number; out_of_compliance: number }
+  tokens: {
+    id: string
+    virtual_account_id: string
+    /** AES-256-GCM under a key that is a file. */
+    secret: string
+    description: string
+    export_controlled: number
+    max_uses: number
+    uses: number
+    created_at: number
+    expires_at: number
+    revoked_at: number | null
+  }
+  instances: {
+    id: string
+    account_id: string
+    virtual_account_id: string
+    pid: string
+    serial: string
+    version: string
+    hostname: string | null
+    status: 'active' | 'removed' | 'replaced' | 'deregistered'
+    export_controlled: number
+    thumbprint: string
+    public_key: string
+    certificates: string
+    next_thumbprint: string | null
+    next_public_key: string | null
+    next_certificates: string | null
+    registered_at: number
+    last_contact_at: number
+    expires_at: number
+    sequence: number
+    request_digest: string | null
+    message_id: string | null
+    decision: string | null
+    last_answer: string | null
+    answer_before: string | null
+  }
+  demands: { instance_id: string; tag: string; count: number }
+  events: {
+    id: Generated<number>
+    at: number
+    account_id: string | null
+    virtual_account: string | null
+    instance_id: string | null
+    type: string
+    severity: 'info' | 'minor' | 'major'
+    message: string
+  }
+}
+
+/** The one migration so far. A later one is a new entry: none is ever changed after a release. */
+export const migrations: readonly (readonly string[])[] = [
+  [
+    `create table settings (name text primary key, value text not null)`,
+    `create table accounts (id text primary key, domain text not null unique, agreement_at bigint, created_at bigint not null)`,
+    `create table virtual_accounts (
+      id text primary key, account_id text not null references accounts (id), name text not null,
+      is_default integer not null, created_at bigint not null, unique (account_id, name)
+    )`,
+    `create table licenses (
+      id text primary key, virtual_account_id text not null references virtual_accounts (id), tag text not null,
+      quantity integer not null, starts_at bigint not null, ends_at bigint, source text not null
+    )`,
+    `create index licenses_of_pool on licenses (virtual_account_id, tag)`,
+    `create table pools (
+      virtual_account_id text not null references virtual_accounts (id), tag text not null,
+      in_use integer not null, out_of_compliance integer not null, primary key (virtual_account_id, tag)
+    )`,
+    `create table tokens (
+      id text primary key, virtual_account_id text not null references virtual_accounts (id), secret text not null,
+      description text not null, export_controlled integer not null, max_uses integer not null, uses integer not null,
+      created_at bigint not null, expires_at bigint not null, revoked_at bigint
+    )`,
+    `create table instances (
+      id text primary key, account_id text not null references accounts (id),
+      virtual_account_id text not null references virtual_accounts (id),
+      pid text not null, serial text not null, version text not null, hostname text, status text not null,
+      export_controlled integer not null, thumbprint text not null, public_key text not null,
+      certificates text not null, next_thumbprint text, next_public_key text, next_certificates text,
+      registered_at bigint not null, last_contact_at bigint not null, expires_at bigint not null,
+      sequence integer not null, request_digest text, message_id text, decision text, last_answer text, answer_before text
+    )`,
+    `create unique index one_active_instance on instances (account_id, pid, serial) where status = 'active'`,
+    `create index instances_by_thumbprint on instances (thumbprint)`,
+    `create index instances_by_next_thumbprint on instances (next_thumbprint)`,
+    `create table demands (
+      instance_id text not null references instances (id), tag text not null, count integer not null,
+      primary key (instance_id, tag)
+    )`,
+    `create table events (
+      id integer primary key autoincrement, at bigint not null, account_id text, virtual_account text, instance_id text,
+      type text not null, severity text not null, message text not null
+    )`,
+  ],
+]

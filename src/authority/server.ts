@@ -1,0 +1,65 @@
+import Fastify, { type FastifyError, type FastifyInstance } from 'fastify'
+import { asLicensingError, LicensingError } from '../domain/errors.ts'
+import { exchangePath, type RequestType, requestTypeSchema, type Sealed } from '../protocol/messages.ts'
+import type { Credential } from './credentials.ts'
+
+const LARGEST_REQUEST = 256 * 1024
+/** Node's timers take no more; at the speed of a test's clock even this is over soon. */
+const LONGEST_TIMER = 2 ** 31 - 1
+
+export interface ServerLogger {
+  info(message: string, fields?: object): void
+  error(message: string, fields?: object): void
+}
+
+/** The HTTP status of what gets no signed answer. To a box, every one of them is a failure of the road. */
+const statusOf = (failure: LicensingError): number =>
+  failure.code === 'INTERNAL' || failure.code.startsWith('STORE_') ? 500 : 400
+
+/** The authority over HTTPS: the agents' exchanges, and whether it is well. */
+export function createServer(options: {
+  tls: Credential
+  handle: (type: RequestType, message: unknown) => Promise<Sealed>
+  logger: ServerLogger
+}): FastifyInstance {
+  const { tls, handle, logger } = options
+  const server = Fastify({
+    https: {
+      cert: tls.certificates.join('\n'),
+      key: tls.privateKey,
+      minVersion: 'TLSv1.2',
+      // By the process clock, which a test may run thousands of times too fast.
+      handshakeTimeout: LONGEST_TIMER,
+    },
+    bodyLimit: LARGEST_REQUEST,
+    requestTimeout: 0,
+    connectionTimeout: 0,
+    keepAliveTimeout: LONGEST_TIMER,
+    forceCloseConnections: true,
+    exposeHeadRoutes: false,
+  })
+  server.server.headersTimeout = LONGEST_TIMER
+  for (const type of requestTypeSchema.options) {
+    server.post(exchangePath(type), async (request) => handle(type, request.body))
+  }
+  server.get('/health', () => ({ status: 'ok' }))
+  server.setNotFoundHandler(async (_request, reply) => {
+    const failure = new LicensingError('REQUEST_MALFORMED', 'There is nothing at this address.')
+    await reply.code(404).send({ error: failure.toJSON() })
+  })
+  server.setErrorHandler(async (thrown: FastifyError | Error, _request, reply) => {
+    const status = 'statusCode' in thrown ? thrown.statusCode : undefined
+    if (status !== undefined && status < 500) {
+      const failure = new LicensingError('REQUEST_MALFORMED', 'The request cannot be read.')
+      await reply.code(status).send({ error: failure.toJSON() })
+      return
+    }
+    const failure = asLicensingError(thrown)
+    const code = statusOf(failure)
+    if (code === 500) logger.error('a request failed', { code: failure.code, reason: failure.message })
+    // What went wrong inside is for the log, not for whoever asked.
+    const told = code === 500 ? new LicensingError('INTERNAL', 'The authority could not answer.') : failure
+    await reply.code(code).send({ error: told.toJSON() })
+  })
+  return server
+}

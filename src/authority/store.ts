@@ -1,0 +1,118 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type Driver,
+  Kysely,
+  sql,
+  SqliteDialect,
+  SqliteDriver,
+  type SqliteDialectConfig,
+  type Transaction,
+} from 'kysely'
+import { LicensingError } from '../domain/errors.ts'
+import { storeFailure } from '../trust/private-files.ts'
+import { migrations, type Tables } from './schema.ts'
+
+export type Tx = Transaction<Tables>
+
+const FILE = 'authority.db'
+
+export const storeExists = (dataDir: string): boolean => existsSync(join(dataDir, FILE))
+
+/** Takes the write lock at the beginning: a transaction that reads first and writes later never finds it gone. */
+class ImmediateDriver extends SqliteDriver {
+  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('begin immediate'))
+  }
+}
+
+class ImmediateDialect extends SqliteDialect {
+  readonly #config: SqliteDialectConfig
+  constructor(config: SqliteDialectConfig) {
+    super(config)
+    this.#config = config
+  }
+  override createDriver(): Driver {
+    return new ImmediateDriver(this.#config)
+  }
+}
+
+/**
+ * The authority's data: one SQLite database through Kysely, that several processes may use at a time (the
+ * server, and each command). Every operation is one transaction.
+ */
+export class AuthorityStore {
+  readonly #db: Kysely<Tables>
+
+  private constructor(db: Kysely<Tables>) {
+    this.#db = db
+  }
+
+  /** @throws LicensingError STORE_UNWRITABLE, STORE_UNREADABLE, STORE_FULL, STORE_TOO_NEW */
+  static async open(dataDir: string): Promise<AuthorityStore> {
+    try {
+      const database = new Database(join(dataDir, FILE), { timeout: 10_000 })
+      database.pragma('journal_mode = WAL')
+      database.pragma('synchronous = FULL')
+      database.pragma('foreign_keys = ON')
+      const store = new AuthorityStore(new Kysely<Tables>({ dialect: new ImmediateDialect({ database }) }))
+      await store.#migrate()
+      return store
+    } catch (thrown) {
+      throw storeFailure(thrown, `opening the database in ${dataDir}`)
+    }
+  }
+
+  /** Brings the tables to this version, once, however many processes start together. */
+  async #migrate(): Promise<void> {
+    await this.transaction(async (tx) => {
+      await sql`create table if not exists migrations (number integer primary key)`.execute(tx)
+      const { rows } = await sql<{ last: number | null }>`select max(number) as last from migrations`.execute(
+        tx,
+      )
+      const done = rows[0]?.last ?? 0
+      if (done > migrations.length) {
+        throw new LicensingError(
+          'STORE_TOO_NEW',
+          `The database is of version ${done}; this program knows ${migrations.length}.`,
+        )
+      }
+      for (const [index, statements] of migrations.entries()) {
+        if (index < done) continue
+        for (const statement of statements) await sql.raw(statement).execute(tx)
+        await sql`insert into migrations values (${index + 1})`.execute(tx)
+      }
+    })
+  }
+
+  /** One transaction: all of it is on disk when this resolves, or nothing. */
+  async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    try {
+      return await this.#db.transaction().execute(work)
+    } catch (thrown) {
+      if (thrown instanceof Database.SqliteError) throw storeFailure(thrown, 'writing the database')
+      throw thrown
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#db.destroy()
+  }
+}
+
+/** A named setting; null when it was never written. */
+export async function readSetting(tx: Tx, name: string): Promise<string | null> {
+  const row = await tx.selectFrom('settings').select('value').where('name', '=', name).executeTakeFirst()
+  return row?.value ?? null
+}
+
+export async function writeSetting(tx: Tx, name: string, value: string): Promise<void> {
+  await tx
+    .insertInto('settings')
+    .values({ name, value })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+    .execute()
+}

@@ -1,0 +1,354 @@
+#!/usr/bin/env node
+import { Command, Option } from 'commander'
+import type { Explanation } from '../agent/explain.ts'
+import type { Status } from '../agent/status.ts'
+import type { HistoryRow } from '../agent/store.ts'
+import type { VerbName } from '../agent/verbs.ts'
+import { LicensingError } from '../domain/errors.ts'
+import { printJson, printText } from './output.ts'
+
+process.umask(0o077)
+// An argument may be a token: the process list is not the place for it.
+process.title = 'smart-agent'
+
+const json = (): boolean => program.opts<{ json?: boolean }>().json ?? false
+const dataDir = (): string =>
+  program.opts<{ dataDir?: string }>().dataDir ?? process.env.SMART_AGENT_DATA_DIR ?? '/var/lib/smart-agent'
+
+async function call<T>(verb: VerbName, params: object = {}): Promise<T> {
+  const { callAgent } = await import('./call-agent.ts')
+  return (await callAgent(dataDir(), verb, params)) as T
+}
+
+/** Prints the Status document, or its short form for people. */
+async function printStatus(status: Status): Promise<void> {
+  if (json()) {
+    printJson(status)
+    return
+  }
+  const { briefStatus } = await import('./brief.ts')
+  printText(briefStatus(status))
+}
+
+/** Says that something takes its time, to people only. */
+function progress(text: string): void {
+  if (!json() && process.stderr.isTTY) process.stderr.write(`${text}\n`)
+}
+
+const program = new Command('smart-agent')
+  .description('The licensing agent of this box.')
+  .option(
+    '--data-dir <dir>',
+    'where the agent keeps its state (default: $SMART_AGENT_DATA_DIR or /var/lib/smart-agent)',
+  )
+  .option('--json', 'one JSON document on standard output')
+  .exitOverride()
+  .showHelpAfterError(false)
+  .configureOutput({ writeErr: () => undefined })
+
+program
+  .command('init')
+  .description('make the data directory of a new box')
+  .requiredOption('--pid <pid>', 'product id')
+  .requiredOption('--serial <sn>', 'serial number')
+  .option('--version <version>', 'version of the product', '1.0')
+  .addOption(
+    new Option('--size <size>', 'deployment size')
+      .choices(['micro', 'small', 'medium', 'large'])
+      .default('small'),
+  )
+  .option('--trust <file>', 'root certificate of the authority, as `smart-authority trust export` prints it')
+  .option('--tls-ca <file>', 'a further certificate to check TLS by')
+  .action(
+    async (options: {
+      pid: string
+      serial: string
+      version: string
+      size: Status['product']['size']
+      trust?: string
+      tlsCa?: string
+    }) => {
+      const [{ SmartAgent }, { readNamedFile }] = await Promise.all([
+        import('../agent/agent.ts'),
+        import('./secrets.ts'),
+      ])
+      await SmartAgent.init({
+        dataDir: dataDir(),
+        product: {
+          pid: options.pid,
+          serial: options.serial,
+          version: options.version,
+          size: options.size,
+        },
+        ...(options.trust !== undefined && { trust: readNamedFile(options.trust) }),
+        ...(options.tlsCa !== undefined && { tlsCa: readNamedFile(options.tlsCa) }),
+      })
+      if (json()) printJson({ dataDir: dataDir() })
+      else
+        printText(
+          `An agent for ${options.pid}, serial ${options.serial}, is in ${dataDir()}. Its evaluation has begun.`,
+        )
+    },
+  )
+
+program
+  .command('run')
+  .description('run the daemon: heartbeat and control socket')
+  .option('--log-file <file>', 'write the log to a file instead of standard error')
+  .option('--log-level <level>', 'error, warn, info or debug', 'info')
+  .option('--log-max-size <bytes>', 'begin a new log file at this size', '10485760')
+  .option('--log-max-files <n>', 'log files to keep', '5')
+  .action(
+    async (options: { logFile?: string; logLevel: string; logMaxSize: string; logMaxFiles: string }) => {
+      const [{ runDaemon }, { createLogger }] = await Promise.all([
+        import('./call-agent.ts'),
+        import('./log.ts'),
+      ])
+      await runDaemon(dataDir(), {
+        logger: createLogger(options),
+        ready: () => {
+          if (json()) printJson({ running: true, dataDir: dataDir() })
+          else printText(`The agent is running on ${dataDir()}.`)
+        },
+      })
+    },
+  )
+
+program
+  .command('status')
+  .description('the state of the box')
+  .action(async () => {
+    await printStatus(await call<Status>('status'))
+  })
+
+program
+  .command('show')
+  .description("the state in the field's familiar layout")
+  .argument('[topic]', 'all, status, summary, usage, udi or tech', 'all')
+  .action(async (topic: string) => {
+    const { show, SHOW_TOPICS } = await import('./show.ts')
+    const known = SHOW_TOPICS.find((one) => one === topic)
+    if (!known)
+      throw new LicensingError(
+        'INVALID_ARGUMENT',
+        `There is no topic ${JSON.stringify(topic)}; there are ${SHOW_TOPICS.join(', ')}.`,
+      )
+    const status = await call<Status>('status')
+    if (json()) printJson(status)
+    else printText(show(known, status))
+  })
+
+const transport = program.command('transport').description('how the box reaches its authority')
+for (const kind of ['direct', 'gateway'] as const) {
+  transport
+    .command(kind)
+    .description(
+      kind === 'direct' ? 'straight to the authority' : 'through a satellite or a relaying gateway',
+    )
+    .argument('<url>', 'https:// URL')
+    .action(async (url: string) => {
+      const settings = await call<{ kind: string; url: string }>('transport-set', { kind, url })
+      if (json()) printJson(settings)
+      else printText(`The agent reaches its authority at ${settings.url} (${settings.kind}).`)
+    })
+}
+transport
+  .command('show')
+  .description('the settings in force')
+  .action(async () => {
+    const { transport: settings } = await call<Status>('status')
+    if (json()) printJson(settings)
+    else
+      printText(
+        settings.url === null
+          ? 'No way to the authority is set.'
+          : `${settings.kind ?? ''} ${settings.url}, link ${settings.link}`,
+      )
+  })
+
+const trust = program.command('trust').description('the root certificate the authority is checked by')
+trust
+  .command('show')
+  .description('print the root certificate')
+  .action(async () => {
+    const { trust: pem } = await call<{ trust: string | null }>('trust-show')
+    if (json()) printJson({ trust: pem })
+    else printText(pem ?? 'No root certificate is installed.')
+  })
+trust
+  .command('install')
+  .description('install the root certificate of the authority')
+  .argument('<file>', 'PEM file')
+  .action(async (file: string) => {
+    const { readNamedFile } = await import('./secrets.ts')
+    const { trust: pem } = await call<{ trust: string | null }>('trust-install', { pem: readNamedFile(file) })
+    if (json()) printJson({ trust: pem })
+    else printText('The root certificate is installed.')
+  })
+
+interface RegisterOptions {
+  tokenFile?: string
+  force?: boolean
+  wait: boolean
+}
+for (const name of ['register', 'reregister'] as const) {
+  program
+    .command(name)
+    .description(
+      name === 'register'
+        ? 'register the box with a token'
+        : 'register again with a new token, keeping the old registration until then',
+    )
+    .argument('[token]', 'registration token, or - to read it from standard input')
+    .option('--token-file <file>', 'read the token from a file')
+    .option('--force', 'overwrite the product instance at the authority')
+    .option('--no-wait', 'do not wait for the outcome')
+    .action(async (argument: string | undefined, options: RegisterOptions) => {
+      const { readSecret } = await import('./secrets.ts')
+      const token = await readSecret({ argument, file: options.tokenFile, what: 'registration token' })
+      progress('Registration is under way …')
+      await printStatus(
+        await call<Status>(name, { token, force: options.force ?? false, wait: options.wait }),
+      )
+    })
+}
+
+program
+  .command('deregister')
+  .description('give every licence back and end the registration')
+  .option('--yes', 'do not ask for confirmation')
+  .option('--no-wait', 'do not wait for the outcome')
+  .action(async (options: { yes?: boolean; wait: boolean }) => {
+    const { confirmOrRefuse } = await import('./secrets.ts')
+    await confirmOrRefuse('Deregister this box and release all of its licences?', options.yes ?? false)
+    progress('Deregistration is under way …')
+    await printStatus(await call<Status>('deregister', { wait: options.wait }))
+  })
+
+const renew = program.command('renew').description('renew now what renews itself')
+for (const what of ['registration', 'authorization'] as const) {
+  renew
+    .command(what)
+    .description(`renew the ${what}`)
+    .option('--no-wait', 'do not wait for the outcome')
+    .action(async (options: { wait: boolean }) => {
+      progress(`Renewal of the ${what} is under way …`)
+      await printStatus(await call<Status>(`renew-${what}`, { wait: options.wait }))
+    })
+}
+
+const usage = program.command('usage').description('what of each licence is in use')
+usage
+  .command('set')
+  .description('say how many of a tag are in use')
+  .argument('<tag>', 'entitlement tag')
+  .argument('<count>', 'how many')
+  .action(async (tag: string, text: string) => {
+    const count = /^\d{1,12}$/.test(text) ? Number(text) : Number.NaN
+    if (Number.isNaN(count))
+      throw new LicensingError(
+        'INVALID_ARGUMENT',
+        `The count ${JSON.stringify(text)} is not a whole number, 0 or more.`,
+      )
+    await printStatus(await call<Status>('usage-set', { tag, count }))
+  })
+usage
+  .command('show', { isDefault: true })
+  .description('the tags in use')
+  .action(async () => {
+    const { entitlements } = await call<Status>('status')
+    if (json()) return printJson({ entitlements })
+    printText(
+      entitlements.length === 0
+        ? 'Nothing is in use.'
+        : entitlements.map(({ tag, count, status }) => `${tag}  ${count}  ${status}`).join('\n'),
+    )
+  })
+
+program
+  .command('events')
+  .description('what happened, oldest first')
+  .option('--limit <n>', 'how many of the newest', '100')
+  .option('--follow', 'go on with what happens')
+  .action(async (options: { limit: string; follow?: boolean }) => {
+    const limit = Number(options.limit)
+    if (!Number.isInteger(limit) || limit < 1)
+      throw new LicensingError('INVALID_ARGUMENT', '--limit is a whole number, 1 or more.')
+    const { historyDocument, historyLine } = await import('./brief.ts')
+    const rows = await call<HistoryRow[]>('history', { limit: Math.min(limit, 10_000) })
+    if (json() && !options.follow) return printJson({ events: rows.map(historyDocument) })
+    const print = (row: HistoryRow) => {
+      printText(json() ? JSON.stringify(historyDocument(row)) : historyLine(row))
+    }
+    rows.forEach(print)
+    if (options.follow) await follow(rows.at(-1)?.id ?? 0, print)
+  })
+
+/** Prints what happens from here on, as the daemon tells it. */
+async function follow(after: number, print: (row: HistoryRow) => void): Promise<void> {
+  const { connectControl, followDaemon } = await import('../agent/control.ts')
+  const socket = await connectControl(dataDir())
+  if (!socket)
+    throw new LicensingError('DAEMON_UNREACHABLE', 'No daemon is running on this data directory.', {
+      remedy: 'Start one with `smart-agent run`.',
+    })
+  let last = after
+  await followDaemon(socket, ({ event }) => {
+    const row = event as HistoryRow | null | undefined
+    if (!row || row.id <= last) return
+    last = row.id
+    print(row)
+  })
+}
+
+program
+  .command('why')
+  .description('why the box is in this state, what comes next, and what would change it')
+  .action(async () => {
+    const why = await call<Explanation>('explain')
+    if (json()) return printJson(why)
+    const { explainText } = await import('./brief.ts')
+    printText(explainText(why))
+  })
+
+program
+  .command('machine')
+  .description('the statechart the agent runs')
+  .addOption(
+    new Option('--format <format>', 'how to draw it').choices(['mermaid', 'json']).default('mermaid'),
+  )
+  .action(async (options: { format: 'mermaid' | 'json' }) => {
+    const { drawMermaid, smartAgent } = await import('../../machines/index.ts')
+    if (options.format === 'json' || json()) printJson(smartAgent.definition)
+    else printText(drawMermaid(smartAgent))
+  })
+
+program
+  .command('watch')
+  .description('the state of the box, live, until Ctrl-C')
+  .action(async () => {
+    const [{ connectControl, followDaemon }, { briefStatus }] = await Promise.all([
+      import('../agent/control.ts'),
+      import('./brief.ts'),
+    ])
+    const socket = await connectControl(dataDir())
+    if (!socket)
+      throw new LicensingError('DAEMON_UNREACHABLE', 'No daemon is running on this data directory.', {
+        remedy: 'Start one with `smart-agent run`.',
+      })
+    await followDaemon(socket, ({ status }) => {
+      if (process.stdout.isTTY) process.stdout.write('\u001b[2J\u001b[H')
+      printText(briefStatus(status as Status))
+    })
+  })
+
+program
+  .command('completion')
+  .description('a completion script for bash: source it, or put it in /etc/bash_completion.d')
+  .action(async () => {
+    const { bashCompletion } = await import('./completion.ts')
+    printText(bashCompletion(program))
+  })
+
+const { runProgram } = await import('./run-program.ts')
+await runProgram(program)

@@ -1,0 +1,405 @@
+#!/usr/bin/env node
+import { Command } from 'commander'
+import type { Authority, Where } from '../authority/authority.ts'
+import { LicensingError } from '../domain/errors.ts'
+import { printJson, printText } from './output.ts'
+
+process.umask(0o077)
+// An argument may be a token: the process list is not the place for it.
+process.title = 'smart-authority'
+
+const program = new Command('smart-authority')
+  .description('The licensing authority: smart accounts, tokens, licences and product instances.')
+  .option(
+    '--data-dir <dir>',
+    'where the authority keeps its data (default: $SMART_AUTHORITY_DATA_DIR or /var/lib/smart-authority)',
+  )
+  .option('--account <domain>', 'the smart account, needed only with more than one')
+  .option('--json', 'one JSON document on standard output')
+  .exitOverride()
+  .configureOutput({ writeErr: () => undefined })
+
+const globals = () => program.opts<{ dataDir?: string; account?: string; json?: boolean }>()
+const json = (): boolean => globals().json ?? false
+const dataDir = (): string =>
+  globals().dataDir ?? process.env['SMART_AUTHORITY_DATA_DIR'] ?? '/var/lib/smart-authority'
+
+/** Opens the authority, does the one thing, closes it. */
+async function withAuthority<T>(work: (authority: Authority, where: Where) => Promise<T> | T): Promise<T> {
+  const { Authority } = await import('../authority/authority.ts')
+  const authority = await Authority.open({ dataDir: dataDir() })
+  try {
+    return await work(authority, { account: globals().account })
+  } finally {
+    await authority.close()
+  }
+}
+
+/** A whole number of the command line. @throws LicensingError INVALID_ARGUMENT */
+function wholeNumber(text: string, what: string): number {
+  if (!/^\d{1,12}$/.test(text))
+    throw new LicensingError('INVALID_ARGUMENT', `The ${what} ${JSON.stringify(text)} is not a whole number.`)
+  return Number(text)
+}
+
+/** Rows as a table for people. */
+async function printTable(
+  columns: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+): Promise<void> {
+  if (rows.length === 0) {
+    printText('None.')
+    return
+  }
+  const { default: Table } = await import('cli-table3')
+  const table = new Table({ head: [...columns], style: { head: [], border: [], compact: true } })
+  for (const row of rows) table.push([...row])
+  printText(table.toString())
+}
+
+program
+  .command('init')
+  .description('make the data directory of a new authority, with its first smart account')
+  .option('--role <role>', 'manager', 'manager')
+  .option('--accept-agreement', 'accept the licence agreement of the smart account')
+  .option('--test', 'an authority that may be told to misbehave; its agents say so')
+  .action(async (options: { role: string; acceptAgreement?: boolean; test?: boolean }) => {
+    const { account } = globals()
+    if (account === undefined)
+      throw new LicensingError('USAGE', 'The smart account is missing: --account DOMAIN.')
+    if (options.role !== 'manager')
+      throw new LicensingError(
+        'INVALID_ARGUMENT',
+        `This version makes authorities of the role manager only, not ${JSON.stringify(options.role)}.`,
+      )
+    const { Authority } = await import('../authority/authority.ts')
+    await Authority.init({
+      dataDir: dataDir(),
+      account,
+      acceptAgreement: options.acceptAgreement ?? false,
+      test: options.test ?? false,
+    })
+    if (json()) printJson({ dataDir: dataDir(), account })
+    else printText(`An authority for ${account} is in ${dataDir()}. Serve it with \`smart-authority serve\`.`)
+  })
+
+program
+  .command('serve')
+  .description('serve agents over HTTPS')
+  .option('--listen <host:port>', 'address to listen on; port 0 takes a free one', '127.0.0.1:8443')
+  .option('--name <name...>', 'further names and addresses for the TLS certificate')
+  .action(async (options: { listen: string; name?: string[] }) => {
+    const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(options.listen)
+    const host = match?.[1] ?? match?.[2]
+    if (!match || host === undefined || Number(match[3]) > 65_535) {
+      throw new LicensingError(
+        'INVALID_ARGUMENT',
+        `The address ${JSON.stringify(options.listen)} is not of the form HOST:PORT.`,
+      )
+    }
+    const [{ Authority }, { createLogger }] = await Promise.all([
+      import('../authority/authority.ts'),
+      import('./log.ts'),
+    ])
+    const logger = createLogger({ logLevel: 'info', logMaxSize: '0', logMaxFiles: '1' })
+    const authority = await Authority.open({ dataDir: dataDir(), logger })
+    const stopped = new Promise<void>((resolve) => {
+      for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
+        process.once(signal, () => {
+          resolve()
+        })
+    })
+    try {
+      const url = await authority.listen({
+        host: host === '' ? '0.0.0.0' : host,
+        port: Number(match[3]),
+        names: options.name ?? [],
+      })
+      if (json()) process.stdout.write(`${JSON.stringify({ listening: url })}\n`)
+      else printText(`listening on ${url}`)
+      await stopped
+    } finally {
+      await authority.close()
+    }
+  })
+
+const trust = program.command('trust').description('the certificates of the authority')
+trust
+  .command('export')
+  .description('print the root certificate that agents are given')
+  .action(() =>
+    withAuthority((authority) => {
+      const pem = authority.trustAnchor()
+      if (json()) printJson({ trust: pem })
+      else printText(pem)
+    }),
+  )
+trust
+  .command('rotate')
+  .description('sign answers with a new key from now on')
+  .action(() =>
+    withAuthority(async (authority) => {
+      await authority.rotateSigner()
+      if (json()) printJson({ rotated: true })
+      else printText('A new key signs the answers from now on.')
+    }),
+  )
+
+const account = program.command('account').description('smart accounts')
+account
+  .command('add')
+  .description('add a smart account')
+  .argument('<domain>')
+  .option('--accept-agreement', 'accept the licence agreement of the smart account')
+  .action((domain: string, options: { acceptAgreement?: boolean }) =>
+    withAuthority(async (authority) => {
+      const added = await authority.addAccount(domain, { acceptAgreement: options.acceptAgreement ?? false })
+      if (json()) printJson({ domain: added.domain })
+      else printText(`The smart account ${added.domain} was added.`)
+    }),
+  )
+account
+  .command('list')
+  .description('list the smart accounts')
+  .action(() =>
+    withAuthority(async (authority) => {
+      const accounts = (await authority.accounts()).map(({ domain }) => ({ domain }))
+      if (json()) printJson({ accounts })
+      else
+        await printTable(
+          ['Smart account'],
+          accounts.map(({ domain }) => [domain]),
+        )
+    }),
+  )
+
+const virtual = program.command('virtual-account').description('virtual accounts of a smart account')
+virtual
+  .command('list')
+  .description('list them')
+  .action(() =>
+    withAuthority(async (authority, where) => {
+      const virtualAccounts = (await authority.virtualAccounts(where)).map(({ name, isDefault }) => ({
+        name,
+        default: isDefault,
+      }))
+      if (json()) printJson({ virtualAccounts })
+      else
+        await printTable(
+          ['Virtual account', 'Default'],
+          virtualAccounts.map((one) => [one.name, one.default ? '*' : '']),
+        )
+    }),
+  )
+for (const [name, description, done] of [
+  ['add', 'add one', 'was added'],
+  ['remove', 'remove an empty one', 'was removed'],
+  ['default', 'make one the default', 'is the default now'],
+] as const) {
+  virtual
+    .command(name)
+    .description(description)
+    .argument('<name>')
+    .action((virtualAccount: string) =>
+      withAuthority(async (authority, where) => {
+        if (name === 'add') await authority.addVirtualAccount(virtualAccount, where)
+        else if (name === 'remove') await authority.removeVirtualAccount(virtualAccount, where)
+        else await authority.setDefaultVirtualAccount(virtualAccount, where)
+        if (json()) printJson({ name: virtualAccount })
+        else printText(`The virtual account ${virtualAccount} ${done}.`)
+      }),
+    )
+}
+
+program
+  .command('order')
+  .description('buy licences into a virtual account')
+  .requiredOption('--tag <tag>', 'entitlement tag')
+  .requiredOption('--quantity <n>', 'how many')
+  .option('--virtual-account <name>', 'the virtual account; the default one unless named')
+  .option('--term <days>', 'days the licences last; for ever unless given')
+  .action((options: { tag: string; quantity: string; virtualAccount?: string; term?: string }) =>
+    withAuthority(async (authority, where) => {
+      const ordered = await authority.order({
+        ...where,
+        virtualAccount: options.virtualAccount,
+        tag: options.tag,
+        quantity: wholeNumber(options.quantity, 'quantity'),
+        termDays: options.term === undefined ? undefined : wholeNumber(options.term, 'term'),
+      })
+      if (json()) printJson(ordered)
+      else
+        printText(
+          `${ordered.quantity} of ${ordered.tag} ordered${ordered.endsAt === null ? '' : `, until ${ordered.endsAt}`}.`,
+        )
+    }),
+  )
+
+const token = program.command('token').description('registration tokens')
+token
+  .command('create')
+  .description('create one; its text comes alone on the first line')
+  .requiredOption('--days <n>', 'days it is valid, 1 to 365')
+  .option('--virtual-account <name>', 'the virtual account; the default one unless named')
+  .option('--max-uses <n>', 'how many instances it may register, 1 to 4000')
+  .option('--description <text>', 'what it is for', '')
+  .option('--export-controlled', 'allow export-controlled functionality on the products registered with it')
+  .action(
+    (options: {
+      days: string
+      virtualAccount?: string
+      maxUses?: string
+      description: string
+      exportControlled?: boolean
+    }) =>
+      withAuthority(async (authority, where) => {
+        const created = await authority.createToken({
+          ...where,
+          virtualAccount: options.virtualAccount,
+          days: wholeNumber(options.days, 'number of days'),
+          ...(options.maxUses !== undefined && { maxUses: wholeNumber(options.maxUses, 'number of uses') }),
+          description: options.description,
+          exportControlled: options.exportControlled ?? false,
+        })
+        if (json()) printJson(created)
+        else
+          printText(
+            `${created.token}\nvalid until ${created.expiresAt}, ${created.maxUses} uses, for ${created.virtualAccount}`,
+          )
+      }),
+  )
+token
+  .command('list')
+  .description('list the tokens of the smart account')
+  .action(() =>
+    withAuthority(async (authority, where) => {
+      const tokens = await authority.tokens(where)
+      if (json()) printJson({ tokens })
+      else {
+        await printTable(
+          ['Id', 'Virtual account', 'Status', 'Expires', 'Uses', 'Export-controlled', 'Description'],
+          tokens.map((one) => [
+            one.id,
+            one.virtualAccount,
+            one.status,
+            one.expiresAt,
+            `${one.uses} of ${one.maxUses}`,
+            one.exportControlled ? 'allowed' : 'not allowed',
+            one.description,
+          ]),
+        )
+      }
+    }),
+  )
+token
+  .command('revoke')
+  .description('revoke one; instances registered with it stay')
+  .argument('<token-or-id>')
+  .action((tokenOrId: string) =>
+    withAuthority(async (authority, where) => {
+      const revoked = await authority.revokeToken(tokenOrId, where)
+      if (json()) printJson(revoked)
+      else printText(`The token ${revoked.id} is revoked.`)
+    }),
+  )
+
+program
+  .command('license')
+  .description('licences of the smart account')
+  .command('list')
+  .description('list what is owned and in use')
+  .action(() =>
+    withAuthority(async (authority, where) => {
+      const licenses = await authority.licenses(where)
+      if (json()) printJson({ licenses })
+      else {
+        await printTable(
+          ['Virtual account', 'Tag', 'Name', 'Purchased', 'In use', 'Balance', 'Status'],
+          licenses.map((one) => [
+            one.virtualAccount,
+            one.tag,
+            one.name,
+            one.quantity,
+            one.inUse,
+            one.balance,
+            one.status,
+          ]),
+        )
+      }
+    }),
+  )
+
+const instance = program.command('instance').description('product instances of the smart account')
+instance
+  .command('list')
+  .description('list them')
+  .action(() =>
+    withAuthority(async (authority, where) => {
+      const instances = await authority.instances(where)
+      if (json()) printJson({ instances })
+      else {
+        await printTable(
+          ['Id', 'Product', 'Serial', 'Virtual account', 'Status', 'Last contact', 'Licences'],
+          instances.map((one) => [
+            one.id,
+            one.udi.pid,
+            one.udi.serial,
+            one.virtualAccount,
+            one.status,
+            one.lastContactAt,
+            one.entitlements.map(({ tag, count }) => `${tag} ${count}`).join(', '),
+          ]),
+        )
+      }
+    }),
+  )
+instance
+  .command('show')
+  .description('show one')
+  .argument('<id>')
+  .action((id: string) =>
+    withAuthority(async (authority, where) => {
+      const found = await authority.instance(id, where)
+      if (json()) printJson(found)
+      else printText(JSON.stringify(found, null, 2))
+    }),
+  )
+instance
+  .command('remove')
+  .description('remove one: its licences go back to the pool')
+  .argument('<id>')
+  .action((id: string) =>
+    withAuthority(async (authority, where) => {
+      const removed = await authority.removeInstance(id, where)
+      if (json()) printJson({ removed: removed.id })
+      else
+        printText(
+          `${removed.udi.pid}, serial ${removed.udi.serial}, was removed; its licences are back in ${removed.virtualAccount}.`,
+        )
+    }),
+  )
+
+program
+  .command('events')
+  .description('the event log, oldest first')
+  .option('--limit <n>', 'how many of the newest', '1000')
+  .action((options: { limit: string }) =>
+    withAuthority(async (authority, where) => {
+      const events = await authority.events({ ...where, limit: wholeNumber(options.limit, 'limit') })
+      if (json()) printJson({ events })
+      else
+        for (const one of events)
+          printText(`${one.at}  ${one.severity.padEnd(5)}  ${one.type.padEnd(24)}  ${one.message}`)
+    }),
+  )
+
+program
+  .command('completion')
+  .description('a completion script for bash: source it, or put it in /etc/bash_completion.d')
+  .action(async () => {
+    const { bashCompletion } = await import('./completion.ts')
+    printText(bashCompletion(program))
+  })
+
+const { runProgram } = await import('./run-program.ts')
+await runProgram(program)
