@@ -12,7 +12,7 @@ import {
 } from '../../machines/index.ts'
 import type { Clock } from '../domain/clock.ts'
 import { countSchema } from '../domain/entitlement.ts'
-import { LicensingError } from '../domain/errors.ts'
+import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import { MINUTE } from '../domain/instant.ts'
 import { conferencing, type ProductProfile } from '../domain/profile.ts'
 import { systemClock } from '../domain/system-clock.ts'
@@ -87,6 +87,7 @@ export class SmartAgent {
   readonly #profile: ProductProfile
   readonly #emitter = new EventEmitter<Events>()
   readonly #settledEmitter = new EventEmitter<{ settled: [Settled] }>()
+  readonly #logger: AgentLogger
   readonly #connect: ((settings: TransportSettings) => Transport) | undefined
   #heartbeat: Heartbeat | null = null
   #transport: Transport | null = null
@@ -99,12 +100,13 @@ export class SmartAgent {
     this.#product = product
     this.#profile = options.profile ?? conferencing
     this.#connect = options.connect
+    this.#logger = options.logger ?? silent
     this.#clock = new ClockGuard(clock, store.read('clock', readingSchema))
     this.#stepper = new Stepper({
       store,
       clock: this.#clock,
       used: new UsedSeconds(clock),
-      logger: options.logger ?? silent,
+      logger: this.#logger,
       periods: { ...defaultPeriods, ...options.periods },
       tell: (transition) => {
         this.#tell(transition)
@@ -201,9 +203,15 @@ export class SmartAgent {
   /** With a heartbeat, requests run by themselves and the next beat comes when something is due. */
   #wake(): void {
     if (!this.#heartbeat || this.#closed) return
-    void this.#runner.run().then(() => {
-      this.#arm()
-    })
+    this.#runner.run().then(
+      () => {
+        this.#arm()
+      },
+      (thrown: unknown) => {
+        // The outcome could not be written, on a full disk say: the request is still there, for the next beat.
+        this.#logger.error('a request could not be concluded', { reason: asLicensingError(thrown).message })
+      },
+    )
     this.#arm()
   }
 
@@ -368,9 +376,11 @@ export class SmartAgent {
         return this.status()
       },
       wait: async () => {
-        if (this.#heartbeat) this.#wake()
-        else void this.#runner.run()
-        const failure = await outcome
+        this.#wake()
+        const broken = new Promise<never>((_, reject) => {
+          this.#runner.run().catch(reject)
+        })
+        const failure = await Promise.race([outcome, broken])
         if (failure) throw failure
         return this.status()
       },

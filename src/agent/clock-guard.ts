@@ -37,7 +37,7 @@ export class ClockGuard {
 
   /** Now, for every deadline of the licence. Never less than it was, except when the authority says so. */
   now(): Instant {
-    return this.#advance(this.#clock.wall(), this.#clock.monotonic() - this.#base.monotonic)
+    return Math.floor(this.#advance(this.#clock.wall(), this.#clock.monotonic() - this.#base.monotonic))
   }
 
   /**

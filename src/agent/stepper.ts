@@ -9,7 +9,7 @@ import {
   stateWord,
 } from '../../machines/index.ts'
 import type { ClockGuard, UsedSeconds } from './clock-guard.ts'
-import { readFacts, writeFacts } from './facts.ts'
+import { readFacts, readingSchema, writeFacts } from './facts.ts'
 import type { AgentLogger } from './logger.ts'
 import { type AgentNotice, noticeRecord, type NoticeRecord } from './notices.ts'
 import type { AgentStore } from './store.ts'
@@ -53,7 +53,7 @@ export class Stepper {
     this.#used = parts.used
     this.#logger = parts.logger
     this.#tell = parts.tell
-    this.#distrust = parts.clock.trust().reason
+    this.#distrust = parts.store.read('clock', readingSchema)?.distrust ?? null
     const stored = facts === null ? begin(parts.clock.now(), parts.periods).position : readFacts(facts)
     // The periods are the product's of today, not those of the day the facts were written.
     this.position = { ...stored, context: { ...stored.context, periods: parts.periods } }

@@ -138,7 +138,7 @@ export class Authority {
   #now(): Instant {
     const { time, monotonic } = this.#told
     const since = Math.max(0, this.#clock.monotonic() - monotonic)
-    return Math.max(this.#clock.wall(), time + since)
+    return Math.floor(Math.max(this.#clock.wall(), time + since))
   }
 
   get id(): string {

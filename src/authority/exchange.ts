@@ -134,7 +134,7 @@ export class Exchange {
     }
     const account: Account = { id: token.accountId, domain: token.domain, agreementAt: token.agreementAt }
     const proven = await this.#provenInstance(body.previous, body.certificateRequest)
-    if (proven && proven.status === 'active' && proven.account_id !== account.id) {
+    if (proven?.status === 'active' && proven.account_id !== account.id) {
       return refuse('TOKEN_WRONG_ACCOUNT', 'The token belongs to another smart account than this box.')
     }
     if (account.agreementAt === null) {

@@ -96,7 +96,7 @@ export async function setDemand(
       .onConflict((conflict) =>
         conflict
           .columns(['virtual_account_id', 'tag'])
-          .doUpdateSet(({ eb, ref }) => ({ in_use: eb(ref('pools.in_use'), '+', change) })),
+          .doUpdateSet((eb) => ({ in_use: eb('pools.in_use', '+', change) })),
       )
       .execute()
     await assessPool(tx, instance.virtualAccountId, tag, at)

@@ -93,7 +93,18 @@ export async function createToken(
   }
 }
 
-const STATUS = { TOKEN_REVOKED: 'revoked', TOKEN_EXPIRED: 'expired', TOKEN_EXHAUSTED: 'exhausted' } as const
+const statusOf = (refusal: ReturnType<typeof tokenRefusal>): TokenDocument['status'] => {
+  switch (refusal?.code) {
+    case undefined:
+      return 'valid'
+    case 'TOKEN_EXPIRED':
+      return 'expired'
+    case 'TOKEN_EXHAUSTED':
+      return 'exhausted'
+    default:
+      return 'revoked'
+  }
+}
 
 /** The tokens of an account (R-TOK-3). */
 export async function listTokens(
@@ -128,7 +139,7 @@ export async function listTokens(
       maxUses: row.max_uses,
       uses: row.uses,
       exportControlled: row.export_controlled === 1,
-      status: refusal === null ? 'valid' : (STATUS[refusal.code as keyof typeof STATUS] ?? 'revoked'),
+      status: statusOf(refusal),
     }
   })
 }

@@ -22,7 +22,7 @@ const program = new Command('smart-authority')
 const globals = () => program.opts<{ dataDir?: string; account?: string; json?: boolean }>()
 const json = (): boolean => globals().json ?? false
 const dataDir = (): string =>
-  globals().dataDir ?? process.env['SMART_AUTHORITY_DATA_DIR'] ?? '/var/lib/smart-authority'
+  globals().dataDir ?? process.env.SMART_AUTHORITY_DATA_DIR ?? '/var/lib/smart-authority'
 
 /** Opens the authority, does the one thing, closes it. */
 async function withAuthority<T>(work: (authority: Authority, where: Where) => Promise<T> | T): Promise<T> {

@@ -15,7 +15,6 @@ export const countSchema = z
 
 /** How the authority answers for one tag. `overage`, `reserved` and others join when they are built. */
 export const answeredStatusSchema = z.enum(['in-compliance', 'out-of-compliance', 'invalid-tag'])
-export type AnsweredStatus = z.infer<typeof answeredStatusSchema>
 
 /** One tag as the authority answered it: name and description are its to give (agent-behaviour §9.15). */
 export const answeredEntitlementSchema = z.strictObject({
@@ -25,4 +24,3 @@ export const answeredEntitlementSchema = z.strictObject({
   count: countSchema,
   status: answeredStatusSchema,
 })
-export type AnsweredEntitlement = z.infer<typeof answeredEntitlementSchema>

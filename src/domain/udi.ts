@@ -18,6 +18,3 @@ export const udiSchema = z.strictObject({
 })
 
 export type Udi = z.infer<typeof udiSchema>
-
-/** `CWMS4-K9:ABC123`: what tells one box from another. The version is not part of it. */
-export const udiKey = (udi: Pick<Udi, 'pid' | 'serial'>): string => `${udi.pid}:${udi.serial}`
