@@ -60,12 +60,17 @@ function commandsOf(actions: readonly Action[]): Command[] {
       case 'noticeWarnings':
         return (params as { seconds: number[] }).seconds.map((seconds) => ({
           type: 'notice',
-          params: { notice: 'EVAL_EXPIRED_WARNING', detail: `${Math.round(seconds / 86_400)} days are left` },
+          params: { notice: 'EVAL_EXPIRED_WARNING', detail: daysLeft(seconds) },
         }))
       default:
         return []
     }
   })
+}
+
+function daysLeft(seconds: number): string {
+  const days = Math.round(seconds / 86_400)
+  return days === 1 ? '1 day is left' : `${days} days are left`
 }
 
 const WORDS: readonly string[] = [

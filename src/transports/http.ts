@@ -44,8 +44,13 @@ export function httpsTransport(settings: TransportSettings, anchors: readonly st
   return {
     post: async (path, body) => {
       const deadline = startDeadline(TOTAL_DEADLINE)
+      const send = () => client.post<string>(path, body, { signal: deadline.signal })
       try {
-        const { status, headers, data } = await client.post<string>(path, body, { signal: deadline.signal })
+        const { status, headers, data } = await send().catch((thrown: unknown) => {
+          // A kept connection that the other side has closed meanwhile says nothing about the road.
+          if (wasStale(thrown)) return send()
+          throw thrown
+        })
         if (status !== 200) {
           const retryAfter: unknown = headers['retry-after']
           throw statusFailure(
@@ -73,3 +78,10 @@ export function httpsTransport(settings: TransportSettings, anchors: readonly st
 
 const tooLarge = (thrown: unknown): boolean =>
   thrown instanceof Error && thrown.message.startsWith('maxContentLength size of')
+
+/** Whether an attempt failed on a connection that was kept from an earlier exchange. */
+const wasStale = (thrown: unknown): boolean =>
+  axios.isAxiosError(thrown) &&
+  (thrown.code === 'ECONNRESET' || thrown.code === 'EPIPE') &&
+  thrown.response === undefined &&
+  (thrown.request as { reusedSocket?: boolean } | undefined)?.reusedSocket === true

@@ -6,7 +6,7 @@ import { Authority } from '../../src/authority/index.ts'
 import { LicensingError } from '../../src/domain/errors.ts'
 import type { RequestType } from '../../src/protocol/messages.ts'
 import type { Transport } from '../../src/transports/transport.ts'
-import { VirtualClock } from './virtual-clock.ts'
+import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 
 /** Something between a box and its authority that may change or drop what passes. */
 export interface Road {

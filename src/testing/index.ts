@@ -1,0 +1,2 @@
+/** For tests of products that embed the agent: time that moves when told to. */
+export { VirtualClock } from './virtual-clock.ts'
