@@ -26,6 +26,12 @@ module.exports = {
       from: { path: '^src/' },
       to: { path: '^(mocks|test)/' },
     },
+    {
+      name: 'mocks-know-the-authority',
+      severity: 'error',
+      from: { path: '^mocks/' },
+      to: { path: '^(src|machines|test)/', pathNot: '^src/(authority|domain|protocol|trust)/' },
+    },
     ...Object.entries(rooms).map(([room, below]) => ({
       name: `${room}-imports-downward`,
       severity: 'error',

@@ -1,4 +1,11 @@
-import { createPrivateKey, createPublicKey, createHash, randomBytes, X509Certificate } from 'node:crypto'
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  type KeyObject,
+  randomBytes,
+  X509Certificate,
+} from 'node:crypto'
 import { hostname } from 'node:os'
 import { LicensingError } from '../domain/errors.ts'
 import type { Instant } from '../domain/instant.ts'
@@ -192,15 +199,13 @@ export async function open(
   const certificates = sealedCertificates(sealed.data, 'sla-answer+jws')
   if (certificates === null)
     throw new LicensingError('ANSWER_MALFORMED', 'The seal of the answer is not of this protocol.')
+  // Whose key it is comes after whether it fits: nothing is read that the seal does not cover.
+  if (!(await sealedBy(sealed.data, 'sla-answer+jws', leafKey(certificates)))) {
+    throw new LicensingError('ANSWER_SIGNATURE_INVALID', 'The signature of the answer does not fit it.')
+  }
   const raw = peek(sealed.data)
   checkVersion(raw)
   const parsed = answerSchema.safeParse(raw)
-  // Not signed by anybody known yet: an answer that does not parse may still have a wrong signature to tell.
-  const time = parsed.success ? Date.parse(parsed.data.time) : Date.now()
-  const signer = checkSigner(certificates, road.roots, time)
-  if (!(await sealedBy(sealed.data, 'sla-answer+jws', signer.certificate.publicKey))) {
-    throw new LicensingError('ANSWER_SIGNATURE_INVALID', 'The signature of the answer does not fit it.')
-  }
   if (!parsed.success) {
     const where = parsed.error.issues[0]?.path.join('.') ?? ''
     throw new LicensingError(
@@ -209,6 +214,8 @@ export async function open(
     )
   }
   const answer = parsed.data
+  const time = Date.parse(answer.time)
+  const signer = checkSigner(certificates, road.roots, time)
   if (answer.direction !== 'answer')
     throw new LicensingError('ANSWER_WRONG_DIRECTION', 'The message is not an answer.')
   if (
@@ -251,6 +258,20 @@ function checkVersion(raw: unknown): void {
   }
 }
 
+const untrusted = (why: string) =>
+  new LicensingError(
+    'ANSWER_SIGNER_UNTRUSTED',
+    `The answer is not signed by an authority this box trusts: ${why}.`,
+  )
+
+function leafKey(certificates: readonly string[]): KeyObject {
+  try {
+    return new X509Certificate(certificates[0] ?? '').publicKey
+  } catch {
+    throw untrusted('it names no certificate')
+  }
+}
+
 function checkSigner(
   certificates: readonly string[],
   roots: readonly X509Certificate[],
@@ -260,9 +281,10 @@ function checkSigner(
     return checkChain(certificates, { role: 'answer-signer', at, roots })
   } catch (thrown) {
     if (!(thrown instanceof ChainError)) throw thrown
+    if (thrown.reason !== 'role') throw untrusted(thrown.message)
     throw new LicensingError(
-      thrown.reason === 'role' ? 'ANSWER_SIGNER_ROLE' : 'ANSWER_SIGNER_UNTRUSTED',
-      `The answer is not signed by an authority this box trusts: ${thrown.message}.`,
+      'ANSWER_SIGNER_ROLE',
+      `The answer is signed by a certificate that is not for answers: ${thrown.message}.`,
     )
   }
 }

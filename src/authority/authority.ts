@@ -22,7 +22,7 @@ import {
   setDefaultVirtualAccount,
   type VirtualAccount,
 } from './accounts.ts'
-import { Credentials } from './credentials.ts'
+import { type Credential, Credentials } from './credentials.ts'
 import { type EventDocument, listEvents, logEvent } from './event-log.ts'
 import { type Decided, Exchange, readExchange } from './exchange.ts'
 import { type InstanceDocument, listInstances, removeInstance, showInstance } from './instances.ts'
@@ -55,6 +55,7 @@ export class Authority {
   /** The highest time told so far, and when that was by a clock nobody can set. */
   #told: { time: Instant; monotonic: number }
   #server: FastifyInstance | null = null
+  #inProcess: FastifyInstance | null = null
 
   private constructor(
     store: AuthorityStore,
@@ -216,11 +217,7 @@ export class Authority {
         this.#now(),
       ),
     )
-    const server = createServer({
-      tls,
-      handle: (type, message) => this.handle(type, message),
-      logger: this.#logger,
-    })
+    const server = this.#createServer(tls)
     try {
       await server.listen({ host: options.host, port: options.port })
     } catch (thrown) {
@@ -234,6 +231,34 @@ export class Authority {
     const address = server.server.address()
     const port = typeof address === 'object' && address !== null ? address.port : options.port
     return `https://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`
+  }
+
+  /**
+   * What the server would answer, without a network between: for tests of what talks to it.
+   * A road of the tests' own may stand where TLS stands in the real thing.
+   */
+  async respond(request: {
+    method: 'GET' | 'POST'
+    path: string
+    body?: string
+  }): Promise<{ status: number; headers: Record<string, string>; body: string }> {
+    this.#inProcess ??= this.#createServer(null)
+    const { statusCode, headers, body } = await this.#inProcess.inject({
+      method: request.method,
+      url: request.path,
+      headers: { 'content-type': 'application/json' },
+      ...(request.body !== undefined && { payload: request.body }),
+    })
+    const texts = Object.entries(headers).map(([name, value]) => [name, String(value)] as const)
+    return { status: statusCode, headers: Object.fromEntries(texts), body }
+  }
+
+  #createServer(tls: Credential | null): FastifyInstance {
+    return createServer({
+      tls,
+      handle: (type, message) => this.handle(type, message),
+      logger: this.#logger,
+    })
   }
 
   // Administration
@@ -336,6 +361,7 @@ export class Authority {
 
   async close(): Promise<void> {
     await this.#server?.close()
+    await this.#inProcess?.close()
     await this.#store.close()
   }
 }

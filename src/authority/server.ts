@@ -16,21 +16,22 @@ export interface ServerLogger {
 const statusOf = (failure: LicensingError): number =>
   failure.code === 'INTERNAL' || failure.code.startsWith('STORE_') ? 500 : 400
 
-/** The authority over HTTPS: the agents' exchanges, and whether it is well. */
+/** The authority over HTTPS: the agents' exchanges, and whether it is well. Without TLS it is never listened on. */
 export function createServer(options: {
-  tls: Credential
+  tls: Credential | null
   handle: (type: RequestType, message: unknown) => Promise<Sealed>
   logger: ServerLogger
 }): FastifyInstance {
   const { tls, handle, logger } = options
+  const https = tls && {
+    cert: tls.certificates.join('\n'),
+    key: tls.privateKey,
+    minVersion: 'TLSv1.2' as const,
+    // By the process clock, which a test may run thousands of times too fast.
+    handshakeTimeout: LONGEST_TIMER,
+  }
   const server = Fastify({
-    https: {
-      cert: tls.certificates.join('\n'),
-      key: tls.privateKey,
-      minVersion: 'TLSv1.2',
-      // By the process clock, which a test may run thousands of times too fast.
-      handshakeTimeout: LONGEST_TIMER,
-    },
+    https,
     bodyLimit: LARGEST_REQUEST,
     requestTimeout: 0,
     connectionTimeout: 0,

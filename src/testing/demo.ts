@@ -101,7 +101,9 @@ function summary(): string {
   for (const { at, state, record } of happenings) {
     const last = rows.findLast((row) => row.notice === record.notice)
     // What repeats itself in one state is one row: the polls of a shortage, the attempts of an outage.
-    const between = rows.slice(rows.indexOf(last ?? rows[0] ?? { from: 0, to: 0, state, notice: '', times: 0 }))
+    const between = rows.slice(
+      rows.indexOf(last ?? rows[0] ?? { from: 0, to: 0, state, notice: '', times: 0 }),
+    )
     if (last?.state === state && between.every((row) => row.state === state)) {
       last.to = at
       last.times++
@@ -131,7 +133,10 @@ async function main(): Promise<void> {
     heartbeat: false,
   })
   listen(agent)
-  tell(`The box is installed. Everything works for ${duration(agent.status().evaluation.remainingSeconds * 1000)}.`, agent)
+  tell(
+    `The box is installed. Everything works for ${duration(agent.status().evaluation.remainingSeconds * 1000)}.`,
+    agent,
+  )
 
   await live(agent, 5)
   agent.report('HOST', 12)
@@ -172,7 +177,10 @@ async function main(): Promise<void> {
   tell('The authority is back: one contact mends it, without registering again.', agent)
 
   await live(agent, 20)
-  tell(`Six months have passed: the registration has renewed itself, until day ${day(Date.parse(agent.status().registration.expiresAt ?? ''))}.`, agent)
+  tell(
+    `Six months have passed: the registration has renewed itself, until day ${day(Date.parse(agent.status().registration.expiresAt ?? ''))}.`,
+    agent,
+  )
   await live(agent, 365 + 20 - day())
   tell('A year has passed since the registration. The box is moved elsewhere.', agent)
   await agent.deregister()

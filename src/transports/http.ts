@@ -14,8 +14,13 @@ const LARGEST_ANSWER = 1024 * 1024
  * the road; its own time-out is off, since it covers neither a slow body nor a tunnel: one deadline covers all.
  *
  * @param anchors PEM certificates that TLS is checked by; the system's own are not used
+ * @param options.deadline milliseconds for one whole exchange
  */
-export function httpsTransport(settings: TransportSettings, anchors: readonly string[]): Transport {
+export function httpsTransport(
+  settings: TransportSettings,
+  anchors: readonly string[],
+  { deadline: allowed = TOTAL_DEADLINE } = {},
+): Transport {
   const agent = new Agent({
     keepAlive: true,
     maxSockets: 1,
@@ -43,7 +48,7 @@ export function httpsTransport(settings: TransportSettings, anchors: readonly st
   const host = new URL(settings.url).host
   return {
     post: async (path, body) => {
-      const deadline = startDeadline(TOTAL_DEADLINE)
+      const deadline = startDeadline(allowed)
       const send = () => client.post<string>(path, body, { signal: deadline.signal })
       try {
         const { status, headers, data } = await send().catch((thrown: unknown) => {

@@ -1,0 +1,106 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setupServer, type SetupServer } from 'msw/node'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { faultCatalogue, type FaultName, mockAuthority, type MockAuthority } from '../../mocks/index.ts'
+import { SmartAgent } from '../../src/agent/index.ts'
+import { MINUTE } from '../../src/domain/instant.ts'
+import { VirtualClock } from '../../src/testing/index.ts'
+import { httpsTransport } from '../../src/transports/http.ts'
+import { codeOf } from '../support/world.ts'
+
+let clock: VirtualClock
+let mock: MockAuthority
+let server: SetupServer
+let directory: string
+let agent: SmartAgent
+
+beforeEach(async () => {
+  clock = new VirtualClock()
+  mock = await mockAuthority({ clock })
+  server = setupServer(...mock.handlers)
+  server.listen({ onUnhandledRequest: 'error' })
+  directory = mkdtempSync(join(tmpdir(), 'sla-'))
+  agent = await SmartAgent.open({
+    dataDir: directory,
+    product: { pid: 'CWMS-K9', version: '4.0', serial: 'A1' },
+    trust: mock.trustAnchor,
+    transport: { kind: 'direct', url: mock.url },
+    clock,
+    heartbeat: false,
+    connect: (settings) => httpsTransport(settings, [], { deadline: 300 }),
+  })
+  await mock.authority.order({ tag: 'HOST', quantity: 10 })
+})
+afterEach(async () => {
+  await agent.close()
+  server.close()
+  await mock.close()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+const token = async (): Promise<string> => (await mock.authority.createToken({ days: 30, maxUses: 1 })).token
+const names = Object.keys(faultCatalogue) as FaultName[]
+/** Nothing was answered before a registration, so nothing can be played again. */
+const atRegistration = names.filter((name) => name !== 'replayed')
+
+async function untilMended(): Promise<void> {
+  clock.advance(5 * MINUTE)
+  agent.tick()
+  await agent.settled()
+}
+
+describe('every fault of the catalogue', () => {
+  it.each(atRegistration)(
+    'R-UI-5, R-AUTH-4: %s at the registration is told by its code, and mended by the next attempt',
+    async (fault) => {
+      mock.setFaults({ fault, on: 'register', times: 1 })
+      expect(await codeOf(agent.register(await token()))).toBe(faultCatalogue[fault].code)
+      expect(agent.status()).toMatchObject({
+        state: 'evaluation',
+        registration: { status: 'retrying', failure: { code: faultCatalogue[fault].code } },
+        transport: { link: 'down', lastFailure: { code: faultCatalogue[fault].code } },
+      })
+      await untilMended()
+      expect(agent.status().state).toBe('authorized')
+      // The token had one use: whatever the authority had decided, it decided once.
+      expect(await mock.authority.instances()).toHaveLength(1)
+      expect(await mock.authority.tokens()).toMatchObject([{ uses: 1 }])
+    },
+  )
+
+  it.each(names)(
+    'R-UI-5, R-AUTH-4: %s at an authorization changes nothing but the next attempt',
+    async (fault) => {
+      await agent.register(await token())
+      agent.report('HOST', 3)
+      mock.setFaults({ fault, on: 'authorize', times: 1 })
+      const before = agent.status().authorization
+      expect(await codeOf(agent.renewAuthorization())).toBe(faultCatalogue[fault].code)
+      const { state, authorization } = agent.status()
+      expect(state).toBe('authorized')
+      expect(authorization).toMatchObject({ since: before.since, deadlineAt: before.deadlineAt })
+      expect(authorization.lastAttempt).toMatchObject({
+        outcome: 'failed',
+        reason: { code: faultCatalogue[fault].code },
+      })
+      await untilMended()
+      expect(agent.status()).toMatchObject({
+        state: 'authorized',
+        transport: { link: 'up' },
+        entitlements: [{ tag: 'HOST', count: 3, status: 'in-compliance' }],
+      })
+      expect(await mock.authority.licenses()).toMatchObject([{ tag: 'HOST', inUse: 3 }])
+    },
+  )
+})
+
+describe('Retry-After', () => {
+  it('R-AUTH-4: moves the next attempt to when the authority wishes to be asked', async () => {
+    mock.setFaults({ fault: 'unavailable', times: 1 })
+    await codeOf(agent.register(await token()))
+    const { nextAttemptAt } = agent.status().registration
+    expect(Date.parse(nextAttemptAt ?? '') - clock.wall()).toBe(2 * MINUTE)
+  })
+})
