@@ -320,6 +320,20 @@ const authorizeRefusedEnds = [
 ]
 const countUsage = { USAGE: { actions: 'countUsage' as const } }
 
+/** The authority ends a registration while another is under way: that one goes on. */
+const oldRegistrationEnds = (child: 'asking' | 'retrying') => {
+  const ends = {
+    guard: 'ended' as const,
+    target: `#smart-agent.registration.registering.${child}`,
+    actions: ['endRegistration' as const, forget('identity'), because('REGISTRATION_ENDED')],
+    description: 'the old registration is over; the new one is still under way',
+  }
+  return {
+    'authorize.refused': ends,
+    'renew.refused': [ends, { actions: ['renewalRefused' as const, because('ID_CERT_RENEW_FAILED')] }],
+  }
+}
+
 /** The three licence states of a box that was answered have the same inside: resting, asking, retrying. */
 const contact = (word: 'authorized' | 'out-of-compliance' | 'auth-expired') => {
   const mayExpire = word !== 'auth-expired'
@@ -480,7 +494,10 @@ export const smartAgent = machine.createMachine({
           description: 'the box is a product instance and holds an ID certificate',
           initial: 'current',
           on: {
-            DEREGISTER: { target: 'deregistering', actions: [forget('registering'), ask('deregister')] },
+            DEREGISTER: {
+              target: 'deregistering',
+              actions: ['dropRegistering', forget('registering'), ask('deregister')],
+            },
             REGISTER: {
               guard: 'mayRegister',
               target: '.reregistering',
@@ -494,12 +511,6 @@ export const smartAgent = machine.createMachine({
               description: 'the ID certificate has ended',
             },
             'authorize.refused': {
-              guard: 'ended',
-              target: 'unregistered.failed',
-              actions: ['keepFailure', 'endRegistration', forget('identity'), because('REGISTRATION_ENDED')],
-              description: 'removed or replaced at the authority',
-            },
-            'renew.refused': {
               guard: 'ended',
               target: 'unregistered.failed',
               actions: ['keepFailure', 'endRegistration', forget('identity'), because('REGISTRATION_ENDED')],
@@ -607,17 +618,14 @@ export const smartAgent = machine.createMachine({
                   target: '.retrying',
                   actions: ['retryRegistering', because('AGENT_REG_FAILED')],
                 },
-                'authorize.refused': {
-                  guard: 'ended',
-                  target: '#smart-agent.registration.registering',
-                  actions: ['endRegistration', forget('identity'), because('REGISTRATION_ENDED')],
-                  description: 'the old registration is over; the new one is still under way',
-                },
+                'renew.accepted': { actions: ['renewed', say('ID_CERT_RENEW_SUCCESS')] },
+                'renew.unreachable': { actions: ['retryRenewal', because('ID_CERT_RENEW_FAILED')] },
               },
               states: {
                 asking: {
                   description: 'a registration request is on its way',
                   on: {
+                    ...oldRegistrationEnds('asking'),
                     REGISTER: { description: 'one registration at a time' },
                     TICK: {
                       guard: 'identityExpired',
@@ -629,6 +637,7 @@ export const smartAgent = machine.createMachine({
                 retrying: {
                   description: 'the next attempt to register is set',
                   on: {
+                    ...oldRegistrationEnds('retrying'),
                     TICK: [
                       {
                         guard: 'identityExpired',
@@ -647,6 +656,10 @@ export const smartAgent = machine.createMachine({
         deregistering: {
           description: 'the authority is told, once; whatever it says, the registration ends here',
           on: {
+            'register.accepted': {
+              actions: ['becomeRegistered', forget('registering')],
+              description: 'it was under way; what it gave is given back too',
+            },
             'deregister.accepted': {
               target: 'unregistered.idle',
               actions: ['endRegistration', forget('identity'), say('AGENT_DEREG_SUCCESS')],
@@ -820,7 +833,14 @@ export const smartAgent = machine.createMachine({
     link: {
       initial: 'unknown',
       states: {
-        unknown: { description: 'nothing was asked yet', on: { ...wentDown(), ...cameUp() } },
+        unknown: {
+          description: 'nothing was asked yet: the first request registers',
+          on: {
+            'register.accepted': { target: 'up', description: 'answered' },
+            'register.refused': { target: 'up', description: 'answered, with no' },
+            'register.unreachable': wentDown()['register.unreachable'],
+          },
+        },
         up: { description: 'the last exchange was answered', on: wentDown() },
         down: {
           description: 'the last exchange was not answered',

@@ -120,6 +120,8 @@ export class CommandRunner {
       requested: outstanding.key === null ? null : this.#store.secrets.get(outstanding.key),
     }
     const answer = await sendOutstanding(road, outstanding, identity, keys)
+    // The registration may have ended while the answer was on its way: then there is nothing to tell of it.
+    if (this.#store.read('identity', identitySchema) === null) return null
     const outcome = await this.#conclude(outstanding, identity, answer)
     if (outstanding.kind === kind || this.#closed) return outcome
     const { event, along } = outcome
