@@ -1,5 +1,7 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { DAY, HOUR, SECOND } from '../../src/domain/instant.ts'
+import { DAY, HOUR, MINUTE, SECOND } from '../../src/domain/instant.ts'
 import { codeOf, makeWorld, pass, type World } from '../support/world.ts'
 
 let world: World
@@ -81,5 +83,426 @@ describe('registration', () => {
     await pass(world, agent, DAY)
     expect(agent.status()).toMatchObject({ state: 'authorized', transport: { link: 'up' } })
     expect(agent.history(1000).filter(({ notices }) => notices.includes('COMM_RESTORED'))).toHaveLength(1)
+  })
+})
+
+describe('registering again, renewing, leaving', () => {
+  it('R-REG-2: a registration lasts a year by its certificate and renews itself every 180 days', async () => {
+    const agent = await world.open()
+    const start = world.clock.wall()
+    await agent.register(await world.token())
+    const days = (at: string | null) => (Date.parse(at ?? '') - start) / DAY
+    expect(days(agent.status().registration.nextRenewalAt)).toBe(180)
+    // The authority dates its certificates five minutes back; the end is the certificate's own.
+    expect(days(agent.status().registration.expiresAt)).toBeCloseTo(365 - 5 / 1440, 6)
+    for (let day = 0; day < 181; day++) await pass(world, agent, DAY)
+    const { lastRenewal, expiresAt, instanceId } = agent.status().registration
+    expect(lastRenewal).toMatchObject({ outcome: 'succeeded' })
+    expect(days(expiresAt)).toBeGreaterThan(540)
+    expect((await world.authority.instances())[0]?.id).toBe(instanceId)
+    for (let day = 0; day < 600; day++) await pass(world, agent, DAY)
+    expect(agent.status().registration.status).toBe('registered')
+  })
+
+  it('R-REG-2, R-AUTH-1: both renew now when told to', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    const before = agent.status()
+    await pass(world, agent, 10 * DAY)
+    const renewed = await agent.renewRegistration()
+    expect(Date.parse(renewed.registration.expiresAt ?? '')).toBe(
+      Date.parse(before.registration.expiresAt ?? '') + 10 * DAY,
+    )
+    const authorized = await agent.renewAuthorization()
+    expect(Date.parse(authorized.authorization.deadlineAt ?? '')).toBe(
+      Date.parse(before.authorization.deadlineAt ?? '') + 10 * DAY,
+    )
+    expect(authorized.authorization.since).toBe(before.authorization.since)
+  })
+
+  it('R-REG-2: nothing is renewed of a box that is not registered', async () => {
+    const agent = await world.open()
+    expect(await codeOf(agent.renewRegistration())).toBe('NOT_REGISTERED')
+    expect(await codeOf(agent.renewAuthorization())).toBe('NOT_REGISTERED')
+    expect(await codeOf(agent.deregister())).toBe('NOT_REGISTERED')
+    expect(world.road.sent).toEqual([])
+  })
+
+  it('R-REG-3: an instance that exists is not registered twice; overwriting replaces it, and the old box is told', async () => {
+    const product = { pid: 'CWMS-K9', version: '4.0', serial: 'SAME' }
+    const old = await world.open('old', { product })
+    const fresh = await world.open('new', { product })
+    await old.register(await world.token())
+    expect(await codeOf(fresh.register(await world.token()))).toBe('INSTANCE_ALREADY_REGISTERED')
+    expect(fresh.status()).toMatchObject({ state: 'evaluation', registration: { status: 'failed' } })
+    await fresh.register(await world.token(), { force: true })
+    expect(fresh.status().state).toBe('authorized')
+    expect(await world.authority.instances()).toHaveLength(1)
+    expect(await codeOf(old.renewAuthorization())).toBe('INSTANCE_REPLACED')
+    expect(old.status()).toMatchObject({
+      state: 'evaluation',
+      registration: { status: 'failed', failure: { code: 'INSTANCE_REPLACED' } },
+    })
+  })
+
+  it('R-REG-3: a registered box that registers without force is refused at once', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    const sent = world.road.sent.length
+    expect(await codeOf(agent.register(await world.token()))).toBe('ALREADY_REGISTERED')
+    expect(world.road.sent).toHaveLength(sent)
+    expect(agent.status().state).toBe('authorized')
+  })
+
+  it('R-REG-4: reregistering with a new token moves the box, and keeps what is in use', async () => {
+    const agent = await world.open()
+    await world.authority.order({ tag: 'HOST', quantity: 5 })
+    agent.report('HOST', 5)
+    await agent.register(await world.token())
+    await world.authority.addVirtualAccount('Branch')
+    await world.authority.order({ tag: 'HOST', quantity: 9, virtualAccount: 'Branch' })
+    const token = await world.token({ virtualAccount: 'Branch' })
+    // As the guide has it: without "overwrite", an instance that exists is an error.
+    expect(await codeOf(agent.reregister(token))).toBe('INSTANCE_ALREADY_REGISTERED')
+    expect(agent.status()).toMatchObject({ state: 'authorized', registration: { virtualAccount: 'Default' } })
+    const status = await agent.reregister(token, { force: true })
+    expect(status).toMatchObject({
+      state: 'authorized',
+      registration: { virtualAccount: 'Branch' },
+      entitlements: [{ tag: 'HOST', count: 5, status: 'in-compliance' }],
+    })
+    const licenses = await world.authority.licenses()
+    expect(licenses.map(({ virtualAccount, inUse }) => [virtualAccount, inUse]).sort()).toEqual([
+      ['Branch', 5],
+      ['Default', 0],
+    ])
+    expect(await world.authority.instances()).toHaveLength(1)
+  })
+
+  it('R-REG-4: a refused reregistration leaves the old one as it was', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    const before = agent.status().registration.instanceId
+    const revoked = await world.token()
+    await world.authority.revokeToken(revoked)
+    expect(await codeOf(agent.reregister(revoked))).toBe('TOKEN_REVOKED')
+    expect(agent.status()).toMatchObject({ state: 'authorized', registration: { instanceId: before } })
+    await agent.renewAuthorization()
+  })
+
+  it('R-REG-5: deregistering gives every licence back', async () => {
+    const agent = await world.open()
+    await world.authority.order({ tag: 'HOST', quantity: 5 })
+    agent.report('HOST', 5)
+    await agent.register(await world.token())
+    await agent.deregister()
+    expect(agent.status()).toMatchObject({
+      state: 'evaluation',
+      registration: { status: 'unregistered', instanceId: null, exportControlled: false },
+    })
+    expect(await world.authority.instances()).toEqual([])
+    expect(await world.authority.licenses()).toMatchObject([{ inUse: 0 }])
+  })
+
+  it('R-REG-5: ends here even when the authority is not reached, and says so', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    world.road.down = true
+    expect(await codeOf(agent.deregister())).toBe('CONNECTION_REFUSED')
+    expect(agent.status()).toMatchObject({ state: 'evaluation', registration: { status: 'unregistered' } })
+    expect(agent.history().some(({ notices }) => notices.includes('AGENT_DEREG_FAILED'))).toBe(true)
+    // The stale instance is removed by hand at the authority, or overwritten.
+    world.road.down = false
+    expect(await codeOf(agent.register(await world.token()))).toBe('INSTANCE_ALREADY_REGISTERED')
+    expect((await agent.register(await world.token(), { force: true })).state).toBe('authorized')
+  })
+
+  it('R-REG-6: not renewed within its year, the registration expires and the evaluation goes on', async () => {
+    const agent = await world.open()
+    await pass(world, agent, DAY)
+    await agent.register(await world.token())
+    const left = agent.status().evaluation.remainingSeconds
+    world.road.down = true
+    for (let day = 0; day < 365; day++) await pass(world, agent, DAY)
+    expect(agent.status()).toMatchObject({
+      state: 'evaluation',
+      registration: { status: 'expired', failure: { code: 'REGISTRATION_EXPIRED' } },
+    })
+    expect(agent.status().evaluation.remainingSeconds).toBeLessThanOrEqual(left)
+    expect(agent.status().evaluation.remainingSeconds).toBeGreaterThan(left - 86_401)
+    world.road.down = false
+    expect((await agent.register(await world.token(), { force: true })).state).toBe('authorized')
+  })
+
+  it('R-REG-1: a UDI is unique in a smart account, and free in another', async () => {
+    const other = await makeWorld({ account: 'other.example' })
+    const product = { pid: 'CWMS-K9', version: '4.0', serial: 'SAME' }
+    await (await world.open('a', { product })).register(await world.token())
+    await (await other.open('a', { product })).register(await other.token())
+    expect(await other.authority.instances()).toHaveLength(1)
+    await other.close()
+  })
+
+  it('export control comes from the token, and is gone with the registration', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token({ exportControlled: true }))
+    expect(agent.status().registration.exportControlled).toBe(true)
+    await agent.reregister(await world.token({ exportControlled: false }), { force: true })
+    expect(agent.status().registration.exportControlled).toBe(false)
+    await agent.deregister()
+    expect(agent.status().registration.exportControlled).toBe(false)
+  })
+
+  it('a registration that was not answered is the same one when it is tried again, whatever was decided', async () => {
+    const agent = await world.open()
+    const token = await world.token({ maxUses: 1 })
+    world.road.loseAnswers = true
+    expect(await codeOf(agent.register(token))).toBe('CONNECTION_RESET')
+    expect(agent.status().registration.status).toBe('retrying')
+    expect(await codeOf(agent.register(token))).toBe('CONNECTION_RESET')
+    world.road.loseAnswers = false
+    await pass(world, agent, HOUR)
+    expect(agent.status().state).toBe('authorized')
+    expect(await world.authority.tokens()).toMatchObject([{ uses: 1 }])
+    expect(await world.authority.instances()).toHaveLength(1)
+  })
+
+  it('an attempt that waits for its turn can be given up', async () => {
+    const agent = await world.open()
+    world.road.down = true
+    await codeOf(agent.register(await world.token()))
+    expect((await agent.deregister()).registration.status).toBe('unregistered')
+    world.road.down = false
+    await pass(world, agent, DAY)
+    expect(agent.status().registration.status).toBe('unregistered')
+    expect(await world.authority.instances()).toEqual([])
+  })
+})
+
+describe('tokens', () => {
+  it('R-TOK-1, R-TOK-3: description, expiry, uses and export control are kept, listed, and checked', async () => {
+    const made = await world.authority.createToken({
+      days: 10,
+      maxUses: 3,
+      description: 'for the branch',
+      exportControlled: true,
+    })
+    expect(await world.authority.tokens()).toMatchObject([
+      {
+        token: made.token,
+        description: 'for the branch',
+        maxUses: 3,
+        uses: 0,
+        exportControlled: true,
+        status: 'valid',
+        expiresAt: new Date(world.clock.wall() + 10 * DAY).toISOString(),
+      },
+    ])
+    for (const wrong of [
+      { days: 0 },
+      { days: 366 },
+      { days: 1.5 },
+      { days: 1, maxUses: 0 },
+      { days: 1, maxUses: 4001 },
+      { days: 1, description: 'a\nb' },
+    ])
+      expect(await codeOf(world.authority.createToken(wrong))).toBe('INVALID_ARGUMENT')
+    expect(await world.authority.tokens()).toHaveLength(1)
+  })
+
+  it('R-TOK-2: one token registers several boxes; revoking it leaves them alone', async () => {
+    const token = await world.token()
+    const first = await world.open('first')
+    const second = await world.open('second')
+    await first.register(token)
+    await second.register(token)
+    await world.authority.revokeToken(token)
+    expect(await world.authority.tokens()).toMatchObject([{ uses: 2, status: 'revoked' }])
+    await first.renewAuthorization()
+    await second.renewRegistration()
+    expect(await codeOf((await world.open('third')).register(token))).toBe('TOKEN_REVOKED')
+  })
+
+  it('R-TOK-5: an activation key or a licence file is recognised, and refused with what to do instead', async () => {
+    const agent = await world.open()
+    const pak = await agent.register('3901J4FFA0B').catch((thrown: unknown) => thrown)
+    expect(pak).toMatchObject({ code: 'TOKEN_IS_ACTIVATION_KEY' })
+    expect((pak as { remedy: string }).remedy).toMatch(/token/)
+    expect(
+      await codeOf(
+        agent.register('INCREMENT CWMS cisco 4.0 permanent 50 VENDOR_STRING=x HOSTID=ANY SIGN="ABCD"'),
+      ),
+    ).toBe('TOKEN_IS_LICENSE_FILE')
+    expect(world.road.sent).toEqual([])
+    expect(agent.status().registration.status).toBe('unregistered')
+  })
+
+  it('R-TOK-4: something else altogether is refused before anybody is asked', async () => {
+    const agent = await world.open()
+    for (const text of ['', '   ', 'hello', 'SLT1.a.b', `${await world.token()}x`])
+      expect(['TOKEN_MALFORMED', 'TOKEN_MISSING']).toContain(await codeOf(agent.register(text)))
+    expect(world.road.sent).toEqual([])
+  })
+
+  it('a token that was broken over lines by a mail is the same token', async () => {
+    const token = await world.token()
+    const agent = await world.open()
+    await agent.register(`  ${token.slice(0, 30)}\n${token.slice(30)}\r\n`)
+    expect(agent.status().state).toBe('authorized')
+  })
+
+  it('is off the box once the outcome is final, and its secret never travels', async () => {
+    const agent = await world.open()
+    const token = await world.token()
+    await agent.register(token)
+    const secret = token.split('.').at(-1) ?? ''
+    expect(
+      world.road.sent.map(({ body }) => Buffer.from(JSON.parse(body).payload, 'base64url').toString()).join(),
+    ).not.toContain(secret)
+    const files = readdirSync(join(world.directory, 'box'), { recursive: true, withFileTypes: true })
+    for (const file of files.filter((one) => one.isFile())) {
+      expect(readFileSync(join(file.parentPath, file.name)).includes(secret)).toBe(false)
+    }
+  })
+})
+
+describe('accounts and pools', () => {
+  it('R-ACC-1, R-ACC-2: licences are of a virtual account, and any of its instances draws on them', async () => {
+    await world.authority.addVirtualAccount('Branch')
+    await world.authority.order({ tag: 'HOST', quantity: 10 })
+    const [a, b, c] = [await world.open('a'), await world.open('b'), await world.open('c')]
+    a.report('HOST', 6)
+    b.report('HOST', 4)
+    c.report('HOST', 1)
+    await a.register(await world.token())
+    await b.register(await world.token())
+    await c.register(await world.token({ virtualAccount: 'Branch' }))
+    expect([a.status().state, b.status().state, c.status().state]).toEqual([
+      'authorized',
+      'authorized',
+      'out-of-compliance',
+    ])
+    expect(await world.authority.virtualAccounts()).toMatchObject([
+      { name: 'Branch', isDefault: false },
+      { name: 'Default', isDefault: true },
+    ])
+    await world.authority.setDefaultVirtualAccount('Branch')
+    expect(await codeOf(world.authority.removeVirtualAccount('Branch'))).toBe('VIRTUAL_ACCOUNT_IS_DEFAULT')
+    expect(await codeOf(world.authority.removeVirtualAccount('Default'))).toBe('VIRTUAL_ACCOUNT_IN_USE')
+  })
+
+  it('R-ACC-2: a shortage is the whole pool’s, until somebody uses less or more is bought', async () => {
+    await world.authority.order({ tag: 'HOST', quantity: 10 })
+    const [a, b] = [await world.open('a'), await world.open('b')]
+    a.report('HOST', 8)
+    await a.register(await world.token())
+    b.report('HOST', 8)
+    await b.register(await world.token())
+    await a.renewAuthorization()
+    expect([a.status().state, b.status().state]).toEqual(['out-of-compliance', 'out-of-compliance'])
+    b.report('HOST', 2)
+    await pass(world, b, MINUTE)
+    expect(b.status().state).toBe('authorized')
+    await pass(world, a, 12 * HOUR)
+    expect(a.status().state).toBe('authorized')
+  })
+
+  it('R-ACC-4: removing an instance gives its licences back, and the box learns it at its next contact', async () => {
+    const agent = await world.open()
+    await world.authority.order({ tag: 'HOST', quantity: 5 })
+    agent.report('HOST', 5)
+    await agent.register(await world.token())
+    const [instance] = await world.authority.instances()
+    await world.authority.removeInstance(instance?.id ?? '')
+    expect(await world.authority.licenses()).toMatchObject([{ inUse: 0 }])
+    await pass(world, agent, 30 * DAY)
+    expect(agent.status()).toMatchObject({
+      state: 'evaluation',
+      registration: { status: 'failed', failure: { code: 'INSTANCE_REMOVED' } },
+    })
+  })
+
+  it('R-AUTH-2: a licence for a term counts until its end', async () => {
+    const agent = await world.open()
+    await world.authority.order({ tag: 'HOST', quantity: 5, termDays: 60 })
+    agent.report('HOST', 5)
+    await agent.register(await world.token())
+    await pass(world, agent, 45 * DAY)
+    expect(agent.status().state).toBe('authorized')
+    await pass(world, agent, 30 * DAY)
+    expect(agent.status().state).toBe('out-of-compliance')
+  })
+})
+
+describe('what can be asked of an agent', () => {
+  it('R-AUTH-1: changes of usage are gathered, and reported once within a minute', async () => {
+    const agent = await world.open()
+    await world.authority.order({ tag: 'HOST', quantity: 100 })
+    await agent.register(await world.token())
+    const sent = world.road.sent.length
+    for (let count = 1; count <= 50; count++) agent.report('HOST', count)
+    await agent.settled()
+    expect(world.road.sent).toHaveLength(sent)
+    await pass(world, agent, MINUTE)
+    expect(world.road.sent).toHaveLength(sent + 1)
+    expect(await world.authority.licenses()).toMatchObject([{ inUse: 50 }])
+    agent.report('HOST', 50)
+    await pass(world, agent, MINUTE)
+    expect(world.road.sent).toHaveLength(sent + 1)
+  })
+
+  it('a count of nothing is not in use: nothing of it is asked for', async () => {
+    const agent = await world.open()
+    agent.report('HOST', 0)
+    expect(agent.status().entitlements).toMatchObject([{ tag: 'HOST', name: null, status: 'not-in-use' }])
+    await agent.register(await world.token())
+    expect(agent.status().state).toBe('authorized')
+  })
+
+  it('bad input is refused with its reason, and changes nothing', async () => {
+    const agent = await world.open()
+    agent.report('HOST', 3)
+    const before = JSON.stringify(agent.status())
+    for (const count of [-1, 1.5, Number.NaN, Infinity, 2 ** 53])
+      expect(() => {
+        agent.report('HOST', count)
+      }).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }) as Error)
+    expect(() => {
+      agent.report('NO-SUCH-TAG', 1)
+    }).toThrow(expect.objectContaining({ code: 'UNKNOWN_TAG' }) as Error)
+    for (const url of [
+      'http://a.example',
+      'ftp://a.example',
+      'https://',
+      'https://u:p@a.example',
+      'nonsense',
+    ])
+      expect(() => agent.setTransport({ kind: 'direct', url })).toThrow(
+        expect.objectContaining({ code: 'TRANSPORT_URL_INVALID' }) as Error,
+      )
+    expect(await codeOf(agent.installTrust('not a certificate'))).toBe('TRUST_ANCHOR_INVALID')
+    expect(JSON.stringify(agent.status())).toBe(before)
+  })
+
+  it('R-UI-3: explains itself: why, since when, what it may, what comes next and what would change it', async () => {
+    const agent = await world.open()
+    await world.authority.order({ tag: 'HOST', quantity: 1 })
+    await agent.register(await world.token())
+    agent.report('HOST', 2)
+    await pass(world, agent, MINUTE)
+    const why = agent.explain()
+    expect(why.state).toBe('out-of-compliance')
+    expect(why.because).toMatchObject({
+      at: new Date(world.clock.wall()).toISOString(),
+      event: 'authorize.accepted',
+      from: 'authorized',
+    })
+    expect(why.next.map(({ what }) => what)).toEqual([
+      'the authorization is renewed',
+      'the authorization expires, unless the authority is reached before',
+      'the registration is renewed',
+      'the registration expires, unless it is renewed before',
+    ])
+    expect(why.wouldChange.map(({ effect }) => effect).join()).toMatch(/authorized/)
   })
 })

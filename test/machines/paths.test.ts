@@ -27,7 +27,7 @@ const periods = { ...defaultPeriods, evaluationSeconds: 40 * 86_400 }
 const failure: Failure = { code: 'SOME_CODE', message: 'it failed', remedy: 'mend it' }
 
 const positionOf = (snapshot: Snapshot): Position => ({
-  value: snapshot.value as Position['value'],
+  value: snapshot.value,
   context: snapshot.context,
 })
 
@@ -212,7 +212,7 @@ interface Node {
   readonly transitions: Map<string, readonly object[]>
 }
 const allNodes = (node: Node): Node[] => [node, ...Object.values(node.states).flatMap(allNodes)]
-const nodes = allNodes(smartAgent.root as unknown as Node)
+const nodes = allNodes(smartAgent.root)
 
 describe('the chart, by generated paths', () => {
   it('every state is reached, except the places kept for reservation', () => {
@@ -226,7 +226,7 @@ describe('the chart, by generated paths', () => {
     const taken = new Set<object>()
     for (const { state, transitions } of adjacency) {
       for (const { event } of Object.values(transitions)) {
-        for (const one of smartAgent.getTransitionData(state as never, event as never)) taken.add(one)
+        for (const one of smartAgent.getTransitionData(state, event)) taken.add(one)
       }
     }
     const missing = nodes.flatMap((node) =>

@@ -11,6 +11,8 @@ import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 /** Something between a box and its authority that may change or drop what passes. */
 export interface Road {
   down: boolean
+  /** The one kind of request that does not get through. */
+  refuse: RequestType | null
   /** Loses the answer, after the authority has decided. */
   loseAnswers: boolean
   onRequest: (type: RequestType, body: string) => string
@@ -32,6 +34,7 @@ export async function makeWorld(options: { account?: string } = {}) {
   const authority = await Authority.open({ dataDir: authorityDir, clock })
   const road: Road = {
     down: false,
+    refuse: null,
     loseAnswers: false,
     onRequest: (_, body) => body,
     onAnswer: (_, body) => body,
@@ -43,7 +46,8 @@ export async function makeWorld(options: { account?: string } = {}) {
     post: async (path, body) => {
       const type = path.split('/').at(-1) as RequestType
       road.sent.push({ type, body })
-      if (road.down) throw new LicensingError('CONNECTION_REFUSED', 'the authority refused the connection.')
+      if (road.down || road.refuse === type)
+        throw new LicensingError('CONNECTION_REFUSED', 'the authority refused the connection.')
       let answer: string
       try {
         answer = JSON.stringify(await to.handle(type, JSON.parse(road.onRequest(type, body))))

@@ -1,0 +1,165 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { DAY, HOUR, MINUTE, SECOND } from '../../src/domain/instant.ts'
+import { makeWorld, pass, type World } from '../support/world.ts'
+
+const FULL = 90 * 86_400
+
+let world: World
+beforeEach(async () => {
+  world = await makeWorld()
+})
+afterEach(async () => {
+  await world.close()
+})
+
+describe('evaluation', () => {
+  it('R-EVAL-1: a fresh box is in evaluation for 90 days, with as many hosts as it likes', async () => {
+    const agent = await world.open()
+    agent.report('HOST', 1_000_000)
+    const status = agent.status()
+    expect(status).toMatchObject({
+      state: 'evaluation',
+      functionality: 'full',
+      evaluation: { running: true, expired: false },
+      registration: { status: 'unregistered' },
+      authorization: { status: 'evaluation' },
+      entitlements: [{ tag: 'HOST', name: null, count: 1_000_000, status: 'evaluation' }],
+    })
+    expect(FULL - status.evaluation.remainingSeconds).toBeLessThanOrEqual(60)
+  })
+
+  it('R-EVAL-1: counts the seconds in use, each once; a box that is off uses none', async () => {
+    let agent = await world.open()
+    await pass(world, agent, 10 * DAY)
+    expect(agent.status().evaluation.remainingSeconds).toBe(FULL - 10 * 86_400)
+    await pass(world, agent, 30 * MINUTE)
+    await pass(world, agent, 30 * MINUTE)
+    await agent.close()
+    const left = FULL - 10 * 86_400 - 3600
+    world.clock.reboot(20 * DAY)
+    agent = await world.open()
+    // Every opening costs one beat: opening again and again is no way round.
+    expect(agent.status().evaluation.remainingSeconds).toBe(left - 60)
+    await pass(world, agent, 10 * SECOND)
+    expect(agent.status().evaluation.remainingSeconds).toBe(left - 60)
+    await pass(world, agent, 60 * SECOND)
+    expect(agent.status().evaluation.remainingSeconds).toBe(left - 70)
+  })
+
+  it('R-EVAL-1: a wall clock moved either way changes nothing of it', async () => {
+    const agent = await world.open()
+    await pass(world, agent, HOUR)
+    const left = agent.status().evaluation.remainingSeconds
+    world.clock.setWall(world.clock.wall() + 1000 * DAY)
+    agent.tick()
+    world.clock.setWall(world.clock.wall() - 2000 * DAY)
+    agent.tick()
+    expect(agent.status()).toMatchObject({ state: 'evaluation', evaluation: { remainingSeconds: left } })
+  })
+
+  it('R-EVAL-3: goes on until registration and the first authorization have both succeeded', async () => {
+    const agent = await world.open()
+    await pass(world, agent, DAY)
+    world.road.refuse = 'authorize'
+    await expect(agent.register(await world.token())).rejects.toMatchObject({ code: 'CONNECTION_REFUSED' })
+    expect(agent.status()).toMatchObject({ state: 'registered', evaluation: { running: true } })
+    const before = agent.status().evaluation.remainingSeconds
+    await pass(world, agent, 20 * SECOND)
+    expect(agent.status().evaluation.remainingSeconds).toBe(before - 20)
+    world.road.refuse = null
+    await pass(world, agent, 10 * MINUTE)
+    expect(agent.status()).toMatchObject({ state: 'authorized', evaluation: { running: false } })
+  })
+
+  it('R-EVAL-3, R-REG-5: stands still while registered, and resumes where it stood', async () => {
+    const agent = await world.open()
+    await pass(world, agent, 30 * DAY)
+    await agent.register(await world.token())
+    const left = agent.status().evaluation.remainingSeconds
+    for (let day = 0; day < 100; day++) await pass(world, agent, DAY)
+    expect(agent.status().evaluation).toEqual({ running: false, expired: false, remainingSeconds: left })
+    await agent.deregister()
+    expect(agent.status()).toMatchObject({
+      state: 'evaluation',
+      evaluation: { running: true, remainingSeconds: left },
+    })
+    await pass(world, agent, DAY)
+    expect(agent.status().evaluation.remainingSeconds).toBe(left - 86_400)
+  })
+
+  it('R-EVAL-4: spent, only licence management is left, with the reason; registering brings everything back', async () => {
+    const agent = await world.open()
+    await pass(world, agent, 91 * DAY)
+    expect(agent.status()).toMatchObject({
+      state: 'unregistered',
+      functionality: 'license-management-only',
+      evaluation: { expired: true, remainingSeconds: 0, running: false },
+      authorization: { status: 'evaluation-expired' },
+    })
+    const denied = agent.allows('host-meeting')
+    expect(denied.allowed).toBe(false)
+    expect(denied.reason).toMatch(/evaluation/)
+    expect(agent.allows('license-register')).toEqual({ allowed: true, reason: null })
+    await agent.register(await world.token())
+    expect(agent.status()).toMatchObject({ state: 'authorized', functionality: 'full' })
+    expect(agent.allows('host-meeting').allowed).toBe(true)
+    await agent.deregister()
+    expect(agent.status()).toMatchObject({ state: 'unregistered', functionality: 'license-management-only' })
+  })
+
+  it('R-EVAL-1: warns before its end, once each time', async () => {
+    const agent = await world.open()
+    for (let hour = 0; hour < 90 * 24 + 1; hour++) {
+      world.clock.advance(HOUR)
+      agent.tick()
+    }
+    const said = agent.history(1000).flatMap(({ notices }) => JSON.parse(notices) as { notice: string }[])
+    expect(said.filter(({ notice }) => notice === 'EVAL_EXPIRED_WARNING')).toHaveLength(5)
+    expect(said.filter(({ notice }) => notice === 'EVAL_EXPIRED')).toHaveLength(1)
+  })
+})
+
+describe('the clock of the box', () => {
+  it('set back in evaluation: nothing is gained, and it is said with its reason', async () => {
+    const agent = await world.open()
+    await pass(world, agent, 20 * DAY)
+    const left = agent.status().evaluation.remainingSeconds
+    world.clock.setWall(world.clock.wall() - 10 * DAY)
+    await pass(world, agent, MINUTE)
+    const { clock, evaluation } = agent.status()
+    expect(evaluation.remainingSeconds).toBe(left - 60)
+    expect(clock.trusted).toBe(false)
+    expect(clock.reason).toMatch(/set back by 10 days/)
+    expect(agent.history().some(({ notices }) => notices.includes('SYSTEM_CLOCK_CHANGED'))).toBe(true)
+  })
+
+  it('set back while the box was off: noticed at the next opening', async () => {
+    await (await world.open()).close()
+    world.clock.reboot(-10 * DAY)
+    const agent = await world.open()
+    expect(agent.status().clock.trusted).toBe(false)
+  })
+
+  it('set back while registered: the deadlines do not move away', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    await pass(world, agent, 20 * DAY)
+    world.road.down = true
+    world.clock.setWall(world.clock.wall() - 50 * DAY)
+    for (let day = 0; day < 71; day++) await pass(world, agent, DAY)
+    expect(agent.status().state).toBe('auth-expired')
+  })
+
+  it('far from the authority’s: said; right again after it was corrected', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    expect(agent.status().clock).toEqual({ trusted: true, reason: null })
+    world.clock.setWall(world.clock.wall() - 3 * HOUR)
+    await pass(world, agent, MINUTE)
+    expect(agent.status().clock.trusted).toBe(false)
+    world.clock.setWall(world.clock.wall() + 3 * HOUR)
+    await pass(world, agent, MINUTE)
+    await agent.renewAuthorization()
+    expect(agent.status().clock).toEqual({ trusted: true, reason: null })
+  })
+})
