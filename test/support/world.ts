@@ -16,7 +16,7 @@ export interface Road {
   /** Loses the answer, after the authority has decided. */
   loseAnswers: boolean
   onRequest: (type: RequestType, body: string) => string
-  onAnswer: (type: RequestType, body: string) => string
+  onAnswer: (type: RequestType, body: string) => string | Promise<string>
   readonly sent: { type: RequestType; body: string }[]
 }
 
