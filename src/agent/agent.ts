@@ -281,15 +281,18 @@ export class SmartAgent {
     this.#requireRoad()
     const { force, again } = options
     const event = (at: number): Event => ({ type: 'REGISTER', at, force, again })
-    if (!can(this.#stepper.position, event(this.#clock.now()))) {
+    const requireIdle = () => {
+      if (can(this.#stepper.position, event(this.#clock.now()))) return
       throw new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this box is under way.')
     }
+    requireIdle()
     // An earlier attempt may have been heard: its key is used again, so that it is the same registration.
     const earlier = this.#store.read('registering', registeringSchema)
     const key = earlier ?? (await this.#newKey())
+    // Another caller may have begun while the key was made.
+    requireIdle()
     const tokenFile = `${randomUUID()}.token`
     this.#store.secrets.put(tokenFile, text)
-    const outcome = this.#expect(['register', 'authorize'])
     this.#stepper.step(event, (store) => {
       store.write('registering', {
         token: tokenFile,
@@ -298,6 +301,7 @@ export class SmartAgent {
         force,
       })
     })
+    const outcome = this.#expect(['register', 'authorize'])
     return options.wait ? outcome.wait() : outcome.leave()
   }
 
@@ -305,11 +309,10 @@ export class SmartAgent {
     const { createRequest, generateKey } = await import('../trust/certificates.ts')
     const key = `${randomUUID()}.key`
     const pem = await generateKey()
+    const certificateRequest = await createRequest(pem, `${this.#product.pid}:${this.#product.serial}`)
+    // Written last: what nothing names yet is swept away with the next outcome.
     this.#store.secrets.put(key, pem)
-    return {
-      key,
-      certificateRequest: await createRequest(pem, `${this.#product.pid}:${this.#product.serial}`),
-    }
+    return { key, certificateRequest }
   }
 
   /** Gives every licence back and ends the registration here, whatever the authority says (R-REG-5). */
@@ -328,8 +331,8 @@ export class SmartAgent {
   async #ask(event: (at: number) => Event, kinds: RequestKind[], wait: boolean): Promise<Status> {
     const { position } = this.#stepper
     if (!can(position, event(this.#clock.now()))) throw this.#refusal(kinds[0] ?? 'authorize')
-    const outcome = this.#expect(kinds)
     this.#stepper.step(event)
+    const outcome = this.#expect(kinds)
     // Giving up an attempt to register asks nobody.
     if (!this.#store.commands().some(({ kind }) => kinds.includes(kind))) return outcome.leave()
     return wait ? outcome.wait() : outcome.leave()

@@ -164,8 +164,9 @@ export class CommandRunner {
         const { createRequest, generateKey } = await import('../trust/certificates.ts')
         const key = `${randomUUID()}.key`
         const pem = await generateKey()
+        const certificateRequest = await createRequest(pem, identity.instanceId)
         this.#store.secrets.put(key, pem)
-        return { body: { certificateRequest: await createRequest(pem, identity.instanceId) }, key }
+        return { body: { certificateRequest }, key }
       }
       case 'acknowledge': {
         const { thumbprintOf } = await import('./exchange.ts')

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Position } from '../../machines/index.ts'
+import { type Position, resolve, stateWord } from '../../machines/index.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { udiSchema } from '../domain/udi.ts'
 import { SIZES } from '../domain/profile.ts'
@@ -72,7 +72,7 @@ const positionSchema = z.object({
   }),
 })
 
-const envelope = z.object({ version: z.int(), position: z.unknown() })
+const envelope = z.object({ version: z.int().min(1), position: z.unknown() })
 
 /** From each version to the next. Golden files of every released version keep them honest. */
 const migrations: Record<number, (position: unknown) => unknown> = {}
@@ -81,7 +81,9 @@ export const writeFacts = (position: Position): string => JSON.stringify({ versi
 
 /** @throws LicensingError STORE_TOO_NEW, STORE_UNREADABLE */
 export function readFacts(json: string): Position {
-  const { version, position } = envelope.parse(JSON.parse(json))
+  const stored = envelope.safeParse(parseStored(json, 'state'))
+  if (!stored.success) throw unreadable('it does not say its version')
+  const { version, position } = stored.data
   if (version > FACTS_VERSION) {
     throw new LicensingError(
       'STORE_TOO_NEW',
@@ -91,11 +93,26 @@ export function readFacts(json: string): Position {
   let facts = position
   for (let from = version; from < FACTS_VERSION; from++) facts = migrations[from]?.(facts)
   const parsed = positionSchema.safeParse(facts)
-  if (!parsed.success) {
-    const where = parsed.error.issues[0]?.path.join('.') ?? 'unknown place'
-    throw new LicensingError('STORE_UNREADABLE', `The stored state is not of its form, at ${where}.`)
+  if (!parsed.success)
+    throw unreadable(`it is not of its form, at ${parsed.error.issues[0]?.path.join('.') ?? ''}`)
+  try {
+    stateWord(resolve(parsed.data).value)
+  } catch {
+    throw unreadable('it names a place the chart does not have')
   }
   return parsed.data
+}
+
+const unreadable = (why: string) =>
+  new LicensingError('STORE_UNREADABLE', `The stored state cannot be used: ${why}.`)
+
+/** A stored text as JSON. @throws LicensingError STORE_UNREADABLE */
+export function parseStored(json: string, what: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    throw new LicensingError('STORE_UNREADABLE', `The stored ${what} is damaged: it is not JSON.`)
+  }
 }
 
 /** The product on this box. */

@@ -7,9 +7,11 @@ import { LicensingError } from '../domain/errors.ts'
 import {
   checkPrivateDirectory,
   ensurePrivateDirectory,
+  ensurePrivateFile,
   SecretFiles,
   storeFailure,
 } from '../trust/private-files.ts'
+import { parseStored } from './facts.ts'
 
 /** One transition of the chart, as it is remembered. */
 export interface HistoryRow {
@@ -77,6 +79,7 @@ export class AgentStore {
     } else checkPrivateDirectory(dataDir)
     let db: Database.Database | undefined
     try {
+      ensurePrivateFile(join(dataDir, FILE))
       db = new Database(join(dataDir, FILE), { timeout: 0 })
       db.pragma('locking_mode = EXCLUSIVE')
       db.pragma('journal_mode = WAL')
@@ -95,7 +98,7 @@ export class AgentStore {
   read<T>(name: string, schema: z.ZodType<T>): T | null {
     const json = this.readText(name)
     if (json === null) return null
-    const parsed = schema.safeParse(JSON.parse(json))
+    const parsed = schema.safeParse(parseStored(json, name))
     if (!parsed.success)
       throw new LicensingError('STORE_UNREADABLE', `The stored ${name} is not of its form.`)
     return parsed.data

@@ -13,7 +13,7 @@ import {
   type Transaction,
 } from 'kysely'
 import { LicensingError } from '../domain/errors.ts'
-import { storeFailure } from '../trust/private-files.ts'
+import { ensurePrivateFile, storeFailure } from '../trust/private-files.ts'
 import { migrations, type Tables } from './schema.ts'
 
 export type Tx = Transaction<Tables>
@@ -54,6 +54,7 @@ export class AuthorityStore {
   /** @throws LicensingError STORE_UNWRITABLE, STORE_UNREADABLE, STORE_FULL, STORE_TOO_NEW */
   static async open(dataDir: string): Promise<AuthorityStore> {
     try {
+      ensurePrivateFile(join(dataDir, FILE))
       const database = new Database(join(dataDir, FILE), { timeout: 10_000 })
       database.pragma('journal_mode = WAL')
       database.pragma('synchronous = FULL')

@@ -1,5 +1,6 @@
 import {
   closeSync,
+  fchmodSync,
   fsyncSync,
   lstatSync,
   mkdirSync,
@@ -55,6 +56,16 @@ export function checkPrivateDirectory(path: string): void {
       'DATA_DIR_UNSAFE',
       `${path} is open to other users (mode ${(stat.mode & 0o777).toString(8)}).`,
     )
+  }
+}
+
+/** Makes a file for this user alone before anybody else opens it; SQLite's side files take its mode. */
+export function ensurePrivateFile(path: string): void {
+  const fd = openSync(path, 'a', 0o600)
+  try {
+    fchmodSync(fd, 0o600)
+  } finally {
+    closeSync(fd)
   }
 }
 

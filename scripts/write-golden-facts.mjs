@@ -1,0 +1,78 @@
+// Writes the facts of characteristic places, as this version stores them, for the tests of every later version.
+// Run once when the version of the facts has changed, before its release: node scripts/write-golden-facts.mjs
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { begin, step } from '../dist/machines/index.js'
+import { FACTS_VERSION, writeFacts } from '../dist/src/agent/facts.js'
+
+const DAY = 86_400_000
+const start = Date.parse('2027-01-01T00:00:00Z')
+const at = (days) => start + days * DAY
+const failure = { code: 'TIMED_OUT', message: 'No answer.', remedy: 'Wait.' }
+const lost = { failure, jitter: 0.5, retryAfter: null }
+const account = { smartAccount: 'acme.example', virtualAccount: 'Default' }
+
+const used = { type: 'USAGE', at: at(0), tag: 'HOST', count: 3 }
+const register = { type: 'REGISTER', at: at(1), force: false, again: false }
+const registered = {
+  type: 'register.accepted',
+  at: at(1),
+  registration: {
+    instanceId: '5f0c1c1e-6d7b-4b8e-9a55-0d6d0b8f1a11',
+    ...account,
+    exportControlled: true,
+    registeredAt: at(1),
+    expiresAt: at(366),
+  },
+}
+const answered = (compliant) => ({
+  type: 'authorize.accepted',
+  at: at(1),
+  counts: { HOST: 3 },
+  compliant,
+  entitlements: [
+    {
+      tag: 'HOST',
+      name: 'Host License',
+      description: 'Permanent host licence, per host',
+      count: 3,
+      status: compliant ? 'in-compliance' : 'out-of-compliance',
+    },
+  ],
+  deadlineAt: at(91),
+  nextContactAt: null,
+  ...account,
+})
+const authorized = [used, register, registered, answered(true)]
+
+const places = {
+  evaluation: [used],
+  unregistered: [used, { type: 'TICK', at: at(90), used: 90 * 86_400 }],
+  'registering-retrying': [used, register, { type: 'register.unreachable', at: at(1), ...lost }],
+  'registration-refused': [used, register, { type: 'register.refused', at: at(1), failure, ended: false }],
+  registered: [used, register, registered],
+  authorized,
+  'out-of-compliance': [used, register, registered, answered(false)],
+  'auth-expired': [
+    ...authorized,
+    { type: 'TICK', at: at(91), used: 0 },
+    { type: 'authorize.unreachable', at: at(91), ...lost },
+  ],
+  reregistering: [...authorized, { type: 'REGISTER', at: at(2), force: true, again: true }],
+  'renewal-retrying': [
+    ...authorized,
+    { type: 'RENEW_REGISTRATION', at: at(5) },
+    { type: 'renew.unreachable', at: at(5), ...lost },
+  ],
+  'registration-expired': [...authorized, { type: 'TICK', at: at(366), used: 0 }],
+}
+
+const directory = new URL(`../test/golden/facts-${FACTS_VERSION}/`, import.meta.url)
+mkdirSync(directory, { recursive: true })
+for (const [name, events] of Object.entries(places)) {
+  let { position } = begin(start)
+  for (const event of events) ({ position } = step(position, event))
+  writeFileSync(
+    new URL(`${name}.json`, directory),
+    `${JSON.stringify(JSON.parse(writeFacts(position)), null, 2)}\n`,
+  )
+}

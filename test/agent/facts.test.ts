@@ -1,0 +1,69 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { begin, nextDueAt, resolve, stateWord, step } from '../../machines/index.ts'
+import { FACTS_VERSION, readFacts, writeFacts } from '../../src/agent/facts.ts'
+import { LicensingError } from '../../src/domain/errors.ts'
+
+const golden = new URL('../golden/', import.meta.url).pathname
+const files = readdirSync(golden).flatMap((version) =>
+  readdirSync(join(golden, version)).map(
+    (name) => [`${version}/${name}`, join(golden, version, name)] as const,
+  ),
+)
+
+describe('the facts of every version that was ever released', () => {
+  it('there is at least one file of each version', () => {
+    for (let version = 1; version <= FACTS_VERSION; version++)
+      expect(files.some(([name]) => name.startsWith(`facts-${version}/`))).toBe(true)
+  })
+
+  it.each(files)('%s is read, resumed and stepped on', (_, path) => {
+    const position = readFacts(readFileSync(path, 'utf8'))
+    expect(resolve(position).status).toBe('active')
+    const due = nextDueAt(position) ?? position.context.authorization.since
+    const after = step(position, { type: 'TICK', at: due, used: 60 }).position
+    expect(stateWord(after.value)).toBeTypeOf('string')
+    expect(readFacts(writeFacts(after))).toEqual(after)
+  })
+})
+
+const codeOf = (json: string): string => {
+  try {
+    readFacts(json)
+  } catch (thrown) {
+    if (thrown instanceof LicensingError) return thrown.code
+    throw thrown
+  }
+  return 'read'
+}
+
+describe('facts that are not what they should be', () => {
+  const good = writeFacts(begin(0).position)
+  it('of a newer version are left alone', () => {
+    expect(codeOf(JSON.stringify({ ...(JSON.parse(good) as object), version: FACTS_VERSION + 1 }))).toBe(
+      'STORE_TOO_NEW',
+    )
+  })
+
+  it('damaged in any way are refused by a code, never half read', () => {
+    fc.assert(
+      fc.property(fc.nat(good.length - 1), fc.nat(good.length - 1), (a, b) => {
+        const cut = good.slice(0, Math.min(a, b)) + good.slice(Math.max(a, b))
+        expect(['read', 'STORE_UNREADABLE', 'STORE_TOO_NEW']).toContain(codeOf(cut))
+      }),
+    )
+    fc.assert(
+      fc.property(fc.json(), (json) => {
+        expect(codeOf(json)).not.toBe('read')
+      }),
+    )
+  })
+
+  it('that name a state the chart does not have are refused', () => {
+    const facts = JSON.parse(good) as { position: { value: { license: unknown } } }
+    facts.position.value.license = 'no-such-state'
+    expect(codeOf(JSON.stringify(facts))).toBe('STORE_UNREADABLE')
+  })
+})

@@ -1,0 +1,79 @@
+import { randomBytes } from 'node:crypto'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { LicensingError } from '../../src/domain/errors.ts'
+import { formatToken, parseToken, tokenMac, tokenMacMatches } from '../../src/protocol/token.ts'
+
+const base64url = (bytes: number) =>
+  fc
+    .uint8Array({ minLength: bytes, maxLength: bytes })
+    .map((array) => Buffer.from(array).toString('base64url'))
+const token = fc.record({ account: base64url(8), id: base64url(12), secret: base64url(32) })
+
+const codeOf = (text: string): string => {
+  try {
+    parseToken(text)
+  } catch (thrown) {
+    if (thrown instanceof LicensingError) return thrown.code
+    throw thrown
+  }
+  return 'a token'
+}
+
+describe('what a person gives as a registration token', () => {
+  it('R-TOK-1: is read as it was made, whatever white space and line breaks got into it', () => {
+    fc.assert(
+      fc.property(token, fc.array(fc.nat(70), { maxLength: 6 }), (made, places) => {
+        let text = formatToken(made)
+        for (const place of places.toSorted((a, b) => b - a))
+          text = `${text.slice(0, place)}${['\n', ' ', '\r\n', '%0A', '\t'][place % 5] ?? ''}${text.slice(place)}`
+        expect(parseToken(text)).toEqual(made)
+      }),
+    )
+  })
+
+  it('R-TOK-4, R-TOK-5: anything else is told by a code, and never thrown about', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), fc.string({ unit: 'binary', maxLength: 300 })), (text) => {
+        expect(codeOf(text)).toMatch(
+          /^(a token|TOKEN_(MISSING|MALFORMED|IS_ACTIVATION_KEY|IS_LICENSE_FILE))$/,
+        )
+      }),
+    )
+  })
+
+  it.each([
+    ['3901J4FFA0B', 'TOKEN_IS_ACTIVATION_KEY'],
+    ['ABCD1-EFGH2-JKLM3-NPQR4', 'TOKEN_IS_ACTIVATION_KEY'],
+    ['<?xml version="1.0"?><CISCO_WT_LICENSES/>', 'TOKEN_IS_LICENSE_FILE'],
+    ['SERVER this_host ANY\nVENDOR cisco\nINCREMENT X cisco 1.0 permanent 1', 'TOKEN_IS_LICENSE_FILE'],
+    ['', 'TOKEN_MISSING'],
+    [' \n ', 'TOKEN_MISSING'],
+    ['NotAToken!', 'TOKEN_MALFORMED'],
+    [`SLT1.${'a'.repeat(11)}.${'b'.repeat(16)}.${'c'.repeat(42)}`, 'TOKEN_MALFORMED'],
+  ])('R-TOK-5: %j is %s', (text, code) => {
+    expect(codeOf(text)).toBe(code)
+  })
+})
+
+describe('the proof of a token’s secret', () => {
+  const claim = fc.record({
+    audience: fc.string(),
+    nonce: fc.string(),
+    certificateRequest: fc.string(),
+    udi: fc.record({ pid: fc.string(), version: fc.string(), serial: fc.string() }),
+    force: fc.boolean(),
+  })
+  it('fits its claim and no other', () => {
+    const secret = randomBytes(32).toString('base64url')
+    fc.assert(
+      fc.property(claim, claim, (one, other) => {
+        const mac = tokenMac(secret, one)
+        expect(tokenMacMatches(secret, one, mac)).toBe(true)
+        expect(tokenMacMatches(secret, other, mac)).toBe(JSON.stringify(one) === JSON.stringify(other))
+        expect(tokenMacMatches(randomBytes(32).toString('base64url'), one, mac)).toBe(false)
+        expect(tokenMacMatches(secret, one, mac.slice(1))).toBe(false)
+      }),
+    )
+  })
+})
