@@ -1,0 +1,179 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect } from 'vitest'
+import type { Status } from '../../src/agent/index.ts'
+
+const bin = (name: string): string => new URL(`../../dist/src/cli/${name}.js`, import.meta.url).pathname
+
+function kill(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
+  process.kill(-child.pid, signal)
+}
+
+/** How a program ended. */
+export interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+interface RunOptions {
+  /** What the program believes of the time: an offset such as `+31d`, or one with a speed, `+0 x1000`. */
+  readonly time?: string | undefined
+  readonly input?: string
+  readonly env?: Record<string, string>
+}
+
+/** Both programs as users run them: built, as processes of their own, in a directory of their own. */
+export function makePrograms() {
+  const directory = mkdtempSync(join(tmpdir(), 'sla-'))
+  const started: ChildProcess[] = []
+
+  const start = (program: string, words: readonly string[], options: RunOptions = {}): ChildProcess => {
+    const command = [process.execPath, bin(program), ...words]
+    const [first = '', ...rest] =
+      options.time === undefined ? command : ['faketime', '-f', options.time, ...command]
+    const child = spawn(first, rest, {
+      env: { PATH: process.env.PATH, HOME: directory, ...options.env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+      // A group of its own: a program run under faketime is the child of that.
+      detached: true,
+    })
+    started.push(child)
+    return child
+  }
+
+  const run = (program: string, words: readonly string[], options: RunOptions = {}): Promise<Ended> =>
+    new Promise((resolve, reject) => {
+      const child = start(program, words, options)
+      let stdout = ''
+      let stderr = ''
+      child.stdout?.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+      child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+      child.once('error', reject)
+      child.once('close', (code) => {
+        resolve({ code, stdout, stderr })
+      })
+      child.stdin?.on('error', () => undefined)
+      child.stdin?.end(options.input ?? '')
+    })
+
+  /** A server or daemon; resolves with its first line once it has said it. */
+  const serve = (
+    program: string,
+    words: readonly string[],
+    options: RunOptions = {},
+  ): Promise<{ child: ChildProcess; line: string; stop: (signal?: NodeJS.Signals) => Promise<number | null> }> =>
+    new Promise((resolve, reject) => {
+      const child = start(program, words, options)
+      let said = ''
+      let stderr = ''
+      const ended = new Promise<number | null>((end) => child.once('close', end))
+      child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+      child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+        said += text
+        if (!said.includes('\n')) return
+        resolve({
+          child,
+          line: said.split('\n', 1)[0] ?? '',
+          stop: (signal = 'SIGTERM') => {
+            kill(child, signal)
+            return ended
+          },
+        })
+      })
+      void ended.then((code) => {
+        reject(new Error(`${program} ended with ${String(code)} before it was ready: ${stderr}`))
+      })
+    })
+
+  const box = (name = 'box') => join(directory, name)
+  const agent = (words: readonly string[], options: RunOptions & { box?: string } = {}) =>
+    run('smart-agent', ['--data-dir', box(options.box), ...words], options)
+  const authority = (words: readonly string[], options: RunOptions = {}) =>
+    run('smart-authority', ['--data-dir', box('authority'), ...words], options)
+
+  /** A command that must succeed; gives its JSON document. */
+  const good = async <T>(ended: Promise<Ended>): Promise<T> => {
+    const { code, stdout, stderr } = await ended
+    expect([code, stderr]).toEqual([0, ''])
+    return JSON.parse(stdout) as T
+  }
+
+  return {
+    directory,
+    box,
+    run,
+    agent,
+    authority,
+    good,
+    status: (options: RunOptions & { box?: string } = {}) =>
+      good<Status>(agent(['status', '--json'], options)),
+    /** The authority of acme.example; what is served at one address stays there. */
+    initAuthority: async () => {
+      await good(authority(['init', '--account', 'acme.example', '--accept-agreement', '--json']))
+    },
+    serveAuthority: async (port = 0, time?: string) => {
+      const server = await serve(
+        'smart-authority',
+        ['--data-dir', box('authority'), 'serve', '--listen', `127.0.0.1:${port}`],
+        { time },
+      )
+      const url = server.line.replace('listening on ', '')
+      return { ...server, url, port: Number(new URL(url).port) }
+    },
+    daemon: (options: RunOptions & { box?: string } = {}) =>
+      serve('smart-agent', ['--data-dir', box(options.box), 'run'], options),
+    token: async (...more: string[]) =>
+      (
+        await good<{ token: string }>(
+          authority(['token', 'create', '--virtual-account', 'Default', '--days', '30', '--json', ...more]),
+        )
+      ).token,
+    order: (quantity: number) =>
+      good(
+        authority([
+          'order',
+          '--tag',
+          'HOST',
+          '--quantity',
+          String(quantity),
+          '--virtual-account',
+          'Default',
+          '--json',
+        ]),
+      ),
+    /** A new box that knows its authority. */
+    initBox: async (url: string, name = 'box', serial = name.toUpperCase()) => {
+      const { stdout } = await authority(['trust', 'export'])
+      const pem = join(directory, 'root.pem')
+      const { writeFileSync } = await import('node:fs')
+      writeFileSync(pem, stdout)
+      await good(
+        agent(['init', '--pid', 'CWMS-K9', '--serial', serial, '--trust', pem, '--json'], { box: name }),
+      )
+      await good(agent(['transport', 'direct', url, '--json'], { box: name }))
+    },
+    close: async () => {
+      for (const child of started) kill(child, 'SIGKILL')
+      await Promise.all(
+        started.map((child) =>
+          child.exitCode === null && child.signalCode === null
+            ? new Promise((resolve) => child.once('close', resolve))
+            : null,
+        ),
+      )
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+export type Programs = ReturnType<typeof makePrograms>
+
+/** The one JSON error line a program printed last. */
+export const errorOf = ({ stderr }: Ended): { code: string; message: string; remedy: string } => {
+  const line = stderr.trimEnd().split('\n').at(-1) ?? ''
+  return (JSON.parse(line) as { error: { code: string; message: string; remedy: string } }).error
+}
