@@ -3,14 +3,14 @@ import { asLicensingError, type ErrorDocument, type LicensingError } from '../do
 /** Both programs: 0 done, 1 refused or failed, 2 wrong usage. */
 export const exitCodeOf = (failure: LicensingError): 1 | 2 => (failure.kind === 'usage' ? 2 : 1)
 
-/** Prints a failure, one line of JSON or two of text, on stderr; gives the exit code. */
+/** Prints a failure as one line on stderr, JSON or text, with what to do; gives the exit code. */
 export function printFailure(thrown: unknown, json: boolean): 1 | 2 {
   const failure = asLicensingError(thrown)
   const document: { error: ErrorDocument } = { error: failure.toJSON() }
   process.stderr.write(
     json
       ? `${JSON.stringify(document)}\n`
-      : `error: ${failure.message} (${failure.code})\n${failure.remedy}\n`,
+      : `error: ${failure.message} ${failure.remedy} (${failure.code})\n`,
   )
   return exitCodeOf(failure)
 }

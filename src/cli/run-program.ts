@@ -53,7 +53,14 @@ async function execute(program: Command): Promise<number> {
     const message =
       thrown.code === 'commander.help'
         ? 'No command was given, or only half of one.'
-        : thrown.message.replace(/^error: /, '')
+        : sentence(thrown.message.replace(/^error: /, ''))
     return printFailure(new LicensingError('USAGE', message), json)
   }
+}
+
+/** The parser's words as a sentence: `Unknown command 'x'.` */
+function sentence(text: string): string {
+  const trimmed = text.trim()
+  const begun = trimmed.charAt(0).toUpperCase() + trimmed.slice(1)
+  return /[.?!]$/.test(begun) ? begun : `${begun}.`
 }

@@ -95,7 +95,11 @@ program
   .command('run')
   .description('run the daemon: heartbeat and control socket')
   .option('--log-file <file>', 'write the log to a file instead of standard error')
-  .option('--log-level <level>', 'error, warn, info or debug', 'info')
+  .addOption(
+    new Option('--log-level <level>', 'the least that is logged')
+      .choices(['error', 'warn', 'info', 'debug'])
+      .default('info'),
+  )
   .option('--log-max-size <bytes>', 'begin a new log file at this size', '10485760')
   .option('--log-max-files <n>', 'log files to keep', '5')
   .action(

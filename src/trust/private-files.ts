@@ -22,23 +22,27 @@ export function storeFailure(thrown: unknown, doing: string): LicensingError {
     return new LicensingError('STORE_FULL', `The disk is full: ${doing} failed.`)
   }
   if (/^(EACCES|EPERM|EROFS|SQLITE_READONLY|SQLITE_CANTOPEN|SQLITE_PERM|SQLITE_IOERR)/.test(code)) {
-    return new LicensingError('STORE_UNWRITABLE', `${doing} failed (${code}).`)
+    return new LicensingError('STORE_UNWRITABLE', `${capital(doing)} failed (${code}).`)
   }
   if (/^(SQLITE_NOTADB|SQLITE_CORRUPT)/.test(code)) {
-    return new LicensingError('STORE_UNREADABLE', `${doing} failed: the file is damaged (${code}).`)
+    return new LicensingError('STORE_UNREADABLE', `${capital(doing)} failed: the file is damaged (${code}).`)
   }
   return new LicensingError(
     'INTERNAL',
-    `${doing} failed (${code || (thrown instanceof Error ? thrown.message : 'unknown')}).`,
+    `${capital(doing)} failed (${code || (thrown instanceof Error ? thrown.message : 'unknown')}).`,
   )
 }
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 
 /** Makes a directory for this user alone, or checks that an existing one is. Throws DATA_DIR_UNSAFE. */
 export function ensurePrivateDirectory(path: string): void {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 })
   } catch (thrown) {
-    throw storeFailure(thrown, `making the directory ${path}`)
+    // Node tells of a read-only or missing parent by several codes: what is to be done is the same.
+    const failure = storeFailure(thrown, `making the directory ${path}`)
+    throw failure.code === 'INTERNAL' ? new LicensingError('STORE_UNWRITABLE', failure.message) : failure
   }
   checkPrivateDirectory(path)
 }

@@ -65,7 +65,11 @@ export function makePrograms() {
     program: string,
     words: readonly string[],
     options: RunOptions = {},
-  ): Promise<{ child: ChildProcess; line: string; stop: (signal?: NodeJS.Signals) => Promise<number | null> }> =>
+  ): Promise<{
+    child: ChildProcess
+    line: string
+    stop: (signal?: NodeJS.Signals) => Promise<number | null>
+  }> =>
     new Promise((resolve, reject) => {
       const child = start(program, words, options)
       let said = ''
