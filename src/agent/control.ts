@@ -59,20 +59,21 @@ export async function serveControl(
   })
   // The data directory is locked by this process, so a socket file found here is a dead one.
   rmSync(join(dataDir, NAME), { force: true })
-  const previous = process.umask(0o077)
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      withSocketPath(dataDir, (path, done) =>
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    withSocketPath(dataDir, (path, done) => {
+      // Bound within the call, so that the socket is 0600 from its first moment and nothing else is.
+      const previous = process.umask(0o177)
+      try {
         server.listen(path, () => {
           done()
           resolve()
-        }),
-      )
+        })
+      } finally {
+        process.umask(previous)
+      }
     })
-  } finally {
-    process.umask(previous)
-  }
+  })
   return {
     close: () =>
       new Promise((resolve) => {

@@ -26,7 +26,7 @@ const cases: [string, string[], number, string][] = [
   ['a word too many', ['status', 'bogus'], 2, 'USAGE'],
   ['a word too few', ['usage', 'set', 'HOST'], 2, 'USAGE'],
   ['a count that is none', ['usage', 'set', 'HOST', 'many'], 2, 'INVALID_ARGUMENT'],
-  ['a negative count', ['usage', 'set', 'HOST', '-1'], 2, 'USAGE'],
+  ['a negative count', ['usage', 'set', 'HOST', '-1'], 2, 'INVALID_ARGUMENT'],
   ['a tag the product does not have', ['usage', 'set', 'NOTAG', '1'], 1, 'UNKNOWN_TAG'],
   ['a topic there is not', ['show', 'nothing'], 2, 'INVALID_ARGUMENT'],
   ['an http URL', ['transport', 'direct', 'http://localhost:1'], 1, 'TRANSPORT_URL_INVALID'],

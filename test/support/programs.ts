@@ -93,6 +93,25 @@ export function makePrograms() {
       })
     })
 
+  /** A command that goes on saying things until it is killed. */
+  const follow = (words: readonly string[]) => {
+    const child = start('smart-agent', ['--data-dir', box(), ...words])
+    let said = ''
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => (said += text))
+    return {
+      saying: (what: RegExp): Promise<void> =>
+        new Promise((resolve) => {
+          const look = () => {
+            if (!what.test(said)) return
+            child.stdout?.off('data', look)
+            resolve()
+          }
+          child.stdout?.on('data', look)
+          look()
+        }),
+    }
+  }
+
   const box = (name = 'box') => join(directory, name)
   const agent = (words: readonly string[], options: RunOptions & { box?: string } = {}) =>
     run('smart-agent', ['--data-dir', box(options.box), ...words], options)
@@ -109,7 +128,10 @@ export function makePrograms() {
   return {
     directory,
     box,
+    start,
     run,
+    serve,
+    follow,
     agent,
     authority,
     good,
@@ -162,13 +184,8 @@ export function makePrograms() {
     },
     close: async () => {
       for (const child of started) kill(child, 'SIGKILL')
-      await Promise.all(
-        started.map((child) =>
-          child.exitCode === null && child.signalCode === null
-            ? new Promise((resolve) => child.once('close', resolve))
-            : null,
-        ),
-      )
+      const running = started.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null)
+      await Promise.all(running.map((child) => new Promise((resolve) => child.once('close', resolve))))
       rmSync(directory, { recursive: true, force: true })
     },
   }

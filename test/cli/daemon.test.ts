@@ -1,0 +1,230 @@
+import { randomInt } from 'node:crypto'
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Status } from '../../src/agent/index.ts'
+import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
+
+let programs: Programs
+beforeEach(async () => {
+  programs = makePrograms()
+  await programs.initAuthority()
+})
+afterEach(async () => {
+  await programs.close()
+})
+
+/** Asks until it is so, without end of its own: the test's is enough. */
+async function until<T>(ask: () => Promise<T>, so: (answer: T) => boolean): Promise<T> {
+  for (;;) {
+    const answer = await ask()
+    if (so(answer)) return answer
+  }
+}
+
+describe('the daemon', () => {
+  it('R-UI-3: answers every command over its socket, reports within a minute, and leaves with SIGTERM', async () => {
+    const { agent, good, status, token, order } = programs
+    const { url } = await programs.serveAuthority()
+    await programs.initBox(url)
+    const daemon = await programs.daemon()
+    expect(daemon.line).toMatch(/running/)
+    expect(statSync(join(programs.box(), 'agent.sock')).mode & 0o777).toBe(0o600)
+
+    await order(10)
+    expect((await good<Status>(agent(['register', await token(), '--json']))).state).toBe('authorized')
+    await good(agent(['usage', 'set', 'HOST', '4', '--json']))
+    // Renewing now takes the changed count along; by itself it would go within the minute.
+    await good(agent(['renew', 'authorization', '--json']))
+    expect(await good(programs.authority(['license', 'list', '--json']))).toMatchObject({
+      licenses: [{ tag: 'HOST', inUse: 4 }],
+    })
+    expect(await daemon.stop()).toBe(0)
+    expect(existsSync(join(programs.box(), 'agent.sock'))).toBe(false)
+    expect((await status()).state).toBe('authorized')
+  })
+
+  it('R-UI-3: a second one on the same data directory is refused, and the first goes on', async () => {
+    await programs.initBox('https://localhost:1')
+    await programs.daemon()
+    const second = await programs.agent(['run', '--json'])
+    expect([second.code, errorOf(second).code]).toEqual([1, 'DAEMON_RUNNING'])
+    expect((await programs.status()).state).toBe('evaluation')
+  })
+
+  it('starts after a SIGKILL as if nothing had been: the dead socket is no obstacle', async () => {
+    await programs.initBox('https://localhost:1')
+    const first = await programs.daemon()
+    await first.stop('SIGKILL')
+    expect((await programs.status()).state).toBe('evaluation')
+    await programs.daemon()
+    expect((await programs.status()).state).toBe('evaluation')
+  })
+
+  it('R-UI-3: shows what happens while it happens: `events --follow` and `watch`', async () => {
+    const { url } = await programs.serveAuthority()
+    await programs.initBox(url)
+    await programs.daemon()
+    const events = programs.follow(['events', '--follow', '--json'])
+    const watch = programs.follow(['watch'])
+    await watch.saying(/evaluation/)
+    await events.saying(/AGENT_READY/)
+    await programs.good(programs.agent(['register', await programs.token(), '--json']))
+    await events.saying(/AGENT_REG_SUCCESS/)
+    await watch.saying(/authorized/)
+  })
+
+  it('takes what is not a request as an error, and stays', async () => {
+    await programs.initBox('https://localhost:1')
+    await programs.daemon()
+    const socket = connect(join(programs.box(), 'agent.sock'))
+    socket.setEncoding('utf8')
+    const lines: string[] = []
+    let rest = ''
+    socket.on('data', (text: string) => {
+      rest += text
+      lines.push(...rest.split('\n').slice(0, -1))
+      rest = rest.split('\n').at(-1) ?? ''
+    })
+    for (const line of [
+      'nonsense',
+      '[]',
+      '{"id":7,"verb":"explode"}',
+      '{"id":8,"verb":"usage-set","params":{"tag":1}}',
+    ])
+      socket.write(`${line}\n`)
+    socket.write('{"id":9,"verb":"status"}\n')
+    await until(
+      () => new Promise((resolve) => setImmediate(resolve)),
+      () => lines.length === 5,
+    )
+    const answers = lines.map((line) => JSON.parse(line) as { id: unknown; error?: { code: string } })
+    expect(answers.map(({ error }) => error?.code)).toEqual([
+      'INVALID_ARGUMENT',
+      'INVALID_ARGUMENT',
+      'USAGE',
+      'INVALID_ARGUMENT',
+      undefined,
+    ])
+    expect(answers.map(({ id }) => id)).toEqual([null, null, 7, 8, 9])
+    socket.destroy()
+    const flood = connect(join(programs.box(), 'agent.sock'))
+    flood.on('error', () => undefined)
+    flood.write('x'.repeat(2 * 1024 * 1024))
+    await new Promise((resolve) => flood.once('close', resolve))
+    expect((await programs.status()).state).toBe('evaluation')
+  })
+
+  it('logs the field’s events as JSON lines, without secrets, to a file of its own', async () => {
+    const { url } = await programs.serveAuthority()
+    await programs.initBox(url)
+    const log = join(programs.directory, 'agent.log')
+    const daemon = await programs.serve('smart-agent', [
+      '--data-dir',
+      programs.box(),
+      'run',
+      '--log-file',
+      log,
+    ])
+    const token = await programs.token()
+    await programs.good(programs.agent(['register', token, '--json']))
+    await daemon.stop()
+    const lines = readFileSync(log, 'utf8').trimEnd().split('\n')
+    const events = lines.map((line) => (JSON.parse(line) as { event?: string }).event)
+    expect(events).toContain('AGENT_REG_SUCCESS')
+    expect(lines.join()).not.toContain(token.split('.').at(-1))
+    expect(statSync(log).mode & 0o077).toBe(0)
+  })
+
+  it('R-EVAL-1: with its clock 200,000 times too fast the evaluation runs out, and the socket answers', async () => {
+    await programs.initBox('https://localhost:1')
+    await programs.daemon({ time: '+0 x200000' })
+    const spent = await until(
+      () => programs.status(),
+      ({ evaluation }) => evaluation.expired,
+    )
+    expect(spent).toMatchObject({ state: 'unregistered', functionality: 'license-management-only' })
+  })
+
+  it('R-AUTH-1: started a month later, it renews what is due by itself', async () => {
+    const { agent, good, token } = programs
+    const { url } = await programs.serveAuthority()
+    await programs.initBox(url)
+    const before = await good<Status>(agent(['register', await token(), '--json']))
+    await programs.daemon({ time: '+31d' })
+    const after = await until(
+      () => programs.status(),
+      ({ authorization }) => authorization.lastAttempt?.at !== before.authorization.lastAttempt?.at,
+    )
+    expect(after).toMatchObject({
+      state: 'authorized',
+      authorization: { lastAttempt: { outcome: 'succeeded' } },
+    })
+  })
+})
+
+describe('a process killed at any moment', () => {
+  const ROUNDS = 300
+
+  it(
+    `R-AUTH-4, R-REG-3: ${ROUNDS} rounds: never a damaged store, never two instances, never a lost or doubled count`,
+    { timeout: 600_000 },
+    async () => {
+      const { agent, good, order } = programs
+      const { url } = await programs.serveAuthority()
+      await programs.initBox(url)
+      await order(1_000_000)
+      const token = await programs.token()
+      const instances = async () =>
+        (await good<{ instances: { id: string }[] }>(programs.authority(['instance', 'list', '--json'])))
+          .instances
+      const outcomes = new Map<string, number>()
+      let said = 0
+      for (let round = 1; round <= ROUNDS; round++) {
+        const words = [
+          ['usage', 'set', 'HOST', String(round)],
+          ['renew', 'authorization'],
+          ['renew', 'registration'],
+          ['reregister', token, '--force'],
+        ][round % 4] ?? ['register', token]
+        const child = programs.start('smart-agent', ['--data-dir', programs.box(), ...words, '--json'])
+        const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
+        // Anywhere between the first instruction and the last: a command lives some 400 ms here.
+        const timer = setTimeout(
+          () => {
+            if (child.exitCode === null) process.kill(-(child.pid ?? 0), 'SIGKILL')
+          },
+          randomInt(60, 450),
+        )
+        const code = await ended
+        clearTimeout(timer)
+        if (words[0] === 'usage' && code === 0) said = round
+        outcomes.set(String(code), (outcomes.get(String(code)) ?? 0) + 1)
+        if (round % 25 !== 0) continue
+        // Whatever happened, the store is good, and a box left alone comes right.
+        const status = await programs.status()
+        expect(status.entitlements.find(({ tag }) => tag === 'HOST')?.count ?? 0).toBeGreaterThanOrEqual(said)
+        expect((await instances()).length).toBeLessThanOrEqual(1)
+      }
+      if ((await programs.status()).registration.status !== 'registered')
+        await agent(['register', token, '--force', '--json'], { time: '+1d' })
+      await good(agent(['usage', 'set', 'HOST', '777', '--json'], { time: '+2d' }))
+      const settled = await until(
+        async () => {
+          await agent(['renew', 'authorization', '--json'], { time: '+2d' })
+          return programs.status({ time: '+2d' })
+        },
+        ({ state }) => state === 'authorized',
+      )
+      expect(await instances()).toMatchObject([
+        { id: settled.registration.instanceId, status: 'in-compliance' },
+      ])
+      expect(await good(programs.authority(['license', 'list', '--json']))).toMatchObject({
+        licenses: [{ tag: 'HOST', inUse: 777 }],
+      })
+      // It was a test only if many were killed, and many were not.
+      expect(outcomes.get('null') ?? 0).toBeGreaterThan(ROUNDS / 10)
+    },
+  )
+})
