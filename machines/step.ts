@@ -83,6 +83,11 @@ const WORDS: readonly string[] = [
   'reserved',
 ] satisfies StateWord[]
 
+/** The states of the license axis that carry the tag. */
+const FULL: ReadonlySet<string> = new Set(
+  WORDS.filter((word) => smartAgent.root.states.license?.states[word]?.tags.includes('full')),
+)
+
 const top = (axis: AxisValue): string => (typeof axis === 'string' ? axis : (Object.keys(axis)[0] ?? ''))
 
 /**
@@ -102,8 +107,11 @@ export function axisPath(axis: AxisValue): string {
   return inner === '' ? name : `${name}.${axisPath(inner)}`
 }
 
-/** Whether everything may be used, or licence management only: a tag on the states of the license axis. */
-export const fullyFunctional = (position: Position): boolean => resolve(position).hasTag('full')
+/**
+ * Whether everything may be used, or licence management only: a tag on the states of the license axis, looked up
+ * without resolving the chart, since a product asks at every turn.
+ */
+export const fullyFunctional = ({ value }: Position): boolean => FULL.has(stateWord(value))
 
 /**
  * The next instant at which a TICK would change something: what the runtime may sleep until.

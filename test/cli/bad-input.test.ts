@@ -178,7 +178,7 @@ describe('bad input to smart-authority', () => {
 describe('a disk that does not take it', () => {
   /** Commands in a mount namespace of their own, on a disk of one megabyte. */
   const onSmallDisk = (script: string) => {
-    const program = `${process.execPath} ${new URL('../../dist/src/cli/smart-agent.js', import.meta.url).pathname}`
+    const program = `${process.execPath} ${new URL('../../dist/bin/smart-agent.js', import.meta.url).pathname}`
     const mount = join(programs.directory, 'disk')
     const { stdout, stderr } = spawnSync(
       'unshare',

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { Status } from '../../src/agent/index.ts'
 
-const bin = (name: string): string => new URL(`../../dist/src/cli/${name}.js`, import.meta.url).pathname
+const bin = (name: string): string => new URL(`../../dist/bin/${name}.js`, import.meta.url).pathname
 
 function kill(child: ChildProcess, signal: NodeJS.Signals): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return

@@ -1,0 +1,169 @@
+// Speed and memory, each as a ratio to a floor that is measured in the same run: `npm run bench`.
+// A ratio says the same on a fast machine and a slow one; the figures beside it are this machine's.
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import Table from 'cli-table3'
+import { createMachine, initialTransition, transition } from 'xstate'
+import { begin, smartAgent, step } from '../dist/machines/index.js'
+import { SmartAgent } from '../dist/src/agent/index.js'
+
+const program = new URL('../dist/bin/smart-agent.js', import.meta.url).pathname
+const directory = mkdtempSync(join(tmpdir(), 'sla-bench-'))
+const box = join(directory, 'box')
+const table = new Table({
+  head: ['what', 'measured', 'floor', 'ratio', 'aim'],
+  style: { head: [], border: [], compact: true },
+})
+const row = (what, measured, floor, ratio, aim) => table.push([what, measured, floor, ratio.toFixed(2), aim])
+
+const median = (numbers) => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)]
+
+/** Calls a second: the best of some rounds, since everything else on the machine only ever slows one down. */
+function rate(call, { rounds = 7, milliseconds = 150 } = {}) {
+  let best = 0
+  for (let round = 0; round < rounds; round++) {
+    const start = performance.now()
+    let calls = 0
+    while (performance.now() - start < milliseconds) {
+      for (let i = 0; i < 100; i++) call(calls + i)
+      calls += 100
+    }
+    best = Math.max(best, (1000 * calls) / (performance.now() - start))
+  }
+  return best
+}
+
+const perSecond = (n) => `${Math.round(n).toLocaleString('en')} /s`
+
+/** The same states and as many transitions, each with a guard that says no, without a fact or an action. */
+function hollow(node) {
+  const on = {}
+  for (const [event, transitions] of node.transitions)
+    on[event] = transitions.map(() => ({ guard: () => false }))
+  const states = Object.entries(node.states).map(([key, child]) => [key, hollow(child)])
+  return {
+    ...(states.length > 0 && { states: Object.fromEntries(states) }),
+    ...(node.type === 'parallel' ? { type: 'parallel' } : states.length > 0 && { initial: states[0][0] }),
+    on,
+  }
+}
+
+function chart() {
+  const [empty] = initialTransition(createMachine({ id: 'hollow', ...hollow(smartAgent.root) }))
+  const floorMachine = empty.machine
+  const floor = rate(() => transition(floorMachine, empty, { type: 'TICK' }))
+  const { position } = begin(0)
+  const measured = rate((i) => step(position, { type: 'TICK', at: i, used: 0 }))
+  row(
+    'chart: one beat, facts kept',
+    perSecond(measured),
+    `${perSecond(floor)} XState, hollow chart`,
+    floor / measured,
+    '',
+  )
+  const cycle = [
+    { type: 'USAGE', at: 0, tag: 'HOST', count: 1 },
+    { type: 'REGISTER', at: 1, force: false, again: false },
+    {
+      type: 'register.unreachable',
+      at: 2,
+      failure: { code: '', message: '', remedy: '' },
+      jitter: 0.5,
+      retryAfter: null,
+    },
+    { type: 'TICK', at: 3, used: 60 },
+    { type: 'DEREGISTER', at: 4 },
+  ]
+  let place = position
+  const events = rate((i) => {
+    place = step(place, cycle[i % cycle.length]).position
+  })
+  row(
+    'chart: events of a registration',
+    perSecond(events),
+    `${perSecond(floor)} XState, hollow chart`,
+    floor / events,
+    '',
+  )
+}
+
+async function gate() {
+  const agent = await SmartAgent.open({
+    dataDir: join(directory, 'embedded'),
+    product: { pid: 'BENCH', serial: '1', version: '1.0' },
+    heartbeat: false,
+  })
+  const facts = new Map([['meeting-start', { allowed: true, reason: null }]])
+  let kept
+  const floor = rate(() => {
+    kept = facts.get('meeting-start')
+  })
+  const measured = rate(() => {
+    kept = agent.allows('meeting-start')
+  })
+  if (!kept.allowed) throw new Error('a box in evaluation must be allowed everything')
+  row('allows()', perSecond(measured), `${perSecond(floor)} one Map look-up`, floor / measured, '')
+  await agent.close()
+}
+
+/** Wall time of whole processes, in turns, so that a busy moment meets both. */
+function wallTimes(commands, rounds = 25) {
+  const times = commands.map(() => [])
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, words] of commands.entries()) {
+      const start = performance.now()
+      const { status, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' })
+      if (status !== 0) throw new Error(stderr)
+      times[index].push(performance.now() - start)
+    }
+  }
+  return times.map(median)
+}
+
+const residentMemory = (pid) =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024
+
+async function programs() {
+  const { status, stderr } = spawnSync(process.execPath, [
+    program,
+    '--data-dir',
+    box,
+    'init',
+    '--pid',
+    'BENCH',
+    '--serial',
+    '1',
+  ])
+  if (status !== 0) throw new Error(String(stderr))
+  const ask = [program, '--data-dir', box, 'status', '--json']
+  const empty = ['-e', '']
+  const ms = (n) => `${n.toFixed(0)} ms`
+  const [oneShot, floorAlone] = wallTimes([ask, empty])
+  row('status, no daemon', ms(oneShot), `${ms(floorAlone)} empty script`, oneShot / floorAlone, 'under 1.6')
+
+  const daemon = spawn(process.execPath, [program, '--data-dir', box, 'run'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  const bare = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000); console.log("ready")'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  await Promise.all([daemon, bare].map((child) => new Promise((ready) => child.stdout.once('data', ready))))
+  const [asked, floorAsked] = wallTimes([ask, empty])
+  row('status, of the daemon', ms(asked), `${ms(floorAsked)} empty script`, asked / floorAsked, 'under 1.6')
+  const mb = (n) => `${n.toFixed(0)} MB`
+  const [used, floorUsed] = [residentMemory(daemon.pid), residentMemory(bare.pid)]
+  row('resident memory, idle daemon', mb(used), `${mb(floorUsed)} bare Node`, used / floorUsed, 'under 1.6')
+  daemon.kill()
+  bare.kill()
+}
+
+try {
+  chart()
+  await gate()
+  await programs()
+  console.log(table.toString())
+} finally {
+  rmSync(directory, { recursive: true, force: true })
+}
