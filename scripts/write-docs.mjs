@@ -1,0 +1,118 @@
+// Writes the pages that are drawn from the code: `npm run docs`. With --check it writes nothing, and fails when a
+// page is not what the code says.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { format, resolveConfig } from 'prettier'
+import { z } from 'zod'
+import { describeStates, drawMermaid, smartAgent } from '../dist/machines/index.js'
+import { noticeTable } from '../dist/src/agent/notices.js'
+import { errorTable } from '../dist/src/domain/errors.js'
+import { answerSchema, requestSchema, sealedSchema } from '../dist/src/protocol/messages.js'
+
+const table = (head, rows) => [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+const generated = 'This page is drawn from the code by `npm run docs`.'
+
+const kinds = {
+  usage: ['Wrong usage', 'Exit code 2. Nothing was tried.'],
+  refusal: ['Refusals', 'Exit code 1. Final: asking again the same way gives the same answer.'],
+  transport: ['On the way', 'Exit code 1. No answer that counts came; what was under way is tried again by itself.'],
+  answer: [
+    'Answers that are not believed',
+    'Exit code 1. An answer came, and is not the authority’s or not to this request. It changes nothing, and the request is tried again.',
+  ],
+  local: ['On this machine', 'Exit code 1.'],
+}
+
+const errors = [
+  '# Errors',
+  'Both programs, the library and the authority’s answers use these codes, and no others. A code is stable; the message says what failed and why; the remedy says what to do. With `--json` a failure is one line on standard error: `{"error":{"code","message","remedy"}}`.',
+  generated,
+  ...Object.entries(kinds).flatMap(([kind, [title, text]]) => [
+    `## ${title}`,
+    text,
+    table(
+      ['code', 'meaning', 'what to do'],
+      Object.entries(errorTable)
+        .filter(([, entry]) => entry.kind === kind)
+        .map(([code, { meaning, remedy }]) => [`\`${code}\``, meaning, remedy]),
+    ),
+  ]),
+]
+
+const severities = { 3: 'error', 4: 'warning', 5: 'notice', 6: 'informational' }
+const events = [
+  '# Events',
+  'What the agent says in its log, as `%SMART_LIC-<severity>-<name>: <text>`, and keeps in its history (`smart-agent events`). The names are the field’s.',
+  generated,
+  table(
+    ['event', 'severity', 'text'],
+    Object.entries(noticeTable).map(([name, { severity, text }]) => [`\`${name}\``, `${severity} ${severities[severity]}`, text]),
+  ),
+]
+
+const chart = (options) => `\`\`\`mermaid\n${drawMermaid(smartAgent, options)}\`\`\``
+const states = describeStates(smartAgent)
+const axis = (key, title, text) => [
+  `## ${title}`,
+  text,
+  chart({ axis: key }),
+  table(
+    ['state', 'meaning'],
+    states.filter(({ path }) => path.startsWith(`${key}.`)).map(({ path, meaning }) => [`\`${path.slice(key.length + 1)}\``, meaning]),
+  ),
+]
+const statecharts = [
+  '# Statecharts',
+  'The agent is one statechart of three axes that stand beside each other: what the box is to the authority (registration), what it may do (license), and whether the authority can be reached (link). The states of the license axis are the seven words of the Status document. Every event carries its instant; `TICK` says that time has passed; `register.accepted` and its like are the ends of requests. Why it is drawn so: [decisions/0002-three-axes.md](decisions/0002-three-axes.md).',
+  generated,
+  '## The license axis at a glance',
+  chart({ axis: 'license', depth: 1 }),
+  ...axis('registration', 'Registration', 'Whether the box is a product instance, and what is under way to make, renew or end that.'),
+  ...axis('license', 'License', 'What the product may do, and how it stands with its authorization.'),
+  ...axis('link', 'Link', 'Whether the last exchange was answered: `COMM_FAILED` and `COMM_RESTORED` are said once per outage.'),
+]
+
+const schema = (type) => z.toJSONSchema(type, { io: 'input' })
+const protocol = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  title: 'Messages between agent and authority, version 1',
+  description: 'A message travels sealed; its payload, once opened, is a request or an answer. See protocol.md.',
+  $defs: {
+    sealed: schema(sealedSchema),
+    ...Object.fromEntries(
+      [
+        ['request', requestSchema],
+        ['answer', answerSchema],
+      ].flatMap(([direction, union]) =>
+        union.options.map((option) => [`${option.shape.type.value}-${direction}`, schema(option)]),
+      ),
+    ),
+  },
+}
+for (const one of Object.values(protocol.$defs)) delete one.$schema
+
+const pages = {
+  'docs/errors.md': errors.join('\n\n'),
+  'docs/events.md': events.join('\n\n'),
+  'docs/statecharts.md': statecharts.join('\n\n'),
+  'docs/protocol.schema.json': JSON.stringify(protocol, null, 2),
+}
+
+let stale = 0
+for (const [path, text] of Object.entries(pages)) {
+  const url = new URL(`../${path}`, import.meta.url)
+  const page = await format(text, { ...(await resolveConfig(url)), filepath: path })
+  if (!process.argv.includes('--check')) writeFileSync(url, page)
+  else if (readOrNothing(url) !== page) {
+    console.error(`${path} is not what the code says: run \`npm run docs\`.`)
+    stale++
+  }
+}
+process.exit(stale === 0 ? 0 : 1)
+
+function readOrNothing(url) {
+  try {
+    return readFileSync(url, 'utf8')
+  } catch {
+    return null
+  }
+}
