@@ -87,6 +87,19 @@ export function nextRetryAt(
 export const due = (instant: Instant | null, at: Instant): boolean => instant !== null && at >= instant
 
 /**
+ * Whether a wait is over: its end has come, or lies further ahead than it was ever set. The latter is so when
+ * the wait was begun by a clock that was ahead, and the authority has corrected it since.
+ *
+ * @param longest milliseconds that such a wait lasts at most
+ */
+export const waited = (instant: Instant | null, at: Instant, longest: number): boolean =>
+  due(instant, at) || (instant !== null && instant - at > longest)
+
+/** The longest wait between two attempts, whatever the other side asked for. */
+export const longestRetry = (periods: Periods): number =>
+  Math.max(periods.retryAfterCeiling, retryWaits.at(-1) ?? HOUR)
+
+/**
  * When to authorize next after a success. An authority may wish for less, by at most the reach; nothing
  * passes the deadline.
  */

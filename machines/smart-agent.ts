@@ -3,9 +3,11 @@ import {
   defaultPeriods,
   due,
   type Instant,
+  longestRetry,
   nextAuthorizationAt,
   nextRetryAt,
   type Periods,
+  waited,
   warningsCrossed,
 } from './deadlines.ts'
 import type { Attempt, Context, Event, Failure, Notice, RequestKind } from './smart-agent-types.ts'
@@ -45,6 +47,19 @@ const remainingAfter = (context: Context, used: number): number =>
     ? Math.max(0, context.evaluation.remainingSeconds - Math.max(0, used))
     : context.evaluation.remainingSeconds
 
+const evaluationSpent = (context: Context, event: Event): boolean =>
+  event.type === 'TICK' && context.evaluation.running && remainingAfter(context, event.used) === 0
+
+/** Whether it is time to authorize: a renewal or a poll, or another attempt at one. */
+const attemptDue = ({ authorization, periods }: Context, at: Instant): boolean =>
+  waited(
+    authorization.nextAttemptAt,
+    at,
+    authorization.failures > 0
+      ? longestRetry(periods)
+      : Math.max(periods.authorizationRenewal, periods.complianceCheck),
+  )
+
 const machine = setup({
   types: {
     context: {} as Context,
@@ -52,17 +67,24 @@ const machine = setup({
     input: {} as { periods?: Periods; at: Instant },
   },
   guards: {
-    evaluationSpent: ({ context, event }) =>
-      event.type === 'TICK' && context.evaluation.running && remainingAfter(context, event.used) === 0,
+    evaluationSpent: ({ context, event }) => evaluationSpent(context, event),
     evaluationIsSpent: ({ context }) => context.evaluation.remainingSeconds === 0,
     identityExpired: ({ context, event }) => due(context.registration?.expiresAt ?? null, event.at),
     identityExpiredForGood: ({ context, event }) =>
       due(context.registration?.expiresAt ?? null, event.at) && context.evaluation.remainingSeconds === 0,
-    retryDue: ({ context, event }) => due(context.registering?.nextAttemptAt ?? null, event.at),
-    renewalDue: ({ context, event }) => due(context.renewal.nextAt, event.at),
+    retryDue: ({ context, event }) =>
+      waited(context.registering?.nextAttemptAt ?? null, event.at, longestRetry(context.periods)),
+    renewalDue: ({ context, event }) =>
+      waited(
+        context.renewal.nextAt,
+        event.at,
+        Math.max(context.periods.registrationRenewal, longestRetry(context.periods)),
+      ),
     authorizationDue: ({ context, event }) =>
-      due(context.authorization.nextAttemptAt, event.at) || due(context.usage.reportAt, event.at),
-    attemptDue: ({ context, event }) => due(context.authorization.nextAttemptAt, event.at),
+      attemptDue(context, event.at) || waited(context.usage.reportAt, event.at, context.periods.usageReport),
+    attemptDue: ({ context, event }) => attemptDue(context, event.at),
+    spentAndAttemptDue: ({ context, event }) =>
+      evaluationSpent(context, event) && attemptDue(context, event.at),
     deadlinePassed: ({ context, event }) => due(context.authorization.deadlineAt, event.at),
     compliant: ({ event }) => event.type === 'authorize.accepted' && event.compliant,
     ended: ({ event }) => 'ended' in event && event.ended,
@@ -258,6 +280,21 @@ const machine = setup({
     rememberFailure: assign(({ event }) =>
       'failure' in event ? { lastFailure: { ...event.failure, at: event.at } } : {},
     ),
+    /** The authority has just answered: what waits for another attempt need not wait any longer. */
+    retryNow: assign(({ context, event }) => {
+      if (!('at' in event)) return {}
+      const { registering, renewal, authorization } = context
+      const sooner = (instant: Instant | null) => (instant === null ? null : Math.min(instant, event.at))
+      return {
+        registering: registering && { ...registering, nextAttemptAt: sooner(registering.nextAttemptAt) },
+        renewal: renewal.failures > 0 ? { ...renewal, nextAt: sooner(renewal.nextAt) } : renewal,
+        authorization:
+          authorization.failures > 0
+            ? { ...authorization, nextAttemptAt: sooner(authorization.nextAttemptAt) }
+            : authorization,
+      }
+    }),
+    noticeInvalidTags: (_, _params: { tags: string[] }) => undefined,
     noticeWarnings: (_, _params: { seconds: number[] }) => undefined,
   },
 })
@@ -292,6 +329,16 @@ const sayWarnings = {
   }),
 }
 
+const sayInvalidTags = {
+  type: 'noticeInvalidTags' as const,
+  params: ({ event }: { event: Event }) => ({
+    tags:
+      event.type === 'authorize.accepted'
+        ? event.entitlements.filter(({ status }) => status === 'invalid-tag').map(({ tag }) => tag)
+        : [],
+  }),
+}
+
 /** Where the licence axis goes when there is no registration any more: what is left of the evaluation. */
 const backToEvaluation = { target: '#evaluation', description: 'what is left of the evaluation runs again' }
 const nothingLeft = { target: '#unregistered', description: 'the evaluation is used up' }
@@ -302,6 +349,10 @@ const registrationEnds = {
   'deregister.refused': [{ guard: 'evaluationIsSpent' as const, ...nothingLeft }, backToEvaluation],
   'deregister.unreachable': [{ guard: 'evaluationIsSpent' as const, ...nothingLeft }, backToEvaluation],
   'renew.refused': [
+    { guard: 'endedForGood' as const, ...nothingLeft },
+    { guard: 'ended' as const, ...backToEvaluation },
+  ],
+  'acknowledge.refused': [
     { guard: 'endedForGood' as const, ...nothingLeft },
     { guard: 'ended' as const, ...backToEvaluation },
   ],
@@ -320,16 +371,35 @@ const authorizeRefusedEnds = [
 ]
 const countUsage = { USAGE: { actions: 'countUsage' as const } }
 
+/** The authority says that the registration is over. */
+const endsByAuthority = {
+  guard: 'ended' as const,
+  target: '#not-registered.failed',
+  actions: [
+    'keepFailure' as const,
+    'endRegistration' as const,
+    forget('identity'),
+    because('REGISTRATION_ENDED'),
+  ],
+  description: 'removed or replaced at the authority',
+}
+
 /** The authority ends a registration while another is under way: that one goes on. */
 const oldRegistrationEnds = (child: 'asking' | 'retrying') => {
   const ends = {
     guard: 'ended' as const,
     target: `#smart-agent.registration.registering.${child}`,
-    actions: ['endRegistration' as const, forget('identity'), because('REGISTRATION_ENDED')],
+    actions: [
+      'endRegistration' as const,
+      forget('identity'),
+      because('REGISTRATION_ENDED'),
+      'retryNow' as const,
+    ],
     description: 'the old registration is over; the new one is still under way',
   }
   return {
     'authorize.refused': ends,
+    'acknowledge.refused': ends,
     'renew.refused': [ends, { actions: ['renewalRefused' as const, because('ID_CERT_RENEW_FAILED')] }],
   }
 }
@@ -389,12 +459,12 @@ const authorizeOutcomes = {
     {
       guard: 'compliant' as const,
       target: '#authorized.current',
-      actions: ['authorized' as const, say('AUTH_RENEW_SUCCESS')],
+      actions: ['authorized' as const, say('AUTH_RENEW_SUCCESS'), sayInvalidTags],
       description: 'enough licences for what is in use',
     },
     {
       target: '#out-of-compliance.current',
-      actions: ['authorized' as const, say('AUTH_RENEW_SUCCESS')],
+      actions: ['authorized' as const, say('AUTH_RENEW_SUCCESS'), sayInvalidTags],
       description: 'more is in use than was bought',
     },
   ],
@@ -417,8 +487,12 @@ function wentDown() {
 function stillDown() {
   return onEach('unreachable', { actions: 'rememberFailure' as const })
 }
-function cameUp(...actions: ReturnType<typeof say>[]) {
-  const up = { target: 'up', actions, description: 'answered, with yes or no' }
+function cameUp() {
+  const up = {
+    target: 'up',
+    actions: [say('COMM_RESTORED'), 'retryNow' as const],
+    description: 'answered, with yes or no',
+  }
   return { ...onEach('accepted', up), ...onEach('refused', up) }
 }
 
@@ -510,12 +584,17 @@ export const smartAgent = machine.createMachine({
               actions: ['expireRegistration', 'endRegistration', forget('identity'), say('ID_CERT_EXPIRED')],
               description: 'the ID certificate has ended',
             },
-            'authorize.refused': {
-              guard: 'ended',
-              target: 'unregistered.failed',
-              actions: ['keepFailure', 'endRegistration', forget('identity'), because('REGISTRATION_ENDED')],
-              description: 'removed or replaced at the authority',
+            'authorize.refused': endsByAuthority,
+            'acknowledge.refused': endsByAuthority,
+            // A renewal whose answer was lost is settled by whatever is asked next, wherever the chart stands.
+            'renew.accepted': {
+              target: '.acknowledging',
+              actions: ['renewed', say('ID_CERT_RENEW_SUCCESS'), ask('acknowledge')],
             },
+            'renew.refused': [
+              endsByAuthority,
+              { target: '.current', actions: ['renewalRefused', because('ID_CERT_RENEW_FAILED')] },
+            ],
           },
           states: {
             current: {
@@ -541,24 +620,6 @@ export const smartAgent = machine.createMachine({
             renewing: {
               description: 'a new ID certificate is asked for',
               on: {
-                'renew.accepted': {
-                  target: 'acknowledging',
-                  actions: ['renewed', say('ID_CERT_RENEW_SUCCESS'), ask('acknowledge')],
-                },
-                'renew.refused': [
-                  {
-                    guard: 'ended',
-                    target: '#not-registered.failed',
-                    actions: [
-                      'keepFailure',
-                      'endRegistration',
-                      forget('identity'),
-                      because('REGISTRATION_ENDED'),
-                    ],
-                    description: 'removed or replaced at the authority',
-                  },
-                  { target: 'current', actions: ['renewalRefused', because('ID_CERT_RENEW_FAILED')] },
-                ],
                 'renew.unreachable': {
                   target: 'renewal-retrying',
                   actions: ['retryRenewal', because('ID_CERT_RENEW_FAILED')],
@@ -589,7 +650,7 @@ export const smartAgent = machine.createMachine({
               description: 'the authority is told that the new certificate arrived',
               on: {
                 'acknowledge.accepted': 'current',
-                'acknowledge.refused': 'current',
+                'acknowledge.refused': [endsByAuthority, { target: 'current' }],
                 'acknowledge.unreachable': {
                   target: 'current',
                   description: 'the next request made with the new certificate says the same',
@@ -689,6 +750,11 @@ export const smartAgent = machine.createMachine({
               target: 'unregistered.idle',
               actions: ['endRegistration', forget('identity'), because('REGISTRATION_ENDED')],
             },
+            'acknowledge.refused': {
+              guard: 'ended',
+              target: 'unregistered.idle',
+              actions: ['endRegistration', forget('identity'), because('REGISTRATION_ENDED')],
+            },
           },
         },
       },
@@ -754,7 +820,16 @@ export const smartAgent = machine.createMachine({
               on: {
                 TICK: [
                   ...expiry,
-                  { guard: 'attemptDue', target: 'asking', actions: ['useEvaluation', ask('authorize')] },
+                  {
+                    guard: 'spentAndAttemptDue',
+                    target: 'asking',
+                    actions: ['spendEvaluation', say('EVAL_EXPIRED'), ask('authorize')],
+                  },
+                  {
+                    guard: 'attemptDue',
+                    target: 'asking',
+                    actions: [sayWarnings, 'useEvaluation', ask('authorize')],
+                  },
                 ],
                 RENEW_AUTHORIZATION: { target: 'asking', actions: ask('authorize') },
               },
@@ -844,7 +919,7 @@ export const smartAgent = machine.createMachine({
         up: { description: 'the last exchange was answered', on: wentDown() },
         down: {
           description: 'the last exchange was not answered',
-          on: { ...stillDown(), ...cameUp(say('COMM_RESTORED')) },
+          on: { ...stillDown(), ...cameUp() },
         },
       },
     },

@@ -57,6 +57,11 @@ function commandsOf(actions: readonly Action[]): Command[] {
       case 'forget':
       case 'notice':
         return [{ type, params } as Command]
+      case 'noticeInvalidTags':
+        return (params as { tags: string[] }).tags.map((tag) => ({
+          type: 'notice',
+          params: { notice: 'INVALID_TAG', detail: tag },
+        }))
       case 'noticeWarnings':
         return (params as { seconds: number[] }).seconds.map((seconds) => ({
           type: 'notice',

@@ -5,16 +5,21 @@ import { format, resolveConfig } from 'prettier'
 import { z } from 'zod'
 import { describeStates, drawMermaid, smartAgent } from '../dist/machines/index.js'
 import { noticeTable } from '../dist/src/agent/notices.js'
+import { faultCatalogue } from '../dist/mocks/index.js'
 import { errorTable } from '../dist/src/domain/errors.js'
 import { answerSchema, requestSchema, sealedSchema } from '../dist/src/protocol/messages.js'
 
-const table = (head, rows) => [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+const table = (head, rows) =>
+  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 const generated = 'This page is drawn from the code by `npm run docs`.'
 
 const kinds = {
   usage: ['Wrong usage', 'Exit code 2. Nothing was tried.'],
   refusal: ['Refusals', 'Exit code 1. Final: asking again the same way gives the same answer.'],
-  transport: ['On the way', 'Exit code 1. No answer that counts came; what was under way is tried again by itself.'],
+  transport: [
+    'On the way',
+    'Exit code 1. No answer that counts came; what was under way is tried again by itself.',
+  ],
   answer: [
     'Answers that are not believed',
     'Exit code 1. An answer came, and is not the authority’s or not to this request. It changes nothing, and the request is tried again.',
@@ -45,7 +50,11 @@ const events = [
   generated,
   table(
     ['event', 'severity', 'text'],
-    Object.entries(noticeTable).map(([name, { severity, text }]) => [`\`${name}\``, `${severity} ${severities[severity]}`, text]),
+    Object.entries(noticeTable).map(([name, { severity, text }]) => [
+      `\`${name}\``,
+      `${severity} ${severities[severity]}`,
+      text,
+    ]),
   ),
 ]
 
@@ -57,7 +66,9 @@ const axis = (key, title, text) => [
   chart({ axis: key }),
   table(
     ['state', 'meaning'],
-    states.filter(({ path }) => path.startsWith(`${key}.`)).map(({ path, meaning }) => [`\`${path.slice(key.length + 1)}\``, meaning]),
+    states
+      .filter(({ path }) => path.startsWith(`${key}.`))
+      .map(({ path, meaning }) => [`\`${path.slice(key.length + 1)}\``, meaning]),
   ),
 ]
 const statecharts = [
@@ -66,16 +77,40 @@ const statecharts = [
   generated,
   '## The license axis at a glance',
   chart({ axis: 'license', depth: 1 }),
-  ...axis('registration', 'Registration', 'Whether the box is a product instance, and what is under way to make, renew or end that.'),
+  ...axis(
+    'registration',
+    'Registration',
+    'Whether the box is a product instance, and what is under way to make, renew or end that.',
+  ),
   ...axis('license', 'License', 'What the product may do, and how it stands with its authorization.'),
-  ...axis('link', 'Link', 'Whether the last exchange was answered: `COMM_FAILED` and `COMM_RESTORED` are said once per outage.'),
+  ...axis(
+    'link',
+    'Link',
+    'Whether the last exchange was answered: `COMM_FAILED` and `COMM_RESTORED` are said once per outage.',
+  ),
+]
+
+const faults = [
+  '# Faults',
+  'What can go wrong with an authority’s answer, by the names that `mockAuthority` takes. Where the authority *decides* first, a box must neither lose nor repeat its decision.',
+  generated,
+  table(
+    ['fault', 'what happens', 'the authority decides', 'the agent’s code'],
+    Object.entries(faultCatalogue).map(([name, { meaning, decides, code }]) => [
+      `\`${name}\``,
+      meaning,
+      decides ? 'yes' : 'no',
+      `\`${code}\``,
+    ]),
+  ),
 ]
 
 const schema = (type) => z.toJSONSchema(type, { io: 'input' })
 const protocol = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
   title: 'Messages between agent and authority, version 1',
-  description: 'A message travels sealed; its payload, once opened, is a request or an answer. See protocol.md.',
+  description:
+    'A message travels sealed; its payload, once opened, is a request or an answer. See protocol.md.',
   $defs: {
     sealed: schema(sealedSchema),
     ...Object.fromEntries(
@@ -93,6 +128,7 @@ for (const one of Object.values(protocol.$defs)) delete one.$schema
 const pages = {
   'docs/errors.md': errors.join('\n\n'),
   'docs/events.md': events.join('\n\n'),
+  'docs/faults.md': faults.join('\n\n'),
   'docs/statecharts.md': statecharts.join('\n\n'),
   'docs/protocol.schema.json': JSON.stringify(protocol, null, 2),
 }

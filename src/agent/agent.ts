@@ -4,6 +4,7 @@ import {
   can,
   defaultPeriods,
   type Event,
+  type Failure,
   nextDueAt,
   type Periods,
   type RequestKind,
@@ -12,7 +13,7 @@ import {
 } from '../../machines/index.ts'
 import type { Clock } from '../domain/clock.ts'
 import { countSchema } from '../domain/entitlement.ts'
-import { asLicensingError, LicensingError } from '../domain/errors.ts'
+import { asLicensingError, type ErrorCode, LicensingError } from '../domain/errors.ts'
 import { MINUTE } from '../domain/instant.ts'
 import { conferencing, type ProductProfile } from '../domain/profile.ts'
 import { systemClock } from '../domain/system-clock.ts'
@@ -111,6 +112,9 @@ export class SmartAgent {
       tell: (transition) => {
         this.#tell(transition)
       },
+      forgotten: () => {
+        this.#sweep()
+      },
     })
     this.#runner = new CommandRunner({
       store,
@@ -187,7 +191,12 @@ export class SmartAgent {
   async #start(): Promise<void> {
     const { Heartbeat } = await import('./heartbeat.ts')
     this.#heartbeat = new Heartbeat(() => {
-      this.tick()
+      try {
+        this.tick()
+      } catch (thrown) {
+        // On a full disk say: nothing has changed, and the next beat charges what this one could not.
+        this.#logger.error('a heartbeat could not be written', { reason: asLicensingError(thrown).message })
+      }
     })
     this.#stepper.remark('AGENT_READY')
     this.#wake()
@@ -288,11 +297,13 @@ export class SmartAgent {
     requireIdle()
     // An earlier attempt may have been heard: its key is used again, so that it is the same registration.
     const earlier = this.#store.read('registering', registeringSchema)
-    const key = earlier ?? (await this.#newKey())
+    const key = earlier ? { ...earlier, pem: null } : await this.#newKey()
     // Another caller may have begun while the key was made.
     requireIdle()
+    // What no fact names yet may be swept away at any moment: no pause from here to the step.
     const tokenFile = `${randomUUID()}.token`
     this.#store.secrets.put(tokenFile, text)
+    if (key.pem !== null) this.#store.secrets.put(key.key, key.pem)
     this.#stepper.step(event, (store) => {
       store.write('registering', {
         token: tokenFile,
@@ -305,14 +316,11 @@ export class SmartAgent {
     return options.wait ? outcome.wait() : outcome.leave()
   }
 
-  async #newKey(): Promise<{ key: string; certificateRequest: string }> {
+  async #newKey(): Promise<{ key: string; certificateRequest: string; pem: string }> {
     const { createRequest, generateKey } = await import('../trust/certificates.ts')
-    const key = `${randomUUID()}.key`
     const pem = await generateKey()
     const certificateRequest = await createRequest(pem, `${this.#product.pid}:${this.#product.serial}`)
-    // Written last: what nothing names yet is swept away with the next outcome.
-    this.#store.secrets.put(key, pem)
-    return { key, certificateRequest }
+    return { key: `${randomUUID()}.key`, certificateRequest, pem }
   }
 
   /** Gives every licence back and ends the registration here, whatever the authority says (R-REG-5). */
@@ -364,11 +372,19 @@ export class SmartAgent {
         left.shift()
         if (failure || left.length === 0) resolve(failure)
       }
+      // A registration that ends takes what was asked under it along.
+      const watch = ({ after }: Transition) => {
+        const { registration, registering, registrationFailure } = after.context
+        if (registration !== null || registering !== null || left[0] === 'deregister') return
+        if (left[0] !== 'register') resolve(endedBy(registrationFailure))
+      }
       stop = () => {
         clearTimeout(timer)
         this.#settledEmitter.off('settled', listen)
+        this.#emitter.off('transition', watch)
       }
       this.#settledEmitter.on('settled', listen)
+      this.#emitter.on('transition', watch)
     }).finally(() => {
       stop()
     })
@@ -482,8 +498,16 @@ export class SmartAgent {
 
   /** Listens to what happens; returns how to stop. Called after it is on disk. */
   on<E extends keyof Events>(event: E, listener: (...args: Events[E]) => void): () => void {
-    this.#emitter.on(event, listener as never)
-    return () => this.#emitter.off(event, listener as never)
+    const guarded = (...args: Events[E]) => {
+      try {
+        listener(...args)
+      } catch (thrown) {
+        // What a listener does with the news is its own affair: it must not stop the agent.
+        this.#logger.error('a listener failed', { event, reason: String(thrown) })
+      }
+    }
+    this.#emitter.on(event, guarded as never)
+    return () => this.#emitter.off(event, guarded as never)
   }
 
   #tell(transition: Transition): void {
@@ -519,6 +543,12 @@ export class SmartAgent {
     this.#store.close()
   }
 }
+
+/** What is told to one who waits for a request under a registration that is over. */
+const endedBy = (failure: Failure | null): LicensingError =>
+  failure
+    ? new LicensingError(failure.code as ErrorCode, failure.message, { remedy: failure.remedy })
+    : new LicensingError('NOT_REGISTERED', 'The registration ended before the request was answered.')
 
 function parseProduct(product: NonNullable<OpenOptions['product']>): Product {
   const parsed = productSchema.safeParse({ size: 'small', ...product })

@@ -1,66 +1,79 @@
 import type { Clock } from '../domain/clock.ts'
-import { DAY, duration, HOUR, type Instant, SECOND } from '../domain/instant.ts'
+import { DAY, duration, HOUR, type Instant, MINUTE, SECOND } from '../domain/instant.ts'
 import type { Reading } from './facts.ts'
 
-/** A wall clock that falls behind by less is being disciplined, not set back. */
-const TOLERANCE = 2 * SECOND
+/** A wall clock that falls behind by less than a beat is being disciplined, not set back. */
+const TOLERANCE = MINUTE
 /** A wall clock this far from the authority's time is not trusted. */
 const LARGE_SKEW = HOUR
 
 /**
- * What time it is for the licence. Before any contact the wall clock, which never goes back; after one,
- * the authority's time plus the larger of the wall's and the monotonic progress since (trust §3). A wall
- * clock that falls behind its stored reading lowers nothing, and is said.
+ * What time it is for the licence (trust §3): the authority's time of the last accepted answer plus the larger
+ * of two progresses since, the wall's and that of the clocks nobody can set. Before any contact the first wall
+ * clock seen stands in for the authority.
+ *
+ * The wall's progress counts from its highest reading, so one that is set back and right again adds nothing; and
+ * what it was once ahead stays as an excess on top of the steady clock, so *now* never stands still either.
  */
 export class ClockGuard {
   readonly #clock: Clock
-  #base: { now: Instant; wall: Instant; monotonic: number }
+  /** The authority's time, and what the wall said then. */
+  #anchor: { time: Instant; wall: Instant }
+  /** Milliseconds known to have passed since the anchor, without a wall clock, up to `#opened`. */
+  #ranBefore: number
+  #opened: { monotonic: number; uptime: number }
+  /** The most by which the wall's progress has exceeded the steady one. */
+  #excess: number
+  #highestWall: Instant
+  #last: { wall: Instant; ran: number }
   #contacted: boolean
   #distrust: string | null
-  #highestWall: Instant
 
   constructor(clock: Clock, stored: Reading | null) {
     this.#clock = clock
     const wall = clock.wall()
-    const monotonic = clock.monotonic()
+    const uptime = clock.uptime()
+    this.#opened = { monotonic: clock.monotonic(), uptime }
+    this.#anchor = stored?.anchor ?? { time: wall, wall }
+    this.#excess = stored?.excess ?? 0
+    this.#highestWall = stored?.highestWall ?? wall
     this.#contacted = stored?.contacted ?? false
     this.#distrust = stored?.distrust ?? null
-    this.#highestWall = Math.max(wall, stored?.wall ?? wall)
-    this.#base = { now: stored?.now ?? wall, wall: stored?.wall ?? wall, monotonic }
-    if (stored) {
-      const sameBoot = stored.bootId === clock.bootId()
-      const running = sameBoot ? Math.max(0, clock.uptime() - stored.uptime) : 0
-      this.#advance(wall, running)
-      this.#base = { ...this.#base, monotonic }
-    }
+    // Between two processes of one boot the machine's uptime went on.
+    const apart = stored && stored.bootId === clock.bootId() ? Math.max(0, uptime - stored.uptime) : 0
+    this.#ranBefore = (stored?.ran ?? 0) + apart
+    this.#last = { wall: stored?.wall ?? wall, ran: stored?.ran ?? 0 }
+    if (stored) this.now()
   }
 
   /** Now, for every deadline of the licence. Never less than it was, except when the authority says so. */
   now(): Instant {
-    return Math.floor(this.#advance(this.#clock.wall(), this.#clock.monotonic() - this.#base.monotonic))
+    const ran = this.#ran()
+    const wall = this.#clock.wall()
+    this.#highestWall = Math.max(this.#highestWall, wall)
+    this.#excess = Math.max(this.#excess, this.#highestWall - this.#anchor.wall - ran)
+    const now = Math.floor(this.#anchor.time + ran + this.#excess)
+    this.#judge(wall, ran, now)
+    return now
   }
 
-  /**
-   * @param running milliseconds of progress by the clock nobody can set
-   */
-  #advance(wall: Instant, running: number): Instant {
-    const { now, wall: before } = this.#base
-    if (wall < this.#highestWall - TOLERANCE && wall < before + running - TOLERANCE) {
-      this.#distrust = `the clock of this box was set back by ${duration(before + running - wall)}`
-      this.#base = { now: now + running, wall, monotonic: this.#clock.monotonic() }
-      this.#highestWall = wall
-      return this.#base.now
-    }
-    this.#highestWall = Math.max(this.#highestWall, wall)
-    // A clock that was behind and has caught up was corrected; that correction is not time that passed.
-    const corrected = before < now - TOLERANCE && wall >= now
-    const progress = corrected ? wall - now : wall - before
-    const at = now + Math.max(progress, running, 0)
-    if (corrected) {
-      this.#base = { now: at, wall, monotonic: this.#clock.monotonic() }
-      if (Math.abs(wall - at) <= LARGE_SKEW) this.#distrust = null
-    }
-    return at
+  /** Milliseconds since the anchor by the clocks nobody can set: of this process, and of the machine asleep. */
+  #ran(): number {
+    const { monotonic, uptime } = this.#opened
+    const here = Math.max(this.#clock.monotonic() - monotonic, this.#clock.uptime() - uptime, 0)
+    return this.#ranBefore + here
+  }
+
+  /** Whether the wall was set back since it was last read, or is right again. */
+  #judge(wall: Instant, ran: number, now: Instant): void {
+    const expected = this.#last.wall + (ran - this.#last.ran)
+    this.#last = { wall, ran }
+    const close = Math.abs(wall - now) <= LARGE_SKEW
+    if (wall < expected - TOLERANCE) {
+      // Set back onto the authority's time it was corrected, which is no offence.
+      this.#distrust =
+        this.#contacted && close ? null : `the clock of this box was set back by ${duration(expected - wall)}`
+    } else if (this.#contacted ? close : wall >= now - TOLERANCE) this.#distrust = null
   }
 
   /** The authority's time has come with an accepted answer: it is the time from here on. */
@@ -73,15 +86,23 @@ export class ClockGuard {
         ? `the clock of this box is ${duration(skew)} ${skew > 0 ? 'ahead of' : 'behind'} the authority's`
         : null
     this.#contacted = true
-    this.#base = { now: authorityTime, wall, monotonic: this.#clock.monotonic() }
+    this.#anchor = { time: authorityTime, wall }
+    this.#ranBefore = 0
+    this.#opened = { monotonic: this.#clock.monotonic(), uptime: this.#clock.uptime() }
+    this.#excess = 0
     this.#highestWall = wall
+    this.#last = { wall, ran: 0 }
   }
 
   /** What is stored with every step. */
   reading(): Reading {
+    this.now()
     return {
-      now: this.now(),
-      wall: this.#clock.wall(),
+      anchor: this.#anchor,
+      excess: this.#excess,
+      highestWall: this.#highestWall,
+      wall: this.#last.wall,
+      ran: this.#last.ran,
       uptime: this.#clock.uptime(),
       bootId: this.#clock.bootId(),
       contacted: this.#contacted,
@@ -109,12 +130,14 @@ export class UsedSeconds {
     this.#opened = clock.monotonic()
   }
 
-  /** Whole seconds not handed out yet; the first call gives a beat at least. */
-  take(): number {
+  /** Whole seconds not charged yet; a beat at least, the first time. */
+  due(): number {
     const open = Math.floor(Math.min(this.#clock.monotonic() - this.#opened, 10_000 * DAY) / SECOND)
-    const used = Math.max(BEAT_SECONDS, open) - this.#charged
-    if (used <= 0) return 0
-    this.#charged += used
-    return used
+    return Math.max(0, Math.max(BEAT_SECONDS, open) - this.#charged)
+  }
+
+  /** They are on disk: they are not handed out again. */
+  charge(seconds: number): void {
+    this.#charged += seconds
   }
 }

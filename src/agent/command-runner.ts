@@ -111,10 +111,11 @@ export class CommandRunner {
     if (!identity) return null
     const { sendOutstanding } = await import('./exchange.ts')
     const road = await this.#road()
-    // What was asked and perhaps not heard is settled first: a sequence has no holes (trust §2).
-    const pending = this.#store.read('outstanding', outstandingSchema)
-    const outstanding =
-      pending && kind !== 'deregister' ? pending : await this.#compose(kind, identity, pending)
+    // What was asked and perhaps not heard is settled first: a sequence has no holes (trust §2). Ending the
+    // registration does not wait for it.
+    const left = this.#store.read('outstanding', outstandingSchema)
+    const again = left && (kind !== 'deregister' || left.kind === 'deregister') ? left : null
+    const outstanding = again ?? (await this.#compose(kind, identity, left))
     const keys = {
       identity: this.#store.secrets.get(identity.key),
       requested: outstanding.key === null ? null : this.#store.secrets.get(outstanding.key),
@@ -123,10 +124,18 @@ export class CommandRunner {
     // The registration may have ended while the answer was on its way: then there is nothing to tell of it.
     if (this.#store.read('identity', identitySchema) === null) return null
     const outcome = await this.#conclude(outstanding, identity, answer)
-    if (outstanding.kind === kind || this.#closed) return outcome
-    const { event, along } = outcome
-    this.#stepper.step(event, along)
-    this.#settled({ kind: outstanding.kind, failure: outcome.failure })
+    if (again === null || this.#closed) return outcome
+    if (outstanding.kind === kind) {
+      // A decision on what was in use when it was first asked may be months old: it is noted, and asked anew.
+      if (kind !== 'authorize' || outcome.failure !== null) return outcome
+      this.#store.commit(() => {
+        outcome.along(this.#store)
+      })
+    } else {
+      const { event, along } = outcome
+      this.#stepper.step(event, along)
+      this.#settled({ kind: outstanding.kind, failure: outcome.failure })
+    }
     return this.#request(kind)
   }
 
@@ -254,6 +263,8 @@ export class CommandRunner {
       (next: Identity): AlongWith =>
       (store) => {
         this.#sync(answer)
+        // The time that passed may have ended the registration in this very step.
+        if (store.read('identity', identitySchema)?.instanceId !== next.instanceId) return
         store.write('identity', next)
         store.remove('outstanding')
       }

@@ -157,8 +157,11 @@ export type Outstanding = z.infer<typeof outstandingSchema>
 
 /** The last reading of the clocks, and what is thought of them. */
 export const readingSchema = z.object({
-  now: z.number(),
+  anchor: z.object({ time: z.number(), wall: z.number() }),
+  excess: z.number(),
+  highestWall: z.number(),
   wall: z.number(),
+  ran: z.number(),
   uptime: z.number(),
   bootId: z.string(),
   contacted: z.boolean(),

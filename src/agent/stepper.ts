@@ -37,6 +37,8 @@ export class Stepper {
   readonly #used: UsedSeconds
   readonly #logger: AgentLogger
   readonly #tell: (transition: Transition) => void
+  readonly #forgotten: () => void
+  #forgot = false
   #distrust: string | null
 
   constructor(parts: {
@@ -45,6 +47,8 @@ export class Stepper {
     used: UsedSeconds
     logger: AgentLogger
     tell: (transition: Transition) => void
+    /** Called when what was kept for a purpose is over, once that is on disk. */
+    forgotten: () => void
     periods: Periods
   }) {
     const facts = parts.store.readText('facts')
@@ -53,6 +57,7 @@ export class Stepper {
     this.#used = parts.used
     this.#logger = parts.logger
     this.#tell = parts.tell
+    this.#forgotten = parts.forgotten
     this.#distrust = parts.store.read('clock', readingSchema)?.distrust ?? null
     const stored = facts === null ? begin(parts.clock.now(), parts.periods).position : readFacts(facts)
     // The periods are the product's of today, not those of the day the facts were written.
@@ -70,23 +75,26 @@ export class Stepper {
   }
 
   #apply(makeEvents: readonly ((at: number) => Event)[], along: AlongWith): void {
-    const at = this.#clock.now()
-    const events: Event[] = [{ type: 'TICK', at, used: this.#used.take() }]
+    const used = this.#used.due()
     const transitions: Transition[] = []
     let { position } = this
+    this.#forgot = false
+    const take = (event: Event) => {
+      const { position: after, commands } = step(position, event)
+      transitions.push(this.#record(event, position, after, commands))
+      position = after
+    }
     this.#store.commit(() => {
-      // What comes along goes first: a correction of the clock belongs to the event that brought it.
+      take({ type: 'TICK', at: this.#clock.now(), used })
+      // A correction of the clock belongs to the event that brought it, not to the time that passed before.
       along(this.#store)
-      for (const make of makeEvents) events.push(make(this.#clock.now()))
-      for (const event of events) {
-        const { position: after, commands } = step(position, event)
-        transitions.push(this.#record(event, position, after, commands))
-        position = after
-      }
+      for (const make of makeEvents) take(make(this.#clock.now()))
       this.#store.write('facts', writeFacts(position))
       this.#store.write('clock', this.#clock.reading())
     })
+    this.#used.charge(used)
     this.position = position
+    if (this.#forgot) this.#forgotten()
     for (const transition of transitions) {
       for (const notice of transition.notices) this.#log(notice)
       this.#tell(transition)
@@ -123,6 +131,7 @@ export class Stepper {
         this.#store.addCommand(command.params.kind)
         return []
       case 'forget':
+        this.#forgot = true
         if (command.params.what === 'registering') {
           this.#store.remove('registering')
           this.#store.removeCommands(['register'])
@@ -147,7 +156,11 @@ export class Stepper {
   #log(notice: NoticeRecord): void {
     const fields = { event: notice.notice, at: new Date(notice.at).toISOString() }
     const level = notice.severity === 3 ? 'error' : notice.severity === 4 ? 'warn' : 'info'
-    this.#logger[level](`%SMART_LIC-${notice.severity}-${notice.notice}: ${notice.message}`, fields)
+    try {
+      this.#logger[level](`%SMART_LIC-${notice.severity}-${notice.notice}: ${notice.message}`, fields)
+    } catch {
+      // The embedder's logger is not ours to fail by; the history has the notice.
+    }
   }
 
   /** Says something that is not the chart's: kept in the history like the rest. */

@@ -32,7 +32,8 @@ const positionOf = (snapshot: Snapshot): Position => ({
 })
 
 /** The latest instant the facts mention as past: time goes on from there. */
-function nowOf({ registration, authorization, renewal, registrationFailure, lastFailure }: Context): number {
+function nowOf(context: Context): number {
+  const { registration, authorization, renewal, registrationFailure, lastFailure, usage } = context
   return Math.max(
     START,
     registration?.registeredAt ?? 0,
@@ -41,6 +42,7 @@ function nowOf({ registration, authorization, renewal, registrationFailure, last
     renewal.last?.at ?? 0,
     registrationFailure?.at ?? 0,
     lastFailure?.at ?? 0,
+    (usage.reportAt ?? 0) - periods.usageReport,
   )
 }
 
@@ -111,6 +113,7 @@ function eventsAt(snapshot: Snapshot): ChartEvent[] {
     outcomes.push(
       { type: 'acknowledge.accepted', at },
       { type: 'acknowledge.refused', ...refused(false) },
+      { type: 'acknowledge.refused', ...refused(true) },
       { type: 'acknowledge.unreachable', ...unreachable },
     )
   }
@@ -123,8 +126,9 @@ function eventsAt(snapshot: Snapshot): ChartEvent[] {
   }
   // A request that was on its way when something else was decided is still answered.
   const registrationPath = axisPath(positionOf(snapshot).value.registration)
-  if (registrationPath === 'deregistering' || registrationPath.startsWith('registered.reregistering')) {
+  if (registrationPath === 'deregistering' || registrationPath.startsWith('registered')) {
     outcomes.push(
+      { type: 'acknowledge.refused', ...refused(true) },
       { type: 'renew.accepted', at, expiresAt: at + 365 * DAY },
       { type: 'renew.refused', ...refused(false) },
       { type: 'renew.refused', ...refused(true) },
@@ -321,11 +325,14 @@ describe('what holds in every place', () => {
     for (const position of places) {
       const due = nextDueAt(position)
       if (due === null) continue
-      const quiet = step(position, { type: 'TICK', at: due - 1, used: 0 })
-      expect({ value: quiet.position.value, commands: quiet.commands }).toEqual({
-        value: position.value,
-        commands: [],
-      })
+      // What is overdue has no quiet moment before it.
+      if (due > nowOf(position.context)) {
+        const quiet = step(position, { type: 'TICK', at: due - 1, used: 0 })
+        expect({ value: quiet.position.value, commands: quiet.commands }).toEqual({
+          value: position.value,
+          commands: [],
+        })
+      }
       const { position: after, commands } = step(position, { type: 'TICK', at: due, used: 0 })
       expect([
         axisPath(after.value.license),

@@ -1,0 +1,90 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, relative, resolve } from 'node:path'
+import { afterEach, describe, expect, it } from 'vitest'
+
+const root = resolve(import.meta.dirname, '../..')
+const pages = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.md'))
+    .map((path) => join('docs', path)),
+]
+const read = (path: string): string => readFileSync(join(root, path), 'utf8')
+
+describe('the documentation', () => {
+  it('R-UI-4: the pages drawn from the code are what the code says', () => {
+    const { status, stderr } = spawnSync(process.execPath, ['scripts/write-docs.mjs', '--check'], {
+      cwd: root,
+      encoding: 'utf8',
+    })
+    expect([status, stderr]).toEqual([0, ''])
+  })
+
+  it.each(pages)('%s points only to what is there', (page) => {
+    const text = read(page)
+    const links = [...text.matchAll(/\]\(([^)#]+)[^)]*\)/g)].map(([, to]) => to ?? '')
+    const local = links.filter((to) => !/^https?:/.test(to)).map((to) => join(dirname(page), to))
+    const files = [...text.matchAll(/`((?:test|src|machines|mocks|scripts|docs)\/[\w./-]+)`/g)].map(
+      ([, path]) => path ?? '',
+    )
+    const missing = [...local, ...files].filter((path) => !existsSync(join(root, path)))
+    expect(missing.map((path) => relative('.', path))).toEqual([])
+  })
+})
+
+describe('the README', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'sla-readme-'))
+  afterEach(() => {
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  /** The block of commands under a heading. */
+  const commands = (heading: string): string => {
+    const section = read('README.md').split(`## ${heading}`)[1] ?? ''
+    return /```sh\n([\s\S]*?)```/.exec(section)?.[1] ?? ''
+  }
+
+  it('R-UI-3: its commands do what it says, in an empty directory', () => {
+    const script = commands('A box and its authority, by hand')
+      // The one port that may be taken here.
+      .replace(
+        ' serve &',
+        ' serve --listen localhost:0 > serve.log & until [ -s serve.log ]; do sleep 0.1; done',
+      )
+      .replace('https://localhost:8443\nnpx', '"$(sed "s/.* //" serve.log)"\nnpx')
+    expect(script).toContain('register -')
+    writeFileSync(
+      join(directory, 'readme.sh'),
+      `npx() { local name=$1; shift; '${process.execPath}' '${root}'/dist/bin/"$name".js "$@"; }\nset -e\n${script}\nkill %1; wait`,
+    )
+    const { status, stdout, stderr } = spawnSync('bash', ['readme.sh'], { cwd: directory, encoding: 'utf8' })
+    expect([status, stderr.replace(/^\{.*\n/gm, '')]).toEqual([0, ''])
+    expect(stdout).toContain('The box is in the state authorized.')
+  })
+})
+
+describe('npm run demo', () => {
+  it('R-EVAL-3, R-AUTH-2, R-AUTH-3, R-REG-2, R-REG-5: narrates a year and leaves with 0', () => {
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['dist/src/testing/demo.js'], {
+      cwd: root,
+      encoding: 'utf8',
+    })
+    expect([status, stderr]).toEqual([0, ''])
+    const states = [...stdout.matchAll(/^day +\d+ {2}([a-z-]+) /gm)].map(([, state]) => state)
+    expect(states.filter((state, i) => state !== states[i - 1])).toEqual([
+      'evaluation',
+      'authorized',
+      'out-of-compliance',
+      'authorized',
+      'auth-expired',
+      'authorized',
+      'evaluation',
+      'unregistered',
+    ])
+    expect(stdout).toContain('What happened when')
+  })
+})
