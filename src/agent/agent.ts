@@ -139,12 +139,7 @@ export class SmartAgent {
    * @throws LicensingError DATA_DIR_EXISTS, INVALID_ARGUMENT, TRUST_ANCHOR_INVALID, STORE_UNWRITABLE, STORE_FULL
    */
   static async init(options: OpenOptions & { product: NonNullable<OpenOptions['product']> }): Promise<void> {
-    if (AgentStore.exists(options.dataDir)) {
-      throw new LicensingError('DATA_DIR_EXISTS', `There is an agent in ${options.dataDir} already.`)
-    }
-    parseProduct(options.product)
-    if (options.trust !== undefined) await checkAnchor(options.trust)
-    const agent = await SmartAgent.open({ ...options, heartbeat: false }, { charge: false })
+    const agent = await SmartAgent.open({ ...options, heartbeat: false }, { charge: false, fresh: true })
     agent.#stepper.remark('EVAL_START')
     await agent.close()
   }
@@ -155,13 +150,15 @@ export class SmartAgent {
    * @throws LicensingError DATA_DIR_MISSING, DATA_DIR_LOCKED, DATA_DIR_UNSAFE, STORE_*, INVALID_ARGUMENT,
    * TRUST_ANCHOR_INVALID, TRANSPORT_URL_INVALID
    */
-  static async open(options: OpenOptions, { charge = true } = {}): Promise<SmartAgent> {
+  static async open(options: OpenOptions, { charge = true, fresh = false } = {}): Promise<SmartAgent> {
     const product = options.product && parseProduct(options.product)
     if (options.trust !== undefined) await checkAnchor(options.trust)
     const transport = options.transport && parseSettings(options.transport)
     const store = AgentStore.open(options.dataDir, { create: product !== undefined })
     try {
       const stored = store.read('product', productSchema)
+      if (stored && fresh)
+        throw new LicensingError('DATA_DIR_EXISTS', `There is an agent in ${options.dataDir} already.`)
       const current = stored ?? product
       if (!current)
         throw new LicensingError('DATA_DIR_MISSING', `The agent in ${options.dataDir} was never made.`)
@@ -347,11 +344,12 @@ export class SmartAgent {
   }
 
   #refusal(kind: RequestKind): LicensingError {
-    const { registration, registering } = this.#stepper.position.context
+    const { registration, registering, registrationFailure } = this.#stepper.position.context
     if (registration === null) {
-      return registering
-        ? new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this box is under way.')
-        : new LicensingError('NOT_REGISTERED', 'This box is not registered.')
+      if (registering)
+        return new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this box is under way.')
+      const why = registrationFailure ? `: ${registrationFailure.message}` : '.'
+      return new LicensingError('NOT_REGISTERED', `This box is not registered${why}`)
     }
     return new LicensingError(
       'NOT_ALLOWED_IN_STATE',

@@ -40,7 +40,7 @@ export class ClockGuard {
     this.#contacted = stored?.contacted ?? false
     this.#distrust = stored?.distrust ?? null
     // Between two processes of one boot the machine's uptime went on.
-    const apart = stored && stored.bootId === clock.bootId() ? Math.max(0, uptime - stored.uptime) : 0
+    const apart = stored?.bootId === clock.bootId() ? Math.max(0, uptime - stored.uptime) : 0
     this.#ranBefore = (stored?.ran ?? 0) + apart
     this.#last = { wall: stored?.wall ?? wall, ran: stored?.ran ?? 0 }
     if (stored) this.now()

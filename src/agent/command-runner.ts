@@ -18,7 +18,12 @@ import type { AgentStore, PendingCommand } from './store.ts'
 import type { AlongWith, Stepper } from './stepper.ts'
 
 /** Refusals that say the registration itself is over. */
-const ENDING: readonly string[] = ['INSTANCE_UNKNOWN', 'INSTANCE_REMOVED', 'INSTANCE_REPLACED']
+const ENDING: readonly string[] = [
+  'INSTANCE_UNKNOWN',
+  'INSTANCE_REMOVED',
+  'INSTANCE_REPLACED',
+  'INSTANCE_EXPIRED',
+]
 
 /** The end of one request: the event for the chart, and the facts that go to disk with it. */
 interface Outcome {

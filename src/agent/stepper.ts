@@ -38,7 +38,6 @@ export class Stepper {
   readonly #logger: AgentLogger
   readonly #tell: (transition: Transition) => void
   readonly #forgotten: () => void
-  #forgot = false
   #distrust: string | null
 
   constructor(parts: {
@@ -78,10 +77,11 @@ export class Stepper {
     const used = this.#used.due()
     const transitions: Transition[] = []
     let { position } = this
-    this.#forgot = false
+    const forgotten: Command[] = []
     const take = (event: Event) => {
       const { position: after, commands } = step(position, event)
       transitions.push(this.#record(event, position, after, commands))
+      forgotten.push(...commands.filter(({ type }) => type === 'forget'))
       position = after
     }
     this.#store.commit(() => {
@@ -94,7 +94,7 @@ export class Stepper {
     })
     this.#used.charge(used)
     this.position = position
-    if (this.#forgot) this.#forgotten()
+    if (forgotten.length > 0) this.#forgotten()
     for (const transition of transitions) {
       for (const notice of transition.notices) this.#log(notice)
       this.#tell(transition)
@@ -131,7 +131,6 @@ export class Stepper {
         this.#store.addCommand(command.params.kind)
         return []
       case 'forget':
-        this.#forgot = true
         if (command.params.what === 'registering') {
           this.#store.remove('registering')
           this.#store.removeCommands(['register'])

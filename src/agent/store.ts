@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import type { z } from 'zod'
@@ -8,6 +7,7 @@ import {
   checkPrivateDirectory,
   ensurePrivateDirectory,
   ensurePrivateFile,
+  fileExists,
   SecretFiles,
   storeFailure,
 } from '../trust/private-files.ts'
@@ -64,7 +64,7 @@ export class AgentStore {
   }
 
   static exists(dataDir: string): boolean {
-    return existsSync(join(dataDir, FILE))
+    return fileExists(join(dataDir, FILE))
   }
 
   /**

@@ -155,8 +155,18 @@ export async function removeVirtualAccount(
   if (isDefault)
     throw new LicensingError('VIRTUAL_ACCOUNT_IS_DEFAULT', `${name} is the default virtual account.`)
   const holds = await Promise.all([
-    tx.selectFrom('licenses').select('id').where('virtual_account_id', '=', id).executeTakeFirst(),
-    tx.selectFrom('instances').select('id').where('virtual_account_id', '=', id).executeTakeFirst(),
+    tx
+      .selectFrom('licenses')
+      .select('id')
+      .where('virtual_account_id', '=', id)
+      .where((or) => or.or([or('ends_at', 'is', null), or('ends_at', '>', at)]))
+      .executeTakeFirst(),
+    tx
+      .selectFrom('instances')
+      .select('id')
+      .where('virtual_account_id', '=', id)
+      .where('status', '=', 'active')
+      .executeTakeFirst(),
     tx
       .selectFrom('tokens')
       .select('id')
@@ -171,6 +181,14 @@ export async function removeVirtualAccount(
       `${name} still holds licences, product instances or valid tokens.`,
     )
   }
+  // What is over is kept with the default account: its keys are remembered for ever.
+  const { id: heir } = await chooseVirtualAccount(tx, account, undefined)
+  await tx
+    .updateTable('instances')
+    .set({ virtual_account_id: heir })
+    .where('virtual_account_id', '=', id)
+    .execute()
+  await tx.deleteFrom('licenses').where('virtual_account_id', '=', id).execute()
   await tx.deleteFrom('tokens').where('virtual_account_id', '=', id).execute()
   await tx.deleteFrom('pools').where('virtual_account_id', '=', id).execute()
   await tx.deleteFrom('virtual_accounts').where('id', '=', id).execute()

@@ -25,7 +25,13 @@ import {
 import { type Credential, Credentials } from './credentials.ts'
 import { type EventDocument, listEvents, logEvent } from './event-log.ts'
 import { type Decided, Exchange, readExchange } from './exchange.ts'
-import { type InstanceDocument, listInstances, removeInstance, showInstance } from './instances.ts'
+import {
+  endExpired,
+  type InstanceDocument,
+  listInstances,
+  removeInstance,
+  showInstance,
+} from './instances.ts'
 import { createServer, type ServerLogger } from './server.ts'
 import { AuthorityStore, readSetting, storeExists, type Tx, writeSetting } from './store.ts'
 import { createToken, listTokens, revokeToken, type TokenDocument, type TokenOptions } from './tokens.ts'
@@ -92,8 +98,6 @@ export class Authority {
         remedy: 'Give --accept-agreement, or ask someone with the authority to do so.',
       })
     }
-    if (storeExists(options.dataDir))
-      throw new LicensingError('DATA_DIR_EXISTS', `There is an authority in ${options.dataDir} already.`)
     ensurePrivateDirectory(options.dataDir)
     const at = (options.clock ?? systemClock).wall()
     const store = await AuthorityStore.open(options.dataDir)
@@ -173,6 +177,7 @@ export class Authority {
     const { decided, time, signer } = await this.#store.transaction(async (tx) => {
       const stored = Number((await readSetting(tx, 'told-time')) ?? 0)
       const time = Math.max(this.#now(), stored)
+      await endExpired(tx, time)
       const decided = await new Exchange(tx, this.#credentials, time).decide(exchange)
       const signer = await this.#credentials.answerSigner(tx, time)
       await writeSetting(tx, 'told-time', String(time))
@@ -264,9 +269,11 @@ export class Authority {
   // Administration
 
   async #in<T>(where: Where, work: (tx: Tx, account: Account, at: Instant) => Promise<T>): Promise<T> {
-    return this.#store.transaction(async (tx) =>
-      work(tx, await chooseAccount(tx, where.account), this.#now()),
-    )
+    return this.#store.transaction(async (tx) => {
+      const at = this.#now()
+      await endExpired(tx, at)
+      return work(tx, await chooseAccount(tx, where.account), at)
+    })
   }
 
   async #inVirtual<T>(

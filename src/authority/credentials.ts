@@ -104,7 +104,9 @@ export class Credentials {
   /** @throws LicensingError STORE_UNREADABLE */
   static async load(dataDir: string, tx: Tx): Promise<Credentials> {
     const json = await readSetting(tx, 'authority')
-    const parsed = identitySchema.safeParse(json === null ? null : JSON.parse(json))
+    if (json === null)
+      throw new LicensingError('DATA_DIR_MISSING', `The authority in ${dataDir} was never made.`)
+    const parsed = identitySchema.safeParse(JSON.parse(json))
     if (!parsed.success)
       throw new LicensingError('STORE_UNREADABLE', 'The database does not say which authority it is of.')
     return new Credentials(parsed.data, new SecretFiles(join(dataDir, 'keys')))

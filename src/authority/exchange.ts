@@ -68,6 +68,28 @@ export function readExchange(
   return { sealed: sealed.data, request: parsed.data, digest: requestDigest(payload) }
 }
 
+/** A token that was found, with where it registers to. */
+interface RegistrationToken {
+  readonly id: string
+  readonly virtual_account_id: string
+  readonly virtualAccount: string
+  readonly export_controlled: number
+  readonly account: Account
+}
+
+/** Why an instance that is no more gets nothing. */
+function endedRefusal(status: Exclude<InstanceRow['status'], 'active'>): [ErrorCode, string] {
+  switch (status) {
+    case 'replaced':
+      return ['INSTANCE_REPLACED', 'This product instance was replaced by a newer registration.']
+    case 'expired':
+      return ['INSTANCE_EXPIRED', 'This product instance did not renew its registration within its year.']
+    case 'removed':
+    case 'deregistered':
+      return ['INSTANCE_REMOVED', 'This product instance was removed at the authority.']
+  }
+}
+
 /** Decides one exchange in the transaction it is given: decision, sequence, pools and events go together. */
 export class Exchange {
   readonly #tx: Tx
@@ -143,6 +165,22 @@ export class Exchange {
         `The licence agreement of ${account.domain} has not been accepted.`,
       )
     }
+    const known = await this.#tx
+      .selectFrom('instances')
+      .selectAll()
+      .where('account_id', '=', account.id)
+      .where('registered_key', '=', spki)
+      .executeTakeFirst()
+    // The same key: the same registration, asked for again because its answer was lost, or played again by another.
+    if (known && known.status !== 'active') return refuse(...endedRefusal(known.status))
+    if (known?.token_id === token.id)
+      return this.#registered(known, account.domain, await this.#nameOf(known))
+    const refusal = tokenRefusal(
+      { revokedAt: token.revoked_at, expiresAt: token.expires_at, uses: token.uses, maxUses: token.max_uses },
+      this.#at,
+    )
+    if (refusal) return refuse(refusal.code, refusal.message)
+    if (known) return this.#readmit(known, { ...token, account })
     const existing = await this.#tx
       .selectFrom('instances')
       .selectAll()
@@ -151,14 +189,6 @@ export class Exchange {
       .where('serial', '=', serial)
       .where('status', '=', 'active')
       .executeTakeFirst()
-    // The same key and the same box: the same registration, asked for again because its answer was lost.
-    if (existing?.public_key === spki)
-      return this.#registered(existing, account.domain, await this.#nameOf(existing))
-    const refusal = tokenRefusal(
-      { revokedAt: token.revoked_at, expiresAt: token.expires_at, uses: token.uses, maxUses: token.max_uses },
-      this.#at,
-    )
-    if (refusal) return refuse(refusal.code, refusal.message)
     if (existing && !body.force) {
       return refuse(
         'INSTANCE_ALREADY_REGISTERED',
@@ -216,17 +246,40 @@ export class Exchange {
     })
   }
 
+  /** The same registration with another token: the instance is where that token puts it. */
+  async #readmit(row: InstanceRow, token: RegistrationToken): Promise<Decision> {
+    const place = {
+      virtual_account_id: token.virtual_account_id,
+      export_controlled: token.export_controlled,
+      token_id: token.id,
+    }
+    await setDemand(this.#tx, { id: row.id, virtualAccountId: row.virtual_account_id }, [], this.#at)
+    await this.#tx.updateTable('instances').set(place).where('id', '=', row.id).execute()
+    await this.#useToken(row, token)
+    return this.#registered({ ...row, ...place }, token.account.domain, token.virtualAccount)
+  }
+
+  async #useToken(row: InstanceRow, token: RegistrationToken): Promise<void> {
+    await this.#tx
+      .updateTable('tokens')
+      .set((eb) => ({ uses: eb('uses', '+', 1) }))
+      .where('id', '=', token.id)
+      .execute()
+    await logEvent(this.#tx, {
+      at: this.#at,
+      type: 'INSTANCE_REGISTERED',
+      accountId: token.account.id,
+      virtualAccount: token.virtualAccount,
+      instanceId: row.id,
+      message: `${row.pid}:${row.serial} was registered with token ${token.id}.`,
+    })
+  }
+
   async #admit(
     request: RegisterRequest,
     key: KeyObject,
     spki: string,
-    token: {
-      id: string
-      virtual_account_id: string
-      virtualAccount: string
-      export_controlled: number
-      account: Account
-    },
+    token: RegistrationToken,
   ): Promise<Decision> {
     const { pid, serial, version } = request.body.udi
     const { account } = token
@@ -245,6 +298,8 @@ export class Exchange {
       export_controlled: token.export_controlled,
       thumbprint: thumbprint(certificate),
       public_key: spki,
+      registered_key: spki,
+      token_id: token.id,
       certificates: JSON.stringify(certificates),
       next_thumbprint: null,
       next_public_key: null,
@@ -260,19 +315,7 @@ export class Exchange {
       answer_before: null,
     }
     await this.#tx.insertInto('instances').values(row).execute()
-    await this.#tx
-      .updateTable('tokens')
-      .set((eb) => ({ uses: eb('uses', '+', 1) }))
-      .where('id', '=', token.id)
-      .execute()
-    await logEvent(this.#tx, {
-      at: this.#at,
-      type: 'INSTANCE_REGISTERED',
-      accountId: account.id,
-      virtualAccount: token.virtualAccount,
-      instanceId: id,
-      message: `${pid}:${serial} was registered with token ${token.id}.`,
-    })
+    await this.#useToken(row, token)
     return this.#registered(row, account.domain, token.virtualAccount)
   }
 
@@ -311,20 +354,17 @@ export class Exchange {
     if (!found) return decided(refuse('INSTANCE_UNKNOWN', 'This authority knows no such product instance.'))
     const { instance } = found
     if (instance.id !== request.instanceId) throw malformed('its certificate is of another instance')
-    if (instance.status !== 'active' && !repeats(instance, request, digest)) {
-      return decided(
-        instance.status === 'replaced'
-          ? refuse('INSTANCE_REPLACED', 'This product instance was replaced by a newer registration.')
-          : refuse('INSTANCE_REMOVED', 'This product instance was removed at the authority.'),
-      )
-    }
+    // Only an end that the box itself asked for is told again as it was.
+    const toldAgain = instance.status === 'deregistered' && repeats(instance, request, digest)
+    if (instance.status !== 'active' && !toldAgain) return decided(refuse(...endedRefusal(instance.status)))
+    if (this.#at >= Date.parse(found.validTo)) return decided(refuse(...endedRefusal('expired')))
     return decided(await this.#inSequence(instance, request, digest, found.pending))
   }
 
   /** The instance whose current, or newly issued, certificate this is: a chain alone permits nothing (trust §1). */
   async #instanceOf(
     pem: string,
-  ): Promise<{ instance: InstanceRow; key: KeyObject; pending: boolean } | undefined> {
+  ): Promise<{ instance: InstanceRow; key: KeyObject; pending: boolean; validTo: string } | undefined> {
     let certificate: X509Certificate
     try {
       certificate = new X509Certificate(pem)
@@ -338,7 +378,8 @@ export class Exchange {
       .where((or) => or.or([or('thumbprint', '=', print), or('next_thumbprint', '=', print)]))
       .executeTakeFirst()
     if (!instance) return undefined
-    return { instance, key: certificate.publicKey, pending: instance.thumbprint !== print }
+    const { publicKey: key, validTo } = certificate
+    return { instance, key, pending: instance.thumbprint !== print, validTo }
   }
 
   /** The key of an identity certificate this authority issued to an instance it has no row of any more. */
@@ -363,6 +404,8 @@ export class Exchange {
   ): Promise<Decision> {
     if (repeats(instance, request, digest)) return JSON.parse(instance.decision ?? 'null') as Decision
     if (request.sequence < instance.sequence) {
+      // A message that was late, or a copy of the box that has fallen behind: nobody can tell, so it is said.
+      await this.#alert(instance, 'INSTANCE_SUPERSEDED', 'minor', 'asked what is older than its last request')
       return refuse(
         'SEQUENCE_SUPERSEDED',
         `Request ${request.sequence} is older than ${instance.sequence}, which was answered.`,
@@ -389,16 +432,25 @@ export class Exchange {
   }
 
   async #diverged(instance: InstanceRow): Promise<Decision> {
+    await this.#alert(instance, 'INSTANCE_DIVERGED', 'major', 'has two histories')
+    return refuse('INSTANCE_DIVERGED', 'Another history of this product instance exists.')
+  }
+
+  async #alert(
+    instance: InstanceRow,
+    type: string,
+    severity: 'minor' | 'major',
+    what: string,
+  ): Promise<void> {
     await logEvent(this.#tx, {
       at: this.#at,
-      type: 'INSTANCE_DIVERGED',
-      severity: 'major',
+      type,
+      severity,
       accountId: instance.account_id,
       virtualAccount: await this.#nameOf(instance),
       instanceId: instance.id,
-      message: `${instance.pid}:${instance.serial} has two histories: it was copied, or restored from a copy.`,
+      message: `${instance.pid}:${instance.serial} ${what}: it may have been copied, or restored from a copy.`,
     })
-    return refuse('INSTANCE_DIVERGED', 'Another history of this product instance exists.')
   }
 
   /** The box has shown that it holds the new certificate: the old one stops. */
@@ -409,14 +461,12 @@ export class Exchange {
       instance.next_certificates === null
     )
       return
-    const certificates = JSON.parse(instance.next_certificates) as string[]
     await this.#tx
       .updateTable('instances')
       .set({
         thumbprint: instance.next_thumbprint,
         public_key: instance.next_public_key,
         certificates: instance.next_certificates,
-        expires_at: Date.parse(new X509Certificate(certificates[0] ?? '').validTo),
         next_thumbprint: null,
         next_public_key: null,
         next_certificates: null,
@@ -445,7 +495,9 @@ export class Exchange {
     body: { entitlements: { tag: string; count: number }[]; version: string },
   ): Promise<Decision> {
     const owner = { id: instance.id, virtualAccountId: instance.virtual_account_id }
-    await setDemand(this.#tx, owner, body.entitlements, this.#at)
+    const isKnown = (wanted: string) => conferencing.tags.some(({ tag }) => tag === wanted)
+    const demand = body.entitlements.filter(({ tag }) => isKnown(tag))
+    await setDemand(this.#tx, owner, demand, this.#at)
     if (body.version !== '' && body.version !== instance.version) {
       await this.#tx
         .updateTable('instances')
@@ -494,10 +546,12 @@ export class Exchange {
       membership.smartAccount,
       this.#at,
     )
+    const certificate = new X509Certificate(certificates[0] ?? '')
     await this.#tx
       .updateTable('instances')
       .set({
-        next_thumbprint: thumbprint(new X509Certificate(certificates[0] ?? '')),
+        next_thumbprint: thumbprint(certificate),
+        expires_at: Date.parse(certificate.validTo),
         next_public_key: spkiOf(key),
         next_certificates: JSON.stringify(certificates),
       })

@@ -98,11 +98,35 @@ export async function showInstance(
 export async function endInstance(
   tx: Tx,
   instance: Pick<InstanceRow, 'id' | 'virtual_account_id'>,
-  status: 'removed' | 'replaced' | 'deregistered',
+  status: 'removed' | 'replaced' | 'deregistered' | 'expired',
   at: Instant,
 ): Promise<void> {
   await setDemand(tx, { id: instance.id, virtualAccountId: instance.virtual_account_id }, [], at)
   await tx.updateTable('instances').set({ status }).where('id', '=', instance.id).execute()
+}
+
+/** Takes out every instance whose certificate has ended: it must register again, and holds nothing (R-REG-6). */
+export async function endExpired(tx: Tx, at: Instant): Promise<void> {
+  const rows = await tx
+    .selectFrom('instances')
+    .innerJoin('virtual_accounts', 'virtual_accounts.id', 'instances.virtual_account_id')
+    .selectAll('instances')
+    .select('virtual_accounts.name as virtualAccount')
+    .where('instances.status', '=', 'active')
+    .where('instances.expires_at', '<=', at)
+    .execute()
+  for (const row of rows) {
+    await endInstance(tx, row, 'expired', at)
+    await logEvent(tx, {
+      at,
+      type: 'INSTANCE_EXPIRED',
+      severity: 'major',
+      accountId: row.account_id,
+      virtualAccount: row.virtualAccount,
+      instanceId: row.id,
+      message: `${row.pid}:${row.serial} did not renew its registration within its year.`,
+    })
+  }
 }
 
 /** @throws LicensingError INSTANCE_NOT_FOUND */

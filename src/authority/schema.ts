@@ -38,16 +38,21 @@ export interface Tables {
     serial: string
     version: string
     hostname: string | null
-    status: 'active' | 'removed' | 'replaced' | 'deregistered'
+    status: 'active' | 'removed' | 'replaced' | 'deregistered' | 'expired'
     export_controlled: number
     thumbprint: string
     public_key: string
+    /** The key it registered with: a registration by the same key is the same registration. */
+    registered_key: string
+    /** The token it registered with. */
+    token_id: string
     certificates: string
     next_thumbprint: string | null
     next_public_key: string | null
     next_certificates: string | null
     registered_at: number
     last_contact_at: number
+    /** The end of the newest certificate issued to it. */
     expires_at: number
     sequence: number
     request_digest: string | null
@@ -97,11 +102,14 @@ export const migrations: readonly (readonly string[])[] = [
       virtual_account_id text not null references virtual_accounts (id),
       pid text not null, serial text not null, version text not null, hostname text, status text not null,
       export_controlled integer not null, thumbprint text not null, public_key text not null,
+      registered_key text not null, token_id text not null,
       certificates text not null, next_thumbprint text, next_public_key text, next_certificates text,
       registered_at bigint not null, last_contact_at bigint not null, expires_at bigint not null,
       sequence integer not null, request_digest text, message_id text, decision text, last_answer text, answer_before text
     )`,
     `create unique index one_active_instance on instances (account_id, pid, serial) where status = 'active'`,
+    `create index instances_by_registered_key on instances (account_id, registered_key)`,
+    `create index active_instances_by_end on instances (expires_at) where status = 'active'`,
     `create index instances_by_thumbprint on instances (thumbprint)`,
     `create index instances_by_next_thumbprint on instances (next_thumbprint)`,
     `create table demands (

@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import {
@@ -13,14 +12,14 @@ import {
   type Transaction,
 } from 'kysely'
 import { LicensingError } from '../domain/errors.ts'
-import { ensurePrivateFile, storeFailure } from '../trust/private-files.ts'
+import { ensurePrivateFile, fileExists, storeFailure } from '../trust/private-files.ts'
 import { migrations, type Tables } from './schema.ts'
 
 export type Tx = Transaction<Tables>
 
 const FILE = 'authority.db'
 
-export const storeExists = (dataDir: string): boolean => existsSync(join(dataDir, FILE))
+export const storeExists = (dataDir: string): boolean => fileExists(join(dataDir, FILE))
 
 /** Takes the write lock at the beginning: a transaction that reads first and writes later never finds it gone. */
 class ImmediateDriver extends SqliteDriver {

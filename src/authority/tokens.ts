@@ -56,7 +56,7 @@ export async function createToken(
       `The licence agreement of ${account.domain} has not been accepted.`,
     )
   }
-  const id = randomBytes(12).toString('base64url')
+  const id = newId()
   const secret = randomBytes(32).toString('base64url')
   await tx
     .insertInto('tokens')
@@ -90,6 +90,14 @@ export async function createToken(
     uses: 0,
     exportControlled: options.exportControlled,
     status: 'valid',
+  }
+}
+
+/** Never with a dash in front: it is given on command lines. */
+function newId(): string {
+  for (;;) {
+    const id = randomBytes(12).toString('base64url')
+    if (!id.startsWith('-')) return id
   }
 }
 

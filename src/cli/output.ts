@@ -3,15 +3,17 @@ import { asLicensingError, type ErrorDocument, type LicensingError } from '../do
 /** Both programs: 0 done, 1 refused or failed, 2 wrong usage. */
 export const exitCodeOf = (failure: LicensingError): 1 | 2 => (failure.kind === 'usage' ? 2 : 1)
 
+/** A token in what is printed, wherever it came from: a mistyped option is repeated in the message that names it. */
+const withoutTokens = (text: string): string => text.replace(/SLT1\.[^\s"']+/g, 'SLT1.…')
+
 /** Prints a failure as one line on stderr, JSON or text, with what to do; gives the exit code. */
 export function printFailure(thrown: unknown, json: boolean): 1 | 2 {
   const failure = asLicensingError(thrown)
   const document: { error: ErrorDocument } = { error: failure.toJSON() }
-  process.stderr.write(
-    json
-      ? `${JSON.stringify(document)}\n`
-      : `error: ${failure.message} ${failure.remedy} (${failure.code})\n`,
-  )
+  const line = json
+    ? JSON.stringify(document)
+    : `error: ${failure.message} ${failure.remedy} (${failure.code})`.replace(/\s*\n\s*/g, ' ')
+  process.stderr.write(`${withoutTokens(line)}\n`)
   return exitCodeOf(failure)
 }
 

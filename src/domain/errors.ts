@@ -135,6 +135,11 @@ export const errorTable = {
     'A registration is under way.',
     'Wait for its outcome; `status` shows it.',
   ),
+  REGISTRATION_EXPIRED: entry(
+    'refusal',
+    'The registration was not renewed within its year: the box is unregistered.',
+    'Register the box again with a new token.',
+  ),
   NOT_REGISTERED: entry(
     'refusal',
     'The box is not registered.',
@@ -214,6 +219,11 @@ export const errorTable = {
   INSTANCE_REMOVED: entry(
     'refusal',
     'The product instance was removed at the authority.',
+    'Register the box again with a new token.',
+  ),
+  INSTANCE_EXPIRED: entry(
+    'refusal',
+    'The registration was not renewed within its year, and has ended at the authority.',
     'Register the box again with a new token.',
   ),
   INSTANCE_REPLACED: entry(

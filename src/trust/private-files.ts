@@ -9,6 +9,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -35,11 +36,24 @@ export function storeFailure(thrown: unknown, doing: string): LicensingError {
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 
+/** Whether a file is there. @throws LicensingError STORE_UNWRITABLE when that may not be looked at */
+export function fileExists(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined
+  } catch (thrown) {
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOTDIR') return false
+    throw storeFailure(thrown, `looking for ${path}`)
+  }
+}
+
 /** Makes a directory for this user alone, or checks that an existing one is. Throws DATA_DIR_UNSAFE. */
 export function ensurePrivateDirectory(path: string): void {
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 })
   } catch (thrown) {
+    const code = thrown instanceof Error && 'code' in thrown ? thrown.code : ''
+    if (code === 'EEXIST' || code === 'ENOTDIR')
+      throw new LicensingError('DATA_DIR_UNSAFE', `${path} is not a directory.`)
     // Node tells of a read-only or missing parent by several codes: what is to be done is the same.
     const failure = storeFailure(thrown, `making the directory ${path}`)
     throw failure.code === 'INTERNAL' ? new LicensingError('STORE_UNWRITABLE', failure.message) : failure
