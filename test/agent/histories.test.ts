@@ -1,0 +1,445 @@
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { SmartAgent } from '../../src/agent/index.ts'
+import { Authority } from '../../src/authority/index.ts'
+import { DAY, HOUR, MINUTE, SECOND } from '../../src/domain/instant.ts'
+import { VirtualClock } from '../../src/testing/index.ts'
+import { codeOf, makeWorld, pass, type World } from '../support/world.ts'
+
+/** Histories that ended badly once: what came late, twice, out of order, or by a clock that was wrong. */
+let world: World
+beforeEach(async () => {
+  world = await makeWorld()
+})
+afterEach(async () => {
+  vi.restoreAllMocks()
+  await world.close()
+})
+
+const said = (agent: SmartAgent): string[] =>
+  agent
+    .history(10_000)
+    .flatMap(({ notices }) => (JSON.parse(notices) as { notice: string }[]).map(({ notice }) => notice))
+
+/** A full disk, as the database tells it. */
+function fillDisk() {
+  return vi.spyOn(Database.prototype, 'transaction').mockImplementation((() => ({
+    immediate: () => {
+      throw Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' })
+    },
+  })) as never)
+}
+
+describe('a box whose clock is its own', () => {
+  let clock: VirtualClock
+  const both = (milliseconds: number) => {
+    world.clock.advance(milliseconds)
+    clock.advance(milliseconds)
+  }
+  const live = async (agent: SmartAgent, milliseconds: number) => {
+    both(milliseconds)
+    agent.tick()
+    await agent.settled()
+  }
+  /** A registered box whose clock is off by so much, a day later. */
+  const registered = async (off = 0) => {
+    clock = new VirtualClock(world.clock.wall() + off)
+    const agent = await world.open('box', { clock })
+    await agent.register(await world.token())
+    await live(agent, DAY)
+    return agent
+  }
+
+  it.each([3 * SECOND, 10 * MINUTE])(
+    'R-REG-6: restarted with a dead clock that is then mended, %d ms behind the authority: not a day has passed',
+    async (behind) => {
+      await (await registered(-behind)).close()
+      clock.reboot()
+      both(2 * MINUTE)
+      const right = clock.wall()
+      clock.setWall(0)
+      const agent = await world.open('box', { clock })
+      expect(agent.status().clock.trusted).toBe(false)
+      both(5 * SECOND)
+      clock.setWall(right + 5 * SECOND)
+      agent.tick()
+      expect(agent.status()).toMatchObject({ state: 'authorized', clock: { trusted: true } })
+    },
+  )
+
+  it('set back by a year and right again in process: not a day has passed', async () => {
+    const agent = await registered(-3 * SECOND)
+    world.road.down = true
+    clock.setWall(clock.wall() - 400 * DAY)
+    await live(agent, MINUTE)
+    clock.setWall(clock.wall() + 400 * DAY)
+    await live(agent, MINUTE)
+    expect(agent.status()).toMatchObject({ state: 'authorized', registration: { status: 'registered' } })
+  })
+
+  it('R-AUTH-3, R-AUTH-4: once far ahead while offline, it still tries again, and is mended', async () => {
+    const agent = await registered()
+    world.road.down = true
+    clock.setWall(clock.wall() + 100 * DAY)
+    for (let i = 0; i < 12; i++) await live(agent, 5 * MINUTE)
+    clock.setWall(clock.wall() - 100 * DAY)
+    await live(agent, MINUTE)
+    expect(agent.status().state).toBe('auth-expired')
+    world.road.down = false
+    await live(agent, 5 * HOUR)
+    expect(agent.status().state).toBe('authorized')
+  })
+
+  it('R-AUTH-3: corrected by one exchange, it makes the other at once', async () => {
+    const agent = await registered()
+    world.road.down = true
+    clock.setWall(clock.wall() + 200 * DAY)
+    for (let i = 0; i < 30; i++) await live(agent, 5 * MINUTE)
+    expect(agent.status().state).toBe('auth-expired')
+    world.road.down = false
+    await agent.renewRegistration()
+    await live(agent, MINUTE)
+    expect(agent.status().state).toBe('authorized')
+  })
+
+  it('R-AUTH-3: the time between two processes of one boot has passed, whatever the wall says', async () => {
+    await (await registered()).close()
+    world.road.down = true
+    const stopped = clock.wall()
+    both(100 * DAY)
+    clock.setWall(stopped)
+    const agent = await world.open('box', { clock })
+    expect(agent.status()).toMatchObject({ state: 'auth-expired', clock: { trusted: false } })
+  })
+
+  it('a year ahead is said; set right, that is no offence', async () => {
+    const agent = await registered(365 * DAY)
+    expect(agent.status().clock).toEqual({
+      trusted: false,
+      reason: expect.stringMatching(/365 days ahead of the authority/) as string,
+    })
+    clock.setWall(world.clock.wall())
+    await live(agent, MINUTE)
+    expect(agent.status().clock).toEqual({ trusted: true, reason: null })
+  })
+
+  it('R-REG-6: an identity that has ended is not renewed, and holds no licences', async () => {
+    const first = await registered()
+    await world.authority.order({ tag: 'HOST', quantity: 5 })
+    first.report('HOST', 3)
+    await live(first, MINUTE)
+    await first.close()
+    const off = clock.wall()
+    clock.reboot(400 * DAY)
+    world.clock.advance(400 * DAY)
+    expect(await world.authority.instances()).toEqual([])
+    expect(await world.authority.licenses()).toMatchObject([{ tag: 'HOST', inUse: 0 }])
+    clock.setWall(off + SECOND)
+    const agent = await world.open('box', { clock })
+    expect(await codeOf(agent.renewRegistration())).toBe('INSTANCE_EXPIRED')
+    expect(agent.status()).toMatchObject({ state: 'evaluation', registration: { status: 'failed' } })
+    await agent.register(await world.token())
+    expect(agent.status().state).toBe('authorized')
+  })
+})
+
+describe('an outcome that comes when nobody expects it', () => {
+  it('R-REG-4: a reregistration answered just after the old certificate’s end is a registration', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    world.road.refuse = 'renew'
+    const end = Date.parse(agent.status().registration.expiresAt ?? '')
+    while (world.clock.wall() < end - DAY) await pass(world, agent, DAY)
+    await pass(world, agent, end - 10 * SECOND - world.clock.wall())
+    world.road.onAnswer = (type, body) => {
+      if (type === 'register') world.clock.advance(15 * SECOND)
+      return body
+    }
+    const token = await world.token()
+    await agent.reregister(token, { force: true })
+    expect(agent.status()).toMatchObject({ state: 'authorized', registration: { status: 'registered' } })
+    await agent.renewAuthorization()
+    await agent.deregister()
+    expect(await world.authority.instances()).toEqual([])
+  })
+
+  it('R-REG-2: a renewal whose answer was lost is settled by the next request, and counts', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    for (let day = 0; day < 179; day++) await pass(world, agent, DAY)
+    world.road.onAnswer = (type, body) => {
+      if (type === 'renew') throw new Error('lost')
+      return body
+    }
+    await pass(world, agent, DAY)
+    expect(agent.status().registration.lastRenewal?.outcome).toBe('failed')
+    world.road.onAnswer = (_, body) => body
+    agent.report('HOST', 0)
+    await agent.renewAuthorization()
+    await agent.settled()
+    const { lastRenewal, expiresAt } = agent.status().registration
+    expect(lastRenewal?.outcome).toBe('succeeded')
+    expect(Date.parse(expiresAt ?? '') - world.clock.wall()).toBeGreaterThan(364 * DAY)
+  })
+
+  it('R-ACC-4: a removal learnt by a lost renewal ends it on both axes', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    world.road.refuse = 'renew'
+    await expect(agent.renewRegistration()).rejects.toMatchObject({ code: 'CONNECTION_REFUSED' })
+    const [instance] = await world.authority.instances()
+    await world.authority.removeInstance(instance?.id ?? '')
+    world.road.refuse = null
+    expect(await codeOf(agent.renewAuthorization())).toBe('INSTANCE_REMOVED')
+    expect(agent.status()).toMatchObject({ state: 'evaluation', registration: { status: 'failed' } })
+  })
+
+  it('R-AUTH-2: a decision of three months ago is not today’s', async () => {
+    const agent = await world.open()
+    await world.authority.order({ tag: 'HOST', quantity: 5 })
+    agent.report('HOST', 5)
+    await agent.register(await world.token())
+    for (let day = 0; day < 29; day++) await pass(world, agent, DAY)
+    world.road.loseAnswers = true
+    await pass(world, agent, DAY)
+    world.road.loseAnswers = false
+    world.road.down = true
+    for (let day = 0; day < 95; day++) await pass(world, agent, DAY)
+    world.road.down = false
+    const other = await world.open('other')
+    other.report('HOST', 3)
+    await other.register(await world.token())
+    await agent.renewAuthorization()
+    const { state, authorization } = agent.status()
+    expect(state).toBe('out-of-compliance')
+    expect(Date.parse(authorization.deadlineAt ?? '') - world.clock.wall()).toBeGreaterThan(89 * DAY)
+  })
+
+  it('R-REG-5: a deregistration that was decided before a crash is told as it was', async () => {
+    const first = await world.open()
+    await first.register(await world.token())
+    let arrive: () => void = () => undefined
+    const asked = new Promise<void>((heard) => {
+      world.road.onAnswer = (type, body) =>
+        type === 'deregister'
+          ? new Promise((answer) => {
+              arrive = () => {
+                answer(body)
+              }
+              heard()
+            })
+          : body
+    })
+    await first.deregister({ wait: false })
+    void first.settled()
+    await asked
+    await first.close()
+    arrive()
+    world.road.onAnswer = (_, body) => body
+    const agent = await world.open()
+    await agent.settled()
+    expect(said(agent)).toContain('AGENT_DEREG_SUCCESS')
+    expect(said(agent)).not.toContain('AGENT_DEREG_FAILED')
+  })
+
+  it('R-ACC-4: a removal learnt by an acknowledgement ends the registration', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    world.road.onAnswer = async (type, body) => {
+      const [instance] = await world.authority.instances()
+      if (type === 'renew' && instance) await world.authority.removeInstance(instance.id)
+      return body
+    }
+    await agent.renewRegistration()
+    await agent.settled()
+    expect(agent.status()).toMatchObject({
+      state: 'evaluation',
+      registration: { failure: { code: 'INSTANCE_REMOVED' } },
+    })
+  })
+
+  it('whoever waits for a renewal hears that the registration ended before it', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    world.road.down = true
+    expect(await codeOf(agent.renewAuthorization())).toBe('CONNECTION_REFUSED')
+    world.road.down = false
+    const [instance] = await world.authority.instances()
+    await world.authority.removeInstance(instance?.id ?? '')
+    expect(await codeOf(agent.renewRegistration())).toBe('INSTANCE_REMOVED')
+    await expect(agent.renewRegistration()).rejects.toMatchObject({
+      code: 'NOT_REGISTERED',
+      message: expect.stringMatching(/removed at the authority/) as string,
+    })
+  })
+
+  it('a listener that throws stops nothing', async () => {
+    const agent = await world.open()
+    agent.on('state', () => {
+      throw new Error('a bug of the product')
+    })
+    await agent.register(await world.token())
+    expect(agent.status().state).toBe('authorized')
+  })
+})
+
+describe('a disk that is full', () => {
+  it('R-EVAL-1: gives no time away: what could not be written is charged later', async () => {
+    const agent = await world.open()
+    await pass(world, agent, DAY)
+    const before = agent.status().evaluation.remainingSeconds
+    const full = fillDisk()
+    for (let day = 0; day < 30; day++) {
+      world.clock.advance(DAY)
+      expect(() => {
+        agent.tick()
+      }).toThrow(/disk is full/)
+    }
+    full.mockRestore()
+    await pass(world, agent, MINUTE)
+    expect(before - agent.status().evaluation.remainingSeconds).toBe((30 * DAY + MINUTE) / SECOND)
+  })
+
+  it('does not end the process by a heartbeat', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval', 'clearTimeout', 'clearInterval'] })
+    try {
+      const errors: string[] = []
+      const quiet = () => undefined
+      const logger = { error: (text: string) => errors.push(text), warn: quiet, info: quiet, debug: quiet }
+      const agent = await world.open('box', { heartbeat: true, logger })
+      agent.report('HOST', 1)
+      world.road.down = true
+      await agent.register(await world.token(), { wait: false })
+      await agent.settled()
+      const full = fillDisk()
+      vi.advanceTimersByTime(2 * MINUTE)
+      expect(errors).toContain('a heartbeat could not be written')
+      full.mockRestore()
+    } finally {
+      vi.useRealTimers()
+    }
+  })
+
+  it('leaves no directory that cannot be used: one half made is made', async () => {
+    const box = join(world.directory, 'half')
+    mkdirSync(box, { mode: 0o700 })
+    writeFileSync(join(box, 'agent.db'), '', { mode: 0o600 })
+    expect(await codeOf(SmartAgent.open({ dataDir: box }))).toBe('DATA_DIR_MISSING')
+    const product = { pid: 'CWMS-K9', serial: '1', version: '4.0' }
+    await SmartAgent.init({ dataDir: box, product })
+    expect(await codeOf(SmartAgent.init({ dataDir: box, product }))).toBe('DATA_DIR_EXISTS')
+
+    const dataDir = join(world.directory, 'half-authority')
+    mkdirSync(dataDir, { mode: 0o700 })
+    writeFileSync(join(dataDir, 'authority.db'), '', { mode: 0o600 })
+    expect(await codeOf(Authority.open({ dataDir }))).toBe('DATA_DIR_MISSING')
+    const made = { dataDir, account: 'acme.example', acceptAgreement: true }
+    await Authority.init(made)
+    expect(await codeOf(Authority.init(made))).toBe('DATA_DIR_EXISTS')
+  })
+})
+
+describe('what the authority has ended', () => {
+  const registrations = () => world.road.sent.filter(({ type }) => type === 'register')
+
+  it('R-TOK-2: a registration captured on the way and played again changes nothing', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    await agent.reregister(await world.token(), { force: true })
+    const captured = registrations().at(-1)?.body ?? ''
+    await agent.reregister(await world.token(), { force: true })
+    const before = [
+      await world.authority.instances(),
+      (await world.authority.tokens()).map(({ uses }) => uses),
+    ]
+    await world.authority.handle('register', JSON.parse(captured))
+    expect([
+      await world.authority.instances(),
+      (await world.authority.tokens()).map(({ uses }) => uses),
+    ]).toEqual(before)
+    await agent.renewAuthorization()
+    expect(agent.status().state).toBe('authorized')
+  })
+
+  it('R-REG-5: nor does it bring back a box that has left', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    const captured = registrations().at(-1)?.body ?? ''
+    await agent.deregister()
+    await world.authority.handle('register', JSON.parse(captured))
+    expect(await world.authority.instances()).toEqual([])
+    await agent.register(await world.token())
+    expect(agent.status().state).toBe('authorized')
+  })
+
+  it('R-ACC-4: a removed instance is not told its last answer again', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    world.road.loseAnswers = true
+    expect(await codeOf(agent.renewAuthorization())).toBe('CONNECTION_RESET')
+    world.road.loseAnswers = false
+    const [instance] = await world.authority.instances()
+    await world.authority.removeInstance(instance?.id ?? '')
+    expect(await codeOf(agent.renewAuthorization())).toBe('INSTANCE_REMOVED')
+    expect(agent.status().state).toBe('evaluation')
+  })
+
+  it('R-TOK-2: a registration whose answer was lost, made with another token, is where that one puts it', async () => {
+    await world.authority.addVirtualAccount('Labs')
+    const agent = await world.open()
+    world.road.loseAnswers = true
+    expect(await codeOf(agent.register(await world.token()))).toBe('CONNECTION_RESET')
+    world.road.loseAnswers = false
+    await agent.register(await world.token({ virtualAccount: 'Labs', exportControlled: true }))
+    expect(agent.status().registration).toMatchObject({ virtualAccount: 'Labs', exportControlled: true })
+    expect(await world.authority.instances()).toHaveLength(1)
+  })
+
+  it('R-ACC-1: a virtual account that everything has left can be removed', async () => {
+    await world.authority.addVirtualAccount('Labs')
+    const agent = await world.open()
+    const token = await world.token({ virtualAccount: 'Labs' })
+    await agent.register(token)
+    expect(await codeOf(world.authority.removeVirtualAccount('Labs'))).toBe('VIRTUAL_ACCOUNT_IN_USE')
+    await agent.deregister()
+    await world.authority.revokeToken(token)
+    await world.authority.removeVirtualAccount('Labs')
+    expect((await world.authority.virtualAccounts()).map(({ name }) => name)).toEqual(['Default'])
+  })
+
+  it('a tag the authority does not know is said, and makes no pool', async () => {
+    const profile = { name: 'other', tags: [{ tag: 'STRANGE', name: 'Strange', description: '' }] }
+    const agent = await world.open('box', { profile })
+    agent.report('STRANGE', 2)
+    await agent.register(await world.token())
+    expect(agent.status()).toMatchObject({
+      state: 'out-of-compliance',
+      entitlements: [{ tag: 'STRANGE', status: 'invalid-tag' }],
+    })
+    expect(said(agent)).toContain('INVALID_TAG')
+    expect(await world.authority.licenses()).toEqual([])
+  })
+})
+
+it('R-EVAL-1: warns before the evaluation’s end also while the first authorization is tried again', async () => {
+  const agent = await world.open()
+  world.road.refuse = 'authorize'
+  expect(await codeOf(agent.register(await world.token()))).toBe('CONNECTION_REFUSED')
+  for (let day = 0; day < 91; day++) await pass(world, agent, DAY)
+  expect(said(agent).filter((notice) => notice.startsWith('EVAL_EXPIRED'))).toEqual([
+    ...Array.from({ length: 5 }, () => 'EVAL_EXPIRED_WARNING'),
+    'EVAL_EXPIRED',
+  ])
+})
+
+it('a token is off the box when its registration is given up', async () => {
+  const agent = await world.open()
+  world.road.down = true
+  expect(await codeOf(agent.register(await world.token()))).toBe('CONNECTION_REFUSED')
+  const secrets = () => readdirSync(join(world.directory, 'box', 'secrets'))
+  expect(secrets()).toHaveLength(2)
+  await agent.deregister()
+  expect(secrets()).toEqual([])
+})
