@@ -109,6 +109,8 @@ export type Event =
   | (At & { readonly type: 'TICK'; readonly used: number })
   | (At & { readonly type: 'REGISTER'; readonly force: boolean; readonly again: boolean })
   | (At & { readonly type: 'DEREGISTER' })
+  /** Another road to the authority: its kind and URL, for people. */
+  | (At & { readonly type: 'TRANSPORT_CHANGED'; readonly road: string })
   | (At & { readonly type: 'RENEW_REGISTRATION' })
   | (At & { readonly type: 'RENEW_AUTHORIZATION' })
   | (At & { readonly type: 'USAGE'; readonly tag: string; readonly count: number })
@@ -161,6 +163,7 @@ export type Notice =
   | 'EXPORT_CONTROLLED'
   | 'COMM_FAILED'
   | 'COMM_RESTORED'
+  | 'TRANSPORT_CHANGED'
 
 /** What a step of the chart asks the runtime to do, after it is on disk. */
 export type Command =

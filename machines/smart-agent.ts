@@ -149,7 +149,7 @@ const machine = setup({
         ? { registering: null, registrationFailure: { ...event.failure, at: event.at } }
         : {},
     ),
-    dropRegistering: assign({ registering: null }),
+    dropRegistering: assign({ registering: null, registrationFailure: null }),
     becomeRegistered: assign(({ context, event }) => {
       if (event.type !== 'register.accepted') return {}
       return {
@@ -280,7 +280,8 @@ const machine = setup({
     rememberFailure: assign(({ event }) =>
       'failure' in event ? { lastFailure: { ...event.failure, at: event.at } } : {},
     ),
-    /** The authority has just answered: what waits for another attempt need not wait any longer. */
+    forgetFailure: assign({ lastFailure: null }),
+    /** The authority can be reached, or may be: what waits for another attempt need not wait any longer. */
     retryNow: assign(({ context, event }) => {
       if (!('at' in event)) return {}
       const { registering, renewal, authorization } = context
@@ -336,6 +337,14 @@ const sayInvalidTags = {
       event.type === 'authorize.accepted'
         ? event.entitlements.filter(({ status }) => status === 'invalid-tag').map(({ tag }) => tag)
         : [],
+  }),
+}
+
+const sayRoad = {
+  type: 'notice' as const,
+  params: ({ event }: { event: Event }) => ({
+    notice: 'TRANSPORT_CHANGED' as const,
+    detail: event.type === 'TRANSPORT_CHANGED' ? event.road : '',
   }),
 }
 
@@ -433,7 +442,7 @@ const contact = (word: 'authorized' | 'out-of-compliance' | 'auth-expired') => {
         },
       },
       asking: {
-        description: 'an authorization request is on its way',
+        description: 'an authorization request is due, or on its way',
         on: {
           TICK: [...expiry, ...expired('asking')],
         },
@@ -487,10 +496,10 @@ function wentDown() {
 function stillDown() {
   return onEach('unreachable', { actions: 'rememberFailure' as const })
 }
-function cameUp() {
+function cameUp(...actions: ReturnType<typeof say>[]) {
   const up = {
     target: 'up',
-    actions: [say('COMM_RESTORED'), 'retryNow' as const],
+    actions: [...actions, 'retryNow' as const],
     description: 'answered, with yes or no',
   }
   return { ...onEach('accepted', up), ...onEach('refused', up) }
@@ -513,7 +522,7 @@ export const smartAgent = machine.createMachine({
       states: {
         unregistered: {
           id: 'not-registered',
-          description: 'the authority knows nothing of this box',
+          description: 'this box holds no registration',
           initial: 'idle',
           on: { REGISTER: { target: 'registering', actions: ['beginRegistering', askToRegister] } },
           states: {
@@ -548,7 +557,7 @@ export const smartAgent = machine.createMachine({
             },
           },
           states: {
-            asking: { description: 'a registration request is on its way' },
+            asking: { description: 'a registration request is due, or on its way' },
             retrying: {
               description: 'the next attempt to register is set',
               on: {
@@ -684,7 +693,7 @@ export const smartAgent = machine.createMachine({
               },
               states: {
                 asking: {
-                  description: 'a registration request is on its way',
+                  description: 'a registration request is due, or on its way',
                   on: {
                     ...oldRegistrationEnds('asking'),
                     REGISTER: { description: 'one registration at a time' },
@@ -727,12 +736,12 @@ export const smartAgent = machine.createMachine({
             },
             'deregister.refused': {
               target: 'unregistered.idle',
-              actions: ['endRegistration', forget('identity'), because('AGENT_DEREG_FAILED')],
+              actions: ['keepFailure', 'endRegistration', forget('identity'), because('AGENT_DEREG_FAILED')],
               description: 'ended here; the authority may still list the instance',
             },
             'deregister.unreachable': {
               target: 'unregistered.idle',
-              actions: ['endRegistration', forget('identity'), because('AGENT_DEREG_FAILED')],
+              actions: ['keepFailure', 'endRegistration', forget('identity'), because('AGENT_DEREG_FAILED')],
               description: 'ended here; the instance must be removed at the authority by hand',
             },
             TICK: {
@@ -814,7 +823,7 @@ export const smartAgent = machine.createMachine({
             ],
           },
           states: {
-            asking: { description: 'the first authorization request is on its way' },
+            asking: { description: 'the first authorization request is due, or on its way' },
             retrying: {
               description: 'the authority was not reached; the next attempt is set',
               on: {
@@ -907,19 +916,22 @@ export const smartAgent = machine.createMachine({
 
     link: {
       initial: 'unknown',
+      on: {
+        TRANSPORT_CHANGED: {
+          target: '.unknown',
+          actions: ['forgetFailure', 'retryNow', sayRoad],
+          description: 'another road, of which nothing is known yet: what waits tries it now',
+        },
+      },
       states: {
         unknown: {
-          description: 'nothing was asked yet: the first request registers',
-          on: {
-            'register.accepted': { target: 'up', description: 'answered' },
-            'register.refused': { target: 'up', description: 'answered, with no' },
-            'register.unreachable': wentDown()['register.unreachable'],
-          },
+          description: 'nothing was asked yet on this road',
+          on: { ...wentDown(), ...cameUp() },
         },
         up: { description: 'the last exchange was answered', on: wentDown() },
         down: {
           description: 'the last exchange was not answered',
-          on: { ...stillDown(), ...cameUp() },
+          on: { ...stillDown(), ...cameUp(say('COMM_RESTORED')) },
         },
       },
     },

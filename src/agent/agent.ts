@@ -407,7 +407,8 @@ export class SmartAgent {
   /**
    * What of a tag is in use now. Reported within 60 seconds, changes gathered (R-AUTH-1).
    *
-   * @throws LicensingError UNKNOWN_TAG, INVALID_ARGUMENT: nothing is changed
+   * @throws LicensingError UNKNOWN_TAG, INVALID_ARGUMENT, or EVALUATION_EXPIRED where more is taken into use and only
+   * licence management is left (R-EVAL-4): nothing is changed
    */
   report(tag: string, count: number): void {
     if (!this.#profile.tags.some((known) => known.tag === tag)) {
@@ -424,6 +425,10 @@ export class SmartAgent {
         `The count of ${tag} cannot be used: ${parsed.error.issues[0]?.message ?? ''}.`,
       )
     }
+    const inUse = this.#stepper.position.context.usage.counts[tag] ?? 0
+    const { functionalityReason } = functionality(this.#stepper.position)
+    if (functionalityReason !== null && parsed.data > inUse)
+      throw new LicensingError('EVALUATION_EXPIRED', `No more of ${tag} can be used: ${functionalityReason}`)
     this.#stepper.step((at) => ({ type: 'USAGE', at, tag, count: parsed.data }))
     this.#wake()
   }
@@ -444,21 +449,26 @@ export class SmartAgent {
    */
   setTransport(settings: TransportSettings): TransportSettings {
     const checked = parseSettings(settings)
-    this.#store.commit(() => {
-      this.#store.write('transport', checked)
-    })
+    const road = `${checked.kind} ${checked.url}`
+    this.#stepper.step(
+      (at) => ({ type: 'TRANSPORT_CHANGED', at, road }),
+      (store) => {
+        store.write('transport', checked)
+      },
+    )
     this.#transport?.close()
     this.#transport = null
-    this.#stepper.remark('TRANSPORT_CHANGED', `${checked.kind} ${checked.url}`)
+    this.#wake()
     return checked
   }
 
   /** Installs the root certificate of the authority (PEM). Throws TRUST_ANCHOR_INVALID. */
   async installTrust(pem: string): Promise<void> {
-    await checkAnchor(pem)
+    const thumbprint = await checkAnchor(pem)
     this.#store.commit(() => {
       this.#store.write('trust', pem)
     })
+    this.#stepper.remark('TRUST_CHANGED', thumbprint)
     this.#transport?.close()
     this.#transport = null
   }
@@ -562,10 +572,12 @@ function parseSettings(settings: TransportSettings): TransportSettings {
   return { kind: settings.kind, url: parseAuthorityUrl(settings.url) }
 }
 
-async function checkAnchor(pem: string): Promise<void> {
-  const { ChainError, readRoots } = await import('../trust/chain.ts')
+/** @returns the thumbprint of the first root in it */
+async function checkAnchor(pem: string): Promise<string> {
+  const { ChainError, readRoots, thumbprint } = await import('../trust/chain.ts')
   try {
-    readRoots(pem)
+    const [root] = readRoots(pem)
+    return root ? thumbprint(root) : ''
   } catch (thrown) {
     if (thrown instanceof ChainError)
       throw new LicensingError('TRUST_ANCHOR_INVALID', `The trust anchor cannot be used: ${thrown.message}.`)

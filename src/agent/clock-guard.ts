@@ -72,7 +72,7 @@ export class ClockGuard {
     if (wall < expected - TOLERANCE) {
       // Set back onto the authority's time it was corrected, which is no offence.
       this.#distrust =
-        this.#contacted && close ? null : `the clock of this box was set back by ${duration(expected - wall)}`
+        this.#contacted && close ? null : `the clock of this box was set back by ${about(expected - wall)}`
     } else if (this.#contacted ? close : wall >= now - TOLERANCE) this.#distrust = null
   }
 
@@ -112,9 +112,13 @@ export class ClockGuard {
 
   /** Whether the box's own clock is believed, and why not. */
   trust(): { trusted: boolean; reason: string | null } {
+    this.now()
     return { trusted: this.#distrust === null, reason: this.#distrust }
   }
 }
+
+/** A duration to the minute. */
+const about = (milliseconds: number): string => duration(Math.round(milliseconds / MINUTE) * MINUTE)
 
 /** One beat: what each opening of the agent uses of the evaluation at least. */
 export const BEAT_SECONDS = 60

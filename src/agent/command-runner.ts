@@ -333,32 +333,41 @@ export class CommandRunner {
   }
 }
 
-const failureOf = ({ code, message, remedy }: Failure): Failure => ({ code, message, remedy })
-
-function refused(kind: RequestKind, decision: Failure): Omit<Outcome, 'along'> {
-  const failure = failureOf(decision)
+/** A failed deregistration has ended the registration all the same: that is what a person must know of it. */
+function toldOf(kind: RequestKind, { code, message, remedy }: Failure): Failure {
+  if (kind !== 'deregister') return { code, message, remedy }
   return {
-    event: (at) => ({ type: `${kind}.refused`, at, failure, ended: ENDING.includes(decision.code) }),
-    failure: refusalError(decision),
+    code,
+    message: `The box is deregistered here, but not at its authority: ${message}`,
+    remedy: 'Remove the product instance at the authority by hand, so that its licences go back to the pool.',
   }
 }
 
-/** A refusal in the words of the authority, under its code. */
-function refusalError({ code, message, remedy }: Failure): LicensingError {
+function refused(kind: RequestKind, decision: Failure): Omit<Outcome, 'along'> {
+  const failure = toldOf(kind, decision)
+  return {
+    event: (at) => ({ type: `${kind}.refused`, at, failure, ended: ENDING.includes(decision.code) }),
+    failure: errorOf(failure),
+  }
+}
+
+/** A failure as an error, under its code and in its words. */
+function errorOf({ code, message, remedy }: Failure): LicensingError {
   return new LicensingError(code as LicensingError['code'], message, { remedy })
 }
 
-function unreachable(kind: RequestKind, failure: LicensingError): Outcome {
+function unreachable(kind: RequestKind, thrown: LicensingError): Outcome {
+  const failure = toldOf(kind, thrown)
   const jitter = randomBytes(4).readUInt32BE() / 2 ** 32
   return {
     event: (at) => ({
       type: `${kind}.unreachable`,
       at,
-      failure: failureOf(failure),
+      failure,
       jitter,
-      retryAfter: failure.retryAfterMs ?? null,
+      retryAfter: thrown.retryAfterMs ?? null,
     }),
     along: () => undefined,
-    failure,
+    failure: errorOf(failure),
   }
 }

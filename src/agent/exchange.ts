@@ -9,6 +9,7 @@ import {
 import { hostname } from 'node:os'
 import { LicensingError } from '../domain/errors.ts'
 import type { Instant } from '../domain/instant.ts'
+import { VERSION } from '../domain/version.ts'
 import { answerHash } from '../protocol/digest.ts'
 import {
   type Answer,
@@ -23,8 +24,6 @@ import { ChainError, type Checked, checkChain, thumbprint } from '../trust/chain
 import { peek, seal, sealedBy, sealedCertificates } from '../trust/seal.ts'
 import type { Transport } from '../transports/transport.ts'
 import type { Identity, Outstanding, Product, Registering } from './facts.ts'
-
-export const AGENT_VERSION = '0.1.0'
 
 const newNonce = (): string => randomBytes(24).toString('base64url')
 const sha256 = (bytes: string | Buffer): string => createHash('sha256').update(bytes).digest('base64url')
@@ -66,7 +65,7 @@ export async function sendRegistration(
       certificateRequest: registering.certificateRequest,
       udi: claim.udi,
       hostname: hostname().slice(0, 253),
-      agentVersion: AGENT_VERSION,
+      agentVersion: VERSION,
       force: registering.force,
       token: { id: token.id, account: token.account, mac: tokenMac(token.secret, claim) },
       previous: await proveOldKey(registering, secrets.oldKey, box.identity),

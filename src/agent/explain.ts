@@ -1,5 +1,16 @@
-import { axisPath, type Instant, type Position, resolve } from '../../machines/index.ts'
+import {
+  can,
+  type Context,
+  type Event,
+  type Failure,
+  type Instant,
+  type Position,
+  resolve,
+  step,
+  stateWord,
+} from '../../machines/index.ts'
 import { duration, iso } from '../domain/instant.ts'
+import { eventWords } from './notices.ts'
 import type { Status } from './status.ts'
 import type { HistoryRow } from './store.ts'
 
@@ -9,12 +20,20 @@ export interface Explanation {
   /** What the chart says of the states that are active, outermost first. */
   readonly meaning: readonly string[]
   /** The transition that led here; null when the history does not reach back so far. */
-  readonly because: { at: string; event: string; from: string; fact: string | null } | null
+  readonly because: {
+    at: string
+    event: string
+    inWords: string
+    from: string
+    fact: string | null
+  } | null
+  /** What is not as it should be, and what to do about it. */
+  readonly trouble: readonly (Failure & { at: string | null })[]
   readonly may: { functionality: Status['functionality']; reason: string | null }
   /** What will happen by itself, soonest first. */
   readonly next: readonly { at: string; inWords: string; what: string }[]
-  /** What would change the state, from the transitions the chart has here. */
-  readonly wouldChange: readonly { event: string; effect: string }[]
+  /** What would change the state word, and to which: tried on the chart itself. */
+  readonly wouldChange: readonly { event: string; state: Status['state']; effect: string }[]
 }
 
 export function explain(
@@ -26,52 +45,72 @@ export function explain(
     state: status.state,
     meaning: activeDescriptions(position),
     because: facts.change && becauseOf(facts.change),
+    trouble: troubleOf(status),
     may: { functionality: status.functionality, reason: status.functionalityReason },
     next: upcoming(position, now),
-    wouldChange: wouldChange(position),
+    wouldChange: wouldChange(position, now),
   }
 }
 
+/** The gravest of what was said when the state was entered: an expiry rather than what follows from it. */
 function becauseOf(row: HistoryRow): NonNullable<Explanation['because']> {
   const before = JSON.parse(row.before) as { state: string }
-  const notices = JSON.parse(row.notices) as { message: string }[]
-  const last = notices.at(-1)
-  return { at: iso(row.at), event: row.event, from: before.state, fact: last?.message ?? null }
+  const notices = JSON.parse(row.notices) as { message: string; severity: number }[]
+  const [gravest] = notices.toSorted((a, b) => a.severity - b.severity)
+  return {
+    at: iso(row.at),
+    event: row.event,
+    inWords: eventWords(row.event),
+    from: before.state,
+    fact: gravest?.message ?? null,
+  }
+}
+
+function troubleOf({ registration, authorization, transport, clock }: Status): Explanation['trouble'] {
+  const failures = [
+    registration.failure,
+    authorization.lastAttempt?.reason && {
+      ...authorization.lastAttempt.reason,
+      at: authorization.lastAttempt.at,
+    },
+    registration.lastRenewal?.reason && {
+      ...registration.lastRenewal.reason,
+      at: registration.lastRenewal.at,
+    },
+    transport.lastFailure,
+    clock.reason !== null && {
+      code: 'CLOCK_NOT_TRUSTED',
+      message: `The clock is not trusted: ${clock.reason}.`,
+      remedy: 'Set the clock of the box.',
+      at: null,
+    },
+  ].filter((one) => one !== null && one !== undefined && one !== false)
+  // One failure may be the reason of several things.
+  return [...new Map(failures.map((one) => [`${one.code} ${one.message}`, one])).values()]
 }
 
 interface Node {
   readonly path: readonly string[]
-  readonly key: string
   readonly description: string | undefined
-  readonly ownEvents: readonly string[]
-  readonly transitions: Map<
-    string,
-    readonly {
-      target?: readonly { path: readonly string[]; description: string | undefined }[] | undefined
-      description?: string | undefined
-    }[]
-  >
 }
 
-/** The active states of the registration and license axes, outermost first. */
-function activeNodes(position: Position): Node[] {
-  const snapshot = resolve(position) as unknown as { _nodes: Node[] }
-  return snapshot._nodes
-    .filter(({ path }) => path.length > 1)
-    .sort((a, b) => a.path.length - b.path.length || axisOrder(a) - axisOrder(b))
+/** The active states of the license and registration axes, outermost first. */
+function activeDescriptions(position: Position): string[] {
+  const { _nodes: nodes } = resolve(position) as unknown as { _nodes: Node[] }
+  const axes = ['license', 'registration']
+  const axisOf = ({ path }: Node) => axes.indexOf(path[0] ?? '')
+  return nodes
+    .filter((node) => node.path.length > 1 && axisOf(node) !== -1)
+    .sort((a, b) => axisOf(a) - axisOf(b) || a.path.length - b.path.length)
+    .flatMap(({ path, description }) =>
+      description === undefined ? [] : [`${path.slice(1).join('.')}: ${description}`],
+    )
 }
-
-const axisOrder = ({ path }: Node): number => ['license', 'registration', 'link'].indexOf(path[0] ?? '')
-
-const activeDescriptions = (position: Position): string[] =>
-  activeNodes(position)
-    .filter(({ path, description }) => path[0] !== 'link' && description !== undefined)
-    .map(({ path, description }) => `${path.slice(1).join('.')}: ${description ?? ''}`)
 
 /** The deadlines that are set, with what each of them does. */
-function upcoming({ context, value }: Position, now: Instant): Explanation['next'] {
-  const { registration, renewal, authorization, usage, registering, evaluation } = context
-  const contactAllowed = axisPath(value.license) !== 'reserved'
+function upcoming(position: Position, now: Instant): Explanation['next'] {
+  const { registration, renewal, authorization, usage, registering, evaluation } = position.context
+  const state = stateWord(position.value)
   const list: [Instant | null | undefined, string][] = [
     [registering?.nextAttemptAt, 'the registration is tried again'],
     [
@@ -83,7 +122,10 @@ function upcoming({ context, value }: Position, now: Instant): Explanation['next
       renewal.nextAt,
       renewal.failures > 0 ? 'the renewal of the registration is tried again' : 'the registration is renewed',
     ],
-    [authorization.deadlineAt, 'the authorization expires, unless the authority is reached before'],
+    [
+      state === 'auth-expired' ? null : authorization.deadlineAt,
+      'the authorization expires, unless the authority is reached before',
+    ],
     [registration?.expiresAt, 'the registration expires, unless it is renewed before'],
     [
       evaluation.running ? now + evaluation.remainingSeconds * 1000 : null,
@@ -91,41 +133,92 @@ function upcoming({ context, value }: Position, now: Instant): Explanation['next
     ],
   ]
   return list
-    .filter((entry): entry is [Instant, string] => typeof entry[0] === 'number' && contactAllowed)
+    .filter((entry): entry is [Instant, string] => typeof entry[0] === 'number')
     .sort(([a], [b]) => a - b)
     .map(([at, what]) => ({ at: iso(at), inWords: at <= now ? 'now' : `in ${duration(at - now)}`, what }))
 }
 
-const EVENT_WORDS: Record<string, string> = {
-  REGISTER: 'registering with a token',
-  DEREGISTER: 'deregistering',
-  RENEW_AUTHORIZATION: 'renewing the authorization now',
-  RENEW_REGISTRATION: 'renewing the registration now',
-  TICK: 'the passing of time',
+/** A history that may follow, as a person would name its cause. */
+interface Supposed {
+  readonly event: string
+  readonly events: readonly Event[]
 }
 
-/** Every transition that leads out of the active states of the license axis, and what begins one. */
-function wouldChange(position: Position): Explanation['wouldChange'] {
-  const seen = new Map<string, { event: string; effect: string }>()
-  for (const node of activeNodes(position)) {
-    if (node.path[0] === 'link') continue
-    for (const [event, transitions] of node.transitions) {
-      for (const { target, description } of transitions) {
-        const to = target?.[0]
-        if (!to) continue
-        const name = to.path.slice(1).join('.')
-        if (name === node.path.slice(1).join('.')) continue
-        const effect = `${name}${description ? ` (${description})` : to.description ? ` (${to.description})` : ''}`
-        seen.set(`${event} ${name}`, { event: EVENT_WORDS[event] ?? answerWords(event), effect })
-      }
+/**
+ * Which of the things that may happen would change the state word: each is tried on the chart, from here.
+ * What the chart would not take here, or what would change nothing, is not mentioned.
+ */
+function wouldChange(position: Position, now: Instant): Explanation['wouldChange'] {
+  const here = stateWord(position.value)
+  return supposed(position.context, now).flatMap(({ event, events }) => {
+    let place = position
+    for (const one of events) {
+      if (!can(place, one)) return []
+      place = step(place, one).position
     }
-  }
-  return [...seen.values()]
+    const state = stateWord(place.value)
+    const meaning = activeDescriptions(place)[0]?.replace(/^[^:]*: /, '')
+    return state === here ? [] : [{ event, state, effect: meaning ?? '' }]
+  })
 }
 
-/** `authorize.accepted` as a person says it. */
-function answerWords(event: string): string {
-  const [kind, ending] = event.split('.')
-  const end = ending === 'accepted' ? 'accepted' : ending === 'refused' ? 'refused' : 'not answered'
-  return `the request to ${kind ?? event} being ${end}`
+function supposed({ registration, authorization, evaluation, usage }: Context, at: Instant): Supposed[] {
+  const place = { smartAccount: '', virtualAccount: '' }
+  const found = (compliant: boolean): Event => ({
+    type: 'authorize.accepted',
+    at,
+    counts: usage.counts,
+    compliant,
+    entitlements: [],
+    deadlineAt: at + 1,
+    nextContactAt: null,
+    ...place,
+  })
+  const nobody: Failure = { code: '', message: '', remedy: '' }
+  const later = (instant: Instant, used: number): Event => ({ type: 'TICK', at: Math.max(instant, at), used })
+  return [
+    {
+      event: 'registering with a token',
+      events: [
+        { type: 'REGISTER', at, force: false, again: false },
+        {
+          type: 'register.accepted',
+          at,
+          registration: {
+            instanceId: '',
+            exportControlled: false,
+            registeredAt: at,
+            expiresAt: at + 1,
+            ...place,
+          },
+        },
+        found(true),
+      ],
+    },
+    {
+      event: 'enough licences, found at the next contact: more are bought, or less is in use',
+      events: [found(true)],
+    },
+    { event: 'too few licences, found at the next contact', events: [found(false)] },
+    {
+      event: 'removing or replacing the product instance at the authority',
+      events: [{ type: 'authorize.refused', at, failure: nobody, ended: true }],
+    },
+    {
+      event: 'deregistering',
+      events: [
+        { type: 'DEREGISTER', at },
+        { type: 'deregister.accepted', at },
+      ],
+    },
+    ...(authorization.deadlineAt === null
+      ? []
+      : [{ event: 'no contact until the deadline', events: [later(authorization.deadlineAt, 0)] }]),
+    ...(registration === null
+      ? []
+      : [{ event: 'no renewal until the registration ends', events: [later(registration.expiresAt, 0)] }]),
+    ...(evaluation.running
+      ? [{ event: 'using up the evaluation', events: [later(at, evaluation.remainingSeconds)] }]
+      : []),
+  ]
 }

@@ -3,7 +3,8 @@ import { systemClock } from '../domain/system-clock.ts'
 import { MINUTE, SECOND } from '../domain/instant.ts'
 
 /** No beat for so long, by the monotonic clock, and the watchdog beats and mends the schedule. */
-const SILENCE = 3 * MINUTE
+const SILENCE = 75 * SECOND
+const WATCH = 20 * SECOND
 
 /**
  * The heartbeat: one beat a minute by node-cron, in UTC, and an alarm for what is due sooner. The
@@ -27,7 +28,7 @@ export class Heartbeat {
     this.#task = this.#schedule()
     this.#watchdog = setInterval(() => {
       this.#watch()
-    }, MINUTE)
+    }, WATCH)
   }
 
   #schedule(): ScheduledTask {

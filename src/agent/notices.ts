@@ -4,7 +4,7 @@ import type { Notice } from '../../machines/index.ts'
 export type Severity = 3 | 4 | 5 | 6
 
 /** What the agent itself notices, beside the chart. */
-export type AgentNotice = Notice | 'AGENT_READY' | 'SYSTEM_CLOCK_CHANGED' | 'TRANSPORT_CHANGED'
+export type AgentNotice = Notice | 'AGENT_READY' | 'SYSTEM_CLOCK_CHANGED' | 'TRUST_CHANGED'
 
 /** The event catalogue: what each notice says in the log and in the history, and how loud. */
 export const noticeTable: Record<AgentNotice, { severity: Severity; text: string }> = {
@@ -17,7 +17,7 @@ export const noticeTable: Record<AgentNotice, { severity: Severity; text: string
   AGENT_DEREG_SUCCESS: { severity: 6, text: 'Deregistration succeeded' },
   AGENT_DEREG_FAILED: {
     severity: 3,
-    text: 'Deregistered here only; remove the product instance at the authority by hand',
+    text: 'Deregistered here only',
   },
   REGISTRATION_ENDED: { severity: 3, text: 'The authority ended the registration' },
   ID_CERT_RENEW_SUCCESS: { severity: 6, text: 'Renewal of the ID certificate succeeded' },
@@ -36,7 +36,39 @@ export const noticeTable: Record<AgentNotice, { severity: Severity; text: string
   COMM_FAILED: { severity: 3, text: 'Communications failure with the licensing authority' },
   COMM_RESTORED: { severity: 5, text: 'Communications with the licensing authority restored' },
   SYSTEM_CLOCK_CHANGED: { severity: 5, text: 'The clock of the box was changed' },
+  TRUST_CHANGED: { severity: 5, text: 'Another root certificate is trusted from now on' },
   TRANSPORT_CHANGED: { severity: 6, text: 'The transport settings were changed' },
+}
+
+const EVENT_WORDS: Record<string, string> = {
+  TICK: 'time passed',
+  REGISTER: 'a registration was asked for',
+  DEREGISTER: 'a deregistration was asked for',
+  RENEW_AUTHORIZATION: 'a renewal of the authorization was asked for',
+  RENEW_REGISTRATION: 'a renewal of the registration was asked for',
+  USAGE: 'the usage changed',
+}
+const REQUEST_WORDS: Record<string, string> = {
+  register: 'the registration',
+  authorize: 'the authorization',
+  renew: 'the renewal of the registration',
+  acknowledge: 'the acknowledgement of the new certificate',
+  deregister: 'the deregistration',
+}
+const ENDING_WORDS: Record<string, string> = {
+  accepted: 'was answered',
+  refused: 'was refused',
+  unreachable: 'got no answer',
+}
+
+/** An event of the chart, or a notice, as a person says it. */
+export function eventWords(event: string): string {
+  const [request = '', ending = ''] = event.split('.')
+  const [what, how] = [REQUEST_WORDS[request], ENDING_WORDS[ending]]
+  if (what !== undefined && how !== undefined) return `${what} ${how}`
+  return (
+    EVENT_WORDS[event] ?? (Object.hasOwn(noticeTable, event) ? noticeTable[event as AgentNotice].text : event)
+  )
 }
 
 /** One notice as it is told to listeners, log and history. */

@@ -50,7 +50,13 @@ export interface Status {
     deadlineAt: string | null
   }
   evaluation: { running: boolean; expired: boolean; remainingSeconds: number }
-  entitlements: { tag: string; name: string | null; count: number; status: EntitlementStatus }[]
+  entitlements: {
+    tag: string
+    name: string | null
+    description: string | null
+    count: number
+    status: EntitlementStatus
+  }[]
   reservation: {
     status: 'none'
     requestCode: null
@@ -110,6 +116,9 @@ export function functionality(position: Position): Pick<Status, 'functionality' 
   }
 }
 
+const earliest = (a: Instant | null, b: Instant | null): Instant | null =>
+  a === null || b === null ? (a ?? b) : Math.min(a, b)
+
 const dated = <T extends { at: Instant }>(value: T | null) => value && { ...value, at: iso(value.at) }
 
 /** Puts the Status document together from the facts: nothing in it is stored apart. */
@@ -155,7 +164,8 @@ export function describeStatus(
       status: AUTHORIZATION[state],
       since: iso(authorization.since),
       lastAttempt: dated(authorization.last),
-      nextAttemptAt: iso(authorization.nextAttemptAt),
+      // What is reported soon is the next attempt too.
+      nextAttemptAt: iso(earliest(authorization.nextAttemptAt, context.usage.reportAt)),
       deadlineAt: iso(authorization.deadlineAt),
     },
     evaluation: {
@@ -204,6 +214,7 @@ function describeEntitlements({ context, value }: Position, profile: ProductProf
     .map((tag) => ({
       tag,
       name: answered.get(tag)?.name ?? null,
+      description: answered.get(tag)?.description ?? null,
       count: counts[tag] ?? 0,
       status: statusOf(tag, counts[tag] ?? 0),
     }))

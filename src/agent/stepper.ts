@@ -186,8 +186,8 @@ const noticeDetail = (
 ): string | undefined =>
   params.notice === 'EXPORT_CONTROLLED'
     ? after.context.registration?.exportControlled
-      ? 'is allowed'
-      : 'is not allowed'
+      ? 'allowed'
+      : 'not allowed'
     : params.detail
 
 /** Where the chart stands, as the history keeps it. */

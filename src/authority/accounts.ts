@@ -244,7 +244,7 @@ export async function order(
   virtualAccount: VirtualAccount,
   wanted: { tag: string; quantity: number; termDays: number | null },
   at: Instant,
-): Promise<{ id: string; tag: string; quantity: number; endsAt: string | null }> {
+): Promise<{ id: string; virtualAccount: string; tag: string; quantity: number; endsAt: string | null }> {
   const { tag, quantity, termDays } = checked(orderSchema, wanted, 'order')
   if (!conferencing.tags.some((one) => one.tag === tag)) {
     throw new LicensingError(
@@ -274,7 +274,7 @@ export async function order(
     message: `${quantity} of ${tag}${endsAt === null ? '' : `, until ${iso(endsAt)}`}.`,
   })
   await assessPool(tx, virtualAccount.id, tag, at)
-  return { id, tag, quantity, endsAt: iso(endsAt) }
+  return { id, virtualAccount: virtualAccount.name, tag, quantity, endsAt: iso(endsAt) }
 }
 
 /** A pool as people and programs see it. */

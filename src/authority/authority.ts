@@ -184,6 +184,13 @@ export class Authority {
       return { decided, time, signer }
     })
     this.#told = { time, monotonic: this.#clock.monotonic() }
+    const { decision } = decided
+    this.#logger.info('exchange', {
+      type,
+      outcome: decision.outcome,
+      ...(decision.outcome === 'refused' && { code: decision.code }),
+      audience: decided.audience,
+    })
     return seal(this.#answer(decided, time), {
       type: 'sla-answer+jws',
       privateKey: signer.privateKey,

@@ -33,7 +33,7 @@ export function tokenRefusal(token: TokenFacts, at: Instant): { code: ErrorCode;
   if (token.uses >= token.maxUses) {
     return {
       code: 'TOKEN_EXHAUSTED',
-      message: `The token has been used ${token.uses} times, as often as it may be.`,
+      message: `The token has been used ${token.uses === 1 ? 'once' : `${token.uses} times`}, as often as it may be.`,
     }
   }
   return null

@@ -64,10 +64,16 @@ export function explainText(why: Explanation): string {
       'Because',
       why.because
         ? [
-            `${why.because.at}: ${why.because.event} came while it was in ${why.because.from}`,
+            `${why.because.at}: ${why.because.inWords}, while it was in ${why.because.from}`,
             ...(why.because.fact ? [why.because.fact] : []),
           ]
         : ['it was installed, and nothing has changed it since'],
+    ),
+    ...section(
+      'Not as it should be',
+      why.trouble.map(
+        ({ at, code, message, remedy }) => `${at === null ? '' : `${at}: `}${message} ${remedy} (${code})`,
+      ),
     ),
     ...section('It may', [
       why.may.functionality === 'full'
@@ -80,7 +86,7 @@ export function explainText(why: Explanation): string {
     ),
     ...section(
       'What would change it',
-      why.wouldChange.map(({ event, effect }) => `${event} → ${effect}`),
+      why.wouldChange.map(({ event, state, effect }) => `${event} → ${state} (${effect})`),
     ),
   ].join('\n')}\n`
 }
@@ -91,8 +97,25 @@ export function historyLine(row: HistoryRow): string {
   const after = JSON.parse(row.after) as { state: string; registration: string }
   const notices = JSON.parse(row.notices) as { notice: string; message: string }[]
   const move = before.state === after.state ? after.state : `${before.state} → ${after.state}`
-  const said = notices.map(({ notice, message }) => `${notice}: ${message}`).join('; ')
-  return `${new Date(row.at).toISOString()}  ${row.event.padEnd(22)} ${move}${said ? `  ${said}` : ''}`
+  const said = notices.map(({ notice, message }) => `${notice}: ${message}`)
+  const { tag, count } = JSON.parse(row.detail) as { tag?: string; count?: number }
+  const what = row.event === 'USAGE' ? [`${tag ?? ''} ${count ?? ''}`] : []
+  const rest = [...what, ...said].join('; ')
+  return `${new Date(row.at).toISOString()}  ${row.event.padEnd(22)} ${move}${rest ? `  ${rest}` : ''}`
+}
+
+/** Instants as the JSON of this project writes them: whatever is named `at` or `…At`. */
+function withDates(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map(withDates)
+  return Object.fromEntries(
+    Object.entries(value).map(([name, inner]) => [
+      name,
+      typeof inner === 'number' && /(?:^at|At)$/.test(name)
+        ? new Date(inner).toISOString()
+        : withDates(inner),
+    ]),
+  )
 }
 
 /** A row of the history as JSON readers want it. */
@@ -101,7 +124,7 @@ export function historyDocument(row: HistoryRow): object {
     id: row.id,
     at: new Date(row.at).toISOString(),
     event: row.event,
-    detail: JSON.parse(row.detail) as unknown,
+    detail: withDates(JSON.parse(row.detail)),
     before: JSON.parse(row.before) as unknown,
     after: JSON.parse(row.after) as unknown,
     notices: JSON.parse(row.notices) as unknown,

@@ -37,6 +37,17 @@ async function runHere(dataDir: string, verb: VerbName, params: unknown): Promis
     const { reads, call } = verbs[verb]
     if (!reads) await within(DUE_PATIENCE, agent.settled())
     const result = await call(agent, params)
+    // Without a daemon nobody else makes the attempt: it is made before leaving, whatever becomes of it.
+    if (
+      !reads &&
+      typeof params === 'object' &&
+      params !== null &&
+      'wait' in params &&
+      params.wait === false
+    ) {
+      await within(DUE_PATIENCE, agent.settled())
+      return agent.status()
+    }
     // Nobody stays to report the change within its minute, so it is reported before leaving.
     if (verb === 'usage-set') {
       await within(DUE_PATIENCE, agent.reportNow())

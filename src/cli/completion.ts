@@ -1,15 +1,34 @@
-import type { Command } from 'commander'
+import type { Command, Option } from 'commander'
 
-/** A completion script for bash, from the commands as they are: words of the command so far, and its options. */
+const takesValue = (option: Option): boolean => option.required || option.optional
+
+/** The word and its choices, as a line of a shell `case`. */
+const choicesOf = (words: readonly string[], choices: readonly string[] | undefined): string[] =>
+  choices === undefined
+    ? []
+    : [`    ${words.map((word) => `'${word}'`).join('|')}) words='${choices.join(' ')}' ;;`]
+
+/** A completion script for bash, from the commands as they are: their words, their options, and what those take. */
 export function bashCompletion(program: Command): string {
-  const rows: string[] = []
+  const words: string[] = []
+  const values: string[] = []
+  const withValue = new Set<string>()
   const walk = (command: Command, path: string) => {
-    const words = [
+    const choices = [
       ...command.commands.map((one) => one.name()),
+      ...command.registeredArguments.flatMap(({ argChoices }) => argChoices ?? []),
       ...command.options.flatMap(({ long }) => (long ? [long] : [])),
+      ...(path === ''
+        ? []
+        : program.options.flatMap(({ long }) => (long && long !== '--version' ? [long] : []))),
       '--help',
     ]
-    rows.push(`    '${path}') words='${words.join(' ')}' ;;`)
+    words.push(...choicesOf([path], choices))
+    for (const option of command.options) {
+      if (!option.long || !takesValue(option)) continue
+      withValue.add(option.long)
+      values.push(...choicesOf([`${path} ${option.long}`.trim()], option.argChoices))
+    }
     for (const one of command.commands) walk(one, `${path} ${one.name()}`.trim())
   }
   walk(program, '')
@@ -17,13 +36,24 @@ export function bashCompletion(program: Command): string {
   const complete = `_${name.replaceAll('-', '_')}`
   return [
     `${complete}() {`,
-    "  local words='' path='' word",
+    "  local words='' path='' value='' word",
     '  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do',
-    '    case "$word" in -*) ;; *) path="${path:+$path }$word" ;; esac',
+    '    if [ -n "$value" ]; then value=\'\'; continue; fi',
+    '    case "$word" in',
+    `      ${[...withValue].join('|')}) value="$word" ;;`,
+    '      -*) ;;',
+    '      *) path="${path:+$path }$word" ;;',
+    '    esac',
     '  done',
-    '  case "$path" in',
-    ...rows,
-    '  esac',
+    '  if [ -n "$value" ]; then',
+    '    case "${path:+$path }$value" in',
+    ...values,
+    '    esac',
+    '  else',
+    '    case "$path" in',
+    ...words,
+    '    esac',
+    '  fi',
     '  COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))',
     '}',
     `complete -o default -F ${complete} ${name}`,

@@ -28,6 +28,8 @@ export async function readSecret(given: {
   file?: string | undefined
   what: string
 }): Promise<string> {
+  if (given.file !== undefined && given.argument !== undefined)
+    throw new LicensingError('USAGE', `The ${given.what} was given twice: as an argument and as a file.`)
   if (given.file !== undefined) return readNamedFile(given.file)
   if (given.argument !== undefined && given.argument !== '-') return given.argument
   if (given.argument === '-' || !process.stdin.isTTY) {
@@ -47,6 +49,8 @@ export async function confirmOrRefuse(question: string, yes: boolean): Promise<v
     throw new LicensingError('CONFIRMATION_REQUIRED', `${question} Nobody is there to answer.`)
   const { default: confirm } = await import('@inquirer/confirm')
   if (!(await confirm({ message: question, default: false }))) {
-    throw new LicensingError('CONFIRMATION_REQUIRED', 'It was not confirmed; nothing was changed.')
+    throw new LicensingError('CONFIRMATION_REQUIRED', 'It was not confirmed; nothing was changed.', {
+      remedy: 'Run it again and answer yes if you mean it.',
+    })
   }
 }

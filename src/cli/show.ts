@@ -1,4 +1,5 @@
 import type { Status } from '../agent/status.ts'
+import { VERSION } from '../domain/version.ts'
 
 /**
  * The field's familiar layout of `show license …` (agent-behaviour §4.2–4.5). An empty value is `None` or
@@ -62,6 +63,17 @@ const attempt = (last: Status['authorization']['lastAttempt']): string =>
 const reasonLine = (last: Status['authorization']['lastAttempt'], indent: string): string[] =>
   last?.reason ? [`${indent}Failure reason: ${last.reason.message}`] : []
 
+const exportControl = ({ exportControlled }: Status['registration']): string =>
+  `  Export-Controlled Functionality: ${exportControlled ? 'ALLOWED' : 'Not Allowed'}`
+
+/** What failed: an attempt to register, or a registration that had succeeded once. */
+function failureHeading({ status, registeredAt }: Status['registration'], code: string): string {
+  if (status === 'expired') return 'Registration Expired: ENDED'
+  if (status === 'unregistered') return 'Deregistration: FAILED'
+  if (code.startsWith('INSTANCE_') && code !== 'INSTANCE_ALREADY_REGISTERED') return 'Registration: ENDED'
+  return registeredAt === null ? 'Initial Registration: FAILED' : 'Last Registration Attempt: FAILED'
+}
+
 function registration(status: Status): string[] {
   const { registration: r } = status
   const lines = [
@@ -70,7 +82,7 @@ function registration(status: Status): string[] {
     ...(r.smartAccount === null
       ? []
       : [`  Smart Account: ${r.smartAccount}`, `  Virtual Account: ${r.virtualAccount ?? ''}`]),
-    `  Export-Controlled Functionality: ${r.exportControlled ? 'ALLOWED' : 'NOT ALLOWED'}`,
+    exportControl(r),
   ]
   if (r.registeredAt !== null) {
     lines.push(
@@ -83,7 +95,7 @@ function registration(status: Status): string[] {
   }
   if (r.failure !== null) {
     lines.push(
-      `  ${r.registeredAt === null ? 'Initial Registration' : 'Last Registration Attempt'}: FAILED on ${when(r.failure.at)}`,
+      `  ${failureHeading(r, r.failure.code)} on ${when(r.failure.at)}`,
       `    Failure reason: ${r.failure.message}`,
     )
   }
@@ -114,12 +126,13 @@ function authorization(status: Status): string[] {
 
 function usage(status: Status): string[] {
   if (status.entitlements.length === 0) return ['No licenses in use']
-  return status.entitlements.flatMap(({ tag, name, count, status: how }) => [
+  return status.entitlements.flatMap(({ tag, name, description, count, status: how }) => [
     `${name === null ? '' : `${name} `}(${tag}):`,
-    `  Description: ${name ?? ''}`,
+    `  Description: ${description ?? ''}`,
     `  Count: ${count}`,
     `  Version: ${status.product.version}`,
     `  Status: ${ENTITLEMENT[how]}`,
+    '  Export status: NOT RESTRICTED',
     '',
   ])
 }
@@ -147,13 +160,12 @@ function summary(status: Status): string[] {
   const row = (...cells: [string, string, string, string]) =>
     `  ${cells[0].padEnd(24)}${cells[1].padEnd(28)}${cells[2].padStart(6)} ${cells[3]}`
   return [
-    ...heading('License Usage'),
     'Registration:',
     `  Status: ${REGISTRATION[r.status]}`,
     ...(r.smartAccount === null
       ? []
       : [`  Smart Account: ${r.smartAccount}`, `  Virtual Account: ${r.virtualAccount ?? ''}`]),
-    `  Export-Controlled Functionality: ${r.exportControlled ? 'ALLOWED' : 'NOT ALLOWED'}`,
+    exportControl(r),
     `  Last Renewal Attempt: ${r.lastRenewal === null ? 'None' : r.lastRenewal.outcome.toUpperCase()}`,
     `  Next Renewal Attempt: ${when(r.nextRenewalAt)}`,
     '',
@@ -179,7 +191,7 @@ function miscellaneous(status: Status): string[] {
     `Size: ${status.product.size} (${status.product.ports} ports)`,
     '',
     ...heading('Agent Version'),
-    `Smart Agent for Licensing: smart-licensing-agent`,
+    `Smart Agent for Licensing: smart-licensing-agent ${VERSION}`,
     '',
     ...heading('Reservation Info'),
     'License reservation: DISABLED',
@@ -212,10 +224,16 @@ function tech(status: Status): string[] {
   ]
 }
 
-function all(status: Status): string[] {
+/** The blocks of `show license status`, in the field's order. */
+function blocks(status: Status): string[] {
   return [
-    ...heading('Smart Licensing Status'),
     'Smart Licensing is ENABLED',
+    '',
+    'Utility:',
+    '  Status: DISABLED',
+    '',
+    'Data Privacy:',
+    '  Sending Hostname: yes',
     '',
     ...transport(status),
     '',
@@ -223,6 +241,20 @@ function all(status: Status): string[] {
     '',
     ...authorization(status),
     '',
+    'Export Authorization Key:',
+    '  Features Authorized:',
+    '    <none>',
+    '',
+    'Miscellaneous:',
+    '  Custom Id: <empty>',
+    '',
+  ]
+}
+
+function all(status: Status): string[] {
+  return [
+    ...heading('Smart Licensing Status'),
+    ...blocks(status),
     ...heading('License Usage'),
     ...usage(status),
     ...(status.entitlements.length === 0 ? [''] : []),
@@ -237,15 +269,7 @@ export type ShowTopic = (typeof SHOW_TOPICS)[number]
 export function show(topic: ShowTopic, status: Status): string {
   const topics: Record<ShowTopic, () => string[]> = {
     all: () => all(status),
-    status: () => [
-      'Smart Licensing is ENABLED',
-      '',
-      ...transport(status),
-      '',
-      ...registration(status),
-      '',
-      ...authorization(status),
-    ],
+    status: () => blocks(status),
     summary: () => summary(status),
     usage: () => [...authorization(status), '', ...usage(status)],
     udi: () => udi(status),

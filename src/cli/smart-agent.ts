@@ -5,6 +5,7 @@ import type { Status } from '../agent/status.ts'
 import type { HistoryRow } from '../agent/store.ts'
 import type { VerbName } from '../agent/verbs.ts'
 import { LicensingError } from '../domain/errors.ts'
+import { VERSION } from '../domain/version.ts'
 import { printJson, printText } from './output.ts'
 
 process.umask(0o077)
@@ -12,8 +13,12 @@ process.umask(0o077)
 process.title = 'smart-agent'
 
 const json = (): boolean => program.opts<{ json?: boolean }>().json ?? false
-const dataDir = (): string =>
-  program.opts<{ dataDir?: string }>().dataDir ?? process.env.SMART_AGENT_DATA_DIR ?? '/var/lib/smart-agent'
+const dataDir = (): string => {
+  const dir =
+    program.opts<{ dataDir?: string }>().dataDir ?? process.env.SMART_AGENT_DATA_DIR ?? '/var/lib/smart-agent'
+  if (dir === '') throw new LicensingError('INVALID_ARGUMENT', 'The data directory has no name.')
+  return dir
+}
 
 async function call<T>(verb: VerbName, params: object = {}): Promise<T> {
   const { callAgent } = await import('./call-agent.ts')
@@ -42,6 +47,8 @@ const program = new Command('smart-agent')
     'where the agent keeps its state (default: $SMART_AGENT_DATA_DIR or /var/lib/smart-agent)',
   )
   .option('--json', 'one JSON document on standard output')
+  .version(VERSION)
+  .enablePositionalOptions()
   .exitOverride()
   .showHelpAfterError(false)
   .configureOutput({ writeErr: () => undefined })
@@ -203,7 +210,10 @@ for (const name of ['register', 'reregister'] as const) {
         ? 'register the box with a token'
         : 'register again with a new token, keeping the old registration until then',
     )
-    .argument('[token]', 'registration token, or - to read it from standard input')
+    .argument(
+      '[token]',
+      'registration token; better - for standard input, or --token-file: other users may see arguments',
+    )
     .option('--token-file <file>', 'read the token from a file')
     .option('--force', 'overwrite the product instance at the authority')
     .option('--no-wait', 'do not wait for the outcome')
@@ -279,6 +289,7 @@ program
     if (!Number.isInteger(limit) || limit < 1)
       throw new LicensingError('INVALID_ARGUMENT', '--limit is a whole number, 1 or more.')
     const { historyDocument, historyLine } = await import('./brief.ts')
+    if (options.follow) await requireDaemon()
     const rows = await call<HistoryRow[]>('history', { limit: Math.min(limit, 10_000) })
     if (json() && !options.follow) return printJson({ events: rows.map(historyDocument) })
     const print = (row: HistoryRow) => {
@@ -290,12 +301,8 @@ program
 
 /** Prints what happens from here on, as the daemon tells it. */
 async function follow(after: number, print: (row: HistoryRow) => void): Promise<void> {
-  const { connectControl, followDaemon } = await import('../agent/control.ts')
-  const socket = await connectControl(dataDir())
-  if (!socket)
-    throw new LicensingError('DAEMON_UNREACHABLE', 'No daemon is running on this data directory.', {
-      remedy: 'Start one with `smart-agent run`.',
-    })
+  const { followDaemon } = await import('../agent/control.ts')
+  const socket = await requireDaemon()
   let last = after
   await followDaemon(socket, ({ event }) => {
     const row = event as HistoryRow | null | undefined
@@ -303,7 +310,23 @@ async function follow(after: number, print: (row: HistoryRow) => void): Promise<
     last = row.id
     print(row)
   })
+  throw daemonStopped()
 }
+
+/** A connection to the daemon. @throws LicensingError DAEMON_UNREACHABLE */
+async function requireDaemon() {
+  const { connectControl } = await import('../agent/control.ts')
+  const socket = await connectControl(dataDir())
+  if (socket) return socket
+  throw new LicensingError('DAEMON_UNREACHABLE', 'No daemon is running on this data directory.', {
+    remedy: 'Start one with `smart-agent run`.',
+  })
+}
+
+const daemonStopped = () =>
+  new LicensingError('DAEMON_UNREACHABLE', 'The daemon has stopped; nothing more will come.', {
+    remedy: 'Start it again with `smart-agent run`.',
+  })
 
 program
   .command('why')
@@ -331,19 +354,20 @@ program
   .command('watch')
   .description('the state of the box, live, until Ctrl-C')
   .action(async () => {
-    const [{ connectControl, followDaemon }, { briefStatus }] = await Promise.all([
+    const [{ followDaemon }, { briefStatus }] = await Promise.all([
       import('../agent/control.ts'),
       import('./brief.ts'),
     ])
-    const socket = await connectControl(dataDir())
-    if (!socket)
-      throw new LicensingError('DAEMON_UNREACHABLE', 'No daemon is running on this data directory.', {
-        remedy: 'Start one with `smart-agent run`.',
-      })
+    const socket = await requireDaemon()
     await followDaemon(socket, ({ status }) => {
+      if (json()) {
+        process.stdout.write(`${JSON.stringify(status)}\n`)
+        return
+      }
       if (process.stdout.isTTY) process.stdout.write('\u001b[2J\u001b[H')
       printText(briefStatus(status as Status))
     })
+    throw daemonStopped()
   })
 
 program

@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import type { Authority, Where } from '../authority/authority.ts'
 import { LicensingError } from '../domain/errors.ts'
+import { VERSION } from '../domain/version.ts'
 import { printJson, printText } from './output.ts'
 
 process.umask(0o077)
@@ -16,6 +17,8 @@ const program = new Command('smart-authority')
   )
   .option('--account <domain>', 'the smart account, needed only with more than one')
   .option('--json', 'one JSON document on standard output')
+  .version(VERSION)
+  .enablePositionalOptions()
   .exitOverride()
   .configureOutput({ writeErr: () => undefined })
 
@@ -59,7 +62,7 @@ async function printTable(
 
 program
   .command('init')
-  .description('make the data directory of a new authority, with its first smart account')
+  .description('make the data directory of a new authority, with its first smart account: --account DOMAIN')
   .option('--role <role>', 'manager', 'manager')
   .option('--accept-agreement', 'accept the licence agreement of the smart account')
   .option('--test', 'an authority that may be told to misbehave; its agents say so')
@@ -101,7 +104,7 @@ program
       import('../authority/authority.ts'),
       import('./log.ts'),
     ])
-    const logger = createLogger({ logLevel: 'info', logMaxSize: '0', logMaxFiles: '1' })
+    const logger = createLogger({ logLevel: 'info', logMaxSize: '1', logMaxFiles: '1' })
     const authority = await Authority.open({ dataDir: dataDir(), logger })
     const stopped = new Promise<void>((resolve) => {
       for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
@@ -117,7 +120,9 @@ program
       })
       if (json()) process.stdout.write(`${JSON.stringify({ listening: url })}\n`)
       else printText(`listening on ${url}`)
+      logger.info('listening', { url })
       await stopped
+      logger.info('stopping')
     } finally {
       await authority.close()
     }
@@ -230,7 +235,7 @@ program
       if (json()) printJson(ordered)
       else
         printText(
-          `${ordered.quantity} of ${ordered.tag} ordered${ordered.endsAt === null ? '' : `, until ${ordered.endsAt}`}.`,
+          `${ordered.quantity} of ${ordered.tag} ordered into ${ordered.virtualAccount}${ordered.endsAt === null ? '' : `, until ${ordered.endsAt}`}.`,
         )
     }),
   )

@@ -46,7 +46,7 @@ export const errorTable = {
   DATA_DIR_LOCKED: entry(
     'local',
     'Another process is using the data directory.',
-    'Wait for it to finish, or stop the daemon that holds it.',
+    'Wait for it to finish, or stop the process that holds it.',
   ),
   DATA_DIR_UNSAFE: entry(
     'local',
@@ -93,6 +93,11 @@ export const errorTable = {
     'The daemon closed the connection before it answered.',
     "Try again; look at the daemon's log if it happens again.",
   ),
+  CLOCK_NOT_TRUSTED: entry(
+    'local',
+    "The clock of the box was set back, or is far from the authority's.",
+    'Set the clock of the box.',
+  ),
   ADDRESS_IN_USE: entry(
     'local',
     'The address to listen on is in use, or is not of this machine.',
@@ -128,7 +133,7 @@ export const errorTable = {
   ALREADY_REGISTERED: entry(
     'refusal',
     'The box is registered already.',
-    'Use `reregister`, or `register --force` to replace the registration.',
+    'To register it again, give --force ("Overwrite product instance"): it replaces the registration.',
   ),
   REGISTRATION_IN_PROGRESS: entry(
     'refusal',
@@ -485,12 +490,13 @@ export class LicensingError extends Error {
   constructor(code: ErrorCode, message: string, options: { remedy?: string; retryAfterMs?: number } = {}) {
     super(message)
     this.code = code
-    this.remedy = options.remedy ?? errorTable[code].remedy
+    this.remedy = options.remedy ?? (isErrorCode(code) ? errorTable[code].remedy : '')
     this.retryAfterMs = options.retryAfterMs
   }
 
   get kind(): ErrorKind {
-    return errorTable[this.code].kind
+    // A newer authority may refuse by a code this version does not know.
+    return isErrorCode(this.code) ? errorTable[this.code].kind : 'refusal'
   }
 
   toJSON(): ErrorDocument {

@@ -51,7 +51,10 @@ export function transportFailure(original: unknown, host: string, timedOut: bool
             `The exchange with ${host} failed (${code || 'no reason given'}).`,
           )
     case 'DNS_FAILED':
-      return new LicensingError(known, `The name ${host} could not be resolved (${code}).`)
+      return new LicensingError(
+        known,
+        `The name ${host.replace(/:\d+$/, '')} could not be resolved (${code}).`,
+      )
     case 'CONNECTION_REFUSED':
       return new LicensingError(known, `${host} refused the connection.`)
     case 'HOST_UNREACHABLE':

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -55,13 +55,20 @@ describe('the README', () => {
         ' serve &',
         ' serve --listen localhost:0 > serve.log & until [ -s serve.log ]; do sleep 0.1; done',
       )
-      .replace('https://localhost:8443\nnpx', '"$(sed "s/.* //" serve.log)"\nnpx')
+      .replace('direct https://localhost:8443', 'direct "$(sed "s/.* //;q" serve.log)"')
     expect(script).toContain('register -')
+    const npx = join(directory, 'npx')
     writeFileSync(
-      join(directory, 'readme.sh'),
-      `npx() { local name=$1; shift; '${process.execPath}' '${root}'/dist/bin/"$name".js "$@"; }\nset -e\n${script}\nkill %1; wait`,
+      npx,
+      `#!/bin/sh\nname=$1; shift\nexec '${process.execPath}' '${root}'/dist/bin/"$name".js "$@"\n`,
     )
-    const { status, stdout, stderr } = spawnSync('bash', ['readme.sh'], { cwd: directory, encoding: 'utf8' })
+    chmodSync(npx, 0o755)
+    const { status, stdout, stderr } = spawnSync('bash', ['-ec', `trap 'kill %1; wait' EXIT\n${script}`], {
+      cwd: directory,
+      encoding: 'utf8',
+      env: { PATH: `${directory}:${process.env.PATH ?? ''}`, HOME: directory },
+      timeout: 30_000,
+    })
     expect([status, stderr.replace(/^\{.*\n/gm, '')]).toEqual([0, ''])
     expect(stdout).toContain('The box is in the state authorized.')
   })

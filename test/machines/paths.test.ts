@@ -154,6 +154,7 @@ function eventsAt(snapshot: Snapshot): ChartEvent[] {
     { type: 'REGISTER', at, force: false, again: false },
     { type: 'REGISTER', at, force: true, again: false },
     { type: 'DEREGISTER', at },
+    { type: 'TRANSPORT_CHANGED', at, road: 'direct' },
     { type: 'RENEW_REGISTRATION', at },
     { type: 'RENEW_AUTHORIZATION', at },
     ...(usage.counts.HOST === 2 ? [] : [{ type: 'USAGE', at, tag: 'HOST', count: 2 } as const]),
