@@ -503,6 +503,13 @@ describe('what can be asked of an agent', () => {
       'the registration is renewed',
       'the registration expires, unless it is renewed before',
     ])
-    expect(why.wouldChange.map(({ effect }) => effect).join()).toMatch(/authorized/)
+    expect(why.wouldChange.map(({ state }) => state)).toEqual([
+      'authorized',
+      'evaluation',
+      'evaluation',
+      'auth-expired',
+      'evaluation',
+    ])
+    expect(why.trouble).toEqual([])
   })
 })
