@@ -13,16 +13,21 @@ import {
 } from '../../machines/index.ts'
 import type { Clock } from '../domain/clock.ts'
 import { countSchema } from '../domain/entitlement.ts'
-import { asLicensingError, type ErrorCode, LicensingError } from '../domain/errors.ts'
+import { asLicensingError, asTold, LicensingError } from '../domain/errors.ts'
 import { MINUTE } from '../domain/instant.ts'
 import { conferencing, type ProductProfile } from '../domain/profile.ts'
 import { systemClock } from '../domain/system-clock.ts'
 import { parseToken } from '../protocol/token.ts'
+import type { RoadOptions } from '../transports/https.ts'
+import { newSecretKey, openSecret, sealSecret } from '../trust/sealed-secret.ts'
 import {
+  checkProxyCredentials,
   parseAuthorityUrl,
+  parseProxyUrl,
+  type StoredSettings,
+  storedSettingsSchema,
   type Transport,
   type TransportSettings,
-  transportSettingsSchema,
 } from '../transports/transport.ts'
 import { ClockGuard, UsedSeconds } from './clock-guard.ts'
 import { CommandRunner, type Settled } from './command-runner.ts'
@@ -39,6 +44,7 @@ import type { Heartbeat } from './heartbeat.ts'
 import { type AgentLogger, silent } from './logger.ts'
 import type { NoticeRecord } from './notices.ts'
 import { describeStatus, functionality, type Status } from './status.ts'
+import type { RoadReport, StepReport } from './walk-road.ts'
 import { Stepper, type Transition } from './stepper.ts'
 import { AgentStore, type HistoryRow } from './store.ts'
 
@@ -153,7 +159,7 @@ export class SmartAgent {
   static async open(options: OpenOptions, { charge = true, fresh = false } = {}): Promise<SmartAgent> {
     const product = options.product && parseProduct(options.product)
     if (options.trust !== undefined) await checkAnchor(options.trust)
-    const transport = options.transport && parseSettings(options.transport)
+    if (options.tlsCa !== undefined) await checkAnchor(options.tlsCa, 'tls')
     const store = AgentStore.open(options.dataDir, { create: product !== undefined })
     try {
       const stored = store.read('product', productSchema)
@@ -172,7 +178,7 @@ export class SmartAgent {
         if (!stored) store.write('product', current)
         if (options.trust !== undefined) store.write('trust', options.trust)
         if (options.tlsCa !== undefined) store.write('tls-ca', options.tlsCa)
-        if (transport) store.write('transport', transport)
+        if (options.transport) store.write('transport', storeSettings(options.transport, store))
       })
       const agent = new SmartAgent(store, current, options)
       if (charge) agent.tick()
@@ -443,13 +449,16 @@ export class SmartAgent {
   }
 
   /**
-   * Sets the road to the authority: checked, saved, in force from the next request on. Connects to nobody.
+   * Sets the road to the authority: checked, saved, in force from the next request on; one that is under way goes
+   * on by the old one. Connects to nobody.
    *
-   * @throws LicensingError TRANSPORT_URL_INVALID
+   * @throws LicensingError TRANSPORT_URL_INVALID, PROXY_URL_INVALID, PROXY_CREDENTIALS_INVALID: nothing is changed
    */
-  setTransport(settings: TransportSettings): TransportSettings {
-    const checked = parseSettings(settings)
-    const road = `${checked.kind} ${checked.url}`
+  setTransport(settings: TransportSettings): Status['transport'] {
+    const checked = storeSettings(settings, this.#store)
+    const road = [checked.kind, checked.url, ...(checked.kind === 'proxy' ? ['via', checked.via] : [])].join(
+      ' ',
+    )
     this.#stepper.step(
       (at) => ({ type: 'TRANSPORT_CHANGED', at, road }),
       (store) => {
@@ -459,7 +468,7 @@ export class SmartAgent {
     this.#transport?.close()
     this.#transport = null
     this.#wake()
-    return checked
+    return this.status().transport
   }
 
   /** Installs the root certificate of the authority (PEM). Throws TRUST_ANCHOR_INVALID. */
@@ -478,8 +487,8 @@ export class SmartAgent {
     return this.#store.readText('trust')
   }
 
-  #settings(): TransportSettings | null {
-    return this.#store.read('transport', transportSettingsSchema)
+  #settings(): StoredSettings | null {
+    return this.#store.read('transport', storedSettingsSchema)
   }
 
   #requireRoad(): void {
@@ -495,13 +504,78 @@ export class SmartAgent {
     if (this.#transport) return this.#transport
     const settings = this.#settings()
     if (!settings) throw new LicensingError('TRANSPORT_NOT_CONFIGURED', 'No way to the authority is set.')
-    const anchors = [this.trustAnchor(), this.#store.readText('tls-ca')].filter((pem) => pem !== null)
-    if (this.#connect) this.#transport = this.#connect(settings)
+    const opened = this.#openSettings(settings)
+    if (this.#connect) this.#transport = this.#connect(opened)
     else {
-      const { httpsTransport } = await import('../transports/http.ts')
-      this.#transport = httpsTransport(settings, anchors)
+      const { httpsTransport } = await import('../transports/https.ts')
+      // Another caller may have opened it while the module was loaded.
+      this.#transport ??= httpsTransport(this.#roadOptions(opened))
     }
     return this.#transport
+  }
+
+  /** The settings as the road needs them, with the password. */
+  #openSettings(settings: StoredSettings): TransportSettings {
+    if (settings.kind !== 'proxy') return settings
+    const { sealedPassword, username, ...rest } = settings
+    return {
+      ...rest,
+      ...(username !== null && { username }),
+      ...(sealedPassword !== null && {
+        password: openSecret(sealedPassword, this.#store.secrets.get(TRANSPORT_KEY)),
+      }),
+    }
+  }
+
+  #roadOptions(settings: TransportSettings): RoadOptions {
+    return {
+      url: settings.url,
+      proxy:
+        settings.kind === 'proxy'
+          ? {
+              url: new URL(settings.via),
+              username: settings.username ?? null,
+              password: settings.password ?? null,
+            }
+          : null,
+      anchors: [this.trustAnchor(), this.#store.readText('tls-ca')].filter((pem) => pem !== null),
+    }
+  }
+
+  /**
+   * Walks the road to the authority step by step, with the settings given or those in force: where it breaks, and why.
+   * Changes nothing, and registers nothing (R-NET-4).
+   *
+   * @param onStep called as each step ends
+   * @throws LicensingError TRANSPORT_NOT_CONFIGURED, TRUST_ANCHOR_MISSING, TRANSPORT_URL_INVALID, PROXY_URL_INVALID
+   */
+  async testTransport(
+    options: { settings?: TransportSettings; onStep?: (step: StepReport) => void } = {},
+  ): Promise<RoadReport> {
+    if (!options.settings) this.#requireRoad()
+    const stored = options.settings ? storeSettings(options.settings, this.#store) : this.#settings()
+    if (!stored) throw new LicensingError('TRANSPORT_NOT_CONFIGURED', 'No way to the authority is set.')
+    const anchor = this.trustAnchor()
+    if (anchor === null)
+      throw new LicensingError('TRUST_ANCHOR_MISSING', 'The box has no root certificate of its authority.')
+    const { walkRoad } = await import('./walk-road.ts')
+    const identity = this.#store.read('identity', identitySchema)
+    return walkRoad(this.#roadOptions(this.#openSettings(stored)), {
+      anchor,
+      authorityId: identity?.authority.id ?? null,
+      onStep: options.onStep ?? (() => undefined),
+    })
+  }
+
+  /** Installs a further anchor for TLS alone, such as a gateway's own CA: PEM. Throws TRUST_ANCHOR_INVALID. */
+  async installTlsCa(pem: string): Promise<void> {
+    const thumbprint = await checkAnchor(pem, 'tls')
+    this.#store.commit(() => {
+      this.#store.write('tls-ca', pem)
+    })
+    this.#stepper.remark('TRUST_CHANGED', `${thumbprint}, for TLS alone`)
+    this.#transport?.close()
+    this.#transport = null
   }
 
   /** Listens to what happens; returns how to stop. Called after it is on disk. */
@@ -535,6 +609,7 @@ export class SmartAgent {
       registering?.key,
       this.#store.read('identity', identitySchema)?.key,
       this.#store.read('outstanding', outstandingSchema)?.key,
+      TRANSPORT_KEY,
     ]
     this.#store.secrets.keepOnly(new Set(names.filter((name) => typeof name === 'string')))
   }
@@ -555,7 +630,7 @@ export class SmartAgent {
 /** What is told to one who waits for a request under a registration that is over. */
 const endedBy = (failure: Failure | null): LicensingError =>
   failure
-    ? new LicensingError(failure.code as ErrorCode, failure.message, { remedy: failure.remedy })
+    ? asTold(failure)
     : new LicensingError('NOT_REGISTERED', 'The registration ended before the request was answered.')
 
 function parseProduct(product: NonNullable<OpenOptions['product']>): Product {
@@ -568,16 +643,36 @@ function parseProduct(product: NonNullable<OpenOptions['product']>): Product {
   )
 }
 
-function parseSettings(settings: TransportSettings): TransportSettings {
-  return { kind: settings.kind, url: parseAuthorityUrl(settings.url) }
+/** The key that the proxy's password is stored under: a file of its own. */
+const TRANSPORT_KEY = 'transport.key'
+
+/** Settings as they are stored: checked, the password sealed. One left out stays, for the same user and proxy. */
+function storeSettings(settings: TransportSettings, store: AgentStore): StoredSettings {
+  const url = parseAuthorityUrl(settings.url)
+  if (settings.kind !== 'proxy') return { kind: settings.kind, url }
+  const via = parseProxyUrl(settings.via)
+  const { username, password } = settings
+  checkProxyCredentials(username, password)
+  const place = { kind: settings.kind, url, via, username: username ?? null }
+  if (password !== undefined) {
+    if (!store.secrets.has(TRANSPORT_KEY)) store.secrets.put(TRANSPORT_KEY, newSecretKey())
+    return { ...place, sealedPassword: sealSecret(password, store.secrets.get(TRANSPORT_KEY)) }
+  }
+  const stored = store.read('transport', storedSettingsSchema)
+  const same = stored?.kind === 'proxy' && stored.via === via && stored.username === place.username
+  return { ...place, sealedPassword: same ? stored.sealedPassword : null }
 }
 
-/** @returns the thumbprint of the first root in it */
-async function checkAnchor(pem: string): Promise<string> {
-  const { ChainError, readRoots, thumbprint } = await import('../trust/chain.ts')
+/**
+ * Checks a PEM file of anchors: an authority's roots, or for TLS alone any certificates.
+ *
+ * @returns the thumbprint of the first one in it
+ */
+async function checkAnchor(pem: string, use: 'authority' | 'tls' = 'authority'): Promise<string> {
+  const { ChainError, readCertificates, readRoots, thumbprint } = await import('../trust/chain.ts')
   try {
-    const [root] = readRoots(pem)
-    return root ? thumbprint(root) : ''
+    const [first] = use === 'authority' ? readRoots(pem) : readCertificates(pem)
+    return first ? thumbprint(first) : ''
   } catch (thrown) {
     if (thrown instanceof ChainError)
       throw new LicensingError('TRUST_ANCHOR_INVALID', `The trust anchor cannot be used: ${thrown.message}.`)

@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Event, Failure, RequestKind } from '../../machines/index.ts'
-import { asLicensingError, LicensingError } from '../domain/errors.ts'
+import { asLicensingError, asTold, LicensingError } from '../domain/errors.ts'
 import type { AuthorizeAccepted, RegisterAccepted, RenewAccepted } from '../protocol/messages.ts'
 import type { Transport } from '../transports/transport.ts'
 import type { ClockGuard } from './clock-guard.ts'
@@ -347,13 +347,8 @@ function refused(kind: RequestKind, decision: Failure): Omit<Outcome, 'along'> {
   const failure = toldOf(kind, decision)
   return {
     event: (at) => ({ type: `${kind}.refused`, at, failure, ended: ENDING.includes(decision.code) }),
-    failure: errorOf(failure),
+    failure: asTold(failure),
   }
-}
-
-/** A failure as an error, under its code and in its words. */
-function errorOf({ code, message, remedy }: Failure): LicensingError {
-  return new LicensingError(code as LicensingError['code'], message, { remedy })
 }
 
 function unreachable(kind: RequestKind, thrown: LicensingError): Outcome {
@@ -368,6 +363,6 @@ function unreachable(kind: RequestKind, thrown: LicensingError): Outcome {
       retryAfter: thrown.retryAfterMs ?? null,
     }),
     along: () => undefined,
-    failure: errorOf(failure),
+    failure: asTold(failure),
   }
 }

@@ -1,7 +1,7 @@
 import { closeSync, openSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { asLicensingError, type ErrorDocument, isErrorCode, LicensingError } from '../domain/errors.ts'
+import { asLicensingError, asTold, type ErrorDocument, LicensingError } from '../domain/errors.ts'
 import type { SmartAgent } from './agent.ts'
 import type { VerbName } from './verbs.ts'
 
@@ -167,7 +167,7 @@ export function askDaemon(socket: Socket, verb: VerbName, params: unknown): Prom
     socket.on('close', lost)
     onLines(socket, (line) => {
       const reply = JSON.parse(line) as { result?: unknown; error?: ErrorDocument }
-      if (reply.error) reject(errorFrom(reply.error))
+      if (reply.error) reject(asTold(reply.error))
       else resolve(reply.result)
       socket.end()
     })
@@ -191,8 +191,3 @@ export function followDaemon(
     socket.write(`${JSON.stringify({ id: 1, verb: 'follow' })}\n`)
   })
 }
-
-const errorFrom = ({ code, message, remedy }: ErrorDocument): LicensingError =>
-  isErrorCode(code)
-    ? new LicensingError(code, message, { remedy })
-    : new LicensingError('INTERNAL', `${String(code)}: ${message}`)

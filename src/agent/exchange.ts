@@ -4,6 +4,7 @@ import {
   createPublicKey,
   type KeyObject,
   randomBytes,
+  randomUUID,
   X509Certificate,
 } from 'node:crypto'
 import { hostname } from 'node:os'
@@ -15,6 +16,9 @@ import {
   type Answer,
   answerSchema,
   exchangePath,
+  HELLO_AUDIENCE,
+  HELLO_PATH,
+  type HelloRequest,
   PROTOCOL_VERSION,
   type RequestType,
   sealedSchema,
@@ -36,6 +40,27 @@ export const keyAudience = (privateKey: string): string =>
 export interface Road {
   readonly transport: Transport
   readonly roots: readonly X509Certificate[]
+}
+
+/** Asks an authority whether it is one: nothing is changed on either side. */
+export async function sendHello(road: Road, authorityId: string | null): Promise<OpenedAnswer> {
+  const [root] = road.roots
+  if (!root)
+    throw new LicensingError('TRUST_ANCHOR_MISSING', 'The box has no root certificate of its authority.')
+  const asked: HelloRequest = {
+    ...envelope(randomUUID(), newNonce(), thumbprint(root), null),
+    type: 'hello',
+  }
+  const text = await road.transport.post(HELLO_PATH, JSON.stringify(asked))
+  return open(text, road, {
+    type: 'hello',
+    messageId: asked.messageId,
+    nonce: asked.nonce,
+    audience: HELLO_AUDIENCE,
+    authorityId,
+    notBefore: null,
+    epoch: 0,
+  })
 }
 
 /** Registers: the token's secret signs the request and does not travel (trust §5). */
@@ -172,7 +197,7 @@ async function exchange(
 export type OpenedAnswer = Answer & { readonly hash: string }
 
 interface Expected {
-  readonly type: RequestType
+  readonly type: Answer['type']
   readonly messageId: string
   readonly nonce: string
   readonly audience: string

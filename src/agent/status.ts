@@ -9,7 +9,7 @@ import {
 } from '../../machines/index.ts'
 import { iso } from '../domain/instant.ts'
 import { type ProductProfile, SIZES } from '../domain/profile.ts'
-import type { TransportSettings } from '../transports/transport.ts'
+import type { StoredSettings, TransportSettings } from '../transports/transport.ts'
 import type { Product } from './facts.ts'
 
 type Outcome = { at: string; outcome: 'succeeded' | 'failed'; reason: Failure | null } | null
@@ -67,8 +67,8 @@ export interface Status {
   transport: {
     kind: TransportSettings['kind'] | null
     url: string | null
-    via: null
-    username: null
+    via: string | null
+    username: string | null
     link: 'unknown' | 'up' | 'down'
     lastFailure: (Failure & { at: string }) | null
   }
@@ -127,7 +127,7 @@ export function describeStatus(
   box: {
     product: Product
     profile: ProductProfile
-    transport: TransportSettings | null
+    transport: StoredSettings | null
     authority: Status['authority']
     clock: Status['clock']
   },
@@ -184,8 +184,8 @@ export function describeStatus(
     transport: {
       kind: box.transport?.kind ?? null,
       url: box.transport?.url ?? null,
-      via: null,
-      username: null,
+      via: box.transport?.kind === 'proxy' ? box.transport.via : null,
+      username: box.transport?.kind === 'proxy' ? box.transport.username : null,
       link: value.link,
       lastFailure: value.link === 'down' ? dated(context.lastFailure) : null,
     },

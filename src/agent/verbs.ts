@@ -31,6 +31,17 @@ const verb = <P>(
   },
 })
 
+const url = z.string().max(2048)
+const settings = z.discriminatedUnion('kind', [
+  z.object({ kind: z.enum(['direct', 'gateway']), url }),
+  z.object({
+    kind: z.literal('proxy'),
+    url,
+    via: url,
+    username: z.string().max(1000).optional(),
+    password: z.string().max(1000).optional(),
+  }),
+])
 const none = z.object({})
 const wait = z.boolean().default(true)
 const registration = z.object({ token: z.string().max(100_000), force: z.boolean().default(false), wait })
@@ -43,11 +54,14 @@ export const verbs = {
     z.object({ limit: z.int().min(1).max(10_000).default(100), after: z.int().min(0).default(0) }),
     (agent, { limit, after }) => agent.history(limit, after),
   ),
-  'transport-set': verb(
-    true,
-    z.object({ kind: z.enum(['direct', 'gateway']), url: z.string().max(2048) }),
-    (agent, settings) => agent.setTransport(settings),
+  'transport-set': verb(true, settings, (agent, settings) => agent.setTransport(settings)),
+  'transport-test': verb(true, z.object({ settings: settings.optional() }), (agent, { settings }) =>
+    agent.testTransport(settings ? { settings } : {}),
   ),
+  'tls-ca-install': verb(true, z.object({ pem: z.string().max(100_000) }), async (agent, { pem }) => {
+    await agent.installTlsCa(pem)
+    return agent.status().transport
+  }),
   'trust-show': verb(true, none, (agent) => ({ trust: agent.trustAnchor() })),
   'trust-install': verb(true, z.object({ pem: z.string().max(100_000) }), async (agent, { pem }) => {
     await agent.installTrust(pem)

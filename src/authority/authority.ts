@@ -4,7 +4,7 @@ import type { Clock } from '../domain/clock.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { type Instant, iso } from '../domain/instant.ts'
 import { systemClock } from '../domain/system-clock.ts'
-import { PROTOCOL_VERSION, type RequestType, type Sealed } from '../protocol/messages.ts'
+import { HELLO_AUDIENCE, PROTOCOL_VERSION, type RequestType, type Sealed } from '../protocol/messages.ts'
 import { checkPrivateDirectory, ensurePrivateDirectory } from '../trust/private-files.ts'
 import { seal } from '../trust/seal.ts'
 import {
@@ -24,7 +24,7 @@ import {
 } from './accounts.ts'
 import { type Credential, Credentials } from './credentials.ts'
 import { type EventDocument, listEvents, logEvent } from './event-log.ts'
-import { type Decided, Exchange, readExchange } from './exchange.ts'
+import { type Answered, Exchange, readExchange, readHello } from './exchange.ts'
 import {
   endExpired,
   type InstanceDocument,
@@ -198,7 +198,28 @@ export class Authority {
     })
   }
 
-  #answer({ request, audience, decision }: Decided, time: Instant): object {
+  /**
+   * Says that it is there, signed, to whoever asks. Decides nothing and writes nothing.
+   *
+   * @throws LicensingError REQUEST_MALFORMED
+   */
+  async hello(message: unknown): Promise<Sealed> {
+    const request = readHello(message)
+    const { time, signer } = await this.#store.transaction(async (tx) => {
+      const time = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
+      return { time, signer: await this.#credentials.answerSigner(tx, time) }
+    })
+    return seal(
+      this.#answer({ request, audience: HELLO_AUDIENCE, decision: { outcome: 'accepted' } }, time),
+      {
+        type: 'sla-answer+jws',
+        privateKey: signer.privateKey,
+        certificates: signer.certificates,
+      },
+    )
+  }
+
+  #answer({ request, audience, decision }: Answered, time: Instant): object {
     const { id, role, test } = this.#credentials.identity
     return {
       protocol: PROTOCOL_VERSION,
@@ -269,6 +290,7 @@ export class Authority {
     return createServer({
       tls,
       handle: (type, message) => this.handle(type, message),
+      hello: (message) => this.hello(message),
       logger: this.#logger,
     })
   }

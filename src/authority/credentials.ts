@@ -1,12 +1,4 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createPrivateKey,
-  createPublicKey,
-  type KeyObject,
-  randomBytes,
-  X509Certificate,
-} from 'node:crypto'
+import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
@@ -15,6 +7,7 @@ import { LicensingError } from '../domain/errors.ts'
 import { DAY, type Instant } from '../domain/instant.ts'
 import { createRoot, generateKey, issueCertificate } from '../trust/certificates.ts'
 import { SecretFiles } from '../trust/private-files.ts'
+import { newSecretKey, openSecret, sealSecret } from '../trust/sealed-secret.ts'
 import { BACKDATED, IDENTITY_LIFE } from './rules.ts'
 import { readSetting, type Tx, writeSetting } from './store.ts'
 
@@ -88,7 +81,7 @@ export class Credentials {
     })
     keys.put('root.key', root.privateKey)
     keys.put('sub-ca.key', subCaKey)
-    keys.put('token.key', randomBytes(32).toString('base64url'))
+    keys.put('token.key', newSecretKey())
     const identity: AuthorityIdentity = {
       id,
       account,
@@ -188,21 +181,11 @@ export class Credentials {
 
   /** A token's secret as it is stored. */
   sealSecret(secret: string): string {
-    const iv = randomBytes(12)
-    const cipher = createCipheriv('aes-256-gcm', this.#tokenKey(), iv)
-    const text = Buffer.concat([cipher.update(secret, 'utf8'), cipher.final()])
-    return Buffer.concat([iv, cipher.getAuthTag(), text]).toString('base64url')
+    return sealSecret(secret, this.#keys.get('token.key'))
   }
 
   openSecret(stored: string): string {
-    const bytes = Buffer.from(stored, 'base64url')
-    const decipher = createDecipheriv('aes-256-gcm', this.#tokenKey(), bytes.subarray(0, 12))
-    decipher.setAuthTag(bytes.subarray(12, 28))
-    return Buffer.concat([decipher.update(bytes.subarray(28)), decipher.final()]).toString('utf8')
-  }
-
-  #tokenKey(): Buffer {
-    return Buffer.from(this.#keys.get('token.key'), 'base64url')
+    return openSecret(stored, this.#keys.get('token.key'))
   }
 }
 

@@ -5,6 +5,8 @@ import { conferencing } from '../domain/profile.ts'
 import { answerHash, requestDigest } from '../protocol/digest.ts'
 import {
   type Decision,
+  type HelloRequest,
+  helloRequestSchema,
   type InstanceRequest,
   PROTOCOL_VERSION,
   type Refused,
@@ -27,8 +29,15 @@ import { assessPool, setDemand } from './pools.ts'
 import { accountTag, AUTHORIZATION_LIFE, BACKDATED, tokenRefusal } from './rules.ts'
 import type { Tx } from './store.ts'
 
+/** What an answer is to, and for whom. */
+export interface Answered {
+  readonly request: Pick<Request | HelloRequest, 'type' | 'messageId' | 'nonce'>
+  readonly audience: string
+  readonly decision: Decision
+}
+
 /** What was decided for a request, and whom the answer is for. */
-export interface Decided {
+interface Decided extends Answered {
   readonly request: Request
   readonly audience: string
   readonly decision: Decision
@@ -36,6 +45,23 @@ export interface Decided {
 
 const malformed = (why: string) =>
   new LicensingError('REQUEST_MALFORMED', `The message cannot be taken: ${why}.`)
+
+/** @throws LicensingError REQUEST_MALFORMED, PROTOCOL_UNSUPPORTED */
+export function readHello(message: unknown): HelloRequest {
+  checkVersion(message)
+  const parsed = helloRequestSchema.safeParse(message)
+  if (!parsed.success || parsed.data.direction !== 'request') throw malformed('it is not a greeting')
+  return parsed.data
+}
+
+function checkVersion(payload: unknown): void {
+  if (typeof payload !== 'object' || payload === null || !('protocol' in payload)) return
+  if (payload.protocol === PROTOCOL_VERSION) return
+  throw new LicensingError(
+    'PROTOCOL_UNSUPPORTED',
+    `This authority speaks version ${PROTOCOL_VERSION} of the protocol.`,
+  )
+}
 
 /** A refusal that goes into a signed answer. */
 const refuse = (code: ErrorCode, message: string): Refused => ({
@@ -54,12 +80,7 @@ export function readExchange(
   if (!sealed.success) throw malformed('it is not a sealed message')
   const payload = peek(sealed.data)
   if (typeof payload !== 'object' || payload === null) throw malformed('its payload is not a JSON object')
-  if ('protocol' in payload && payload.protocol !== PROTOCOL_VERSION) {
-    throw new LicensingError(
-      'PROTOCOL_UNSUPPORTED',
-      `This authority speaks version ${PROTOCOL_VERSION} of the protocol.`,
-    )
-  }
+  checkVersion(payload)
   const parsed = requestSchema.safeParse(payload)
   if (!parsed.success)
     throw malformed(`${parsed.error.issues[0]?.path.join('.') ?? 'its payload'} is not of its form`)

@@ -1,6 +1,12 @@
 import Fastify, { type FastifyError, type FastifyInstance } from 'fastify'
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
-import { exchangePath, type RequestType, requestTypeSchema, type Sealed } from '../protocol/messages.ts'
+import {
+  exchangePath,
+  HELLO_PATH,
+  type RequestType,
+  requestTypeSchema,
+  type Sealed,
+} from '../protocol/messages.ts'
 import type { Credential } from './credentials.ts'
 
 const LARGEST_REQUEST = 256 * 1024
@@ -20,9 +26,10 @@ const statusOf = (failure: LicensingError): number =>
 export function createServer(options: {
   tls: Credential | null
   handle: (type: RequestType, message: unknown) => Promise<Sealed>
+  hello: (message: unknown) => Promise<Sealed>
   logger: ServerLogger
 }): FastifyInstance {
-  const { tls, handle, logger } = options
+  const { tls, handle, hello, logger } = options
   const https = tls && {
     cert: tls.certificates.join('\n'),
     key: tls.privateKey,
@@ -43,6 +50,7 @@ export function createServer(options: {
   for (const type of requestTypeSchema.options) {
     server.post(exchangePath(type), async (request) => handle(type, request.body))
   }
+  server.post(HELLO_PATH, async (request) => hello(request.body))
   server.get('/health', () => ({ status: 'ok' }))
   server.setNotFoundHandler(async (_request, reply) => {
     const failure = new LicensingError('REQUEST_MALFORMED', 'There is nothing at this address.')

@@ -1,6 +1,7 @@
 import type { Explanation } from '../agent/explain.ts'
 import type { Status } from '../agent/status.ts'
 import type { HistoryRow } from '../agent/store.ts'
+import type { RoadReport } from '../agent/walk-road.ts'
 import { duration } from '../domain/instant.ts'
 
 /** `status` for people: the state first, then what a person wants to know about it, a line each. */
@@ -30,7 +31,7 @@ export function briefStatus(status: Status): string {
         : null,
     ],
     ['evaluation', evaluationLine(e)],
-    ['transport', t.url === null ? 'not set' : `${t.kind ?? ''} ${t.url}, link ${t.link}`],
+    ['transport', t.url === null ? 'not set' : `${roadLine(t)}, link ${t.link}`],
     ['clock', clock.trusted ? null : `NOT trusted: ${clock.reason ?? ''}`],
     ...status.entitlements.map(({ tag, count, status: how }): [string, string] => [
       tag,
@@ -40,6 +41,22 @@ export function briefStatus(status: Status): string {
   const shown = rows.filter((row): row is [string, string] => row[1] !== null)
   const width = Math.max(...shown.map(([name]) => name.length))
   return `${shown.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n')}\n`
+}
+
+/** The road in a line, without its password. */
+export function roadLine({ kind, url, via, username }: Status['transport']): string {
+  const proxy = via === null ? '' : ` via ${via}${username === null ? '' : ` as ${username}`}`
+  return `${kind ?? ''} ${url ?? ''}${proxy}`
+}
+
+const OUTCOMES = { ok: 'ok', failed: 'BROKEN', 'not-tried': '-', 'not-needed': 'no proxy' } as const
+
+/** `transport test` for people: a step a line, then what to do where it breaks. */
+export function roadText({ ok, steps }: RoadReport): string {
+  const lines = steps.map(({ step, outcome, found, failure }) =>
+    `${step.padEnd(10)}  ${OUTCOMES[outcome].padEnd(8)}  ${found ?? failure?.message ?? ''}`.trimEnd(),
+  )
+  return `${[...lines, '', ok ? 'The road is good.' : 'The road is broken.'].join('\n')}\n`
 }
 
 function registrationLine(r: Status['registration']): string {

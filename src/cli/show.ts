@@ -147,6 +147,14 @@ function transport(status: Status): string[] {
     'Transport:',
     `  Type: ${t.kind === null ? '<none>' : t.kind === 'direct' ? 'Smart' : 'Transport Gateway'}`,
     `  URL: ${t.url ?? '<none>'}`,
+    ...(t.via === null
+      ? []
+      : [
+          '  Proxy:',
+          `    Address: ${t.via}`,
+          `    Username: ${t.username ?? '<empty>'}`,
+          '    Password: <hidden>',
+        ]),
     `  Link: ${t.link.toUpperCase()}`,
     ...(t.lastFailure ? [`    Failure reason: ${t.lastFailure.message}`] : []),
   ]

@@ -3,8 +3,11 @@ import { Command, Option } from 'commander'
 import type { Explanation } from '../agent/explain.ts'
 import type { Status } from '../agent/status.ts'
 import type { HistoryRow } from '../agent/store.ts'
+import type { RoadReport } from '../agent/walk-road.ts'
+import type { TransportSettings } from '../transports/transport.ts'
+import type { ProxyOptions } from './proxy-settings.ts'
 import type { VerbName } from '../agent/verbs.ts'
-import { LicensingError } from '../domain/errors.ts'
+import { asTold, LicensingError } from '../domain/errors.ts'
 import { VERSION } from '../domain/version.ts'
 import { printJson, printText } from './output.ts'
 
@@ -150,6 +153,18 @@ program
   })
 
 const transport = program.command('transport').description('how the box reaches its authority')
+
+/** Saves a road and says what was saved; the password is never said. */
+async function setTransport(settings: TransportSettings, how = ''): Promise<void> {
+  const saved = await call<Status['transport']>('transport-set', settings)
+  if (json()) {
+    printJson(saved)
+    return
+  }
+  const { roadLine } = await import('./brief.ts')
+  printText(`${roadLine(saved)}${how}. Try it with \`smart-agent transport test\`.`)
+}
+
 for (const kind of ['direct', 'gateway'] as const) {
   transport
     .command(kind)
@@ -158,23 +173,55 @@ for (const kind of ['direct', 'gateway'] as const) {
     )
     .argument('<url>', 'https:// URL')
     .action(async (url: string) => {
-      const settings = await call<{ kind: string; url: string }>('transport-set', { kind, url })
-      if (json()) printJson(settings)
-      else printText(`The agent reaches its authority at ${settings.url} (${settings.kind}).`)
+      await setTransport({ kind, url })
     })
 }
 transport
+  .command('proxy')
+  .description('straight to the authority, by the tunnel of an HTTP or HTTPS proxy')
+  .argument('<url>', "the authority's https:// URL")
+  .option('--via <proxy>', 'http:// or https:// URL of the proxy; its port is 3128 unless given')
+  .option('--username <user>', 'user name for the proxy; the password is asked for')
+  .option('--password-file <file>', 'read the password from a file, or with - from standard input')
+  .option('--from-environment', 'take proxy, user name and password from HTTPS_PROXY, this once')
+  .action(async (url: string, options: ProxyOptions) => {
+    const { proxySettings } = await import('./proxy-settings.ts')
+    const { settings, how } = await proxySettings(url, options)
+    await setTransport(settings, how)
+  })
+transport
   .command('show')
-  .description('the settings in force')
+  .description('the settings in force, without the password')
   .action(async () => {
     const { transport: settings } = await call<Status>('status')
-    if (json()) printJson(settings)
-    else
-      printText(
-        settings.url === null
-          ? 'No way to the authority is set.'
-          : `${settings.kind ?? ''} ${settings.url}, link ${settings.link}`,
-      )
+    if (json()) return printJson(settings)
+    const { roadLine } = await import('./brief.ts')
+    printText(
+      settings.url === null
+        ? 'No way to the authority is set.'
+        : `${roadLine(settings)}, link ${settings.link}${settings.lastFailure ? `: ${settings.lastFailure.message}` : ''}`,
+    )
+  })
+transport
+  .command('test')
+  .description('walk the road step by step, and say where it breaks; nothing is registered')
+  .action(async () => {
+    progress('Walking the road to the authority …')
+    const report = await call<RoadReport>('transport-test')
+    const { roadText } = await import('./brief.ts')
+    if (json()) printJson(report)
+    else printText(roadText(report))
+    if (report.failure) throw asTold(report.failure)
+  })
+transport
+  .command('tls-ca')
+  .description("trust a further certificate for TLS alone, such as a gateway's own CA")
+  .argument('<file>', 'PEM file')
+  .action(async (file: string) => {
+    const { readNamedFile } = await import('./secrets.ts')
+    const saved = await call<Status['transport']>('tls-ca-install', { pem: readNamedFile(file) })
+    if (json()) printJson(saved)
+    else printText('The certificate is installed for TLS.')
   })
 
 const trust = program.command('trust').description('the root certificate the authority is checked by')

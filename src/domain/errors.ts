@@ -120,6 +120,16 @@ export const errorTable = {
     'The URL of the authority cannot be used.',
     'Give an https:// URL without user name, query or fragment.',
   ),
+  PROXY_URL_INVALID: entry(
+    'refusal',
+    'The URL of the proxy cannot be used.',
+    'Give http://HOST or https://HOST, with :PORT unless it is 3128; user name and password have options of their own.',
+  ),
+  PROXY_CREDENTIALS_INVALID: entry(
+    'refusal',
+    'The user name or password of the proxy cannot be used.',
+    'Give a user name without a colon, and the password as the proxy knows it.',
+  ),
   TRUST_ANCHOR_MISSING: entry(
     'refusal',
     'The box has no root certificate to check the authority by.',
@@ -268,6 +278,11 @@ export const errorTable = {
     'The name of the authority could not be resolved.',
     'Check the host name in the URL and the name servers of the box.',
   ),
+  CONNECT_TIMED_OUT: entry(
+    'transport',
+    'Nothing answered the attempt to connect.',
+    'Check the address, and whether a firewall drops the connection; the box may have to go through a proxy.',
+  ),
   CONNECTION_REFUSED: entry(
     'transport',
     'Nothing listens at that address and port.',
@@ -288,6 +303,16 @@ export const errorTable = {
     "The server's certificate was issued by nobody this box trusts.",
     "Check that the URL is the authority's own; install its root with `smart-agent trust install FILE`. If the issuer named is a firewall's, ask the network team to leave this host out of TLS inspection.",
   ),
+  TLS_INSPECTED: entry(
+    'transport',
+    "The server's certificate was issued by somebody who is no licensing authority: TLS is opened on the way, or a gateway has a CA of its own.",
+    'Ask the network team to leave the host out of TLS inspection (the issuer named is the device that does it). If it is the CA of your own gateway, install it with `init --tls-ca` or `transport tls-ca FILE`.',
+  ),
+  TLS_PLAIN_TEXT: entry(
+    'transport',
+    'The port answers without TLS.',
+    "Check the port in the URL: it must be the authority's https port.",
+  ),
   TLS_EXPIRED: entry(
     'transport',
     "The server's certificate has expired, or the clock of this box is ahead.",
@@ -305,8 +330,68 @@ export const errorTable = {
   ),
   TLS_FAILED: entry(
     'transport',
-    'No TLS connection could be made: the port does not speak TLS as expected.',
-    "Check the port in the URL: it must be the authority's https port.",
+    'No TLS connection could be made.',
+    'Check what stands between the box and the authority; it must speak TLS 1.2 or later.',
+  ),
+  PROXY_UNREACHABLE: entry(
+    'transport',
+    'There is no connection to the proxy.',
+    'Check host and port of the proxy (3128 unless it says otherwise), and that it is running.',
+  ),
+  PROXY_AUTHENTICATION_REQUIRED: entry(
+    'transport',
+    'The proxy asks for a user name and password (407), and none are set.',
+    'Set them with `transport proxy URL --via PROXY --username U --password-file F`.',
+  ),
+  PROXY_AUTHENTICATION_REFUSED: entry(
+    'transport',
+    'The proxy does not take the user name and password (407).',
+    'Check both with whoever runs the proxy, and set them again; it must accept Basic authentication.',
+  ),
+  PROXY_FORBIDDEN: entry(
+    'transport',
+    'The proxy does not allow a tunnel to the authority.',
+    "Ask whoever runs the proxy to allow CONNECT to the authority's host and port.",
+  ),
+  PROXY_BAD_GATEWAY: entry(
+    'transport',
+    'The proxy cannot reach the authority.',
+    'Check host and port of the authority as the proxy sees them: the name is resolved by the proxy.',
+  ),
+  PROXY_GATEWAY_TIMEOUT: entry(
+    'transport',
+    'The proxy got no answer from the authority.',
+    'Check the way from the proxy to the authority; it is tried again.',
+  ),
+  PROXY_TIMED_OUT: entry(
+    'transport',
+    'The proxy took the connection and did not answer.',
+    'Check the load of the proxy; it is tried again.',
+  ),
+  PROXY_FAILED: entry(
+    'transport',
+    'What answers at the address of the proxy is not a proxy, or broke off.',
+    'Check host and port of the proxy, and whether its URL begins with http:// or https://.',
+  ),
+  PROXY_TLS_FAILED: entry(
+    'transport',
+    'No TLS connection could be made to the proxy, whose URL begins with https://.',
+    'Check the scheme of its URL; where it has a CA of its own, install that with `transport tls-ca FILE`.',
+  ),
+  ANSWER_TOO_SLOW: entry(
+    'transport',
+    'An answer began, and was not complete within the time allowed.',
+    'Check the network on the way; it is tried again.',
+  ),
+  ANSWER_TRUNCATED: entry(
+    'transport',
+    'An answer broke off in its middle.',
+    'Check gateways and firewalls on the way; it is tried again.',
+  ),
+  ANSWER_NOT_HTTP: entry(
+    'transport',
+    'What answered does not speak HTTP.',
+    "Check the port in the URL: it must be the authority's.",
   ),
   TIMED_OUT: entry(
     'transport',
@@ -503,6 +588,17 @@ export class LicensingError extends Error {
     return { code: this.code, message: this.message, remedy: this.remedy }
   }
 }
+
+/** A failure that was told, by an authority, a daemon or a document, as an error of its code and in its words. */
+export const asTold = ({
+  code,
+  message,
+  remedy,
+}: {
+  code: string
+  message: string
+  remedy: string
+}): LicensingError => new LicensingError(code as ErrorCode, message, { remedy })
 
 /** Whether a text is one of this project's codes: for errors that come over a wire. */
 export const isErrorCode = (text: string): text is ErrorCode => Object.hasOwn(errorTable, text)

@@ -108,6 +108,19 @@ export type Request = z.infer<typeof requestSchema>
 export type RegisterRequest = z.infer<typeof registerRequestSchema>
 export type InstanceRequest = Exclude<Request, RegisterRequest>
 
+/**
+ * Asks for nothing: whoever is out for a road to an authority learns by its signed answer that it is there. Not
+ * signed, since a box may ask before it has a name.
+ */
+export const helloRequestSchema = z.object({ ...envelope, type: z.literal('hello') })
+export type HelloRequest = z.infer<typeof helloRequestSchema>
+
+/** Whom its answer is for: anybody. It says nothing but that the authority is there. */
+export const HELLO_AUDIENCE = 'anybody'
+
+/** Where it is posted, below the authority's URL. */
+export const HELLO_PATH = '/smart-agent/v1/hello'
+
 const accepted = <T extends z.ZodRawShape>(body: T) => z.object({ outcome: z.literal('accepted'), ...body })
 
 /** A refusal counts only inside a signed answer that carries the request's nonce. */
@@ -184,6 +197,7 @@ export const answerSchema = z.discriminatedUnion('type', [
     type: z.literal('acknowledge'),
     decision: z.union([doneSchema, refusedSchema]),
   }),
+  z.object({ ...answerEnvelope, type: z.literal('hello'), decision: doneSchema }),
 ])
 export type Answer = z.infer<typeof answerSchema>
 export type Decision = Answer['decision']

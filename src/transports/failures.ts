@@ -1,97 +1,207 @@
 import { type ErrorCode, LicensingError } from '../domain/errors.ts'
 
-const CODES: Record<string, ErrorCode> = {
-  ENOTFOUND: 'DNS_FAILED',
-  EAI_AGAIN: 'DNS_FAILED',
-  EAI_NODATA: 'DNS_FAILED',
-  ECONNREFUSED: 'CONNECTION_REFUSED',
-  EHOSTUNREACH: 'HOST_UNREACHABLE',
-  ENETUNREACH: 'HOST_UNREACHABLE',
-  EADDRNOTAVAIL: 'HOST_UNREACHABLE',
-  ECONNRESET: 'CONNECTION_RESET',
-  EPIPE: 'CONNECTION_RESET',
-  ECONNABORTED: 'CONNECTION_RESET',
-  ETIMEDOUT: 'TIMED_OUT',
-  CERT_HAS_EXPIRED: 'TLS_EXPIRED',
-  CERT_NOT_YET_VALID: 'TLS_NOT_YET_VALID',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'TLS_NAME_MISMATCH',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'TLS_UNTRUSTED',
-  UNABLE_TO_GET_ISSUER_CERT: 'TLS_UNTRUSTED',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'TLS_UNTRUSTED',
-  SELF_SIGNED_CERT_IN_CHAIN: 'TLS_UNTRUSTED',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'TLS_UNTRUSTED',
-  CERT_SIGNATURE_FAILURE: 'TLS_UNTRUSTED',
-  CERT_UNTRUSTED: 'TLS_UNTRUSTED',
-  CERT_REVOKED: 'TLS_UNTRUSTED',
-  INVALID_CA: 'TLS_UNTRUSTED',
-  INVALID_PURPOSE: 'TLS_UNTRUSTED',
-  EPROTO: 'TLS_FAILED',
+/** Who a server said it was. */
+export interface Presented {
+  readonly subject: string
+  readonly issuer: string
+}
+
+/** How the certificates of an authority's own CA are named: another issuer is somebody else's. */
+const AUTHORITY_ISSUER = 'Smart Licensing '
+
+/** The code of an error of Node's; empty without one. Its message, which may carry more, stays behind. */
+function codeOf(original: unknown): string {
+  if (typeof original !== 'object' || original === null || !('code' in original)) return ''
+  return typeof original.code === 'string' ? original.code : ''
+}
+
+/** The code in brackets, for whoever searches for it. */
+const bracketed = (code: string): string => (code === '' ? '' : ` (${code})`)
+
+export const nameFailure = (thrown: unknown, host: string): LicensingError =>
+  new LicensingError('DNS_FAILED', `The name ${host} could not be resolved${bracketed(codeOf(thrown))}.`)
+
+const UNREACHABLE = [
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EADDRNOTAVAIL',
+  'ENETDOWN',
+  'EHOSTDOWN',
+  'EACCES',
+  'EPERM',
+]
+
+/** Why no connection was made to the authority, or a gateway. */
+export function connectFailure(thrown: unknown, host: string): LicensingError {
+  const code = codeOf(thrown)
+  if (code === 'ENOTFOUND' || code.startsWith('EAI_')) return nameFailure(thrown, host)
+  if (code === 'ECONNREFUSED')
+    return new LicensingError('CONNECTION_REFUSED', `${host} refused the connection.`)
+  if (code === 'ETIMEDOUT')
+    return new LicensingError('CONNECT_TIMED_OUT', `${host} did not take the connection in time.`)
+  if (UNREACHABLE.includes(code))
+    return new LicensingError('HOST_UNREACHABLE', `${host} cannot be reached${bracketed(code)}.`)
+  return new LicensingError('CONNECTION_RESET', `${host} closed the connection${bracketed(code)}.`)
+}
+
+/** Why there is no connection to the proxy, or none any more. */
+export function proxyConnectFailure(thrown: unknown, via: string): LicensingError {
+  const code = codeOf(thrown)
+  if (code.startsWith('HPE_'))
+    return new LicensingError(
+      'PROXY_FAILED',
+      `What ${via} answered is not what an HTTP proxy answers (${code}).`,
+    )
+  if (code === 'ECONNRESET' || code === 'EPIPE')
+    return new LicensingError('PROXY_FAILED', `The proxy ${via} closed the connection without an answer.`)
+  if (code === 'ENOTFOUND' || code.startsWith('EAI_'))
+    return new LicensingError(
+      'PROXY_UNREACHABLE',
+      `The name of the proxy ${via} could not be resolved (${code}).`,
+    )
+  if (code === 'ECONNREFUSED')
+    return new LicensingError('PROXY_UNREACHABLE', `The proxy ${via} refused the connection.`)
+  return new LicensingError('PROXY_UNREACHABLE', `The proxy ${via} cannot be reached${bracketed(code)}.`)
+}
+
+/** Why there is no TLS with a proxy whose URL begins with https. */
+export function proxyTlsFailure(thrown: unknown, via: string): LicensingError {
+  const code = codeOf(thrown)
+  if (isPlainText(code))
+    return new LicensingError(
+      'PROXY_TLS_FAILED',
+      `The proxy ${via} answers without TLS, and its URL begins with https.`,
+    )
+  return new LicensingError('PROXY_TLS_FAILED', `TLS with the proxy ${via} failed${bracketed(code)}.`)
 }
 
 /**
- * A failure of the socket, TLS or HTTP client as one of the closed set. Only the code of the original is
- * looked at: its message, headers and body could carry secrets, and stay behind.
+ * Why a proxy makes no tunnel, by its answer to CONNECT.
  *
- * @param original what was thrown, with Node's `code`
- * @param timedOut whether our own deadline ended the attempt
+ * @param known whether a user name was sent
  */
-export function transportFailure(original: unknown, host: string, timedOut: boolean): LicensingError {
-  if (timedOut) {
-    return new LicensingError('TIMED_OUT', `No complete answer came from ${host} within the time allowed.`)
-  }
-  const code = codeOf(original)
-  const known =
-    CODES[code] ?? (code.startsWith('ERR_SSL') || code.startsWith('ERR_TLS') ? 'TLS_FAILED' : undefined)
-  switch (known) {
-    case undefined:
-      return code === 'ERR_BAD_RESPONSE' || code === 'ERR_BAD_REQUEST'
-        ? new LicensingError('CONNECTION_RESET', `The answer of ${host} broke off.`)
-        : new LicensingError(
-            'CONNECTION_RESET',
-            `The exchange with ${host} failed (${code || 'no reason given'}).`,
+export function proxyStatusFailure(status: number, via: string, known: boolean): LicensingError {
+  const said = `The proxy ${via} answered ${status}`
+  switch (status) {
+    case 407:
+      return known
+        ? new LicensingError(
+            'PROXY_AUTHENTICATION_REFUSED',
+            `${said}: it does not take this user name and password.`,
           )
-    case 'DNS_FAILED':
+        : new LicensingError(
+            'PROXY_AUTHENTICATION_REQUIRED',
+            `${said}: it asks for a user name and password.`,
+          )
+    case 401:
+    case 403:
+    case 405:
+      return new LicensingError('PROXY_FORBIDDEN', `${said}: it does not allow a tunnel to the authority.`)
+    case 504:
+    case 408:
+      return new LicensingError('PROXY_GATEWAY_TIMEOUT', `${said}: it got no answer from the authority.`)
+    case 500:
+    case 502:
+    case 503:
       return new LicensingError(
-        known,
-        `The name ${host.replace(/:\d+$/, '')} could not be resolved (${code}).`,
+        'PROXY_BAD_GATEWAY',
+        `${said}: it could not reach the authority, or not resolve its name.`,
       )
-    case 'CONNECTION_REFUSED':
-      return new LicensingError(known, `${host} refused the connection.`)
-    case 'HOST_UNREACHABLE':
-      return new LicensingError(known, `${host} cannot be reached (${code}).`)
-    case 'CONNECTION_RESET':
-      return new LicensingError(known, `${host} closed the connection before the answer was complete.`)
-    case 'TLS_EXPIRED':
-      return new LicensingError(known, `The certificate of ${host} has expired, by the clock of this box.`)
-    case 'TLS_NOT_YET_VALID':
-      return new LicensingError(
-        known,
-        `The certificate of ${host} is not valid yet, by the clock of this box.`,
-      )
-    case 'TLS_NAME_MISMATCH':
-      return new LicensingError(known, `The certificate of ${host} is for another name.`)
-    case 'TLS_UNTRUSTED':
-      return new LicensingError(
-        known,
-        `The certificate of ${host} was issued by nobody this box trusts (${code}).`,
-      )
-    case 'TLS_FAILED':
-      return new LicensingError(known, `${host} does not speak TLS on that port as expected (${code}).`)
     default:
-      return new LicensingError(known, `The exchange with ${host} failed (${code}).`)
+      return new LicensingError('PROXY_FAILED', `${said}, which is no answer to a request for a tunnel.`)
   }
 }
 
-function codeOf(original: unknown): string {
-  if (typeof original !== 'object' || original === null || !('code' in original)) return ''
-  const { code } = original
-  if (typeof code !== 'string') return ''
-  // axios wraps the socket's error and keeps its code, except for these, where the cause knows better.
-  if ((code === 'ERR_BAD_RESPONSE' || code === 'ERR_NETWORK') && 'cause' in original) {
-    const inner = codeOf(original.cause)
-    if (inner !== '') return inner
+const isPlainText = (code: string): boolean =>
+  code === 'EPROTO' ||
+  ['WRONG_VERSION_NUMBER', 'HTTP_REQUEST', 'PACKET_LENGTH_TOO_LONG', 'UNKNOWN_PROTOCOL'].some((end) =>
+    code.endsWith(end),
+  )
+
+/** Chains that lead to nobody. */
+const UNTRUSTED = [
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'CERT_SIGNATURE_FAILURE',
+  'CERT_UNTRUSTED',
+  'CERT_REJECTED',
+  'CERT_CHAIN_TOO_LONG',
+  'CERT_REVOKED',
+  'INVALID_CA',
+  'INVALID_PURPOSE',
+  'PATH_LENGTH_EXCEEDED',
+]
+
+/** Why there is no TLS with the authority. */
+export function tlsFailure(thrown: unknown, host: string, presented: Presented | null): LicensingError {
+  const code = codeOf(thrown)
+  if (code === 'CERT_HAS_EXPIRED')
+    return new LicensingError(
+      'TLS_EXPIRED',
+      `The certificate of ${host} has expired, by the clock of this box.`,
+    )
+  if (code === 'CERT_NOT_YET_VALID')
+    return new LicensingError(
+      'TLS_NOT_YET_VALID',
+      `The certificate of ${host} is not valid yet, by the clock of this box.`,
+    )
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
+    return new LicensingError(
+      'TLS_NAME_MISMATCH',
+      `The certificate of ${host} is for another name${presented ? `, ${presented.subject}` : ''}.`,
+    )
+  if (UNTRUSTED.includes(code)) return untrusted(code, host, presented)
+  if (isPlainText(code))
+    return new LicensingError('TLS_PLAIN_TEXT', `${host} answers without TLS on that port.`)
+  if (code === 'ECONNRESET' || code === 'EPIPE')
+    return new LicensingError('CONNECTION_RESET', `${host} closed the connection during the TLS handshake.`)
+  return new LicensingError('TLS_FAILED', `TLS with ${host} failed${bracketed(code)}.`)
+}
+
+function untrusted(code: string, host: string, presented: Presented | null): LicensingError {
+  const foreign = presented !== null && !presented.issuer.startsWith(AUTHORITY_ISSUER)
+  // Issued by somebody, and by no licensing authority: a middlebox that opens TLS, or a gateway with a CA of its own.
+  if (foreign && code !== 'DEPTH_ZERO_SELF_SIGNED_CERT') {
+    return new LicensingError(
+      'TLS_INSPECTED',
+      `The certificate presented for ${host} was issued by "${presented.issuer}", whom this box does not trust.`,
+    )
   }
-  return code
+  const by = presented === null ? '' : `, by "${presented.issuer}"`
+  return new LicensingError(
+    'TLS_UNTRUSTED',
+    `The certificate of ${host} was issued by nobody this box trusts${by} (${code}).`,
+  )
+}
+
+/** Why an exchange failed on a connection that was there. */
+export function exchangeFailure(
+  thrown: unknown,
+  host: string,
+  state: { timedOut: boolean; begun: boolean },
+): LicensingError {
+  if (thrown instanceof LicensingError && thrown.code !== 'TIMED_OUT') return thrown
+  if (state.timedOut) {
+    return state.begun
+      ? new LicensingError(
+          'ANSWER_TOO_SLOW',
+          `The answer of ${host} began, and was not complete in the time allowed.`,
+        )
+      : new LicensingError('TIMED_OUT', `No answer came from ${host} within the time allowed.`)
+  }
+  if (thrown instanceof LicensingError) return thrown
+  if (state.begun)
+    return new LicensingError('ANSWER_TRUNCATED', `The answer of ${host} broke off in its middle.`)
+  const code = codeOf(thrown)
+  if (code.startsWith('HPE_'))
+    return new LicensingError('ANSWER_NOT_HTTP', `What ${host} answered is not HTTP (${code}).`)
+  return new LicensingError(
+    'CONNECTION_RESET',
+    `${host} closed the connection before it answered${bracketed(code)}.`,
+  )
 }
 
 /** A status without a signed answer: never a refusal, whatever it says (trust §4). */
@@ -104,12 +214,11 @@ export function statusFailure(
   const retryAfterMs = parseRetryAfter(retryAfter, now)
   const options = retryAfterMs === undefined ? {} : { retryAfterMs }
   const said = `${host} answered ${status} without a signed answer`
-  if (status >= 300 && status < 400) return new LicensingError('REDIRECTED', `${said}: it points elsewhere.`)
-  if (status === 429) return new LicensingError('RATE_LIMITED', `${said}: too many requests.`, options)
-  if (status === 503)
-    return new LicensingError('AUTHORITY_UNAVAILABLE', `${said}: not available now.`, options)
-  if (status >= 500) return new LicensingError('AUTHORITY_FAILED', `${said}.`, options)
-  return new LicensingError('AUTHORITY_REJECTED', `${said}.`, options)
+  const told = (code: ErrorCode, what: string) => new LicensingError(code, `${said}${what}.`, options)
+  if (status >= 300 && status < 400) return told('REDIRECTED', ': it points elsewhere')
+  if (status === 429) return told('RATE_LIMITED', ': too many requests')
+  if (status === 503) return told('AUTHORITY_UNAVAILABLE', ': not available now')
+  return status >= 500 ? told('AUTHORITY_FAILED', '') : told('AUTHORITY_REJECTED', '')
 }
 
 /** `Retry-After` in milliseconds (RFC 9110 §10.2.3): seconds, or a date. */

@@ -9,19 +9,54 @@ export interface Transport {
    * @throws LicensingError of kind `transport`, whatever went wrong on the way
    */
   post(path: string, body: string): Promise<string>
-  /** Closes idle connections. */
+  /** No further exchange is begun: idle connections are closed, and one under way is let end. */
   close(): void
 }
 
 /**
- * Settings of the transport: direct to the manager (R-NET-1), or through a gateway that speaks the same
- * protocol, such as a satellite (R-NET-2).
+ * Settings of the transport: direct to the manager (R-NET-1); through a gateway that speaks the same protocol, such
+ * as a satellite or a relaying reverse proxy (R-NET-2); or through an HTTP or HTTPS proxy (R-NET-3).
  */
-export const transportSettingsSchema = z.strictObject({
-  kind: z.enum(['direct', 'gateway']),
-  url: z.string(),
-})
-export type TransportSettings = z.infer<typeof transportSettingsSchema>
+export type TransportSettings =
+  | { readonly kind: 'direct' | 'gateway'; readonly url: string }
+  | {
+      readonly kind: 'proxy'
+      /** The authority's URL: the proxy makes a tunnel to it, and sees nothing of what passes. */
+      readonly url: string
+      /** The proxy's URL. */
+      readonly via: string
+      readonly username?: string | undefined
+      /** Goes in, and never comes out again. Left out, the stored one of the same user and proxy stays. */
+      readonly password?: string | undefined
+    }
+
+/** Settings as they are stored: a password only under a key that is kept apart. */
+export const storedSettingsSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.enum(['direct', 'gateway']), url: z.string() }),
+  z.object({
+    kind: z.literal('proxy'),
+    url: z.string(),
+    via: z.string(),
+    username: z.string().nullable(),
+    sealedPassword: z.string().nullable(),
+  }),
+])
+export type StoredSettings = z.infer<typeof storedSettingsSchema>
+
+/** What a program listens on when a proxy is meant (guide, "Configure the Transport Settings"). */
+const PROXY_PORT = 3128
+
+function parseUrl(text: string, refuse: (why: string) => LicensingError): URL {
+  let url: URL
+  try {
+    url = new URL(text.trim())
+  } catch {
+    throw refuse('it is not a URL')
+  }
+  if (url.search !== '' || url.hash !== '') throw refuse('it holds a query or a fragment')
+  if (url.hostname === '') throw refuse('it names no host')
+  return url
+}
 
 /**
  * The authority's URL as it is stored: https only, without credentials, query, fragment or last slash.
@@ -31,15 +66,45 @@ export type TransportSettings = z.infer<typeof transportSettingsSchema>
 export function parseAuthorityUrl(text: string): string {
   const refuse = (why: string) =>
     new LicensingError('TRANSPORT_URL_INVALID', `The URL cannot be used: ${why}.`)
-  let url: URL
-  try {
-    url = new URL(text.trim())
-  } catch {
-    throw refuse('it is not a URL')
-  }
+  const url = parseUrl(text, refuse)
   if (url.protocol !== 'https:') throw refuse(`it begins with ${url.protocol}// and must begin with https://`)
   if (url.username !== '' || url.password !== '') throw refuse('it holds a user name or password')
-  if (url.search !== '' || url.hash !== '') throw refuse('it holds a query or a fragment')
-  if (url.hostname === '') throw refuse('it names no host')
   return url.href.replace(/\/+$/, '')
+}
+
+/**
+ * A proxy's URL as it is stored: scheme, host and port, which is 3128 unless it is written.
+ *
+ * @throws LicensingError PROXY_URL_INVALID
+ */
+export function parseProxyUrl(text: string): string {
+  const refuse = (why: string) =>
+    new LicensingError('PROXY_URL_INVALID', `The URL of the proxy cannot be used: ${why}.`)
+  const trimmed = text.trim()
+  const url = parseUrl(trimmed, refuse)
+  if (url.protocol !== 'http:' && url.protocol !== 'https:')
+    throw refuse(`it begins with ${url.protocol}// and must begin with http:// or https://`)
+  if (url.username !== '' || url.password !== '')
+    throw refuse('it holds a user name or password, which have places of their own')
+  if (url.pathname !== '/') throw refuse('it holds a path')
+  // The URL parser leaves out a scheme's own port: what was written counts.
+  const written = /:(\d+)\/?$/.exec(trimmed)?.[1]
+  return `${url.protocol}//${url.hostname}:${url.port || (written ?? PROXY_PORT)}`
+}
+
+/**
+ * A user name and a password as Basic authentication takes them (RFC 7617).
+ *
+ * @throws LicensingError PROXY_CREDENTIALS_INVALID
+ */
+export function checkProxyCredentials(username: string | undefined, password: string | undefined): void {
+  const refuse = (why: string) =>
+    new LicensingError('PROXY_CREDENTIALS_INVALID', `The proxy's user cannot be used: ${why}.`)
+  if (username === undefined) {
+    if (password !== undefined) throw refuse('a password was given without a user name')
+    return
+  }
+  if (username === '') throw refuse('the user name is empty')
+  if (username.includes(':')) throw refuse('a user name holds no colon')
+  if (/\p{Cc}/u.test(username + (password ?? ''))) throw refuse('it holds a control character')
 }

@@ -106,15 +106,20 @@ function parse(pem: string): X509Certificate {
   }
 }
 
+/** Reads the certificates of a PEM file, whatever they are for. @throws ChainError when it holds none that can be read */
+export function readCertificates(pem: string): X509Certificate[] {
+  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g)
+  if (!blocks) throw new ChainError('untrusted', 'the file holds no certificate')
+  return blocks.map(parse)
+}
+
 /**
  * Reads the root certificates of a PEM file.
  *
  * @throws ChainError when it holds none, or one that is not a self-signed CA of the role root
  */
 export function readRoots(pem: string): X509Certificate[] {
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g)
-  if (!blocks) throw new ChainError('untrusted', 'the file holds no certificate')
-  return blocks.map(parse).map((root) => {
+  return readCertificates(pem).map((root) => {
     if (!root.ca || !issuedBy(root, root) || !hasRole(root, 'root')) {
       throw new ChainError(
         'role',

@@ -132,6 +132,10 @@ export class SecretFiles {
     }
   }
 
+  has(name: string): boolean {
+    return fileExists(join(this.#directory, name))
+  }
+
   /** Removes every secret that nothing refers to any more; what a crash left behind goes with it. */
   keepOnly(names: ReadonlySet<string>): void {
     for (const name of readdirSync(this.#directory)) {

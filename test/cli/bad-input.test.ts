@@ -96,7 +96,7 @@ describe('bad input to smart-agent', () => {
     await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve))
     await programs.initBox(`https://127.0.0.1:${(plain.address() as AddressInfo).port}`, 'plain')
     const ended = await programs.agent(['register', await programs.token(), '--json'], { box: 'plain' })
-    expect([ended.code, errorOf(ended).code]).toEqual([1, 'TLS_FAILED'])
+    expect([ended.code, errorOf(ended).code]).toEqual([1, 'TLS_PLAIN_TEXT'])
     plain.close()
   })
 

@@ -7,7 +7,7 @@ import { faultCatalogue, type FaultName, mockAuthority, type MockAuthority } fro
 import { SmartAgent } from '../../src/agent/index.ts'
 import { MINUTE } from '../../src/domain/instant.ts'
 import { VirtualClock } from '../../src/testing/index.ts'
-import { httpsTransport } from '../../src/transports/http.ts'
+import { httpsTransport } from '../../src/transports/https.ts'
 import { codeOf } from '../support/world.ts'
 
 let clock: VirtualClock
@@ -29,7 +29,7 @@ beforeEach(async () => {
     transport: { kind: 'direct', url: mock.url },
     clock,
     heartbeat: false,
-    connect: (settings) => httpsTransport(settings, [], { deadline: 300 }),
+    connect: ({ url }) => httpsTransport({ url, proxy: null, anchors: [], deadline: 300 }),
   })
   await mock.authority.order({ tag: 'HOST', quantity: 10 })
 })

@@ -1,0 +1,173 @@
+import { Agent } from 'node:https'
+import type { Readable } from 'node:stream'
+import axios, { type AxiosInstance } from 'axios'
+import { LicensingError } from '../domain/errors.ts'
+import { SECOND } from '../domain/instant.ts'
+import { type Destination, openConnection, type Proxy, type Timeouts } from './connection.ts'
+import { startDeadline } from './deadline.ts'
+import { exchangeFailure, statusFailure } from './failures.ts'
+import type { Transport } from './transport.ts'
+
+/** One exchange, from the look-up of the name to the last byte, in milliseconds. */
+const TOTAL_DEADLINE = 30 * SECOND
+const LARGEST_ANSWER = 1024 * 1024
+
+/** The road to an authority: its URL, by which proxy, and by what its TLS is checked. */
+export interface RoadOptions {
+  readonly url: string
+  readonly proxy: Proxy | null
+  /** PEM certificates that TLS is checked by; the system's own are not used. */
+  readonly anchors: readonly string[]
+  /** Milliseconds for one whole exchange. */
+  readonly deadline?: number
+  readonly timeouts?: Partial<Timeouts>
+}
+
+/** Where a road's connections go. */
+export function destinationOf({ url, proxy, anchors, timeouts }: RoadOptions): Destination {
+  const { hostname, port } = new URL(url)
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port || 443),
+    anchors,
+    proxy,
+    ...(timeouts && { timeouts }),
+  }
+}
+
+/** An https agent whose connections are made step by step, so that each step's failure is known for what it is. */
+class RoadAgent extends Agent {
+  readonly #to: Destination
+  readonly #never = new AbortController().signal
+
+  constructor(to: Destination) {
+    super({ keepAlive: true, maxSockets: 1 })
+    this.#to = to
+  }
+
+  override createConnection(
+    _options: unknown,
+    callback: (thrown: Error | null, socket?: unknown) => void,
+  ): undefined {
+    openConnection(this.#to, this.#never).then(
+      (socket) => {
+        callback(null, socket)
+      },
+      (thrown: unknown) => {
+        callback(thrown instanceof Error ? thrown : new Error('no connection'))
+      },
+    )
+  }
+}
+
+/**
+ * The transport over HTTPS, by axios: straight, or through a proxy's tunnel. `proxy: false` keeps the environment's
+ * proxy variables from changing the road; its own time-out is off, since it covers neither a slow body nor a tunnel:
+ * one deadline covers all.
+ */
+export function httpsTransport(options: RoadOptions): Transport {
+  const agent = new RoadAgent(destinationOf(options))
+  const client: AxiosInstance = axios.create({
+    adapter: 'http',
+    baseURL: options.url,
+    proxy: false,
+    maxRedirects: 0,
+    maxBodyLength: LARGEST_ANSWER,
+    responseType: 'stream',
+    decompress: false,
+    transformRequest: (text: string) => text,
+    validateStatus: () => true,
+    httpsAgent: agent,
+    headers: {
+      'content-type': 'application/json',
+      accept: 'application/json',
+      'accept-encoding': 'identity',
+      'user-agent': 'smart-licensing-agent',
+    },
+  })
+  const { host } = new URL(options.url)
+  let underWay = 0
+  let closed = false
+
+  const exchange = async (path: string, body: string): Promise<string> => {
+    const deadline = startDeadline(options.deadline ?? TOTAL_DEADLINE)
+    const state = { begun: false }
+    const send = () => client.post<Readable>(path, body, { signal: deadline.signal })
+    try {
+      const { status, headers, data } = await send().catch((thrown: unknown) => {
+        // A kept connection that the other side has closed meanwhile says nothing about the road.
+        if (wasStale(thrown)) return send()
+        throw thrown
+      })
+      state.begun = true
+      if (status !== 200) {
+        data.destroy()
+        const retryAfter: unknown = headers['retry-after']
+        throw statusFailure(status, typeof retryAfter === 'string' ? retryAfter : undefined, host, Date.now())
+      }
+      return await readAnswer(data, host, deadline.signal)
+    } catch (thrown) {
+      throw exchangeFailure(ours(thrown), host, { ...state, timedOut: deadline.signal.aborted })
+    } finally {
+      deadline.stop()
+    }
+  }
+
+  return {
+    post: async (path, body) => {
+      underWay++
+      try {
+        return await exchange(path, body)
+      } finally {
+        underWay--
+        if (closed && underWay === 0) agent.destroy()
+      }
+    },
+    close: () => {
+      closed = true
+      if (underWay === 0) agent.destroy()
+    },
+  }
+}
+
+/** The whole answer as text, as long as it comes, and no longer than any answer may be. */
+async function readAnswer(stream: Readable, host: string, signal: AbortSignal): Promise<string> {
+  const stop = () => {
+    stream.destroy(new Error('the time allowed is over'))
+  }
+  signal.addEventListener('abort', stop)
+  try {
+    const chunks: Buffer[] = []
+    let length = 0
+    for await (const chunk of stream) {
+      const bytes = chunk as Buffer
+      length += bytes.length
+      if (length > LARGEST_ANSWER)
+        throw new LicensingError('ANSWER_TOO_LARGE', `${host} answered more than ${LARGEST_ANSWER} bytes.`)
+      chunks.push(bytes)
+    }
+    return Buffer.concat(chunks).toString('utf8')
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+/** What a step of the road said, out of what axios has made of it; the original carries headers and stays behind. */
+function ours(thrown: unknown): unknown {
+  if (thrown instanceof LicensingError) return thrown
+  if (axios.isAxiosError(thrown)) {
+    if (thrown.cause instanceof LicensingError) return thrown.cause
+    return { code: thrown.code === 'ERR_BAD_RESPONSE' ? codeOfCause(thrown.cause) : thrown.code }
+  }
+  return thrown
+}
+
+const codeOfCause = (cause: unknown): unknown =>
+  typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined
+
+/** Whether an attempt failed on a connection that was kept from an earlier exchange. */
+const wasStale = (thrown: unknown): boolean =>
+  axios.isAxiosError(thrown) &&
+  (thrown.code === 'ECONNRESET' || thrown.code === 'EPIPE') &&
+  thrown.response === undefined &&
+  (thrown.request as { reusedSocket?: boolean } | undefined)?.reusedSocket === true
