@@ -5,9 +5,10 @@ const rooms = {
   transports: ['domain'],
   trust: ['domain', 'protocol'],
   agent: ['domain', 'protocol', 'trust', 'transports'],
-  authority: ['domain', 'protocol', 'trust'],
+  chaos: ['domain', 'protocol', 'trust'],
+  authority: ['domain', 'protocol', 'trust', 'chaos'],
   testing: ['domain', 'protocol', 'trust', 'transports', 'agent', 'authority'],
-  cli: ['domain', 'protocol', 'trust', 'transports', 'agent', 'authority'],
+  cli: ['domain', 'protocol', 'trust', 'transports', 'chaos', 'agent', 'authority'],
 }
 const mayUseMachines = ['agent', 'testing', 'cli']
 
@@ -30,7 +31,10 @@ module.exports = {
       name: 'mocks-know-the-authority',
       severity: 'error',
       from: { path: '^mocks/' },
-      to: { path: '^(src|machines|test)/', pathNot: '^src/(authority|domain|protocol|trust)/' },
+      to: {
+        path: '^(src|machines|test)/',
+        pathNot: '^src/(authority|chaos|domain|protocol|transports|trust)/',
+      },
     },
     ...Object.entries(rooms).map(([room, below]) => ({
       name: `${room}-imports-downward`,

@@ -1,30 +1,39 @@
-import { createPrivateKey, createPublicKey, randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { http, type RequestHandler } from 'msw'
 import { Authority } from '../src/authority/index.ts'
+import {
+  type AnswerFaultName,
+  FaultPlan,
+  type FaultName,
+  Injector,
+  isAnswerFault,
+  type PlannedFault,
+  type Reply,
+  type RoadFaultName,
+} from '../src/chaos/index.ts'
 import type { Clock } from '../src/domain/clock.ts'
-import { DAY } from '../src/domain/instant.ts'
 import { systemClock } from '../src/domain/system-clock.ts'
-import { exchangePath, type RequestType, requestTypeSchema, type Sealed } from '../src/protocol/messages.ts'
-import { createRoot, generateKey, issueCertificate } from '../src/trust/certificates.ts'
-import { peek, seal } from '../src/trust/seal.ts'
-import { asResponse, faultCatalogue, type FaultName, type PlannedFault, type Reply } from './faults.ts'
+import { exchangePath, HELLO_PATH, type RequestType, requestTypeSchema } from '../src/protocol/messages.ts'
+import { toResponse } from './responses.ts'
+import { isRoadFault, layRoad, type Road } from './road.ts'
 
 export interface MockAuthorityOptions {
-  /** Where it answers: any https URL that leads nowhere. Default: https://authority.test */
+  /** Where it answers by MSW: any https URL that leads nowhere. Default: https://authority.test */
   readonly url?: string
   /** The domain of its smart account. Default: acme.example */
   readonly account?: string
   readonly clock?: Clock
   /** What goes wrong, by name or planned; more can be set at any time. */
   readonly faults?: readonly (FaultName | PlannedFault)[]
+  /** Throws the dice of faults with a probability: from 0 up to 1. Default: Math.random */
+  readonly random?: () => number
 }
 
-/** An authority behind MSW: the rules are the real ones, the road is made of faults. */
+/** An authority for tests: the rules are the real ones, the road is made of faults. */
 export interface MockAuthority {
-  /** For `setupServer(...handlers)` of `msw/node`. */
+  /** For `setupServer(...handlers)` of `msw/node`. Faults of the road take `listen()`. */
   readonly handlers: readonly RequestHandler[]
   readonly url: string
   /** The real authority: orders, tokens, instances, events. */
@@ -35,60 +44,56 @@ export interface MockAuthority {
   readonly requests: readonly RequestType[]
   /** Replaces every planned fault; without arguments all is well again. */
   setFaults(...faults: readonly (FaultName | PlannedFault)[]): void
+  /**
+   * Listens on loopback, by real TLS and with a real proxy: where every fault of the catalogue can be had, those of the
+   * road too. Gives the settings of the transport for an agent. TLS goes by the machine's own clock: a virtual one must
+   * begin near it.
+   */
+  listen(): Promise<{ settings: Road['settings']; connections: Road['connections'] }>
+  /** Puts a fault on the road that `listen` has laid; null clears it. */
+  setRoad(fault: RoadFaultName | null): Promise<void>
   /** Removes what it kept on disk. */
   close(): Promise<void>
 }
 
 /**
- * Makes an authority for tests, in a temporary directory, with handlers for MSW.
+ * Makes an authority for tests, in a temporary directory, with handlers for MSW and a road of real sockets.
  *
  * @example
- * const mock = await mockAuthority({ faults: [{ fault: 'unavailable', times: 2 }] })
+ * const mock = await mockAuthority({ faults: [{ fault: 'error503', times: 2 }] })
  * const server = setupServer(...mock.handlers)
  */
 export async function mockAuthority(options: MockAuthorityOptions = {}): Promise<MockAuthority> {
   const { url = 'https://authority.test', account = 'acme.example' } = options
   const directory = mkdtempSync(join(tmpdir(), 'smart-licensing-mock-'))
   const clock = options.clock && { clock: options.clock }
-  await Authority.init({ dataDir: directory, account, acceptAgreement: true, ...clock })
+  await Authority.init({ dataDir: directory, account, acceptAgreement: true, test: true, ...clock })
   const authority = await Authority.open({ dataDir: directory, ...clock })
-  let signer: Promise<Credential> | undefined
-  let planned: { fault: FaultName; on: RequestType | undefined; left: number }[] = []
+  const plan = new FaultPlan([], options.random)
+  const injector = new Injector(() => (options.clock ?? systemClock).wall())
   const requests: RequestType[] = []
-  const answered = new Map<RequestType, Reply>()
+  let road: Road | null = null
 
   const setFaults: MockAuthority['setFaults'] = (...faults) => {
-    planned = faults.map((one) =>
-      typeof one === 'string'
-        ? { fault: one, on: undefined, left: Infinity }
-        : { fault: one.fault, on: one.on, left: one.times ?? Infinity },
-    )
+    const names = faults.map((one) => (typeof one === 'string' ? one : one.fault))
+    const onRoad = names.find(isRoadFault)
+    if (onRoad !== undefined)
+      throw new TypeError(`${onRoad} is a fault of the road: listen(), and setRoad('${onRoad}')`)
+    plan.set(faults)
   }
   setFaults(...(options.faults ?? []))
 
+  const decide = async (path: string, body: string): Promise<Reply> =>
+    authority.respond({ method: 'POST', path, body })
+
   const answer = async (type: RequestType, body: string): Promise<Response> => {
     requests.push(type)
-    const earlier = answered.get(type)
-    const decide = async (): Promise<Reply> => {
-      const reply = await authority.respond({ method: 'POST', path: exchangePath(type), body })
-      if (reply.status === 200) answered.set(type, reply)
-      return reply
-    }
-    const next = planned.find(({ on, left }) => left > 0 && (on === undefined || on === type))
-    if (!next) return asResponse(await decide())
-    next.left--
-    return faultCatalogue[next.fault].respond({
-      decide,
-      earlier,
-      forge: async (reply) => {
-        const payload = peek(JSON.parse(reply.body) as Sealed) as object
-        const forged = await seal(payload, {
-          type: 'sla-answer+jws',
-          ...(await (signer ??= strangeSigner((options.clock ?? systemClock).wall()))),
-        })
-        return { ...reply, body: JSON.stringify(forged), headers: { 'content-type': 'application/json' } }
-      },
-    })
+    const path = exchangePath(type)
+    const planned = plan.next(type, isAnswerFault) as (PlannedFault & { fault: AnswerFaultName }) | null
+    if (planned) return toResponse(await injector.inject(planned, type, () => decide(path, body)))
+    const good = await decide(path, body)
+    injector.remember(type, good)
+    return toResponse({ kind: 'reply', ...good })
   }
 
   return {
@@ -97,37 +102,29 @@ export async function mockAuthority(options: MockAuthorityOptions = {}): Promise
     trustAnchor: authority.trustAnchor(),
     requests,
     setFaults,
-    handlers: requestTypeSchema.options.map((type) =>
-      http.post(`${url}${exchangePath(type)}`, async ({ request }) => answer(type, await request.text())),
-    ),
+    handlers: [
+      ...requestTypeSchema.options.map((type) =>
+        http.post(`${url}${exchangePath(type)}`, async ({ request }) => answer(type, await request.text())),
+      ),
+      http.post(`${url}${HELLO_PATH}`, async ({ request }) =>
+        toResponse({ kind: 'reply', ...(await decide(HELLO_PATH, await request.text())) }),
+      ),
+    ],
+    listen: async () => {
+      if (!road) {
+        const served = await authority.listen({ host: 'localhost', port: 0, chaos: plan })
+        road = await layRoad(Number(new URL(served).port), (facts) => authority.tlsForTests(facts))
+      }
+      return road
+    },
+    setRoad: async (fault) => {
+      if (!road) throw new TypeError('there is no road yet: listen() lays one')
+      await road.set(fault)
+    },
     close: async () => {
+      await road?.close()
       await authority.close()
       rmSync(directory, { recursive: true, force: true })
     },
   }
-}
-
-interface Credential {
-  readonly certificates: readonly string[]
-  readonly privateKey: string
-}
-
-/** A signer of answers with everything right but its root. */
-async function strangeSigner(at: number): Promise<Credential> {
-  const facts = {
-    account: 'stranger.example',
-    authorityId: randomUUID(),
-    notBefore: at - DAY,
-    notAfter: at + 90 * DAY,
-  }
-  const root = await createRoot({ ...facts, name: 'Strange Root' })
-  const [caKey, privateKey] = [await generateKey(), await generateKey()]
-  const publicOf = (key: string) => createPublicKey(createPrivateKey(key))
-  const ca = await issueCertificate(root, publicOf(caKey), { ...facts, role: 'sub-ca', name: 'Strange CA' })
-  const leaf = await issueCertificate({ certificate: ca, privateKey: caKey }, publicOf(privateKey), {
-    ...facts,
-    role: 'answer-signer',
-    name: 'Strange Signer',
-  })
-  return { certificates: [leaf, ca], privateKey }
 }

@@ -1,3 +1,10 @@
-/** For tests of products that embed the agent: an authority behind MSW, and everything that can go wrong. */
+/** For tests of products that embed the agent: an authority, by MSW or by real sockets, and everything that can go wrong. */
+export {
+  type AnswerFaultName,
+  faultCatalogue,
+  type FaultName,
+  type PlannedFault,
+  type RoadFaultName,
+} from '../src/chaos/index.ts'
 export { mockAuthority, type MockAuthority, type MockAuthorityOptions } from './authority.ts'
-export { faultCatalogue, type FaultName, type PlannedFault } from './faults.ts'
+export type { Road } from './road.ts'

@@ -90,19 +90,44 @@ const statecharts = [
   ),
 ]
 
+const places = {
+  answer: [
+    'Answers',
+    'An authority that is unwell, or something before it that answers in its place. By MSW, by `serve --chaos`, at the management address, or over the mock’s own road.',
+  ],
+  connection: [
+    'Connections',
+    'What stands where the authority should. They take real sockets: `listen()` and `setRoad()` of `mockAuthority`.',
+  ],
+  proxy: ['Proxies', 'The same, for a box that goes through a proxy.'],
+}
+const sees = (code) => (code === null ? 'nothing' : errorTable[code].meaning)
 const faults = [
   '# Faults',
-  'What can go wrong with an authority’s answer, by the names that `mockAuthority` takes. Where the authority *decides* first, a box must neither lose nor repeat its decision.',
+  'What can go wrong between a box and its authority, by the one name it has everywhere. Whatever happens, the box keeps its state, tries again after a wait that it stores and shows, and is well again with the next answer that is believed. How to use them: [testing](testing.md).',
   generated,
-  table(
-    ['fault', 'what happens', 'the authority decides', 'the agent’s code'],
-    Object.entries(faultCatalogue).map(([name, { meaning, decides, code }]) => [
-      `\`${name}\``,
-      meaning,
-      decides ? 'yes' : 'no',
-      `\`${code}\``,
-    ]),
-  ),
+  ...Object.entries(places).flatMap(([place, [title, text]]) => [
+    `## ${title}`,
+    text,
+    table(
+      [
+        'fault',
+        'what happens',
+        'the authority has decided',
+        'the agent’s code',
+        'what an administrator reads',
+      ],
+      Object.entries(faultCatalogue)
+        .filter(([, fault]) => fault.place === place)
+        .map(([name, { meaning, decides, code }]) => [
+          `\`${name}\``,
+          meaning,
+          decides ? 'yes' : 'no',
+          code === null ? '' : `\`${code}\``,
+          sees(code),
+        ]),
+    ),
+  ]),
 ]
 
 const schema = (type) => z.toJSONSchema(type, { io: 'input' })

@@ -1,5 +1,6 @@
-import { randomUUID } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
+import { FaultPlan } from '../chaos/index.ts'
 import type { Clock } from '../domain/clock.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { type Instant, iso } from '../domain/instant.ts'
@@ -32,6 +33,8 @@ import {
   removeInstance,
   showInstance,
 } from './instances.ts'
+import { createManagement } from './management.ts'
+import { Misbehaviour } from './misbehaviour.ts'
 import { createServer, type ServerLogger } from './server.ts'
 import { AuthorityStore, readSetting, storeExists, type Tx, writeSetting } from './store.ts'
 import { createToken, listTokens, revokeToken, type TokenDocument, type TokenOptions } from './tokens.ts'
@@ -45,6 +48,26 @@ const TRUST_BUNDLE = 1
 export interface Where {
   readonly account?: string | undefined
   readonly virtualAccount?: string | undefined
+}
+
+const LOOPBACK: readonly string[] = ['127.0.0.1', '::1', 'localhost']
+
+/** A host as it stands in a URL. */
+const hostOf = (host: string): string => (host.includes(':') ? `[${host}]` : host)
+
+/** @returns the port @throws LicensingError ADDRESS_IN_USE */
+async function listenOn(server: FastifyInstance, at: { host: string; port: number }): Promise<number> {
+  try {
+    await server.listen(at)
+  } catch (thrown) {
+    const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
+    throw new LicensingError(
+      'ADDRESS_IN_USE',
+      `It is not possible to listen on ${at.host}:${at.port} (${code}).`,
+    )
+  }
+  const address = server.server.address()
+  return typeof address === 'object' && address !== null ? address.port : at.port
 }
 
 const silent: ServerLogger = { info: () => undefined, error: () => undefined }
@@ -62,6 +85,8 @@ export class Authority {
   #told: { time: Instant; monotonic: number }
   #server: FastifyInstance | null = null
   #inProcess: FastifyInstance | null = null
+  #management: FastifyInstance | null = null
+  #misbehaviour: Misbehaviour | null = null
 
   private constructor(
     store: AuthorityStore,
@@ -240,9 +265,16 @@ export class Authority {
   /**
    * Serves agents over HTTPS until it is closed.
    *
-   * @throws LicensingError ADDRESS_IN_USE
+   * @throws LicensingError ADDRESS_IN_USE, CHAOS_NOT_ALLOWED
    */
-  async listen(options: { host: string; port: number; names?: readonly string[] }): Promise<string> {
+  async listen(options: {
+    host: string
+    port: number
+    names?: readonly string[]
+    /** Faults that are done to answers on purpose: of an authority made for tests only. */
+    chaos?: FaultPlan
+  }): Promise<string> {
+    if (options.chaos) this.#misbehave(options.chaos)
     const tls = await this.#store.transaction((tx) =>
       this.#credentials.tls(
         tx,
@@ -250,20 +282,49 @@ export class Authority {
         this.#now(),
       ),
     )
-    const server = this.#createServer(tls)
-    try {
-      await server.listen({ host: options.host, port: options.port })
-    } catch (thrown) {
-      const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
-      throw new LicensingError(
-        'ADDRESS_IN_USE',
-        `It is not possible to listen on ${options.host}:${options.port} (${code}).`,
-      )
-    }
-    this.#server = server
-    const address = server.server.address()
-    const port = typeof address === 'object' && address !== null ? address.port : options.port
-    return `https://${options.host.includes(':') ? `[${options.host}]` : options.host}:${port}`
+    this.#server = this.#createServer(tls)
+    const port = await listenOn(this.#server, options)
+    return `https://${hostOf(options.host)}:${port}`
+  }
+
+  /** From here on, what is planned is done to the answers. @throws LicensingError CHAOS_NOT_ALLOWED */
+  #misbehave(plan: FaultPlan): Misbehaviour {
+    if (!this.#credentials.identity.test)
+      throw new LicensingError('CHAOS_NOT_ALLOWED', 'This authority was not made for tests.')
+    this.#misbehaviour = new Misbehaviour(plan, () => this.#now())
+    this.#logger.error('THIS AUTHORITY MISBEHAVES ON PURPOSE: not for production', { faults: plan.faults })
+    return this.#misbehaviour
+  }
+
+  /**
+   * A TLS credential with dates or names that are wrong, for what must be refused.
+   *
+   * @throws LicensingError CHAOS_NOT_ALLOWED
+   */
+  async tlsForTests(facts: {
+    notBefore: Instant
+    notAfter: Instant
+    hosts: readonly string[]
+  }): Promise<Credential> {
+    if (!this.#credentials.identity.test)
+      throw new LicensingError('CHAOS_NOT_ALLOWED', 'This authority was not made for tests.')
+    return this.#credentials.tlsForTests(facts)
+  }
+
+  /**
+   * The management address of an authority that misbehaves: plans faults at run time, and tells what came.
+   *
+   * @returns its URL, and the bearer it asks for
+   * @throws LicensingError ADDRESS_IN_USE, CHAOS_NOT_ALLOWED, INVALID_ARGUMENT: loopback only
+   */
+  async listenManagement(options: { host: string; port: number }): Promise<{ url: string; bearer: string }> {
+    if (!LOOPBACK.includes(options.host))
+      throw new LicensingError('INVALID_ARGUMENT', `The management address is one of ${LOOPBACK.join(', ')}.`)
+    const misbehaviour = this.#misbehaviour ?? this.#misbehave(new FaultPlan())
+    const bearer = randomBytes(24).toString('base64url')
+    this.#management = createManagement(misbehaviour, bearer)
+    const port = await listenOn(this.#management, options)
+    return { url: `http://${hostOf(options.host)}:${port}`, bearer }
   }
 
   /**
@@ -291,6 +352,7 @@ export class Authority {
       tls,
       handle: (type, message) => this.handle(type, message),
       hello: (message) => this.hello(message),
+      misbehaviour: this.#misbehaviour,
       logger: this.#logger,
     })
   }
@@ -398,6 +460,7 @@ export class Authority {
   async close(): Promise<void> {
     await this.#server?.close()
     await this.#inProcess?.close()
+    await this.#management?.close()
     await this.#store.close()
   }
 }

@@ -152,6 +152,26 @@ export class Credentials {
     return { certificates: [leaf.certificate, this.identity.subCa], privateKey: this.#keys.get(leaf.key) }
   }
 
+  /** A TLS certificate that is almost right: kept nowhere, for tests of those who must not take it. */
+  async tlsForTests(facts: {
+    notBefore: Instant
+    notAfter: Instant
+    hosts: readonly string[]
+  }): Promise<Credential> {
+    const privateKey = await generateKey()
+    const publicKey = createPublicKey(createPrivateKey(privateKey))
+    const { account, id: authorityId, subCa } = this.identity
+    const name = facts.hosts[0] ?? 'localhost'
+    const certificate = await issueCertificate(this.#issuer(), publicKey, {
+      role: 'tls',
+      name,
+      account,
+      authorityId,
+      ...facts,
+    })
+    return { certificates: [certificate, subCa], privateKey }
+  }
+
   async #newLeaf(
     tx: Tx,
     role: 'answer-signer' | 'tls',

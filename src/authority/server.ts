@@ -8,6 +8,7 @@ import {
   type Sealed,
 } from '../protocol/messages.ts'
 import type { Credential } from './credentials.ts'
+import type { Misbehaviour } from './misbehaviour.ts'
 
 const LARGEST_REQUEST = 256 * 1024
 /** Node's timers take no more; at the speed of a test's clock even this is over soon. */
@@ -27,9 +28,11 @@ export function createServer(options: {
   tls: Credential | null
   handle: (type: RequestType, message: unknown) => Promise<Sealed>
   hello: (message: unknown) => Promise<Sealed>
+  /** For tests: does ill to the answers on purpose. */
+  misbehaviour: Misbehaviour | null
   logger: ServerLogger
 }): FastifyInstance {
-  const { tls, handle, hello, logger } = options
+  const { tls, handle, hello, misbehaviour, logger } = options
   const https = tls && {
     cert: tls.certificates.join('\n'),
     key: tls.privateKey,
@@ -48,7 +51,17 @@ export function createServer(options: {
   })
   server.server.headersTimeout = LONGEST_TIMER
   for (const type of requestTypeSchema.options) {
-    server.post(exchangePath(type), async (request) => handle(type, request.body))
+    server.post(exchangePath(type), async (request, reply) => {
+      if (misbehaviour === null) return handle(type, request.body)
+      return misbehaviour.answer(
+        type,
+        async () => {
+          const body = JSON.stringify(await handle(type, request.body))
+          return { status: 200, headers: { 'content-type': 'application/json; charset=utf-8' }, body }
+        },
+        reply,
+      )
+    })
   }
   server.post(HELLO_PATH, async (request) => hello(request.body))
   server.get('/health', () => ({ status: 'ok' }))

@@ -91,15 +91,18 @@ program
   .description('serve agents over HTTPS')
   .option('--listen <host:port>', 'address to listen on; port 0 takes a free one', '127.0.0.1:8443')
   .option('--name <name...>', 'further names and addresses for the TLS certificate')
-  .action(async (options: { listen: string; name?: string[] }) => {
-    const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(options.listen)
-    const host = match?.[1] ?? match?.[2]
-    if (!match || host === undefined || Number(match[3]) > 65_535) {
-      throw new LicensingError(
-        'INVALID_ARGUMENT',
-        `The address ${JSON.stringify(options.listen)} is not of the form HOST:PORT.`,
-      )
-    }
+  .option(
+    '--chaos <faults>',
+    "misbehave on purpose, as in 'delay=200ms,error503=0.1' (made with init --test only)",
+  )
+  .option(
+    '--management <host:port>',
+    'plan faults at run time, and see what came (made with init --test only)',
+  )
+  .action(async (options: { listen: string; name?: string[]; chaos?: string; management?: string }) => {
+    const at = parseAddress(options.listen)
+    const management = options.management === undefined ? undefined : parseAddress(options.management)
+    const chaos = options.chaos === undefined ? undefined : await parseAnswerFaults(options.chaos)
     const [{ Authority }, { createLogger }] = await Promise.all([
       import('../authority/authority.ts'),
       import('./log.ts'),
@@ -113,13 +116,13 @@ program
         })
     })
     try {
-      const url = await authority.listen({
-        host: host === '' ? '0.0.0.0' : host,
-        port: Number(match[3]),
-        names: options.name ?? [],
-      })
-      if (json()) process.stdout.write(`${JSON.stringify({ listening: url })}\n`)
-      else printText(`listening on ${url}`)
+      const url = await authority.listen({ ...at, names: options.name ?? [], ...(chaos && { chaos }) })
+      const managed = management && (await serveManagement(authority, management))
+      if (json()) process.stdout.write(`${JSON.stringify({ listening: url, ...managed })}\n`)
+      else {
+        printText(`listening on ${url}`)
+        if (managed) printText(`management on ${managed.management}, its bearer is in ${managed.bearerFile}`)
+      }
       logger.info('listening', { url })
       await stopped
       logger.info('stopping')
@@ -127,6 +130,41 @@ program
       await authority.close()
     }
   })
+
+/** `HOST:PORT`; without a host, every address. @throws LicensingError INVALID_ARGUMENT */
+function parseAddress(text: string): { host: string; port: number } {
+  const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text)
+  const host = match?.[1] ?? match?.[2]
+  if (!match || host === undefined || Number(match[3]) > 65_535)
+    throw new LicensingError(
+      'INVALID_ARGUMENT',
+      `The address ${JSON.stringify(text)} is not of the form HOST:PORT.`,
+    )
+  return { host: host === '' ? '0.0.0.0' : host, port: Number(match[3]) }
+}
+
+/** The faults of `--chaos`; those of the road are not a server's to do. @throws LicensingError CHAOS_INVALID */
+async function parseAnswerFaults(spec: string) {
+  const { FaultPlan, isAnswerFault, parseChaos } = await import('../chaos/index.ts')
+  const faults = parseChaos(spec)
+  const [road] = faults.filter(({ fault }) => !isAnswerFault(fault))
+  if (road)
+    throw new LicensingError(
+      'CHAOS_INVALID',
+      `${road.fault} is a fault of the road, which an authority cannot do to itself.`,
+      { remedy: 'Use `mockAuthority` and its road in tests.' },
+    )
+  return new FaultPlan(faults)
+}
+
+/** Opens the management address; its bearer goes into a file of this user alone, not onto the screen. */
+async function serveManagement(authority: Authority, at: { host: string; port: number }) {
+  const { SecretFiles } = await import('../trust/private-files.ts')
+  const { url, bearer } = await authority.listenManagement(at)
+  const directory = `${dataDir()}/management`
+  new SecretFiles(directory).put('bearer', bearer)
+  return { management: url, bearerFile: `${directory}/bearer` }
+}
 
 const trust = program.command('trust').description('the certificates of the authority')
 trust

@@ -110,6 +110,21 @@ export const errorTable = {
   ),
 
   // What the agent itself does not allow in its state.
+  CHAOS_INVALID: entry(
+    'usage',
+    'What --chaos was given is not a list of faults.',
+    "Give names of the catalogue, as in --chaos 'delay=200ms,error503=0.1'.",
+  ),
+  MANAGEMENT_UNAUTHORIZED: entry(
+    'refusal',
+    'The request to the management address does not carry its bearer.',
+    'Send `Authorization: Bearer …` with what the file that `serve` names holds.',
+  ),
+  CHAOS_NOT_ALLOWED: entry(
+    'refusal',
+    'Only an authority that was made with `init --test` may be told to misbehave.',
+    'Make one for tests with `smart-authority init --test`; boxes show that it is one.',
+  ),
   TRANSPORT_NOT_CONFIGURED: entry(
     'refusal',
     'No way to the authority is set.',

@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setupServer, type SetupServer } from 'msw/node'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { faultCatalogue, type FaultName, mockAuthority, type MockAuthority } from '../../mocks/index.ts'
+import {
+  type AnswerFaultName,
+  faultCatalogue,
+  type FaultName,
+  mockAuthority,
+  type MockAuthority,
+} from '../../mocks/index.ts'
 import { SmartAgent } from '../../src/agent/index.ts'
 import { MINUTE } from '../../src/domain/instant.ts'
 import { VirtualClock } from '../../src/testing/index.ts'
@@ -41,7 +47,10 @@ afterEach(async () => {
 })
 
 const token = async (): Promise<string> => (await mock.authority.createToken({ days: 30, maxUses: 1 })).token
-const names = Object.keys(faultCatalogue) as FaultName[]
+/** What an answer can suffer: a delay is no failure. */
+const names = (Object.keys(faultCatalogue) as FaultName[]).filter(
+  (name): name is AnswerFaultName => faultCatalogue[name].place === 'answer' && name !== 'delay',
+)
 /** Nothing was answered before a registration, so nothing can be played again. */
 const atRegistration = names.filter((name) => name !== 'replayed')
 
@@ -98,7 +107,7 @@ describe('every fault of the catalogue', () => {
 
 describe('Retry-After', () => {
   it('R-AUTH-4: moves the next attempt to when the authority wishes to be asked', async () => {
-    mock.setFaults({ fault: 'unavailable', times: 1 })
+    mock.setFaults({ fault: 'error503', times: 1 })
     await codeOf(agent.register(await token()))
     const { nextAttemptAt } = agent.status().registration
     expect(Date.parse(nextAttemptAt ?? '') - clock.wall()).toBe(2 * MINUTE)

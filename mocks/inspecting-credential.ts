@@ -1,0 +1,40 @@
+import 'reflect-metadata'
+import { webcrypto } from 'node:crypto'
+import * as x509 from '@peculiar/x509'
+import { DAY } from '../src/domain/instant.ts'
+
+const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
+
+/** What a middlebox presents: a certificate for the right name, by the CA of its own company. */
+export async function inspectingCredential(
+  now: number,
+): Promise<{ certificates: string[]; privateKey: string }> {
+  x509.cryptoProvider.set(webcrypto as never)
+  const dates = { notBefore: new Date(now - DAY), notAfter: new Date(now + DAY) }
+  const keys = () => webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
+  const [caKeys, leafKeys] = [await keys(), await keys()]
+  const ca = await x509.X509CertificateGenerator.createSelfSigned({
+    name: 'CN=Firewall CA, O=Example Security',
+    ...dates,
+    keys: caKeys,
+    signingAlgorithm: ALGORITHM,
+    extensions: [new x509.BasicConstraintsExtension(true, 0, true)],
+  })
+  const leaf = await x509.X509CertificateGenerator.create({
+    subject: 'CN=localhost',
+    issuer: ca.subject,
+    ...dates,
+    publicKey: leafKeys.publicKey,
+    signingKey: caKeys.privateKey,
+    signingAlgorithm: ALGORITHM,
+    extensions: [
+      new x509.SubjectAlternativeNameExtension([
+        { type: 'dns', value: 'localhost' },
+        { type: 'ip', value: '127.0.0.1' },
+      ]),
+    ],
+  })
+  const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', leafKeys.privateKey)).toString('base64')
+  const privateKey = `-----BEGIN PRIVATE KEY-----\n${pkcs8.replace(/(.{64})/g, '$1\n')}\n-----END PRIVATE KEY-----\n`
+  return { certificates: [leaf.toString('pem'), ca.toString('pem')], privateKey }
+}

@@ -1,0 +1,14 @@
+/** Faults between a box and its authority, for whoever tests against them. */
+export {
+  type AnswerFaultName,
+  type Delivery,
+  faultCatalogue,
+  type FaultName,
+  isAnswerFault,
+  isFault,
+  type Reply,
+  type RoadFaultName,
+} from './faults.ts'
+export { Injector } from './inject.ts'
+export { FaultPlan, parseChaos, type PlannedFault } from './plan.ts'
+export { strangeCredential } from './strange-signer.ts'

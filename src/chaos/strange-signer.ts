@@ -1,0 +1,35 @@
+import { createPrivateKey, createPublicKey, randomUUID } from 'node:crypto'
+import { DAY } from '../domain/instant.ts'
+import { createRoot, generateKey, issueCertificate } from '../trust/certificates.ts'
+
+/** A chain, leaf first, and the private key of its leaf: all PEM. */
+export interface StrangeCredential {
+  readonly certificates: readonly string[]
+  readonly privateKey: string
+}
+
+/** A credential with everything right but its root: made here, and trusted by nobody. */
+export async function strangeCredential(
+  role: 'answer-signer' | 'tls',
+  at: number,
+  facts: { notBefore?: number; notAfter?: number; hosts?: readonly string[] } = {},
+): Promise<StrangeCredential> {
+  const subject = {
+    account: 'stranger.example',
+    authorityId: randomUUID(),
+    notBefore: at - DAY,
+    notAfter: at + 90 * DAY,
+  }
+  const publicOf = (key: string) => createPublicKey(createPrivateKey(key))
+  const root = await createRoot({ ...subject, name: 'Smart Licensing Root of strangers' })
+  const [caKey, privateKey] = [await generateKey(), await generateKey()]
+  const name = 'Smart Licensing Issuing CA of strangers'
+  const ca = await issueCertificate(root, publicOf(caKey), { ...subject, role: 'sub-ca', name })
+  const leaf = await issueCertificate({ certificate: ca, privateKey: caKey }, publicOf(privateKey), {
+    ...subject,
+    ...facts,
+    role,
+    name: 'Stranger',
+  })
+  return { certificates: [leaf, ca], privateKey }
+}

@@ -1,0 +1,194 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import {
+  type AnswerFaultName,
+  faultCatalogue,
+  type FaultName,
+  mockAuthority,
+  type MockAuthority,
+  type Road,
+  type RoadFaultName,
+} from '../../mocks/index.ts'
+import { SmartAgent, type Status, type TransportSettings } from '../../src/agent/index.ts'
+import { MINUTE, SECOND } from '../../src/domain/instant.ts'
+import { VirtualClock } from '../../src/testing/index.ts'
+import { httpsTransport } from '../../src/transports/https.ts'
+import { codeOf } from '../support/world.ts'
+
+/**
+ * Every road, every fault, every kind of request: over real sockets, real TLS and a real CONNECT proxy. Only the
+ * calendar is virtual, and the time an exchange may take is short.
+ */
+const kinds = ['register', 'authorize', 'renew', 'deregister'] as const
+type Kind = (typeof kinds)[number]
+const roads = ['direct', 'gateway', 'proxy'] as const
+
+const all = Object.keys(faultCatalogue) as FaultName[]
+/** A delay is no failure; nothing can be played again before it was answered once. */
+const faultsFor = (road: (typeof roads)[number], kind: Kind): FaultName[] =>
+  all.filter((fault) => {
+    if (fault === 'delay') return false
+    if (fault === 'replayed') return kind === 'authorize' || kind === 'renew'
+    return faultCatalogue[fault].place !== 'proxy' || road === 'proxy'
+  })
+
+let clock: VirtualClock
+let mock: MockAuthority
+let road: Pick<Road, 'settings' | 'connections'>
+let directory: string
+let agent: SmartAgent
+let count = 0
+
+beforeAll(async () => {
+  // TLS goes by the machine's clock: the virtual one begins there.
+  clock = new VirtualClock(Date.now())
+  mock = await mockAuthority({ clock })
+  road = await mock.listen()
+  await mock.authority.order({ tag: 'HOST', quantity: 10_000 })
+  directory = mkdtempSync(join(tmpdir(), 'sla-matrix-'))
+})
+afterAll(async () => {
+  await mock.close()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+const openBox = (kind: TransportSettings['kind'], serial: string) =>
+  SmartAgent.open({
+    dataDir: join(directory, serial),
+    product: { pid: 'CWMS-K9', version: '4.0', serial },
+    trust: mock.trustAnchor,
+    transport: road.settings(kind),
+    clock,
+    heartbeat: false,
+    connect: (settings) =>
+      httpsTransport({
+        url: settings.url,
+        proxy:
+          settings.kind === 'proxy'
+            ? {
+                url: new URL(settings.via),
+                username: settings.username ?? null,
+                password: settings.password ?? null,
+              }
+            : null,
+        anchors: [mock.trustAnchor],
+        deadline: 400,
+        timeouts: { connect: 200, proxy: 200, tls: 200 },
+      }),
+  })
+
+const token = async () => (await mock.authority.createToken({ days: 300 })).token
+
+/** What of the status a failed attempt must leave as it was. */
+const kept = ({ state, functionality, registration, authorization, entitlements }: Status) => ({
+  state,
+  functionality,
+  instanceId: registration.instanceId,
+  expiresAt: registration.expiresAt,
+  since: authorization.since,
+  deadlineAt: authorization.deadlineAt,
+  entitlements: entitlements.map(({ tag, count: n }) => [tag, n]),
+})
+
+const requests: Record<Kind, () => Promise<unknown>> = {
+  register: async () => agent.register(await token()),
+  authorize: () => agent.renewAuthorization(),
+  renew: () => agent.renewRegistration(),
+  deregister: () => agent.deregister(),
+}
+
+async function injure(fault: FaultName, kind: Kind): Promise<void> {
+  if (faultCatalogue[fault].place === 'answer') mock.setFaults({ fault: fault as AnswerFaultName, on: kind })
+  else await mock.setRoad(fault as RoadFaultName)
+}
+async function mend(): Promise<void> {
+  mock.setFaults()
+  await mock.setRoad(null)
+}
+
+/** How often each was said since a row of the history. */
+function said(since: number): Record<string, number> {
+  const notices = agent
+    .history(10_000, since)
+    .flatMap((row) => (JSON.parse(row.notices) as { notice: string }[]).map(({ notice }) => notice))
+  return Object.fromEntries(
+    ['COMM_FAILED', 'COMM_RESTORED'].map((name) => [name, notices.filter((one) => one === name).length]),
+  )
+}
+
+describe.each(roads)('R-NET-1, R-NET-2, R-NET-3, R-AUTH-4, R-UI-5: by %s', (kind) => {
+  describe.each(kinds)('at %s', (request) => {
+    beforeEach(async () => {
+      agent = await openBox(kind, `${kind}-${request}-${++count}`)
+      agent.report('HOST', 2)
+      if (request !== 'register') await agent.register(await token())
+    })
+    afterEach(async () => {
+      await agent.close()
+      await mend()
+    })
+
+    it.each(faultsFor(kind, request))(
+      '%s: told by its code, nothing lost, mended when it ends',
+      async (fault) => {
+        // Behind a proxy, a closed port is the proxy's to tell.
+        const refused = fault === 'refused' && kind === 'proxy'
+        const code = refused ? 'PROXY_BAD_GATEWAY' : faultCatalogue[fault].code
+        // A wrong password is a setting of the box; it stands before the road is injured.
+        if (fault === 'proxy-auth-refused') {
+          await mock.setRoad(fault)
+          agent.setTransport(road.settings('proxy'))
+        }
+        // What is played again is the answer to this very box.
+        if (fault === 'replayed') await requests[request]()
+        await agent.settled()
+        const mark = agent.history(1)[0]?.id ?? 0
+        const before = kept(agent.status())
+        await injure(fault, request)
+        expect(await codeOf(requests[request]())).toBe(code)
+
+        const status = agent.status()
+        expect(status.transport).toMatchObject({ link: 'down', lastFailure: { code } })
+        if (request === 'deregister') {
+          // Ends here whatever happens there; the authority still lists the instance.
+          expect(status).toMatchObject({ state: 'evaluation', registration: { failure: { code } } })
+          await mend()
+          await agent.register(await token(), { force: true })
+          expect(said(mark)).toEqual({ COMM_FAILED: 1, COMM_RESTORED: 1 })
+          return
+        }
+        expect(kept(status)).toEqual(before)
+        const next = {
+          register: status.registration.nextAttemptAt,
+          authorize: status.authorization.nextAttemptAt,
+          renew: status.registration.nextRenewalAt,
+        }[request]
+        const wait = Date.parse(next ?? '') - clock.wall()
+        const asked = fault === 'error429' || fault === 'error503'
+        expect(wait).toBeGreaterThanOrEqual(asked ? 2 * MINUTE - SECOND : 4 * SECOND)
+        expect(wait).toBeLessThanOrEqual(asked ? 2 * MINUTE + SECOND : 31 * SECOND)
+
+        // It fails once more when its time comes, and that is the same outage.
+        clock.advance(wait)
+        agent.tick()
+        await agent.settled()
+        expect(agent.status().transport.link).toBe('down')
+        expect(said(mark)).toEqual({ COMM_FAILED: 1, COMM_RESTORED: 0 })
+
+        await mend()
+        clock.advance(5 * MINUTE)
+        agent.tick()
+        await agent.settled()
+        expect(agent.status()).toMatchObject({
+          state: 'authorized',
+          registration: { status: 'registered' },
+          transport: { link: 'up', lastFailure: null },
+          entitlements: [{ tag: 'HOST', count: 2, status: 'in-compliance' }],
+        })
+        expect(said(mark)).toEqual({ COMM_FAILED: 1, COMM_RESTORED: 1 })
+      },
+    )
+  })
+})
