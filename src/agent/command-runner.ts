@@ -2,6 +2,7 @@ import type { X509Certificate } from 'node:crypto'
 import { randomBytes, randomUUID } from 'node:crypto'
 import type { Event, Failure, RequestKind } from '../../machines/index.ts'
 import { asLicensingError, asTold, LicensingError } from '../domain/errors.ts'
+import { MINUTE } from '../domain/instant.ts'
 import type { AuthorizeAccepted, RegisterAccepted, RenewAccepted } from '../protocol/messages.ts'
 import type { Transport } from '../transports/transport.ts'
 import type { ClockGuard } from './clock-guard.ts'
@@ -24,6 +25,9 @@ const ENDING: readonly string[] = [
   'INSTANCE_REPLACED',
   'INSTANCE_EXPIRED',
 ]
+
+/** A decision on a request this young is today's. */
+const FRESH = 5 * MINUTE
 
 /** The end of one request: the event for the chart, and the facts that go to disk with it. */
 interface Outcome {
@@ -132,7 +136,8 @@ export class CommandRunner {
     if (again === null || this.#closed) return outcome
     if (outstanding.kind === kind) {
       // A decision on what was in use when it was first asked may be months old: it is noted, and asked anew.
-      if (kind !== 'authorize' || outcome.failure !== null) return outcome
+      const fresh = this.#clock.now() - outstanding.madeAt < FRESH
+      if (kind !== 'authorize' || outcome.failure !== null || fresh) return outcome
       this.#store.commit(() => {
         outcome.along(this.#store)
       })
@@ -152,7 +157,8 @@ export class CommandRunner {
   ): Promise<Outstanding> {
     const { body, key } = await this.#body(kind, identity)
     const sequence = (skipped?.sequence ?? identity.sequence) + 1
-    const outstanding: Outstanding = { kind, messageId: randomUUID(), sequence, body, key }
+    const madeAt = this.#clock.now()
+    const outstanding: Outstanding = { kind, messageId: randomUUID(), sequence, body, key, madeAt }
     this.#store.commit(() => {
       this.#store.write('outstanding', outstanding)
     })

@@ -150,6 +150,8 @@ export const outstandingSchema = z.object({
   messageId: z.string(),
   sequence: z.number(),
   body: z.record(z.string(), z.unknown()),
+  /** When it was first made: what is decided on it may be as old. */
+  madeAt: z.number(),
   /** The key of a certificate request that is in the body. */
   key: z.string().nullable(),
 })

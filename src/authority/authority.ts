@@ -352,7 +352,7 @@ export class Authority {
       tls,
       handle: (type, message) => this.handle(type, message),
       hello: (message) => this.hello(message),
-      misbehaviour: this.#misbehaviour,
+      misbehaviour: () => this.#misbehaviour,
       logger: this.#logger,
     })
   }

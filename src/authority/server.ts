@@ -29,7 +29,7 @@ export function createServer(options: {
   handle: (type: RequestType, message: unknown) => Promise<Sealed>
   hello: (message: unknown) => Promise<Sealed>
   /** For tests: does ill to the answers on purpose. */
-  misbehaviour: Misbehaviour | null
+  misbehaviour: () => Misbehaviour | null
   logger: ServerLogger
 }): FastifyInstance {
   const { tls, handle, hello, misbehaviour, logger } = options
@@ -52,8 +52,9 @@ export function createServer(options: {
   server.server.headersTimeout = LONGEST_TIMER
   for (const type of requestTypeSchema.options) {
     server.post(exchangePath(type), async (request, reply) => {
-      if (misbehaviour === null) return handle(type, request.body)
-      return misbehaviour.answer(
+      const ill = misbehaviour()
+      if (ill === null) return handle(type, request.body)
+      return ill.answer(
         type,
         async () => {
           const body = JSON.stringify(await handle(type, request.body))

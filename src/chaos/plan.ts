@@ -41,16 +41,23 @@ export class FaultPlan {
     return this.#planned.map(({ plan }) => plan)
   }
 
-  /** What happens to the next request of a kind, of the faults asked about; the first that applies. */
+  /**
+   * What happens to the next request of a kind, of the faults asked about: the first that applies, after every delay
+   * that applies too.
+   */
   next(type: RequestType, among: (fault: FaultName) => boolean = () => true): PlannedFault | null {
+    let waited: PlannedFault | null = null
     for (const entry of this.#planned) {
-      const { fault, on, probability = 1, times = Infinity, after = 0 } = entry.plan
-      if ((on !== undefined && on !== type) || !among(fault)) continue
+      const { plan } = entry
+      const { on, probability = 1, times = Infinity, after = 0 } = plan
+      if ((on !== undefined && on !== type) || !among(plan.fault)) continue
       if (entry.seen++ < after || entry.done >= times || this.#random() >= probability) continue
       entry.done++
-      return entry.plan
+      const delay: number = (waited?.delay ?? 0) + (plan.delay ?? 0)
+      if (plan.fault !== 'delay') return { ...plan, ...(delay > 0 && { delay }) }
+      waited = { ...plan, delay }
     }
-    return null
+    return waited
   }
 }
 

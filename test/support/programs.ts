@@ -68,6 +68,8 @@ export function makePrograms() {
   ): Promise<{
     child: ChildProcess
     line: string
+    /** What it has said on standard error. */
+    log: () => string
     stop: (signal?: NodeJS.Signals) => Promise<number | null>
   }> =>
     new Promise((resolve, reject) => {
@@ -82,6 +84,7 @@ export function makePrograms() {
         resolve({
           child,
           line: said.split('\n', 1)[0] ?? '',
+          log: () => stderr,
           stop: (signal = 'SIGTERM') => {
             kill(child, signal)
             return ended

@@ -1,0 +1,214 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { SmartAgent, type TransportSettings } from '../../src/agent/index.ts'
+import { MINUTE } from '../../src/domain/instant.ts'
+import { LicensingError } from '../../src/domain/errors.ts'
+import { parseAuthorityUrl, parseProxyUrl } from '../../src/transports/transport.ts'
+import { codeOf, makeWorld, pass, type World } from '../support/world.ts'
+
+let world: World
+beforeEach(async () => {
+  world = await makeWorld()
+})
+afterEach(async () => {
+  await world.close()
+})
+
+const url = 'https://authority.test'
+const via = 'http://proxy.test'
+const codeThrown = (work: () => unknown): string => {
+  try {
+    work()
+  } catch (thrown) {
+    return thrown instanceof LicensingError ? thrown.code : String(thrown)
+  }
+  return 'no error'
+}
+
+describe('R-NET-4: settings of the transport', () => {
+  const bad: [string, TransportSettings, string][] = [
+    ['no URL', { kind: 'direct', url: 'authority' }, 'TRANSPORT_URL_INVALID'],
+    ['http', { kind: 'gateway', url: 'http://authority.test' }, 'TRANSPORT_URL_INVALID'],
+    ['a password in the URL', { kind: 'direct', url: 'https://u:p@authority.test' }, 'TRANSPORT_URL_INVALID'],
+    ['a query', { kind: 'direct', url: 'https://authority.test/?x' }, 'TRANSPORT_URL_INVALID'],
+    ['a proxy by another scheme', { kind: 'proxy', url, via: 'socks5://proxy.test' }, 'PROXY_URL_INVALID'],
+    [
+      'a password in the proxy’s URL',
+      { kind: 'proxy', url, via: 'http://u:p@proxy.test' },
+      'PROXY_URL_INVALID',
+    ],
+    ['a path in the proxy’s URL', { kind: 'proxy', url, via: 'http://proxy.test/x' }, 'PROXY_URL_INVALID'],
+    [
+      'a colon in the user name',
+      { kind: 'proxy', url, via, username: 'a:b', password: '' },
+      'PROXY_CREDENTIALS_INVALID',
+    ],
+    ['no user name', { kind: 'proxy', url, via, password: 'x' }, 'PROXY_CREDENTIALS_INVALID'],
+    [
+      'a line break',
+      { kind: 'proxy', url, via, username: 'a', password: 'x\ny' },
+      'PROXY_CREDENTIALS_INVALID',
+    ],
+  ]
+  it.each(bad)('with %s are refused before they are saved', async (_, settings, code) => {
+    const agent = await world.open()
+    const before = agent.status().transport
+    expect(codeThrown(() => agent.setTransport(settings))).toBe(code)
+    expect(agent.status().transport).toEqual(before)
+    expect(await codeOf(agent.testTransport({ settings }))).toBe(code)
+  })
+
+  it.each([
+    ['http://proxy.test', 'http://proxy.test:3128'],
+    ['https://proxy.test/', 'https://proxy.test:3128'],
+    ['http://proxy.test:80', 'http://proxy.test:80'],
+    ['https://proxy.test:443', 'https://proxy.test:443'],
+    [' http://10.0.0.1:8080 ', 'http://10.0.0.1:8080'],
+    ['http://[fd00::1]', 'http://[fd00::1]:3128'],
+  ])('R-NET-3: %s is the proxy %s', (text, expected) => {
+    expect(parseProxyUrl(text)).toBe(expected)
+  })
+
+  it('R-NET-4: whatever is typed is taken in one form, or refused by its code', () => {
+    const codes = ['no error', 'TRANSPORT_URL_INVALID', 'PROXY_URL_INVALID']
+    fc.assert(
+      fc.property(fc.oneof(fc.webUrl(), fc.string(), fc.webUrl({ withQueryParameters: true })), (text) => {
+        for (const parse of [parseAuthorityUrl, parseProxyUrl]) {
+          expect(codes).toContain(codeThrown(() => parse(text)))
+          // What was taken once is taken again, and stays as it is.
+          if (codeThrown(() => parse(text)) === 'no error') expect(parse(parse(text))).toBe(parse(text))
+        }
+      }),
+    )
+  })
+
+  it('R-NET-3: the password is stored sealed, under a key of its own, and never shown', async () => {
+    const password = 'canary-p:a@s%s ö'
+    let given: TransportSettings | null = null
+    const agent = await world.open('box', {
+      connect: (settings) => {
+        given = settings
+        return world.transport()
+      },
+    })
+    agent.setTransport({ kind: 'proxy', url, via, username: 'bob', password })
+    expect(agent.status().transport).toMatchObject({ kind: 'proxy', via: `${via}:3128`, username: 'bob' })
+    await agent.register(await world.token())
+    expect(given).toEqual({ kind: 'proxy', url, via: `${via}:3128`, username: 'bob', password })
+    const shown = JSON.stringify([agent.status(), agent.explain(), agent.history(1000)])
+    expect(shown).not.toContain('canary')
+    const box = join(world.directory, 'box')
+    expect(statSync(join(box, 'secrets', 'transport.key')).mode & 0o777).toBe(0o600)
+    await agent.close()
+    for (const name of readdirSync(box, { recursive: true, encoding: 'utf8' })) {
+      const path = join(box, name)
+      if (statSync(path).isFile()) expect(readFileSync(path).includes('canary')).toBe(false)
+    }
+  })
+
+  it('R-NET-4: left out, the password stays for the same user and proxy, and for no other', async () => {
+    let given: TransportSettings | null = null
+    const agent = await world.open('box', {
+      connect: (settings) => {
+        given = settings
+        return world.transport()
+      },
+    })
+    const used = async () => {
+      await agent.renewAuthorization()
+      return given
+    }
+    agent.setTransport({ kind: 'proxy', url, via, username: 'bob', password: 'secret' })
+    await agent.register(await world.token())
+    agent.setTransport({ kind: 'proxy', url, via, username: 'bob' })
+    expect(await used()).toMatchObject({ username: 'bob', password: 'secret' })
+    agent.setTransport({ kind: 'proxy', url, via: 'http://other.test', username: 'bob' })
+    expect(await used()).not.toHaveProperty('password')
+  })
+
+  it('R-NET-4: changed while an exchange is under way: that one ends on its old road, the next takes the new', async () => {
+    const roads: string[] = []
+    let answer: () => void = () => undefined
+    const agent = await world.open('box', {
+      connect: ({ url: road }) => ({
+        ...world.transport(),
+        post: async (path, body) => {
+          roads.push(road)
+          if (road === url) await new Promise<void>((resolve) => (answer = resolve))
+          return world.transport().post(path, body)
+        },
+      }),
+    })
+    const registered = agent.register(await world.token())
+    while (roads.length === 0) await new Promise((resolve) => setImmediate(resolve))
+    agent.setTransport({ kind: 'gateway', url: 'https://gateway.test' })
+    answer()
+    await registered
+    expect(roads).toEqual([url, 'https://gateway.test'])
+    expect(agent.status()).toMatchObject({ state: 'authorized', transport: { kind: 'gateway', link: 'up' } })
+  })
+})
+
+describe('R-AUTH-4: retry discipline', () => {
+  it('a restart continues the schedule where it stood', async () => {
+    const first = await world.open()
+    world.road.down = true
+    expect(await codeOf(first.register(await world.token()))).toBe('CONNECTION_REFUSED')
+    for (let i = 0; i < 4; i++) {
+      const next = Date.parse(first.status().registration.nextAttemptAt ?? '')
+      await pass(world, first, next - world.clock.wall())
+    }
+    const { nextAttemptAt } = first.status().registration
+    await first.close()
+    world.clock.reboot(1000)
+    const again = await world.open()
+    await again.settled()
+    expect(again.status().registration).toMatchObject({ status: 'retrying', nextAttemptAt })
+    expect(world.road.sent.filter(({ type }) => type === 'register')).toHaveLength(5)
+  })
+
+  it('a newer request supersedes an older one, and one kind is under way once', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    const before = world.road.sent.length
+    await Promise.all([
+      agent.renewAuthorization(),
+      agent.renewAuthorization().catch(() => undefined),
+      agent.renewAuthorization().catch(() => undefined),
+    ])
+    expect(world.road.sent.length - before).toBe(1)
+    world.road.down = true
+    expect(await codeOf(agent.renewAuthorization())).toBe('CONNECTION_REFUSED')
+    agent.report('HOST', 1)
+    world.road.down = false
+    await pass(world, agent, MINUTE)
+    expect(agent.status().entitlements).toMatchObject([
+      { tag: 'HOST', count: 1, status: 'out-of-compliance' },
+    ])
+  })
+
+  it('a refusal is never tried again by itself', async () => {
+    const agent = await world.open()
+    const token = await world.token()
+    await world.authority.revokeToken(token)
+    expect(await codeOf(agent.register(token))).toBe('TOKEN_REVOKED')
+    const sent = world.road.sent.length
+    for (let day = 0; day < 30; day++) await pass(world, agent, 24 * 60 * MINUTE)
+    expect(world.road.sent).toHaveLength(sent)
+  })
+})
+
+it('R-NET-4: a box without a road, or without a root, is told so before anybody is asked', async () => {
+  const agent = await SmartAgent.open({
+    dataDir: join(world.directory, 'bare'),
+    product: { pid: 'CWMS-K9', version: '4.0', serial: 'bare' },
+    clock: world.clock,
+    heartbeat: false,
+  })
+  expect(await codeOf(agent.testTransport())).toBe('TRANSPORT_NOT_CONFIGURED')
+  agent.setTransport({ kind: 'direct', url })
+  expect(await codeOf(agent.testTransport())).toBe('TRUST_ANCHOR_MISSING')
+  await agent.close()
+})
