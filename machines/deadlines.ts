@@ -63,7 +63,8 @@ export const SHORTEST_RETRY = 5 * SECOND
  *
  * Full jitter: anywhere between the shortest wait and the table's, decided once and stored, so that ten
  * thousand boxes whose authority returns do not arrive together and a restart continues the schedule.
- * `Retry-After` moves it later, up to its ceiling; nothing moves it past the deadline.
+ * `Retry-After` moves it later, up to its ceiling, and by up to a tenth more, so that those who were asked together
+ * do not return together; nothing moves it past the deadline.
  *
  * @param failures how many attempts in a row have failed, this one included: 1 or more
  * @param jitter a random number from 0 up to 1
@@ -77,7 +78,8 @@ export function nextRetryAt(
 ): Instant {
   const wait = retryWaits[Math.min(failures, retryWaits.length) - 1] ?? HOUR
   const jittered = SHORTEST_RETRY + Math.floor(jitter * (wait - SHORTEST_RETRY))
-  const asked = Math.min(Math.max(options.retryAfter ?? 0, 0), options.ceiling)
+  const wished = Math.min(Math.max(options.retryAfter ?? 0, 0), options.ceiling)
+  const asked = Math.min(wished + Math.floor((jitter * wished) / 10), options.ceiling)
   const next = at + Math.max(jittered, asked)
   if (options.deadline === null || options.deadline <= at) return next
   return Math.min(next, Math.max(options.deadline - MINUTE, at + SHORTEST_RETRY))

@@ -3,10 +3,18 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { format, resolveConfig } from 'prettier'
 import { z } from 'zod'
-import { describeStates, drawMermaid, smartAgent } from '../dist/machines/index.js'
+import {
+  defaultPeriods,
+  describeStates,
+  drawMermaid,
+  retryWaits,
+  SHORTEST_RETRY,
+  smartAgent,
+} from '../dist/machines/index.js'
 import { noticeTable } from '../dist/src/agent/notices.js'
 import { faultCatalogue } from '../dist/mocks/index.js'
 import { errorTable } from '../dist/src/domain/errors.js'
+import { arrivals, busiestSecond, dice, draw, histogram } from './arrivals.mjs'
 import { answerSchema, requestSchema, sealedSchema } from '../dist/src/protocol/messages.js'
 
 const table = (head, rows) =>
@@ -130,6 +138,35 @@ const faults = [
   ]),
 ]
 
+const MINUTE = 60_000
+const words = (ms) =>
+  ms < MINUTE ? `${ms / 1000} s` : ms < 60 * MINUTE ? `${ms / MINUTE} min` : `${ms / MINUTE / 60} h`
+const outage = (minutes, slot, slots) => {
+  const instants = arrivals(10_000, minutes * MINUTE, dice(1))
+  return [
+    `\`\`\`text\n${draw(histogram(instants, slot * MINUTE, slots), slot * MINUTE)}\n\`\`\``,
+    `At most ${busiestSecond(instants)} of them come within one second; without the jitter, all ${busiestSecond(arrivals(10_000, minutes * MINUTE, dice(1), { jittered: false }))} would.`,
+  ]
+}
+const retries = [
+  '# Retries',
+  'A request that gets no answer is made again, as the same message, until it is answered. A refusal is an answer: it is final. The waits are data (`machines/deadlines.ts`), and apply to registering, authorizing and renewing alike.',
+  generated,
+  table(
+    ['after failure', 'wait'],
+    retryWaits.map((wait, i) => [
+      i === retryWaits.length - 1 ? `${i + 1} and later` : String(i + 1),
+      `${words(SHORTEST_RETRY)} to ${words(wait)}`,
+    ]),
+  ),
+  `Where in that span the next attempt falls is decided once, by a throw of the dice, stored, and shown as \`nextAttemptAt\`: a restart continues the schedule. \`Retry-After\` moves it later, by what it says and up to a tenth more, and up to ${words(defaultPeriods.retryAfterCeiling)}, since it is not signed; nothing moves it past the deadline of an authorization or the end of a certificate. An exchange that is answered makes what else is waiting due at once.`,
+  '## Ten thousand boxes whose authority returns',
+  'After six hours, by the quarter of an hour in which each box makes its next attempt (`node scripts/arrivals.mjs`):',
+  ...outage(360, 15, 17),
+  'After ten minutes, by the minute:',
+  ...outage(10, 1, 15),
+]
+
 const schema = (type) => z.toJSONSchema(type, { io: 'input' })
 const protocol = {
   $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -154,6 +191,7 @@ const pages = {
   'docs/errors.md': errors.join('\n\n'),
   'docs/events.md': events.join('\n\n'),
   'docs/faults.md': faults.join('\n\n'),
+  'docs/retries.md': retries.join('\n\n'),
   'docs/statecharts.md': statecharts.join('\n\n'),
   'docs/protocol.schema.json': JSON.stringify(protocol, null, 2),
 }

@@ -1,0 +1,118 @@
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { inspect } from 'node:util'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import {
+  faultCatalogue,
+  type FaultName,
+  mockAuthority,
+  type MockAuthority,
+  type Road,
+} from '../../mocks/index.ts'
+import { LicensingError, SmartAgent } from '../../src/agent/index.ts'
+import { MINUTE } from '../../src/domain/instant.ts'
+import { VirtualClock } from '../../src/testing/index.ts'
+import { httpsTransport } from '../../src/transports/https.ts'
+
+/** Every fault once more, with secrets that would be seen if they got out anywhere. */
+const PASSWORD = 'canary-password-5f1'
+let clock: VirtualClock
+let mock: MockAuthority
+let road: Pick<Road, 'settings'>
+let directory: string
+const seen: string[] = []
+const tokens: string[] = []
+
+beforeAll(async () => {
+  clock = new VirtualClock(Date.now())
+  mock = await mockAuthority({ clock })
+  road = await mock.listen()
+  directory = mkdtempSync(join(tmpdir(), 'sla-canaries-'))
+})
+afterAll(async () => {
+  await mock.close()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+const names = (Object.keys(faultCatalogue) as FaultName[]).filter((name) => name !== 'delay')
+
+it(
+  'R-NET-3, R-TOK-4: no secret reaches a log, an error, an event, a file of others or the process list',
+  { timeout: 180_000 },
+  async () => {
+    const note = (...things: unknown[]) => {
+      for (const thing of things)
+        seen.push(typeof thing === 'string' ? thing : inspect(thing, { depth: 8, showHidden: true }))
+    }
+    const log = (text: string, fields?: object) => note(text, fields ?? {})
+    const box = join(directory, 'box')
+    const agent = await SmartAgent.open({
+      dataDir: box,
+      product: { pid: 'CWMS-K9', version: '4.0', serial: 'CANARY' },
+      trust: mock.trustAnchor,
+      clock,
+      heartbeat: false,
+      logger: { error: log, warn: log, info: log, debug: log },
+      connect: (settings) =>
+        httpsTransport({
+          url: settings.url,
+          proxy:
+            settings.kind === 'proxy'
+              ? {
+                  url: new URL(settings.via),
+                  username: settings.username ?? null,
+                  password: settings.password ?? null,
+                }
+              : null,
+          anchors: [mock.trustAnchor],
+          deadline: 300,
+          timeouts: { connect: 150, proxy: 150, tls: 150 },
+        }),
+    })
+    agent.on('notice', (notice) => note(notice))
+    agent.on('transition', (transition) => note(transition))
+    agent.on('state', (status) => note(status))
+    const proxied = { ...road.settings('proxy'), username: 'bob', password: PASSWORD }
+    note(agent.setTransport(proxied))
+
+    for (const fault of names) {
+      const { token } = await mock.authority.createToken({ days: 30 })
+      tokens.push(token.split('.').at(-1) ?? '')
+      if (faultCatalogue[fault].place === 'answer') mock.setFaults(fault as never)
+      else await mock.setRoad(fault as never)
+      const thrown: unknown = await agent.register(token, { force: true }).catch((one: unknown) => one)
+      if (thrown instanceof LicensingError) note(thrown, thrown.stack ?? '', JSON.stringify(thrown))
+      note(await agent.testTransport())
+      note(agent.status(), agent.explain(), agent.history(10))
+      mock.setFaults()
+      await mock.setRoad(null)
+      clock.advance(5 * MINUTE)
+      agent.tick()
+      await agent.settled()
+    }
+    expect(agent.status().state).toBe('authorized')
+    note(agent.history(10_000), await mock.authority.events())
+    note(execFileSync('ps', ['axww', '-o', 'args'], { encoding: 'utf8' }))
+    await agent.close()
+
+    const secrets = [PASSWORD, Buffer.from(`bob:${PASSWORD}`).toString('base64'), ...tokens]
+    expect(secrets.every((secret) => secret.length > 10)).toBe(true)
+    const leaks = seen.filter((text) => secrets.some((secret) => text.includes(secret)))
+    expect(leaks).toEqual([])
+    // It was a test only if much was said.
+    expect(seen.length).toBeGreaterThan(10 * names.length)
+
+    for (const name of readdirSync(box, { recursive: true, encoding: 'utf8' })) {
+      const path = join(box, name)
+      expect(statSync(path).mode & 0o077).toBe(0)
+      // Settled registrations have taken their tokens along; the password is sealed.
+      if (statSync(path).isFile()) {
+        const bytes = readFileSync(path).toString('latin1')
+        expect(secrets.filter((secret) => bytes.includes(secret))).toEqual([])
+      }
+    }
+  },
+)
