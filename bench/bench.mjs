@@ -2,12 +2,16 @@
 // A ratio says the same on a fast machine and a slow one; the figures beside it are this machine's.
 import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { Agent, createServer, request } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Table from 'cli-table3'
 import { createMachine, initialTransition, transition } from 'xstate'
 import { begin, smartAgent, step } from '../dist/machines/index.js'
+import { mockAuthority } from '../dist/mocks/index.js'
+import { layRoad } from '../dist/mocks/road.js'
 import { SmartAgent } from '../dist/src/agent/index.js'
+import { httpsTransport } from '../dist/src/transports/https.js'
 
 const program = new URL('../dist/bin/smart-agent.js', import.meta.url).pathname
 const directory = mkdtempSync(join(tmpdir(), 'sla-bench-'))
@@ -159,9 +163,81 @@ async function programs() {
   bare.kill()
 }
 
+/** A thousand exchanges one after the other, as an agent makes them, beside a bare agent of Node's. */
+async function roads(exchanges = 1000) {
+  const mock = await mockAuthority()
+  const now = Date.now()
+  const tls = await mock.authority.tlsForTests({
+    notBefore: now - 60_000,
+    notAfter: now + 86_400_000,
+    hosts: ['localhost'],
+  })
+  const server = createServer(
+    { cert: tls.certificates.join('\n'), key: tls.privateKey, keepAliveTimeout: 60_000 },
+    (request, response) => {
+      request
+        .resume()
+        .once('end', () => response.setHeader('content-type', 'application/json').end('{"ok":true}'))
+    },
+  )
+  let handshakes = 0
+  server.on('secureConnection', () => handshakes++)
+  await new Promise((listening) => server.listen(0, '127.0.0.1', listening))
+  const road = await layRoad(server.address().port, (facts) => mock.authority.tlsForTests(facts))
+  const body = JSON.stringify({ hello: 'x'.repeat(1000) })
+  const { url, via } = road.settings('proxy')
+
+  const bare = new Agent({ keepAlive: true, maxSockets: 1, ca: mock.trustAnchor })
+  const ask = () =>
+    new Promise((resolve, reject) => {
+      const asked = request(
+        `${url}/x`,
+        { method: 'POST', agent: bare, headers: { 'content-type': 'application/json' } },
+        (response) => {
+          let text = ''
+          response
+            .setEncoding('utf8')
+            .on('data', (part) => (text += part))
+            .once('end', () => resolve(text))
+        },
+      )
+      asked.once('error', reject)
+      asked.end(body)
+    })
+  const timed = async (once) => {
+    handshakes = 0
+    const start = performance.now()
+    for (let i = 0; i < exchanges; i++) await once()
+    return { rate: (1000 * exchanges) / (performance.now() - start), handshakes }
+  }
+  await timed(ask)
+  const floor = await timed(ask)
+  bare.destroy()
+  for (const [name, proxy] of [
+    ['direct', null],
+    ['by proxy', { url: new URL(via), username: null, password: null }],
+  ]) {
+    const transport = httpsTransport({ url, proxy, anchors: [mock.trustAnchor] })
+    const { rate, handshakes: made } = await timed(() => transport.post('/x', body))
+    transport.close()
+    row(
+      `${exchanges} exchanges ${name}, ${made} TLS handshake${made === 1 ? '' : 's'}`,
+      perSecond(rate),
+      `${perSecond(floor.rate)} bare https.Agent`,
+      floor.rate / rate,
+      '',
+    )
+  }
+  await road.close()
+  server.closeAllConnections()
+  server.close()
+  await mock.close()
+}
+
 try {
   chart()
   await gate()
+  await roads()
   await programs()
   console.log(table.toString())
 } finally {

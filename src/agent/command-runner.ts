@@ -1,5 +1,6 @@
 import type { X509Certificate } from 'node:crypto'
 import { randomBytes, randomUUID } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import type { Event, Failure, RequestKind } from '../../machines/index.ts'
 import { asLicensingError, asTold, LicensingError } from '../domain/errors.ts'
 import { MINUTE } from '../domain/instant.ts'
@@ -136,7 +137,8 @@ export class CommandRunner {
     if (again === null || this.#closed) return outcome
     if (outstanding.kind === kind) {
       // A decision on what was in use when it was first asked may be months old: it is noted, and asked anew.
-      const fresh = this.#clock.now() - outstanding.madeAt < FRESH
+      const young = this.#clock.now() - outstanding.madeAt < FRESH
+      const fresh = young && isDeepStrictEqual(outstanding.body, this.#usage())
       if (kind !== 'authorize' || outcome.failure !== null || fresh) return outcome
       this.#store.commit(() => {
         outcome.along(this.#store)
@@ -165,21 +167,22 @@ export class CommandRunner {
     return outstanding
   }
 
+  /** What is in use now, as an authorization asks for it. */
+  #usage(): Record<string, unknown> {
+    const { counts } = this.#stepper.position.context.usage
+    const entitlements = Object.entries(counts)
+      .filter(([, count]) => count > 0)
+      .map(([tag, count]) => ({ tag, count }))
+    return { entitlements, version: this.#store.read('product', productSchema)?.version ?? '' }
+  }
+
   async #body(
     kind: Outstanding['kind'],
     identity: Identity,
   ): Promise<{ body: Record<string, unknown>; key: string | null }> {
     switch (kind) {
-      case 'authorize': {
-        const { counts } = this.#stepper.position.context.usage
-        const entitlements = Object.entries(counts)
-          .filter(([, count]) => count > 0)
-          .map(([tag, count]) => ({ tag, count }))
-        return {
-          body: { entitlements, version: this.#store.read('product', productSchema)?.version ?? '' },
-          key: null,
-        }
-      }
+      case 'authorize':
+        return { body: this.#usage(), key: null }
       case 'renew': {
         const { createRequest, generateKey } = await import('../trust/certificates.ts')
         const key = `${randomUUID()}.key`
