@@ -81,7 +81,7 @@ it(
     for (const fault of names) {
       const { token } = await mock.authority.createToken({ days: 30 })
       tokens.push(token.split('.').at(-1) ?? '')
-      if (faultCatalogue[fault].place === 'answer') mock.setFaults(fault as never)
+      if (faultCatalogue[fault].place === 'answer') mock.setFaults(fault)
       else await mock.setRoad(fault as never)
       const thrown: unknown = await agent.register(token, { force: true }).catch((one: unknown) => one)
       if (thrown instanceof LicensingError) note(thrown, thrown.stack ?? '', JSON.stringify(thrown))

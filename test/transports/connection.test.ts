@@ -1,0 +1,139 @@
+import { spawn } from 'node:child_process'
+import type { createServer } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { mockAuthority, type MockAuthority } from '../../mocks/index.ts'
+import { DAY } from '../../src/domain/instant.ts'
+import { httpsTransport, type RoadOptions } from '../../src/transports/https.ts'
+import { codeOf } from '../support/world.ts'
+
+/** What takes a peer that no catalogue can be: each by a real one. */
+let mock: MockAuthority
+const ends: (() => unknown)[] = []
+beforeEach(async () => {
+  mock = await mockAuthority()
+})
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end()
+  await mock.close()
+})
+
+const post = (url: string, more: Partial<RoadOptions> = {}) => {
+  const transport = httpsTransport({
+    url,
+    proxy: null,
+    anchors: [mock.trustAnchor],
+    deadline: 2000,
+    timeouts: { connect: 300, proxy: 300, tls: 300 },
+    ...more,
+  })
+  ends.push(() => {
+    transport.close()
+  })
+  return transport.post('/x', '{}')
+}
+const credential = async () => {
+  const now = Date.now()
+  const { certificates, privateKey } = await mock.authority.tlsForTests({
+    notBefore: now - DAY,
+    notAfter: now + DAY,
+    hosts: ['localhost', '::1'],
+  })
+  return { cert: certificates.join('\n'), key: privateKey }
+}
+const listen = async (server: ReturnType<typeof createServer>, host = '127.0.0.1'): Promise<number> => {
+  await new Promise<void>((resolve) => {
+    server.listen(0, host, () => {
+      resolve()
+    })
+  })
+  ends.push(() => server.close())
+  return (server.address() as AddressInfo).port
+}
+
+describe('R-NET-1: what may stand at the other end', () => {
+  it('CONNECT_TIMED_OUT, PROXY_UNREACHABLE: a host that drops what comes, for a time that is bounded', async () => {
+    // A queue of connections that nobody takes from: once it is full, the kernel drops the next attempts.
+    const script = `
+import socket, sys, time
+s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(0)
+print(s.getsockname()[1], flush=True); time.sleep(60)`
+    const child = spawn('python3', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore'] })
+    ends.push(() => child.kill('SIGKILL'))
+    const port = await new Promise<number>((resolve) => {
+      child.stdout.once('data', (text: Buffer) => {
+        resolve(Number(text.toString()))
+      })
+    })
+    const fill: Socket[] = Array.from({ length: 4 }, () =>
+      connect(port, '127.0.0.1').on('error', () => undefined),
+    )
+    ends.push(() => {
+      for (const socket of fill) socket.destroy()
+    })
+    await new Promise((resolve) => fill[0]?.once('connect', resolve))
+    expect(await codeOf(post(`https://127.0.0.1:${port}`))).toBe('CONNECT_TIMED_OUT')
+    const proxy = { url: new URL(`http://127.0.0.1:${port}`), username: null, password: null }
+    expect(await codeOf(post('https://localhost:1', { proxy }))).toBe('PROXY_UNREACHABLE')
+  })
+
+  it('DNS_FAILED: a name nobody knows, for a proxy its own', async () => {
+    expect(await codeOf(post('https://nobody.invalid'))).toBe('DNS_FAILED')
+    const proxy = { url: new URL('http://nobody.invalid:3128'), username: null, password: null }
+    expect(await codeOf(post('https://localhost:1', { proxy }))).toBe('PROXY_UNREACHABLE')
+  })
+
+  it('TLS_FAILED: a server of before TLS 1.2', async () => {
+    const server = createTlsServer({
+      ...(await credential()),
+      minVersion: 'TLSv1',
+      maxVersion: 'TLSv1.1',
+      ciphers: 'DEFAULT:@SECLEVEL=0',
+    })
+    server.on('tlsClientError', () => undefined)
+    expect(await codeOf(post(`https://localhost:${await listen(server)}`))).toBe('TLS_FAILED')
+  })
+
+  it('ANSWER_NOT_HTTP: a good certificate, and another protocol behind it', async () => {
+    const server = createTlsServer(await credential(), (socket) => {
+      socket.on('error', () => undefined)
+      socket.write('220 mail.example ESMTP ready\r\n')
+    })
+    expect(await codeOf(post(`https://localhost:${await listen(server)}`))).toBe('ANSWER_NOT_HTTP')
+  })
+
+  it('an address of IPv6, and a path before the authority’s own', async () => {
+    const paths: string[] = []
+    const { createServer: createHttps } = await import('node:https')
+    const server = createHttps(await credential(), (request, response) => {
+      paths.push(request.url ?? '')
+      response.setHeader('content-type', 'application/json').end('{}')
+    })
+    const port = await listen(server, '::1')
+    expect(await post(`https://[::1]:${port}/licensing`)).toBe('{}')
+    expect(paths).toEqual(['/licensing/x'])
+  })
+
+  it('one that closes what was kept alive: asked again at once, on a new connection', async () => {
+    const { createServer: createHttps } = await import('node:https')
+    const sockets = new Set<Socket>()
+    const server = createHttps(await credential(), (_, response) => {
+      response.setHeader('content-type', 'application/json').end('{}')
+    })
+    server.on('connection', (socket: Socket) => sockets.add(socket))
+    const port = await listen(server)
+    const transport = httpsTransport({
+      url: `https://localhost:${port}`,
+      proxy: null,
+      anchors: [mock.trustAnchor],
+    })
+    ends.push(() => {
+      transport.close()
+    })
+    await transport.post('/x', '{}')
+    for (const socket of sockets) socket.destroy()
+    expect(await transport.post('/x', '{}')).toBe('{}')
+    expect(sockets.size).toBe(2)
+  })
+})
