@@ -18,17 +18,8 @@ import { MINUTE } from '../domain/instant.ts'
 import { conferencing, type ProductProfile } from '../domain/profile.ts'
 import { systemClock } from '../domain/system-clock.ts'
 import { parseToken } from '../protocol/token.ts'
-import type { RoadOptions } from '../transports/https.ts'
-import { newSecretKey, openSecret, sealSecret } from '../trust/sealed-secret.ts'
-import {
-  checkProxyCredentials,
-  parseAuthorityUrl,
-  parseProxyUrl,
-  type StoredSettings,
-  storedSettingsSchema,
-  type Transport,
-  type TransportSettings,
-} from '../transports/transport.ts'
+import { startDeadline } from '../transports/deadline.ts'
+import type { Transport, TransportSettings } from '../transports/transport.ts'
 import { ClockGuard, UsedSeconds } from './clock-guard.ts'
 import { CommandRunner, type Settled } from './command-runner.ts'
 import { type Explanation, explain } from './explain.ts'
@@ -43,6 +34,7 @@ import {
 import type { Heartbeat } from './heartbeat.ts'
 import { type AgentLogger, silent } from './logger.ts'
 import type { NoticeRecord } from './notices.ts'
+import { BoxRoad, checkAnchor, storeSettings, TRANSPORT_KEY } from './road.ts'
 import { describeStatus, functionality, type Status } from './status.ts'
 import type { RoadReport, StepReport } from './walk-road.ts'
 import { Stepper, type Transition } from './stepper.ts'
@@ -95,9 +87,8 @@ export class SmartAgent {
   readonly #emitter = new EventEmitter<Events>()
   readonly #settledEmitter = new EventEmitter<{ settled: [Settled] }>()
   readonly #logger: AgentLogger
-  readonly #connect: ((settings: TransportSettings) => Transport) | undefined
+  readonly #road: BoxRoad
   #heartbeat: Heartbeat | null = null
-  #transport: Transport | null = null
   #product: Product
   #closed = false
 
@@ -106,7 +97,7 @@ export class SmartAgent {
     this.#store = store
     this.#product = product
     this.#profile = options.profile ?? conferencing
-    this.#connect = options.connect
+    this.#road = new BoxRoad(store, options.connect)
     this.#logger = options.logger ?? silent
     this.#clock = new ClockGuard(clock, store.read('clock', readingSchema))
     this.#stepper = new Stepper({
@@ -126,7 +117,7 @@ export class SmartAgent {
       store,
       stepper: this.#stepper,
       clock: this.#clock,
-      transport: () => this.#road(),
+      transport: () => this.#road.open(),
       settled: (settled) => {
         this.#sweep()
         this.#settledEmitter.emit('settled', settled)
@@ -243,7 +234,7 @@ export class SmartAgent {
     return describeStatus(this.#stepper.position, {
       product: this.#product,
       profile: this.#profile,
-      transport: this.#settings(),
+      transport: this.#road.settings(),
       authority: this.#store.read('identity', identitySchema)?.authority ?? null,
       clock: this.#clock.trust(),
     })
@@ -290,7 +281,7 @@ export class SmartAgent {
 
   async #register(text: string, options: { force: boolean; again: boolean; wait: boolean }): Promise<Status> {
     parseToken(text)
-    this.#requireRoad()
+    this.#road.require()
     const { force, again } = options
     const event = (at: number): Event => ({ type: 'REGISTER', at, force, again })
     const requireIdle = () => {
@@ -367,9 +358,10 @@ export class SmartAgent {
   #expect(kinds: readonly RequestKind[]): { wait: () => Promise<Status>; leave: () => Status } {
     let stop = (): void => undefined
     const outcome = new Promise<LicensingError | null>((resolve) => {
-      const timer = setTimeout(() => {
+      const deadline = startDeadline(PATIENCE)
+      deadline.signal.addEventListener('abort', () => {
         resolve(new LicensingError('TIMED_OUT', 'No outcome came in time; it goes on in the background.'))
-      }, PATIENCE)
+      })
       const left = [...kinds]
       const listen = ({ kind, failure }: Settled) => {
         if (kind !== left[0]) return
@@ -383,7 +375,7 @@ export class SmartAgent {
         if (left[0] !== 'register') resolve(endedBy(registrationFailure))
       }
       stop = () => {
-        clearTimeout(timer)
+        deadline.stop()
         this.#settledEmitter.off('settled', listen)
         this.#emitter.off('transition', watch)
       }
@@ -465,8 +457,7 @@ export class SmartAgent {
         store.write('transport', checked)
       },
     )
-    this.#transport?.close()
-    this.#transport = null
+    this.#road.close()
     this.#wake()
     return this.status().transport
   }
@@ -478,68 +469,12 @@ export class SmartAgent {
       this.#store.write('trust', pem)
     })
     this.#stepper.remark('TRUST_CHANGED', thumbprint)
-    this.#transport?.close()
-    this.#transport = null
+    this.#road.close()
   }
 
   /** The root certificates this box believes: PEM; null when there are none. */
   trustAnchor(): string | null {
-    return this.#store.readText('trust')
-  }
-
-  #settings(): StoredSettings | null {
-    return this.#store.read('transport', storedSettingsSchema)
-  }
-
-  #requireRoad(): void {
-    if (!this.#settings())
-      throw new LicensingError('TRANSPORT_NOT_CONFIGURED', 'No way to the authority is set.')
-    if (this.trustAnchor() === null) {
-      throw new LicensingError('TRUST_ANCHOR_MISSING', 'The box has no root certificate of its authority.')
-    }
-  }
-
-  async #road(): Promise<Transport> {
-    this.#requireRoad()
-    if (this.#transport) return this.#transport
-    const settings = this.#settings()
-    if (!settings) throw new LicensingError('TRANSPORT_NOT_CONFIGURED', 'No way to the authority is set.')
-    const opened = this.#openSettings(settings)
-    if (this.#connect) this.#transport = this.#connect(opened)
-    else {
-      const { httpsTransport } = await import('../transports/https.ts')
-      // Another caller may have opened it while the module was loaded.
-      this.#transport ??= httpsTransport(this.#roadOptions(opened))
-    }
-    return this.#transport
-  }
-
-  /** The settings as the road needs them, with the password. */
-  #openSettings(settings: StoredSettings): TransportSettings {
-    if (settings.kind !== 'proxy') return settings
-    const { sealedPassword, username, ...rest } = settings
-    return {
-      ...rest,
-      ...(username !== null && { username }),
-      ...(sealedPassword !== null && {
-        password: openSecret(sealedPassword, this.#store.secrets.get(TRANSPORT_KEY)),
-      }),
-    }
-  }
-
-  #roadOptions(settings: TransportSettings): RoadOptions {
-    return {
-      url: settings.url,
-      proxy:
-        settings.kind === 'proxy'
-          ? {
-              url: new URL(settings.via),
-              username: settings.username ?? null,
-              password: settings.password ?? null,
-            }
-          : null,
-      anchors: [this.trustAnchor(), this.#store.readText('tls-ca')].filter((pem) => pem !== null),
-    }
+    return this.#road.trustAnchor()
   }
 
   /**
@@ -552,19 +487,9 @@ export class SmartAgent {
   async testTransport(
     options: { settings?: TransportSettings; onStep?: (step: StepReport) => void } = {},
   ): Promise<RoadReport> {
-    if (!options.settings) this.#requireRoad()
-    const stored = options.settings ? storeSettings(options.settings, this.#store) : this.#settings()
-    if (!stored) throw new LicensingError('TRANSPORT_NOT_CONFIGURED', 'No way to the authority is set.')
-    const anchor = this.trustAnchor()
-    if (anchor === null)
-      throw new LicensingError('TRUST_ANCHOR_MISSING', 'The box has no root certificate of its authority.')
-    const { walkRoad } = await import('./walk-road.ts')
+    const { settings, onStep = () => undefined } = options
     const identity = this.#store.read('identity', identitySchema)
-    return walkRoad(this.#roadOptions(this.#openSettings(stored)), {
-      anchor,
-      authorityId: identity?.authority.id ?? null,
-      onStep: options.onStep ?? (() => undefined),
-    })
+    return this.#road.test(settings, identity?.authority.id ?? null, onStep)
   }
 
   /** Installs a further anchor for TLS alone, such as a gateway's own CA: PEM. Throws TRUST_ANCHOR_INVALID. */
@@ -574,8 +499,7 @@ export class SmartAgent {
       this.#store.write('tls-ca', pem)
     })
     this.#stepper.remark('TRUST_CHANGED', `${thumbprint}, for TLS alone`)
-    this.#transport?.close()
-    this.#transport = null
+    this.#road.close()
   }
 
   /** Listens to what happens; returns how to stop. Called after it is on disk. */
@@ -621,7 +545,7 @@ export class SmartAgent {
     this.#stepper.tick()
     this.#closed = true
     this.#runner.stop()
-    this.#transport?.close()
+    this.#road.close()
     await Promise.resolve()
     this.#store.close()
   }
@@ -641,41 +565,4 @@ function parseProduct(product: NonNullable<OpenOptions['product']>): Product {
     'INVALID_ARGUMENT',
     `The product cannot be used: ${issue?.message ?? ''} (${issue?.path.join('.') ?? ''}).`,
   )
-}
-
-/** The key that the proxy's password is stored under: a file of its own. */
-const TRANSPORT_KEY = 'transport.key'
-
-/** Settings as they are stored: checked, the password sealed. One left out stays, for the same user and proxy. */
-function storeSettings(settings: TransportSettings, store: AgentStore): StoredSettings {
-  const url = parseAuthorityUrl(settings.url)
-  if (settings.kind !== 'proxy') return { kind: settings.kind, url }
-  const via = parseProxyUrl(settings.via)
-  const { username, password } = settings
-  checkProxyCredentials(username, password)
-  const place = { kind: settings.kind, url, via, username: username ?? null }
-  if (password !== undefined) {
-    if (!store.secrets.has(TRANSPORT_KEY)) store.secrets.put(TRANSPORT_KEY, newSecretKey())
-    return { ...place, sealedPassword: sealSecret(password, store.secrets.get(TRANSPORT_KEY)) }
-  }
-  const stored = store.read('transport', storedSettingsSchema)
-  const same = stored?.kind === 'proxy' && stored.via === via && stored.username === place.username
-  return { ...place, sealedPassword: same ? stored.sealedPassword : null }
-}
-
-/**
- * Checks a PEM file of anchors: an authority's roots, or for TLS alone any certificates.
- *
- * @returns the thumbprint of the first one in it
- */
-async function checkAnchor(pem: string, use: 'authority' | 'tls' = 'authority'): Promise<string> {
-  const { ChainError, readCertificates, readRoots, thumbprint } = await import('../trust/chain.ts')
-  try {
-    const [first] = use === 'authority' ? readRoots(pem) : readCertificates(pem)
-    return first ? thumbprint(first) : ''
-  } catch (thrown) {
-    if (thrown instanceof ChainError)
-      throw new LicensingError('TRUST_ANCHOR_INVALID', `The trust anchor cannot be used: ${thrown.message}.`)
-    throw thrown
-  }
 }

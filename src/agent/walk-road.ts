@@ -3,7 +3,8 @@ import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import { readRoots } from '../trust/chain.ts'
 import { openConnection, type RoadStep } from '../transports/connection.ts'
 import { startDeadline } from '../transports/deadline.ts'
-import { destinationOf, httpsTransport, type RoadOptions } from '../transports/https.ts'
+import { httpsTransport } from '../transports/https.ts'
+import { destinationOf, type RoadOptions } from '../transports/road.ts'
 import { sendHello } from './exchange.ts'
 
 /** The steps of a road to an authority, in their order; the last is the authority's signature. */

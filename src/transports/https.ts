@@ -3,37 +3,15 @@ import type { Readable } from 'node:stream'
 import axios, { type AxiosInstance } from 'axios'
 import { LicensingError } from '../domain/errors.ts'
 import { SECOND } from '../domain/instant.ts'
-import { type Destination, openConnection, type Proxy, type Timeouts } from './connection.ts'
+import { type Destination, openConnection } from './connection.ts'
 import { startDeadline } from './deadline.ts'
 import { exchangeFailure, statusFailure } from './failures.ts'
+import { destinationOf, type RoadOptions } from './road.ts'
 import type { Transport } from './transport.ts'
 
 /** One exchange, from the look-up of the name to the last byte, in milliseconds. */
 const TOTAL_DEADLINE = 30 * SECOND
 const LARGEST_ANSWER = 1024 * 1024
-
-/** The road to an authority: its URL, by which proxy, and by what its TLS is checked. */
-export interface RoadOptions {
-  readonly url: string
-  readonly proxy: Proxy | null
-  /** PEM certificates that TLS is checked by; the system's own are not used. */
-  readonly anchors: readonly string[]
-  /** Milliseconds for one whole exchange. */
-  readonly deadline?: number
-  readonly timeouts?: Partial<Timeouts>
-}
-
-/** Where a road's connections go. */
-export function destinationOf({ url, proxy, anchors, timeouts }: RoadOptions): Destination {
-  const { hostname, port } = new URL(url)
-  return {
-    host: hostname.replace(/^\[|\]$/g, ''),
-    port: Number(port || 443),
-    anchors,
-    proxy,
-    ...(timeouts && { timeouts }),
-  }
-}
 
 /** An https agent whose connections are made step by step, so that each step's failure is known for what it is. */
 class RoadAgent extends Agent {

@@ -16,6 +16,7 @@ import { LicensingError, SmartAgent } from '../../src/agent/index.ts'
 import { MINUTE } from '../../src/domain/instant.ts'
 import { VirtualClock } from '../../src/testing/index.ts'
 import { httpsTransport } from '../../src/transports/https.ts'
+import { roadOf } from '../../src/transports/road.ts'
 
 /** Every fault once more, with secrets that would be seen if they got out anywhere. */
 const PASSWORD = 'canary-password-5f1'
@@ -57,20 +58,12 @@ it(
       heartbeat: false,
       logger: { error: log, warn: log, info: log, debug: log },
       connect: (settings) =>
-        httpsTransport({
-          url: settings.url,
-          proxy:
-            settings.kind === 'proxy'
-              ? {
-                  url: new URL(settings.via),
-                  username: settings.username ?? null,
-                  password: settings.password ?? null,
-                }
-              : null,
-          anchors: [mock.trustAnchor],
-          deadline: 300,
-          timeouts: { connect: 150, proxy: 150, tls: 150 },
-        }),
+        httpsTransport(
+          roadOf(settings, [mock.trustAnchor], {
+            deadline: 300,
+            timeouts: { connect: 150, proxy: 150, tls: 150 },
+          }),
+        ),
     })
     agent.on('notice', (notice) => note(notice))
     agent.on('transition', (transition) => note(transition))

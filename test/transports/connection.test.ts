@@ -5,7 +5,8 @@ import { createServer as createTlsServer } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { mockAuthority, type MockAuthority } from '../../mocks/index.ts'
 import { DAY } from '../../src/domain/instant.ts'
-import { httpsTransport, type RoadOptions } from '../../src/transports/https.ts'
+import { httpsTransport } from '../../src/transports/https.ts'
+import type { RoadOptions } from '../../src/transports/road.ts'
 import { codeOf } from '../support/world.ts'
 
 /** What takes a peer that no catalogue can be: each by a real one. */

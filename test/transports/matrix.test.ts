@@ -15,6 +15,7 @@ import { SmartAgent, type Status, type TransportSettings } from '../../src/agent
 import { MINUTE, SECOND } from '../../src/domain/instant.ts'
 import { VirtualClock } from '../../src/testing/index.ts'
 import { httpsTransport } from '../../src/transports/https.ts'
+import { roadOf } from '../../src/transports/road.ts'
 import { codeOf } from '../support/world.ts'
 
 /**
@@ -63,20 +64,12 @@ const openBox = (kind: TransportSettings['kind'], serial: string) =>
     clock,
     heartbeat: false,
     connect: (settings) =>
-      httpsTransport({
-        url: settings.url,
-        proxy:
-          settings.kind === 'proxy'
-            ? {
-                url: new URL(settings.via),
-                username: settings.username ?? null,
-                password: settings.password ?? null,
-              }
-            : null,
-        anchors: [mock.trustAnchor],
-        deadline: 400,
-        timeouts: { connect: 200, proxy: 200, tls: 200 },
-      }),
+      httpsTransport(
+        roadOf(settings, [mock.trustAnchor], {
+          deadline: 400,
+          timeouts: { connect: 200, proxy: 200, tls: 200 },
+        }),
+      ),
   })
 
 const token = async () => (await mock.authority.createToken({ days: 300 })).token

@@ -1,0 +1,128 @@
+import { LicensingError } from '../domain/errors.ts'
+import { type RoadOptions, roadOf } from '../transports/road.ts'
+import {
+  checkProxyCredentials,
+  parseAuthorityUrl,
+  parseProxyUrl,
+  type StoredSettings,
+  storedSettingsSchema,
+  type Transport,
+  type TransportSettings,
+} from '../transports/transport.ts'
+import { newSecretKey, openSecret, sealSecret } from '../trust/sealed-secret.ts'
+import type { AgentStore } from './store.ts'
+import type { RoadReport, StepReport } from './walk-road.ts'
+
+/** The key that the proxy's password is stored under: a file of its own. */
+export const TRANSPORT_KEY = 'transport.key'
+
+/** The road of one box to its authority: its settings, its anchors, and the transport that is open on it. */
+export class BoxRoad {
+  readonly #store: AgentStore
+  readonly #connect: ((settings: TransportSettings) => Transport) | undefined
+  #transport: Transport | null = null
+
+  constructor(store: AgentStore, connect: ((settings: TransportSettings) => Transport) | undefined) {
+    this.#store = store
+    this.#connect = connect
+  }
+
+  settings(): StoredSettings | null {
+    return this.#store.read('transport', storedSettingsSchema)
+  }
+
+  /** The root certificates this box believes: PEM; null when there are none. */
+  trustAnchor(): string | null {
+    return this.#store.readText('trust')
+  }
+
+  /** @throws LicensingError TRANSPORT_NOT_CONFIGURED, TRUST_ANCHOR_MISSING */
+  require(settings = this.settings()): { settings: StoredSettings; anchor: string } {
+    if (!settings) throw new LicensingError('TRANSPORT_NOT_CONFIGURED', 'No way to the authority is set.')
+    const anchor = this.trustAnchor()
+    if (anchor === null)
+      throw new LicensingError('TRUST_ANCHOR_MISSING', 'The box has no root certificate of its authority.')
+    return { settings, anchor }
+  }
+
+  /** The transport that is open, opened where it is not. */
+  async open(): Promise<Transport> {
+    const { settings } = this.require()
+    if (this.#transport) return this.#transport
+    const opened = this.#withPassword(settings)
+    if (this.#connect) return (this.#transport = this.#connect(opened))
+    const { httpsTransport } = await import('../transports/https.ts')
+    // Another caller may have opened it while the module was loaded.
+    this.#transport ??= httpsTransport(this.#options(opened))
+    return this.#transport
+  }
+
+  /** The next exchange opens a new transport; one that is under way ends on the old. */
+  close(): void {
+    this.#transport?.close()
+    this.#transport = null
+  }
+
+  /** Walks the road step by step, with other settings or those in force. Changes nothing. */
+  async test(
+    other: TransportSettings | undefined,
+    authorityId: string | null,
+    onStep: (step: StepReport) => void,
+  ): Promise<RoadReport> {
+    const { settings, anchor } = this.require(other && storeSettings(other, this.#store))
+    const { walkRoad } = await import('./walk-road.ts')
+    return walkRoad(this.#options(this.#withPassword(settings)), { anchor, authorityId, onStep })
+  }
+
+  #withPassword(settings: StoredSettings): TransportSettings {
+    if (settings.kind !== 'proxy') return settings
+    const { sealedPassword, username, ...rest } = settings
+    return {
+      ...rest,
+      ...(username !== null && { username }),
+      ...(sealedPassword !== null && {
+        password: openSecret(sealedPassword, this.#store.secrets.get(TRANSPORT_KEY)),
+      }),
+    }
+  }
+
+  #options(settings: TransportSettings): RoadOptions {
+    const anchors = [this.trustAnchor(), this.#store.readText('tls-ca')].filter((pem) => pem !== null)
+    return roadOf(settings, anchors)
+  }
+}
+
+/** Settings as they are stored: checked, the password sealed. One left out stays, for the same user and proxy. */
+export function storeSettings(settings: TransportSettings, store: AgentStore): StoredSettings {
+  const url = parseAuthorityUrl(settings.url)
+  if (settings.kind !== 'proxy') return { kind: settings.kind, url }
+  const via = parseProxyUrl(settings.via)
+  const { username, password } = settings
+  checkProxyCredentials(username, password)
+  const place = { kind: settings.kind, url, via, username: username ?? null }
+  if (password !== undefined) {
+    if (!store.secrets.has(TRANSPORT_KEY)) store.secrets.put(TRANSPORT_KEY, newSecretKey())
+    return { ...place, sealedPassword: sealSecret(password, store.secrets.get(TRANSPORT_KEY)) }
+  }
+  const stored = store.read('transport', storedSettingsSchema)
+  const same = stored?.kind === 'proxy' && stored.via === via && stored.username === place.username
+  return { ...place, sealedPassword: same ? stored.sealedPassword : null }
+}
+
+/**
+ * Checks a PEM file of anchors: an authority's roots, or for TLS alone any certificates.
+ *
+ * @returns the thumbprint of the first one in it
+ * @throws LicensingError TRUST_ANCHOR_INVALID
+ */
+export async function checkAnchor(pem: string, use: 'authority' | 'tls' = 'authority'): Promise<string> {
+  const { ChainError, readCertificates, readRoots, thumbprint } = await import('../trust/chain.ts')
+  try {
+    const [first] = use === 'authority' ? readRoots(pem) : readCertificates(pem)
+    return first ? thumbprint(first) : ''
+  } catch (thrown) {
+    if (thrown instanceof ChainError)
+      throw new LicensingError('TRUST_ANCHOR_INVALID', `The trust anchor cannot be used: ${thrown.message}.`)
+    throw thrown
+  }
+}

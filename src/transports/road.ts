@@ -1,0 +1,37 @@
+import type { Destination, Proxy, Timeouts } from './connection.ts'
+import type { TransportSettings } from './transport.ts'
+
+/** The road to an authority: its URL, by which proxy, and by what its TLS is checked. */
+export interface RoadOptions {
+  readonly url: string
+  readonly proxy: Proxy | null
+  /** PEM certificates that TLS is checked by; the system's own are not used. */
+  readonly anchors: readonly string[]
+  /** Milliseconds for one whole exchange. */
+  readonly deadline?: number
+  readonly timeouts?: Partial<Timeouts>
+}
+
+/** Where a road's connections go. */
+export function destinationOf({ url, proxy, anchors, timeouts }: RoadOptions): Destination {
+  const { hostname, port } = new URL(url)
+  return {
+    host: hostname.replace(/^\[|\]$/g, ''),
+    port: Number(port || 443),
+    anchors,
+    proxy,
+    ...(timeouts && { timeouts }),
+  }
+}
+
+/** The road that settings describe, by the anchors given. */
+export function roadOf(
+  settings: TransportSettings,
+  anchors: readonly string[],
+  limits: Pick<RoadOptions, 'deadline' | 'timeouts'> = {},
+): RoadOptions {
+  const { url } = settings
+  if (settings.kind !== 'proxy') return { url, proxy: null, anchors, ...limits }
+  const { via, username = null, password = null } = settings
+  return { url, proxy: { url: new URL(via), username, password }, anchors, ...limits }
+}
