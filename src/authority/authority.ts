@@ -25,7 +25,7 @@ import {
 } from './accounts.ts'
 import { type Credential, Credentials } from './credentials.ts'
 import { type EventDocument, listEvents, logEvent } from './event-log.ts'
-import { type Answered, Exchange, readExchange, readHello } from './exchange.ts'
+import { Exchange } from './exchange.ts'
 import {
   endExpired,
   type InstanceDocument,
@@ -34,6 +34,7 @@ import {
   showInstance,
 } from './instances.ts'
 import { createManagement } from './management.ts'
+import { type Answered, readExchange, readHello } from './requests.ts'
 import { Misbehaviour } from './misbehaviour.ts'
 import { createServer, type ServerLogger } from './server.ts'
 import { AuthorityStore, readSetting, storeExists, type Tx, writeSetting } from './store.ts'

@@ -1,115 +1,19 @@
-import { createHash, createPublicKey, type KeyObject, randomUUID, X509Certificate } from 'node:crypto'
-import { type ErrorCode, errorTable, LicensingError } from '../domain/errors.ts'
+import { type KeyObject, X509Certificate } from 'node:crypto'
 import { type Instant, iso } from '../domain/instant.ts'
 import { conferencing } from '../domain/profile.ts'
-import { answerHash, requestDigest } from '../protocol/digest.ts'
-import {
-  type Decision,
-  type HelloRequest,
-  helloRequestSchema,
-  type InstanceRequest,
-  PROTOCOL_VERSION,
-  type Refused,
-  type RegisterRequest,
-  type Request,
-  requestSchema,
-  type RequestType,
-  type Sealed,
-  sealedSchema,
-} from '../protocol/messages.ts'
-import { tokenMacMatches } from '../protocol/token.ts'
+import { answerHash } from '../protocol/digest.ts'
+import type { Decision, InstanceRequest, Request, Sealed } from '../protocol/messages.ts'
 import { readRequest } from '../trust/certificates.ts'
 import { checkChain, readRoots, thumbprint } from '../trust/chain.ts'
-import { peek, sealedBy, sealedCertificates } from '../trust/seal.ts'
-import type { Account } from './accounts.ts'
+import { sealedBy, sealedCertificates } from '../trust/seal.ts'
 import type { Credentials } from './credentials.ts'
 import { logEvent } from './event-log.ts'
-import { endInstance, type InstanceRow } from './instances.ts'
+import { endInstance, findByCertificate, type InstanceRow, virtualAccountOf } from './instances.ts'
 import { assessPool, setDemand } from './pools.ts'
-import { accountTag, AUTHORIZATION_LIFE, BACKDATED, tokenRefusal } from './rules.ts'
+import { Registration } from './registration.ts'
+import { badSignature, type Decided, endedRefusal, malformed, refuse, spkiOf } from './requests.ts'
+import { AUTHORIZATION_LIFE, BACKDATED } from './rules.ts'
 import type { Tx } from './store.ts'
-
-/** What an answer is to, and for whom. */
-export interface Answered {
-  readonly request: Pick<Request | HelloRequest, 'type' | 'messageId' | 'nonce'>
-  readonly audience: string
-  readonly decision: Decision
-}
-
-/** What was decided for a request, and whom the answer is for. */
-interface Decided extends Answered {
-  readonly request: Request
-  readonly audience: string
-  readonly decision: Decision
-}
-
-const malformed = (why: string) =>
-  new LicensingError('REQUEST_MALFORMED', `The message cannot be taken: ${why}.`)
-
-/** @throws LicensingError REQUEST_MALFORMED, PROTOCOL_UNSUPPORTED */
-export function readHello(message: unknown): HelloRequest {
-  checkVersion(message)
-  const parsed = helloRequestSchema.safeParse(message)
-  if (!parsed.success || parsed.data.direction !== 'request') throw malformed('it is not a greeting')
-  return parsed.data
-}
-
-function checkVersion(payload: unknown): void {
-  if (typeof payload !== 'object' || payload === null || !('protocol' in payload)) return
-  if (payload.protocol === PROTOCOL_VERSION) return
-  throw new LicensingError(
-    'PROTOCOL_UNSUPPORTED',
-    `This authority speaks version ${PROTOCOL_VERSION} of the protocol.`,
-  )
-}
-
-/** A refusal that goes into a signed answer. */
-const refuse = (code: ErrorCode, message: string): Refused => ({
-  outcome: 'refused',
-  code,
-  message,
-  remedy: errorTable[code].remedy,
-})
-
-/** A request whose form, type, direction and version are right; its signature is not looked at yet. */
-export function readExchange(
-  type: RequestType,
-  message: unknown,
-): { sealed: Sealed; request: Request; digest: string } {
-  const sealed = sealedSchema.safeParse(message)
-  if (!sealed.success) throw malformed('it is not a sealed message')
-  const payload = peek(sealed.data)
-  if (typeof payload !== 'object' || payload === null) throw malformed('its payload is not a JSON object')
-  checkVersion(payload)
-  const parsed = requestSchema.safeParse(payload)
-  if (!parsed.success)
-    throw malformed(`${parsed.error.issues[0]?.path.join('.') ?? 'its payload'} is not of its form`)
-  if (parsed.data.type !== type) throw malformed('it was sent to the path of another type')
-  if (parsed.data.direction !== 'request') throw malformed('it is not a request')
-  return { sealed: sealed.data, request: parsed.data, digest: requestDigest(payload) }
-}
-
-/** A token that was found, with where it registers to. */
-interface RegistrationToken {
-  readonly id: string
-  readonly virtual_account_id: string
-  readonly virtualAccount: string
-  readonly export_controlled: number
-  readonly account: Account
-}
-
-/** Why an instance that is no more gets nothing. */
-function endedRefusal(status: Exclude<InstanceRow['status'], 'active'>): [ErrorCode, string] {
-  switch (status) {
-    case 'replaced':
-      return ['INSTANCE_REPLACED', 'This product instance was replaced by a newer registration.']
-    case 'expired':
-      return ['INSTANCE_EXPIRED', 'This product instance did not renew its registration within its year.']
-    case 'removed':
-    case 'deregistered':
-      return ['INSTANCE_REMOVED', 'This product instance was removed at the authority.']
-  }
-}
 
 /** Decides one exchange in the transaction it is given: decision, sequence, pools and events go together. */
 export class Exchange {
@@ -126,238 +30,8 @@ export class Exchange {
   async decide(exchange: { sealed: Sealed; request: Request; digest: string }): Promise<Decided> {
     const { sealed, request, digest } = exchange
     return request.type === 'register'
-      ? this.#register(sealed, request)
+      ? new Registration(this.#tx, this.#credentials, this.#at).decide(sealed, request)
       : this.#instanceRequest(sealed, request, digest)
-  }
-
-  // Registration
-
-  async #register(sealed: Sealed, request: RegisterRequest): Promise<Decided> {
-    const { body } = request
-    const [root] = readRoots(this.#credentials.identity.root)
-    if (!root || request.audience !== thumbprint(root))
-      throw malformed('it is addressed to another authority')
-    const key = await readRequest(body.certificateRequest)
-    if (!key) throw malformed('its certificate request is not a good one')
-    if (!(await sealedBy(sealed, 'sla-request+jws', key))) throw badSignature()
-    const spki = spkiOf(key)
-    const decision = await this.#decideRegistration(request, key, spki)
-    return {
-      request,
-      audience: `key:${createHash('sha256').update(Buffer.from(spki, 'base64')).digest('base64url')}`,
-      decision,
-    }
-  }
-
-  async #decideRegistration(request: RegisterRequest, key: KeyObject, spki: string): Promise<Decision> {
-    const { body } = request
-    const { pid, serial } = body.udi
-    const token = await this.#tx
-      .selectFrom('tokens')
-      .innerJoin('virtual_accounts', 'virtual_accounts.id', 'tokens.virtual_account_id')
-      .innerJoin('accounts', 'accounts.id', 'virtual_accounts.account_id')
-      .selectAll('tokens')
-      .select([
-        'virtual_accounts.name as virtualAccount',
-        'accounts.id as accountId',
-        'accounts.domain',
-        'accounts.agreement_at as agreementAt',
-      ])
-      .where('tokens.id', '=', body.token.id)
-      .executeTakeFirst()
-    const claim = {
-      audience: request.audience,
-      nonce: request.nonce,
-      certificateRequest: body.certificateRequest,
-      udi: body.udi,
-      force: body.force,
-    }
-    if (!token || !tokenMacMatches(this.#credentials.openSecret(token.secret), claim, body.token.mac)) {
-      return this.#unknownToken(body.token.account)
-    }
-    const account: Account = { id: token.accountId, domain: token.domain, agreementAt: token.agreementAt }
-    const proven = await this.#provenInstance(body.previous, body.certificateRequest)
-    if (proven?.status === 'active' && proven.account_id !== account.id) {
-      return refuse('TOKEN_WRONG_ACCOUNT', 'The token belongs to another smart account than this box.')
-    }
-    if (account.agreementAt === null) {
-      return refuse(
-        'AGREEMENT_NOT_ACCEPTED',
-        `The licence agreement of ${account.domain} has not been accepted.`,
-      )
-    }
-    const known = await this.#tx
-      .selectFrom('instances')
-      .selectAll()
-      .where('account_id', '=', account.id)
-      .where('registered_key', '=', spki)
-      .executeTakeFirst()
-    // The same key: the same registration, asked for again because its answer was lost, or played again by another.
-    if (known && known.status !== 'active') return refuse(...endedRefusal(known.status))
-    if (known?.token_id === token.id)
-      return this.#registered(known, account.domain, await this.#nameOf(known))
-    const refusal = tokenRefusal(
-      { revokedAt: token.revoked_at, expiresAt: token.expires_at, uses: token.uses, maxUses: token.max_uses },
-      this.#at,
-    )
-    if (refusal) return refuse(refusal.code, refusal.message)
-    if (known) return this.#readmit(known, { ...token, account })
-    const existing = await this.#tx
-      .selectFrom('instances')
-      .selectAll()
-      .where('account_id', '=', account.id)
-      .where('pid', '=', pid)
-      .where('serial', '=', serial)
-      .where('status', '=', 'active')
-      .executeTakeFirst()
-    if (existing && !body.force) {
-      return refuse(
-        'INSTANCE_ALREADY_REGISTERED',
-        `${account.domain} has a product instance ${pid}:${serial} already.`,
-      )
-    }
-    if (existing) await this.#replace(existing, account, proven?.id === existing.id)
-    return this.#admit(request, key, spki, { ...token, account })
-  }
-
-  /** A token of an account that is not here is told from one that never was (R-TOK-4). */
-  async #unknownToken(tag: string): Promise<Refused> {
-    const domains = await this.#tx.selectFrom('accounts').select('domain').execute()
-    return domains.some(({ domain }) => accountTag(domain) === tag)
-      ? refuse('TOKEN_UNKNOWN', 'This authority knows no such token.')
-      : refuse(
-          'TOKEN_WRONG_ACCOUNT',
-          'The token belongs to a smart account that this authority does not serve.',
-        )
-  }
-
-  /** The instance whose key signed the proof that came with a registration; undefined without a good one. */
-  async #provenInstance(
-    previous: string | null,
-    certificateRequest: string,
-  ): Promise<InstanceRow | undefined> {
-    const [head, payload, signature] = previous?.split('.') ?? []
-    const sealed = sealedSchema.safeParse({ protected: head, payload, signature })
-    if (!sealed.success) return undefined
-    const [certificate] = sealedCertificates(sealed.data, 'sla-proof+jws') ?? []
-    const row = certificate === undefined ? undefined : await this.#instanceOf(certificate)
-    if (!row || !(await sealedBy(sealed.data, 'sla-proof+jws', row.key))) return undefined
-    const claim = peek(sealed.data) as
-      { use?: unknown; instanceId?: unknown; certificateRequest?: unknown } | undefined
-    const expected = createHash('sha256').update(certificateRequest).digest('base64url')
-    const fits =
-      claim?.use === 'replace' &&
-      claim.instanceId === row.instance.id &&
-      claim.certificateRequest === expected
-    return fits ? row.instance : undefined
-  }
-
-  async #replace(existing: InstanceRow, account: Account, proven: boolean): Promise<void> {
-    await endInstance(this.#tx, existing, 'replaced', this.#at)
-    await logEvent(this.#tx, {
-      at: this.#at,
-      type: proven ? 'INSTANCE_REPLACED' : 'INSTANCE_REPLACED_WITHOUT_PROOF',
-      severity: proven ? 'info' : 'major',
-      accountId: account.id,
-      virtualAccount: await this.#nameOf(existing),
-      instanceId: existing.id,
-      message: proven
-        ? `${existing.pid}:${existing.serial} registered again.`
-        : `${existing.pid}:${existing.serial} was replaced by a box that did not hold its key.`,
-    })
-  }
-
-  /** The same registration with another token: the instance is where that token puts it. */
-  async #readmit(row: InstanceRow, token: RegistrationToken): Promise<Decision> {
-    const place = {
-      virtual_account_id: token.virtual_account_id,
-      export_controlled: token.export_controlled,
-      token_id: token.id,
-    }
-    await setDemand(this.#tx, { id: row.id, virtualAccountId: row.virtual_account_id }, [], this.#at)
-    await this.#tx.updateTable('instances').set(place).where('id', '=', row.id).execute()
-    await this.#useToken(row, token)
-    return this.#registered({ ...row, ...place }, token.account.domain, token.virtualAccount)
-  }
-
-  async #useToken(row: InstanceRow, token: RegistrationToken): Promise<void> {
-    await this.#tx
-      .updateTable('tokens')
-      .set((eb) => ({ uses: eb('uses', '+', 1) }))
-      .where('id', '=', token.id)
-      .execute()
-    await logEvent(this.#tx, {
-      at: this.#at,
-      type: 'INSTANCE_REGISTERED',
-      accountId: token.account.id,
-      virtualAccount: token.virtualAccount,
-      instanceId: row.id,
-      message: `${row.pid}:${row.serial} was registered with token ${token.id}.`,
-    })
-  }
-
-  async #admit(
-    request: RegisterRequest,
-    key: KeyObject,
-    spki: string,
-    token: RegistrationToken,
-  ): Promise<Decision> {
-    const { pid, serial, version } = request.body.udi
-    const { account } = token
-    const id = randomUUID()
-    const certificates = await this.#credentials.issueIdentity(key, id, account.domain, this.#at)
-    const certificate = new X509Certificate(certificates[0] ?? '')
-    const row: InstanceRow = {
-      id,
-      account_id: account.id,
-      virtual_account_id: token.virtual_account_id,
-      pid,
-      serial,
-      version,
-      hostname: request.body.hostname,
-      status: 'active',
-      export_controlled: token.export_controlled,
-      thumbprint: thumbprint(certificate),
-      public_key: spki,
-      registered_key: spki,
-      token_id: token.id,
-      certificates: JSON.stringify(certificates),
-      next_thumbprint: null,
-      next_public_key: null,
-      next_certificates: null,
-      registered_at: this.#at,
-      last_contact_at: this.#at,
-      expires_at: Date.parse(certificate.validTo),
-      sequence: 0,
-      request_digest: null,
-      message_id: null,
-      decision: null,
-      last_answer: null,
-      answer_before: null,
-    }
-    await this.#tx.insertInto('instances').values(row).execute()
-    await this.#useToken(row, token)
-    return this.#registered(row, account.domain, token.virtualAccount)
-  }
-
-  #registered(row: InstanceRow, smartAccount: string, virtualAccount: string): Decision {
-    return {
-      outcome: 'accepted',
-      instanceId: row.id,
-      certificates: JSON.parse(row.certificates) as string[],
-      exportControlled: row.export_controlled === 1,
-      smartAccount,
-      virtualAccount,
-    }
-  }
-
-  async #nameOf(row: Pick<InstanceRow, 'virtual_account_id'>): Promise<string> {
-    const { name } = await this.#tx
-      .selectFrom('virtual_accounts')
-      .select('name')
-      .where('id', '=', row.virtual_account_id)
-      .executeTakeFirstOrThrow()
-    return name
   }
 
   // Requests of a registered box
@@ -367,7 +41,7 @@ export class Exchange {
       throw malformed('it is addressed to another authority')
     const [certificate] = sealedCertificates(sealed, 'sla-request+jws') ?? []
     if (certificate === undefined) throw malformed('it does not say whose it is')
-    const found = await this.#instanceOf(certificate)
+    const found = await findByCertificate(this.#tx, certificate)
     const key = found?.key ?? this.#ownCertificate(certificate, request.instanceId)
     // Nobody on the way may cause a final refusal: what does not verify gets no signed answer (trust §4).
     if (!key || !(await sealedBy(sealed, 'sla-request+jws', key))) throw badSignature()
@@ -380,27 +54,6 @@ export class Exchange {
     if (instance.status !== 'active' && !toldAgain) return decided(refuse(...endedRefusal(instance.status)))
     if (this.#at >= Date.parse(found.validTo)) return decided(refuse(...endedRefusal('expired')))
     return decided(await this.#inSequence(instance, request, digest, found.pending))
-  }
-
-  /** The instance whose current, or newly issued, certificate this is: a chain alone permits nothing (trust §1). */
-  async #instanceOf(
-    pem: string,
-  ): Promise<{ instance: InstanceRow; key: KeyObject; pending: boolean; validTo: string } | undefined> {
-    let certificate: X509Certificate
-    try {
-      certificate = new X509Certificate(pem)
-    } catch {
-      return undefined
-    }
-    const print = thumbprint(certificate)
-    const instance = await this.#tx
-      .selectFrom('instances')
-      .selectAll()
-      .where((or) => or.or([or('thumbprint', '=', print), or('next_thumbprint', '=', print)]))
-      .executeTakeFirst()
-    if (!instance) return undefined
-    const { publicKey: key, validTo } = certificate
-    return { instance, key, pending: instance.thumbprint !== print, validTo }
   }
 
   /** The key of an identity certificate this authority issued to an instance it has no row of any more. */
@@ -468,7 +121,7 @@ export class Exchange {
       type,
       severity,
       accountId: instance.account_id,
-      virtualAccount: await this.#nameOf(instance),
+      virtualAccount: await virtualAccountOf(this.#tx, instance),
       instanceId: instance.id,
       message: `${instance.pid}:${instance.serial} ${what}: it may have been copied, or restored from a copy.`,
     })
@@ -592,7 +245,7 @@ export class Exchange {
       .select('domain')
       .where('id', '=', instance.account_id)
       .executeTakeFirstOrThrow()
-    return { smartAccount: domain, virtualAccount: await this.#nameOf(instance) }
+    return { smartAccount: domain, virtualAccount: await virtualAccountOf(this.#tx, instance) }
   }
 
   async #log(instance: InstanceRow, type: string, message: string): Promise<void> {
@@ -600,20 +253,12 @@ export class Exchange {
       at: this.#at,
       type,
       accountId: instance.account_id,
-      virtualAccount: await this.#nameOf(instance),
+      virtualAccount: await virtualAccountOf(this.#tx, instance),
       instanceId: instance.id,
       message,
     })
   }
 }
-
-const badSignature = () =>
-  new LicensingError('REQUEST_SIGNATURE_INVALID', 'The signature of the request does not fit it.')
-
-const spkiOf = (key: KeyObject): string =>
-  createPublicKey(key.export({ type: 'spki', format: 'pem' }))
-    .export({ type: 'spki', format: 'der' })
-    .toString('base64')
 
 /** The last request once more: its answer was lost on the way. */
 const repeats = (instance: InstanceRow, request: InstanceRequest, digest: string): boolean =>

@@ -1,6 +1,8 @@
+import { type KeyObject, X509Certificate } from 'node:crypto'
 import type { Selectable } from 'kysely'
 import { LicensingError } from '../domain/errors.ts'
 import { type Instant, iso } from '../domain/instant.ts'
+import { thumbprint } from '../trust/chain.ts'
 import type { Account } from './accounts.ts'
 import { logEvent } from './event-log.ts'
 import { assessPool, setDemand } from './pools.ts'
@@ -76,6 +78,41 @@ export async function listInstances(
     })
   }
   return documents
+}
+
+/** The instance whose current, or newly issued, certificate this is: a chain alone permits nothing (trust §1). */
+export async function findByCertificate(
+  tx: Tx,
+  pem: string,
+): Promise<{ instance: InstanceRow; key: KeyObject; pending: boolean; validTo: string } | undefined> {
+  let certificate: X509Certificate
+  try {
+    certificate = new X509Certificate(pem)
+  } catch {
+    return undefined
+  }
+  const print = thumbprint(certificate)
+  const instance = await tx
+    .selectFrom('instances')
+    .selectAll()
+    .where((or) => or.or([or('thumbprint', '=', print), or('next_thumbprint', '=', print)]))
+    .executeTakeFirst()
+  if (!instance) return undefined
+  const { publicKey: key, validTo } = certificate
+  return { instance, key, pending: instance.thumbprint !== print, validTo }
+}
+
+/** The name of the virtual account an instance is in. */
+export async function virtualAccountOf(
+  tx: Tx,
+  row: Pick<InstanceRow, 'virtual_account_id'>,
+): Promise<string> {
+  const { name } = await tx
+    .selectFrom('virtual_accounts')
+    .select('name')
+    .where('id', '=', row.virtual_account_id)
+    .executeTakeFirstOrThrow()
+  return name
 }
 
 /** @throws LicensingError INSTANCE_NOT_FOUND */

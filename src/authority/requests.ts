@@ -1,0 +1,98 @@
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import { type ErrorCode, errorTable, LicensingError } from '../domain/errors.ts'
+import { requestDigest } from '../protocol/digest.ts'
+import {
+  type Decision,
+  type HelloRequest,
+  helloRequestSchema,
+  PROTOCOL_VERSION,
+  type Refused,
+  type Request,
+  requestSchema,
+  type RequestType,
+  type Sealed,
+  sealedSchema,
+} from '../protocol/messages.ts'
+import { peek } from '../trust/seal.ts'
+import type { InstanceRow } from './instances.ts'
+
+/** What an answer is to, and for whom. */
+export interface Answered {
+  readonly request: Pick<Request | HelloRequest, 'type' | 'messageId' | 'nonce'>
+  readonly audience: string
+  readonly decision: Decision
+}
+
+/** What was decided for a request, and whom the answer is for. */
+export interface Decided extends Answered {
+  readonly request: Request
+  readonly audience: string
+  readonly decision: Decision
+}
+
+export const malformed = (why: string) =>
+  new LicensingError('REQUEST_MALFORMED', `The message cannot be taken: ${why}.`)
+
+/** @throws LicensingError REQUEST_MALFORMED, PROTOCOL_UNSUPPORTED */
+export function readHello(message: unknown): HelloRequest {
+  checkVersion(message)
+  const parsed = helloRequestSchema.safeParse(message)
+  if (!parsed.success || parsed.data.direction !== 'request') throw malformed('it is not a greeting')
+  return parsed.data
+}
+
+function checkVersion(payload: unknown): void {
+  if (typeof payload !== 'object' || payload === null || !('protocol' in payload)) return
+  if (payload.protocol === PROTOCOL_VERSION) return
+  throw new LicensingError(
+    'PROTOCOL_UNSUPPORTED',
+    `This authority speaks version ${PROTOCOL_VERSION} of the protocol.`,
+  )
+}
+
+/** A refusal that goes into a signed answer. */
+export const refuse = (code: ErrorCode, message: string): Refused => ({
+  outcome: 'refused',
+  code,
+  message,
+  remedy: errorTable[code].remedy,
+})
+
+/** A request whose form, type, direction and version are right; its signature is not looked at yet. */
+export function readExchange(
+  type: RequestType,
+  message: unknown,
+): { sealed: Sealed; request: Request; digest: string } {
+  const sealed = sealedSchema.safeParse(message)
+  if (!sealed.success) throw malformed('it is not a sealed message')
+  const payload = peek(sealed.data)
+  if (typeof payload !== 'object' || payload === null) throw malformed('its payload is not a JSON object')
+  checkVersion(payload)
+  const parsed = requestSchema.safeParse(payload)
+  if (!parsed.success)
+    throw malformed(`${parsed.error.issues[0]?.path.join('.') ?? 'its payload'} is not of its form`)
+  if (parsed.data.type !== type) throw malformed('it was sent to the path of another type')
+  if (parsed.data.direction !== 'request') throw malformed('it is not a request')
+  return { sealed: sealed.data, request: parsed.data, digest: requestDigest(payload) }
+}
+
+/** Why an instance that is no more gets nothing. */
+export function endedRefusal(status: Exclude<InstanceRow['status'], 'active'>): [ErrorCode, string] {
+  switch (status) {
+    case 'replaced':
+      return ['INSTANCE_REPLACED', 'This product instance was replaced by a newer registration.']
+    case 'expired':
+      return ['INSTANCE_EXPIRED', 'This product instance did not renew its registration within its year.']
+    case 'removed':
+    case 'deregistered':
+      return ['INSTANCE_REMOVED', 'This product instance was removed at the authority.']
+  }
+}
+
+export const badSignature = () =>
+  new LicensingError('REQUEST_SIGNATURE_INVALID', 'The signature of the request does not fit it.')
+
+export const spkiOf = (key: KeyObject): string =>
+  createPublicKey(key.export({ type: 'spki', format: 'pem' }))
+    .export({ type: 'spki', format: 'der' })
+    .toString('base64')
