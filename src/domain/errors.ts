@@ -196,6 +196,18 @@ export const errorTable = {
     'Register the box, or install a reservation.',
   ),
 
+  // Codes that people carry.
+  CODE_MISTYPED: entry(
+    'refusal',
+    'A code was not typed as it was printed; the message names the groups that are wrong.',
+    'Compare these groups with the printed code, and type it again.',
+  ),
+  CODE_MALFORMED: entry(
+    'refusal',
+    'The text is not a code of this kind.',
+    'Copy the whole code again from where it was printed.',
+  ),
+
   // Tokens.
   TOKEN_MISSING: entry(
     'usage',

@@ -1,0 +1,108 @@
+import { LicensingError } from '../domain/errors.ts'
+
+/**
+ * Bytes as a code that a person reads out, types or copies: 32 letters and digits without the ones that look alike
+ * (Crockford's), in groups of six. The last sign of each group is a check over the group and its place, so that a
+ * mistyped sign, two that changed places and a group that is missing or out of order are told by the group's number.
+ */
+const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+/** What people write for a sign that is not in the alphabet (Crockford). */
+const ALIKE: Readonly<Record<string, string>> = { O: '0', I: '1', L: '1' }
+const DATA_IN_GROUP = 5
+const BITS = 5
+
+/** The longest code that is read, in signs: bounds the work on whatever is pasted. */
+const LONGEST = 2000
+
+/** Products in the field of 32 elements, x⁵ + x² + 1: every sign has its own weight, so no single change is lost. */
+function multiply(a: number, b: number): number {
+  let product = 0
+  for (let bit = 0; bit < BITS; bit++) {
+    if ((b >> bit) & 1) product ^= a << bit
+  }
+  for (let bit = 2 * BITS - 2; bit >= BITS; bit--) {
+    if ((product >> bit) & 1) product ^= 0b100101 << (bit - BITS)
+  }
+  return product
+}
+
+/** The check of a group: a weighted sum of its signs, and its place among the groups. */
+function checkOf(signs: readonly number[], place: number): number {
+  const weighted = signs.reduce((sum, sign, i) => sum ^ multiply(sign, i + 2), 0)
+  return weighted ^ multiply((place % 31) + 1, 31)
+}
+
+const signOf = (value: number): string => ALPHABET.charAt(value)
+
+/** Writes bytes as a code, with a dash between groups. */
+export function writeCode(bytes: Uint8Array): string {
+  const signs: number[] = []
+  let bits = 0
+  let held = 0
+  for (const byte of bytes) {
+    held = (held << 8) | byte
+    bits += 8
+    while (bits >= BITS) {
+      bits -= BITS
+      signs.push((held >> bits) & 31)
+      held &= (1 << bits) - 1
+    }
+  }
+  if (bits > 0) signs.push((held << (BITS - bits)) & 31)
+  const groups: string[] = []
+  for (let at = 0; at < signs.length; at += DATA_IN_GROUP) {
+    const group = signs.slice(at, at + DATA_IN_GROUP)
+    groups.push([...group, checkOf(group, groups.length)].map(signOf).join(''))
+  }
+  return groups.join('-')
+}
+
+/**
+ * Reads what a person typed or pasted: in either case, with spaces, dashes and line breaks anywhere.
+ *
+ * @param what the code is called, for the message: `request code`
+ * @throws LicensingError CODE_MISTYPED, naming the groups that are wrong; CODE_MALFORMED for what is no such code
+ */
+export function readCode(text: string, what: string): Uint8Array {
+  const malformed = (why: string) =>
+    new LicensingError('CODE_MALFORMED', `The text given is not a ${what}: ${why}.`)
+  const written = text.replace(/[\s-]+/g, '').toUpperCase()
+  if (written === '') throw malformed('it is empty')
+  if (written.length > LONGEST) throw malformed('it is far too long')
+  const values = [...written].map((sign) => ALPHABET.indexOf(ALIKE[sign] ?? sign))
+  const strange = values.indexOf(-1)
+  if (strange !== -1) throw malformed(`it holds ${JSON.stringify([...written][strange])}, which no code has`)
+
+  const wrong: number[] = []
+  const signs: number[] = []
+  const size = DATA_IN_GROUP + 1
+  for (let at = 0; at < values.length; at += size) {
+    const group = values.slice(at, at + size)
+    const check = group.pop() ?? 0
+    const place = at / size
+    if (group.length === 0 || checkOf(group, place) !== check) wrong.push(place + 1)
+    signs.push(...group)
+  }
+  if (wrong.length > 0) {
+    const groups = wrong.length === 1 ? `group ${String(wrong[0])} is` : `groups ${wrong.join(', ')} are`
+    throw new LicensingError('CODE_MISTYPED', `The ${what} was not typed as it was printed: ${groups} wrong.`)
+  }
+  return bytesOf(signs, () => malformed('its end is missing or changed'))
+}
+
+/** Signs as bytes; the bits that fill up the last sign are zero. */
+function bytesOf(signs: readonly number[], refuse: () => LicensingError): Uint8Array {
+  const bytes: number[] = []
+  let bits = 0
+  let held = 0
+  for (const sign of signs) {
+    held = (held << BITS) | sign
+    bits += BITS
+    if (bits < 8) continue
+    bits -= 8
+    bytes.push((held >> bits) & 255)
+    held &= (1 << bits) - 1
+  }
+  if (held !== 0 || bits >= BITS) throw refuse()
+  return Uint8Array.from(bytes)
+}

@@ -1,0 +1,107 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { LicensingError } from '../../src/domain/errors.ts'
+import { readCode, writeCode } from '../../src/protocol/typed-code.ts'
+
+const SIGNS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+const bytes = fc.uint8Array({ minLength: 1, maxLength: 120 })
+const failure = (text: string): LicensingError | null => {
+  try {
+    readCode(text, 'request code')
+    return null
+  } catch (thrown) {
+    if (thrown instanceof LicensingError) return thrown
+    throw thrown
+  }
+}
+
+describe('a code that people type', () => {
+  it('is read back as it was written, in groups of six', () => {
+    fc.assert(
+      fc.property(bytes, (data) => {
+        const code = writeCode(data)
+        expect(code).toMatch(/^(?:[0-9A-HJKMNP-TV-Z]{6}-)*[0-9A-HJKMNP-TV-Z]{2,6}$/)
+        expect(readCode(code, 'request code')).toEqual(data)
+      }),
+    )
+  })
+
+  it('may carry spaces, line breaks, small letters, and letters that look like its own', () => {
+    const code = writeCode(Uint8Array.from({ length: 60 }, (_, i) => i * 37))
+    const typed = code
+      .toLowerCase()
+      .replaceAll('-', ' ')
+      .replace(/(.{20})/g, '$1\r\n\t')
+      .replaceAll('0', 'o')
+      .replaceAll('1', 'l')
+    expect(readCode(` ${typed} `, 'request code')).toEqual(readCode(code, 'request code'))
+  })
+
+  it('with any one sign wrong is told from a wrong code, by the group', () => {
+    fc.assert(
+      fc.property(bytes, fc.nat(), fc.integer({ min: 1, max: 31 }), (data, where, change) => {
+        const signs = [...writeCode(data).replaceAll('-', '')]
+        const at = where % signs.length
+        signs[at] = SIGNS.charAt((SIGNS.indexOf(signs[at] ?? '') + change) % 32)
+        const failed = failure(signs.join(''))
+        expect(failed?.code).toBe('CODE_MISTYPED')
+        expect(failed?.message).toContain(`group ${Math.floor(at / 6) + 1} is wrong`)
+      }),
+      { numRuns: 1000 },
+    )
+  })
+
+  it('with every sign of it wrong in every way is told, without exception', () => {
+    const signs = [
+      ...writeCode(Uint8Array.from({ length: 40 }, (_, i) => (i * 101) % 256)).replaceAll('-', ''),
+    ]
+    for (const [at, sign] of signs.entries()) {
+      for (const other of SIGNS) {
+        if (other === sign) continue
+        expect(failure(signs.with(at, other).join(''))?.code).toBe('CODE_MISTYPED')
+      }
+    }
+  })
+
+  it('with two signs beside each other, or two groups, in each other’s place is told', () => {
+    fc.assert(
+      fc.property(bytes, fc.nat(), (data, where) => {
+        const signs = [...writeCode(data).replaceAll('-', '')]
+        const at = where % (signs.length - 1)
+        const [a = '', b = ''] = [signs[at], signs[at + 1]]
+        // Across the border of two groups both are wrong; within one, one is.
+        if (a !== b)
+          expect(
+            failure(
+              signs
+                .with(at, b)
+                .with(at + 1, a)
+                .join(''),
+            )?.code,
+          ).toBe('CODE_MISTYPED')
+      }),
+    )
+    const groups = writeCode(Uint8Array.from({ length: 60 }, (_, i) => i)).split('-')
+    const swapped = groups.with(2, groups[3] ?? '').with(3, groups[2] ?? '')
+    expect(failure(swapped.join('-'))?.message).toContain('groups 3, 4 are wrong')
+    expect(failure(groups.toSpliced(4, 1).join('-'))?.code).toBe('CODE_MISTYPED')
+  })
+
+  it('is nothing that random text could be, and never throws anything but its own errors', () => {
+    let taken = 0
+    fc.assert(
+      fc.property(
+        fc.oneof(fc.string({ maxLength: 300 }), fc.stringMatching(/^[0-9A-Z-]{0,100}$/)),
+        (text) => {
+          const failed = failure(text)
+          if (failed === null) taken++
+          else expect(['CODE_MISTYPED', 'CODE_MALFORMED']).toContain(failed.code)
+        },
+      ),
+      { numRuns: 20_000 },
+    )
+    // A group or two may be right by chance; a code that means something is longer, and carries a MAC.
+    expect(taken).toBeLessThan(200)
+    expect(failure('x'.repeat(1_000_000))?.code).toBe('CODE_MALFORMED')
+  })
+})
