@@ -69,9 +69,10 @@ export function readCode(text: string, what: string): Uint8Array {
   const written = text.replace(/[\s-]+/g, '').toUpperCase()
   if (written === '') throw malformed('it is empty')
   if (written.length > LONGEST) throw malformed('it is far too long')
-  const values = [...written].map((sign) => ALPHABET.indexOf(ALIKE[sign] ?? sign))
+  const letters = Array.from(written)
+  const values = letters.map((sign) => ALPHABET.indexOf(ALIKE[sign] ?? sign))
   const strange = values.indexOf(-1)
-  if (strange !== -1) throw malformed(`it holds ${JSON.stringify([...written][strange])}, which no code has`)
+  if (strange !== -1) throw malformed(`it holds ${JSON.stringify(letters[strange])}, which no code has`)
 
   const wrong: number[] = []
   const signs: number[] = []

@@ -40,7 +40,7 @@ describe('a code that people type', () => {
   it('with any one sign wrong is told from a wrong code, by the group', () => {
     fc.assert(
       fc.property(bytes, fc.nat(), fc.integer({ min: 1, max: 31 }), (data, where, change) => {
-        const signs = [...writeCode(data).replaceAll('-', '')]
+        const signs = Array.from(writeCode(data).replaceAll('-', ''))
         const at = where % signs.length
         signs[at] = SIGNS.charAt((SIGNS.indexOf(signs[at] ?? '') + change) % 32)
         const failed = failure(signs.join(''))
@@ -66,7 +66,7 @@ describe('a code that people type', () => {
   it('with two signs beside each other, or two groups, in each other’s place is told', () => {
     fc.assert(
       fc.property(bytes, fc.nat(), (data, where) => {
-        const signs = [...writeCode(data).replaceAll('-', '')]
+        const signs = Array.from(writeCode(data).replaceAll('-', ''))
         const at = where % (signs.length - 1)
         const [a = '', b = ''] = [signs[at], signs[at + 1]]
         // Across the border of two groups both are wrong; within one, one is.
