@@ -52,9 +52,8 @@ describe('a code that people type', () => {
   })
 
   it('with every sign of it wrong in every way is told, without exception', () => {
-    const signs = [
-      ...writeCode(Uint8Array.from({ length: 40 }, (_, i) => (i * 101) % 256)).replaceAll('-', ''),
-    ]
+    const data = Uint8Array.from({ length: 40 }, (_, i) => (i * 101) % 256)
+    const signs = Array.from(writeCode(data).replaceAll('-', ''))
     for (const [at, sign] of signs.entries()) {
       for (const other of SIGNS) {
         if (other === sign) continue
