@@ -9,6 +9,7 @@ import {
   type FaultName,
   Injector,
   isAnswerFault,
+  isFault,
   type PlannedFault,
   type Reply,
   type RoadFaultName,
@@ -76,7 +77,7 @@ export async function mockAuthority(options: MockAuthorityOptions = {}): Promise
 
   const setFaults: MockAuthority['setFaults'] = (...faults) => {
     const names = faults.map((one) => (typeof one === 'string' ? one : one.fault))
-    const onRoad = names.find(isRoadFault)
+    const onRoad = names.find((name) => isFault(name) && isRoadFault(name))
     if (onRoad !== undefined)
       throw new TypeError(`${onRoad} is a fault of the road: listen(), and setRoad('${onRoad}')`)
     plan.set(faults)
@@ -100,7 +101,9 @@ export async function mockAuthority(options: MockAuthorityOptions = {}): Promise
     url,
     authority,
     trustAnchor: authority.trustAnchor(),
-    requests,
+    get requests() {
+      return [...requests, ...authority.requestHistory().map(({ type }) => type)]
+    },
     setFaults,
     handlers: [
       ...requestTypeSchema.options.map((type) =>

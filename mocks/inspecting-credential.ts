@@ -8,13 +8,14 @@ const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 /** What a middlebox presents: a certificate for the right name, by the CA of its own company. */
 export async function inspectingCredential(
   now: number,
+  company: x509.JsonName = [{ CN: ['Firewall CA'] }, { O: ['Example Security'] }],
 ): Promise<{ certificates: string[]; privateKey: string }> {
   x509.cryptoProvider.set(webcrypto as never)
   const dates = { notBefore: new Date(now - DAY), notAfter: new Date(now + DAY) }
   const keys = () => webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
   const [caKeys, leafKeys] = [await keys(), await keys()]
   const ca = await x509.X509CertificateGenerator.createSelfSigned({
-    name: 'CN=Firewall CA, O=Example Security',
+    name: company,
     ...dates,
     keys: caKeys,
     signingAlgorithm: ALGORITHM,

@@ -116,7 +116,8 @@ export async function layRoad(
   return {
     settings: (kind) => {
       if (kind !== 'proxy') return { kind, url }
-      const known = fault === 'proxy-auth-refused' ? { username: 'bob', password: 'wrong' } : {}
+      // A box that sends no user name is asked for one; one that does is refused: it takes both kinds of box.
+      const known = fault === 'proxy-auth-required' ? {} : { username: 'bob', password: 'wrong' }
       return { kind, url, via: `http://127.0.0.1:${ports.proxy}`, ...known }
     },
     connections: count,

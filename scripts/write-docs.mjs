@@ -105,7 +105,7 @@ const places = {
   ],
   connection: [
     'Connections',
-    'What stands where the authority should. They take real sockets: `listen()` and `setRoad()` of `mockAuthority`.',
+    'What stands where the authority should. They take real sockets: `listen()` and `setRoad()` of `mockAuthority`. Behind a proxy, `refused` is told as `PROXY_BAD_GATEWAY`, and `tls-plain-text` as `PROXY_FAILED`.',
   ],
   proxy: ['Proxies', 'The same, for a box that goes through a proxy.'],
 }

@@ -85,7 +85,7 @@ export class SmartAgent {
   readonly #runner: CommandRunner
   readonly #profile: ProductProfile
   readonly #emitter = new EventEmitter<Events>()
-  readonly #settledEmitter = new EventEmitter<{ settled: [Settled] }>()
+  readonly #settledEmitter = new EventEmitter<{ settled: [Settled]; closed: [] }>()
   readonly #logger: AgentLogger
   readonly #road: BoxRoad
   #heartbeat: Heartbeat | null = null
@@ -118,6 +118,7 @@ export class SmartAgent {
       stepper: this.#stepper,
       clock: this.#clock,
       transport: () => this.#road.open(),
+      roadNumber: () => this.#road.number,
       settled: (settled) => {
         this.#sweep()
         this.#settledEmitter.emit('settled', settled)
@@ -332,8 +333,10 @@ export class SmartAgent {
 
   async #ask(event: (at: number) => Event, kinds: RequestKind[], wait: boolean): Promise<Status> {
     const { position } = this.#stepper
-    if (!can(position, event(this.#clock.now()))) throw this.#refusal(kinds[0] ?? 'authorize')
-    this.#stepper.step(event)
+    const underWay = this.#store.commands().some(({ kind }) => kinds.includes(kind))
+    // What is asked for may be under way already, left over from before: its outcome is the answer.
+    if (can(position, event(this.#clock.now()))) this.#stepper.step(event)
+    else if (!underWay) throw this.#refusal(kinds[0] ?? 'authorize')
     const outcome = this.#expect(kinds)
     // Giving up an attempt to register asks nobody.
     if (!this.#store.commands().some(({ kind }) => kinds.includes(kind))) return outcome.leave()
@@ -380,6 +383,9 @@ export class SmartAgent {
         this.#emitter.off('transition', watch)
       }
       this.#settledEmitter.on('settled', listen)
+      this.#settledEmitter.on('closed', () => {
+        resolve(new LicensingError('AGENT_CLOSED', 'The agent was closed before an outcome came.'))
+      })
       this.#emitter.on('transition', watch)
     }).finally(() => {
       stop()
@@ -457,7 +463,7 @@ export class SmartAgent {
         store.write('transport', checked)
       },
     )
-    this.#road.close()
+    this.#road.change()
     this.#wake()
     return this.status().transport
   }
@@ -469,7 +475,7 @@ export class SmartAgent {
       this.#store.write('trust', pem)
     })
     this.#stepper.remark('TRUST_CHANGED', thumbprint)
-    this.#road.close()
+    this.#road.change()
   }
 
   /** The root certificates this box believes: PEM; null when there are none. */
@@ -499,7 +505,7 @@ export class SmartAgent {
       this.#store.write('tls-ca', pem)
     })
     this.#stepper.remark('TRUST_CHANGED', `${thumbprint}, for TLS alone`)
-    this.#road.close()
+    this.#road.change()
   }
 
   /** Listens to what happens; returns how to stop. Called after it is on disk. */
@@ -545,7 +551,8 @@ export class SmartAgent {
     this.#stepper.tick()
     this.#closed = true
     this.#runner.stop()
-    this.#road.close()
+    this.#settledEmitter.emit('closed')
+    this.#road.abort()
     await Promise.resolve()
     this.#store.close()
   }

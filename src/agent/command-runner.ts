@@ -53,6 +53,7 @@ export class CommandRunner {
   readonly #stepper: Stepper
   readonly #clock: ClockGuard
   readonly #transport: () => Promise<Transport>
+  readonly #roadNumber: () => number
   readonly #settled: (settled: Settled) => void
   #running: Promise<void> | null = null
   #closed = false
@@ -62,12 +63,15 @@ export class CommandRunner {
     stepper: Stepper
     clock: ClockGuard
     transport: () => Promise<Transport>
+    /** Counts the changes of the road. */
+    roadNumber: () => number
     settled: (settled: Settled) => void
   }) {
     this.#store = parts.store
     this.#stepper = parts.stepper
     this.#clock = parts.clock
     this.#transport = parts.transport
+    this.#roadNumber = parts.roadNumber
     this.#settled = parts.settled
   }
 
@@ -94,9 +98,12 @@ export class CommandRunner {
 
   async #carryOut(command: PendingCommand): Promise<void> {
     let outcome: Outcome | null
+    const road = this.#roadNumber()
     try {
       outcome = await this.#request(command.kind)
     } catch (thrown) {
+      // What failed on a road that is not in force any more is asked on the one that is.
+      if (this.#roadNumber() !== road) return
       outcome = unreachable(command.kind, asLicensingError(thrown))
     }
     if (this.#closed) return

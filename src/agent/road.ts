@@ -21,6 +21,7 @@ export class BoxRoad {
   readonly #store: AgentStore
   readonly #connect: ((settings: TransportSettings) => Transport) | undefined
   #transport: Transport | null = null
+  #number = 0
 
   constructor(store: AgentStore, connect: ((settings: TransportSettings) => Transport) | undefined) {
     this.#store = store
@@ -47,19 +48,33 @@ export class BoxRoad {
 
   /** The transport that is open, opened where it is not. */
   async open(): Promise<Transport> {
-    const { settings } = this.require()
-    if (this.#transport) return this.#transport
-    const opened = this.#withPassword(settings)
-    if (this.#connect) return (this.#transport = this.#connect(opened))
-    const { httpsTransport } = await import('../transports/https.ts')
-    // Another caller may have opened it while the module was loaded.
-    this.#transport ??= httpsTransport(this.#options(opened))
+    this.require()
+    const https = this.#connect ? null : await import('../transports/https.ts')
+    // The settings are read after the last pause: they may have been changed in it.
+    const opened = this.#withPassword(this.require().settings)
+    this.#transport ??= https
+      ? https.httpsTransport(this.#options(opened))
+      : (this.#connect?.(opened) ?? null)
+    if (this.#transport === null)
+      throw new LicensingError('TRANSPORT_NOT_CONFIGURED', 'No way to the authority is set.')
     return this.#transport
   }
 
+  /** Counts the changes of the road: what failed on an earlier one says nothing of this. */
+  get number(): number {
+    return this.#number
+  }
+
   /** The next exchange opens a new transport; one that is under way ends on the old. */
-  close(): void {
+  change(): void {
+    this.#number++
     this.#transport?.close()
+    this.#transport = null
+  }
+
+  /** Nothing goes on: an exchange under way is broken off. */
+  abort(): void {
+    this.#transport?.close({ now: true })
     this.#transport = null
   }
 

@@ -35,7 +35,7 @@ import {
 } from './instances.ts'
 import { createManagement } from './management.ts'
 import { type Answered, readExchange, readHello } from './requests.ts'
-import { Misbehaviour } from './misbehaviour.ts'
+import { Misbehaviour, type RequestRecord } from './misbehaviour.ts'
 import { createServer, type ServerLogger } from './server.ts'
 import { AuthorityStore, readSetting, storeExists, type Tx, writeSetting } from './store.ts'
 import { createToken, listTokens, revokeToken, type TokenDocument, type TokenOptions } from './tokens.ts'
@@ -295,6 +295,11 @@ export class Authority {
     this.#misbehaviour = new Misbehaviour(plan, () => this.#now())
     this.#logger.error('THIS AUTHORITY MISBEHAVES ON PURPOSE: not for production', { faults: plan.faults })
     return this.#misbehaviour
+  }
+
+  /** What came to an authority that misbehaves, on its own sockets; nothing otherwise. */
+  requestHistory(): readonly RequestRecord[] {
+    return this.#misbehaviour?.history ?? []
   }
 
   /**

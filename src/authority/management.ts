@@ -1,7 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { z } from 'zod'
-import { faultCatalogue, isAnswerFault, isFault } from '../chaos/index.ts'
+import { faultCatalogue, isAnswerFault, isFault, LONGEST_DELAY } from '../chaos/index.ts'
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import { requestTypeSchema } from '../protocol/messages.ts'
 import type { Misbehaviour } from './misbehaviour.ts'
@@ -15,7 +15,7 @@ const plannedSchema = z.strictObject({
   probability: z.number().min(0).max(1).optional(),
   times: z.int().min(0).optional(),
   after: z.int().min(0).optional(),
-  delay: z.int().min(0).max(3_600_000).optional(),
+  delay: z.int().min(0).max(LONGEST_DELAY).optional(),
 })
 const planSchema = z.strictObject({ faults: z.array(z.union([faultName, plannedSchema])).max(100) })
 
@@ -67,8 +67,20 @@ export function createManagement(misbehaviour: Misbehaviour, bearer: string): Fa
     return { requests: [] }
   })
   server.setErrorHandler(async (thrown, _request, reply) => {
-    const failure = asLicensingError(thrown)
+    const status = thrown instanceof Error && 'statusCode' in thrown ? Number(thrown.statusCode) : 500
+    // What the parser refuses is the caller's to mend.
+    const failure =
+      status < 500
+        ? new LicensingError(
+            'CHAOS_INVALID',
+            'The request cannot be read: it is not JSON, or does not say that it is.',
+          )
+        : asLicensingError(thrown)
     await reply.code(failure.code === 'INTERNAL' ? 500 : 400).send({ error: failure.toJSON() })
+  })
+  server.setNotFoundHandler(async (_request, reply) => {
+    const failure = new LicensingError('REQUEST_MALFORMED', 'There is nothing at this address.')
+    await reply.code(404).send({ error: failure.toJSON() })
   })
   return server
 }

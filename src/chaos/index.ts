@@ -10,5 +10,5 @@ export {
   type RoadFaultName,
 } from './faults.ts'
 export { Injector } from './inject.ts'
-export { FaultPlan, parseChaos, type PlannedFault } from './plan.ts'
+export { FaultPlan, LONGEST_DELAY, parseChaos, type PlannedFault } from './plan.ts'
 export { strangeCredential } from './strange-signer.ts'

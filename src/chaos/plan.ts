@@ -17,6 +17,22 @@ export interface PlannedFault {
   readonly delay?: number | undefined
 }
 
+/** Milliseconds: an hour, which Node's timers take and nobody waits out. */
+export const LONGEST_DELAY = 3_600_000
+
+/** @throws LicensingError CHAOS_INVALID */
+function checkPlanned(plan: PlannedFault): PlannedFault {
+  const { fault, probability = 1, times = 0, after = 0, delay = 0 } = plan
+  const refuse = (why: string) =>
+    new LicensingError('CHAOS_INVALID', `${JSON.stringify(fault)} cannot be planned so: ${why}.`)
+  if (!isFault(fault)) throw refuse('there is no such fault')
+  if (!(probability >= 0 && probability <= 1)) throw refuse('a probability is from 0 to 1')
+  if (times < 0 || after < 0) throw refuse('a count is 0 or more')
+  if (!(delay >= 0 && delay <= LONGEST_DELAY)) throw refuse('a wait is at most an hour')
+  if (fault === 'delay' && plan.delay === undefined) throw refuse('a delay says how long')
+  return plan
+}
+
 /** Which fault, if any, happens to which request. Counts what it has done. */
 export class FaultPlan {
   readonly #random: () => number
@@ -28,10 +44,10 @@ export class FaultPlan {
     this.set(faults)
   }
 
-  /** Replaces every planned fault; an empty list means that all is well again. */
+  /** Replaces every planned fault; an empty list means that all is well again. @throws LicensingError CHAOS_INVALID */
   set(faults: readonly (FaultName | PlannedFault)[]): void {
     this.#planned = faults.map((one) => ({
-      plan: typeof one === 'string' ? { fault: one } : one,
+      plan: checkPlanned(typeof one === 'string' ? { fault: one } : one),
       seen: 0,
       done: 0,
     }))
@@ -91,20 +107,18 @@ function parseItem(item: string): PlannedFault {
   const type = on === undefined ? undefined : requestTypeSchema.safeParse(on)
   if (type?.success === false) throw refuse(`the requests are ${requestTypeSchema.options.join(', ')}`)
   const probability = value === undefined || unit !== undefined ? undefined : Number(value)
-  if (probability !== undefined && probability > 1) throw refuse('a probability is from 0 to 1')
   const delay =
     value !== undefined && unit !== undefined
       ? milliseconds(value, unit)
       : wait === undefined
         ? undefined
         : milliseconds(wait, waitUnit)
-  if (name === 'delay' && delay === undefined) throw refuse('a delay says how long, as in delay=200ms')
-  return {
+  return checkPlanned({
     fault: name,
     ...(type && { on: type.data }),
     ...(probability !== undefined && { probability }),
     ...(times !== undefined && { times: Number(times) }),
     ...(after !== undefined && { after: Number(after) }),
     ...(delay !== undefined && { delay }),
-  }
+  })
 }

@@ -46,7 +46,12 @@ async function readPassword({ username, passwordFile }: ProxyOptions): Promise<s
     what: 'password of the proxy',
   })
   // The end of a file's line is not part of a password; whatever else stands there is.
-  return text.replace(/\r?\n$/, '')
+  const password = text.replace(/\r?\n$/, '')
+  if (password === '')
+    throw new LicensingError('PROXY_CREDENTIALS_INVALID', 'The password of the proxy is empty.')
+  if (password.includes('\uFFFD'))
+    throw new LicensingError('PROXY_CREDENTIALS_INVALID', 'The password of the proxy is not UTF-8 text.')
+  return password
 }
 
 /** What the environment says of a proxy, adopted on purpose: it is stored, and the environment is not asked again. */
@@ -60,7 +65,9 @@ function fromEnvironment(
   const invalid = new LicensingError('PROXY_URL_INVALID', `What ${name} says is not the URL of a proxy.`)
   let proxy: URL
   try {
-    proxy = new URL(environment[name] ?? '')
+    const said = environment[name] ?? ''
+    // Without a scheme, as other programs take it, it is an HTTP proxy.
+    proxy = new URL(said.includes('://') ? said : `http://${said}`)
   } catch {
     throw invalid
   }

@@ -35,7 +35,9 @@ export async function readSecret(given: {
   if (given.argument === '-' || !process.stdin.isTTY) {
     const text = await readStandardInput()
     if (text.trim() === '')
-      throw new LicensingError('TOKEN_MISSING', `No ${given.what} came on standard input.`)
+      throw new LicensingError('TOKEN_MISSING', `No ${given.what} came on standard input.`, {
+        remedy: 'Give it on standard input, or name a file that holds it.',
+      })
     return text
   }
   const { default: password } = await import('@inquirer/password')

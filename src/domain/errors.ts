@@ -98,6 +98,11 @@ export const errorTable = {
     "The clock of the box was set back, or is far from the authority's.",
     'Set the clock of the box.',
   ),
+  AGENT_CLOSED: entry(
+    'local',
+    'The agent was closed while something was under way.',
+    'Nothing to do: it goes on with the next opening.',
+  ),
   ADDRESS_IN_USE: entry(
     'local',
     'The address to listen on is in use, or is not of this machine.',

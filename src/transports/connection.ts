@@ -1,6 +1,5 @@
-import { lookup } from 'node:dns'
-import { lookup as lookupName } from 'node:dns/promises'
-import { request } from 'node:http'
+import { lookup, type LookupAddress } from 'node:dns'
+import { type IncomingMessage, request } from 'node:http'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls, rootCertificates, type TLSSocket } from 'node:tls'
 import { LicensingError } from '../domain/errors.ts'
@@ -13,6 +12,7 @@ import {
   proxyConnectFailure,
   proxyStatusFailure,
   proxyTlsFailure,
+  through,
   tlsFailure,
 } from './failures.ts'
 
@@ -127,10 +127,11 @@ async function reach(
   const shown = hostPort(to)
   const failed = (thrown: unknown) =>
     by.proxied ? proxyConnectFailure(thrown, shown) : connectFailure(thrown, shown)
+  let addresses: LookupAddress[] | null = null
   if (isIP(to.host) === 0) {
-    const addresses = await lookupName(to.host, { all: true }).catch((thrown: unknown) => {
-      throw by.proxied ? proxyConnectFailure(thrown, shown) : nameFailure(thrown, to.host)
-    })
+    addresses = await resolveName(to.host, by, (thrown) =>
+      by.proxied ? proxyConnectFailure(thrown, shown) : nameFailure(thrown, to.host),
+    )
     by.onStep('name', `${to.host} is ${addresses.map(({ address }) => address).join(', ')}`)
   } else by.onStep('name', `${to.host} is an address`)
   const late = () =>
@@ -138,7 +139,15 @@ async function reach(
       ? new LicensingError('PROXY_UNREACHABLE', `The proxy ${shown} did not take the connection in time.`)
       : new LicensingError('CONNECT_TIMED_OUT', `${shown} did not take the connection in time.`)
   return within<[Socket, string]>(by.timeouts.connect, by.signal, late, (done, fail) => {
-    const socket = connectTcp({ host: to.host, port: to.port, lookup, keepAlive: true, noDelay: true })
+    const socket = connectTcp({
+      host: to.host,
+      port: to.port,
+      // What was found is used: a name is looked up once.
+      ...(addresses && { lookup: (_host, _options, found) => found(null, addresses) }),
+      // Links by satellite take their time; a second address is not tried in haste.
+      autoSelectFamilyAttemptTimeout: 2_500,
+      noDelay: true,
+    })
     socket.once('connect', () => {
       socket.off('error', onError)
       done([socket, socket.remoteAddress ?? to.host])
@@ -155,6 +164,22 @@ async function reach(
 }
 
 const ignore = () => undefined
+
+/** The addresses of a name, within the time of a connection: a name server that is silent is a name not resolved. */
+function resolveName(
+  host: string,
+  by: { timeouts: Timeouts; signal: AbortSignal },
+  failed: (thrown: unknown) => LicensingError,
+): Promise<LookupAddress[]> {
+  const late = () => failed(Object.assign(new Error('no answer'), { code: 'EAI_AGAIN' }))
+  return within<LookupAddress[]>(by.timeouts.connect, by.signal, late, (done, fail) => {
+    lookup(host, { all: true }, (thrown, addresses) => {
+      if (thrown) fail(failed(thrown))
+      else done(addresses)
+    })
+    return ignore
+  })
+}
 
 /** TLS to the proxy itself, where its URL begins with https: by the system's roots and the anchors given. */
 function proxyTls(
@@ -218,7 +243,7 @@ function tunnel(
     asked.once('connect', (response, opened: Socket, head: Buffer) => {
       const status = response.statusCode ?? 0
       if (status < 200 || status > 299) {
-        fail(proxyStatusFailure(status, via, proxy.username !== null))
+        fail(proxyStatusFailure(status, via, proxy.username !== null, offeredBy(response)))
         return
       }
       if (head.length > 0) opened.unshift(head)
@@ -241,6 +266,14 @@ function tunnel(
   })
 }
 
+/** The schemes of authentication a proxy offers, of those that exist (RFC 9110 §11.7.1). */
+function offeredBy({ headers }: IncomingMessage): string[] {
+  const offered = [headers['proxy-authenticate'] ?? ''].flat().join(', ')
+  return ['Basic', 'Digest', 'NTLM', 'Negotiate', 'Bearer'].filter((scheme) =>
+    new RegExp(`(?:^|,\\s*)${scheme}\\b`, 'i').test(offered),
+  )
+}
+
 /** User name and password as they go out: UTF-8 (RFC 7617 §2.1). */
 const basic = (username: string, password: string): string =>
   Buffer.from(`${username}:${password}`, 'utf8').toString('base64')
@@ -253,7 +286,8 @@ function handshake(
   signal: AbortSignal,
 ): Promise<TLSSocket> {
   const shown = hostPort(to)
-  const late = () => new LicensingError('TIMED_OUT', `${shown} did not complete TLS in time.`)
+  const via = to.proxy?.url.host
+  const late = () => new LicensingError('TIMED_OUT', `${shown} did not complete TLS in time${through(via)}.`)
   return within(milliseconds, signal, late, (done, fail) => {
     const secure = connectTls({
       socket,
@@ -269,11 +303,11 @@ function handshake(
       presented = presentedBy(secure)
     })
     const onError = (thrown: Error) => {
-      fail(tlsFailure(thrown, shown, presented))
+      fail(tlsFailure(thrown, shown, presented, via))
     }
     // Closed in the middle of the handshake, without an error of its own.
     const onClose = () => {
-      fail(tlsFailure(Object.assign(new Error('closed'), { code: 'ECONNRESET' }), shown, presented))
+      fail(tlsFailure(Object.assign(new Error('closed'), { code: 'ECONNRESET' }), shown, presented, via))
     }
     secure.once('secureConnect', () => {
       secure.off('error', onError)
@@ -297,8 +331,12 @@ interface Name {
 
 /** A distinguished name as people know it. */
 function nameOf(name: Name | undefined): string {
-  const parts = [name?.CN, name?.O].flat().filter((part) => part !== undefined)
-  return parts.length === 0 ? 'nobody' : parts.join(', ')
+  // Whoever is out there chose these: nothing of them may steer a terminal, or fill a log.
+  const parts = [name?.CN, name?.O]
+    .flat()
+    .filter((part) => part !== undefined)
+    .map((part) => part.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '?').slice(0, 100))
+  return parts.length === 0 ? 'nobody' : parts.slice(0, 4).join(', ')
 }
 
 function presentedBy(secure: TLSSocket): Presented {

@@ -6,7 +6,13 @@ import { systemClock } from '../domain/system-clock.ts'
  *
  * @param milliseconds of the machine's uptime
  */
-export function startDeadline(milliseconds: number): { signal: AbortSignal; stop: () => void } {
+export function startDeadline(milliseconds: number): {
+  signal: AbortSignal
+  /** It does not fire any more. */
+  stop: () => void
+  /** It fires now. */
+  abort: () => void
+} {
   const controller = new AbortController()
   const end = systemClock.uptime() + milliseconds
   let timer: NodeJS.Timeout | undefined
@@ -18,6 +24,10 @@ export function startDeadline(milliseconds: number): { signal: AbortSignal; stop
   arm()
   return {
     signal: controller.signal,
+    abort: () => {
+      clearTimeout(timer)
+      controller.abort()
+    },
     stop: () => {
       clearTimeout(timer)
     },

@@ -80,10 +80,25 @@ export function proxyTlsFailure(thrown: unknown, via: string): LicensingError {
  *
  * @param known whether a user name was sent
  */
-export function proxyStatusFailure(status: number, via: string, known: boolean): LicensingError {
+export function proxyStatusFailure(
+  status: number,
+  via: string,
+  known: boolean,
+  offered: readonly string[] = [],
+): LicensingError {
   const said = `The proxy ${via} answered ${status}`
   switch (status) {
     case 407:
+      if (offered.length > 0 && !offered.includes('Basic')) {
+        return new LicensingError(
+          'PROXY_AUTHENTICATION_REFUSED',
+          `${said}: it asks for ${offered.join(' or ')} authentication; this agent speaks Basic.`,
+          {
+            remedy:
+              'Ask whoever runs the proxy to accept Basic authentication, or to let this box through without.',
+          },
+        )
+      }
       return known
         ? new LicensingError(
             'PROXY_AUTHENTICATION_REFUSED',
@@ -136,7 +151,12 @@ const UNTRUSTED = [
 ]
 
 /** Why there is no TLS with the authority. */
-export function tlsFailure(thrown: unknown, host: string, presented: Presented | null): LicensingError {
+export function tlsFailure(
+  thrown: unknown,
+  host: string,
+  presented: Presented | null,
+  via?: string,
+): LicensingError {
   const code = codeOf(thrown)
   if (code === 'CERT_HAS_EXPIRED')
     return new LicensingError(
@@ -155,9 +175,17 @@ export function tlsFailure(thrown: unknown, host: string, presented: Presented |
     )
   if (UNTRUSTED.includes(code)) return untrusted(code, host, presented)
   if (isPlainText(code))
-    return new LicensingError('TLS_PLAIN_TEXT', `${host} answers without TLS on that port.`)
+    return via === undefined
+      ? new LicensingError('TLS_PLAIN_TEXT', `${host} answers without TLS on that port.`)
+      : new LicensingError(
+          'PROXY_FAILED',
+          `What comes through the tunnel of the proxy ${via} is not TLS: the proxy, or something before ${host}, answers itself.`,
+        )
   if (code === 'ECONNRESET' || code === 'EPIPE')
-    return new LicensingError('CONNECTION_RESET', `${host} closed the connection during the TLS handshake.`)
+    return new LicensingError(
+      'CONNECTION_RESET',
+      `${host} closed the connection during the TLS handshake${through(via)}.`,
+    )
   return new LicensingError('TLS_FAILED', `TLS with ${host} failed${bracketed(code)}.`)
 }
 
@@ -177,11 +205,15 @@ function untrusted(code: string, host: string, presented: Presented | null): Lic
   )
 }
 
+/** Who may have done it, where a proxy stands between. */
+export const through = (via: string | undefined): string =>
+  via === undefined ? '' : `, or the proxy ${via} did`
+
 /** Why an exchange failed on a connection that was there. */
 export function exchangeFailure(
   thrown: unknown,
   host: string,
-  state: { timedOut: boolean; begun: boolean },
+  state: { timedOut: boolean; begun: boolean; via?: string | undefined },
 ): LicensingError {
   if (thrown instanceof LicensingError && thrown.code !== 'TIMED_OUT') return thrown
   if (state.timedOut) {
@@ -196,11 +228,13 @@ export function exchangeFailure(
   if (state.begun)
     return new LicensingError('ANSWER_TRUNCATED', `The answer of ${host} broke off in its middle.`)
   const code = codeOf(thrown)
+  if (code.startsWith('ERR_SSL_'))
+    return new LicensingError('TLS_FAILED', `TLS with ${host} was ended (${code}).`)
   if (code.startsWith('HPE_'))
     return new LicensingError('ANSWER_NOT_HTTP', `What ${host} answered is not HTTP (${code}).`)
   return new LicensingError(
     'CONNECTION_RESET',
-    `${host} closed the connection before it answered${bracketed(code)}.`,
+    `${host} closed the connection before it answered${through(state.via)}${bracketed(code)}.`,
   )
 }
 

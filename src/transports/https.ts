@@ -12,14 +12,18 @@ import type { Transport } from './transport.ts'
 /** One exchange, from the look-up of the name to the last byte, in milliseconds. */
 const TOTAL_DEADLINE = 30 * SECOND
 const LARGEST_ANSWER = 1024 * 1024
+/** How long a connection is kept for the next exchange: they come in twos and threes, and then not for a month. */
+const IDLE = 60 * SECOND
 
 /** An https agent whose connections are made step by step, so that each step's failure is known for what it is. */
 class RoadAgent extends Agent {
   readonly #to: Destination
-  readonly #never = new AbortController().signal
+  /** Ends the attempt to connect together with the exchange it is for. */
+  signal: AbortSignal = AbortSignal.abort()
 
   constructor(to: Destination) {
-    super({ keepAlive: true, maxSockets: 1 })
+    // A connection that is kept is probed once a minute, not once a second.
+    super({ keepAlive: true, keepAliveMsecs: IDLE, maxSockets: 1 })
     this.#to = to
   }
 
@@ -27,7 +31,7 @@ class RoadAgent extends Agent {
     _options: unknown,
     callback: (thrown: Error | null, socket?: unknown) => void,
   ): undefined {
-    openConnection(this.#to, this.#never).then(
+    openConnection(this.#to, this.signal).then(
       (socket) => {
         callback(null, socket)
       },
@@ -64,11 +68,14 @@ export function httpsTransport(options: RoadOptions): Transport {
     },
   })
   const { host } = new URL(options.url)
-  let underWay = 0
+  let underWay: ReturnType<typeof startDeadline>[] = []
   let closed = false
+  let idle: NodeJS.Timeout | undefined
 
   const exchange = async (path: string, body: string): Promise<string> => {
     const deadline = startDeadline(options.deadline ?? TOTAL_DEADLINE)
+    underWay = [...underWay, deadline]
+    agent.signal = deadline.signal
     const state = { begun: false }
     const send = () => client.post<Readable>(path, body, { signal: deadline.signal })
     try {
@@ -85,25 +92,36 @@ export function httpsTransport(options: RoadOptions): Transport {
       }
       return await readAnswer(data, host, deadline.signal)
     } catch (thrown) {
-      throw exchangeFailure(ours(thrown), host, { ...state, timedOut: deadline.signal.aborted })
+      throw exchangeFailure(ours(thrown), host, {
+        ...state,
+        timedOut: deadline.signal.aborted,
+        via: options.proxy?.url.host,
+      })
     } finally {
-      deadline.stop()
+      // An attempt to connect that is still going on belongs to nobody any more.
+      deadline.abort()
+      underWay = underWay.filter((one) => one !== deadline)
+      rest()
     }
   }
 
+  /** Between exchanges a connection is kept for a while, and after the last not at all. */
+  const rest = () => {
+    clearTimeout(idle)
+    if (underWay.length > 0) return
+    if (closed) agent.destroy()
+    else
+      idle = setTimeout(() => {
+        agent.destroy()
+      }, IDLE).unref()
+  }
+
   return {
-    post: async (path, body) => {
-      underWay++
-      try {
-        return await exchange(path, body)
-      } finally {
-        underWay--
-        if (closed && underWay === 0) agent.destroy()
-      }
-    },
-    close: () => {
+    post: exchange,
+    close: ({ now = false } = {}) => {
       closed = true
-      if (underWay === 0) agent.destroy()
+      if (now) for (const deadline of underWay) deadline.abort()
+      rest()
     },
   }
 }
@@ -117,11 +135,12 @@ async function readAnswer(stream: Readable, host: string, signal: AbortSignal): 
   try {
     const chunks: Buffer[] = []
     let length = 0
+    if (Number((stream as { headers?: Record<string, string> }).headers?.['content-length']) > LARGEST_ANSWER)
+      throw tooLarge(host)
     for await (const chunk of stream) {
       const bytes = chunk as Buffer
       length += bytes.length
-      if (length > LARGEST_ANSWER)
-        throw new LicensingError('ANSWER_TOO_LARGE', `${host} answered more than ${LARGEST_ANSWER} bytes.`)
+      if (length > LARGEST_ANSWER) throw tooLarge(host)
       chunks.push(bytes)
     }
     return Buffer.concat(chunks).toString('utf8')
@@ -129,6 +148,9 @@ async function readAnswer(stream: Readable, host: string, signal: AbortSignal): 
     signal.removeEventListener('abort', stop)
   }
 }
+
+const tooLarge = (host: string) =>
+  new LicensingError('ANSWER_TOO_LARGE', `${host} answers more than ${LARGEST_ANSWER} bytes.`)
 
 /** What a step of the road said, out of what axios has made of it; the original carries headers and stays behind. */
 function ours(thrown: unknown): unknown {

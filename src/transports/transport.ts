@@ -9,8 +9,8 @@ export interface Transport {
    * @throws LicensingError of kind `transport`, whatever went wrong on the way
    */
   post(path: string, body: string): Promise<string>
-  /** No further exchange is begun: idle connections are closed, and one under way is let end. */
-  close(): void
+  /** No further exchange is begun: idle connections are closed, and one under way is let end, or with `now` broken off. */
+  close(options?: { now?: boolean }): void
 }
 
 /**
@@ -69,6 +69,8 @@ export function parseAuthorityUrl(text: string): string {
   const url = parseUrl(text, refuse)
   if (url.protocol !== 'https:') throw refuse(`it begins with ${url.protocol}// and must begin with https://`)
   if (url.username !== '' || url.password !== '') throw refuse('it holds a user name or password')
+  // A URL may end in an empty query or fragment, which its parts do not tell.
+  if (/[?#]/.test(text)) throw refuse('it holds a query or a fragment')
   return url.href.replace(/\/+$/, '')
 }
 
@@ -81,6 +83,7 @@ export function parseProxyUrl(text: string): string {
   const refuse = (why: string) =>
     new LicensingError('PROXY_URL_INVALID', `The URL of the proxy cannot be used: ${why}.`)
   const trimmed = text.trim()
+  if (/[?#\\]/.test(trimmed)) throw refuse('it holds a query, a fragment or a backslash')
   const url = parseUrl(trimmed, refuse)
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw refuse(`it begins with ${url.protocol}// and must begin with http:// or https://`)
@@ -89,7 +92,7 @@ export function parseProxyUrl(text: string): string {
   if (url.pathname !== '/') throw refuse('it holds a path')
   // The URL parser leaves out a scheme's own port: what was written counts.
   const written = /:(\d+)\/?$/.exec(trimmed)?.[1]
-  return `${url.protocol}//${url.hostname}:${url.port || (written ?? PROXY_PORT)}`
+  return `${url.protocol}//${url.hostname}:${url.port || Number(written ?? PROXY_PORT)}`
 }
 
 /**

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
-import type { createServer } from 'node:net'
-import { type AddressInfo, connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { inspectingCredential } from '../../mocks/inspecting-credential.ts'
 import { mockAuthority, type MockAuthority } from '../../mocks/index.ts'
 import { DAY } from '../../src/domain/instant.ts'
 import { httpsTransport } from '../../src/transports/https.ts'
@@ -94,6 +94,54 @@ print(s.getsockname()[1], flush=True); time.sleep(60)`
     })
     server.on('tlsClientError', () => undefined)
     expect(await codeOf(post(`https://localhost:${await listen(server)}`))).toBe('TLS_FAILED')
+  })
+
+  it('TLS_INSPECTED: by one whose name would steer a terminal, and fill a log', async () => {
+    const { certificates, privateKey } = await inspectingCredential(Date.now(), [
+      { CN: ['Evil\u001b[2J\u001b]0;pwned\u0007\nerror: all is well'] },
+      { O: ['x'.repeat(5000)] },
+    ])
+    const server = createTlsServer({ cert: certificates.join('\n'), key: privateKey })
+    server.on('tlsClientError', () => undefined)
+    const failed = await post(`https://localhost:${await listen(server)}`).catch((thrown: unknown) => thrown)
+    expect(failed).toMatchObject({ code: 'TLS_INSPECTED' })
+    expect((failed as Error).message).toMatch(/Evil/)
+    expect((failed as Error).message).not.toMatch(/\p{Cc}/u)
+    expect((failed as Error).message.length).toBeLessThan(500)
+  })
+
+  it('PROXY_FAILED: a proxy that opens a tunnel, and answers in it itself', async () => {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.once('data', () => {
+        socket.write('HTTP/1.1 200 OK\r\n\r\n')
+        socket.once('data', () =>
+          socket.end('HTTP/1.1 200 OK\r\ncontent-type: text/html\r\n\r\n<title>Sign in</title>'),
+        )
+      })
+    })
+    const proxy = { url: new URL(`http://127.0.0.1:${await listen(server)}`), username: null, password: null }
+    expect(await codeOf(post('https://localhost:1', { proxy }))).toBe('PROXY_FAILED')
+  })
+
+  it('PROXY_AUTHENTICATION_REFUSED: a proxy that takes no Basic authentication says so', async () => {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined)
+      socket.once('data', () =>
+        socket.end(
+          'HTTP/1.1 407 No\r\nproxy-authenticate: Digest realm="x", nonce="y"\r\nproxy-authenticate: NTLM\r\ncontent-length: 0\r\n\r\n',
+        ),
+      )
+    })
+    const proxy = {
+      url: new URL(`http://127.0.0.1:${await listen(server)}`),
+      username: 'bob',
+      password: 'right',
+    }
+    await expect(post('https://localhost:1', { proxy })).rejects.toMatchObject({
+      code: 'PROXY_AUTHENTICATION_REFUSED',
+      message: expect.stringContaining('asks for Digest or NTLM') as string,
+    })
   })
 
   it('ANSWER_NOT_HTTP: a good certificate, and another protocol behind it', async () => {

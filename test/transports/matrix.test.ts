@@ -35,6 +35,12 @@ const faultsFor = (road: (typeof roads)[number], kind: Kind): FaultName[] =>
     return faultCatalogue[fault].place !== 'proxy' || road === 'proxy'
   })
 
+/** Behind a proxy a closed port is the proxy's to tell, and nobody knows who in the tunnel speaks no TLS. */
+const BEHIND_PROXY: Partial<Record<FaultName, string>> = {
+  refused: 'PROXY_BAD_GATEWAY',
+  'tls-plain-text': 'PROXY_FAILED',
+}
+
 let clock: VirtualClock
 let mock: MockAuthority
 let road: Pick<Road, 'settings' | 'connections'>
@@ -126,12 +132,10 @@ describe.each(roads)('R-NET-1, R-NET-2, R-NET-3, R-AUTH-4, R-UI-5: by %s', (kind
     it.each(faultsFor(kind, request))(
       '%s: told by its code, nothing lost, mended when it ends',
       async (fault) => {
-        // Behind a proxy, a closed port is the proxy's to tell.
-        const refused = fault === 'refused' && kind === 'proxy'
-        const code = refused ? 'PROXY_BAD_GATEWAY' : faultCatalogue[fault].code
-        // A wrong password is a setting of the box; it stands before the road is injured.
-        if (fault === 'proxy-auth-refused') {
-          await mock.setRoad(fault)
+        const code = (kind === 'proxy' ? BEHIND_PROXY[fault] : undefined) ?? faultCatalogue[fault].code
+        // A user name is a setting of the box; it stands before the road is injured.
+        if (fault.startsWith('proxy-auth')) {
+          await mock.setRoad(fault as RoadFaultName)
           agent.setTransport(road.settings('proxy'))
         }
         // What is played again is the answer to this very box.

@@ -151,7 +151,77 @@ describe('R-NET-4: settings of the transport', () => {
   })
 })
 
+describe('R-NET-4: changed at any moment', () => {
+  it('while the first exchange is being prepared: nothing of the old road is left', async () => {
+    const agent = await SmartAgent.open({
+      dataDir: join(world.directory, 'hasty'),
+      product: { pid: 'CWMS-K9', version: '4.0', serial: 'hasty' },
+      trust: world.authority.trustAnchor(),
+      transport: { kind: 'direct', url: 'https://localhost:1' },
+      heartbeat: false,
+    })
+    const registered = codeOf(agent.register(await world.token()))
+    for (let i = 0; i < 20; i++) {
+      await new Promise((resolve) => setImmediate(resolve))
+      agent.setTransport({ kind: 'direct', url: `https://127.0.0.${i + 2}:1` })
+    }
+    expect(await registered).toBe('CONNECTION_REFUSED')
+    await agent.settled()
+    expect(agent.status().transport).toMatchObject({
+      url: 'https://127.0.0.21:1',
+      lastFailure: { message: expect.stringContaining('127.0.0.21:1') as string },
+    })
+    await agent.close()
+  })
+
+  it('while an exchange fails on the old road: its failure is not told of the new one', async () => {
+    let fail: () => void = () => undefined
+    const agent = await world.open('box', {
+      connect: ({ url: road }) => ({
+        ...world.transport(),
+        post: (path, body) =>
+          road === url
+            ? new Promise((_, reject) => {
+                fail = () => {
+                  reject(new LicensingError('CONNECTION_RESET', 'the old road broke'))
+                }
+              })
+            : world.transport().post(path, body),
+      }),
+    })
+    const registered = agent.register(await world.token())
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    agent.setTransport({ kind: 'gateway', url: 'https://gateway.test' })
+    fail()
+    expect((await registered).state).toBe('authorized')
+    const said = JSON.stringify(agent.history(100))
+    expect(said).not.toContain('COMM_FAILED')
+  })
+})
+
 describe('R-AUTH-4: retry discipline', () => {
+  it('what was left over when a process ended is what the next one waits for', async () => {
+    const first = await world.open()
+    await first.register(await world.token())
+    world.road.onAnswer = () => new Promise(() => undefined)
+    void first.renewAuthorization({ wait: false })
+    await first.close()
+    world.road.onAnswer = (_, body) => body
+    world.road.down = true
+    const agent = await world.open()
+    expect(await codeOf(agent.renewAuthorization())).toBe('CONNECTION_REFUSED')
+    expect(agent.status()).toMatchObject({ state: 'authorized', transport: { link: 'down' } })
+  })
+
+  it('whoever waits is told when the agent is closed', async () => {
+    const agent = await world.open()
+    world.road.onAnswer = () => new Promise(() => undefined)
+    const waiting = codeOf(agent.register(await world.token()))
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    await agent.close()
+    expect(await waiting).toBe('AGENT_CLOSED')
+  })
+
   it('a restart continues the schedule where it stood', async () => {
     const first = await world.open()
     world.road.down = true
