@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import Database from 'better-sqlite3'
+import type Sqlite from 'better-sqlite3'
 import type { z } from 'zod'
 import type { RequestKind } from '../../machines/index.ts'
 import { LicensingError } from '../domain/errors.ts'
@@ -11,6 +11,7 @@ import {
   SecretFiles,
   storeFailure,
 } from '../trust/private-files.ts'
+import { Database } from '../trust/sqlite.ts'
 import { parseStored } from './facts.ts'
 
 /** One transition of the chart, as it is remembered. */
@@ -49,12 +50,12 @@ const SCHEMA = `
  * directory has one agent at a time and the lock goes with the process, however it ends.
  */
 export class AgentStore {
-  readonly #db: Database.Database
-  readonly #get: Database.Statement<[string], { json: string }>
-  readonly #put: Database.Statement<[string, string]>
+  readonly #db: Sqlite.Database
+  readonly #get: Sqlite.Statement<[string], { json: string }>
+  readonly #put: Sqlite.Statement<[string, string]>
   readonly secrets: SecretFiles
 
-  private constructor(db: Database.Database, secrets: SecretFiles) {
+  private constructor(db: Sqlite.Database, secrets: SecretFiles) {
     this.#db = db
     this.secrets = secrets
     this.#get = db.prepare('select json from documents where name = ?')
@@ -77,7 +78,7 @@ export class AgentStore {
     else if (!AgentStore.exists(dataDir)) {
       throw new LicensingError('DATA_DIR_MISSING', `There is no agent in ${dataDir}.`)
     } else checkPrivateDirectory(dataDir)
-    let db: Database.Database | undefined
+    let db: Sqlite.Database | undefined
     try {
       ensurePrivateFile(join(dataDir, FILE))
       db = new Database(join(dataDir, FILE), { timeout: 0 })

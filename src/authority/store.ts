@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import Database from 'better-sqlite3'
 import {
   CompiledQuery,
   type DatabaseConnection,
@@ -13,6 +12,7 @@ import {
 } from 'kysely'
 import { LicensingError } from '../domain/errors.ts'
 import { ensurePrivateFile, fileExists, storeFailure } from '../trust/private-files.ts'
+import { Database } from '../trust/sqlite.ts'
 import { migrations, type Tables } from './schema.ts'
 
 export type Tx = Transaction<Tables>

@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, statSync } from 'node:fs'
+import { chmodSync, cpSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SmartAgent } from '../../src/agent/index.ts'
@@ -20,6 +20,9 @@ const copy = (from: string, to: string) => {
     recursive: true,
     preserveTimestamps: true,
   })
+  // Newer versions of Node make the directory with a mode of their own; people copy with `cp -a`.
+  chmodSync(join(world.directory, to), 0o700)
+  chmodSync(join(world.directory, to, 'secrets'), 0o700)
 }
 
 describe('a box that was copied', () => {

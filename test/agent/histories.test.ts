@@ -1,11 +1,11 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { SmartAgent } from '../../src/agent/index.ts'
 import { Authority } from '../../src/authority/index.ts'
 import { DAY, HOUR, MINUTE, SECOND } from '../../src/domain/instant.ts'
 import { VirtualClock } from '../../src/testing/index.ts'
+import { Database } from '../../src/trust/sqlite.ts'
 import { codeOf, makeWorld, pass, type World } from '../support/world.ts'
 
 /** Histories that ended badly once: what came late, twice, out of order, or by a clock that was wrong. */
