@@ -377,15 +377,17 @@ export class SmartAgent {
         if (registration !== null || registering !== null || left[0] === 'deregister') return
         if (left[0] !== 'register') resolve(endedBy(registrationFailure))
       }
+      const shut = () => {
+        resolve(new LicensingError('AGENT_CLOSED', 'The agent was closed before an outcome came.'))
+      }
       stop = () => {
         deadline.stop()
         this.#settledEmitter.off('settled', listen)
+        this.#settledEmitter.off('closed', shut)
         this.#emitter.off('transition', watch)
       }
       this.#settledEmitter.on('settled', listen)
-      this.#settledEmitter.on('closed', () => {
-        resolve(new LicensingError('AGENT_CLOSED', 'The agent was closed before an outcome came.'))
-      })
+      this.#settledEmitter.on('closed', shut)
       this.#emitter.on('transition', watch)
     }).finally(() => {
       stop()

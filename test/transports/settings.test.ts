@@ -282,3 +282,15 @@ it('R-NET-4: a box without a road, or without a root, is told so before anybody 
   expect(await codeOf(agent.testTransport())).toBe('TRUST_ANCHOR_MISSING')
   await agent.close()
 })
+
+it('whoever has waited a hundred times has left nothing behind', async () => {
+  const warned: string[] = []
+  const listen = ({ message }: Error) => warned.push(message)
+  process.on('warning', listen)
+  const agent = await world.open()
+  await agent.register(await world.token())
+  for (let i = 0; i < 100; i++) await agent.renewAuthorization()
+  await new Promise((resolve) => setImmediate(resolve))
+  process.off('warning', listen)
+  expect(warned).toEqual([])
+})
