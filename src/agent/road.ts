@@ -49,15 +49,15 @@ export class BoxRoad {
   /** The transport that is open, opened where it is not. */
   async open(): Promise<Transport> {
     this.require()
-    const https = this.#connect ? null : await import('../transports/https.ts')
+    const make = this.#connect ?? (await this.#overHttps())
     // The settings are read after the last pause: they may have been changed in it.
-    const opened = this.#withPassword(this.require().settings)
-    this.#transport ??= https
-      ? https.httpsTransport(this.#options(opened))
-      : (this.#connect?.(opened) ?? null)
-    if (this.#transport === null)
-      throw new LicensingError('TRANSPORT_NOT_CONFIGURED', 'No way to the authority is set.')
-    return this.#transport
+    const { settings } = this.require()
+    return (this.#transport ??= make(this.#withPassword(settings)))
+  }
+
+  async #overHttps(): Promise<(settings: TransportSettings) => Transport> {
+    const { httpsTransport } = await import('../transports/https.ts')
+    return (settings) => httpsTransport(this.#options(settings))
   }
 
   /** Counts the changes of the road: what failed on an earlier one says nothing of this. */

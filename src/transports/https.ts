@@ -135,8 +135,11 @@ async function readAnswer(stream: Readable, host: string, signal: AbortSignal): 
   try {
     const chunks: Buffer[] = []
     let length = 0
-    if (Number((stream as { headers?: Record<string, string> }).headers?.['content-length']) > LARGEST_ANSWER)
+    const { headers } = stream as Readable & { headers?: Record<string, string> }
+    if (Number(headers?.['content-length']) > LARGEST_ANSWER) {
+      stream.destroy()
       throw tooLarge(host)
+    }
     for await (const chunk of stream) {
       const bytes = chunk as Buffer
       length += bytes.length
