@@ -16,7 +16,7 @@ import {
 } from '../src/chaos/index.ts'
 import type { Clock } from '../src/domain/clock.ts'
 import { systemClock } from '../src/domain/system-clock.ts'
-import { exchangePath, HELLO_PATH, type RequestType, requestTypeSchema } from '../src/protocol/messages.ts'
+import { exchangePath, type ExchangeType, exchangeTypeSchema } from '../src/protocol/messages.ts'
 import { toResponse } from './responses.ts'
 import { isRoadFault, layRoad, type Road } from './road.ts'
 
@@ -42,7 +42,7 @@ export interface MockAuthority {
   /** The root certificate to give to an agent: PEM. */
   readonly trustAnchor: string
   /** The kinds of request that came, in order, whatever became of them. */
-  readonly requests: readonly RequestType[]
+  readonly requests: readonly ExchangeType[]
   /** Replaces every planned fault; without arguments all is well again. */
   setFaults(...faults: readonly (FaultName | PlannedFault)[]): void
   /**
@@ -72,7 +72,7 @@ export async function mockAuthority(options: MockAuthorityOptions = {}): Promise
   const authority = await Authority.open({ dataDir: directory, ...clock })
   const plan = new FaultPlan([], options.random)
   const injector = new Injector(() => (options.clock ?? systemClock).wall())
-  const requests: RequestType[] = []
+  const requests: ExchangeType[] = []
   let road: Road | null = null
 
   const setFaults: MockAuthority['setFaults'] = (...faults) => {
@@ -87,7 +87,7 @@ export async function mockAuthority(options: MockAuthorityOptions = {}): Promise
   const decide = async (path: string, body: string): Promise<Reply> =>
     authority.respond({ method: 'POST', path, body })
 
-  const answer = async (type: RequestType, body: string): Promise<Response> => {
+  const answer = async (type: ExchangeType, body: string): Promise<Response> => {
     requests.push(type)
     const path = exchangePath(type)
     const planned = plan.next(type, isAnswerFault) as (PlannedFault & { fault: AnswerFaultName }) | null
@@ -106,11 +106,8 @@ export async function mockAuthority(options: MockAuthorityOptions = {}): Promise
     },
     setFaults,
     handlers: [
-      ...requestTypeSchema.options.map((type) =>
+      ...exchangeTypeSchema.options.map((type) =>
         http.post(`${url}${exchangePath(type)}`, async ({ request }) => answer(type, await request.text())),
-      ),
-      http.post(`${url}${HELLO_PATH}`, async ({ request }) =>
-        toResponse({ kind: 'reply', ...(await decide(HELLO_PATH, await request.text())) }),
       ),
     ],
     listen: async () => {

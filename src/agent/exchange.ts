@@ -17,7 +17,6 @@ import {
   answerSchema,
   exchangePath,
   HELLO_AUDIENCE,
-  HELLO_PATH,
   type HelloRequest,
   PROTOCOL_VERSION,
   type RequestType,
@@ -51,7 +50,7 @@ export async function sendHello(road: Road, authorityId: string | null): Promise
     ...envelope(randomUUID(), newNonce(), thumbprint(root), null),
     type: 'hello',
   }
-  const text = await road.transport.post(HELLO_PATH, JSON.stringify(asked))
+  const text = await road.transport.post(exchangePath('hello'), JSON.stringify(asked))
   return open(text, road, {
     type: 'hello',
     messageId: asked.messageId,

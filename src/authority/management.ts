@@ -3,7 +3,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { faultCatalogue, isAnswerFault, isFault, LONGEST_DELAY } from '../chaos/index.ts'
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
-import { requestTypeSchema } from '../protocol/messages.ts'
+import { exchangeTypeSchema } from '../protocol/messages.ts'
 import type { Misbehaviour } from './misbehaviour.ts'
 
 const faultName = z
@@ -11,7 +11,7 @@ const faultName = z
   .refine((name) => isFault(name) && isAnswerFault(name), 'not a fault of an answer')
 const plannedSchema = z.strictObject({
   fault: faultName,
-  on: requestTypeSchema.optional(),
+  on: exchangeTypeSchema.optional(),
   probability: z.number().min(0).max(1).optional(),
   times: z.int().min(0).optional(),
   after: z.int().min(0).optional(),

@@ -9,13 +9,13 @@ import {
   type Reply,
 } from '../chaos/index.ts'
 import { type Instant, iso } from '../domain/instant.ts'
-import { exchangePath, type RequestType } from '../protocol/messages.ts'
+import { exchangePath, type ExchangeType } from '../protocol/messages.ts'
 
 /** One request that came, for tests to assert on. Nothing in it is secret: no token, no key, no body. */
 export interface RequestRecord {
   readonly number: number
   readonly at: string
-  readonly type: RequestType
+  readonly type: ExchangeType
   readonly path: string
   /** What was done to it; null when it was answered as it should be. */
   readonly fault: AnswerFaultName | null
@@ -53,7 +53,7 @@ export class Misbehaviour {
   }
 
   /** Answers one request, well or ill. */
-  async answer(type: RequestType, decide: () => Promise<Reply>, reply: FastifyReply): Promise<void> {
+  async answer(type: ExchangeType, decide: () => Promise<Reply>, reply: FastifyReply): Promise<void> {
     const planned = this.plan.next(type, isAnswerFault)
     if (planned === null) {
       const good = await decide()
@@ -68,7 +68,7 @@ export class Misbehaviour {
     await deliver(reply, delivery)
   }
 
-  #record(type: RequestType, fault: AnswerFaultName | null, status: number | null): void {
+  #record(type: ExchangeType, fault: AnswerFaultName | null, status: number | null): void {
     const record = {
       number: ++this.#count,
       at: iso(this.#now()),

@@ -2,9 +2,9 @@ import Fastify, { type FastifyError, type FastifyInstance } from 'fastify'
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import {
   exchangePath,
-  HELLO_PATH,
+  type ExchangeType,
+  exchangeTypeSchema,
   type RequestType,
-  requestTypeSchema,
   type Sealed,
 } from '../protocol/messages.ts'
 import type { Credential } from './credentials.ts'
@@ -50,21 +50,22 @@ export function createServer(options: {
     exposeHeadRoutes: false,
   })
   server.server.headersTimeout = LONGEST_TIMER
-  for (const type of requestTypeSchema.options) {
+  const answer = (type: ExchangeType, message: unknown) =>
+    type === 'hello' ? hello(message) : handle(type, message)
+  for (const type of exchangeTypeSchema.options) {
     server.post(exchangePath(type), async (request, reply) => {
       const ill = misbehaviour()
-      if (ill === null) return handle(type, request.body)
+      if (ill === null) return answer(type, request.body)
       return ill.answer(
         type,
         async () => {
-          const body = JSON.stringify(await handle(type, request.body))
+          const body = JSON.stringify(await answer(type, request.body))
           return { status: 200, headers: { 'content-type': 'application/json; charset=utf-8' }, body }
         },
         reply,
       )
     })
   }
-  server.post(HELLO_PATH, async (request) => hello(request.body))
   server.get('/health', () => ({ status: 'ok' }))
   server.setNotFoundHandler(async (_request, reply) => {
     const failure = new LicensingError('REQUEST_MALFORMED', 'There is nothing at this address.')

@@ -1,12 +1,12 @@
 import { LicensingError } from '../domain/errors.ts'
-import { type RequestType, requestTypeSchema } from '../protocol/messages.ts'
+import { type ExchangeType, exchangeTypeSchema } from '../protocol/messages.ts'
 import { faultCatalogue, type FaultName, isFault } from './faults.ts'
 
 /** A fault to come, and when. */
 export interface PlannedFault {
   readonly fault: FaultName
   /** At which kind of request; every kind unless given. */
-  readonly on?: RequestType | undefined
+  readonly on?: ExchangeType | undefined
   /** From 0 to 1; always unless given. */
   readonly probability?: number | undefined
   /** How often at most; without end unless given. */
@@ -61,7 +61,7 @@ export class FaultPlan {
    * What happens to the next request of a kind, of the faults asked about: the first that applies, after every delay
    * that applies too.
    */
-  next(type: RequestType, among: (fault: FaultName) => boolean = () => true): PlannedFault | null {
+  next(type: ExchangeType, among: (fault: FaultName) => boolean = () => true): PlannedFault | null {
     let waited: PlannedFault | null = null
     for (const entry of this.#planned) {
       const { plan } = entry
@@ -104,8 +104,8 @@ function parseItem(item: string): PlannedFault {
   const { name = '', value, unit, wait, waitUnit, times, after, on } = ITEM.exec(item)?.groups ?? {}
   if (name === '') throw refuse('it is not of the form NAME=PROBABILITY+WAITxTIMES@AFTER/TYPE')
   if (!isFault(name)) throw refuse(`there are ${Object.keys(faultCatalogue).join(', ')}`)
-  const type = on === undefined ? undefined : requestTypeSchema.safeParse(on)
-  if (type?.success === false) throw refuse(`the requests are ${requestTypeSchema.options.join(', ')}`)
+  const type = on === undefined ? undefined : exchangeTypeSchema.safeParse(on)
+  if (type?.success === false) throw refuse(`the requests are ${exchangeTypeSchema.options.join(', ')}`)
   const probability = value === undefined || unit !== undefined ? undefined : Number(value)
   const delay =
     value !== undefined && unit !== undefined

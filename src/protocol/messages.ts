@@ -11,8 +11,12 @@ export const PROTOCOL_VERSION = 1
 export const requestTypeSchema = z.enum(['register', 'authorize', 'renew', 'deregister', 'acknowledge'])
 export type RequestType = z.infer<typeof requestTypeSchema>
 
-/** Where a request of that type is posted, below the authority's URL. */
-export const exchangePath = (type: RequestType): string => `/smart-agent/v1/${type}`
+/** Every kind of message that is answered: the requests of boxes, and greetings. */
+export const exchangeTypeSchema = z.enum([...requestTypeSchema.options, 'hello'])
+export type ExchangeType = z.infer<typeof exchangeTypeSchema>
+
+/** Where a message of that type is posted, below the authority's URL. */
+export const exchangePath = (type: ExchangeType): string => `/smart-agent/v1/${type}`
 
 const instant = z.iso.datetime({ precision: 3 })
 const base64url = z.string().regex(/^[A-Za-z0-9_-]+$/)
@@ -117,9 +121,6 @@ export type HelloRequest = z.infer<typeof helloRequestSchema>
 
 /** Whom its answer is for: anybody. It says nothing but that the authority is there. */
 export const HELLO_AUDIENCE = 'anybody'
-
-/** Where it is posted, below the authority's URL. */
-export const HELLO_PATH = '/smart-agent/v1/hello'
 
 const accepted = <T extends z.ZodRawShape>(body: T) => z.object({ outcome: z.literal('accepted'), ...body })
 

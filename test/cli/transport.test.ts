@@ -197,6 +197,23 @@ describe('R-UI-5: an authority that misbehaves on purpose', () => {
     ])
   })
 
+  it('R-NET-4: the test of a road finds what is wrong with the authority behind it', async () => {
+    const box = await newBox()
+    for (const [fault, step, code] of [
+      ['error503', 'authority', 'AUTHORITY_UNAVAILABLE'],
+      ['captive-portal', 'authority', 'ANSWER_NOT_JSON'],
+      ['tampered-payload', 'signature', 'ANSWER_SIGNATURE_INVALID'],
+      ['forged', 'signature', 'ANSWER_SIGNER_UNTRUSTED'],
+    ] as const) {
+      await manage('PUT', '/chaos', { faults: [{ fault, on: 'hello' }] })
+      const { stdout } = await programs.agent(['transport', 'test', '--json'], { box })
+      const { steps } = JSON.parse(stdout) as RoadReport
+      const broken = steps.find(({ outcome }) => outcome === 'failed')
+      expect([broken?.step, broken?.failure?.code]).toEqual([step, code])
+    }
+    await manage('DELETE', '/chaos')
+  })
+
   it('refuses whoever has not its bearer, and plans that are none', async () => {
     expect((await manage('GET', '/requests', undefined, 'x')).status).toBe(401)
     expect((await manage('PUT', '/chaos', { faults: [] }, '')).status).toBe(401)
