@@ -4,14 +4,11 @@ import { join } from 'node:path'
 import { http, type RequestHandler } from 'msw'
 import { Authority } from '../src/authority/index.ts'
 import {
-  type AnswerFaultName,
   FaultPlan,
   type FaultName,
   Injector,
-  isAnswerFault,
   isFault,
   type PlannedFault,
-  type Reply,
   type RoadFaultName,
 } from '../src/chaos/index.ts'
 import type { Clock } from '../src/domain/clock.ts'
@@ -71,7 +68,7 @@ export async function mockAuthority(options: MockAuthorityOptions = {}): Promise
   await Authority.init({ dataDir: directory, account, acceptAgreement: true, test: true, ...clock })
   const authority = await Authority.open({ dataDir: directory, ...clock })
   const plan = new FaultPlan([], options.random)
-  const injector = new Injector(() => (options.clock ?? systemClock).wall())
+  const injector = new Injector(plan, () => (options.clock ?? systemClock).wall())
   const requests: ExchangeType[] = []
   let road: Road | null = null
 
@@ -84,17 +81,10 @@ export async function mockAuthority(options: MockAuthorityOptions = {}): Promise
   }
   setFaults(...(options.faults ?? []))
 
-  const decide = async (path: string, body: string): Promise<Reply> =>
-    authority.respond({ method: 'POST', path, body })
-
   const answer = async (type: ExchangeType, body: string): Promise<Response> => {
     requests.push(type)
-    const path = exchangePath(type)
-    const planned = plan.next(type, isAnswerFault) as (PlannedFault & { fault: AnswerFaultName }) | null
-    if (planned) return toResponse(await injector.inject(planned, type, () => decide(path, body)))
-    const good = await decide(path, body)
-    injector.remember(type, good)
-    return toResponse({ kind: 'reply', ...good })
+    const decide = () => authority.respond({ method: 'POST', path: exchangePath(type), body })
+    return toResponse((await injector.answer(type, decide)).delivery)
   }
 
   return {
@@ -105,11 +95,9 @@ export async function mockAuthority(options: MockAuthorityOptions = {}): Promise
       return [...requests, ...authority.requestHistory().map(({ type }) => type)]
     },
     setFaults,
-    handlers: [
-      ...exchangeTypeSchema.options.map((type) =>
-        http.post(`${url}${exchangePath(type)}`, async ({ request }) => answer(type, await request.text())),
-      ),
-    ],
+    handlers: exchangeTypeSchema.options.map((type) =>
+      http.post(`${url}${exchangePath(type)}`, async ({ request }) => answer(type, await request.text())),
+    ),
     listen: async () => {
       if (!road) {
         const served = await authority.listen({ host: 'localhost', port: 0, chaos: plan })

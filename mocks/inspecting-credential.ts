@@ -2,6 +2,7 @@ import 'reflect-metadata'
 import { webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 import { DAY } from '../src/domain/instant.ts'
+import type { Credential } from '../src/trust/certificates.ts'
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 
@@ -9,7 +10,7 @@ const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 export async function inspectingCredential(
   now: number,
   company: x509.JsonName = [{ CN: ['Firewall CA'] }, { O: ['Example Security'] }],
-): Promise<{ certificates: string[]; privateKey: string }> {
+): Promise<Credential> {
   x509.cryptoProvider.set(webcrypto as never)
   const dates = { notBefore: new Date(now - DAY), notAfter: new Date(now + DAY) }
   const keys = () => webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])

@@ -4,13 +4,8 @@ import { createSecureContext, TLSSocket } from 'node:tls'
 import { faultCatalogue, type FaultName, type RoadFaultName, strangeCredential } from '../src/chaos/index.ts'
 import { DAY } from '../src/domain/instant.ts'
 import type { TransportSettings } from '../src/transports/transport.ts'
+import type { Credential } from '../src/trust/certificates.ts'
 import { inspectingCredential } from './inspecting-credential.ts'
-
-/** A certificate, its chain, and the key of it: all PEM. */
-interface TlsCredential {
-  readonly certificates: readonly string[]
-  readonly privateKey: string
-}
 
 /** A real road on loopback, to a real authority: with every fault that takes sockets, TLS or a proxy. */
 export interface Road {
@@ -31,7 +26,7 @@ export interface Road {
  */
 export async function layRoad(
   authorityPort: number,
-  own: (facts: { notBefore: number; notAfter: number; hosts: readonly string[] }) => Promise<TlsCredential>,
+  own: (facts: { notBefore: number; notAfter: number; hosts: readonly string[] }) => Promise<Credential>,
 ): Promise<Road> {
   let fault: RoadFaultName | null = null
   const count = { authority: 0, proxy: 0 }
@@ -42,7 +37,7 @@ export async function layRoad(
     socket.once('close', () => sockets.delete(socket))
     return socket
   }
-  const credentials = new Map<RoadFaultName, Promise<TlsCredential>>()
+  const credentials = new Map<RoadFaultName, Promise<Credential>>()
 
   const front = createServer((socket) => {
     count.authority++
@@ -68,7 +63,7 @@ export async function layRoad(
     }
   })
 
-  const credentialFor = (name: RoadFaultName): Promise<TlsCredential> => {
+  const credentialFor = (name: RoadFaultName): Promise<Credential> => {
     const kept = credentials.get(name) ?? makeCredential(name, own)
     credentials.set(name, kept)
     return kept
@@ -165,7 +160,7 @@ const shut = (server: Server | HttpServer): Promise<void> =>
   server.listening ? new Promise((resolve) => void server.close(() => resolve())) : Promise.resolve()
 
 /** Answers TLS with a credential that is not right, and says nothing more. */
-async function present(socket: Socket, credential: Promise<TlsCredential>): Promise<void> {
+async function present(socket: Socket, credential: Promise<Credential>): Promise<void> {
   const { certificates, privateKey } = await credential
   const secure = new TLSSocket(socket, {
     isServer: true,
@@ -174,7 +169,7 @@ async function present(socket: Socket, credential: Promise<TlsCredential>): Prom
   secure.on('error', () => undefined)
 }
 
-function makeCredential(fault: RoadFaultName, own: Parameters<typeof layRoad>[1]): Promise<TlsCredential> {
+function makeCredential(fault: RoadFaultName, own: Parameters<typeof layRoad>[1]): Promise<Credential> {
   // TLS is checked by the clock of the machine, whatever time a test has set for the rest.
   const now = Date.now()
   const hosts = ['localhost', '127.0.0.1']

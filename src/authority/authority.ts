@@ -6,6 +6,7 @@ import { LicensingError } from '../domain/errors.ts'
 import { type Instant, iso } from '../domain/instant.ts'
 import { systemClock } from '../domain/system-clock.ts'
 import { HELLO_AUDIENCE, PROTOCOL_VERSION, type RequestType, type Sealed } from '../protocol/messages.ts'
+import type { Credential } from '../trust/certificates.ts'
 import { checkPrivateDirectory, ensurePrivateDirectory } from '../trust/private-files.ts'
 import { seal } from '../trust/seal.ts'
 import {
@@ -23,7 +24,7 @@ import {
   setDefaultVirtualAccount,
   type VirtualAccount,
 } from './accounts.ts'
-import { type Credential, Credentials } from './credentials.ts'
+import { Credentials } from './credentials.ts'
 import { type EventDocument, listEvents, logEvent } from './event-log.ts'
 import { Exchange } from './exchange.ts'
 import {

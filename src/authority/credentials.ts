@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { LicensingError } from '../domain/errors.ts'
 import { DAY, type Instant } from '../domain/instant.ts'
-import { createRoot, generateKey, issueCertificate } from '../trust/certificates.ts'
+import { createRoot, type Credential, generateKey, issueCertificate } from '../trust/certificates.ts'
 import { SecretFiles } from '../trust/private-files.ts'
 import { newSecretKey, openSecret, sealSecret } from '../trust/sealed-secret.ts'
 import { BACKDATED, IDENTITY_LIFE } from './rules.ts'
@@ -38,12 +38,6 @@ const leafSchema = z.object({
   hosts: z.array(z.string()).default([]),
 })
 type Leaf = z.infer<typeof leafSchema>
-
-/** A certificate chain, leaf first, and the private key of its leaf: all PEM. */
-export interface Credential {
-  readonly certificates: readonly string[]
-  readonly privateKey: string
-}
 
 /**
  * The authority's own keys and certificates: a root that signs the issuing CA and nothing else, and under that

@@ -1,13 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import type { FaultPlan } from '../chaos/index.ts'
-import {
-  type AnswerFaultName,
-  type Delivery,
-  Injector,
-  isAnswerFault,
-  type PlannedFault,
-  type Reply,
-} from '../chaos/index.ts'
+import { type AnswerFaultName, type Delivery, Injector, type Reply } from '../chaos/index.ts'
 import { type Instant, iso } from '../domain/instant.ts'
 import { exchangePath, type ExchangeType } from '../protocol/messages.ts'
 
@@ -40,7 +33,7 @@ export class Misbehaviour {
 
   constructor(plan: FaultPlan, now: () => Instant) {
     this.plan = plan
-    this.#injector = new Injector(now)
+    this.#injector = new Injector(plan, now)
     this.#now = now
   }
 
@@ -54,17 +47,8 @@ export class Misbehaviour {
 
   /** Answers one request, well or ill. */
   async answer(type: ExchangeType, decide: () => Promise<Reply>, reply: FastifyReply): Promise<void> {
-    const planned = this.plan.next(type, isAnswerFault)
-    if (planned === null) {
-      const good = await decide()
-      this.#injector.remember(type, good)
-      this.#record(type, null, good.status)
-      await deliver(reply, { kind: 'reply', ...good })
-      return
-    }
-    const fault = planned as PlannedFault & { fault: AnswerFaultName }
-    const delivery = await this.#injector.inject(fault, type, decide)
-    this.#record(type, fault.fault, delivery.kind === 'reply' ? delivery.status : null)
+    const { delivery, fault } = await this.#injector.answer(type, decide)
+    this.#record(type, fault, delivery.kind === 'reply' ? delivery.status : null)
     await deliver(reply, delivery)
   }
 

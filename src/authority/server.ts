@@ -7,7 +7,7 @@ import {
   type RequestType,
   type Sealed,
 } from '../protocol/messages.ts'
-import type { Credential } from './credentials.ts'
+import type { Credential } from '../trust/certificates.ts'
 import type { Misbehaviour } from './misbehaviour.ts'
 
 const LARGEST_REQUEST = 256 * 1024

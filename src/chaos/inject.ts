@@ -1,48 +1,51 @@
-import { type Sealed } from '../protocol/messages.ts'
+import { type ExchangeType, type Sealed } from '../protocol/messages.ts'
+import type { Credential } from '../trust/certificates.ts'
 import { peek, seal } from '../trust/seal.ts'
-import { type AnswerFaultName, type Delivery, faultCatalogue, type Reply } from './faults.ts'
-import type { PlannedFault } from './plan.ts'
-import { strangeCredential, type StrangeCredential } from './strange-signer.ts'
+import { type AnswerFaultName, type Delivery, faultCatalogue, isAnswerFault, type Reply } from './faults.ts'
+import type { FaultPlan } from './plan.ts'
+import { strangeCredential } from './strange-signer.ts'
 
-/** Does to an exchange what a plan says: waits, lets the authority decide or not, and gives what is delivered. */
+/** What becomes of an exchange: what is delivered, and which fault did it; null where none did. */
+interface Injected {
+  readonly delivery: Delivery
+  readonly fault: AnswerFaultName | null
+}
+
+/** Does to exchanges what a plan says: waits, lets the authority decide or not, and gives what is delivered. */
 export class Injector {
+  readonly #plan: FaultPlan
   readonly #now: () => number
-  readonly #earlier = new Map<string, Reply>()
-  #strange: Promise<StrangeCredential> | undefined
+  /** The last good answer of each kind: it may be played again. */
+  readonly #earlier = new Map<ExchangeType, Reply>()
+  #strange: Promise<Credential> | undefined
 
-  constructor(now: () => number) {
+  constructor(plan: FaultPlan, now: () => number) {
+    this.#plan = plan
     this.#now = now
   }
 
-  /** Remembers a good answer: it may be played again. */
-  remember(type: string, reply: Reply): void {
-    if (reply.status === 200) this.#earlier.set(type, reply)
+  /** @param decide lets the authority decide; asked for once at most */
+  async answer(type: ExchangeType, decide: () => Promise<Reply>): Promise<Injected> {
+    const earlier = this.#earlier.get(type)
+    const remembering = async () => {
+      const reply = await decide()
+      if (reply.status === 200) this.#earlier.set(type, reply)
+      return reply
+    }
+    const planned = this.#plan.next(type, isAnswerFault)
+    if (planned === null || !isAnswerFault(planned.fault))
+      return { delivery: { kind: 'reply', ...(await remembering()) }, fault: null }
+    const { fault, delay } = planned
+    if (delay !== undefined) await new Promise((resolve) => setTimeout(resolve, delay))
+    const forge = (reply: Reply) => this.#forge(reply)
+    const delivery = await faultCatalogue[fault].inject({ decide: remembering, earlier, forge })
+    return { delivery, fault }
   }
 
-  async inject(
-    planned: PlannedFault & { fault: AnswerFaultName },
-    type: string,
-    decide: () => Promise<Reply>,
-  ): Promise<Delivery> {
-    if (planned.delay !== undefined) await new Promise((resolve) => setTimeout(resolve, planned.delay))
-    const earlier = this.#earlier.get(type)
-    return faultCatalogue[planned.fault].inject({
-      decide: async () => {
-        const reply = await decide()
-        this.remember(type, reply)
-        return reply
-      },
-      earlier,
-      forge: async (reply) => {
-        const payload = peek(JSON.parse(reply.body) as Sealed) as object
-        this.#strange ??= strangeCredential('answer-signer', this.#now())
-        const forged = await seal(payload, { type: 'sla-answer+jws', ...(await this.#strange) })
-        return {
-          status: reply.status,
-          headers: { 'content-type': 'application/json' },
-          body: JSON.stringify(forged),
-        }
-      },
-    })
+  async #forge({ status, body }: Reply): Promise<Reply> {
+    const payload = peek(JSON.parse(body) as Sealed) as object
+    this.#strange ??= strangeCredential('answer-signer', this.#now())
+    const forged = await seal(payload, { type: 'sla-answer+jws', ...(await this.#strange) })
+    return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(forged) }
   }
 }

@@ -1,19 +1,13 @@
 import { createPrivateKey, createPublicKey, randomUUID } from 'node:crypto'
 import { DAY } from '../domain/instant.ts'
-import { createRoot, generateKey, issueCertificate } from '../trust/certificates.ts'
-
-/** A chain, leaf first, and the private key of its leaf: all PEM. */
-export interface StrangeCredential {
-  readonly certificates: readonly string[]
-  readonly privateKey: string
-}
+import { createRoot, type Credential, generateKey, issueCertificate } from '../trust/certificates.ts'
 
 /** A credential with everything right but its root: made here, and trusted by nobody. */
 export async function strangeCredential(
   role: 'answer-signer' | 'tls',
   at: number,
   facts: { notBefore?: number; notAfter?: number; hosts?: readonly string[] } = {},
-): Promise<StrangeCredential> {
+): Promise<Credential> {
   const subject = {
     account: 'stranger.example',
     authorityId: randomUUID(),

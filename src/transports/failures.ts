@@ -31,10 +31,9 @@ const UNREACHABLE = [
   'EPERM',
 ]
 
-/** Why no connection was made to the authority, or a gateway. */
+/** Why no connection was made to the authority, or a gateway, whose name is resolved. */
 export function connectFailure(thrown: unknown, host: string): LicensingError {
   const code = codeOf(thrown)
-  if (code === 'ENOTFOUND' || code.startsWith('EAI_')) return nameFailure(thrown, host)
   if (code === 'ECONNREFUSED')
     return new LicensingError('CONNECTION_REFUSED', `${host} refused the connection.`)
   if (code === 'ETIMEDOUT')

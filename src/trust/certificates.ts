@@ -62,6 +62,12 @@ export interface Subject {
   readonly hosts?: readonly string[]
 }
 
+/** A certificate chain, leaf first, and the private key of its leaf: all PEM. */
+export interface Credential {
+  readonly certificates: readonly string[]
+  readonly privateKey: string
+}
+
 /** A CA: its certificate and its private key, both PEM. */
 export interface Issuer {
   readonly certificate: string
