@@ -1,0 +1,350 @@
+import { assign, setup } from 'xstate'
+import {
+  defaultPeriods,
+  due,
+  type Instant,
+  longestRetry,
+  nextAuthorizationAt,
+  nextRetryAt,
+  type Periods,
+  waited,
+  warningsCrossed,
+} from './deadlines.ts'
+import type { Attempt, Context, Event, Failure, Notice, RequestKind } from './smart-agent-types.ts'
+
+/** The facts of a box that was just installed. */
+export const freshContext = (periods: Periods = defaultPeriods, at: Instant = 0): Context => ({
+  periods,
+  evaluation: { remainingSeconds: periods.evaluationSeconds, running: true },
+  registration: null,
+  registering: null,
+  registrationFailure: null,
+  renewal: { last: null, nextAt: null, failures: 0 },
+  authorization: {
+    since: at,
+    last: null,
+    nextAttemptAt: null,
+    deadlineAt: null,
+    failures: 0,
+    entitlements: [],
+  },
+  usage: { counts: {}, reported: null, reportAt: null },
+  lastFailure: null,
+})
+
+const failed = (at: Instant, reason: Failure): Attempt => ({ at, outcome: 'failed', reason })
+const succeeded = (at: Instant): Attempt => ({ at, outcome: 'succeeded', reason: null })
+
+/** Whether two sets of counts are the same; a count of 0 is as good as none (agent-behaviour §9.3). */
+function sameCounts(a: Record<string, number> | null, b: Record<string, number>): boolean {
+  const counts = a ?? {}
+  return [...Object.keys(counts), ...Object.keys(b)].every((tag) => (counts[tag] ?? 0) === (b[tag] ?? 0))
+}
+
+/** How much evaluation is left after a beat; unchanged while it stands still. */
+const remainingAfter = (context: Context, used: number): number =>
+  context.evaluation.running
+    ? Math.max(0, context.evaluation.remainingSeconds - Math.max(0, used))
+    : context.evaluation.remainingSeconds
+
+const evaluationSpent = (context: Context, event: Event): boolean =>
+  event.type === 'TICK' && context.evaluation.running && remainingAfter(context, event.used) === 0
+
+/** Whether it is time to authorize: a renewal or a poll, or another attempt at one. */
+const attemptDue = ({ authorization, periods }: Context, at: Instant): boolean =>
+  waited(
+    authorization.nextAttemptAt,
+    at,
+    authorization.failures > 0
+      ? longestRetry(periods)
+      : Math.max(periods.authorizationRenewal, periods.complianceCheck),
+  )
+
+/** The words of the chart: what it holds, what it asks, and how a step changes the facts. */
+export const chart = setup({
+  types: {
+    context: {} as Context,
+    events: {} as Event,
+    input: {} as { periods?: Periods; at: Instant },
+  },
+  guards: {
+    evaluationSpent: ({ context, event }) => evaluationSpent(context, event),
+    evaluationIsSpent: ({ context }) => context.evaluation.remainingSeconds === 0,
+    identityExpired: ({ context, event }) => due(context.registration?.expiresAt ?? null, event.at),
+    identityExpiredForGood: ({ context, event }) =>
+      due(context.registration?.expiresAt ?? null, event.at) && context.evaluation.remainingSeconds === 0,
+    retryDue: ({ context, event }) =>
+      waited(context.registering?.nextAttemptAt ?? null, event.at, longestRetry(context.periods)),
+    renewalDue: ({ context, event }) =>
+      waited(
+        context.renewal.nextAt,
+        event.at,
+        Math.max(context.periods.registrationRenewal, longestRetry(context.periods)),
+      ),
+    authorizationDue: ({ context, event }) =>
+      attemptDue(context, event.at) || waited(context.usage.reportAt, event.at, context.periods.usageReport),
+    attemptDue: ({ context, event }) => attemptDue(context, event.at),
+    spentAndAttemptDue: ({ context, event }) =>
+      evaluationSpent(context, event) && attemptDue(context, event.at),
+    deadlinePassed: ({ context, event }) => due(context.authorization.deadlineAt, event.at),
+    compliant: ({ event }) => event.type === 'authorize.accepted' && event.compliant,
+    ended: ({ event }) => 'ended' in event && event.ended,
+    endedForGood: ({ context, event }) =>
+      'ended' in event && event.ended && context.evaluation.remainingSeconds === 0,
+    mayRegister: ({ event }) => event.type === 'REGISTER' && (event.force || event.again),
+  },
+  actions: {
+    // Commands: the runtime carries them out once the step is on disk.
+    request: (_, _params: { kind: RequestKind; force?: boolean }) => undefined,
+    forget: (_, _params: { what: 'identity' | 'registering' }) => undefined,
+    notice: (_, _params: { notice: Notice; detail?: string }) => undefined,
+
+    // Facts.
+    useEvaluation: assign(({ context, event }) =>
+      event.type === 'TICK'
+        ? { evaluation: { ...context.evaluation, remainingSeconds: remainingAfter(context, event.used) } }
+        : {},
+    ),
+    spendEvaluation: assign({ evaluation: { remainingSeconds: 0, running: false } }),
+    stopEvaluation: assign(({ context }) => ({ evaluation: { ...context.evaluation, running: false } })),
+    resumeEvaluation: assign(({ context }) => ({
+      evaluation: { ...context.evaluation, running: context.evaluation.remainingSeconds > 0 },
+    })),
+    // The very first state is entered by no event of ours: its instant came with the input.
+    markSince: assign(({ context, event }) =>
+      'at' in event ? { authorization: { ...context.authorization, since: event.at } } : {},
+    ),
+    countUsage: assign(({ context, event }) => {
+      if (event.type !== 'USAGE') return {}
+      const counts = { ...context.usage.counts, [event.tag]: event.count }
+      const changed = context.registration !== null && !sameCounts(context.usage.reported, counts)
+      return {
+        usage: {
+          ...context.usage,
+          counts,
+          reportAt: changed ? (context.usage.reportAt ?? event.at + context.periods.usageReport) : null,
+        },
+      }
+    }),
+
+    beginRegistering: assign(({ event }) =>
+      event.type === 'REGISTER'
+        ? { registering: { force: event.force, failures: 0, nextAttemptAt: null }, registrationFailure: null }
+        : {},
+    ),
+    retryRegistering: assign(({ context, event }) => {
+      if (event.type !== 'register.unreachable' || !context.registering) return {}
+      const failures = context.registering.failures + 1
+      const nextAttemptAt = nextRetryAt(event.at, failures, event.jitter, {
+        retryAfter: event.retryAfter,
+        ceiling: context.periods.retryAfterCeiling,
+        deadline: null,
+      })
+      return {
+        registering: { ...context.registering, failures, nextAttemptAt },
+        registrationFailure: { ...event.failure, at: event.at },
+      }
+    }),
+    failRegistering: assign(({ event }) =>
+      'failure' in event
+        ? { registering: null, registrationFailure: { ...event.failure, at: event.at } }
+        : {},
+    ),
+    dropRegistering: assign({ registering: null, registrationFailure: null }),
+    becomeRegistered: assign(({ context, event }) => {
+      if (event.type !== 'register.accepted') return {}
+      return {
+        registration: event.registration,
+        registering: null,
+        registrationFailure: null,
+        renewal: { last: null, nextAt: event.at + context.periods.registrationRenewal, failures: 0 },
+        authorization: {
+          ...context.authorization,
+          last: null,
+          nextAttemptAt: null,
+          deadlineAt: null,
+          failures: 0,
+          entitlements: [],
+        },
+        usage: { ...context.usage, reported: null, reportAt: null },
+      }
+    }),
+    endRegistration: assign(({ context }) => ({
+      registration: null,
+      renewal: { last: null, nextAt: null, failures: 0 },
+      authorization: {
+        ...context.authorization,
+        last: null,
+        nextAttemptAt: null,
+        deadlineAt: null,
+        failures: 0,
+        entitlements: [],
+      },
+      usage: { ...context.usage, reported: null, reportAt: null },
+    })),
+    keepFailure: assign(({ event }) =>
+      'failure' in event ? { registrationFailure: { ...event.failure, at: event.at } } : {},
+    ),
+    expireRegistration: assign(({ context, event }) => ({
+      registrationFailure: {
+        at: event.at,
+        code: 'REGISTRATION_EXPIRED',
+        message: `The registration of ${context.registration?.instanceId ?? 'this box'} was not renewed within its year.`,
+        remedy: 'Register the box again with a new token.',
+      },
+    })),
+
+    renewed: assign(({ context, event }) => {
+      if (event.type !== 'renew.accepted' || !context.registration) return {}
+      return {
+        registration: { ...context.registration, expiresAt: event.expiresAt },
+        renewal: {
+          last: succeeded(event.at),
+          nextAt: event.at + context.periods.registrationRenewal,
+          failures: 0,
+        },
+      }
+    }),
+    renewalRefused: assign(({ context, event }) =>
+      'failure' in event
+        ? {
+            renewal: { ...context.renewal, last: failed(event.at, event.failure), nextAt: null, failures: 0 },
+          }
+        : {},
+    ),
+    retryRenewal: assign(({ context, event }) => {
+      if (event.type !== 'renew.unreachable') return {}
+      const failures = context.renewal.failures + 1
+      return {
+        renewal: {
+          last: failed(event.at, event.failure),
+          failures,
+          nextAt: nextRetryAt(event.at, failures, event.jitter, {
+            retryAfter: event.retryAfter,
+            ceiling: context.periods.retryAfterCeiling,
+            deadline: context.registration?.expiresAt ?? null,
+          }),
+        },
+      }
+    }),
+
+    authorized: assign(({ context, event }) => {
+      if (event.type !== 'authorize.accepted') return {}
+      const { smartAccount, virtualAccount } = event
+      return {
+        registration: context.registration && { ...context.registration, smartAccount, virtualAccount },
+        authorization: {
+          ...context.authorization,
+          last: succeeded(event.at),
+          nextAttemptAt: nextAuthorizationAt(event.at, event.compliant, context.periods, event),
+          deadlineAt: event.deadlineAt,
+          failures: 0,
+          entitlements: event.entitlements,
+        },
+        usage: {
+          ...context.usage,
+          reported: event.counts,
+          // What changed while the report was on its way goes with the next one, at once.
+          reportAt: sameCounts(event.counts, context.usage.counts) ? null : event.at,
+        },
+      }
+    }),
+    authorizationRefused: assign(({ context, event }) =>
+      'failure' in event
+        ? {
+            authorization: {
+              ...context.authorization,
+              last: failed(event.at, event.failure),
+              nextAttemptAt: null,
+              failures: 0,
+            },
+            usage: { ...context.usage, reportAt: null },
+          }
+        : {},
+    ),
+    retryAuthorization: assign(({ context, event }) => {
+      if (event.type !== 'authorize.unreachable') return {}
+      const failures = context.authorization.failures + 1
+      return {
+        authorization: {
+          ...context.authorization,
+          last: failed(event.at, event.failure),
+          failures,
+          nextAttemptAt: nextRetryAt(event.at, failures, event.jitter, {
+            retryAfter: event.retryAfter,
+            ceiling: context.periods.retryAfterCeiling,
+            deadline: context.authorization.deadlineAt,
+          }),
+        },
+      }
+    }),
+    rememberFailure: assign(({ event }) =>
+      'failure' in event ? { lastFailure: { ...event.failure, at: event.at } } : {},
+    ),
+    forgetFailure: assign({ lastFailure: null }),
+    /** The authority can be reached, or may be: what waits for another attempt need not wait any longer. */
+    retryNow: assign(({ context, event }) => {
+      if (!('at' in event)) return {}
+      const { registering, renewal, authorization } = context
+      const sooner = (instant: Instant | null) => (instant === null ? null : Math.min(instant, event.at))
+      return {
+        registering: registering && { ...registering, nextAttemptAt: sooner(registering.nextAttemptAt) },
+        renewal: renewal.failures > 0 ? { ...renewal, nextAt: sooner(renewal.nextAt) } : renewal,
+        authorization:
+          authorization.failures > 0
+            ? { ...authorization, nextAttemptAt: sooner(authorization.nextAttemptAt) }
+            : authorization,
+      }
+    }),
+    noticeInvalidTags: (_, _params: { tags: string[] }) => undefined,
+    noticeWarnings: (_, _params: { seconds: number[] }) => undefined,
+  },
+})
+
+/** The text of the failure an event carries: for notices. */
+const reason = ({ event }: { event: Event }) => ('failure' in event ? event.failure.message : '')
+export const because = (notice: Notice) => ({
+  type: 'notice' as const,
+  params: (args: { event: Event }) => ({ notice, detail: reason(args) }),
+})
+export const say = (notice: Notice) => ({ type: 'notice' as const, params: { notice } })
+export const ask = (kind: RequestKind) => ({ type: 'request' as const, params: { kind } })
+export const askToRegister = {
+  type: 'request' as const,
+  params: ({ context }: { context: Context }) => ({
+    kind: 'register' as const,
+    force: context.registering?.force ?? false,
+  }),
+}
+export const forget = (what: 'identity' | 'registering') => ({ type: 'forget' as const, params: { what } })
+export const sayWarnings = {
+  type: 'noticeWarnings' as const,
+  params: ({ context, event }: { context: Context; event: Event }) => ({
+    seconds:
+      event.type === 'TICK'
+        ? warningsCrossed(
+            context.evaluation.remainingSeconds,
+            remainingAfter(context, event.used),
+            context.periods.evaluationWarnings,
+          )
+        : [],
+  }),
+}
+
+export const sayInvalidTags = {
+  type: 'noticeInvalidTags' as const,
+  params: ({ event }: { event: Event }) => ({
+    tags:
+      event.type === 'authorize.accepted'
+        ? event.entitlements.filter(({ status }) => status === 'invalid-tag').map(({ tag }) => tag)
+        : [],
+  }),
+}
+
+export const sayRoad = {
+  type: 'notice' as const,
+  params: ({ event }: { event: Event }) => ({
+    notice: 'TRANSPORT_CHANGED' as const,
+    detail: event.type === 'TRANSPORT_CHANGED' ? event.road : '',
+  }),
+}
