@@ -10,6 +10,7 @@ import {
   waited,
   warningsCrossed,
 } from './deadlines.ts'
+import { covered, type TermNews, termNews, toldTerms, uncoveredWords } from './reservation.ts'
 import type { Attempt, Context, Event, Failure, Notice, RequestKind } from './smart-agent-types.ts'
 
 /** The facts of a box that was just installed. */
@@ -29,6 +30,7 @@ export const freshContext = (periods: Periods = defaultPeriods, at: Instant = 0)
     entitlements: [],
   },
   usage: { counts: {}, reported: null, reportAt: null },
+  reservation: { requests: 0, current: null, returned: [] },
   lastFailure: null,
 })
 
@@ -91,6 +93,12 @@ export const chart = setup({
     ended: ({ event }) => 'ended' in event && event.ended,
     endedForGood: ({ context, event }) =>
       'ended' in event && event.ended && context.evaluation.remainingSeconds === 0,
+    reservationRequested: ({ context }) => context.reservation.current?.stage === 'requested',
+    returning: ({ context }) => context.reservation.current?.stage === 'returning',
+    returningForGood: ({ context }) =>
+      context.reservation.current?.stage === 'returning' && context.evaluation.remainingSeconds === 0,
+    covered: ({ context, event }) => covered(context, event.at),
+    notCovered: ({ context, event }) => !covered(context, event.at),
     mayRegister: ({ event }) => event.type === 'REGISTER' && (event.force || event.again),
   },
   actions: {
@@ -296,6 +304,66 @@ export const chart = setup({
             : authorization,
       }
     }),
+    // Reservation.
+    keepRequest: assign(({ context, event }) =>
+      event.type === 'RESERVATION_REQUEST'
+        ? {
+            reservation: {
+              ...context.reservation,
+              requests: context.reservation.requests + 1,
+              current: { stage: 'requested', requestCode: event.requestCode, at: event.at },
+            },
+            registrationFailure: null,
+          }
+        : {},
+    ),
+    dropRequest: assign(({ context }) => ({ reservation: { ...context.reservation, current: null } })),
+    installGrant: assign(({ context, event }) => {
+      const { current } = context.reservation
+      if ((event.type !== 'RESERVATION_INSTALL' && event.type !== 'RESERVATION_UPDATE') || !current) return {}
+      const { requestCode } = current
+      return {
+        reservation: {
+          ...context.reservation,
+          current: { stage: 'installed', requestCode, grant: event.grant },
+        },
+      }
+    }),
+    endGrant: assign(({ context, event }) => {
+      const { current } = context.reservation
+      if (event.type !== 'RESERVATION_RETURN_CODE' || current?.stage !== 'installed') return {}
+      return {
+        reservation: {
+          ...context.reservation,
+          current: { ...current, stage: 'returning', returnCode: event.returnCode },
+        },
+      }
+    }),
+    completeReturn: assign(({ context, event }) => {
+      const { current, returned, requests } = context.reservation
+      if (event.type !== 'RESERVATION_RETURN' || current?.stage !== 'returning') return {}
+      const { grant, returnCode } = current
+      const last = { request: requests, reservationId: grant.reservationId, returnCode, at: event.at }
+      return { reservation: { requests, current: null, returned: [...returned, last] } }
+    }),
+    keepDiscarded: assign(({ context, event }) =>
+      event.type === 'RESERVATION_DISCARD'
+        ? {
+            reservation: {
+              ...context.reservation,
+              returned: [...context.reservation.returned, event.returned],
+            },
+          }
+        : {},
+    ),
+    tellTerms: assign(({ context, event }) => {
+      const { current } = context.reservation
+      if (event.type !== 'TICK' || current?.stage !== 'installed') return {}
+      if (termNews(current.grant, event.at, context.periods.termWarnings).length === 0) return {}
+      const grant = toldTerms(current.grant, event.at, context.periods.termWarnings)
+      return { reservation: { ...context.reservation, current: { ...current, grant } } }
+    }),
+    noticeTerms: (_, _params: { news: readonly TermNews[] }) => undefined,
     noticeInvalidTags: (_, _params: { tags: string[] }) => undefined,
     noticeWarnings: (_, _params: { seconds: number[] }) => undefined,
   },
@@ -328,6 +396,25 @@ export const sayWarnings = {
             context.periods.evaluationWarnings,
           )
         : [],
+  }),
+}
+
+/** The ends of terms that are near, or have come: said before they are noted as told. */
+export const sayTerms = {
+  type: 'noticeTerms' as const,
+  params: ({ context, event }: { context: Context; event: Event }) => {
+    const { current } = context.reservation
+    return {
+      news:
+        current?.stage === 'installed' ? termNews(current.grant, event.at, context.periods.termWarnings) : [],
+    }
+  },
+}
+export const sayNotAuthorized = {
+  type: 'notice' as const,
+  params: ({ context, event }: { context: Context; event: Event }) => ({
+    notice: 'NOT_AUTHORIZED' as const,
+    detail: uncoveredWords(context, event.at),
   }),
 }
 

@@ -28,6 +28,8 @@ export interface Periods {
   readonly retryAfterCeiling: number
   /** Warnings before the evaluation ends, in seconds left. */
   readonly evaluationWarnings: readonly number[]
+  /** Warnings before the term of reserved licences ends, in seconds left. */
+  readonly termWarnings: readonly number[]
 }
 
 export const defaultPeriods: Periods = {
@@ -39,6 +41,7 @@ export const defaultPeriods: Periods = {
   suggestionReach: 3 * DAY,
   retryAfterCeiling: DAY,
   evaluationWarnings: [30, 14, 7, 3, 1].map((days) => (days * DAY) / SECOND),
+  termWarnings: [60, 30, 14, 7, 3, 1].map((days) => (days * DAY) / SECOND),
 }
 
 /** Waits after the first, second, … failed attempt; the last one repeats. Short first, then longer, capped. */

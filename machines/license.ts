@@ -1,4 +1,4 @@
-import { ask, because, chart, say, sayInvalidTags, sayWarnings } from './chart.ts'
+import { ask, because, chart, say, sayInvalidTags, sayNotAuthorized, sayTerms, sayWarnings } from './chart.ts'
 
 /** Where the licence axis goes when there is no registration any more: what is left of the evaluation. */
 const backToEvaluation = { target: '#evaluation', description: 'what is left of the evaluation runs again' }
@@ -26,6 +26,13 @@ const expiry = [
   { guard: 'identityExpiredForGood' as const, ...nothingLeft },
   { guard: 'identityExpired' as const, ...backToEvaluation },
 ]
+const reservationInstalled = {
+  RESERVATION_INSTALL: {
+    guard: 'reservationRequested' as const,
+    target: 'reserved',
+    description: 'licences are reserved for this box',
+  },
+}
 const authorizeRefusedEnds = [
   { guard: 'endedForGood' as const, actions: because('AUTH_RENEW_FAILED'), ...nothingLeft },
   { guard: 'ended' as const, actions: because('AUTH_RENEW_FAILED'), ...backToEvaluation },
@@ -119,6 +126,7 @@ export const license = chart.createStateConfig({
           { actions: [sayWarnings, 'useEvaluation'] },
         ],
         'register.accepted': { target: 'registered', description: 'registered: authorize next' },
+        ...reservationInstalled,
       },
     },
     unregistered: {
@@ -126,7 +134,10 @@ export const license = chart.createStateConfig({
       tags: ['license-management-only'],
       description: 'the evaluation is used up and nothing is registered: only licence management works',
       entry: ['markSince', 'resumeEvaluation'],
-      on: { 'register.accepted': { target: 'registered', description: 'registered: authorize next' } },
+      on: {
+        'register.accepted': { target: 'registered', description: 'registered: authorize next' },
+        ...reservationInstalled,
+      },
     },
     registered: {
       id: 'registered',
@@ -238,8 +249,33 @@ export const license = chart.createStateConfig({
     },
     reserved: {
       id: 'reserved',
-      tags: ['full'],
       description: 'licences were reserved for this box; it makes no connections',
+      entry: ['stopEvaluation'],
+      initial: 'authorized',
+      on: {
+        TICK: {
+          actions: [sayTerms, 'tellTerms'],
+          description: 'terms end by their date, and are told of before',
+        },
+        RESERVATION_RETURN: [
+          { guard: 'returningForGood', ...nothingLeft },
+          { guard: 'returning', ...backToEvaluation },
+        ],
+      },
+      states: {
+        authorized: {
+          tags: ['full'],
+          description: 'what is reserved covers what is in use',
+          entry: 'markSince',
+          always: { guard: 'notCovered', target: 'not-authorized' },
+        },
+        'not-authorized': {
+          tags: ['license-management-only'],
+          description: 'more is in use than is reserved, or the reservation is being returned',
+          entry: ['markSince', sayNotAuthorized],
+          always: { guard: 'covered', target: 'authorized', actions: say('IN_COMPLIANCE') },
+        },
+      },
     },
   },
 })

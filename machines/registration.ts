@@ -36,16 +36,71 @@ const oldRegistrationEnds = (child: 'asking' | 'retrying') => {
 /** The registration axis: who the box is to its authority. */
 export const registration = chart.createStateConfig({
   initial: 'unregistered',
+  on: {
+    RESERVATION_DISCARD: {
+      actions: ['keepDiscarded', say('RESERVATION_DISCARDED')],
+      description: 'a file that came too late is given back',
+    },
+  },
   states: {
     unregistered: {
       id: 'not-registered',
       description: 'this box holds no registration',
       initial: 'idle',
-      on: { REGISTER: { target: 'registering', actions: ['beginRegistering', askToRegister] } },
+      on: {
+        REGISTER: { target: 'registering', actions: ['beginRegistering', askToRegister] },
+        RESERVATION_REQUEST: {
+          target: 'reservation-requested',
+          actions: ['keepRequest', say('RESERVATION_REQUESTED')],
+        },
+      },
       states: {
         idle: { description: 'never registered, or deregistered' },
         failed: { description: 'the authority refused, or ended the registration' },
         expired: { description: 'the registration was not renewed within its year' },
+      },
+    },
+    'reservation-requested': {
+      description: 'a reservation request code was made; its authorization file has not come yet',
+      on: {
+        RESERVATION_CANCEL: {
+          target: 'unregistered',
+          actions: ['dropRequest', say('RESERVATION_CANCELED')],
+          description: 'the code is good for nothing any more; the next one is another',
+        },
+        RESERVATION_INSTALL: {
+          target: 'reserved',
+          actions: ['installGrant', say('RESERVED_INSTALLED')],
+        },
+      },
+    },
+    reserved: {
+      description: 'the box works from an authorization file, and never asks anybody',
+      initial: 'installed',
+      states: {
+        installed: {
+          description: 'the reservation is in force',
+          on: {
+            RESERVATION_UPDATE: {
+              actions: ['installGrant', say('RESERVATION_UPDATED')],
+              description: 'other quantities, and a confirmation code for the authority',
+            },
+            RESERVATION_RETURN_CODE: {
+              target: 'returning',
+              actions: ['endGrant', say('RETURN_CODE_CREATED')],
+              description: 'the grant ends here, before anybody sees the code',
+            },
+          },
+        },
+        returning: {
+          description: 'the return code was made; nothing is granted any more',
+          on: {
+            RESERVATION_RETURN: {
+              target: '#not-registered',
+              actions: ['completeReturn', say('RESERVATION_RETURNED')],
+            },
+          },
+        },
       },
     },
     registering: {

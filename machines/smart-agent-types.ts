@@ -46,6 +46,61 @@ export interface Entitlement {
   readonly status: 'in-compliance' | 'out-of-compliance' | 'invalid-tag'
 }
 
+/** Licences of one tag that are reserved for this box, until one instant or for ever. */
+export interface ReservedLicense {
+  readonly tag: string
+  readonly name: string
+  readonly count: number
+  readonly endsAt: Instant | null
+  /** Seconds before the end at which it was last warned of; 0 when the end was told; null before any warning. */
+  readonly told: number | null
+}
+
+/** An authorization file that was installed: what it reserves, and what is needed to take a newer one. */
+export interface Grant {
+  readonly reservationId: string
+  readonly authorityId: string
+  /** The authority's key for codes, base64url: public. */
+  readonly authorityKey: string
+  readonly smartAccount: string
+  readonly virtualAccount: string
+  readonly epoch: number
+  readonly sequence: number
+  readonly issuedAt: Instant
+  readonly installedAt: Instant
+  readonly licenses: readonly ReservedLicense[]
+  /** What the licensing user enters at the authority after an update; null before the first. */
+  readonly confirmationCode: string | null
+  /** The latest instant of this box that the next file must be younger than: its clock is checked by it. */
+  readonly knownAt: Instant
+}
+
+/** A reservation that was given back: kept, since its files may come again and its code may be asked for again. */
+export interface Returned {
+  /** The request that it answered. */
+  readonly request: number
+  readonly reservationId: string
+  readonly returnCode: string
+  readonly at: Instant
+}
+
+/** Specific licence reservation: at most one is current, and it belongs to the newest request. */
+export interface ReservationFacts {
+  /** Requests made so far: each has a number, and a key of its own. */
+  readonly requests: number
+  readonly current:
+    | { readonly stage: 'requested'; readonly requestCode: string; readonly at: Instant }
+    | { readonly stage: 'installed'; readonly requestCode: string; readonly grant: Grant }
+    | {
+        readonly stage: 'returning'
+        readonly requestCode: string
+        readonly grant: Grant
+        readonly returnCode: string
+      }
+    | null
+  readonly returned: readonly Returned[]
+}
+
 /** The stored facts of the chart: plain JSON, every instant absolute. */
 export interface Context {
   readonly periods: Periods
@@ -84,6 +139,7 @@ export interface Context {
     readonly reported: Counts | null
     readonly reportAt: Instant | null
   }
+  readonly reservation: ReservationFacts
   readonly lastFailure: (Failure & { readonly at: Instant }) | null
 }
 
@@ -114,6 +170,15 @@ export type Event =
   | (At & { readonly type: 'RENEW_REGISTRATION' })
   | (At & { readonly type: 'RENEW_AUTHORIZATION' })
   | (At & { readonly type: 'USAGE'; readonly tag: string; readonly count: number })
+  | (At & { readonly type: 'RESERVATION_REQUEST'; readonly requestCode: string })
+  | (At & { readonly type: 'RESERVATION_CANCEL' })
+  /** The first authorization file of a reservation, or a newer one: checked before. */
+  | (At & { readonly type: 'RESERVATION_INSTALL' | 'RESERVATION_UPDATE'; readonly grant: Grant })
+  /** The grant ends here. */
+  | (At & { readonly type: 'RESERVATION_RETURN_CODE'; readonly returnCode: string })
+  | (At & { readonly type: 'RESERVATION_RETURN' })
+  /** An authorization file for a cancelled request is given back without being installed. */
+  | (At & { readonly type: 'RESERVATION_DISCARD'; readonly returned: Returned })
   | (At & { readonly type: 'register.accepted'; readonly registration: Registration })
   | (Refused & { readonly type: 'register.refused' })
   | (Unreachable & { readonly type: 'register.unreachable' })
@@ -164,6 +229,16 @@ export type Notice =
   | 'COMM_FAILED'
   | 'COMM_RESTORED'
   | 'TRANSPORT_CHANGED'
+  | 'RESERVATION_REQUESTED'
+  | 'RESERVATION_CANCELED'
+  | 'RESERVED_INSTALLED'
+  | 'RESERVATION_UPDATED'
+  | 'RETURN_CODE_CREATED'
+  | 'RESERVATION_RETURNED'
+  | 'RESERVATION_DISCARDED'
+  | 'RESERVATION_TERM_WARNING'
+  | 'RESERVATION_TERM_ENDED'
+  | 'NOT_AUTHORIZED'
 
 /** What a step of the chart asks the runtime to do, after it is on disk. */
 export type Command =

@@ -1,5 +1,6 @@
 import { initialTransition, transition } from 'xstate'
 import type { Instant, Periods } from './deadlines.ts'
+import { nextTermAt, type TermNews } from './reservation.ts'
 import { smartAgent } from './smart-agent.ts'
 import type { Command, Context, Event, StateWord } from './smart-agent-types.ts'
 
@@ -62,6 +63,14 @@ function commandsOf(actions: readonly Action[]): Command[] {
           type: 'notice',
           params: { notice: 'INVALID_TAG', detail: tag },
         }))
+      case 'noticeTerms':
+        return (params as { news: TermNews[] }).news.map(({ tag, count, endsAt, ended }) => ({
+          type: 'notice',
+          params: {
+            notice: ended ? 'RESERVATION_TERM_ENDED' : 'RESERVATION_TERM_WARNING',
+            detail: `${count} of ${tag}, ${new Date(endsAt).toISOString()}`,
+          },
+        }))
       case 'noticeWarnings':
         return (params as { seconds: number[] }).seconds.map((seconds) => ({
           type: 'notice',
@@ -88,9 +97,13 @@ const WORDS: readonly string[] = [
   'reserved',
 ] satisfies StateWord[]
 
-/** The states of the license axis that carry the tag. */
+/** The states of the license axis that carry the tag: words, and for a word whose inside differs, its states. */
 const FULL: ReadonlySet<string> = new Set(
-  WORDS.filter((word) => smartAgent.root.states.license?.states[word]?.tags.includes('full')),
+  Object.values(smartAgent.root.states.license?.states ?? {}).flatMap((word) =>
+    [word, ...Object.values(word.states)]
+      .filter(({ tags }) => tags.includes('full'))
+      .map(({ path }) => path.slice(1).join('.')),
+  ),
 )
 
 const top = (axis: AxisValue): string => (typeof axis === 'string' ? axis : (Object.keys(axis)[0] ?? ''))
@@ -116,7 +129,8 @@ export function axisPath(axis: AxisValue): string {
  * Whether everything may be used, or licence management only: a tag on the states of the license axis, looked up
  * without resolving the chart, since a product asks at every turn.
  */
-export const fullyFunctional = ({ value }: Position): boolean => FULL.has(stateWord(value))
+export const fullyFunctional = ({ value }: Position): boolean =>
+  FULL.has(stateWord(value)) || FULL.has(axisPath(value.license))
 
 /**
  * The next instant at which a TICK would change something: what the runtime may sleep until.
@@ -126,6 +140,7 @@ export function nextDueAt({ context, value }: Position): Instant | null {
   const license = axisPath(value.license)
   const registration = axisPath(value.registration)
   const resting = license.endsWith('.current')
+  const { current } = context.reservation
   const candidates = [
     context.registration?.expiresAt,
     registration.endsWith('.retrying') ? context.registering?.nextAttemptAt : null,
@@ -135,6 +150,7 @@ export function nextDueAt({ context, value }: Position): Instant | null {
     resting || license.endsWith('.retrying') ? context.authorization.nextAttemptAt : null,
     resting ? context.usage.reportAt : null,
     license.startsWith('auth-expired') ? null : context.authorization.deadlineAt,
+    current?.stage === 'installed' ? nextTermAt(current.grant, context.periods.termWarnings) : null,
   ].filter((at): at is Instant => typeof at === 'number')
   return candidates.length === 0 ? null : Math.min(...candidates)
 }

@@ -42,6 +42,24 @@ const answered = (compliant) => ({
   nextContactAt: null,
   ...account,
 })
+const requested = { type: 'RESERVATION_REQUEST', at: at(1), requestCode: '2EXAMP-1E' }
+const installed = (count) => ({
+  type: 'RESERVATION_INSTALL',
+  at: at(2),
+  grant: {
+    reservationId: '2102138f-2792-4b00-8d06-3b8223258c63',
+    authorityId: 'd1cbe3c9-ed58-4658-9be8-5d8fe334ca2b',
+    authorityKey: 'PAuW7uNWGogq1gkqWIRyFWRfzYp-PFiC2g0CdKLqSW8',
+    ...account,
+    epoch: 1,
+    sequence: 1,
+    issuedAt: at(1),
+    installedAt: at(2),
+    licenses: [{ tag: 'HOST', name: 'Host License', count, endsAt: at(365), told: null }],
+    confirmationCode: null,
+    knownAt: at(1),
+  },
+})
 const authorized = [used, register, registered, answered(true)]
 
 const places = {
@@ -62,6 +80,22 @@ const places = {
     ...authorized,
     { type: 'RENEW_REGISTRATION', at: at(5) },
     { type: 'renew.unreachable', at: at(5), ...lost },
+  ],
+  'reservation-requested': [used, requested],
+  reserved: [used, requested, installed(5)],
+  'not-authorized': [used, requested, installed(2)],
+  'reservation-returning': [
+    used,
+    requested,
+    installed(5),
+    { type: 'RESERVATION_RETURN_CODE', at: at(3), returnCode: '4EXAMP-1E' },
+  ],
+  'reservation-returned': [
+    used,
+    requested,
+    installed(5),
+    { type: 'RESERVATION_RETURN_CODE', at: at(3), returnCode: '4EXAMP-1E' },
+    { type: 'RESERVATION_RETURN', at: at(4) },
   ],
   'registration-expired': [...authorized, { type: 'TICK', at: at(366), used: 0 }],
 }

@@ -30,10 +30,12 @@ import {
   productSchema,
   readingSchema,
   registeringSchema,
+  RESERVATION_SEED,
 } from './facts.ts'
 import type { Heartbeat } from './heartbeat.ts'
 import { type AgentLogger, silent } from './logger.ts'
 import type { NoticeRecord } from './notices.ts'
+import type { BoxReservation } from './reservation.ts'
 import { BoxRoad, checkAnchor, storeSettings, TRANSPORT_KEY } from './road.ts'
 import { describeStatus, functionality, type Status } from './status.ts'
 import type { RoadReport, StepReport } from './walk-road.ts'
@@ -238,6 +240,7 @@ export class SmartAgent {
       transport: this.#road.settings(),
       authority: this.#store.read('identity', identitySchema)?.authority ?? null,
       clock: this.#clock.trust(),
+      now: this.#clock.now(),
     })
   }
 
@@ -257,7 +260,7 @@ export class SmartAgent {
 
   /** Whether the product may do that now, and why not. Licence management is always allowed. */
   allows(action: string): { allowed: boolean; reason: string | null } {
-    const { functionalityReason } = functionality(this.#stepper.position)
+    const { functionalityReason } = functionality(this.#stepper.position, this.#clock.now())
     if (functionalityReason === null || action.startsWith('license-')) return { allowed: true, reason: null }
     return { allowed: false, reason: functionalityReason }
   }
@@ -287,7 +290,10 @@ export class SmartAgent {
     const event = (at: number): Event => ({ type: 'REGISTER', at, force, again })
     const requireIdle = () => {
       if (can(this.#stepper.position, event(this.#clock.now()))) return
-      throw new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this box is under way.')
+      throw (
+        this.#reservationRefusal() ??
+        new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this box is under way.')
+      )
     }
     requireIdle()
     // An earlier attempt may have been heard: its key is used again, so that it is the same registration.
@@ -345,6 +351,8 @@ export class SmartAgent {
 
   #refusal(kind: RequestKind): LicensingError {
     const { registration, registering, registrationFailure } = this.#stepper.position.context
+    const reserved = this.#reservationRefusal()
+    if (reserved?.code === 'RESERVED') return reserved
     if (registration === null) {
       if (registering)
         return new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this box is under way.')
@@ -355,6 +363,15 @@ export class SmartAgent {
       'NOT_ALLOWED_IN_STATE',
       `Another request is under way; ${kind} must wait for its outcome.`,
     )
+  }
+
+  /** Why a box with a reservation, or one that asked for it, does not ask its authority; null without either. */
+  #reservationRefusal(): LicensingError | null {
+    const { current } = this.#stepper.position.context.reservation
+    if (current === null) return null
+    return current.stage === 'requested'
+      ? new LicensingError('RESERVATION_REQUESTED', 'A reservation was requested for this box.')
+      : new LicensingError('RESERVED', 'This box works from a reservation: it never asks its authority.')
   }
 
   /** Waits for the first outcome of one of the kinds; a registration also waits for its authorization. */
@@ -414,7 +431,7 @@ export class SmartAgent {
    * What of a tag is in use now. Reported within 60 seconds, changes gathered (R-AUTH-1).
    *
    * @throws LicensingError UNKNOWN_TAG, INVALID_ARGUMENT, or EVALUATION_EXPIRED where more is taken into use and only
-   * licence management is left (R-EVAL-4): nothing is changed
+   * licence management is left (R-EVAL-4), NOT_AUTHORIZED where that is so under a reservation: nothing is changed
    */
   report(tag: string, count: number): void {
     if (!this.#profile.tags.some((known) => known.tag === tag)) {
@@ -432,9 +449,12 @@ export class SmartAgent {
       )
     }
     const inUse = this.#stepper.position.context.usage.counts[tag] ?? 0
-    const { functionalityReason } = functionality(this.#stepper.position)
+    const { functionalityReason } = functionality(this.#stepper.position, this.#clock.now())
     if (functionalityReason !== null && parsed.data > inUse)
-      throw new LicensingError('EVALUATION_EXPIRED', `No more of ${tag} can be used: ${functionalityReason}`)
+      throw new LicensingError(
+        stateWord(this.#stepper.position.value) === 'reserved' ? 'NOT_AUTHORIZED' : 'EVALUATION_EXPIRED',
+        `No more of ${tag} can be used: ${functionalityReason}`,
+      )
     this.#stepper.step((at) => ({ type: 'USAGE', at, tag, count: parsed.data }))
     this.#wake()
   }
@@ -490,12 +510,15 @@ export class SmartAgent {
    * Changes nothing, and registers nothing (R-NET-4).
    *
    * @param onStep called as each step ends
-   * @throws LicensingError TRANSPORT_NOT_CONFIGURED, TRUST_ANCHOR_MISSING, TRANSPORT_URL_INVALID, PROXY_URL_INVALID
+   * @throws LicensingError TRANSPORT_NOT_CONFIGURED, TRUST_ANCHOR_MISSING, TRANSPORT_URL_INVALID, PROXY_URL_INVALID;
+   * RESERVED: such a box makes no connection at all
    */
   async testTransport(
     options: { settings?: TransportSettings; onStep?: (step: StepReport) => void } = {},
   ): Promise<RoadReport> {
     const { settings, onStep = () => undefined } = options
+    const reserved = this.#reservationRefusal()
+    if (reserved?.code === 'RESERVED') throw reserved
     const identity = this.#store.read('identity', identitySchema)
     return this.#road.test(settings, identity?.authority.id ?? null, onStep)
   }
@@ -508,6 +531,53 @@ export class SmartAgent {
     })
     this.#stepper.remark('TRUST_CHANGED', `${thumbprint}, for TLS alone`)
     this.#road.change()
+  }
+
+  /**
+   * Specific licence reservation (R-SLR-1…8): what people carry between this box and its authority, as text. Each is on
+   * disk when it resolves; what is refused changes nothing.
+   */
+  readonly reservation = {
+    /** The reservation request code: the same until it is cancelled. Throws RESERVED, NOT_ALLOWED_IN_STATE. */
+    request: (): Promise<string> => this.#reserve((box) => box.request()),
+    /** Gives the request up; false when there was none. */
+    cancel: (): Promise<boolean> => this.#reserve((box) => box.cancel()),
+    /**
+     * Installs the authorization file of the pending request; no connection is made from here on.
+     *
+     * @throws LicensingError SIGNED_FILE_*, AUTHORIZATION_*, RESERVED, RESERVATION_RETURNING, TRUST_ANCHOR_MISSING
+     */
+    install: (file: string): Promise<Status> =>
+      this.#reserve((box) => {
+        box.install(file)
+        // What is open from the time before is closed too.
+        this.#road.abort()
+        return this.status()
+      }),
+    /** Installs a newer file; the status has the confirmation code. Throws as `install`, and RESERVATION_NONE. */
+    update: (file: string): Promise<Status> =>
+      this.#reserve((box) => {
+        box.update(file)
+        return this.status()
+      }),
+    /** Ends the grant and makes the return code; asked again, the same. Throws RESERVATION_NONE. */
+    returnCode: (): Promise<string> => this.#reserve((box) => box.returnCode()),
+    /** Completes the return. Throws RESERVATION_NONE, RESERVATION_NOT_RETURNING. */
+    return: (): Promise<Status> =>
+      this.#reserve((box) => {
+        box.return()
+        return this.status()
+      }),
+    /** The return code of a file whose request was cancelled. Throws SIGNED_FILE_*, AUTHORIZATION_*. */
+    discard: (file: string): Promise<string> => this.#reserve((box) => box.discard(file)),
+  } as const
+
+  /** Without a pause in it: what was checked is so when it is taken. */
+  async #reserve<T>(work: (box: BoxReservation) => T): Promise<T> {
+    const { BoxReservation } = await import('./reservation.ts')
+    const done = work(new BoxReservation(this.#store, this.#stepper, this.#clock, this.#product))
+    this.#wake()
+    return done
   }
 
   /** Listens to what happens; returns how to stop. Called after it is on disk. */
@@ -542,6 +612,7 @@ export class SmartAgent {
       this.#store.read('identity', identitySchema)?.key,
       this.#store.read('outstanding', outstandingSchema)?.key,
       TRANSPORT_KEY,
+      RESERVATION_SEED,
     ]
     this.#store.secrets.keepOnly(new Set(names.filter((name) => typeof name === 'string')))
   }

@@ -94,6 +94,23 @@ export class ClockGuard {
     this.#last = { wall, ran: 0 }
   }
 
+  /**
+   * What the time would be after a signed file that came by hand.
+   *
+   * @param issued the authority's time in it: it is no earlier now
+   * @param known an instant of this box that lies before the file was issued, since the file answers it: a clock that was
+   * later than the file then was ahead by at least that much (trust §3: a reserved box is mended by a newer signed file)
+   */
+  corrected(issued: Instant, known: Instant): Instant {
+    return Math.max(issued, this.now() - Math.max(0, known - issued))
+  }
+
+  /** A signed file was taken: the time is what it says of it. */
+  heard(issued: Instant, known: Instant): void {
+    const corrected = this.corrected(issued, known)
+    if (corrected !== this.now()) this.sync(corrected)
+  }
+
   /** What is stored with every step. */
   reading(): Reading {
     this.now()

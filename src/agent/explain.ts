@@ -3,12 +3,14 @@ import {
   type Context,
   type Event,
   type Failure,
+  type Grant,
   type Instant,
   type Position,
   resolve,
   step,
   stateWord,
 } from '../../machines/index.ts'
+import { errorTable } from '../domain/errors.ts'
 import { duration, iso } from '../domain/instant.ts'
 import { eventWords } from './notices.ts'
 import type { Status } from './status.ts'
@@ -66,8 +68,18 @@ function becauseOf(row: HistoryRow): NonNullable<Explanation['because']> {
   }
 }
 
-function troubleOf({ registration, authorization, transport, clock }: Status): Explanation['trouble'] {
+function troubleOf(status: Status): Explanation['trouble'] {
+  const { registration, authorization, transport, clock } = status
   const failures = [
+    authorization.status === 'not-authorized' && {
+      code: 'NOT_AUTHORIZED',
+      message: status.functionalityReason ?? '',
+      remedy:
+        status.reservation.status === 'returning'
+          ? 'Enter the return code at the authority, and complete the return with `reservation return`.'
+          : errorTable.NOT_AUTHORIZED.remedy,
+      at: authorization.since,
+    },
     registration.failure,
     authorization.lastAttempt?.reason && {
       ...authorization.lastAttempt.reason,
@@ -109,7 +121,9 @@ function activeDescriptions(position: Position): string[] {
 
 /** The deadlines that are set, with what each of them does. */
 function upcoming(position: Position, now: Instant): Explanation['next'] {
-  const { registration, renewal, authorization, usage, registering, evaluation } = position.context
+  const { registration, renewal, authorization, usage, registering, evaluation, reservation } =
+    position.context
+  const reserved = reservation.current?.stage === 'installed' ? reservation.current.grant.licenses : []
   const state = stateWord(position.value)
   const list: [Instant | null | undefined, string][] = [
     [registering?.nextAttemptAt, 'the registration is tried again'],
@@ -131,6 +145,12 @@ function upcoming(position: Position, now: Instant): Explanation['next'] {
       evaluation.running ? now + evaluation.remainingSeconds * 1000 : null,
       'the evaluation period is used up, if the agent runs until then',
     ],
+    ...reserved
+      .filter(({ told }) => told !== 0)
+      .map(({ tag, count, endsAt }): [Instant | null, string] => [
+        endsAt,
+        `the term of ${count} of ${tag} ends, which are reserved until then`,
+      ]),
   ]
   return list
     .filter((entry): entry is [Instant, string] => typeof entry[0] === 'number')
@@ -162,7 +182,8 @@ function wouldChange(position: Position, now: Instant): Explanation['wouldChange
   })
 }
 
-function supposed({ registration, authorization, evaluation, usage }: Context, at: Instant): Supposed[] {
+function supposed(context: Context, at: Instant): Supposed[] {
+  const { registration, authorization, evaluation, usage, reservation } = context
   const place = { smartAccount: '', virtualAccount: '' }
   const found = (compliant: boolean): Event => ({
     type: 'authorize.accepted',
@@ -211,6 +232,19 @@ function supposed({ registration, authorization, evaluation, usage }: Context, a
         { type: 'deregister.accepted', at },
       ],
     },
+    {
+      event: 'installing the authorization file',
+      events: [{ type: 'RESERVATION_INSTALL', at, grant: supposedGrant(at) }],
+    },
+    {
+      event: 'returning the reservation',
+      events: [
+        ...(reservation.current?.stage === 'installed'
+          ? [{ type: 'RESERVATION_RETURN_CODE' as const, at, returnCode: '' }]
+          : []),
+        { type: 'RESERVATION_RETURN', at },
+      ],
+    },
     ...(authorization.deadlineAt === null
       ? []
       : [{ event: 'no contact until the deadline', events: [later(authorization.deadlineAt, 0)] }]),
@@ -222,3 +256,19 @@ function supposed({ registration, authorization, evaluation, usage }: Context, a
       : []),
   ]
 }
+
+/** A grant of which only the place it leads to matters. */
+const supposedGrant = (at: Instant): Grant => ({
+  reservationId: '',
+  authorityId: '',
+  authorityKey: '',
+  smartAccount: '',
+  virtualAccount: '',
+  epoch: 1,
+  sequence: 1,
+  issuedAt: at,
+  installedAt: at,
+  licenses: [],
+  confirmationCode: null,
+  knownAt: at,
+})

@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import { type Position, resolve, stateWord } from '../../machines/index.ts'
+import { defaultPeriods, type Position, resolve, stateWord } from '../../machines/index.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { udiSchema } from '../domain/udi.ts'
 import { SIZES } from '../domain/profile.ts'
 
 /** Facts of the chart as they are stored: versioned, checked, and brought up to date by pure functions. */
-export const FACTS_VERSION = 1
+export const FACTS_VERSION = 2
 
 const instant = z.number()
 const failure = z.object({ code: z.string(), message: z.string(), remedy: z.string() })
@@ -16,6 +16,29 @@ const attempt = z.object({
   reason: failure.nullable(),
 })
 const counts = z.record(z.string(), z.number())
+
+const grant = z.object({
+  reservationId: z.string(),
+  authorityId: z.string(),
+  authorityKey: z.string(),
+  smartAccount: z.string(),
+  virtualAccount: z.string(),
+  epoch: z.int(),
+  sequence: z.int(),
+  issuedAt: instant,
+  installedAt: instant,
+  licenses: z.array(
+    z.object({
+      tag: z.string(),
+      name: z.string(),
+      count: z.number(),
+      endsAt: instant.nullable(),
+      told: z.number().nullable(),
+    }),
+  ),
+  confirmationCode: z.string().nullable(),
+  knownAt: instant,
+})
 
 interface AxisValue {
   [state: string]: AxisValue | string
@@ -34,6 +57,7 @@ const positionSchema = z.object({
       suggestionReach: z.number(),
       retryAfterCeiling: z.number(),
       evaluationWarnings: z.array(z.number()),
+      termWarnings: z.array(z.number()),
     }),
     evaluation: z.object({ remainingSeconds: z.number().min(0), running: z.boolean() }),
     registration: z
@@ -68,6 +92,24 @@ const positionSchema = z.object({
       ),
     }),
     usage: z.object({ counts, reported: counts.nullable(), reportAt: instant.nullable() }),
+    reservation: z.object({
+      requests: z.int().min(0),
+      current: z
+        .discriminatedUnion('stage', [
+          z.object({ stage: z.literal('requested'), requestCode: z.string(), at: instant }),
+          z.object({ stage: z.literal('installed'), requestCode: z.string(), grant }),
+          z.object({
+            stage: z.literal('returning'),
+            requestCode: z.string(),
+            grant,
+            returnCode: z.string(),
+          }),
+        ])
+        .nullable(),
+      returned: z.array(
+        z.object({ request: z.int(), reservationId: z.string(), returnCode: z.string(), at: instant }),
+      ),
+    }),
     lastFailure: datedFailure.nullable(),
   }),
 })
@@ -75,7 +117,20 @@ const positionSchema = z.object({
 const envelope = z.object({ version: z.int().min(1), position: z.unknown() })
 
 /** From each version to the next. Golden files of every released version keep them honest. */
-const migrations: Record<number, (position: unknown) => unknown> = {}
+const migrations: Record<number, (position: unknown) => unknown> = {
+  // Reservation came with version 2: a box of version 1 has none.
+  1: (position) => {
+    const { context, ...rest } = position as { context?: { periods?: object } }
+    return {
+      ...rest,
+      context: {
+        ...context,
+        periods: { ...context?.periods, termWarnings: defaultPeriods.termWarnings },
+        reservation: { requests: 0, current: null, returned: [] },
+      },
+    }
+  },
+}
 
 export const writeFacts = (position: Position): string => JSON.stringify({ version: FACTS_VERSION, position })
 
@@ -90,8 +145,8 @@ export function readFacts(json: string): Position {
       `The state was written as version ${version}; this program knows ${FACTS_VERSION}.`,
     )
   }
-  let facts = position
-  for (let from = version; from < FACTS_VERSION; from++) facts = migrations[from]?.(facts)
+  let facts: unknown = position
+  for (let from = version; from < FACTS_VERSION; from++) facts = migrations[from]?.(facts ?? {})
   const parsed = positionSchema.safeParse(facts)
   if (!parsed.success)
     throw unreadable(`it is not of its form, at ${parsed.error.issues[0]?.path.join('.') ?? ''}`)
@@ -170,3 +225,6 @@ export const readingSchema = z.object({
   distrust: z.string().nullable(),
 })
 export type Reading = z.infer<typeof readingSchema>
+
+/** What the keys of the box's reservation requests are made from: a file of its own. */
+export const RESERVATION_SEED = 'reservation.seed'

@@ -38,6 +38,19 @@ export const noticeTable: Record<AgentNotice, { severity: Severity; text: string
   SYSTEM_CLOCK_CHANGED: { severity: 5, text: 'The clock of the box was changed' },
   TRUST_CHANGED: { severity: 5, text: 'Another root certificate is trusted from now on' },
   TRANSPORT_CHANGED: { severity: 6, text: 'The transport settings were changed' },
+  RESERVATION_REQUESTED: { severity: 6, text: 'A reservation request code was made' },
+  RESERVATION_CANCELED: { severity: 6, text: 'The reservation request was cancelled' },
+  RESERVED_INSTALLED: { severity: 6, text: 'A specific licence reservation was installed' },
+  RESERVATION_UPDATED: { severity: 6, text: 'The specific licence reservation was updated' },
+  RETURN_CODE_CREATED: {
+    severity: 5,
+    text: 'The return code of the reservation was made; nothing is reserved any more',
+  },
+  RESERVATION_RETURNED: { severity: 6, text: 'The return of the reservation is complete' },
+  RESERVATION_DISCARDED: { severity: 6, text: 'An authorization file was given back without installing it' },
+  RESERVATION_TERM_WARNING: { severity: 4, text: 'The term of reserved licences will end' },
+  RESERVATION_TERM_ENDED: { severity: 3, text: 'The term of reserved licences has ended' },
+  NOT_AUTHORIZED: { severity: 3, text: 'Not authorized: licence management only' },
 }
 
 const EVENT_WORDS: Record<string, string> = {
@@ -47,6 +60,13 @@ const EVENT_WORDS: Record<string, string> = {
   RENEW_AUTHORIZATION: 'a renewal of the authorization was asked for',
   RENEW_REGISTRATION: 'a renewal of the registration was asked for',
   USAGE: 'the usage changed',
+  RESERVATION_REQUEST: 'a reservation request code was asked for',
+  RESERVATION_CANCEL: 'the reservation request was cancelled',
+  RESERVATION_INSTALL: 'an authorization file was installed',
+  RESERVATION_UPDATE: 'a newer authorization file was installed',
+  RESERVATION_RETURN_CODE: 'a return code was asked for',
+  RESERVATION_RETURN: 'the return of the reservation was completed',
+  RESERVATION_DISCARD: 'an authorization file was given back',
 }
 const REQUEST_WORDS: Record<string, string> = {
   register: 'the registration',

@@ -1,11 +1,15 @@
 import {
   axisPath,
+  type Context,
   type Failure,
   fullyFunctional,
+  type Grant,
   type Instant,
   type Position,
   stateWord,
   type StateWord,
+  uncovered,
+  uncoveredWords,
 } from '../../machines/index.ts'
 import { iso } from '../domain/instant.ts'
 import { type ProductProfile, SIZES } from '../domain/profile.ts'
@@ -58,11 +62,14 @@ export interface Status {
     status: EntitlementStatus
   }[]
   reservation: {
-    status: 'none'
-    requestCode: null
-    confirmationCode: null
-    returnCode: null
-    entitlements: []
+    status: 'none' | 'requested' | 'installed' | 'returning'
+    requestCode: string | null
+    /** Of the newest update. */
+    confirmationCode: string | null
+    /** Of the reservation that is being returned, or of the last one that was. */
+    returnCode: string | null
+    /** What is reserved now; a tag has several rows when its licences end differently. */
+    entitlements: { tag: string; name: string; count: number; endsAt: string | null }[]
   }
   transport: {
     kind: TransportSettings['kind'] | null
@@ -87,6 +94,8 @@ export type EntitlementStatus =
   | 'invalid-tag'
   | 'authorization-expired'
   | 'not-in-use'
+  | 'reserved-in-compliance'
+  | 'not-authorized'
 
 const AUTHORIZATION = {
   evaluation: 'evaluation',
@@ -104,15 +113,22 @@ function registrationStatus(path: string): Status['registration']['status'] {
   if (path === 'unregistered.expired') return 'expired'
   if (path === 'registering.asking') return 'registering'
   if (path === 'registering.retrying') return 'retrying'
-  return path.startsWith('unregistered') ? 'unregistered' : 'registered'
+  if (path.startsWith('reserved')) return 'reserved'
+  return path.startsWith('registered') || path === 'deregistering' ? 'registered' : 'unregistered'
 }
 
-/** What of the product works, and why not all of it (R-EVAL-4). */
-export function functionality(position: Position): Pick<Status, 'functionality' | 'functionalityReason'> {
+/** What of the product works, and why not all of it (R-EVAL-4, R-HOST-9). */
+export function functionality(
+  position: Position,
+  now: Instant,
+): Pick<Status, 'functionality' | 'functionalityReason'> {
   if (fullyFunctional(position)) return { functionality: 'full', functionalityReason: null }
   return {
     functionality: 'license-management-only',
-    functionalityReason: 'The evaluation period is used up and the box is not registered.',
+    functionalityReason:
+      stateWord(position.value) === 'reserved'
+        ? `The reservation does not cover what is in use: ${uncoveredWords(position.context, now)}.`
+        : 'The evaluation period is used up and the box is not registered.',
   }
 }
 
@@ -130,12 +146,14 @@ export function describeStatus(
     transport: StoredSettings | null
     authority: Status['authority']
     clock: Status['clock']
+    now: Instant
   },
 ): Status {
   const { context, value } = position
   const { registration, renewal, authorization, evaluation } = context
   const state = stateWord(value)
   const path = axisPath(value.registration)
+  const grant = grantOf(context)
   const retrying = path.endsWith('.retrying') ? context.registering?.nextAttemptAt : null
   return {
     product: {
@@ -146,14 +164,14 @@ export function describeStatus(
       ports: SIZES[box.product.size],
     },
     state,
-    ...functionality(position),
+    ...functionality(position, box.now),
     registration: {
       status: registrationStatus(path),
-      smartAccount: registration?.smartAccount ?? null,
-      virtualAccount: registration?.virtualAccount ?? null,
-      instanceId: registration?.instanceId ?? null,
+      smartAccount: registration?.smartAccount ?? grant?.smartAccount ?? null,
+      virtualAccount: registration?.virtualAccount ?? grant?.virtualAccount ?? null,
+      instanceId: registration?.instanceId ?? grant?.reservationId ?? null,
       exportControlled: registration?.exportControlled ?? false,
-      registeredAt: iso(registration?.registeredAt ?? null),
+      registeredAt: iso(registration?.registeredAt ?? grant?.installedAt ?? null),
       lastRenewal: dated(renewal.last),
       nextRenewalAt: iso(renewal.nextAt),
       expiresAt: iso(registration?.expiresAt ?? null),
@@ -161,7 +179,7 @@ export function describeStatus(
       failure: dated(context.registrationFailure),
     },
     authorization: {
-      status: AUTHORIZATION[state],
+      status: state === 'reserved' && !fullyFunctional(position) ? 'not-authorized' : AUTHORIZATION[state],
       since: iso(authorization.since),
       lastAttempt: dated(authorization.last),
       // What is reported soon is the next attempt too.
@@ -173,14 +191,8 @@ export function describeStatus(
       expired: evaluation.remainingSeconds === 0,
       remainingSeconds: evaluation.remainingSeconds,
     },
-    entitlements: describeEntitlements(position, box.profile),
-    reservation: {
-      status: 'none',
-      requestCode: null,
-      confirmationCode: null,
-      returnCode: null,
-      entitlements: [],
-    },
+    entitlements: describeEntitlements(position, box.profile, box.now),
+    reservation: describeReservation(context, box.now),
     transport: {
       kind: box.transport?.kind ?? null,
       url: box.transport?.url ?? null,
@@ -195,26 +207,62 @@ export function describeStatus(
   }
 }
 
+/** The reservation that is installed, or being returned. */
+const grantOf = ({ reservation: { current } }: Context): Grant | null =>
+  current === null || current.stage === 'requested' ? null : current.grant
+
+function describeReservation(context: Context, now: Instant): Status['reservation'] {
+  const { current, returned } = context.reservation
+  const grant = grantOf(context)
+  return {
+    status: current?.stage ?? 'none',
+    requestCode: current?.requestCode ?? null,
+    confirmationCode: grant?.confirmationCode ?? null,
+    returnCode:
+      current?.stage === 'returning'
+        ? current.returnCode
+        : current === null
+          ? (returned.at(-1)?.returnCode ?? null)
+          : null,
+    entitlements: (current?.stage === 'installed' ? current.grant.licenses : [])
+      .filter(({ endsAt }) => endsAt === null || now < endsAt)
+      .map(({ tag, name, count, endsAt }) => ({ tag, name, count, endsAt: iso(endsAt) })),
+  }
+}
+
 /** Every tag in use or answered for; the name is the authority's to give, and null until it did. */
-function describeEntitlements({ context, value }: Position, profile: ProductProfile): Status['entitlements'] {
+function describeEntitlements(
+  { context, value }: Position,
+  profile: ProductProfile,
+  now: Instant,
+): Status['entitlements'] {
   const { counts, reported } = context.usage
   const answered = new Map(context.authorization.entitlements.map((one) => [one.tag, one]))
   const state = stateWord(value)
+  const grant = grantOf(context)
+  const over = new Set(uncovered(context, now))
   const statusOf = (tag: string, count: number): EntitlementStatus => {
     if (state === 'evaluation') return count > 0 ? 'evaluation' : 'not-in-use'
     if (state === 'unregistered') return count > 0 ? 'evaluation-expired' : 'not-in-use'
+    if (state === 'reserved') {
+      if (count === 0) return 'not-in-use'
+      const granted = context.reservation.current?.stage === 'installed' && !over.has(tag)
+      return granted ? 'reserved-in-compliance' : 'not-authorized'
+    }
     if (count !== (reported?.[tag] ?? 0)) return 'waiting'
     if (count === 0) return 'not-in-use'
     if (state === 'auth-expired') return 'authorization-expired'
     return answered.get(tag)?.status ?? 'waiting'
   }
   const order = profile.tags.map(({ tag }) => tag)
-  return [...new Set([...Object.keys(counts), ...answered.keys()])]
+  const reserved = new Map(grant?.licenses.map((one) => [one.tag, one.name]))
+  const known = new Map(profile.tags.map((one) => [one.tag, one.description]))
+  return [...new Set([...Object.keys(counts), ...answered.keys(), ...reserved.keys()])]
     .sort((a, b) => order.indexOf(a) - order.indexOf(b))
     .map((tag) => ({
       tag,
-      name: answered.get(tag)?.name ?? null,
-      description: answered.get(tag)?.description ?? null,
+      name: answered.get(tag)?.name ?? reserved.get(tag) ?? null,
+      description: answered.get(tag)?.description ?? (reserved.has(tag) ? (known.get(tag) ?? null) : null),
       count: counts[tag] ?? 0,
       status: statusOf(tag, counts[tag] ?? 0),
     }))

@@ -206,7 +206,23 @@ function detailOf(event: Event): object {
     case 'DEREGISTER':
     case 'RENEW_AUTHORIZATION':
     case 'RENEW_REGISTRATION':
+    // Codes belong to the people they were printed for, not to the history.
+    case 'RESERVATION_REQUEST':
+    case 'RESERVATION_CANCEL':
+    case 'RESERVATION_RETURN_CODE':
+    case 'RESERVATION_RETURN':
       return {}
+    case 'RESERVATION_DISCARD':
+      return { reservationId: event.returned.reservationId }
+    case 'RESERVATION_INSTALL':
+    case 'RESERVATION_UPDATE': {
+      const { reservationId, sequence, licenses } = event.grant
+      return {
+        reservationId,
+        sequence,
+        licenses: licenses.map(({ tag, count, endsAt }) => ({ tag, count, endsAt })),
+      }
+    }
     default: {
       const { type: _type, at: _at, ...rest } = event
       return rest

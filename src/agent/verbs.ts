@@ -43,6 +43,7 @@ const settings = z.discriminatedUnion('kind', [
   }),
 ])
 const none = z.object({})
+const file = z.object({ file: z.string().max(200_000) })
 const wait = z.boolean().default(true)
 const registration = z.object({ token: z.string().max(100_000), force: z.boolean().default(false), wait })
 
@@ -74,6 +75,19 @@ export const verbs = {
   'renew-authorization': verb(false, z.object({ wait }), (agent, options) =>
     agent.renewAuthorization(options),
   ),
+  'reservation-request': verb(true, none, async (agent) => ({
+    requestCode: await agent.reservation.request(),
+  })),
+  'reservation-cancel': verb(true, none, async (agent) => ({ cancelled: await agent.reservation.cancel() })),
+  'reservation-install': verb(true, file, (agent, { file }) => agent.reservation.install(file)),
+  'reservation-update': verb(true, file, (agent, { file }) => agent.reservation.update(file)),
+  'reservation-return-code': verb(true, none, async (agent) => ({
+    returnCode: await agent.reservation.returnCode(),
+  })),
+  'reservation-return': verb(true, none, (agent) => agent.reservation.return()),
+  'reservation-discard': verb(true, file, async (agent, { file }) => ({
+    returnCode: await agent.reservation.discard(file),
+  })),
   'usage-set': verb(
     false,
     z.object({ tag: z.string().max(1000), count: z.number() }),

@@ -50,7 +50,10 @@ export async function addAccount(tx: Tx, domain: string, at: Instant): Promise<A
     throw new LicensingError('ACCOUNT_EXISTS', `There is a smart account ${name} already.`)
   }
   const id = randomUUID()
-  await tx.insertInto('accounts').values({ id, domain: name, agreement_at: at, created_at: at }).execute()
+  await tx
+    .insertInto('accounts')
+    .values({ id, domain: name, agreement_at: at, reservation_at: null, created_at: at })
+    .execute()
   await tx
     .insertInto('virtual_accounts')
     .values({ id: randomUUID(), account_id: id, name: 'Default', is_default: 1, created_at: at })
@@ -168,6 +171,12 @@ export async function removeVirtualAccount(
       .where('status', '=', 'active')
       .executeTakeFirst(),
     tx
+      .selectFrom('reservations')
+      .select('id')
+      .where('virtual_account_id', '=', id)
+      .where('status', '=', 'active')
+      .executeTakeFirst(),
+    tx
       .selectFrom('tokens')
       .select('id')
       .where('virtual_account_id', '=', id)
@@ -185,6 +194,11 @@ export async function removeVirtualAccount(
   const { id: heir } = await chooseVirtualAccount(tx, account, undefined)
   await tx
     .updateTable('instances')
+    .set({ virtual_account_id: heir })
+    .where('virtual_account_id', '=', id)
+    .execute()
+  await tx
+    .updateTable('reservations')
     .set({ virtual_account_id: heir })
     .where('virtual_account_id', '=', id)
     .execute()
@@ -284,11 +298,15 @@ export interface LicenseDocument {
   readonly name: string
   readonly quantity: number
   readonly inUse: number
+  /** Held for boxes that work from a reservation. */
+  readonly reserved: number
+  /** What may be reserved, or used without going out of compliance. */
+  readonly available: number
   readonly balance: number
   readonly status: 'in-compliance' | 'out-of-compliance'
 }
 
-/** The pools of an account: owned, in use, and the balance of both. */
+/** The pools of an account: owned, in use, reserved, and the balance of all. */
 export async function listLicenses(tx: Tx, account: Account, at: Instant): Promise<LicenseDocument[]> {
   const list: LicenseDocument[] = []
   for (const { id, name } of await listVirtualAccounts(tx, account.id)) {
@@ -304,7 +322,15 @@ export async function listLicenses(tx: Tx, account: Account, at: Instant): Promi
       .where('virtual_account_id', '=', id)
       .where('in_use', '>', 0)
       .execute()
-    for (const tag of new Set([...owned, ...used].map((row) => row.tag))) {
+    const held = await tx
+      .selectFrom('reserved_licenses')
+      .innerJoin('reservations', 'reservations.id', 'reserved_licenses.reservation_id')
+      .select('reserved_licenses.tag')
+      .distinct()
+      .where('reservations.virtual_account_id', '=', id)
+      .where('reservations.status', '=', 'active')
+      .execute()
+    for (const tag of new Set([...owned, ...used, ...held].map((row) => row.tag))) {
       const pool = await assessPool(tx, id, tag, at)
       list.push({
         virtualAccount: name,
@@ -312,7 +338,9 @@ export async function listLicenses(tx: Tx, account: Account, at: Instant): Promi
         name: conferencing.tags.find((one) => one.tag === tag)?.name ?? tag,
         quantity: pool.owned,
         inUse: pool.inUse,
-        balance: pool.owned - pool.inUse,
+        reserved: pool.reserved,
+        available: Math.max(0, pool.owned - pool.inUse - pool.reserved),
+        balance: pool.owned - pool.inUse - pool.reserved,
         status: pool.compliant ? 'in-compliance' : 'out-of-compliance',
       })
     }

@@ -32,19 +32,23 @@ import {
   type InstanceDocument,
   listInstances,
   removeInstance,
+  reservedInstance,
   showInstance,
 } from './instances.ts'
 import { createManagement } from './management.ts'
 import { type Answered, readExchange, readHello } from './requests.ts'
+import {
+  EPOCH,
+  type IssuedAuthorization,
+  type Quantities,
+  type ReservationDocument,
+  Reservations,
+  TRUST_BUNDLE,
+} from './reservations.ts'
 import { Misbehaviour, type RequestRecord } from './misbehaviour.ts'
 import { createServer, type ServerLogger } from './server.ts'
 import { AuthorityStore, readSetting, storeExists, type Tx, writeSetting } from './store.ts'
 import { createToken, listTokens, revokeToken, type TokenDocument, type TokenOptions } from './tokens.ts'
-
-/** Restores of this authority so far, plus one (trust §9). */
-const EPOCH = 1
-/** The trust anchors have been replaced no time yet (trust §10). */
-const TRUST_BUNDLE = 1
 
 /** Which smart account and virtual account a call is about: the only one, and the default one, unless named. */
 export interface Where {
@@ -70,6 +74,12 @@ async function listenOn(server: FastifyInstance, at: { host: string; port: numbe
   }
   const address = server.server.address()
   return typeof address === 'object' && address !== null ? address.port : at.port
+}
+
+/** What was refused in a transaction that is kept: a wrong code counts. */
+function orThrow<T>(outcome: T | LicensingError): T {
+  if (outcome instanceof LicensingError) throw outcome
+  return outcome
 }
 
 const silent: ServerLogger = { info: () => undefined, error: () => undefined }
@@ -448,16 +458,86 @@ export class Authority {
     return this.#in(where, (tx, account, at) => revokeToken(tx, account, tokenOrId, at))
   }
 
+  /** The product instances of a smart account: the registered ones, then those that work from a reservation. */
   instances(where: Where = {}): Promise<InstanceDocument[]> {
-    return this.#in(where, listInstances)
+    return this.#in(where, async (tx, account, at) => {
+      const reserved = await new Reservations(tx, this.#credentials, account, at).list()
+      return [...(await listInstances(tx, account, at)), ...reserved.map(reservedInstance)]
+    })
   }
 
   instance(id: string, where: Where = {}): Promise<InstanceDocument> {
-    return this.#in(where, (tx, account, at) => showInstance(tx, account, id, at))
+    return this.#in(where, async (tx, account, at) => {
+      const reserved = await new Reservations(tx, this.#credentials, account, at).list(id)
+      return reserved[0] ? reservedInstance(reserved[0]) : showInstance(tx, account, id, at)
+    })
   }
 
+  /** @throws LicensingError INSTANCE_NOT_FOUND; RETURN_CODE_REQUIRED for one that works from a reservation */
   removeInstance(id: string, where: Where = {}): Promise<InstanceDocument> {
-    return this.#in(where, (tx, account, at) => removeInstance(tx, account, id, at))
+    return this.#in(where, async (tx, account, at) => {
+      const [reserved] = await new Reservations(tx, this.#credentials, account, at).list(id)
+      if (reserved)
+        throw new LicensingError(
+          'RETURN_CODE_REQUIRED',
+          `${reserved.udi.pid}:${reserved.udi.serial} works from a reservation: it is removed with its return code.`,
+        )
+      return removeInstance(tx, account, id, at)
+    })
+  }
+
+  // Specific licence reservation
+
+  async #reservations<T>(where: Where, work: (reservations: Reservations) => Promise<T>): Promise<T> {
+    return this.#in(where, (tx, account, at) => work(new Reservations(tx, this.#credentials, account, at)))
+  }
+
+  /** Authorises a smart account for reservation (R-SLR-1). */
+  enableReservation(where: Where = {}): Promise<void> {
+    return this.#reservations(where, (reservations) => reservations.enable())
+  }
+
+  /** Reserves licences for the box of a request code, and writes its authorization file. */
+  reserve(wanted: Where & { request: string; licenses: Quantities }): Promise<IssuedAuthorization> {
+    return this.#inVirtual(wanted, (tx, account, virtual, at) =>
+      new Reservations(tx, this.#credentials, account, at).reserve(virtual, wanted.request, wanted.licenses),
+    )
+  }
+
+  /** Other quantities for a box that works from a reservation: the next authorization file. */
+  updateReservation(id: string, licenses: Quantities, where: Where = {}): Promise<IssuedAuthorization> {
+    return this.#reservations(where, (reservations) => reservations.update(id, licenses))
+  }
+
+  /** Takes the confirmation code of an update. */
+  async confirmReservation(id: string, code: string, where: Where = {}): Promise<ReservationDocument> {
+    return orThrow(await this.#reservations(where, (reservations) => reservations.confirm(id, code)))
+  }
+
+  /** Takes a return code: the instance is removed, and its licences are back in the pool. */
+  async takeBackReservation(id: string, code: string, where: Where = {}): Promise<ReservationDocument> {
+    return orThrow(await this.#reservations(where, (reservations) => reservations.takeBack(id, code)))
+  }
+
+  /** Removes the instance of a box that is lost, without its return code; who did so, and why, is recorded. */
+  writeOffReservation(
+    id: string,
+    options: { reason: string; by: string },
+    where: Where = {},
+  ): Promise<ReservationDocument> {
+    return this.#reservations(where, (reservations) => reservations.writeOff(id, options.reason, options.by))
+  }
+
+  reservations(where: Where = {}): Promise<ReservationDocument[]> {
+    return this.#reservations(where, (reservations) => reservations.list())
+  }
+
+  /** One reservation, with its newest authorization file signed anew; without a file when it has ended. */
+  reservation(
+    id: string,
+    where: Where = {},
+  ): Promise<ReservationDocument & { readonly file: string | null }> {
+    return this.#reservations(where, (reservations) => reservations.show(id))
   }
 
   events(where: Where & { limit?: number } = {}): Promise<EventDocument[]> {

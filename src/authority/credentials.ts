@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { LicensingError } from '../domain/errors.ts'
 import { DAY, type Instant } from '../domain/instant.ts'
+import { agreedKey, agreementKey, newSeed, publicBytes } from '../trust/agreement.ts'
 import { createRoot, type Credential, generateKey, issueCertificate } from '../trust/certificates.ts'
 import { SecretFiles } from '../trust/private-files.ts'
 import { newSecretKey, openSecret, sealSecret } from '../trust/sealed-secret.ts'
@@ -76,6 +77,7 @@ export class Credentials {
     keys.put('root.key', root.privateKey)
     keys.put('sub-ca.key', subCaKey)
     keys.put('token.key', newSecretKey())
+    keys.put('reservation.key', newSeed())
     const identity: AuthorityIdentity = {
       id,
       account,
@@ -125,6 +127,35 @@ export class Credentials {
     return { certificates: [leaf.certificate, this.identity.subCa], privateKey: this.#keys.get(leaf.key) }
   }
 
+  /** The signer of reservation authorization files that is good now. */
+  async reservationSigner(tx: Tx, at: Instant): Promise<Credential> {
+    const stored = await readLeaf(tx, 'reservation-signer')
+    const leaf =
+      stored && lastsBeyond(stored, at + SIGNER_RENEWED_BEFORE)
+        ? stored
+        : await this.#newLeaf(tx, 'reservation-signer', {
+            name: 'Reservation Signer',
+            at,
+            life: SIGNER_LIFE,
+            hosts: [],
+          })
+    return { certificates: [leaf.certificate, this.identity.subCa], privateKey: this.#keys.get(leaf.key) }
+  }
+
+  /** The public key that boxes agree with on the key of their codes: base64url. */
+  reservationKey(): string {
+    return Buffer.from(publicBytes(this.#reservationKey())).toString('base64url')
+  }
+
+  /** The key of the codes of one reservation; null for a public key of a box that is none. */
+  codeKey(boxKey: Uint8Array, reservationId: string): Uint8Array | null {
+    return agreedKey(this.#reservationKey(), boxKey, reservationId)
+  }
+
+  #reservationKey(): KeyObject {
+    return agreementKey(this.#keys.get('reservation.key'), 1)
+  }
+
   /** A new key and certificate for signing answers. Boxes notice nothing: they check its role and its chain. */
   async rotateSigner(tx: Tx, at: Instant): Promise<Leaf> {
     return this.#newLeaf(tx, 'answer-signer', { name: 'Answer Signer', at, life: SIGNER_LIFE, hosts: [] })
@@ -168,7 +199,7 @@ export class Credentials {
 
   async #newLeaf(
     tx: Tx,
-    role: 'answer-signer' | 'tls',
+    role: 'answer-signer' | 'reservation-signer' | 'tls',
     facts: { name: string; at: Instant; life: number; hosts: readonly string[] },
   ): Promise<Leaf> {
     const privateKey = await generateKey()

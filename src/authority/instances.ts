@@ -6,6 +6,7 @@ import { thumbprint } from '../trust/chain.ts'
 import type { Account } from './accounts.ts'
 import { logEvent } from './event-log.ts'
 import { assessPool, setDemand } from './pools.ts'
+import type { ReservationDocument, ReservedDocument } from './reservations.ts'
 import type { Tables } from './schema.ts'
 import type { Tx } from './store.ts'
 
@@ -17,16 +18,45 @@ export interface InstanceDocument {
   readonly udi: { readonly pid: string; readonly serial: string; readonly version: string }
   readonly hostname: string | null
   readonly virtualAccount: string
-  readonly status: 'in-compliance' | 'out-of-compliance'
+  readonly status: 'in-compliance' | 'out-of-compliance' | 'reserved'
   readonly exportControlled: boolean
+  /** When it was registered, or licences were reserved for it. */
   readonly registeredAt: string
-  readonly lastContactAt: string
-  readonly expiresAt: string
+  /** Null for an instance that works from a reservation: it never asks, and its reservation has no end of its own. */
+  readonly lastContactAt: string | null
+  readonly expiresAt: string | null
   readonly entitlements: readonly {
     tag: string
     count: number
-    status: 'in-compliance' | 'out-of-compliance'
+    status: 'in-compliance' | 'out-of-compliance' | 'reserved'
   }[]
+  /** The reservation it works from; null for one that is registered. */
+  readonly reservation: {
+    readonly authorization: number
+    readonly pending: boolean
+    readonly licenses: readonly ReservedDocument[]
+    readonly previous: readonly ReservedDocument[]
+  } | null
+}
+
+/** A box that works from a reservation, as a product instance. */
+export function reservedInstance(document: ReservationDocument): InstanceDocument {
+  const { authorization, pending, licenses, previous } = document
+  const counts = new Map<string, number>()
+  for (const { tag, count } of licenses) counts.set(tag, (counts.get(tag) ?? 0) + count)
+  return {
+    id: document.instanceId,
+    udi: document.udi,
+    hostname: null,
+    virtualAccount: document.virtualAccount,
+    status: 'reserved',
+    exportControlled: false,
+    registeredAt: document.reservedAt,
+    lastContactAt: null,
+    expiresAt: null,
+    entitlements: [...counts].map(([tag, count]) => ({ tag, count, status: 'reserved' as const })),
+    reservation: { authorization, pending, licenses, previous },
+  }
 }
 
 /** The registered instances of an account, or the one with that id. */
@@ -75,6 +105,7 @@ export async function listInstances(
       lastContactAt: iso(row.last_contact_at),
       expiresAt: iso(row.expires_at),
       entitlements,
+      reservation: null,
     })
   }
   return documents

@@ -1,44 +1,78 @@
 import type { Instant } from '../domain/instant.ts'
 import { logEvent } from './event-log.ts'
-import { compliant, ownedAt } from './rules.ts'
+import { compliant, heldAt, type Lot, ownedAt, type ReservedPart } from './rules.ts'
 import type { Tx } from './store.ts'
 
-/** One pool: what a virtual account owns of a tag, and what its instances use together. */
+/** One pool: what a virtual account owns of a tag, what its instances use together, and what is reserved for boxes. */
 export interface Pool {
   readonly tag: string
   readonly owned: number
   readonly inUse: number
+  readonly reserved: number
   readonly compliant: boolean
+}
+
+/** The licences of a pool, lot by lot. */
+export async function lotsOf(tx: Tx, virtualAccountId: string, tag: string): Promise<Lot[]> {
+  return tx
+    .selectFrom('licenses')
+    .select(['quantity', 'starts_at as startsAt', 'ends_at as endsAt'])
+    .where('virtual_account_id', '=', virtualAccountId)
+    .where('tag', '=', tag)
+    .execute()
+}
+
+/**
+ * What the reservations of a pool hold, as a function of time.
+ *
+ * @param except a reservation that is left out: the one that is being changed
+ */
+export async function holdings(
+  tx: Tx,
+  virtualAccountId: string,
+  tag: string,
+  except?: string,
+): Promise<(at: Instant) => number> {
+  let query = tx
+    .selectFrom('reserved_licenses as part')
+    .innerJoin('reservations as r', 'r.id', 'part.reservation_id')
+    .select(['r.id', 'part.sequence', 'part.count', 'part.ends_at as endsAt'])
+    .where('r.virtual_account_id', '=', virtualAccountId)
+    .where('r.status', '=', 'active')
+    .whereRef('part.sequence', '>=', 'r.confirmed')
+    .where('part.tag', '=', tag)
+  if (except !== undefined) query = query.where('r.id', '<>', except)
+  const reservations = new Map<string, Map<number, ReservedPart[]>>()
+  for (const { id, sequence, ...part } of await query.execute()) {
+    const authorizations = reservations.get(id) ?? new Map<number, ReservedPart[]>()
+    authorizations.set(sequence, [...(authorizations.get(sequence) ?? []), part])
+    reservations.set(id, authorizations)
+  }
+  const held = [...reservations.values()].map((authorizations) => [...authorizations.values()])
+  return (at) => held.reduce((sum, authorizations) => sum + heldAt(authorizations, at), 0)
 }
 
 /** Reads a pool and, where its compliance has changed, records that it did (R-AUTH-2). */
 export async function assessPool(tx: Tx, virtualAccountId: string, tag: string, at: Instant): Promise<Pool> {
-  const [lots, row] = await Promise.all([
-    tx
-      .selectFrom('licenses')
-      .select(['quantity', 'starts_at as startsAt', 'ends_at as endsAt'])
-      .where('virtual_account_id', '=', virtualAccountId)
-      .where('tag', '=', tag)
-      .execute(),
-    tx
-      .selectFrom('pools')
-      .selectAll()
-      .where('virtual_account_id', '=', virtualAccountId)
-      .where('tag', '=', tag)
-      .executeTakeFirst(),
-  ])
-  const owned = ownedAt(lots, at)
-  const inUse = row?.in_use ?? 0
-  const good = compliant({ owned, inUse })
+  const lots = await lotsOf(tx, virtualAccountId, tag)
+  const held = await holdings(tx, virtualAccountId, tag)
+  const row = await tx
+    .selectFrom('pools')
+    .selectAll()
+    .where('virtual_account_id', '=', virtualAccountId)
+    .where('tag', '=', tag)
+    .executeTakeFirst()
+  const pool = { tag, owned: ownedAt(lots, at), inUse: row?.in_use ?? 0, reserved: held(at) }
+  const good = compliant(pool)
   if (row && good !== (row.out_of_compliance === 0))
-    await noteCompliance(tx, virtualAccountId, { tag, owned, inUse }, good, at)
-  return { tag, owned, inUse, compliant: good }
+    await noteCompliance(tx, virtualAccountId, pool, good, at)
+  return { ...pool, compliant: good }
 }
 
 async function noteCompliance(
   tx: Tx,
   virtualAccountId: string,
-  pool: { tag: string; owned: number; inUse: number },
+  pool: { tag: string; owned: number; inUse: number; reserved: number },
   good: boolean,
   at: Instant,
 ): Promise<void> {
@@ -59,7 +93,7 @@ async function noteCompliance(
     severity: good ? 'info' : 'major',
     accountId: account?.account_id ?? null,
     virtualAccount: account?.name ?? null,
-    message: `${pool.tag}: ${pool.inUse} in use, ${pool.owned} owned.`,
+    message: `${pool.tag}: ${pool.inUse} in use, ${pool.reserved === 0 ? '' : `${pool.reserved} reserved, `}${pool.owned} owned.`,
   })
 }
 

@@ -16,6 +16,7 @@ import type { Credentials } from './credentials.ts'
 import { logEvent } from './event-log.ts'
 import { endInstance, findByCertificate, type InstanceRow, virtualAccountOf } from './instances.ts'
 import { setDemand } from './pools.ts'
+import { activeReservation } from './reservations.ts'
 import { badSignature, type Decided, endedRefusal, malformed, refuse, spkiOf } from './requests.ts'
 import { accountTag, tokenRefusal } from './rules.ts'
 import type { Tx } from './store.ts'
@@ -119,6 +120,9 @@ export class Registration {
       .where('serial', '=', serial)
       .where('status', '=', 'active')
       .executeTakeFirst()
+    // What is reserved for a box may be in use there, out of reach: overwriting cannot give it back.
+    if (await activeReservation(this.#tx, account.id, body.udi))
+      return refuse('INSTANCE_RESERVED', `Licences are reserved for ${pid}:${serial} in ${account.domain}.`)
     if (existing && !body.force) {
       return refuse(
         'INSTANCE_ALREADY_REGISTERED',

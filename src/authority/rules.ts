@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { DAY, type Instant } from '../domain/instant.ts'
+import { DAY, HOUR, type Instant } from '../domain/instant.ts'
 import type { ErrorCode } from '../domain/errors.ts'
 
 /** Periods the authority gives: identity certificates and authorizations (guide; agent-behaviour §3). */
@@ -54,8 +54,67 @@ export const ownedAt = (lots: readonly Lot[], at: Instant): number =>
     0,
   )
 
-/** A pool is in compliance while its licences cover what its instances use together (R-AUTH-2, R-ACC-2). */
-export const compliant = (pool: { owned: number; inUse: number }): boolean => pool.inUse <= pool.owned
+/** A pool is in compliance while its licences cover what its instances use and reserve together (R-AUTH-2, R-ACC-2). */
+export const compliant = (pool: { owned: number; inUse: number; reserved: number }): boolean =>
+  pool.inUse + pool.reserved <= pool.owned
+
+/** Reserved licences of one tag: count while their term lasts. */
+export interface ReservedPart {
+  readonly count: number
+  readonly endsAt: Instant | null
+}
+
+const countAt = (parts: readonly ReservedPart[], at: Instant): number =>
+  parts.reduce((sum, { count, endsAt }) => (endsAt === null || at < endsAt ? sum + count : sum), 0)
+
+/**
+ * What one reservation holds of a tag at an instant. While an update waits for its confirmation, nobody knows which of
+ * the two authorizations the box works from: it holds the larger of both (R-SLR-5).
+ *
+ * @param authorizations the parts of each authorization that the box may work from
+ */
+export const heldAt = (authorizations: readonly (readonly ReservedPart[])[], at: Instant): number =>
+  Math.max(0, ...authorizations.map((parts) => countAt(parts, at)))
+
+/**
+ * Chooses which licences of a pool to reserve: the ones that last longest first. Never more than the pool owns beyond what is
+ * held already, now or at any later instant.
+ *
+ * @param held what others hold of the tag at an instant
+ * @returns the parts; null when the pool has not so many
+ */
+export function chooseLicenses(
+  count: number,
+  pool: { lots: readonly Lot[]; held: (at: Instant) => number; at: Instant },
+): ReservedPart[] | null {
+  const { lots, held, at } = pool
+  const ends = [...new Set(lots.map(({ endsAt }) => endsAt ?? Infinity))]
+    .filter((end) => end > at)
+    .sort((a, b) => b - a)
+  // What is owned and held changes only when a lot begins or ends.
+  const moments = [at, ...lots.flatMap(({ startsAt, endsAt }) => [startsAt, endsAt ?? at])].filter(
+    (moment) => moment >= at,
+  )
+  const parts: ReservedPart[] = []
+  let left = count
+  for (const end of ends) {
+    const free = moments
+      .filter((moment) => moment < end)
+      .map((moment) => ownedAt(lots, moment) - held(moment) - countAt(parts, moment))
+    const taken = Math.min(left, Math.max(0, Math.min(...free)))
+    if (taken > 0) parts.push({ count: taken, endsAt: end === Infinity ? null : end })
+    left -= taken
+  }
+  return left === 0 ? parts : null
+}
+
+/** Boxes of one account that are offline, beyond which a satellite is less work than carrying codes (R-SLR-8). */
+export const OFFLINE_BOXES = 30
+export const SATELLITE_ADVICE = `More than ${OFFLINE_BOXES} boxes of the account are offline: a disconnected satellite would serve them with less work.`
+
+/** Wrong codes that may be entered for one reservation within an hour (trust §11). */
+export const WRONG_CODES = 10
+export const WRONG_CODES_WITHIN = HOUR
 
 /** A smart account as a token names it: short, and no secret. */
 export const accountTag = (domain: string): string =>

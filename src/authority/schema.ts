@@ -3,7 +3,14 @@ import type { Generated } from 'kysely'
 /** The authority's tables. Instants are milliseconds since 1970 UTC; flags are 0 or 1. */
 export interface Tables {
   settings: { name: string; value: string }
-  accounts: { id: string; domain: string; agreement_at: number | null; created_at: number }
+  accounts: {
+    id: string
+    domain: string
+    agreement_at: number | null
+    /** When the account was authorised for specific licence reservation; null while it is not. */
+    reservation_at: number | null
+    created_at: number
+  }
   virtual_accounts: { id: string; account_id: string; name: string; is_default: number; created_at: number }
   licenses: {
     id: string
@@ -62,6 +69,35 @@ export interface Tables {
     answer_before: string | null
   }
   demands: { instance_id: string; tag: string; count: number }
+  /** Specific licence reservations: each is a product instance that never asks. */
+  reservations: {
+    id: string
+    account_id: string
+    virtual_account_id: string
+    pid: string
+    serial: string
+    version: string
+    status: 'active' | 'returned' | 'lost'
+    /** The box's number of its request, and its public key for it: no two reservations answer one request. */
+    request: number
+    box_key: string
+    /** The newest authorization made, and the newest that the box is known to have installed. */
+    sequence: number
+    confirmed: number
+    created_at: number
+    updated_at: number
+    ended_at: number | null
+    wrong_codes: number
+    wrong_since: number
+  }
+  /** What each authorization of a reservation reserves. */
+  reserved_licenses: {
+    reservation_id: string
+    sequence: number
+    tag: string
+    count: number
+    ends_at: number | null
+  }
   events: {
     id: Generated<number>
     at: number
@@ -78,7 +114,7 @@ export interface Tables {
 export const migrations: readonly (readonly string[])[] = [
   [
     `create table settings (name text primary key, value text not null)`,
-    `create table accounts (id text primary key, domain text not null unique, agreement_at bigint, created_at bigint not null)`,
+    `create table accounts (id text primary key, domain text not null unique, agreement_at bigint, reservation_at bigint, created_at bigint not null)`,
     `create table virtual_accounts (
       id text primary key, account_id text not null references accounts (id), name text not null,
       is_default integer not null, created_at bigint not null, unique (account_id, name)
@@ -116,6 +152,21 @@ export const migrations: readonly (readonly string[])[] = [
       instance_id text not null references instances (id), tag text not null, count integer not null,
       primary key (instance_id, tag)
     )`,
+    `create table reservations (
+      id text primary key, account_id text not null references accounts (id),
+      virtual_account_id text not null references virtual_accounts (id),
+      pid text not null, serial text not null, version text not null, status text not null,
+      request integer not null, box_key text not null, sequence integer not null, confirmed integer not null,
+      created_at bigint not null, updated_at bigint not null, ended_at bigint,
+      wrong_codes integer not null, wrong_since bigint not null, unique (box_key, request)
+    )`,
+    `create unique index one_active_reservation on reservations (account_id, pid, serial) where status = 'active'`,
+    `create index active_reservations on reservations (virtual_account_id) where status = 'active'`,
+    `create table reserved_licenses (
+      reservation_id text not null references reservations (id), sequence integer not null, tag text not null,
+      count integer not null, ends_at bigint
+    )`,
+    `create index reserved_licenses_of on reserved_licenses (reservation_id, sequence)`,
     `create table events (
       id integer primary key autoincrement, at bigint not null, account_id text, virtual_account text, instance_id text,
       type text not null, severity text not null, message text not null

@@ -30,6 +30,7 @@ export function briefStatus(status: Status): string {
         ? `${a.lastAttempt.outcome} at ${a.lastAttempt.at}${a.lastAttempt.reason ? `: ${a.lastAttempt.reason.message}` : ''}`
         : null,
     ],
+    ['reservation', reservationLine(status.reservation)],
     ['evaluation', evaluationLine(e)],
     ['transport', t.url === null ? 'not set' : `${roadLine(t)}, link ${t.link}`],
     ['clock', clock.trusted ? null : `NOT trusted: ${clock.reason ?? ''}`],
@@ -59,7 +60,27 @@ export function roadText({ ok, steps }: RoadReport): string {
   return `${[...lines, '', ok ? 'The road is good.' : 'The road is broken.'].join('\n')}\n`
 }
 
+/** Where a reservation stands; null without one. Its codes are for `reservation show`. */
+function reservationLine(r: Status['reservation']): string | null {
+  switch (r.status) {
+    case 'none':
+      return null
+    case 'requested':
+      return 'requested; its authorization file has not come yet'
+    case 'installed': {
+      const reserved = r.entitlements.map(
+        ({ tag, count, endsAt }) => `${count} of ${tag}${endsAt === null ? '' : ` until ${endsAt}`}`,
+      )
+      return `installed: ${reserved.join(', ') || 'nothing any more'}`
+    }
+    case 'returning':
+      return 'being returned; enter the return code at the authority'
+  }
+}
+
 function registrationLine(r: Status['registration']): string {
+  if (r.status === 'reserved')
+    return `reserved of ${r.smartAccount ?? ''} / ${r.virtualAccount ?? ''}, instance ${r.instanceId ?? ''}`
   if (r.status !== 'registered')
     return r.nextAttemptAt ? `${r.status}, next attempt ${r.nextAttemptAt}` : r.status
   return `registered with ${r.smartAccount ?? ''} / ${r.virtualAccount ?? ''}, renews ${r.nextRenewalAt ?? 'when told to'}, expires ${r.expiresAt ?? ''}`

@@ -11,7 +11,8 @@ export function readNamedFile(path: string): string {
   }
 }
 
-async function readStandardInput(): Promise<string> {
+/** All of standard input. */
+export async function readStandardInput(): Promise<string> {
   const chunks: Buffer[] = []
   for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
   return Buffer.concat(chunks).toString('utf8')

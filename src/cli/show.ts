@@ -55,6 +55,8 @@ const ENTITLEMENT: Record<Status['entitlements'][number]['status'], string> = {
   'invalid-tag': 'INVALID TAG',
   'authorization-expired': 'AUTHORIZATION EXPIRED',
   'not-in-use': 'NOT IN USE',
+  'reserved-in-compliance': 'AUTHORIZED - RESERVED',
+  'not-authorized': 'NOT AUTHORIZED',
 }
 
 const attempt = (last: Status['authorization']['lastAttempt']): string =>
@@ -84,7 +86,9 @@ function registration(status: Status): string[] {
       : [`  Smart Account: ${r.smartAccount}`, `  Virtual Account: ${r.virtualAccount ?? ''}`]),
     exportControl(r),
   ]
-  if (r.registeredAt !== null) {
+  if (r.status === 'reserved') {
+    lines.push(`  Initial Registration: SUCCEEDED on ${when(r.registeredAt)}`)
+  } else if (r.registeredAt !== null) {
     lines.push(
       `  Initial Registration: SUCCEEDED on ${when(r.registeredAt)}`,
       `  Last Renewal Attempt: ${attempt(r.lastRenewal)}`,
@@ -105,6 +109,8 @@ function registration(status: Status): string[] {
 
 function authorization(status: Status): string[] {
   const { authorization: a, evaluation } = status
+  if (status.state === 'reserved')
+    return ['License Authorization:', `  Status: ${AUTHORIZATION[a.status]} on ${when(a.since)}`]
   const evaluating = status.state === 'evaluation' || status.state === 'unregistered'
   return [
     'License Authorization:',
@@ -133,8 +139,58 @@ function usage(status: Status): string[] {
     `  Version: ${status.product.version}`,
     `  Status: ${ENTITLEMENT[how]}`,
     '  Export status: NOT RESTRICTED',
+    ...reservedOf(status, tag),
     '',
   ])
+}
+
+/** The reservation of one tag, as the field shows it below the tag. */
+function reservedOf({ reservation, state }: Status, tag: string): string[] {
+  if (state !== 'reserved') return []
+  const rows = reservation.entitlements.filter((one) => one.tag === tag)
+  if (rows.length === 0) return ['  Reservation:', '    Reservation status: NOT INSTALLED']
+  const total = rows.reduce((sum, { count }) => sum + count, 0)
+  return [
+    '  Reservation:',
+    '    Reservation status: SPECIFIC INSTALLED',
+    `    Total reserved count: ${total}`,
+  ]
+}
+
+/** What the box reserves, and the codes that wait to be carried. */
+function reservationInfo(status: Status): string[] {
+  const { reservation: r, registration: reg } = status
+  const installed = r.status === 'installed' || r.status === 'returning'
+  return [
+    `License reservation: ${r.status === 'none' ? 'DISABLED' : 'ENABLED'}`,
+    ...(r.status === 'none'
+      ? []
+      : [
+          'Overall status:',
+          `  ${udi(status)[0] ?? ''}`,
+          `    Reservation status: ${
+            r.status === 'installed'
+              ? `SPECIFIC INSTALLED on ${when(reg.registeredAt)}`
+              : r.status === 'returning'
+                ? 'RETURN CODE CREATED'
+                : 'RESERVATION IN PROGRESS'
+          }`,
+          `    Request code: ${r.requestCode !== null && !installed ? r.requestCode : '<none>'}`,
+          `    Last Confirmation code: ${r.confirmationCode ?? '<none>'}`,
+          `    Last return code: ${r.returnCode ?? '<none>'}`,
+        ]),
+    ...(r.entitlements.length === 0
+      ? []
+      : [
+          'Specified license reservations:',
+          ...r.entitlements.flatMap(({ tag, name, count, endsAt }) => [
+            `  ${name} (${tag}):`,
+            `    Total reserved count: ${count}`,
+            `    License type: ${endsAt === null ? 'PERPETUAL' : 'TERM'}`,
+            ...(endsAt === null ? [] : [`    End Date: ${when(endsAt)}`]),
+          ]),
+        ]),
+  ]
 }
 
 function udi(status: Status): string[] {
@@ -202,7 +258,7 @@ function miscellaneous(status: Status): string[] {
     `Smart Agent for Licensing: smart-licensing-agent ${VERSION}`,
     '',
     ...heading('Reservation Info'),
-    'License reservation: DISABLED',
+    ...reservationInfo(status),
   ]
 }
 

@@ -7,6 +7,7 @@ import type { RoadReport } from '../agent/walk-road.ts'
 import type { TransportSettings } from '../transports/transport.ts'
 import type { ProxyOptions } from './proxy-settings.ts'
 import type { VerbName } from '../agent/verbs.ts'
+import type { QrOptions } from './carry.ts'
 import { asTold, LicensingError } from '../domain/errors.ts'
 import { VERSION } from '../domain/version.ts'
 import { printJson, printText } from './output.ts'
@@ -297,6 +298,126 @@ for (const what of ['registration', 'authorization'] as const) {
       await printStatus(await call<Status>(`renew-${what}`, { wait: options.wait }))
     })
 }
+
+const reservation = program
+  .command('reservation')
+  .description('specific licence reservation: for a box that never makes a connection')
+
+/** Prints a code that a person carries to the authority. */
+async function printCode(
+  what: string,
+  code: string,
+  whatToDo: readonly string[],
+  options: QrOptions,
+): Promise<void> {
+  const { codeText } = await import('./carry.ts')
+  printText(await codeText(what, code, whatToDo, options))
+}
+
+reservation
+  .command('request')
+  .description('the reservation request code: the same until it is cancelled')
+  .option('--qr', 'draw it as a QR code too')
+  .option('--no-qr', 'do not, on a terminal either')
+  .action(async (options: QrOptions) => {
+    const { requestCode } = await call<{ requestCode: string }>('reservation-request')
+    if (json()) return printJson({ requestCode })
+    const whatToDo = [
+      'Enter it at the authority (Licenses, License Reservation), which writes an authorization file:',
+      '  smart-authority reservation reserve --request CODE --license TAG=QUANTITY --out FILE',
+      'Install that file here: smart-agent reservation install FILE',
+    ]
+    await printCode('Reservation request code', requestCode, whatToDo, options)
+  })
+reservation
+  .command('cancel')
+  .description('give the request up: its code is good for nothing any more')
+  .action(async () => {
+    const { cancelled } = await call<{ cancelled: boolean }>('reservation-cancel')
+    if (json()) printJson({ cancelled })
+    else
+      printText(
+        cancelled
+          ? 'The request is cancelled. A file that comes for it yet is given back with `smart-agent reservation discard FILE`.'
+          : 'No request is pending.',
+      )
+  })
+reservation
+  .command('show')
+  .description('what is reserved, and the codes to carry')
+  .option('--qr', 'draw the code as a QR code too')
+  .option('--no-qr', 'do not, on a terminal either')
+  .action(async (options: QrOptions) => {
+    const status = await call<Status>('status')
+    if (json()) return printJson(status.reservation)
+    const { reservationText } = await import('./reservation-text.ts')
+    printText(await reservationText(status, options))
+  })
+for (const name of ['install', 'update'] as const) {
+  reservation
+    .command(name)
+    .description(
+      name === 'install'
+        ? 'install the authorization file of the authority'
+        : 'install a newer one, and print the confirmation code',
+    )
+    .argument('<file>', 'authorization file, or - for standard input')
+    .option('--qr', 'draw the confirmation code as a QR code too')
+    .option('--no-qr', 'do not, on a terminal either')
+    .action(async (path: string, options: QrOptions) => {
+      const { readCarriedFile } = await import('./carry.ts')
+      const status = await call<Status>(`reservation-${name}`, { file: await readCarriedFile(path) })
+      const { confirmationCode } = status.reservation
+      if (json()) return printJson({ ...status, confirmationCode })
+      const { confirmationText, reservedLine } = await import('./reservation-text.ts')
+      printText(`Authorization code installed successfully: ${reservedLine(status)}.`)
+      if (confirmationCode !== null) printText(await confirmationText(status, confirmationCode, options))
+    })
+}
+reservation
+  .command('return-code')
+  .description('end the reservation here, and print the code that gives it back')
+  .option('--yes', 'do not ask for confirmation')
+  .option('--qr', 'draw it as a QR code too')
+  .option('--no-qr', 'do not, on a terminal either')
+  .action(async (options: QrOptions & { yes?: boolean }) => {
+    const { reservation: before } = await call<Status>('status')
+    if (before.status === 'installed') {
+      const { confirmOrRefuse } = await import('./secrets.ts')
+      await confirmOrRefuse(
+        'Return all reserved licences? From here on the box does licence management only, and the reservation cannot be changed.',
+        options.yes ?? false,
+      )
+    }
+    const { returnCode } = await call<{ returnCode: string }>('reservation-return-code')
+    if (json()) return printJson({ returnCode })
+    const { returnText } = await import('./reservation-text.ts')
+    printText(await returnText(await call<Status>('status'), returnCode, options))
+  })
+reservation
+  .command('return')
+  .description('complete the return, once its code was entered at the authority')
+  .action(async () => {
+    await printStatus(await call<Status>('reservation-return'))
+  })
+reservation
+  .command('discard')
+  .description('give back, without installing it, an authorization file whose request was cancelled')
+  .argument('<file>', 'authorization file, or - for standard input')
+  .option('--qr', 'draw the return code as a QR code too')
+  .option('--no-qr', 'do not, on a terminal either')
+  .action(async (path: string, options: QrOptions) => {
+    const { readCarriedFile } = await import('./carry.ts')
+    const { returnCode } = await call<{ returnCode: string }>('reservation-discard', {
+      file: await readCarriedFile(path),
+    })
+    if (json()) return printJson({ returnCode })
+    const whatToDo = [
+      'Enter it at the authority, which has its licences back then:',
+      '  smart-authority instance remove INSTANCE --return-code CODE',
+    ]
+    await printCode('Reservation return code', returnCode, whatToDo, options)
+  })
 
 const usage = program.command('usage').description('what of each licence is in use')
 usage

@@ -187,8 +187,8 @@ export const errorTable = {
   ),
   RESERVED: entry(
     'refusal',
-    'The box works from a reservation and makes no connections.',
-    'Return the reservation first.',
+    'The box works from a reservation: it makes no connections, and is not registered.',
+    'Return the reservation first: `reservation return-code`, then `reservation return`.',
   ),
   UNKNOWN_TAG: entry(
     'refusal',
@@ -211,6 +211,105 @@ export const errorTable = {
     'refusal',
     'The text is not a code of this kind.',
     'Copy the whole code again from where it was printed.',
+  ),
+  CODE_OTHER_KIND: entry(
+    'refusal',
+    'The text is a good code, of another kind than the one that belongs here.',
+    'Give the code that the message asks for.',
+  ),
+
+  // Files that people carry.
+  SIGNED_FILE_MALFORMED: entry(
+    'refusal',
+    'The file is not one of the kind that belongs here.',
+    'Choose the file that the other side wrote; send it as a file, not as the text of a message.',
+  ),
+  SIGNED_FILE_TRUNCATED: entry(
+    'refusal',
+    'The end of the file is missing.',
+    'Carry the whole file again, to its last line.',
+  ),
+  SIGNED_FILE_ALTERED: entry(
+    'refusal',
+    'The text of the file is not what was signed.',
+    'Carry the file again as it was written, without editing it.',
+  ),
+  SIGNED_FILE_UNTRUSTED: entry(
+    'refusal',
+    'The file was signed by nobody this box trusts for that.',
+    'Check which authority the file is of, and the root that `smart-agent trust show` prints.',
+  ),
+  SIGNED_FILE_SIGNER_EXPIRED: entry(
+    'refusal',
+    'The certificate that signed the file is not valid at the time of this box.',
+    'Check the clock of the box; a file that has lain for months is written anew by `reservation show INSTANCE --out FILE` at the authority.',
+  ),
+
+  // Reservation, at the box.
+  RESERVATION_REQUESTED: entry(
+    'refusal',
+    'A reservation was requested for this box.',
+    'Install its authorization file, or give it up with `reservation cancel`.',
+  ),
+  RESERVATION_NONE: entry(
+    'refusal',
+    'This box works from no reservation.',
+    'See `reservation show`; begin with `reservation request`.',
+  ),
+  RESERVATION_RETURNING: entry(
+    'refusal',
+    'The return code of the reservation was made: it cannot be changed any more.',
+    'Enter the return code at the authority, and complete the return with `reservation return`.',
+  ),
+  RESERVATION_NOT_RETURNING: entry(
+    'refusal',
+    'The return was not begun: there is no return code.',
+    'Make it with `reservation return-code`, and enter it at the authority.',
+  ),
+  REQUESTS_EXHAUSTED: entry(
+    'refusal',
+    'This box has made as many reservation requests as can be numbered.',
+    'Make its data directory anew.',
+  ),
+  AUTHORIZATION_OTHER_BOX: entry(
+    'refusal',
+    'The authorization file is for another box.',
+    'Install it on the box it names, or reserve with the request code of this one.',
+  ),
+  AUTHORIZATION_OTHER_REQUEST: entry(
+    'refusal',
+    'The authorization file answers a request that this box did not make.',
+    'Reserve with the request code that `reservation show` prints. If the data directory was made anew, the old reservation can only be removed at the authority.',
+  ),
+  AUTHORIZATION_CANCELLED: entry(
+    'refusal',
+    'The request that the authorization file answers was cancelled.',
+    'Give it back with `reservation discard FILE`: enter the return code that prints at the authority.',
+  ),
+  AUTHORIZATION_NOT_CANCELLED: entry(
+    'refusal',
+    'Only what answers a cancelled request is given back without installing it.',
+    'Cancel the request first with `reservation cancel`; an installed reservation is returned with `reservation return-code`.',
+  ),
+  AUTHORIZATION_INSTALLED: entry(
+    'refusal',
+    'The authorization file is installed already.',
+    'Nothing to do; `reservation show` shows it.',
+  ),
+  AUTHORIZATION_SUPERSEDED: entry(
+    'refusal',
+    'A newer authorization file is installed already.',
+    'Use the newest file of the authority: `reservation show INSTANCE --out FILE` writes it again.',
+  ),
+  AUTHORIZATION_RETURNED: entry(
+    'refusal',
+    'The reservation of the authorization file was returned.',
+    'Reserve anew: `reservation request`.',
+  ),
+  NOT_AUTHORIZED: entry(
+    'refusal',
+    'More is in use than is reserved for this box: only licence management works.',
+    'Have the reservation updated at the authority, or use less.',
   ),
 
   // Tokens.
@@ -257,6 +356,11 @@ export const errorTable = {
     'refusal',
     'The smart account has a product instance with this identifier already.',
     'Register again with --force ("Overwrite product instance") to replace it, or remove it at the authority.',
+  ),
+  INSTANCE_RESERVED: entry(
+    'refusal',
+    'Licences are reserved at the authority for a box with this identifier.',
+    'Return the reservation of the box first, or remove it at the authority.',
   ),
   INSTANCE_UNKNOWN: entry(
     'refusal',
@@ -576,6 +680,66 @@ export const errorTable = {
     'Make another one the default first.',
   ),
   INSTANCE_NOT_FOUND: entry('local', 'There is no product instance with that id.', 'See `instance list`.'),
+  RESERVATION_NOT_ENABLED: entry(
+    'refusal',
+    'The smart account is not authorised for specific licence reservation.',
+    'Authorise it with `reservation enable`.',
+  ),
+  REQUEST_CODE_USED: entry(
+    'refusal',
+    'Licences were reserved with this request code already.',
+    'Write its authorization file again with `reservation show INSTANCE --out FILE`.',
+  ),
+  LICENSES_UNAVAILABLE: entry(
+    'refusal',
+    'The virtual account has fewer licences available than are to be reserved.',
+    'Reserve at most what is available: see `license list`; buy or free the rest.',
+  ),
+  INSTANCE_NOT_RESERVED: entry(
+    'refusal',
+    'The product instance works from no reservation.',
+    'Name one that does: see `instance list`.',
+  ),
+  UPDATE_PENDING: entry(
+    'refusal',
+    'An update of the reservation is not confirmed yet.',
+    'Install its file on the box, and enter the confirmation code with `reservation confirm`.',
+  ),
+  UPDATE_NOT_PENDING: entry(
+    'refusal',
+    'No update of the reservation waits for a confirmation code.',
+    'Nothing to do; `reservation show` shows what is reserved.',
+  ),
+  CONFIRMATION_CODE_OTHER_UPDATE: entry(
+    'refusal',
+    'The confirmation code is of another update of this reservation.',
+    'Enter the code that the box printed for the newest file; `reservation show` on the box prints it again.',
+  ),
+  CODE_OTHER_RESERVATION: entry(
+    'refusal',
+    'The code is of another reservation than the one named.',
+    'Compare product and serial number of the instance with the box that printed the code.',
+  ),
+  CODE_WRONG: entry(
+    'refusal',
+    'The code was typed as one is printed, and the box of this reservation did not make it.',
+    'Copy the code again from `reservation show` on the box.',
+  ),
+  CODE_ATTEMPTS_EXCEEDED: entry(
+    'refusal',
+    'Too many wrong codes were entered for this reservation.',
+    'Wait an hour, then enter the code that `reservation show` prints on the box.',
+  ),
+  RETURN_CODE_REQUIRED: entry(
+    'refusal',
+    'The product instance works from a reservation: its licences come back with a return code only.',
+    'Make the code on the box with `reservation return-code`, and give it with --return-code. For a box that is lost: --lost-box REASON.',
+  ),
+  RESERVATION_ENDED: entry(
+    'refusal',
+    'The reservation has ended already.',
+    'Nothing to do; complete the return on the box with `reservation return`.',
+  ),
   TOKEN_NOT_FOUND: entry('local', 'There is no such token.', 'See `token list`.'),
   SKU_UNKNOWN: entry(
     'local',

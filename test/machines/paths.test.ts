@@ -8,6 +8,8 @@ import {
   defaultPeriods,
   type Event,
   type Failure,
+  fullyFunctional,
+  type Grant,
   nextDueAt,
   type Position,
   resolve,
@@ -33,7 +35,10 @@ const positionOf = (snapshot: Snapshot): Position => ({
 
 /** The latest instant the facts mention as past: time goes on from there. */
 function nowOf(context: Context): number {
-  const { registration, authorization, renewal, registrationFailure, lastFailure, usage } = context
+  const { registration, authorization, renewal, registrationFailure, lastFailure, usage, reservation } =
+    context
+  const { current } = reservation
+  const told = current?.stage === 'installed' ? current.grant.licenses : []
   return Math.max(
     START,
     registration?.registeredAt ?? 0,
@@ -43,8 +48,28 @@ function nowOf(context: Context): number {
     registrationFailure?.at ?? 0,
     lastFailure?.at ?? 0,
     (usage.reportAt ?? 0) - periods.usageReport,
+    ...told.map(({ endsAt, told }) => (endsAt === null || told === null ? 0 : endsAt - told * 1000)),
   )
 }
+
+/** An authorization that covers what the histories here use, until a term ends, or does not cover it. */
+const grantOf = (at: number, enough: boolean): Grant => ({
+  reservationId: 'r',
+  authorityId: 'a',
+  authorityKey: 'k',
+  smartAccount: 'acme.example',
+  virtualAccount: 'Default',
+  epoch: 1,
+  sequence: 1,
+  issuedAt: at,
+  installedAt: at,
+  licenses: [
+    { tag: 'HOST', name: 'Host License', count: 1, endsAt: null, told: null },
+    ...(enough ? [{ tag: 'HOST', name: 'Host License', count: 1, endsAt: at + 100 * DAY, told: null }] : []),
+  ],
+  confirmationCode: null,
+  knownAt: at,
+})
 
 /** Everything that can come at a place: each kind of event, and the time at which anything is due. */
 function eventsAt(snapshot: Snapshot): ChartEvent[] {
@@ -58,6 +83,7 @@ function eventsAt(snapshot: Snapshot): ChartEvent[] {
     authorization.deadlineAt,
     usage.reportAt,
     renewal.nextAt,
+    nextDueAt(positionOf(snapshot)),
   ].filter((due): due is number => typeof due === 'number')
   const refused = (ended: boolean) => ({ at, failure, ended })
   const unreachable = { at, failure, jitter: 0.5, retryAfter: null }
@@ -157,6 +183,19 @@ function eventsAt(snapshot: Snapshot): ChartEvent[] {
     { type: 'TRANSPORT_CHANGED', at, road: 'direct' },
     { type: 'RENEW_REGISTRATION', at },
     { type: 'RENEW_AUTHORIZATION', at },
+    { type: 'RESERVATION_REQUEST', at, requestCode: 'code' },
+    { type: 'RESERVATION_CANCEL', at },
+    { type: 'RESERVATION_INSTALL', at, grant: grantOf(at, true) },
+    { type: 'RESERVATION_INSTALL', at, grant: grantOf(at, false) },
+    { type: 'RESERVATION_UPDATE', at, grant: grantOf(at, true) },
+    { type: 'RESERVATION_UPDATE', at, grant: grantOf(at, false) },
+    { type: 'RESERVATION_RETURN_CODE', at, returnCode: 'code' },
+    { type: 'RESERVATION_RETURN', at },
+    {
+      type: 'RESERVATION_DISCARD',
+      at,
+      returned: { request: 1, reservationId: 'r', returnCode: 'code', at },
+    },
     ...(usage.counts.HOST === 2 ? [] : [{ type: 'USAGE', at, tag: 'HOST', count: 2 } as const]),
     { type: 'TICK', at, used: 0 },
     ...(evaluation.remainingSeconds > 0
@@ -183,6 +222,7 @@ function pendingOf({ value }: Position): Set<string> {
 /** What tells two places apart: where the chart stands, and the facts its guards look at. */
 function serializeState(snapshot: Snapshot): string {
   const { context } = snapshot
+  const { current } = context.reservation
   const next = nowOf(context) + 1000
   const isDue = (instant: number | null | undefined) => typeof instant === 'number' && next >= instant
   return JSON.stringify([
@@ -194,6 +234,10 @@ function serializeState(snapshot: Snapshot): string {
     context.authorization.deadlineAt !== null,
     isDue(context.registration?.expiresAt),
     isDue(context.authorization.deadlineAt),
+    current?.stage,
+    current?.stage === 'installed' &&
+      current.grant.licenses.map(({ endsAt, told }) => [endsAt !== null, told]),
+    context.usage.counts.HOST === 2,
   ])
 }
 
@@ -220,11 +264,11 @@ const allNodes = (node: Node): Node[] => [node, ...Object.values(node.states).fl
 const nodes = allNodes(smartAgent.root)
 
 describe('the chart, by generated paths', () => {
-  it('every state is reached, except the places kept for reservation', () => {
+  it('every state is reached', () => {
     const reached = new Set(
       adjacency.flatMap(({ state }) => (state as unknown as { _nodes: Node[] })._nodes.map(({ id }) => id)),
     )
-    expect(nodes.filter(({ id }) => !reached.has(id)).map(({ id }) => id)).toEqual(['reserved'])
+    expect(nodes.filter(({ id }) => !reached.has(id)).map(({ id }) => id)).toEqual([])
   })
 
   it('every transition is taken', () => {
@@ -274,8 +318,43 @@ describe('what holds in every place', () => {
         registration.startsWith('registered') || registration === 'deregistering',
       ]).toEqual([registration, held])
       const word = stateWord({ ...value })
-      expect([word, !['evaluation', 'unregistered'].includes(word)]).toEqual([word, held])
+      expect([word, !['evaluation', 'unregistered', 'reserved'].includes(word)]).toEqual([word, held])
       expect(context.registering !== null).toBe(/registering\.(asking|retrying)$/.test(registration))
+    }
+  })
+
+  it('R-SLR-4: the axes agree on the reservation, and a box that has one asks nobody for anything', () => {
+    const stages: Record<string, string | undefined> = {
+      'reservation-requested': 'requested',
+      'reserved.installed': 'installed',
+      'reserved.returning': 'returning',
+    }
+    for (const position of places) {
+      const { value, context } = position
+      const registration = axisPath(value.registration)
+      expect([registration, context.reservation.current?.stage]).toEqual([registration, stages[registration]])
+      expect(stateWord(value) === 'reserved').toBe(registration.startsWith('reserved'))
+      if (!registration.startsWith('reserv')) continue
+      expect(pendingOf(position).size).toBe(0)
+      for (const event of eventsAt(resolve(position))) {
+        const asked = step(position, event).commands.filter(({ type }) => type === 'request')
+        expect(event.type === 'REGISTER' ? [] : asked).toEqual([])
+        if (registration !== 'reservation-requested') expect(asked).toEqual([])
+      }
+    }
+  })
+
+  it('R-HOST-9: everything works under a reservation exactly while it covers what is in use', () => {
+    const reserved = places.filter(({ value }) => stateWord(value) === 'reserved')
+    expect(reserved.length).toBeGreaterThan(5)
+    for (const position of reserved) {
+      const { current } = position.context.reservation
+      const lasting =
+        current?.stage === 'installed'
+          ? current.grant.licenses.filter(({ endsAt, told }) => endsAt === null || told !== 0)
+          : []
+      const enough = (position.context.usage.counts.HOST ?? 0) <= lasting.length
+      expect(fullyFunctional(position)).toBe(current?.stage === 'installed' && enough)
     }
   })
 
@@ -360,6 +439,9 @@ describe('what holds in every place', () => {
             !(event.type === 'authorize.accepted' && !event.compliant),
         )
         const ask: Event[] = [
+          { type: 'RESERVATION_CANCEL', at: now() },
+          { type: 'RESERVATION_RETURN', at: now() },
+          { type: 'RESERVATION_RETURN_CODE', at: now(), returnCode: 'code' },
           { type: 'RENEW_AUTHORIZATION', at: now() },
           { type: 'REGISTER', at: now(), force: false, again: false },
           { type: 'TICK', at: nextDueAt(position) ?? now(), used: 0 },

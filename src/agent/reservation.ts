@@ -1,0 +1,326 @@
+import { can, type Event, type Grant, type ReservationFacts, type Returned } from '../../machines/index.ts'
+import { LicensingError } from '../domain/errors.ts'
+import { iso } from '../domain/instant.ts'
+import {
+  type Authorization,
+  AUTHORIZATION_TITLE,
+  issuedAtOf,
+  readAuthorization,
+} from '../protocol/authorization-file.ts'
+import { MOST_REQUESTS, type ProofKind, writeProofCode, writeRequestCode } from '../protocol/offline-codes.ts'
+import { agreedKey, agreementKey, newSeed, publicBytes } from '../trust/agreement.ts'
+import { readRoots } from '../trust/chain.ts'
+import { verifyText } from '../trust/sign-text.ts'
+import type { ClockGuard } from './clock-guard.ts'
+import { type Product, RESERVATION_SEED } from './facts.ts'
+import type { AgentStore } from './store.ts'
+import type { Stepper } from './stepper.ts'
+
+/**
+ * Specific licence reservation at the box (guide, "License Reservation"): what people carry is made, checked and taken
+ * in here; the chart decides what it does. Asks nobody anything.
+ */
+export class BoxReservation {
+  readonly #store: AgentStore
+  readonly #stepper: Stepper
+  readonly #clock: ClockGuard
+  readonly #product: Product
+
+  constructor(store: AgentStore, stepper: Stepper, clock: ClockGuard, product: Product) {
+    this.#store = store
+    this.#stepper = stepper
+    this.#clock = clock
+    this.#product = product
+  }
+
+  get #facts(): ReservationFacts {
+    return this.#stepper.position.context.reservation
+  }
+
+  /** The request code: the same until it is cancelled, a new one after (R-SLR-2). */
+  request(): string {
+    const { current, requests } = this.#facts
+    if (current?.stage === 'requested') return current.requestCode
+    if (current) throw reserved()
+    if (requests >= MOST_REQUESTS)
+      throw new LicensingError('REQUESTS_EXHAUSTED', `This box has made ${requests} reservation requests.`)
+    const event = (at: number, requestCode = ''): Event => ({ type: 'RESERVATION_REQUEST', at, requestCode })
+    if (!can(this.#stepper.position, event(this.#clock.now()))) throw this.#registered()
+    // On disk before anything is made from it.
+    if (!this.#store.secrets.has(RESERVATION_SEED)) this.#store.secrets.put(RESERVATION_SEED, newSeed())
+    const { pid, serial, version } = this.#product
+    const number = requests + 1
+    const requestCode = writeRequestCode({
+      udi: { pid, serial, version },
+      number,
+      boxKey: publicBytes(this.#key(number)),
+    })
+    this.#stepper.step((at) => event(at, requestCode))
+    return requestCode
+  }
+
+  #registered(): LicensingError {
+    const { registering } = this.#stepper.position.context
+    if (registering)
+      return new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this box is under way.', {
+        remedy: 'Wait for its outcome, or give it up with `deregister`.',
+      })
+    return new LicensingError('NOT_ALLOWED_IN_STATE', 'A box that is registered requests no reservation.', {
+      remedy: 'Deregister it first.',
+    })
+  }
+
+  /** Gives the request up; says whether there was one. */
+  cancel(): boolean {
+    const { current } = this.#facts
+    if (current && current.stage !== 'requested') throw reserved()
+    if (!current) return false
+    this.#stepper.step((at) => ({ type: 'RESERVATION_CANCEL', at }))
+    return true
+  }
+
+  /**
+   * Installs the authorization file of the request that is pending: the box is reserved from here on (R-SLR-4).
+   *
+   * @throws LicensingError SIGNED_FILE_*, AUTHORIZATION_*, RESERVATION_*, TRUST_ANCHOR_MISSING: nothing is changed
+   */
+  install(text: string): void {
+    const file = this.#read(text)
+    const { current } = this.#facts
+    if (current?.stage !== 'requested') throw reserved('Give a newer file to `reservation update`.')
+    this.#take('RESERVATION_INSTALL', file, current.at)
+  }
+
+  /**
+   * Installs a newer authorization file, and makes the confirmation code for the authority (R-SLR-5).
+   *
+   * @throws LicensingError as `install`
+   */
+  update(text: string): void {
+    const file = this.#read(text)
+    const { current } = this.#facts
+    if (current?.stage !== 'installed')
+      throw new LicensingError('RESERVATION_NONE', 'No reservation is installed that could be updated.', {
+        remedy: 'Install the file with `reservation install`.',
+      })
+    this.#take('RESERVATION_UPDATE', file, current.grant.knownAt)
+  }
+
+  /** The file is good: it is on disk, with the code that says so, before anybody hears of it. */
+  #take(type: 'RESERVATION_INSTALL' | 'RESERVATION_UPDATE', file: Authorization, knownAt: number): void {
+    // The first authorization needs no confirmation: the authority holds nothing else for it.
+    const confirmationCode = file.sequence === 1 ? null : this.#prove('confirmation', file)
+    const {
+      reservationId,
+      authorityId,
+      authorityKey,
+      smartAccount,
+      virtualAccount,
+      epoch,
+      sequence,
+      issuedAt,
+    } = file
+    const grant = (installedAt: number): Grant => ({
+      reservationId,
+      authorityId,
+      authorityKey,
+      smartAccount,
+      virtualAccount,
+      epoch,
+      sequence,
+      issuedAt,
+      installedAt,
+      licenses: file.licenses.map(({ tag, name, count, endsAt }) => ({
+        tag,
+        name,
+        count,
+        endsAt,
+        told: null,
+      })),
+      confirmationCode,
+      // The authority makes the next file once it was told that this one is installed: the first needs no telling.
+      knownAt: confirmationCode === null ? Math.min(knownAt, issuedAt) : installedAt,
+    })
+    this.#stepper.step(
+      (at) => ({ type, at, grant: grant(at) }),
+      () => {
+        this.#clock.heard(issuedAt, knownAt)
+      },
+    )
+  }
+
+  /** Ends the grant, and makes the code that gives it back; again, the same code (R-SLR-6). */
+  returnCode(): string {
+    const { current } = this.#facts
+    if (current?.stage === 'returning') return current.returnCode
+    if (current?.stage !== 'installed') throw none(current)
+    const { reservationId, authorityKey, epoch, sequence } = current.grant
+    const returnCode = this.#prove('return', {
+      request: this.#facts.requests,
+      authorityKey,
+      reservationId,
+      epoch,
+      sequence,
+    })
+    this.#stepper.step((at) => ({ type: 'RESERVATION_RETURN_CODE', at, returnCode }))
+    return returnCode
+  }
+
+  /** Completes the return: the box goes on with what is left of its evaluation. */
+  return(): void {
+    const { current } = this.#facts
+    if (current?.stage === 'installed')
+      throw new LicensingError('RESERVATION_NOT_RETURNING', 'The return code was not made yet.')
+    if (current?.stage !== 'returning') throw none(current)
+    this.#stepper.step((at) => ({ type: 'RESERVATION_RETURN', at }))
+  }
+
+  /**
+   * Gives back an authorization file that came after its request was cancelled, without installing it.
+   *
+   * @returns the return code, the same whenever that file is given back
+   * @throws LicensingError SIGNED_FILE_*, AUTHORIZATION_*: nothing is changed
+   */
+  discard(text: string): string {
+    let file: Authorization
+    try {
+      file = this.#read(text, { cancelled: true })
+    } catch (thrown) {
+      const earlier = thrown instanceof EarlierReturn ? thrown.returned : null
+      if (!earlier) throw thrown
+      return earlier.returnCode
+    }
+    const { request, reservationId } = file
+    const returnCode = this.#prove('return', file)
+    this.#stepper.step((at) => ({
+      type: 'RESERVATION_DISCARD',
+      at,
+      returned: { request, reservationId, returnCode, at },
+    }))
+    return returnCode
+  }
+
+  /** Checks a file to the last: afterwards nothing stands against taking it. */
+  #read(text: string, { cancelled = false } = {}): Authorization {
+    const anchor = this.#store.readText('trust')
+    if (anchor === null)
+      throw new LicensingError(
+        'TRUST_ANCHOR_MISSING',
+        'The box has no root certificate to check the file by.',
+      )
+    const { current, requests, returned } = this.#facts
+    const knownAt =
+      current?.stage === 'requested' ? current.at : (current?.grant.knownAt ?? this.#clock.now())
+    const { lines, signer } = verifyText(text, {
+      what: 'authorization file',
+      title: AUTHORIZATION_TITLE,
+      role: 'reservation-signer',
+      roots: readRoots(anchor),
+      // The later of the file's time and the box's (trust §10), as the file itself corrects it.
+      at: (lines) => Math.max(issuedAtOf(lines), this.#clock.corrected(issuedAtOf(lines), knownAt)),
+    })
+    const file = readAuthorization(lines)
+    if (signer.authorityId !== file.authorityId)
+      throw new LicensingError(
+        'SIGNED_FILE_UNTRUSTED',
+        'The authorization file names another authority than its signer.',
+      )
+    const { pid, serial } = this.#product
+    if (file.udi.pid !== pid || file.udi.serial !== serial)
+      throw new LicensingError(
+        'AUTHORIZATION_OTHER_BOX',
+        `The authorization file is for ${file.udi.pid}, serial ${file.udi.serial}; this box is ${pid}, serial ${serial}.`,
+      )
+    if (file.request > requests || !this.#made(file)) throw otherRequest(file)
+    const earlier = returned.find(({ request }) => request === file.request)
+    if (earlier) throw new EarlierReturn(earlier)
+    if (file.request !== requests || current === null) {
+      if (cancelled) return file
+      throw new LicensingError(
+        'AUTHORIZATION_CANCELLED',
+        `The authorization file answers request ${file.request}, which was cancelled.`,
+      )
+    }
+    if (cancelled)
+      throw new LicensingError(
+        'AUTHORIZATION_NOT_CANCELLED',
+        `The authorization file answers request ${file.request}, which was not cancelled.`,
+      )
+    if (current.stage === 'returning') throw returning()
+    if (current.stage === 'installed') checkNewer(file, current.grant)
+    return file
+  }
+
+  /** Whether the key in the file is that of the request whose number it bears. */
+  #made(file: Authorization): boolean {
+    return (
+      this.#store.secrets.has(RESERVATION_SEED) &&
+      Buffer.from(publicBytes(this.#key(file.request))).toString('base64url') === file.boxKey
+    )
+  }
+
+  #key(number: number) {
+    return agreementKey(this.#store.secrets.get(RESERVATION_SEED), number)
+  }
+
+  #prove(
+    kind: ProofKind,
+    of: Pick<Authorization, 'request' | 'authorityKey' | 'reservationId' | 'epoch' | 'sequence'>,
+  ): string {
+    const { reservationId, epoch, sequence } = of
+    const key = agreedKey(this.#key(of.request), Buffer.from(of.authorityKey, 'base64url'), reservationId)
+    if (!key)
+      throw new LicensingError(
+        'SIGNED_FILE_UNTRUSTED',
+        'The key of the authority in the file is not a good one.',
+      )
+    return writeProofCode(key, { kind, udi: this.#product, reservationId, epoch, sequence })
+  }
+}
+
+/** The reservation of a file was returned: installing it is refused, giving it back gives the same code. */
+class EarlierReturn extends LicensingError {
+  readonly returned: Returned
+  constructor(returned: Returned) {
+    super('AUTHORIZATION_RETURNED', `The reservation of the file was returned at ${iso(returned.at)}.`)
+    this.returned = returned
+  }
+}
+
+/** @throws LicensingError AUTHORIZATION_OTHER_REQUEST, AUTHORIZATION_INSTALLED, AUTHORIZATION_SUPERSEDED */
+function checkNewer(file: Authorization, grant: Grant): void {
+  if (file.reservationId !== grant.reservationId || file.authorityId !== grant.authorityId)
+    throw otherRequest(file)
+  const order = file.epoch - grant.epoch || file.sequence - grant.sequence
+  if (order === 0)
+    throw new LicensingError(
+      'AUTHORIZATION_INSTALLED',
+      `Authorization ${file.sequence} is installed already.`,
+    )
+  if (order < 0)
+    throw new LicensingError(
+      'AUTHORIZATION_SUPERSEDED',
+      `The file is authorization ${file.sequence} of this reservation; ${grant.sequence} is installed.`,
+    )
+}
+
+const otherRequest = ({ request }: Authorization) =>
+  new LicensingError(
+    'AUTHORIZATION_OTHER_REQUEST',
+    `The authorization file answers a request ${request} that this box did not make.`,
+  )
+
+const reserved = (remedy?: string) =>
+  new LicensingError('RESERVED', 'This box works from a reservation already.', {
+    ...(remedy !== undefined && { remedy }),
+  })
+
+const returning = () =>
+  new LicensingError('RESERVATION_RETURNING', 'The return code of this reservation was made already.')
+
+const none = (current: ReservationFacts['current']) =>
+  current === null
+    ? new LicensingError('RESERVATION_NONE', 'This box works from no reservation.')
+    : new LicensingError('RESERVATION_NONE', 'A reservation was requested, and none is installed.', {
+        remedy: 'Give the request up with `reservation cancel`.',
+      })

@@ -1,0 +1,661 @@
+import { randomUUID } from 'node:crypto'
+import type { Selectable } from 'kysely'
+import { z } from 'zod'
+import { countSchema } from '../domain/entitlement.ts'
+import { LicensingError } from '../domain/errors.ts'
+import { type Instant, iso } from '../domain/instant.ts'
+import { conferencing } from '../domain/profile.ts'
+import { writeAuthorization } from '../protocol/authorization-file.ts'
+import {
+  MOST_AUTHORIZATIONS,
+  type Proof,
+  type ProofKind,
+  proves,
+  readProofCode,
+  readRequestCode,
+  type ReservationRequest,
+} from '../protocol/offline-codes.ts'
+import { signText } from '../trust/sign-text.ts'
+import { type Account, checked, type VirtualAccount } from './accounts.ts'
+import type { Credentials } from './credentials.ts'
+import { logEvent } from './event-log.ts'
+import { assessPool, holdings, lotsOf } from './pools.ts'
+import {
+  chooseLicenses,
+  heldAt,
+  OFFLINE_BOXES,
+  type ReservedPart,
+  SATELLITE_ADVICE,
+  WRONG_CODES,
+  WRONG_CODES_WITHIN,
+} from './rules.ts'
+import type { Tables } from './schema.ts'
+import type { Tx } from './store.ts'
+
+export type ReservationRow = Selectable<Tables['reservations']>
+
+/** Restores of this authority so far, plus one (trust §9): authorizations compare as (epoch, sequence). */
+export const EPOCH = 1
+/** The trust anchors have been replaced no time yet (trust §10). */
+export const TRUST_BUNDLE = 1
+
+/** How many of each tag are to be reserved. */
+export type Quantities = Readonly<Record<string, number>>
+
+/** Licences of one tag that are reserved. */
+export interface ReservedDocument {
+  readonly tag: string
+  readonly count: number
+  readonly endsAt: string | null
+}
+
+/** A reservation as people and programs see it. */
+export interface ReservationDocument {
+  readonly instanceId: string
+  readonly udi: { readonly pid: string; readonly serial: string; readonly version: string }
+  readonly virtualAccount: string
+  readonly status: 'active' | 'returned' | 'lost'
+  /** The newest authorization that was made for the box. */
+  readonly authorization: number
+  /** The box has not said yet that it has installed the newest authorization: the larger of both is held. */
+  readonly pending: boolean
+  readonly reservedAt: string
+  readonly updatedAt: string
+  readonly endedAt: string | null
+  readonly licenses: readonly ReservedDocument[]
+  /** What the box may still work from while an update waits for its confirmation; empty otherwise. */
+  readonly previous: readonly ReservedDocument[]
+}
+
+/** A reservation and the file that is carried to its box. */
+export interface IssuedAuthorization extends ReservationDocument {
+  readonly file: string
+  /** What the authority recommends to the licensing user; null for nothing (R-SLR-8). */
+  readonly advice: string | null
+}
+
+/**
+ * Specific licence reservation at the authority (guide, "License Reservation"), in the transaction it is given. What is
+ * refused after a wrong code is told as a value, so that the count of wrong codes is kept.
+ */
+export class Reservations {
+  readonly #tx: Tx
+  readonly #credentials: Credentials
+  readonly #account: Account
+  readonly #at: Instant
+
+  constructor(tx: Tx, credentials: Credentials, account: Account, at: Instant) {
+    this.#tx = tx
+    this.#credentials = credentials
+    this.#account = account
+    this.#at = at
+  }
+
+  /** Authorises the smart account for reservation; without that nothing is reserved (R-SLR-1). */
+  async enable(): Promise<void> {
+    const { numUpdatedRows } = await this.#tx
+      .updateTable('accounts')
+      .set({ reservation_at: this.#at })
+      .where('id', '=', this.#account.id)
+      .where('reservation_at', 'is', null)
+      .executeTakeFirst()
+    if (numUpdatedRows > 0n)
+      await this.#log('RESERVATION_ENABLED', null, `${this.#account.domain} may reserve licences.`)
+  }
+
+  /**
+   * Reserves licences for the box that made the code, and writes its authorization file (R-SLR-3).
+   *
+   * @throws LicensingError RESERVATION_NOT_ENABLED, CODE_*, REQUEST_CODE_USED, INSTANCE_RESERVED,
+   * INSTANCE_ALREADY_REGISTERED, LICENSES_UNAVAILABLE, UNKNOWN_TAG, INVALID_ARGUMENT
+   */
+  async reserve(virtual: VirtualAccount, code: string, quantities: Quantities): Promise<IssuedAuthorization> {
+    await this.#requireEnabled()
+    const request = readRequestCode(code)
+    const wanted = checkQuantities(quantities, 1)
+    await this.#requireFree(request)
+    const parts = new Map<string, ReservedPart[]>()
+    for (const [tag, count] of wanted) parts.set(tag, await this.#choose(virtual, tag, count))
+    const { pid, serial, version } = request.udi
+    const row: ReservationRow = {
+      id: randomUUID(),
+      account_id: this.#account.id,
+      virtual_account_id: virtual.id,
+      pid,
+      serial,
+      version,
+      status: 'active',
+      request: request.number,
+      box_key: keyText(request),
+      sequence: 1,
+      confirmed: 1,
+      created_at: this.#at,
+      updated_at: this.#at,
+      ended_at: null,
+      wrong_codes: 0,
+      wrong_since: 0,
+    }
+    await this.#tx.insertInto('reservations').values(row).execute()
+    await this.#hold(row, parts)
+    await this.#log('LICENSES_RESERVED', row, `${describeBox(row)}: ${describeParts(parts)}.`)
+    const offline = await this.#countActive()
+    if (offline === OFFLINE_BOXES + 1)
+      await this.#log('SATELLITE_RECOMMENDED', null, SATELLITE_ADVICE, 'minor')
+    return { ...(await this.#issue(row)), advice: offline > OFFLINE_BOXES ? SATELLITE_ADVICE : null }
+  }
+
+  /**
+   * Makes the next authorization of a box, with other quantities; tags that are not named stay as they are. The larger of
+   * both counts is held until the box has said that it is installed (R-SLR-5).
+   *
+   * @throws LicensingError INSTANCE_NOT_FOUND, INSTANCE_NOT_RESERVED, UPDATE_PENDING, LICENSES_UNAVAILABLE, UNKNOWN_TAG,
+   * INVALID_ARGUMENT
+   */
+  async update(id: string, quantities: Quantities): Promise<IssuedAuthorization> {
+    await this.#requireEnabled()
+    const row = await this.#active(id)
+    if (row.sequence !== row.confirmed)
+      throw new LicensingError(
+        'UPDATE_PENDING',
+        `Authorization ${row.sequence} of ${describeBox(row)} waits for its confirmation code.`,
+      )
+    if (row.sequence >= MOST_AUTHORIZATIONS)
+      throw new LicensingError(
+        'UPDATE_PENDING',
+        'This reservation was updated as often as can be numbered.',
+        {
+          remedy: 'Return it, and reserve anew.',
+        },
+      )
+    const changed = checkQuantities(quantities, 0)
+    const before = await this.#parts(row, row.sequence)
+    const after = new Map<string, ReservedPart[]>()
+    const virtual = { id: row.virtual_account_id, name: await this.#virtualName(row) }
+    for (const tag of new Set([...before.keys(), ...changed.keys()])) {
+      const old = (before.get(tag) ?? []).filter(({ endsAt }) => endsAt === null || endsAt > this.#at)
+      const count = changed.get(tag)
+      // A tag that is not named keeps its terms too; one that is named takes the licences that last longest now.
+      if (count === undefined) after.set(tag, old)
+      else if (count > 0)
+        after.set(
+          tag,
+          await this.#choose(virtual, tag, count, { id: row.id, holds: heldAt([old], this.#at) }),
+        )
+    }
+    for (const [tag, parts] of after) if (parts.length === 0) after.delete(tag)
+    if (after.size === 0)
+      throw new LicensingError('INVALID_ARGUMENT', 'Nothing would be reserved any more.', {
+        remedy: 'Return the reservation instead: `reservation return-code` on the box.',
+      })
+    const next = { ...row, sequence: row.sequence + 1, updated_at: this.#at }
+    await this.#tx
+      .updateTable('reservations')
+      .set({ sequence: next.sequence, updated_at: this.#at })
+      .where('id', '=', id)
+      .execute()
+    await this.#hold(next, after)
+    await this.#log(
+      'RESERVATION_UPDATED',
+      next,
+      `${describeBox(row)}: ${describeParts(after)}, as authorization ${next.sequence}.`,
+    )
+    return { ...(await this.#issue(next)), advice: null }
+  }
+
+  /**
+   * The newest authorization, signed anew: for a file that was lost, or has lain too long.
+   *
+   * @throws LicensingError INSTANCE_NOT_FOUND, INSTANCE_NOT_RESERVED
+   */
+  async show(id: string): Promise<ReservationDocument & { readonly file: string | null }> {
+    const row = await this.#row(id)
+    return row.status === 'active' ? this.#issue(row) : { ...(await this.#document(row)), file: null }
+  }
+
+  /** The reservations in force, or the one of that id. */
+  async list(id?: string): Promise<ReservationDocument[]> {
+    let query = this.#tx
+      .selectFrom('reservations')
+      .selectAll()
+      .where('account_id', '=', this.#account.id)
+      .where('status', '=', 'active')
+      .orderBy('created_at')
+    if (id !== undefined) query = query.where('id', '=', id)
+    const rows = await query.execute()
+    const documents: ReservationDocument[] = []
+    for (const row of rows) documents.push(await this.#document(row))
+    return documents
+  }
+
+  /**
+   * Takes the confirmation code of the newest update: from here on only its quantities are held (R-SLR-5).
+   *
+   * @throws LicensingError INSTANCE_NOT_FOUND, INSTANCE_NOT_RESERVED, CODE_MISTYPED, CODE_MALFORMED, CODE_OTHER_KIND
+   * @returns a failure after a code that is wrong: CODE_*, CONFIRMATION_CODE_OTHER_UPDATE, UPDATE_NOT_PENDING
+   */
+  async confirm(id: string, code: string): Promise<ReservationDocument | LicensingError> {
+    const row = await this.#active(id)
+    const failure = await this.#checkCode('confirmation', row, code)
+    if (failure) return failure
+    const { sequence } = readProofCode('confirmation', code)
+    if (row.sequence === row.confirmed)
+      return new LicensingError(
+        'UPDATE_NOT_PENDING',
+        sequence === row.confirmed
+          ? `Authorization ${sequence} of ${describeBox(row)} is confirmed already.`
+          : `No update of ${describeBox(row)} waits for a confirmation code.`,
+      )
+    if (sequence !== row.sequence)
+      return new LicensingError(
+        'CONFIRMATION_CODE_OTHER_UPDATE',
+        `The code confirms authorization ${sequence} of ${describeBox(row)}; ${row.sequence} waits for its own.`,
+      )
+    await this.#tx
+      .updateTable('reservations')
+      .set({ confirmed: row.sequence, updated_at: this.#at, wrong_codes: 0 })
+      .where('id', '=', id)
+      .execute()
+    await this.#assess(row)
+    await this.#log(
+      'RESERVATION_CONFIRMED',
+      row,
+      `${describeBox(row)} works from authorization ${row.sequence}.`,
+    )
+    return this.#document({ ...row, confirmed: row.sequence, updated_at: this.#at })
+  }
+
+  /**
+   * Takes the return code of a box: its licences are back in the pool (R-SLR-6). The box may have made it for a newer or an
+   * older authorization than the newest: whichever it was, nothing is granted there any more.
+   *
+   * @throws LicensingError INSTANCE_NOT_FOUND, CODE_MISTYPED, CODE_MALFORMED, CODE_OTHER_KIND
+   * @returns a failure after a code that is wrong, or of a reservation that has ended: CODE_*, RESERVATION_ENDED
+   */
+  async takeBack(id: string, code: string): Promise<ReservationDocument | LicensingError> {
+    const row = await this.#row(id)
+    const failure = await this.#checkCode('return', row, code)
+    if (failure) return failure
+    if (row.status === 'lost') {
+      await this.#end(row, 'returned')
+      await this.#log(
+        'RESERVATION_RETURNED',
+        row,
+        `${describeBox(row)}, which was taken for lost, has given its reservation back.`,
+      )
+      return this.#document({ ...row, status: 'returned', ended_at: this.#at })
+    }
+    if (row.status === 'returned')
+      return new LicensingError(
+        'RESERVATION_ENDED',
+        `The reservation of ${describeBox(row)} was returned at ${iso(row.ended_at ?? 0)}.`,
+      )
+    await this.#end(row, 'returned')
+    await this.#log('RESERVATION_RETURNED', row, `${describeBox(row)} has given its reservation back.`)
+    return this.#document({ ...row, status: 'returned', ended_at: this.#at })
+  }
+
+  /**
+   * Ends the reservation of a box that is lost, without its return code: it may be in use all the same, and that somebody
+   * took the responsibility is recorded.
+   *
+   * @throws LicensingError INSTANCE_NOT_FOUND, INSTANCE_NOT_RESERVED, INVALID_ARGUMENT
+   */
+  async writeOff(id: string, reason: string, by: string): Promise<ReservationDocument> {
+    const row = await this.#active(id)
+    const why = checked(reasonSchema, reason, 'reason')
+    const parts = await this.#parts(row, row.sequence)
+    await this.#end(row, 'lost')
+    await this.#log(
+      'RESERVATION_OVERRIDDEN',
+      row,
+      `${describeBox(row)} was removed without its return code by ${by}: ${why}. Given back without proof: ${describeParts(parts)}.`,
+      'major',
+    )
+    return this.#document({ ...row, status: 'lost', ended_at: this.#at })
+  }
+
+  async #requireEnabled(): Promise<void> {
+    const { reservation_at: enabled } = await this.#tx
+      .selectFrom('accounts')
+      .select('reservation_at')
+      .where('id', '=', this.#account.id)
+      .executeTakeFirstOrThrow()
+    if (enabled === null)
+      throw new LicensingError(
+        'RESERVATION_NOT_ENABLED',
+        `${this.#account.domain} is not authorised for specific licence reservation.`,
+      )
+  }
+
+  /** A request is answered once, and a box is in a smart account once, registered or reserved (trust §6). */
+  async #requireFree(request: ReservationRequest): Promise<void> {
+    const { pid, serial } = request.udi
+    const used = await this.#tx
+      .selectFrom('reservations')
+      .selectAll()
+      .where('box_key', '=', keyText(request))
+      .where('request', '=', request.number)
+      .executeTakeFirst()
+    if (used)
+      throw new LicensingError(
+        'REQUEST_CODE_USED',
+        `Licences were reserved with this request code at ${iso(used.created_at)}, for ${describeBox(used)}.`,
+        used.status === 'active'
+          ? { remedy: `Write its file again with \`reservation show ${used.id} --out FILE\`.` }
+          : {
+              remedy: 'Make a new request code on the box: `reservation cancel`, then `reservation request`.',
+            },
+      )
+    const reserved = await activeReservation(this.#tx, this.#account.id, request.udi)
+    if (reserved)
+      throw new LicensingError(
+        'INSTANCE_RESERVED',
+        `Licences are reserved for ${describeBox(reserved)} already, by another request of it.`,
+        {
+          remedy: `Have the box return them (a file that came too late: \`reservation discard FILE\`), or remove the instance ${reserved.id}.`,
+        },
+      )
+    const registered = await this.#tx
+      .selectFrom('instances')
+      .select('id')
+      .where('account_id', '=', this.#account.id)
+      .where('pid', '=', pid)
+      .where('serial', '=', serial)
+      .where('status', '=', 'active')
+      .executeTakeFirst()
+    if (registered)
+      throw new LicensingError(
+        'INSTANCE_ALREADY_REGISTERED',
+        `${pid}:${serial} is registered as product instance ${registered.id}.`,
+        { remedy: `Remove it with \`instance remove ${registered.id}\`, then reserve.` },
+      )
+  }
+
+  /** @throws LicensingError LICENSES_UNAVAILABLE */
+  async #choose(
+    virtual: Pick<VirtualAccount, 'id' | 'name'>,
+    tag: string,
+    count: number,
+    changing?: { id: string; holds: number },
+  ): Promise<ReservedPart[]> {
+    const lots = await lotsOf(this.#tx, virtual.id, tag)
+    const held = await holdings(this.#tx, virtual.id, tag, changing?.id)
+    const { owned, inUse } = await assessPool(this.#tx, virtual.id, tag, this.#at)
+    // Who is connected draws on the same pool: what they use is not available, though none of it is taken from them.
+    const available = Math.max(changing?.holds ?? 0, owned - inUse - held(this.#at), 0)
+    const parts = count <= available ? chooseLicenses(count, { lots, held, at: this.#at }) : null
+    if (parts) return parts
+    throw new LicensingError(
+      'LICENSES_UNAVAILABLE',
+      `${count} of ${tag} cannot be reserved: ${available} ${available === 1 ? 'is' : 'are'} available in ${virtual.name}.`,
+    )
+  }
+
+  async #hold(row: ReservationRow, parts: ReadonlyMap<string, readonly ReservedPart[]>): Promise<void> {
+    const rows = [...parts].flatMap(([tag, list]) =>
+      list.map(({ count, endsAt }) => ({
+        reservation_id: row.id,
+        sequence: row.sequence,
+        tag,
+        count,
+        ends_at: endsAt,
+      })),
+    )
+    await this.#tx.insertInto('reserved_licenses').values(rows).execute()
+    await this.#assess(row)
+  }
+
+  /** Notes what a change of this reservation makes of its pools. */
+  async #assess(row: ReservationRow): Promise<void> {
+    const tags = await this.#tx
+      .selectFrom('reserved_licenses')
+      .select('tag')
+      .distinct()
+      .where('reservation_id', '=', row.id)
+      .execute()
+    for (const { tag } of tags) await assessPool(this.#tx, row.virtual_account_id, tag, this.#at)
+  }
+
+  async #end(row: ReservationRow, status: 'returned' | 'lost'): Promise<void> {
+    await this.#tx
+      .updateTable('reservations')
+      .set({ status, ended_at: this.#at })
+      .where('id', '=', row.id)
+      .execute()
+    await this.#assess(row)
+  }
+
+  /** What an authorization reserves, by tag, in the order of the catalogue. */
+  async #parts(row: ReservationRow, sequence: number): Promise<Map<string, ReservedPart[]>> {
+    const rows = await this.#tx
+      .selectFrom('reserved_licenses')
+      .select(['tag', 'count', 'ends_at as endsAt'])
+      .where('reservation_id', '=', row.id)
+      .where('sequence', '=', sequence)
+      .execute()
+    const order = conferencing.tags.map(({ tag }) => tag)
+    const parts = new Map<string, ReservedPart[]>()
+    for (const { tag, ...part } of rows.sort((a, b) => order.indexOf(a.tag) - order.indexOf(b.tag)))
+      parts.set(tag, [...(parts.get(tag) ?? []), part])
+    return parts
+  }
+
+  /** @throws LicensingError INSTANCE_NOT_FOUND, INSTANCE_NOT_RESERVED */
+  async #row(id: string): Promise<ReservationRow> {
+    const row = await this.#tx
+      .selectFrom('reservations')
+      .selectAll()
+      .where('account_id', '=', this.#account.id)
+      .where('id', '=', id)
+      .executeTakeFirst()
+    if (row) return row
+    const registered = await this.#tx
+      .selectFrom('instances')
+      .select('id')
+      .where('account_id', '=', this.#account.id)
+      .where('id', '=', id)
+      .where('status', '=', 'active')
+      .executeTakeFirst()
+    throw registered
+      ? new LicensingError(
+          'INSTANCE_NOT_RESERVED',
+          `The product instance ${id} is registered, and works from no reservation.`,
+        )
+      : new LicensingError(
+          'INSTANCE_NOT_FOUND',
+          `${this.#account.domain} has no product instance ${JSON.stringify(id)}.`,
+        )
+  }
+
+  /** @throws LicensingError also RESERVATION_ENDED */
+  async #active(id: string): Promise<ReservationRow> {
+    const row = await this.#row(id)
+    if (row.status === 'active') return row
+    throw new LicensingError(
+      'RESERVATION_ENDED',
+      `The reservation of ${describeBox(row)} ${row.status === 'lost' ? 'was removed without a return code' : 'was returned'} at ${iso(row.ended_at ?? 0)}.`,
+    )
+  }
+
+  async #virtualName(row: ReservationRow): Promise<string> {
+    const { name } = await this.#tx
+      .selectFrom('virtual_accounts')
+      .select('name')
+      .where('id', '=', row.virtual_account_id)
+      .executeTakeFirstOrThrow()
+    return name
+  }
+
+  async #countActive(): Promise<number> {
+    const { count } = await this.#tx
+      .selectFrom('reservations')
+      .select((eb) => eb.fn.countAll<number>().as('count'))
+      .where('account_id', '=', this.#account.id)
+      .where('status', '=', 'active')
+      .executeTakeFirstOrThrow()
+    return count
+  }
+
+  async #document(row: ReservationRow): Promise<ReservationDocument> {
+    const pending = row.status === 'active' && row.sequence !== row.confirmed
+    return {
+      instanceId: row.id,
+      udi: { pid: row.pid, serial: row.serial, version: row.version },
+      virtualAccount: await this.#virtualName(row),
+      status: row.status,
+      authorization: row.sequence,
+      pending,
+      reservedAt: iso(row.created_at),
+      updatedAt: iso(row.updated_at),
+      endedAt: iso(row.ended_at),
+      licenses: listed(await this.#parts(row, row.sequence)),
+      previous: pending ? listed(await this.#parts(row, row.confirmed)) : [],
+    }
+  }
+
+  async #issue(row: ReservationRow): Promise<ReservationDocument & { file: string }> {
+    const document = await this.#document(row)
+    const parts = await this.#parts(row, row.sequence)
+    const names = new Map(conferencing.tags.map(({ tag, name }) => [tag, name]))
+    const lines = writeAuthorization({
+      udi: document.udi,
+      smartAccount: this.#account.domain,
+      virtualAccount: document.virtualAccount,
+      authorityId: this.#credentials.identity.id,
+      reservationId: row.id,
+      request: row.request,
+      epoch: EPOCH,
+      sequence: row.sequence,
+      issuedAt: this.#at,
+      licenses: [...parts].flatMap(([tag, list]) =>
+        list.map((part) => ({ tag, name: names.get(tag) ?? tag, ...part })),
+      ),
+      boxKey: row.box_key,
+      authorityKey: this.#credentials.reservationKey(),
+      trustBundle: TRUST_BUNDLE,
+    })
+    const signer = await this.#credentials.reservationSigner(this.#tx, this.#at)
+    return { ...document, file: signText(lines, signer) }
+  }
+
+  /** Whether a code is the box's; a wrong one is counted, and after too many none is looked at for an hour. */
+  async #checkCode(kind: ProofKind, row: ReservationRow, code: string): Promise<LicensingError | null> {
+    const written = readProofCode(kind, code)
+    const counted = this.#at - row.wrong_since < WRONG_CODES_WITHIN ? row.wrong_codes : 0
+    if (counted >= WRONG_CODES)
+      return new LicensingError(
+        'CODE_ATTEMPTS_EXCEEDED',
+        `${counted} wrong codes were entered for ${describeBox(row)} since ${iso(row.wrong_since)}.`,
+      )
+    const proof: Proof = {
+      kind,
+      udi: row,
+      reservationId: row.id,
+      epoch: EPOCH,
+      sequence: written.sequence,
+    }
+    const key = this.#credentials.codeKey(Buffer.from(row.box_key, 'base64url'), row.id)
+    if (key && written.sequence >= 1 && written.sequence <= row.sequence && proves(key, written, proof))
+      return null
+    const other = await this.#ofAnother(row, written.hint)
+    if (other)
+      return new LicensingError(
+        'CODE_OTHER_RESERVATION',
+        `The code is of ${other}, not of ${describeBox(row)}.`,
+      )
+    await this.#tx
+      .updateTable('reservations')
+      .set({ wrong_codes: counted + 1, wrong_since: counted === 0 ? this.#at : row.wrong_since })
+      .where('id', '=', row.id)
+      .execute()
+    await this.#log('CODE_REFUSED', row, `A wrong ${kind} code was entered for ${describeBox(row)}.`, 'minor')
+    return new LicensingError(
+      'CODE_WRONG',
+      `The ${kind} code was not made by ${describeBox(row)} for this reservation.`,
+    )
+  }
+
+  /** Which other box of the account a code names; null when it names none, or this one. */
+  async #ofAnother(row: ReservationRow, hint: string): Promise<string | null> {
+    const other = await this.#tx
+      .selectFrom('reservations')
+      .selectAll()
+      .where('account_id', '=', this.#account.id)
+      .where('id', 'like', `${hint}%`)
+      .where('id', '<>', row.id)
+      .executeTakeFirst()
+    return other === undefined || row.id.startsWith(hint) ? null : describeBox(other)
+  }
+
+  async #log(
+    type: string,
+    row: ReservationRow | null,
+    message: string,
+    severity: 'info' | 'minor' | 'major' = 'info',
+  ): Promise<void> {
+    await logEvent(this.#tx, {
+      at: this.#at,
+      type,
+      severity,
+      accountId: this.#account.id,
+      virtualAccount: row && (await this.#virtualName(row)),
+      instanceId: row?.id ?? null,
+      message,
+    })
+  }
+}
+
+/** The reservation that is in force for a box of an account. */
+export async function activeReservation(
+  tx: Tx,
+  accountId: string,
+  { pid, serial }: { pid: string; serial: string },
+): Promise<ReservationRow | undefined> {
+  return tx
+    .selectFrom('reservations')
+    .selectAll()
+    .where('account_id', '=', accountId)
+    .where('pid', '=', pid)
+    .where('serial', '=', serial)
+    .where('status', '=', 'active')
+    .executeTakeFirst()
+}
+
+const keyText = ({ boxKey }: ReservationRequest): string => Buffer.from(boxKey).toString('base64url')
+
+const describeBox = ({ pid, serial }: Pick<ReservationRow, 'pid' | 'serial'>): string => `${pid}:${serial}`
+
+const describeParts = (parts: ReadonlyMap<string, readonly ReservedPart[]>): string =>
+  [...parts]
+    .flatMap(([tag, list]) =>
+      list.map(({ count, endsAt }) => `${count} of ${tag}${endsAt === null ? '' : ` until ${iso(endsAt)}`}`),
+    )
+    .join(', ')
+
+const listed = (parts: ReadonlyMap<string, readonly ReservedPart[]>): ReservedDocument[] =>
+  [...parts].flatMap(([tag, list]) => list.map(({ count, endsAt }) => ({ tag, count, endsAt: iso(endsAt) })))
+
+const reasonSchema = z
+  .string()
+  .trim()
+  .min(3, 'a reason is 3 characters or more')
+  .max(500, 'a reason is at most 500 characters')
+  .regex(/^[^\p{Cc}]+$/u, 'a reason holds no control characters')
+
+/** @throws LicensingError UNKNOWN_TAG, INVALID_ARGUMENT */
+function checkQuantities(quantities: Quantities, least: number): Map<string, number> {
+  const list = Object.entries(quantities)
+  if (list.length === 0)
+    throw new LicensingError('INVALID_ARGUMENT', 'No licences were named.', {
+      remedy: 'Name each with --license TAG=QUANTITY.',
+    })
+  for (const [tag] of list) {
+    if (conferencing.tags.some((one) => one.tag === tag)) continue
+    throw new LicensingError(
+      'UNKNOWN_TAG',
+      `There is no entitlement tag ${JSON.stringify(tag.slice(0, 64))}; there are ${conferencing.tags.map((one) => one.tag).join(', ')}.`,
+    )
+  }
+  const counts = countSchema.min(least, `a quantity to reserve is ${least} or more`)
+  return new Map(list.map(([tag, count]) => [tag, checked(counts, count, `quantity of ${tag}`)]))
+}

@@ -1,0 +1,164 @@
+import { z } from 'zod'
+import { countSchema, entitlementTagSchema } from '../domain/entitlement.ts'
+import { LicensingError } from '../domain/errors.ts'
+import { type Instant, iso } from '../domain/instant.ts'
+import { udiSchema } from '../domain/udi.ts'
+
+/** Licences of one tag, reserved until one instant or for ever. A tag has several when its licences end differently. */
+export interface ReservedLicense {
+  readonly tag: string
+  readonly count: number
+  /** When the term of these licences ends; null for perpetual ones. */
+  readonly endsAt: Instant | null
+}
+
+/** What a reservation authorization code file says (guide, "Obtain the Reservation Authorization Code File"). */
+export interface Authorization {
+  readonly udi: { readonly pid: string; readonly serial: string; readonly version: string }
+  readonly smartAccount: string
+  readonly virtualAccount: string
+  readonly authorityId: string
+  readonly reservationId: string
+  /** The box's number of the request that it answers. */
+  readonly request: number
+  /** Restores of the authority; authorizations of one reservation compare as (epoch, sequence). */
+  readonly epoch: number
+  readonly sequence: number
+  readonly issuedAt: Instant
+  readonly licenses: readonly (ReservedLicense & { readonly name: string })[]
+  /** X25519 public keys, base64url: the one of the request, and the authority's. */
+  readonly boxKey: string
+  readonly authorityKey: string
+  readonly trustBundle: number
+}
+
+export const AUTHORIZATION_TITLE = 'SMART LICENSING RESERVATION AUTHORIZATION, version 1'
+
+/** The fields, in their order. */
+const FIELDS = [
+  ['Product', 'product'],
+  ['Serial number', 'serial'],
+  ['Product version', 'version'],
+  ['Smart account', 'smartAccount'],
+  ['Virtual account', 'virtualAccount'],
+  ['Authority', 'authorityId'],
+  ['Reservation', 'reservationId'],
+  ['Request', 'request'],
+  ['Authorization', 'sequence'],
+  ['Epoch', 'epoch'],
+  ['Issued', 'issuedAt'],
+  ['Trust bundle', 'trustBundle'],
+  ['Box key', 'boxKey'],
+  ['Authority key', 'authorityKey'],
+] as const
+type FieldName = (typeof FIELDS)[number][1]
+
+const LICENSES = 'Reserved licences:'
+const LICENSE = /^ {2}(\S+) +(\d{1,9}) {2}(perpetual|until (\S+)) {2}(\S.*)$/
+const WIDTH = 18
+
+/** The lines of the file, for signing. */
+export function writeAuthorization(authorization: Authorization): string[] {
+  const { udi, licenses, issuedAt } = authorization
+  const values: Record<FieldName, string | number> = {
+    ...authorization,
+    product: udi.pid,
+    serial: udi.serial,
+    version: udi.version,
+    issuedAt: iso(issuedAt),
+  }
+  const width = Math.max(...licenses.map(({ tag }) => tag.length))
+  return [
+    AUTHORIZATION_TITLE,
+    '',
+    ...FIELDS.map(([label, name]) => `${`${label}:`.padEnd(WIDTH)}${values[name]}`),
+    '',
+    LICENSES,
+    ...licenses.map(
+      ({ tag, count, endsAt, name }) =>
+        `  ${tag.padEnd(width)} ${String(count).padStart(9)}  ${endsAt === null ? 'perpetual' : `until ${iso(endsAt)}`}  ${name}`,
+    ),
+    '',
+  ]
+}
+
+const wholeNumber = z
+  .string()
+  .regex(/^(?:0|[1-9]\d{0,8})$/)
+  .transform(Number)
+const instant = z.iso.datetime({ precision: 3 }).transform((text) => Date.parse(text))
+const key = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{43}$/)
+  .refine((text) => Buffer.from(text, 'base64url').toString('base64url') === text)
+
+const schema = z.object({
+  product: udiSchema.shape.pid,
+  serial: udiSchema.shape.serial,
+  version: udiSchema.shape.version,
+  smartAccount: z.string().min(1),
+  virtualAccount: z.string().min(1),
+  authorityId: z.uuid(),
+  reservationId: z.uuid(),
+  request: wholeNumber,
+  sequence: wholeNumber,
+  epoch: wholeNumber,
+  issuedAt: instant,
+  trustBundle: wholeNumber,
+  boxKey: key,
+  authorityKey: key,
+})
+const licenseSchema = z.object({
+  tag: entitlementTagSchema,
+  count: countSchema.min(1),
+  endsAt: instant.nullable(),
+  name: z.string(),
+})
+
+const malformed = (why: string) =>
+  new LicensingError('SIGNED_FILE_MALFORMED', `The authorization file cannot be used: ${why}.`, {
+    remedy: 'Update this program: the file may be of a newer version of the authority.',
+  })
+
+/**
+ * Reads the lines of a file whose signature is right.
+ *
+ * @throws LicensingError SIGNED_FILE_MALFORMED
+ */
+export function readAuthorization(lines: readonly string[]): Authorization {
+  const head = lines.indexOf(LICENSES)
+  if (
+    lines[0] !== AUTHORIZATION_TITLE ||
+    lines[1] !== '' ||
+    head !== FIELDS.length + 3 ||
+    lines[head - 1] !== ''
+  )
+    throw malformed('its lines are not in their order')
+  const texts = FIELDS.map(([label, name], i) => {
+    const line = lines[2 + i] ?? ''
+    if (!line.startsWith(`${label}: `)) throw malformed(`it has no line "${label}:" in its place`)
+    return [name, line.slice(label.length + 1).trim()] as const
+  })
+  const fields = schema.safeParse(Object.fromEntries(texts))
+  if (!fields.success)
+    throw malformed(`its line ${String(fields.error.issues[0]?.path[0])} is not of its form`)
+  const rows = lines.slice(head + 1)
+  while (rows.at(-1) === '') rows.pop()
+  const licenses = rows.map((line) => {
+    const [, tag, count, , until, name] = LICENSE.exec(line) ?? []
+    const license = licenseSchema.safeParse({ tag, count: Number(count), endsAt: until ?? null, name })
+    if (!license.success)
+      throw malformed(`a reserved licence is not of its form: ${JSON.stringify(line.slice(0, 80))}`)
+    return license.data
+  })
+  if (licenses.length === 0) throw malformed('it reserves nothing')
+  const { product: pid, serial, version, ...rest } = fields.data
+  return { ...rest, udi: { pid, serial, version }, licenses }
+}
+
+/** When an authorization says it was issued: unchecked, from its lines; 0 when it does not say. */
+export function issuedAtOf(lines: readonly string[]): Instant {
+  const line = lines.find((one) => one.startsWith('Issued: '))
+  const time = Date.parse(line?.slice('Issued: '.length).trim() ?? '')
+  return Number.isNaN(time) ? 0 : time
+}

@@ -1,0 +1,99 @@
+import { LicensingError } from '../domain/errors.ts'
+
+/**
+ * Files that people carry: readable text, with the signer's certificates and a signature as its last lines. The
+ * signature covers every line before it, each without its trailing blanks and ended by LF: whatever a mail program or
+ * an editor does to line endings changes nothing, and nothing else can be changed. Nothing stands outside it.
+ */
+export interface SignedText {
+  /** The lines that are signed, as they were signed. */
+  readonly signed: string
+  /** The lines before the certificates. */
+  readonly lines: readonly string[]
+  /** PEM, leaf first. */
+  readonly certificates: readonly string[]
+  /** ECDSA over P-256 and SHA-256: r and s, 64 bytes. */
+  readonly signature: Buffer
+}
+
+const BEGIN_CERTIFICATE = '-----BEGIN CERTIFICATE-----'
+const END_CERTIFICATE = '-----END CERTIFICATE-----'
+const BEGIN_SIGNATURE = '-----BEGIN SIGNATURE-----'
+const END_SIGNATURE = '-----END SIGNATURE-----'
+const SIGNATURE_BYTES = 64
+const LINE = 64
+/** Beyond this nothing is looked at. */
+const LONGEST = 100_000
+
+/** The lines of a text whatever ended them, without trailing blanks; a byte order mark is no part of it. */
+function linesOf(text: string): string[] {
+  const lines = text
+    .replace(/^\uFEFF/, '')
+    .split(/\r\n|\n|\r/)
+    .map((line) => line.replace(/[ \t]+$/, ''))
+  while (lines.at(-1) === '') lines.pop()
+  return lines
+}
+
+const wrapped = (base64: string): string[] => base64.match(new RegExp(`.{1,${LINE}}`, 'g')) ?? []
+
+/** The lines that a signature is made over: the text and its certificates. */
+export function textToSign(lines: readonly string[], certificates: readonly string[]): string {
+  const pem = certificates.flatMap((one) => one.trim().split(/\r?\n/))
+  return linesOf([...lines, ...pem].join('\n')).join('\n')
+}
+
+/** The whole file, with its signature. */
+export const writeSignedText = (signed: string, signature: Uint8Array): string =>
+  [signed, BEGIN_SIGNATURE, ...wrapped(Buffer.from(signature).toString('base64')), END_SIGNATURE, ''].join(
+    '\n',
+  )
+
+/** Base64 of which there is one spelling only. */
+function decode(text: string): Buffer | null {
+  const bytes = Buffer.from(text, 'base64')
+  return bytes.toString('base64') === text ? bytes : null
+}
+
+/**
+ * Takes a file apart; who signed it, and whether the signature fits, is not looked at.
+ *
+ * @param what what the file is called, for messages: `authorization file`
+ * @param title its first line
+ * @throws LicensingError SIGNED_FILE_MALFORMED, SIGNED_FILE_TRUNCATED, SIGNED_FILE_ALTERED
+ */
+export function readSignedText(text: string, { what, title }: { what: string; title: string }): SignedText {
+  const fail = (code: 'MALFORMED' | 'TRUNCATED' | 'ALTERED', why: string) =>
+    new LicensingError(`SIGNED_FILE_${code}`, `The ${what} cannot be used: ${why}.`)
+  if (text.length > LONGEST) throw fail('MALFORMED', 'it is far too large')
+  const all = linesOf(text)
+  if (all[0] !== title) {
+    throw all.includes(title)
+      ? fail('ALTERED', 'something was added before its first line')
+      : fail('MALFORMED', `it does not begin with the line "${title}"`)
+  }
+  const begin = all.indexOf(BEGIN_SIGNATURE)
+  const end = all.indexOf(END_SIGNATURE)
+  if (begin === -1 || end === -1) throw fail('TRUNCATED', 'its last lines are missing')
+  if (end !== all.length - 1) throw fail('ALTERED', 'something was added after its last line')
+  const signature = decode(all.slice(begin + 1, end).join(''))
+  if (signature?.length !== SIGNATURE_BYTES) throw fail('ALTERED', 'its signature is not as it was written')
+  const body = all.slice(0, begin)
+  const first = body.indexOf(BEGIN_CERTIFICATE)
+  const blocks = first === -1 ? [] : body.slice(first)
+  const certificates: string[] = []
+  while (blocks.length > 0) {
+    const length = blocks.indexOf(END_CERTIFICATE) + 1
+    const block = blocks.splice(0, length)
+    const base64 = block.slice(1, -1).join('')
+    if (block[0] !== BEGIN_CERTIFICATE || decode(base64) === null)
+      throw fail('ALTERED', 'its certificates are not as they were written')
+    certificates.push(`${block.join('\n')}\n`)
+  }
+  return {
+    signed: body.join('\n'),
+    lines: body.slice(0, first === -1 ? undefined : first),
+    certificates,
+    signature,
+  }
+}
