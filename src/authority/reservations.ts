@@ -112,6 +112,11 @@ export class Reservations {
   async reserve(virtual: VirtualAccount, code: string, quantities: Quantities): Promise<IssuedAuthorization> {
     await this.#requireEnabled()
     const request = readRequestCode(code)
+    if (!this.#credentials.codeKey(request.boxKey, ''))
+      throw new LicensingError(
+        'CODE_MALFORMED',
+        'The text given is not a request code: no box makes such a key.',
+      )
     const wanted = checkQuantities(quantities, 1)
     await this.#requireFree(request)
     const parts = new Map<string, ReservedPart[]>()

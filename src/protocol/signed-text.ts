@@ -76,8 +76,11 @@ export function readSignedText(text: string, { what, title }: { what: string; ti
   const end = all.indexOf(END_SIGNATURE)
   if (begin === -1 || end === -1) throw fail('TRUNCATED', 'its last lines are missing')
   if (end !== all.length - 1) throw fail('ALTERED', 'something was added after its last line')
-  const signature = decode(all.slice(begin + 1, end).join(''))
-  if (signature?.length !== SIGNATURE_BYTES) throw fail('ALTERED', 'its signature is not as it was written')
+  // The signature covers all but itself: of it, there is one spelling too.
+  const written = all.slice(begin + 1, end)
+  const signature = decode(written.join(''))
+  if (signature?.length !== SIGNATURE_BYTES || wrapped(written.join('')).join() !== written.join())
+    throw fail('ALTERED', 'its signature is not as it was written')
   const body = all.slice(0, begin)
   const first = body.indexOf(BEGIN_CERTIFICATE)
   const blocks = first === -1 ? [] : body.slice(first)

@@ -1,0 +1,170 @@
+import { randomBytes } from 'node:crypto'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { LicensingError } from '../../src/domain/errors.ts'
+import {
+  hintOf,
+  type Proof,
+  proves,
+  readProofCode,
+  readRequestCode,
+  writeProofCode,
+  writeRequestCode,
+} from '../../src/protocol/offline-codes.ts'
+
+const SIGNS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+const failure = (read: () => unknown): LicensingError | null => {
+  try {
+    read()
+    return null
+  } catch (thrown) {
+    if (thrown instanceof LicensingError) return thrown
+    throw thrown
+  }
+}
+
+const word = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._/+-]{0,30}$/)
+const request = fc.record({
+  udi: fc.record({ pid: word, serial: word, version: word }),
+  number: fc.integer({ min: 1, max: 0xff_ffff }),
+  boxKey: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+})
+const proof = fc.record({
+  kind: fc.constantFrom('confirmation' as const, 'return' as const),
+  udi: fc.record({ pid: word, serial: word }),
+  reservationId: fc.uuid(),
+  epoch: fc.integer({ min: 1, max: 1000 }),
+  sequence: fc.integer({ min: 1, max: 0xffff }),
+})
+const key = randomBytes(32)
+const example = {
+  udi: { pid: 'CWMS-K9', serial: 'SN12345', version: '4.0' },
+  number: 3,
+  boxKey: Uint8Array.from({ length: 32 }, (_, i) => i * 7),
+}
+const exampleProof: Proof = {
+  kind: 'return',
+  udi: example.udi,
+  reservationId: '2102138f-2792-4b00-8d06-3b8223258c63',
+  epoch: 1,
+  sequence: 2,
+}
+
+describe('a request code', () => {
+  it('R-SLR-2: says which box asks, with which request and which key', () => {
+    fc.assert(
+      fc.property(request, (one) => {
+        expect(readRequestCode(writeRequestCode(one))).toEqual(one)
+      }),
+    )
+  })
+
+  it('R-SLR-7: may be typed in small letters, with spaces and line breaks anywhere', () => {
+    const typed = writeRequestCode(example)
+      .toLowerCase()
+      .replaceAll('-', ' ')
+      .replace(/(.{17})/g, '$1\r\n ')
+    expect(readRequestCode(`\n${typed}\n`)).toEqual(example)
+  })
+
+  it('R-SLR-7: with any one sign wrong in any way is told from a wrong code, by its group', () => {
+    const signs = Array.from(writeRequestCode(example).replaceAll('-', ''))
+    for (const [at, sign] of signs.entries()) {
+      for (const other of SIGNS) {
+        if (other === sign) continue
+        const failed = failure(() => readRequestCode(signs.with(at, other).join('')))
+        expect(failed?.code).toBe('CODE_MISTYPED')
+        expect(failed?.message).toContain(`group ${Math.floor(at / 6) + 1} is wrong`)
+      }
+    }
+  })
+
+  it('with a group too few or too many, or of another kind, says so', () => {
+    const groups = writeRequestCode(example).split('-')
+    for (let at = 0; at < groups.length; at++)
+      expect(failure(() => readRequestCode(groups.toSpliced(at, 1).join('-')))?.code).toMatch(
+        /^CODE_(MISTYPED|MALFORMED)$/,
+      )
+    const confirmation = writeProofCode(key, { ...exampleProof, kind: 'confirmation' })
+    const told = failure(() => readRequestCode(confirmation))
+    expect([told?.code, told?.message]).toEqual([
+      'CODE_OTHER_KIND',
+      'A confirmation code was given where a request code belongs.',
+    ])
+    expect(failure(() => readProofCode('return', confirmation))?.code).toBe('CODE_OTHER_KIND')
+    expect(failure(() => readProofCode('confirmation', writeRequestCode(example)))?.code).toBe(
+      'CODE_OTHER_KIND',
+    )
+  })
+})
+
+describe('a confirmation or return code', () => {
+  it('proves one thing about one reservation of one box, under one key', () => {
+    fc.assert(
+      fc.property(proof, proof, (one, other) => {
+        const written = readProofCode(one.kind, writeProofCode(key, one))
+        expect(written).toMatchObject({ hint: hintOf(one.reservationId), sequence: one.sequence })
+        expect(proves(key, written, one)).toBe(true)
+        expect(proves(randomBytes(32), written, one)).toBe(false)
+        for (const changed of [
+          { ...one, kind: one.kind === 'return' ? ('confirmation' as const) : ('return' as const) },
+          { ...one, udi: { ...one.udi, serial: `${one.udi.serial}x` } },
+          { ...one, udi: { ...one.udi, pid: `${one.udi.pid}x` } },
+          { ...one, epoch: one.epoch + 1 },
+          { ...one, sequence: one.sequence + 1 },
+          { ...one, reservationId: other.reservationId },
+        ])
+          expect(proves(key, written, changed)).toBe(false)
+      }),
+    )
+  })
+
+  it('is short enough to be typed: six groups', () => {
+    expect(writeProofCode(key, exampleProof)).toMatch(/^(?:[0-9A-HJKMNP-TV-Z]{6}-){5}[0-9A-HJKMNP-TV-Z]{4}$/)
+  })
+
+  it('R-SLR-7: with any one sign wrong in any way is told from a wrong code, by its group', () => {
+    const signs = Array.from(writeProofCode(key, exampleProof).replaceAll('-', ''))
+    for (const [at, sign] of signs.entries()) {
+      for (const other of SIGNS) {
+        if (other === sign) continue
+        expect(failure(() => readProofCode('return', signs.with(at, other).join('')))?.code).toBe(
+          'CODE_MISTYPED',
+        )
+      }
+    }
+  })
+})
+
+it('random text is no code, and never gives anything but the documented errors', () => {
+  const readers = [
+    readRequestCode,
+    (text: string) => readProofCode('confirmation', text),
+    (text: string) => readProofCode('return', text),
+  ]
+  const text = fc.oneof(
+    fc.string({ maxLength: 300 }),
+    fc.stringMatching(/^[0-9A-HJKMNP-TV-Z]{0,80}$/),
+    fc.string({ unit: 'binary', maxLength: 200 }),
+    // A code with something in it changed, cut or doubled.
+    fc
+      .tuple(
+        fc.constantFrom(writeRequestCode(example), writeProofCode(key, exampleProof)),
+        fc.nat(200),
+        fc.nat(200),
+      )
+      .map(([code, a, b]) => code.slice(0, Math.min(a, b)) + code.slice(Math.max(a, b))),
+  )
+  fc.assert(
+    fc.property(text, fc.constantFrom(...readers), (given, read) => {
+      const whole = [writeRequestCode(example), writeProofCode(key, exampleProof)]
+      const failed = failure(() => read(given))
+      if (failed === null)
+        expect(whole.some((one) => one.replace(/\W/g, '') === given.replace(/\W/g, '').toUpperCase())).toBe(
+          true,
+        )
+      else expect(['CODE_MISTYPED', 'CODE_MALFORMED', 'CODE_OTHER_KIND']).toContain(failed.code)
+    }),
+    { numRuns: Number(process.env.FUZZ_RUNS ?? 20_000) },
+  )
+})

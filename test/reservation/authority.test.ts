@@ -1,0 +1,310 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { SmartAgent } from '../../src/agent/index.ts'
+import { writeRequestCode } from '../../src/protocol/offline-codes.ts'
+import { makeSealedWorld } from '../support/sealed.ts'
+import { codeOf, makeWorld, pass, type World } from '../support/world.ts'
+
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
+
+let world: World
+beforeEach(async () => {
+  world = await makeSealedWorld(20)
+})
+afterEach(() => world.close())
+
+const pool = async () => (await world.authority.licenses())[0]
+const reserve = (agent: SmartAgent, HOST = 10) =>
+  agent.reservation.request().then((request) => world.authority.reserve({ request, licenses: { HOST } }))
+const installed = async (name = 'box', HOST = 10) => {
+  const agent = await world.open(name)
+  const { file, instanceId } = await reserve(agent, HOST)
+  await agent.reservation.install(file)
+  return { agent, instanceId }
+}
+const update = async (agent: SmartAgent, id: string, HOST: number) => {
+  const { file } = await world.authority.updateReservation(id, { HOST })
+  return (await agent.reservation.update(file)).reservation.confirmationCode ?? ''
+}
+
+describe('what may be reserved', () => {
+  it('R-SLR-1: only an account that is authorised reserves', async () => {
+    const other = await makeWorld()
+    try {
+      await other.authority.order({ tag: 'HOST', quantity: 5 })
+      const agent = await other.open()
+      const request = await agent.reservation.request()
+      const reserve = () => other.authority.reserve({ request, licenses: { HOST: 1 } })
+      expect(await codeOf(reserve())).toBe('RESERVATION_NOT_ENABLED')
+      await other.authority.enableReservation()
+      await other.authority.enableReservation()
+      expect(await reserve()).toMatchObject({ licenses: [{ tag: 'HOST', count: 1 }] })
+    } finally {
+      await other.close()
+    }
+  })
+
+  it('R-SLR-3: never more than is available, with other consumers at work in the same pool', async () => {
+    const connected = await world.open('connected')
+    connected.report('HOST', 12)
+    await connected.register(await world.token())
+    const agent = await world.open()
+    const request = await agent.reservation.request()
+    const reserve = (HOST: number) => world.authority.reserve({ request, licenses: { HOST } })
+    expect(await codeOf(reserve(9))).toBe('LICENSES_UNAVAILABLE')
+    expect(await pool()).toMatchObject({ quantity: 20, inUse: 12, reserved: 0, available: 8 })
+    const { instanceId } = await reserve(8)
+    expect(await pool()).toMatchObject({ inUse: 12, reserved: 8, available: 0, status: 'in-compliance' })
+    // Who is connected may use more than there is, and is told so; what is reserved stays.
+    connected.report('HOST', 13)
+    await connected.reportNow()
+    expect(connected.status().state).toBe('out-of-compliance')
+    expect(await codeOf(world.authority.updateReservation(instanceId, { HOST: 9 }))).toBe(
+      'LICENSES_UNAVAILABLE',
+    )
+    await world.authority.updateReservation(instanceId, { HOST: 7 })
+  })
+
+  it('R-SLR-3: bad quantities, tags and codes are refused, and nothing is held', async () => {
+    const agent = await world.open()
+    const request = await agent.reservation.request()
+    const reserve = (licenses: Record<string, number>, code = request) =>
+      codeOf(world.authority.reserve({ request: code, licenses }))
+    expect(await reserve({})).toBe('INVALID_ARGUMENT')
+    expect(await reserve({ HOST: 0 })).toBe('INVALID_ARGUMENT')
+    expect(await reserve({ HOST: 1.5 })).toBe('INVALID_ARGUMENT')
+    expect(await reserve({ NOTHING: 1 })).toBe('UNKNOWN_TAG')
+    expect(await reserve({ HOST: 5, 'SYS-XL': 1 })).toBe('LICENSES_UNAVAILABLE')
+    expect(await reserve({ HOST: 1 }, 'nonsense!')).toBe('CODE_MALFORMED')
+    expect(await reserve({ HOST: 1 }, request.replace(/.$/, request.endsWith('0') ? '1' : '0'))).toBe(
+      'CODE_MISTYPED',
+    )
+    // A key that would make the secret known to all.
+    const weak = writeRequestCode({
+      udi: { pid: 'CWMS-K9', serial: 'WEAK', version: '4.0' },
+      number: 1,
+      boxKey: new Uint8Array(32),
+    })
+    expect(await reserve({ HOST: 1 }, weak)).toBe('CODE_MALFORMED')
+    expect(await pool()).toMatchObject({ reserved: 0 })
+    expect(await world.authority.instances()).toEqual([])
+  })
+
+  it('R-SLR-3: one request is answered once, and one box has one reservation', async () => {
+    const { agent, instanceId } = await installed()
+    expect(await world.authority.instances()).toMatchObject([
+      {
+        id: instanceId,
+        status: 'reserved',
+        entitlements: [{ tag: 'HOST', count: 10 }],
+        reservation: { authorization: 1 },
+      },
+    ])
+    const request = agent.status().reservation.requestCode ?? ''
+    expect(await codeOf(world.authority.reserve({ request, licenses: { HOST: 1 } }))).toBe(
+      'REQUEST_CODE_USED',
+    )
+    const twin = await world.open('twin', { product: { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' } })
+    expect(await codeOf(reserve(twin, 1))).toBe('INSTANCE_RESERVED')
+    await twin.reservation.cancel()
+    for (const force of [false, true]) {
+      expect(await codeOf(twin.register(await world.token(), { force }))).toBe('INSTANCE_RESERVED')
+    }
+    expect(await pool()).toMatchObject({ reserved: 10 })
+  })
+
+  it('R-SLR-3: a box that is registered is removed before it reserves', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    world.road.down = true
+    await codeOf(agent.deregister())
+    world.road.down = false
+    expect(await codeOf(reserve(agent))).toBe('INSTANCE_ALREADY_REGISTERED')
+    const [instance] = await world.authority.instances()
+    await world.authority.removeInstance(instance?.id ?? '')
+    await agent.reservation.install((await reserve(agent)).file)
+  })
+
+  it('R-SLR-8: with more than 30 boxes offline, a satellite is recommended', async () => {
+    for (let i = 0; i < 31; i++) {
+      if (i === 20) await world.authority.order({ tag: 'HOST', quantity: 20 })
+      const request = writeRequestCode({
+        udi: { pid: 'CWMS-K9', serial: `SN${i}`, version: '4.0' },
+        number: 1,
+        boxKey: Uint8Array.from({ length: 32 }, () => i + 9),
+      })
+      const { advice } = await world.authority.reserve({ request, licenses: { HOST: 1 } })
+      expect([i, advice]).toEqual([i, i < 30 ? null : expect.stringContaining('disconnected satellite')])
+    }
+    expect(
+      (await world.authority.events()).filter(({ type }) => type === 'SATELLITE_RECOMMENDED').length,
+    ).toBe(1)
+  })
+})
+
+describe('updates', () => {
+  it('R-SLR-5: the larger of both counts is held until the update is confirmed, and no other is made', async () => {
+    const { agent, instanceId } = await installed()
+    const code = await update(agent, instanceId, 4)
+    expect(await pool()).toMatchObject({ reserved: 10 })
+    expect(await world.authority.instance(instanceId)).toMatchObject({
+      reservation: { pending: true, licenses: [{ count: 4 }], previous: [{ count: 10 }] },
+    })
+    expect(await codeOf(world.authority.updateReservation(instanceId, { HOST: 5 }))).toBe('UPDATE_PENDING')
+    await world.authority.confirmReservation(instanceId, ` ${code.toLowerCase().replaceAll('-', '\n')}`)
+    expect(await pool()).toMatchObject({ reserved: 4 })
+    const more = await update(agent, instanceId, 15)
+    expect(await pool()).toMatchObject({ reserved: 15 })
+    expect(await codeOf(world.authority.confirmReservation(instanceId, code))).toBe(
+      'CONFIRMATION_CODE_OTHER_UPDATE',
+    )
+    await world.authority.confirmReservation(instanceId, more)
+    expect(await codeOf(world.authority.confirmReservation(instanceId, more))).toBe('UPDATE_NOT_PENDING')
+    expect(await pool()).toMatchObject({ reserved: 15 })
+  })
+
+  it('R-SLR-5: an update whose file was lost is written again; a box that never had the first takes the second', async () => {
+    const agent = await world.open()
+    const { instanceId } = await reserve(agent)
+    await world.authority.updateReservation(instanceId, { HOST: 12 })
+    const { file } = await world.authority.reservation(instanceId)
+    const { confirmationCode } = (await agent.reservation.install(file ?? '')).reservation
+    await world.authority.confirmReservation(instanceId, confirmationCode ?? '')
+    expect(agent.status().reservation.entitlements).toMatchObject([{ count: 12 }])
+  })
+
+  it('R-SLR-5: an update to nothing is a return', async () => {
+    const { instanceId } = await installed()
+    expect(await codeOf(world.authority.updateReservation(instanceId, { HOST: 0 }))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(world.authority.updateReservation('nobody', { HOST: 1 }))).toBe('INSTANCE_NOT_FOUND')
+  })
+})
+
+describe('codes that are wrong', () => {
+  it('R-SLR-7: of another box, another kind, mistyped, or made up are told apart', async () => {
+    const [one, two] = [await installed('one', 5), await installed('two', 5)]
+    const confirm = (id: string, code: string) => codeOf(world.authority.confirmReservation(id, code))
+    const code = await update(one.agent, one.instanceId, 6)
+    expect(await confirm(two.instanceId, code)).toBe('CODE_OTHER_RESERVATION')
+    expect(await codeOf(world.authority.takeBackReservation(one.instanceId, code))).toBe('CODE_OTHER_KIND')
+    expect(await confirm(one.instanceId, code.replace(/^....../, '000000'))).toBe('CODE_MISTYPED')
+    expect(await confirm(one.instanceId, one.agent.status().reservation.requestCode ?? '')).toBe(
+      'CODE_OTHER_KIND',
+    )
+    const returned = await two.agent.reservation.returnCode()
+    expect(await codeOf(world.authority.takeBackReservation(one.instanceId, returned))).toBe(
+      'CODE_OTHER_RESERVATION',
+    )
+    expect(await codeOf(world.authority.takeBackReservation('nobody', returned))).toBe('INSTANCE_NOT_FOUND')
+    await world.authority.takeBackReservation(two.instanceId, returned)
+    const again = await codeOf(world.authority.takeBackReservation(two.instanceId, returned))
+    expect(again).toBe('RESERVATION_ENDED')
+  })
+
+  it('R-SLR-7: after ten wrong ones within an hour no code is looked at until it is over', async () => {
+    const { agent, instanceId } = await installed()
+    const code = await update(agent, instanceId, 4)
+    const { writeProofCode } = await import('../../src/protocol/offline-codes.ts')
+    const forged = writeProofCode(new Uint8Array(32), {
+      kind: 'confirmation',
+      udi: { pid: 'CWMS-K9', serial: 'BOX' },
+      reservationId: instanceId,
+      epoch: 1,
+      sequence: 2,
+    })
+    const confirm = (text: string) => codeOf(world.authority.confirmReservation(instanceId, text))
+    for (let i = 0; i < 10; i++) expect(await confirm(forged)).toBe('CODE_WRONG')
+    expect(await confirm(forged)).toBe('CODE_ATTEMPTS_EXCEEDED')
+    expect(await confirm(code)).toBe('CODE_ATTEMPTS_EXCEEDED')
+    world.clock.advance(HOUR)
+    expect(await confirm(code)).toBe('no error')
+    expect((await world.authority.events()).filter(({ type }) => type === 'CODE_REFUSED').length).toBe(10)
+  })
+})
+
+describe('the end of a reservation', () => {
+  it('R-SLR-6: an instance that is reserved is removed by its return code only', async () => {
+    const { agent, instanceId } = await installed()
+    expect(await codeOf(world.authority.removeInstance(instanceId))).toBe('RETURN_CODE_REQUIRED')
+    const connected = await world.open('connected')
+    await connected.register(await world.token())
+    const id = connected.status().registration.instanceId ?? ''
+    expect(await codeOf(world.authority.takeBackReservation(id, await agent.reservation.returnCode()))).toBe(
+      'INSTANCE_NOT_RESERVED',
+    )
+  })
+
+  it('R-SLR-6: the return is completed on both sides in either order, however late', async () => {
+    const { agent, instanceId } = await installed()
+    const code = await agent.reservation.returnCode()
+    await agent.reservation.return()
+    await pass(world, agent, 200 * DAY)
+    expect(await pool()).toMatchObject({ reserved: 10 })
+    expect(agent.status().reservation.returnCode).toBe(code)
+    await world.authority.takeBackReservation(instanceId, code)
+    expect(await pool()).toMatchObject({ reserved: 0 })
+  })
+
+  it('R-SLR-6: during an update that the box never saw, or has installed and not told, a return ends all of it', async () => {
+    const [one, two] = [await installed('one', 5), await installed('two', 5)]
+    await world.authority.updateReservation(one.instanceId, { HOST: 9 })
+    await update(two.agent, two.instanceId, 6)
+    for (const { agent, instanceId } of [one, two])
+      await world.authority.takeBackReservation(instanceId, await agent.reservation.returnCode())
+    expect(await pool()).toMatchObject({ reserved: 0 })
+  })
+
+  it('R-SLR-6: a lost box is written off by somebody who answers for it, on the record; if it turns up, it can still give back', async () => {
+    const { agent, instanceId } = await installed()
+    const writeOff = (reason: string) =>
+      world.authority.writeOffReservation(instanceId, { reason, by: 'alice' })
+    expect(await codeOf(writeOff(' '))).toBe('INVALID_ARGUMENT')
+    await writeOff('burnt with the data centre')
+    expect(await pool()).toMatchObject({ reserved: 0 })
+    expect((await world.authority.events()).at(-1)).toMatchObject({
+      type: 'RESERVATION_OVERRIDDEN',
+      severity: 'major',
+      instanceId,
+      message:
+        'CWMS-K9:BOX was removed without its return code by alice: burnt with the data centre. Given back without proof: 10 of HOST.',
+    })
+    expect(await codeOf(writeOff('again'))).toBe('RESERVATION_ENDED')
+    expect(await codeOf(world.authority.updateReservation(instanceId, { HOST: 1 }))).toBe('RESERVATION_ENDED')
+    await world.authority.takeBackReservation(instanceId, await agent.reservation.returnCode())
+    expect((await world.authority.events()).at(-1)).toMatchObject({ type: 'RESERVATION_RETURNED' })
+  })
+
+  it('a virtual account with reservations is not removed', async () => {
+    await world.authority.addVirtualAccount('Sealed')
+    await world.authority.order({ tag: 'HOST', quantity: 1, termDays: 10, virtualAccount: 'Sealed' })
+    const agent = await world.open()
+    const request = await agent.reservation.request()
+    await world.authority.reserve({ request, licenses: { HOST: 1 }, virtualAccount: 'Sealed' })
+    world.clock.advance(11 * DAY)
+    expect(await codeOf(world.authority.removeVirtualAccount('Sealed'))).toBe('VIRTUAL_ACCOUNT_IN_USE')
+  })
+})
+
+it('R-NET-5: one account serves a box directly, one through a proxy, and one that is offline', async () => {
+  const direct = await world.open('direct')
+  const proxied = await world.open('proxied', {
+    transport: { kind: 'proxy', url: 'https://authority.test', via: 'http://proxy.test' },
+  })
+  for (const agent of [direct, proxied]) {
+    agent.report('HOST', 4)
+    await agent.register(await world.token())
+  }
+  await installed('offline', 12)
+  expect(await pool()).toMatchObject({
+    quantity: 20,
+    inUse: 8,
+    reserved: 12,
+    available: 0,
+    status: 'in-compliance',
+  })
+  expect((await world.authority.instances()).map(({ status }) => status)).toEqual([
+    'in-compliance',
+    'in-compliance',
+    'reserved',
+  ])
+})

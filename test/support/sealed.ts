@@ -1,0 +1,9 @@
+import { makeWorld, type World } from './world.ts'
+
+/** A world whose account may reserve, with licences of hosts to reserve from. */
+export async function makeSealedWorld(hosts = 100): Promise<World> {
+  const world = await makeWorld()
+  await world.authority.enableReservation()
+  if (hosts > 0) await world.authority.order({ tag: 'HOST', quantity: hosts })
+  return world
+}
