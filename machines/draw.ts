@@ -7,6 +7,8 @@ interface DrawnNode {
   readonly states: Readonly<Record<string, DrawnNode>>
   readonly initial?: { readonly target: readonly { readonly id: string }[] | undefined } | undefined
   readonly transitions: Map<string, readonly DrawnTransition[]>
+  /** Taken at once, whatever the event was, when their guard holds. */
+  readonly always?: readonly DrawnTransition[] | undefined
 }
 interface DrawnTransition {
   readonly target?: readonly DrawnNode[] | undefined
@@ -64,7 +66,7 @@ export function drawMermaid(machine: { readonly root: unknown }, options: DrawOp
 function arrowsOf(axes: readonly DrawnNode[], deepest: number): Map<string, Set<string>> {
   const arrows = new Map<string, Set<string>>()
   const collect = (node: DrawnNode) => {
-    for (const [event, transitions] of node.transitions) {
+    for (const [event, transitions] of [...node.transitions, ['always', node.always ?? []] as const]) {
       for (const { target, guard } of transitions) {
         const [to] = target ?? []
         if (!to) continue

@@ -37,11 +37,11 @@ import {
 } from './instances.ts'
 import { createManagement } from './management.ts'
 import { type Answered, readExchange, readHello } from './requests.ts'
+import { type ReservationDocument, ReservationLedger } from './reservation-ledger.ts'
 import {
   EPOCH,
   type IssuedAuthorization,
   type Quantities,
-  type ReservationDocument,
   Reservations,
   TRUST_BUNDLE,
 } from './reservations.ts'
@@ -461,14 +461,14 @@ export class Authority {
   /** The product instances of a smart account: the registered ones, then those that work from a reservation. */
   instances(where: Where = {}): Promise<InstanceDocument[]> {
     return this.#in(where, async (tx, account, at) => {
-      const reserved = await new Reservations(tx, this.#credentials, account, at).list()
+      const reserved = await new ReservationLedger(tx, account, at).list()
       return [...(await listInstances(tx, account, at)), ...reserved.map(reservedInstance)]
     })
   }
 
   instance(id: string, where: Where = {}): Promise<InstanceDocument> {
     return this.#in(where, async (tx, account, at) => {
-      const reserved = await new Reservations(tx, this.#credentials, account, at).list(id)
+      const reserved = await new ReservationLedger(tx, account, at).list(id)
       return reserved[0] ? reservedInstance(reserved[0]) : showInstance(tx, account, id, at)
     })
   }
@@ -476,7 +476,7 @@ export class Authority {
   /** @throws LicensingError INSTANCE_NOT_FOUND; RETURN_CODE_REQUIRED for one that works from a reservation */
   removeInstance(id: string, where: Where = {}): Promise<InstanceDocument> {
     return this.#in(where, async (tx, account, at) => {
-      const [reserved] = await new Reservations(tx, this.#credentials, account, at).list(id)
+      const [reserved] = await new ReservationLedger(tx, account, at).list(id)
       if (reserved)
         throw new LicensingError(
           'RETURN_CODE_REQUIRED',
@@ -529,7 +529,7 @@ export class Authority {
   }
 
   reservations(where: Where = {}): Promise<ReservationDocument[]> {
-    return this.#reservations(where, (reservations) => reservations.list())
+    return this.#in(where, (tx, account, at) => new ReservationLedger(tx, account, at).list())
   }
 
   /** One reservation, with its newest authorization file signed anew; without a file when it has ended. */

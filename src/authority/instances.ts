@@ -6,7 +6,7 @@ import { thumbprint } from '../trust/chain.ts'
 import type { Account } from './accounts.ts'
 import { logEvent } from './event-log.ts'
 import { assessPool, setDemand } from './pools.ts'
-import type { ReservationDocument, ReservedDocument } from './reservations.ts'
+import type { ReservationDocument, ReservedDocument } from './reservation-ledger.ts'
 import type { Tables } from './schema.ts'
 import type { Tx } from './store.ts'
 

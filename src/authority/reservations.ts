@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import type { Selectable } from 'kysely'
 import { z } from 'zod'
 import { countSchema } from '../domain/entitlement.ts'
 import { LicensingError } from '../domain/errors.ts'
@@ -18,8 +17,15 @@ import {
 import { signText } from '../trust/sign-text.ts'
 import { type Account, checked, type VirtualAccount } from './accounts.ts'
 import type { Credentials } from './credentials.ts'
-import { logEvent } from './event-log.ts'
 import { assessPool, holdings, lotsOf } from './pools.ts'
+import {
+  activeReservation,
+  describeBox,
+  describeParts,
+  type ReservationDocument,
+  ReservationLedger,
+  type ReservationRow,
+} from './reservation-ledger.ts'
 import {
   chooseLicenses,
   heldAt,
@@ -29,10 +35,7 @@ import {
   WRONG_CODES,
   WRONG_CODES_WITHIN,
 } from './rules.ts'
-import type { Tables } from './schema.ts'
 import type { Tx } from './store.ts'
-
-export type ReservationRow = Selectable<Tables['reservations']>
 
 /** Restores of this authority so far, plus one (trust §9): authorizations compare as (epoch, sequence). */
 export const EPOCH = 1
@@ -41,31 +44,6 @@ export const TRUST_BUNDLE = 1
 
 /** How many of each tag are to be reserved. */
 export type Quantities = Readonly<Record<string, number>>
-
-/** Licences of one tag that are reserved. */
-export interface ReservedDocument {
-  readonly tag: string
-  readonly count: number
-  readonly endsAt: string | null
-}
-
-/** A reservation as people and programs see it. */
-export interface ReservationDocument {
-  readonly instanceId: string
-  readonly udi: { readonly pid: string; readonly serial: string; readonly version: string }
-  readonly virtualAccount: string
-  readonly status: 'active' | 'returned' | 'lost'
-  /** The newest authorization that was made for the box. */
-  readonly authorization: number
-  /** The box has not said yet that it has installed the newest authorization: the larger of both is held. */
-  readonly pending: boolean
-  readonly reservedAt: string
-  readonly updatedAt: string
-  readonly endedAt: string | null
-  readonly licenses: readonly ReservedDocument[]
-  /** What the box may still work from while an update waits for its confirmation; empty otherwise. */
-  readonly previous: readonly ReservedDocument[]
-}
 
 /** A reservation and the file that is carried to its box. */
 export interface IssuedAuthorization extends ReservationDocument {
@@ -83,12 +61,14 @@ export class Reservations {
   readonly #credentials: Credentials
   readonly #account: Account
   readonly #at: Instant
+  readonly #ledger: ReservationLedger
 
   constructor(tx: Tx, credentials: Credentials, account: Account, at: Instant) {
     this.#tx = tx
     this.#credentials = credentials
     this.#account = account
     this.#at = at
+    this.#ledger = new ReservationLedger(tx, account, at)
   }
 
   /** Authorises the smart account for reservation; without that nothing is reserved (R-SLR-1). */
@@ -100,7 +80,7 @@ export class Reservations {
       .where('reservation_at', 'is', null)
       .executeTakeFirst()
     if (numUpdatedRows > 0n)
-      await this.#log('RESERVATION_ENABLED', null, `${this.#account.domain} may reserve licences.`)
+      await this.#ledger.log('RESERVATION_ENABLED', null, `${this.#account.domain} may reserve licences.`)
   }
 
   /**
@@ -141,11 +121,11 @@ export class Reservations {
       wrong_since: 0,
     }
     await this.#tx.insertInto('reservations').values(row).execute()
-    await this.#hold(row, parts)
-    await this.#log('LICENSES_RESERVED', row, `${describeBox(row)}: ${describeParts(parts)}.`)
-    const offline = await this.#countActive()
+    await this.#ledger.hold(row, parts)
+    await this.#ledger.log('LICENSES_RESERVED', row, `${describeBox(row)}: ${describeParts(parts)}.`)
+    const offline = await this.#ledger.countActive()
     if (offline === OFFLINE_BOXES + 1)
-      await this.#log('SATELLITE_RECOMMENDED', null, SATELLITE_ADVICE, 'minor')
+      await this.#ledger.log('SATELLITE_RECOMMENDED', null, SATELLITE_ADVICE, 'minor')
     return { ...(await this.#issue(row)), advice: offline > OFFLINE_BOXES ? SATELLITE_ADVICE : null }
   }
 
@@ -158,7 +138,7 @@ export class Reservations {
    */
   async update(id: string, quantities: Quantities): Promise<IssuedAuthorization> {
     await this.#requireEnabled()
-    const row = await this.#active(id)
+    const row = await this.#ledger.active(id)
     if (row.sequence !== row.confirmed)
       throw new LicensingError(
         'UPDATE_PENDING',
@@ -173,9 +153,9 @@ export class Reservations {
         },
       )
     const changed = checkQuantities(quantities, 0)
-    const before = await this.#parts(row, row.sequence)
+    const before = await this.#ledger.parts(row, row.sequence)
     const after = new Map<string, ReservedPart[]>()
-    const virtual = { id: row.virtual_account_id, name: await this.#virtualName(row) }
+    const virtual = { id: row.virtual_account_id, name: await this.#ledger.virtualName(row) }
     for (const tag of new Set([...before.keys(), ...changed.keys()])) {
       const old = (before.get(tag) ?? []).filter(({ endsAt }) => endsAt === null || endsAt > this.#at)
       const count = changed.get(tag)
@@ -198,8 +178,8 @@ export class Reservations {
       .set({ sequence: next.sequence, updated_at: this.#at })
       .where('id', '=', id)
       .execute()
-    await this.#hold(next, after)
-    await this.#log(
+    await this.#ledger.hold(next, after)
+    await this.#ledger.log(
       'RESERVATION_UPDATED',
       next,
       `${describeBox(row)}: ${describeParts(after)}, as authorization ${next.sequence}.`,
@@ -213,23 +193,8 @@ export class Reservations {
    * @throws LicensingError INSTANCE_NOT_FOUND, INSTANCE_NOT_RESERVED
    */
   async show(id: string): Promise<ReservationDocument & { readonly file: string | null }> {
-    const row = await this.#row(id)
-    return row.status === 'active' ? this.#issue(row) : { ...(await this.#document(row)), file: null }
-  }
-
-  /** The reservations in force, or the one of that id. */
-  async list(id?: string): Promise<ReservationDocument[]> {
-    let query = this.#tx
-      .selectFrom('reservations')
-      .selectAll()
-      .where('account_id', '=', this.#account.id)
-      .where('status', '=', 'active')
-      .orderBy('created_at')
-    if (id !== undefined) query = query.where('id', '=', id)
-    const rows = await query.execute()
-    const documents: ReservationDocument[] = []
-    for (const row of rows) documents.push(await this.#document(row))
-    return documents
+    const row = await this.#ledger.row(id)
+    return row.status === 'active' ? this.#issue(row) : { ...(await this.#ledger.document(row)), file: null }
   }
 
   /**
@@ -239,7 +204,7 @@ export class Reservations {
    * @returns a failure after a code that is wrong: CODE_*, CONFIRMATION_CODE_OTHER_UPDATE, UPDATE_NOT_PENDING
    */
   async confirm(id: string, code: string): Promise<ReservationDocument | LicensingError> {
-    const row = await this.#active(id)
+    const row = await this.#ledger.active(id)
     const failure = await this.#checkCode('confirmation', row, code)
     if (failure) return failure
     const { sequence } = readProofCode('confirmation', code)
@@ -260,13 +225,13 @@ export class Reservations {
       .set({ confirmed: row.sequence, updated_at: this.#at, wrong_codes: 0 })
       .where('id', '=', id)
       .execute()
-    await this.#assess(row)
-    await this.#log(
+    await this.#ledger.assess(row)
+    await this.#ledger.log(
       'RESERVATION_CONFIRMED',
       row,
       `${describeBox(row)} works from authorization ${row.sequence}.`,
     )
-    return this.#document({ ...row, confirmed: row.sequence, updated_at: this.#at })
+    return this.#ledger.document({ ...row, confirmed: row.sequence, updated_at: this.#at })
   }
 
   /**
@@ -277,26 +242,26 @@ export class Reservations {
    * @returns a failure after a code that is wrong, or of a reservation that has ended: CODE_*, RESERVATION_ENDED
    */
   async takeBack(id: string, code: string): Promise<ReservationDocument | LicensingError> {
-    const row = await this.#row(id)
+    const row = await this.#ledger.row(id)
     const failure = await this.#checkCode('return', row, code)
     if (failure) return failure
     if (row.status === 'lost') {
-      await this.#end(row, 'returned')
-      await this.#log(
+      await this.#ledger.end(row, 'returned')
+      await this.#ledger.log(
         'RESERVATION_RETURNED',
         row,
         `${describeBox(row)}, which was taken for lost, has given its reservation back.`,
       )
-      return this.#document({ ...row, status: 'returned', ended_at: this.#at })
+      return this.#ledger.document({ ...row, status: 'returned', ended_at: this.#at })
     }
     if (row.status === 'returned')
       return new LicensingError(
         'RESERVATION_ENDED',
         `The reservation of ${describeBox(row)} was returned at ${iso(row.ended_at ?? 0)}.`,
       )
-    await this.#end(row, 'returned')
-    await this.#log('RESERVATION_RETURNED', row, `${describeBox(row)} has given its reservation back.`)
-    return this.#document({ ...row, status: 'returned', ended_at: this.#at })
+    await this.#ledger.end(row, 'returned')
+    await this.#ledger.log('RESERVATION_RETURNED', row, `${describeBox(row)} has given its reservation back.`)
+    return this.#ledger.document({ ...row, status: 'returned', ended_at: this.#at })
   }
 
   /**
@@ -306,17 +271,17 @@ export class Reservations {
    * @throws LicensingError INSTANCE_NOT_FOUND, INSTANCE_NOT_RESERVED, INVALID_ARGUMENT
    */
   async writeOff(id: string, reason: string, by: string): Promise<ReservationDocument> {
-    const row = await this.#active(id)
+    const row = await this.#ledger.active(id)
     const why = checked(reasonSchema, reason, 'reason')
-    const parts = await this.#parts(row, row.sequence)
-    await this.#end(row, 'lost')
-    await this.#log(
+    const parts = await this.#ledger.parts(row, row.sequence)
+    await this.#ledger.end(row, 'lost')
+    await this.#ledger.log(
       'RESERVATION_OVERRIDDEN',
       row,
       `${describeBox(row)} was removed without its return code by ${by}: ${why}. Given back without proof: ${describeParts(parts)}.`,
       'major',
     )
-    return this.#document({ ...row, status: 'lost', ended_at: this.#at })
+    return this.#ledger.document({ ...row, status: 'lost', ended_at: this.#at })
   }
 
   async #requireEnabled(): Promise<void> {
@@ -396,131 +361,9 @@ export class Reservations {
     )
   }
 
-  async #hold(row: ReservationRow, parts: ReadonlyMap<string, readonly ReservedPart[]>): Promise<void> {
-    const rows = [...parts].flatMap(([tag, list]) =>
-      list.map(({ count, endsAt }) => ({
-        reservation_id: row.id,
-        sequence: row.sequence,
-        tag,
-        count,
-        ends_at: endsAt,
-      })),
-    )
-    await this.#tx.insertInto('reserved_licenses').values(rows).execute()
-    await this.#assess(row)
-  }
-
-  /** Notes what a change of this reservation makes of its pools. */
-  async #assess(row: ReservationRow): Promise<void> {
-    const tags = await this.#tx
-      .selectFrom('reserved_licenses')
-      .select('tag')
-      .distinct()
-      .where('reservation_id', '=', row.id)
-      .execute()
-    for (const { tag } of tags) await assessPool(this.#tx, row.virtual_account_id, tag, this.#at)
-  }
-
-  async #end(row: ReservationRow, status: 'returned' | 'lost'): Promise<void> {
-    await this.#tx
-      .updateTable('reservations')
-      .set({ status, ended_at: this.#at })
-      .where('id', '=', row.id)
-      .execute()
-    await this.#assess(row)
-  }
-
-  /** What an authorization reserves, by tag, in the order of the catalogue. */
-  async #parts(row: ReservationRow, sequence: number): Promise<Map<string, ReservedPart[]>> {
-    const rows = await this.#tx
-      .selectFrom('reserved_licenses')
-      .select(['tag', 'count', 'ends_at as endsAt'])
-      .where('reservation_id', '=', row.id)
-      .where('sequence', '=', sequence)
-      .execute()
-    const order = conferencing.tags.map(({ tag }) => tag)
-    const parts = new Map<string, ReservedPart[]>()
-    for (const { tag, ...part } of rows.sort((a, b) => order.indexOf(a.tag) - order.indexOf(b.tag)))
-      parts.set(tag, [...(parts.get(tag) ?? []), part])
-    return parts
-  }
-
-  /** @throws LicensingError INSTANCE_NOT_FOUND, INSTANCE_NOT_RESERVED */
-  async #row(id: string): Promise<ReservationRow> {
-    const row = await this.#tx
-      .selectFrom('reservations')
-      .selectAll()
-      .where('account_id', '=', this.#account.id)
-      .where('id', '=', id)
-      .executeTakeFirst()
-    if (row) return row
-    const registered = await this.#tx
-      .selectFrom('instances')
-      .select('id')
-      .where('account_id', '=', this.#account.id)
-      .where('id', '=', id)
-      .where('status', '=', 'active')
-      .executeTakeFirst()
-    throw registered
-      ? new LicensingError(
-          'INSTANCE_NOT_RESERVED',
-          `The product instance ${id} is registered, and works from no reservation.`,
-        )
-      : new LicensingError(
-          'INSTANCE_NOT_FOUND',
-          `${this.#account.domain} has no product instance ${JSON.stringify(id)}.`,
-        )
-  }
-
-  /** @throws LicensingError also RESERVATION_ENDED */
-  async #active(id: string): Promise<ReservationRow> {
-    const row = await this.#row(id)
-    if (row.status === 'active') return row
-    throw new LicensingError(
-      'RESERVATION_ENDED',
-      `The reservation of ${describeBox(row)} ${row.status === 'lost' ? 'was removed without a return code' : 'was returned'} at ${iso(row.ended_at ?? 0)}.`,
-    )
-  }
-
-  async #virtualName(row: ReservationRow): Promise<string> {
-    const { name } = await this.#tx
-      .selectFrom('virtual_accounts')
-      .select('name')
-      .where('id', '=', row.virtual_account_id)
-      .executeTakeFirstOrThrow()
-    return name
-  }
-
-  async #countActive(): Promise<number> {
-    const { count } = await this.#tx
-      .selectFrom('reservations')
-      .select((eb) => eb.fn.countAll<number>().as('count'))
-      .where('account_id', '=', this.#account.id)
-      .where('status', '=', 'active')
-      .executeTakeFirstOrThrow()
-    return count
-  }
-
-  async #document(row: ReservationRow): Promise<ReservationDocument> {
-    const pending = row.status === 'active' && row.sequence !== row.confirmed
-    return {
-      instanceId: row.id,
-      udi: { pid: row.pid, serial: row.serial, version: row.version },
-      virtualAccount: await this.#virtualName(row),
-      status: row.status,
-      authorization: row.sequence,
-      pending,
-      reservedAt: iso(row.created_at),
-      updatedAt: iso(row.updated_at),
-      endedAt: iso(row.ended_at),
-      licenses: listed(await this.#parts(row, row.sequence)),
-      previous: pending ? listed(await this.#parts(row, row.confirmed)) : [],
-    }
-  }
-
   async #issue(row: ReservationRow): Promise<ReservationDocument & { file: string }> {
-    const document = await this.#document(row)
-    const parts = await this.#parts(row, row.sequence)
+    const document = await this.#ledger.document(row)
+    const parts = await this.#ledger.parts(row, row.sequence)
     const names = new Map(conferencing.tags.map(({ tag, name }) => [tag, name]))
     const lines = writeAuthorization({
       udi: document.udi,
@@ -562,7 +405,7 @@ export class Reservations {
     const key = this.#credentials.codeKey(Buffer.from(row.box_key, 'base64url'), row.id)
     if (key && written.sequence >= 1 && written.sequence <= row.sequence && proves(key, written, proof))
       return null
-    const other = await this.#ofAnother(row, written.hint)
+    const other = await this.#ledger.ofAnother(row, written.hint)
     if (other)
       return new LicensingError(
         'CODE_OTHER_RESERVATION',
@@ -573,72 +416,20 @@ export class Reservations {
       .set({ wrong_codes: counted + 1, wrong_since: counted === 0 ? this.#at : row.wrong_since })
       .where('id', '=', row.id)
       .execute()
-    await this.#log('CODE_REFUSED', row, `A wrong ${kind} code was entered for ${describeBox(row)}.`, 'minor')
+    await this.#ledger.log(
+      'CODE_REFUSED',
+      row,
+      `A wrong ${kind} code was entered for ${describeBox(row)}.`,
+      'minor',
+    )
     return new LicensingError(
       'CODE_WRONG',
       `The ${kind} code was not made by ${describeBox(row)} for this reservation.`,
     )
   }
-
-  /** Which other box of the account a code names; null when it names none, or this one. */
-  async #ofAnother(row: ReservationRow, hint: string): Promise<string | null> {
-    const other = await this.#tx
-      .selectFrom('reservations')
-      .selectAll()
-      .where('account_id', '=', this.#account.id)
-      .where('id', 'like', `${hint}%`)
-      .where('id', '<>', row.id)
-      .executeTakeFirst()
-    return other === undefined || row.id.startsWith(hint) ? null : describeBox(other)
-  }
-
-  async #log(
-    type: string,
-    row: ReservationRow | null,
-    message: string,
-    severity: 'info' | 'minor' | 'major' = 'info',
-  ): Promise<void> {
-    await logEvent(this.#tx, {
-      at: this.#at,
-      type,
-      severity,
-      accountId: this.#account.id,
-      virtualAccount: row && (await this.#virtualName(row)),
-      instanceId: row?.id ?? null,
-      message,
-    })
-  }
-}
-
-/** The reservation that is in force for a box of an account. */
-export async function activeReservation(
-  tx: Tx,
-  accountId: string,
-  { pid, serial }: { pid: string; serial: string },
-): Promise<ReservationRow | undefined> {
-  return tx
-    .selectFrom('reservations')
-    .selectAll()
-    .where('account_id', '=', accountId)
-    .where('pid', '=', pid)
-    .where('serial', '=', serial)
-    .where('status', '=', 'active')
-    .executeTakeFirst()
 }
 
 const keyText = ({ boxKey }: ReservationRequest): string => Buffer.from(boxKey).toString('base64url')
-
-const describeBox = ({ pid, serial }: Pick<ReservationRow, 'pid' | 'serial'>): string => `${pid}:${serial}`
-
-const describeParts = (parts: ReadonlyMap<string, readonly ReservedPart[]>): string =>
-  [...parts]
-    .flatMap(([tag, list]) =>
-      list.map(({ count, endsAt }) => `${count} of ${tag}${endsAt === null ? '' : ` until ${iso(endsAt)}`}`),
-    )
-    .join(', ')
-
-const listed = (parts: ReadonlyMap<string, readonly ReservedPart[]>): ReservedDocument[] =>
-  [...parts].flatMap(([tag, list]) => list.map(({ count, endsAt }) => ({ tag, count, endsAt: iso(endsAt) })))
 
 const reasonSchema = z
   .string()

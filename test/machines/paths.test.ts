@@ -259,6 +259,7 @@ interface Node {
   readonly path: readonly string[]
   readonly states: Record<string, Node>
   readonly transitions: Map<string, readonly object[]>
+  readonly always?: readonly { readonly target?: readonly { readonly id: string }[] | undefined }[]
 }
 const allNodes = (node: Node): Node[] => [node, ...Object.values(node.states).flatMap(allNodes)]
 const nodes = allNodes(smartAgent.root)
@@ -269,6 +270,25 @@ describe('the chart, by generated paths', () => {
       adjacency.flatMap(({ state }) => (state as unknown as { _nodes: Node[] })._nodes.map(({ id }) => id)),
     )
     expect(nodes.filter(({ id }) => !reached.has(id)).map(({ id }) => id)).toEqual([])
+  })
+
+  it('every transition that needs no event of its own is taken', () => {
+    const missing = nodes.flatMap((node) =>
+      (node.always ?? [])
+        .filter(({ target }) => {
+          const [to] = target ?? []
+          const within = (id: string, state: Snapshot) =>
+            (state as unknown as { _nodes: Node[] })._nodes.some((one) => one.id === id)
+          return !adjacency.some(
+            ({ state, transitions }) =>
+              within(node.id, state) &&
+              Object.values(transitions).some((one) => within(to?.id ?? '', one.state)),
+          )
+        })
+        .map(() => node.path.join('.')),
+    )
+    expect(nodes.filter(({ always }) => always !== undefined && always.length > 0).length).toBe(2)
+    expect(missing).toEqual([])
   })
 
   it('every transition is taken', () => {
