@@ -93,6 +93,7 @@ export const chart = setup({
     ended: ({ event }) => 'ended' in event && event.ended,
     endedForGood: ({ context, event }) =>
       'ended' in event && event.ended && context.evaluation.remainingSeconds === 0,
+    registering: ({ context }) => context.registering !== null,
     reservationRequested: ({ context }) => context.reservation.current?.stage === 'requested',
     returning: ({ context }) => context.reservation.current?.stage === 'returning',
     returningForGood: ({ context }) =>

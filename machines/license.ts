@@ -18,6 +18,7 @@ const registrationEnds = {
     { guard: 'ended' as const, ...backToEvaluation },
   ],
   'register.accepted': {
+    guard: 'registering' as const,
     target: '#registered',
     description: 'registered again: authorize under the new identity',
   },
@@ -125,7 +126,11 @@ export const license = chart.createStateConfig({
           },
           { actions: [sayWarnings, 'useEvaluation'] },
         ],
-        'register.accepted': { target: 'registered', description: 'registered: authorize next' },
+        'register.accepted': {
+          guard: 'registering',
+          target: 'registered',
+          description: 'registered: authorize next',
+        },
         ...reservationInstalled,
       },
     },
@@ -135,7 +140,11 @@ export const license = chart.createStateConfig({
       description: 'the evaluation is used up and nothing is registered: only licence management works',
       entry: ['markSince', 'resumeEvaluation'],
       on: {
-        'register.accepted': { target: 'registered', description: 'registered: authorize next' },
+        'register.accepted': {
+          guard: 'registering',
+          target: 'registered',
+          description: 'registered: authorize next',
+        },
         ...reservationInstalled,
       },
     },
@@ -148,7 +157,12 @@ export const license = chart.createStateConfig({
       on: {
         ...registrationEnds,
         ...authorizeOutcomes,
-        'register.accepted': { target: 'registered', reenter: true, description: 'registered again' },
+        'register.accepted': {
+          guard: 'registering',
+          target: 'registered',
+          reenter: true,
+          description: 'registered again',
+        },
         'authorize.refused': [
           ...authorizeRefusedEnds,
           { target: '.refused', actions: ['authorizationRefused', because('AUTH_RENEW_FAILED')] },

@@ -298,10 +298,6 @@ export const registration = chart.createStateConfig({
     deregistering: {
       description: 'the authority is told, once; whatever it says, the registration ends here',
       on: {
-        'register.accepted': {
-          actions: ['becomeRegistered', forget('registering')],
-          description: 'it was under way; what it gave is given back too',
-        },
         'deregister.accepted': {
           target: 'unregistered.idle',
           actions: ['endRegistration', forget('identity'), say('AGENT_DEREG_SUCCESS')],

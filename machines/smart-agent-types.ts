@@ -68,6 +68,8 @@ export interface Grant {
   readonly sequence: number
   readonly issuedAt: Instant
   readonly installedAt: Instant
+  /** When the first authorization of this reservation was installed. */
+  readonly reservedAt: Instant
   readonly licenses: readonly ReservedLicense[]
   /** What the licensing user enters at the authority after an update; null before the first. */
   readonly confirmationCode: string | null

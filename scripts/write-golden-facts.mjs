@@ -55,6 +55,7 @@ const installed = (count) => ({
     sequence: 1,
     issuedAt: at(1),
     installedAt: at(2),
+    reservedAt: at(2),
     licenses: [{ tag: 'HOST', name: 'Host License', count, endsAt: at(365), told: null }],
     confirmationCode: null,
     knownAt: at(1),

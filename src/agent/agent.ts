@@ -15,7 +15,7 @@ import type { Clock } from '../domain/clock.ts'
 import { countSchema } from '../domain/entitlement.ts'
 import { asLicensingError, asTold, LicensingError } from '../domain/errors.ts'
 import { MINUTE } from '../domain/instant.ts'
-import { conferencing, type ProductProfile } from '../domain/profile.ts'
+import { conferencing, defineProfile, type ProductProfile, type ProfileInput } from '../domain/profile.ts'
 import { systemClock } from '../domain/system-clock.ts'
 import { parseToken } from '../protocol/token.ts'
 import { startDeadline } from '../transports/deadline.ts'
@@ -57,7 +57,7 @@ export interface OpenOptions {
   /** How to reach the authority; replaces the stored settings. */
   readonly transport?: TransportSettings
   /** The entitlement tags of the product; the shipped conferencing server's unless given. */
-  readonly profile?: ProductProfile
+  readonly profile?: ProfileInput
   readonly periods?: Partial<Periods>
   readonly clock?: Clock
   readonly logger?: AgentLogger
@@ -98,7 +98,7 @@ export class SmartAgent {
     const clock = options.clock ?? systemClock
     this.#store = store
     this.#product = product
-    this.#profile = options.profile ?? conferencing
+    this.#profile = options.profile ? defineProfile(options.profile) : conferencing
     this.#road = new BoxRoad(store, options.connect)
     this.#logger = options.logger ?? silent
     this.#clock = new ClockGuard(clock, store.read('clock', readingSchema))
@@ -107,7 +107,7 @@ export class SmartAgent {
       clock: this.#clock,
       used: new UsedSeconds(clock),
       logger: this.#logger,
-      periods: { ...defaultPeriods, ...options.periods },
+      periods: { ...defaultPeriods, ...defined(this.#profile.periods), ...options.periods },
       tell: (transition) => {
         this.#tell(transition)
       },
@@ -451,12 +451,19 @@ export class SmartAgent {
     const inUse = this.#stepper.position.context.usage.counts[tag] ?? 0
     const { functionalityReason } = functionality(this.#stepper.position, this.#clock.now())
     if (functionalityReason !== null && parsed.data > inUse)
-      throw new LicensingError(
-        stateWord(this.#stepper.position.value) === 'reserved' ? 'NOT_AUTHORIZED' : 'EVALUATION_EXPIRED',
-        `No more of ${tag} can be used: ${functionalityReason}`,
-      )
+      throw this.#limited(`No more of ${tag} can be used`, functionalityReason)
     this.#stepper.step((at) => ({ type: 'USAGE', at, tag, count: parsed.data }))
     this.#wake()
+  }
+
+  /** What is refused while only licence management works. */
+  #limited(what: string, reason: string): LicensingError {
+    const returning = this.#stepper.position.context.reservation.current?.stage === 'returning'
+    const reserved = stateWord(this.#stepper.position.value) === 'reserved'
+    return new LicensingError(
+      returning ? 'RESERVATION_RETURNING' : reserved ? 'NOT_AUTHORIZED' : 'EVALUATION_EXPIRED',
+      `${what}: ${reason}`,
+    )
   }
 
   /** Reports changed usage now instead of within the minute: for a process that is about to leave. */
@@ -569,12 +576,17 @@ export class SmartAgent {
         return this.status()
       }),
     /** The return code of a file whose request was cancelled. Throws SIGNED_FILE_*, AUTHORIZATION_*. */
-    discard: (file: string): Promise<string> => this.#reserve((box) => box.discard(file)),
+    discard: (file: string): Promise<{ instanceId: string; returnCode: string }> =>
+      this.#reserve((box) => {
+        const { reservationId: instanceId, returnCode } = box.discard(file)
+        return { instanceId, returnCode }
+      }),
   } as const
 
   /** Without a pause in it: what was checked is so when it is taken. */
   async #reserve<T>(work: (box: BoxReservation) => T): Promise<T> {
     const { BoxReservation } = await import('./reservation.ts')
+    if (this.#closed) throw new LicensingError('AGENT_CLOSED', 'The agent was closed.')
     const done = work(new BoxReservation(this.#store, this.#stepper, this.#clock, this.#product))
     this.#wake()
     return done
@@ -646,3 +658,7 @@ function parseProduct(product: NonNullable<OpenOptions['product']>): Product {
     `The product cannot be used: ${issue?.message ?? ''} (${issue?.path.join('.') ?? ''}).`,
   )
 }
+
+/** What of a product's periods is set. */
+const defined = (periods: ProductProfile['periods']): Partial<Periods> =>
+  Object.fromEntries(Object.entries(periods).filter(([, value]) => value !== undefined))

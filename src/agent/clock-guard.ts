@@ -95,20 +95,49 @@ export class ClockGuard {
   }
 
   /**
-   * What the time would be after a signed file that came by hand.
+   * What the time would be after a signed file that came by hand: what only a wall clock has claimed is taken back, in which
+   * this box did not run; time in which it ran never is (trust §3: a reserved box is mended by a newer signed file).
    *
    * @param issued the authority's time in it: it is no earlier now
    * @param known an instant of this box that lies before the file was issued, since the file answers it: a clock that was
-   * later than the file then was ahead by at least that much (trust §3: a reserved box is mended by a newer signed file)
+   * later than the file then was ahead by at least that much
    */
-  corrected(issued: Instant, known: Instant): Instant {
-    return Math.max(issued, this.now() - Math.max(0, known - issued))
+  corrected(issued: Instant, known: Instant, now = this.now()): Instant {
+    const proven = now - Math.max(0, known - issued)
+    const ran = Math.floor(this.#anchor.time + this.#ran())
+    return Math.max(issued, Math.min(proven, Math.max(this.#clock.wall(), ran)))
   }
 
-  /** A signed file was taken: the time is what it says of it. */
+  /** A signed file was taken: the time is what it says of it, where that is another. */
   heard(issued: Instant, known: Instant): void {
-    const corrected = this.corrected(issued, known)
-    if (corrected !== this.now()) this.sync(corrected)
+    const now = this.now()
+    const corrected = this.corrected(issued, known, now)
+    if (corrected === now) return
+    const distrust = this.#distrust
+    this.sync(corrected)
+    // Paper proves no more of the wall clock than that it was right if it agrees now.
+    if (Math.abs(this.#last.wall - corrected) > LARGE_SKEW) this.#distrust ??= distrust
+  }
+
+  /** What is known now: calling it later forgets what was learned since, for a transaction that was not kept. */
+  checkpoint(): () => void {
+    const [anchor, ranBefore, opened, excess] = [this.#anchor, this.#ranBefore, this.#opened, this.#excess]
+    const [highestWall, last, contacted, distrust] = [
+      this.#highestWall,
+      this.#last,
+      this.#contacted,
+      this.#distrust,
+    ]
+    return () => {
+      this.#anchor = anchor
+      this.#ranBefore = ranBefore
+      this.#opened = opened
+      this.#excess = excess
+      this.#highestWall = highestWall
+      this.#last = last
+      this.#contacted = contacted
+      this.#distrust = distrust
+    }
   }
 
   /** What is stored with every step. */

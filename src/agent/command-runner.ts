@@ -104,6 +104,8 @@ export class CommandRunner {
     } catch (thrown) {
       // What failed on a road that is not in force any more is asked on the one that is.
       if (this.#roadNumber() !== road) return
+      // What nobody waits for any more has no outcome: the registration ended meanwhile, or was given up.
+      if (!this.#store.commands().some(({ kind }) => kind === command.kind)) return
       outcome = unreachable(command.kind, asLicensingError(thrown))
     }
     if (this.#closed) return
@@ -233,6 +235,8 @@ export class CommandRunner {
       },
       { product, identity, messageId: randomUUID() },
     )
+    // The attempt may have been given up while the answer was on its way: then nobody waits for it, and nothing is kept of it.
+    if (this.#store.read('registering', registeringSchema)?.key !== registering.key) return null
     const decision = answer.decision
     if (decision.outcome === 'refused')
       return {

@@ -75,9 +75,8 @@ function troubleOf(status: Status): Explanation['trouble'] {
       code: 'NOT_AUTHORIZED',
       message: status.functionalityReason ?? '',
       remedy:
-        status.reservation.status === 'returning'
-          ? 'Enter the return code at the authority, and complete the return with `reservation return`.'
-          : errorTable.NOT_AUTHORIZED.remedy,
+        errorTable[status.reservation.status === 'returning' ? 'RESERVATION_RETURNING' : 'NOT_AUTHORIZED']
+          .remedy,
       at: authorization.since,
     },
     registration.failure,
@@ -233,8 +232,13 @@ function supposed(context: Context, at: Instant): Supposed[] {
       ],
     },
     {
-      event: 'installing the authorization file',
-      events: [{ type: 'RESERVATION_INSTALL', at, grant: supposedGrant(at) }],
+      event: 'reserving licences, for a box that never makes a connection',
+      events: [
+        ...(reservation.current === null
+          ? [{ type: 'RESERVATION_REQUEST' as const, at, requestCode: '' }]
+          : []),
+        { type: 'RESERVATION_INSTALL', at, grant: supposedGrant(at) },
+      ],
     },
     {
       event: 'returning the reservation',
@@ -268,6 +272,7 @@ const supposedGrant = (at: Instant): Grant => ({
   sequence: 1,
   issuedAt: at,
   installedAt: at,
+  reservedAt: at,
   licenses: [],
   confirmationCode: null,
   knownAt: at,

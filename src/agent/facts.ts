@@ -27,6 +27,7 @@ const grant = z.object({
   sequence: z.int(),
   issuedAt: instant,
   installedAt: instant,
+  reservedAt: instant,
   licenses: z.array(
     z.object({
       tag: z.string(),

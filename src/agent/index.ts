@@ -1,7 +1,15 @@
 /** The licensing agent, for embedding. */
 export { type ErrorCode, type ErrorDocument, errorTable, LicensingError } from '../domain/errors.ts'
 export type { Clock } from '../domain/clock.ts'
-export { conferencing, type ProductProfile, type ProfileTag, SIZES, type Size } from '../domain/profile.ts'
+export {
+  conferencing,
+  defineProfile,
+  type ProductProfile,
+  type ProfileInput,
+  type ProfileTag,
+  SIZES,
+  type Size,
+} from '../domain/profile.ts'
 export type { Transport, TransportSettings } from '../transports/transport.ts'
 export { type OpenOptions, SmartAgent } from './agent.ts'
 export type { Explanation } from './explain.ts'

@@ -43,7 +43,7 @@ export class BoxReservation {
     if (current?.stage === 'requested') return current.requestCode
     if (current) throw reserved()
     if (requests >= MOST_REQUESTS)
-      throw new LicensingError('REQUESTS_EXHAUSTED', `This box has made ${requests} reservation requests.`)
+      throw new LicensingError('NUMBERS_EXHAUSTED', `This box has made ${requests} reservation requests.`)
     const event = (at: number, requestCode = ''): Event => ({ type: 'RESERVATION_REQUEST', at, requestCode })
     if (!can(this.#stepper.position, event(this.#clock.now()))) throw this.#registered()
     // On disk before anything is made from it.
@@ -109,7 +109,8 @@ export class BoxReservation {
   /** The file is good: it is on disk, with the code that says so, before anybody hears of it. */
   #take(type: 'RESERVATION_INSTALL' | 'RESERVATION_UPDATE', file: Authorization, knownAt: number): void {
     // The first authorization needs no confirmation: the authority holds nothing else for it.
-    const confirmationCode = file.sequence === 1 ? null : this.#prove('confirmation', file)
+    const confirmationCode =
+      type === 'RESERVATION_INSTALL' && file.sequence === 1 ? null : this.#prove('confirmation', file)
     const {
       reservationId,
       authorityId,
@@ -120,6 +121,12 @@ export class BoxReservation {
       sequence,
       issuedAt,
     } = file
+    const { current } = this.#facts
+    const before = current?.stage === 'installed' ? current.grant.licenses : []
+    // What was warned of is not warned of again because other quantities came.
+    const told = (tag: string, endsAt: number | null) =>
+      before.find((one) => one.tag === tag && one.endsAt === endsAt)?.told ?? null
+    const reservedAt = current?.stage === 'installed' ? current.grant.reservedAt : null
     const grant = (installedAt: number): Grant => ({
       reservationId,
       authorityId,
@@ -130,12 +137,13 @@ export class BoxReservation {
       sequence,
       issuedAt,
       installedAt,
+      reservedAt: reservedAt ?? installedAt,
       licenses: file.licenses.map(({ tag, name, count, endsAt }) => ({
         tag,
         name,
         count,
         endsAt,
-        told: null,
+        told: told(tag, endsAt),
       })),
       confirmationCode,
       // The authority makes the next file once it was told that this one is installed: the first needs no telling.
@@ -178,26 +186,22 @@ export class BoxReservation {
   /**
    * Gives back an authorization file that came after its request was cancelled, without installing it.
    *
-   * @returns the return code, the same whenever that file is given back
+   * @returns with the return code, the same whenever that file is given back
    * @throws LicensingError SIGNED_FILE_*, AUTHORIZATION_*: nothing is changed
    */
-  discard(text: string): string {
+  discard(text: string): Returned {
     let file: Authorization
     try {
       file = this.#read(text, { cancelled: true })
     } catch (thrown) {
-      const earlier = thrown instanceof EarlierReturn ? thrown.returned : null
-      if (!earlier) throw thrown
-      return earlier.returnCode
+      if (thrown instanceof EarlierReturn) return thrown.returned
+      throw thrown
     }
     const { request, reservationId } = file
     const returnCode = this.#prove('return', file)
-    this.#stepper.step((at) => ({
-      type: 'RESERVATION_DISCARD',
-      at,
-      returned: { request, reservationId, returnCode, at },
-    }))
-    return returnCode
+    const returned = { request, reservationId, returnCode, at: this.#clock.now() }
+    this.#stepper.step((at) => ({ type: 'RESERVATION_DISCARD', at, returned: { ...returned, at } }))
+    return returned
   }
 
   /** Checks a file to the last: afterwards nothing stands against taking it. */
@@ -217,7 +221,11 @@ export class BoxReservation {
       role: 'reservation-signer',
       roots: readRoots(anchor),
       // The later of the file's time and the box's (trust §10), as the file itself corrects it.
-      at: (lines) => Math.max(issuedAtOf(lines), this.#clock.corrected(issuedAtOf(lines), knownAt)),
+      // What is given back may be as old as it likes.
+      at: (lines) =>
+        cancelled
+          ? issuedAtOf(lines)
+          : Math.max(issuedAtOf(lines), this.#clock.corrected(issuedAtOf(lines), knownAt)),
     })
     const file = readAuthorization(lines)
     if (signer.authorityId !== file.authorityId)
@@ -230,10 +238,17 @@ export class BoxReservation {
       throw new LicensingError(
         'AUTHORIZATION_OTHER_BOX',
         `The authorization file is for ${file.udi.pid}, serial ${file.udi.serial}; this box is ${pid}, serial ${serial}.`,
+        cancelled ? { remedy: 'Give it back on the box it names.' } : {},
       )
     if (file.request > requests || !this.#made(file)) throw otherRequest(file)
-    const earlier = returned.find(({ request }) => request === file.request)
+    const earlier = returned.find(({ reservationId }) => reservationId === file.reservationId)
     if (earlier) throw new EarlierReturn(earlier)
+    // Two authorities may have answered one request: only one of them was taken, and the other can be given back.
+    const answered = returned.find(({ request }) => request === file.request)
+    const other =
+      current !== null && current.stage !== 'requested' && current.grant.reservationId !== file.reservationId
+    if (cancelled && (answered !== undefined || (other && file.request === requests))) return file
+    if (answered) throw new EarlierReturn(answered)
     if (file.request !== requests || current === null) {
       if (cancelled) return file
       throw new LicensingError(
@@ -241,6 +256,7 @@ export class BoxReservation {
         `The authorization file answers request ${file.request}, which was cancelled.`,
       )
     }
+    if (other) throw otherRequest(file)
     if (cancelled)
       throw new LicensingError(
         'AUTHORIZATION_NOT_CANCELLED',
@@ -307,7 +323,7 @@ function checkNewer(file: Authorization, grant: Grant): void {
 const otherRequest = ({ request }: Authorization) =>
   new LicensingError(
     'AUTHORIZATION_OTHER_REQUEST',
-    `The authorization file answers a request ${request} that this box did not make.`,
+    `The authorization file answers request number ${request} of a box of this name, which this one did not make.`,
   )
 
 const reserved = (remedy?: string) =>

@@ -22,6 +22,8 @@ export class BoxRoad {
   readonly #connect: ((settings: TransportSettings) => Transport) | undefined
   #transport: Transport | null = null
   #number = 0
+  /** Ends the walks that are under way. */
+  #walks = new AbortController()
 
   constructor(store: AgentStore, connect: ((settings: TransportSettings) => Transport) | undefined) {
     this.#store = store
@@ -76,6 +78,8 @@ export class BoxRoad {
   abort(): void {
     this.#transport?.close({ now: true })
     this.#transport = null
+    this.#walks.abort()
+    this.#walks = new AbortController()
   }
 
   /** Walks the road step by step, with other settings or those in force. Changes nothing. */
@@ -85,8 +89,9 @@ export class BoxRoad {
     onStep: (step: StepReport) => void,
   ): Promise<RoadReport> {
     const { settings, anchor } = this.require(other && storeSettings(other, this.#store))
+    const { signal } = this.#walks
     const { walkRoad } = await import('./walk-road.ts')
-    return walkRoad(this.#options(this.#withPassword(settings)), { anchor, authorityId, onStep })
+    return walkRoad(this.#options(this.#withPassword(settings)), { anchor, authorityId, onStep, signal })
   }
 
   #withPassword(settings: StoredSettings): TransportSettings {

@@ -1,5 +1,6 @@
 import {
   axisPath,
+  covered,
   type Context,
   type Failure,
   fullyFunctional,
@@ -68,6 +69,8 @@ export interface Status {
     confirmationCode: string | null
     /** Of the reservation that is being returned, or of the last one that was. */
     returnCode: string | null
+    /** The reservations that were given back, the newest last: any of their codes may still have to be entered. */
+    returned: { instanceId: string; returnCode: string; returnedAt: string }[]
     /** What is reserved now; a tag has several rows when its licences end differently. */
     entitlements: { tag: string; name: string; count: number; endsAt: string | null }[]
   }
@@ -122,13 +125,20 @@ export function functionality(
   position: Position,
   now: Instant,
 ): Pick<Status, 'functionality' | 'functionalityReason'> {
-  if (fullyFunctional(position)) return { functionality: 'full', functionalityReason: null }
+  // A term that has ended counts at once, not at the next beat.
+  if (
+    fullyFunctional(position) &&
+    (stateWord(position.value) !== 'reserved' || covered(position.context, now))
+  )
+    return { functionality: 'full', functionalityReason: null }
   return {
     functionality: 'license-management-only',
     functionalityReason:
-      stateWord(position.value) === 'reserved'
-        ? `The reservation does not cover what is in use: ${uncoveredWords(position.context, now)}.`
-        : 'The evaluation period is used up and the box is not registered.',
+      position.context.reservation.current?.stage === 'returning'
+        ? 'The reservation is being returned.'
+        : stateWord(position.value) === 'reserved'
+          ? `The reservation does not cover what is in use: ${uncoveredWords(position.context, now)}.`
+          : 'The evaluation period is used up and the box is not registered.',
   }
 }
 
@@ -154,6 +164,7 @@ export function describeStatus(
   const state = stateWord(value)
   const path = axisPath(value.registration)
   const grant = grantOf(context)
+  const working = functionality(position, box.now)
   const retrying = path.endsWith('.retrying') ? context.registering?.nextAttemptAt : null
   return {
     product: {
@@ -164,14 +175,14 @@ export function describeStatus(
       ports: SIZES[box.product.size],
     },
     state,
-    ...functionality(position, box.now),
+    ...working,
     registration: {
       status: registrationStatus(path),
       smartAccount: registration?.smartAccount ?? grant?.smartAccount ?? null,
       virtualAccount: registration?.virtualAccount ?? grant?.virtualAccount ?? null,
       instanceId: registration?.instanceId ?? grant?.reservationId ?? null,
       exportControlled: registration?.exportControlled ?? false,
-      registeredAt: iso(registration?.registeredAt ?? grant?.installedAt ?? null),
+      registeredAt: iso(registration?.registeredAt ?? grant?.reservedAt ?? null),
       lastRenewal: dated(renewal.last),
       nextRenewalAt: iso(renewal.nextAt),
       expiresAt: iso(registration?.expiresAt ?? null),
@@ -179,7 +190,8 @@ export function describeStatus(
       failure: dated(context.registrationFailure),
     },
     authorization: {
-      status: state === 'reserved' && !fullyFunctional(position) ? 'not-authorized' : AUTHORIZATION[state],
+      status:
+        state === 'reserved' && working.functionality !== 'full' ? 'not-authorized' : AUTHORIZATION[state],
       since: iso(authorization.since),
       lastAttempt: dated(authorization.last),
       // What is reported soon is the next attempt too.
@@ -211,6 +223,8 @@ export function describeStatus(
 const grantOf = ({ reservation: { current } }: Context): Grant | null =>
   current === null || current.stage === 'requested' ? null : current.grant
 
+const RETURNED_SHOWN = 20
+
 function describeReservation(context: Context, now: Instant): Status['reservation'] {
   const { current, returned } = context.reservation
   const grant = grantOf(context)
@@ -221,9 +235,14 @@ function describeReservation(context: Context, now: Instant): Status['reservatio
     returnCode:
       current?.stage === 'returning'
         ? current.returnCode
-        : current === null
-          ? (returned.at(-1)?.returnCode ?? null)
-          : null,
+        : current?.stage === 'installed'
+          ? null
+          : (returned.at(-1)?.returnCode ?? null),
+    returned: returned.slice(-RETURNED_SHOWN).map(({ reservationId, returnCode, at }) => ({
+      instanceId: reservationId,
+      returnCode,
+      returnedAt: iso(at),
+    })),
     entitlements: (current?.stage === 'installed' ? current.grant.licenses : [])
       .filter(({ endsAt }) => endsAt === null || now < endsAt)
       .map(({ tag, name, count, endsAt }) => ({ tag, name, count, endsAt: iso(endsAt) })),

@@ -84,14 +84,23 @@ export class Stepper {
       forgotten.push(...commands.filter(({ type }) => type === 'forget'))
       position = after
     }
-    this.#store.commit(() => {
-      take({ type: 'TICK', at: this.#clock.now(), used })
-      // A correction of the clock belongs to the event that brought it, not to the time that passed before.
-      along(this.#store)
-      for (const make of makeEvents) take(make(this.#clock.now()))
-      this.#store.write('facts', writeFacts(position))
-      this.#store.write('clock', this.#clock.reading())
-    })
+    const distrust = this.#distrust
+    const forgetCorrection = this.#clock.checkpoint()
+    try {
+      this.#store.commit(() => {
+        take({ type: 'TICK', at: this.#clock.now(), used })
+        // A correction of the clock belongs to the event that brought it, not to the time that passed before.
+        along(this.#store)
+        for (const make of makeEvents) take(make(this.#clock.now()))
+        this.#store.write('facts', writeFacts(position))
+        this.#store.write('clock', this.#clock.reading())
+      })
+    } catch (thrown) {
+      // What is not on disk was not learned either: it is learned again, from the same clock, with the next attempt.
+      forgetCorrection()
+      this.#distrust = distrust
+      throw thrown
+    }
     this.#used.charge(used)
     this.position = position
     if (forgotten.length > 0) this.#forgotten()

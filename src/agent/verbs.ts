@@ -85,9 +85,7 @@ export const verbs = {
     returnCode: await agent.reservation.returnCode(),
   })),
   'reservation-return': verb(true, none, (agent) => agent.reservation.return()),
-  'reservation-discard': verb(true, file, async (agent, { file }) => ({
-    returnCode: await agent.reservation.discard(file),
-  })),
+  'reservation-discard': verb(true, file, (agent, { file }) => agent.reservation.discard(file)),
   'usage-set': verb(
     false,
     z.object({ tag: z.string().max(1000), count: z.number() }),

@@ -33,7 +33,13 @@ const PATIENCE = 30_000
 /** Walks a road step by step, up to the authority's signature, and says where it breaks. Registers nothing. */
 export async function walkRoad(
   road: RoadOptions,
-  by: { anchor: string; authorityId: string | null; onStep: (step: StepReport) => void },
+  by: {
+    anchor: string
+    authorityId: string | null
+    onStep: (step: StepReport) => void
+    /** Breaks the walk off: nothing is opened from then on. */
+    signal: AbortSignal
+  },
 ): Promise<RoadReport> {
   const steps: StepReport[] = []
   const add = (step: Step, rest: Omit<StepReport, 'step'>) => {
@@ -46,7 +52,7 @@ export async function walkRoad(
     add(step, { outcome: 'ok', found, failure: null })
   }
   try {
-    await connect(road, done)
+    await connect(road, by.signal, done)
     await greet(road, by, done)
     return { ok: true, steps, failure: null }
   } catch (thrown) {
@@ -61,10 +67,18 @@ export async function walkRoad(
   }
 }
 
-async function connect(road: RoadOptions, done: (step: RoadStep, found: string) => void): Promise<void> {
+const brokenOff = () =>
+  new LicensingError('AGENT_CLOSED', 'The walk was broken off.', { remedy: 'Try it again.' })
+
+async function connect(
+  road: RoadOptions,
+  signal: AbortSignal,
+  done: (step: RoadStep, found: string) => void,
+): Promise<void> {
   const deadline = startDeadline(road.deadline ?? PATIENCE)
   try {
-    const socket = await openConnection(destinationOf(road), deadline.signal, done)
+    if (signal.aborted) throw brokenOff()
+    const socket = await openConnection(destinationOf(road), AbortSignal.any([deadline.signal, signal]), done)
     socket.destroy()
   } finally {
     deadline.stop()
@@ -74,10 +88,15 @@ async function connect(road: RoadOptions, done: (step: RoadStep, found: string) 
 /** Whatever answers in the form of an authority is one, until its signature is looked at. */
 async function greet(
   road: RoadOptions,
-  by: { anchor: string; authorityId: string | null },
+  by: { anchor: string; authorityId: string | null; signal: AbortSignal },
   done: (step: Step, found: string) => void,
 ): Promise<void> {
+  if (by.signal.aborted) throw brokenOff()
   const transport = httpsTransport(road)
+  const stop = () => {
+    transport.close({ now: true })
+  }
+  by.signal.addEventListener('abort', stop)
   try {
     const { authority, time } = await sendHello(
       { transport, roots: readRoots(by.anchor) },
@@ -90,6 +109,7 @@ async function greet(
     done('authority', `${authority.role} ${authority.id}${authority.test ? ', a TEST authority' : ''}`)
     done('signature', `good, at ${time} by its clock`)
   } finally {
+    by.signal.removeEventListener('abort', stop)
     transport.close()
   }
 }

@@ -378,7 +378,8 @@ export class Authority {
 
   async #in<T>(where: Where, work: (tx: Tx, account: Account, at: Instant) => Promise<T>): Promise<T> {
     return this.#store.transaction(async (tx) => {
-      const at = this.#now()
+      // Never before what any process of this authority has told.
+      const at = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
       await endExpired(tx, at)
       return work(tx, await chooseAccount(tx, where.account), at)
     })

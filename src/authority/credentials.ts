@@ -77,7 +77,6 @@ export class Credentials {
     keys.put('root.key', root.privateKey)
     keys.put('sub-ca.key', subCaKey)
     keys.put('token.key', newSecretKey())
-    keys.put('reservation.key', newSeed())
     const identity: AuthorityIdentity = {
       id,
       account,
@@ -153,6 +152,8 @@ export class Credentials {
   }
 
   #reservationKey(): KeyObject {
+    // Made the first time it is wanted: older data directories have none.
+    if (!this.#keys.has('reservation.key')) this.#keys.put('reservation.key', newSeed())
     return agreementKey(this.#keys.get('reservation.key'), 1)
   }
 

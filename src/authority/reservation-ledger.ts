@@ -188,21 +188,21 @@ export class ReservationLedger {
       reservedAt: iso(row.created_at),
       updatedAt: iso(row.updated_at),
       endedAt: iso(row.ended_at),
-      licenses: listed(await this.parts(row, row.sequence)),
-      previous: pending ? listed(await this.parts(row, row.confirmed)) : [],
+      licenses: listed(await this.parts(row, row.sequence), this.#at),
+      previous: pending ? listed(await this.parts(row, row.confirmed), this.#at) : [],
     }
   }
 
-  /** Which other box of the account a code names; null when it names none, or this one. */
-  async ofAnother(row: ReservationRow, hint: string): Promise<string | null> {
+  /** The other reservation of the account that a code names; null when it names none, or this one. */
+  async ofAnother(row: ReservationRow, hint: string): Promise<ReservationRow | null> {
+    if (row.id.startsWith(hint)) return null
     const other = await this.#tx
       .selectFrom('reservations')
       .selectAll()
       .where('account_id', '=', this.#account.id)
       .where('id', 'like', `${hint}%`)
-      .where('id', '<>', row.id)
       .executeTakeFirst()
-    return other === undefined || row.id.startsWith(hint) ? null : describeBox(other)
+    return other ?? null
   }
 
   /** Adds to the event log of the account. */
@@ -250,5 +250,10 @@ export const describeParts = (parts: ReadonlyMap<string, readonly ReservedPart[]
     )
     .join(', ')
 
-const listed = (parts: ReadonlyMap<string, readonly ReservedPart[]>): ReservedDocument[] =>
-  [...parts].flatMap(([tag, list]) => list.map(({ count, endsAt }) => ({ tag, count, endsAt: iso(endsAt) })))
+/** What still lasts of it. */
+const listed = (parts: ReadonlyMap<string, readonly ReservedPart[]>, at: Instant): ReservedDocument[] =>
+  [...parts].flatMap(([tag, list]) =>
+    list
+      .filter(({ endsAt }) => endsAt === null || at < endsAt)
+      .map(({ count, endsAt }) => ({ tag, count, endsAt: iso(endsAt) })),
+  )

@@ -35,7 +35,7 @@ import {
   WRONG_CODES,
   WRONG_CODES_WITHIN,
 } from './rules.ts'
-import type { Tx } from './store.ts'
+import { type Tx, writeSetting } from './store.ts'
 
 /** Restores of this authority so far, plus one (trust §9): authorizations compare as (epoch, sequence). */
 export const EPOCH = 1
@@ -146,7 +146,7 @@ export class Reservations {
       )
     if (row.sequence >= MOST_AUTHORIZATIONS)
       throw new LicensingError(
-        'UPDATE_PENDING',
+        'NUMBERS_EXHAUSTED',
         'This reservation was updated as often as can be numbered.',
         {
           remedy: 'Return it, and reserve anew.',
@@ -168,10 +168,7 @@ export class Reservations {
         )
     }
     for (const [tag, parts] of after) if (parts.length === 0) after.delete(tag)
-    if (after.size === 0)
-      throw new LicensingError('INVALID_ARGUMENT', 'Nothing would be reserved any more.', {
-        remedy: 'Return the reservation instead: `reservation return-code` on the box.',
-      })
+    if (after.size === 0) throw new LicensingError('RESERVATION_EMPTY', 'Nothing would be reserved any more.')
     const next = { ...row, sequence: row.sequence + 1, updated_at: this.#at }
     await this.#tx
       .updateTable('reservations')
@@ -306,6 +303,14 @@ export class Reservations {
       .where('box_key', '=', keyText(request))
       .where('request', '=', request.number)
       .executeTakeFirst()
+    if (used && used.account_id !== this.#account.id)
+      throw new LicensingError(
+        'REQUEST_CODE_USED',
+        'Licences were reserved with this request code by another smart account.',
+        {
+          remedy: 'Make a new request code on the box: `reservation cancel`, then `reservation request`.',
+        },
+      )
     if (used)
       throw new LicensingError(
         'REQUEST_CODE_USED',
@@ -322,7 +327,7 @@ export class Reservations {
         'INSTANCE_RESERVED',
         `Licences are reserved for ${describeBox(reserved)} already, by another request of it.`,
         {
-          remedy: `Have the box return them (a file that came too late: \`reservation discard FILE\`), or remove the instance ${reserved.id}.`,
+          remedy: `Have the box give them back (a file that came too late: \`reservation discard FILE\`) and enter its return code: \`instance remove ${reserved.id} --return-code CODE\`. For a box that is lost: --lost-box REASON.`,
         },
       )
     const registered = await this.#tx
@@ -353,7 +358,7 @@ export class Reservations {
     const { owned, inUse } = await assessPool(this.#tx, virtual.id, tag, this.#at)
     // Who is connected draws on the same pool: what they use is not available, though none of it is taken from them.
     const available = Math.max(changing?.holds ?? 0, owned - inUse - held(this.#at), 0)
-    const parts = count <= available ? chooseLicenses(count, { lots, held, at: this.#at }) : null
+    const parts = count <= available ? chooseLicenses(count, { lots, held, inUse, at: this.#at }) : null
     if (parts) return parts
     throw new LicensingError(
       'LICENSES_UNAVAILABLE',
@@ -382,6 +387,8 @@ export class Reservations {
       authorityKey: this.#credentials.reservationKey(),
       trustBundle: TRUST_BUNDLE,
     })
+    // What a file says of the time is told, as an answer's is: nothing that follows is older.
+    await writeSetting(this.#tx, 'told-time', String(this.#at))
     const signer = await this.#credentials.reservationSigner(this.#tx, this.#at)
     return { ...document, file: signText(lines, signer) }
   }
@@ -389,7 +396,8 @@ export class Reservations {
   /** Whether a code is the box's; a wrong one is counted, and after too many none is looked at for an hour. */
   async #checkCode(kind: ProofKind, row: ReservationRow, code: string): Promise<LicensingError | null> {
     const written = readProofCode(kind, code)
-    const counted = this.#at - row.wrong_since < WRONG_CODES_WITHIN ? row.wrong_codes : 0
+    const since = this.#at - row.wrong_since
+    const counted = since >= 0 && since < WRONG_CODES_WITHIN ? row.wrong_codes : 0
     if (counted >= WRONG_CODES)
       return new LicensingError(
         'CODE_ATTEMPTS_EXCEEDED',
@@ -409,7 +417,9 @@ export class Reservations {
     if (other)
       return new LicensingError(
         'CODE_OTHER_RESERVATION',
-        `The code is of ${other}, not of ${describeBox(row)}.`,
+        describeBox(other) === describeBox(row)
+          ? `The code is of an earlier reservation of ${describeBox(row)}, made at ${iso(other.created_at)}.`
+          : `The code is of ${describeBox(other)}, not of ${describeBox(row)}.`,
       )
     await this.#tx
       .updateTable('reservations')

@@ -78,16 +78,18 @@ export const heldAt = (authorizations: readonly (readonly ReservedPart[])[], at:
 
 /**
  * Chooses which licences of a pool to reserve: the ones that last longest first. Never more than the pool owns beyond what is
- * held already, now or at any later instant.
+ * held already and what is in use, now or at any later instant.
  *
- * @param held what others hold of the tag at an instant
+ * @param pool its lots, what others hold of the tag at an instant, what is in use by those who are connected
  * @returns the parts; null when the pool has not so many
  */
 export function chooseLicenses(
   count: number,
-  pool: { lots: readonly Lot[]; held: (at: Instant) => number; at: Instant },
+  pool: { lots: readonly Lot[]; held: (at: Instant) => number; inUse: number; at: Instant },
 ): ReservedPart[] | null {
   const { lots, held, at } = pool
+  // What others use is left to them for as long as the licences last that are left; what they use beyond is theirs to mend.
+  const inUse = Math.min(pool.inUse, Math.max(0, ownedAt(lots, at) - held(at) - count))
   const ends = [...new Set(lots.map(({ endsAt }) => endsAt ?? Infinity))]
     .filter((end) => end > at)
     .sort((a, b) => b - a)
@@ -100,7 +102,7 @@ export function chooseLicenses(
   for (const end of ends) {
     const free = moments
       .filter((moment) => moment < end)
-      .map((moment) => ownedAt(lots, moment) - held(moment) - countAt(parts, moment))
+      .map((moment) => ownedAt(lots, moment) - held(moment) - inUse - countAt(parts, moment))
     const taken = Math.min(left, Math.max(0, Math.min(...free)))
     if (taken > 0) parts.push({ count: taken, endsAt: end === Infinity ? null : end })
     left -= taken

@@ -110,11 +110,11 @@ export interface Tables {
   }
 }
 
-/** The one migration so far. A later one is a new entry: none is ever changed after a release. */
+/** From one version of the tables to the next: a change is a new entry, and none is changed after it was used. */
 export const migrations: readonly (readonly string[])[] = [
   [
     `create table settings (name text primary key, value text not null)`,
-    `create table accounts (id text primary key, domain text not null unique, agreement_at bigint, reservation_at bigint, created_at bigint not null)`,
+    `create table accounts (id text primary key, domain text not null unique, agreement_at bigint, created_at bigint not null)`,
     `create table virtual_accounts (
       id text primary key, account_id text not null references accounts (id), name text not null,
       is_default integer not null, created_at bigint not null, unique (account_id, name)
@@ -152,6 +152,14 @@ export const migrations: readonly (readonly string[])[] = [
       instance_id text not null references instances (id), tag text not null, count integer not null,
       primary key (instance_id, tag)
     )`,
+    `create table events (
+      id integer primary key autoincrement, at bigint not null, account_id text, virtual_account text, instance_id text,
+      type text not null, severity text not null, message text not null
+    )`,
+  ],
+  // Specific licence reservation.
+  [
+    `alter table accounts add column reservation_at bigint`,
     `create table reservations (
       id text primary key, account_id text not null references accounts (id),
       virtual_account_id text not null references virtual_accounts (id),
@@ -167,9 +175,5 @@ export const migrations: readonly (readonly string[])[] = [
       count integer not null, ends_at bigint
     )`,
     `create index reserved_licenses_of on reserved_licenses (reservation_id, sequence)`,
-    `create table events (
-      id integer primary key autoincrement, at bigint not null, account_id text, virtual_account text, instance_id text,
-      type text not null, severity text not null, message text not null
-    )`,
   ],
 ]

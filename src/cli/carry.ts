@@ -1,7 +1,17 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 import { LicensingError } from '../domain/errors.ts'
-import { readNamedFile, readStandardInput } from './secrets.ts'
+import { fileFailure, readNamedFile, readStandardInput } from './secrets.ts'
 
 /** What people carry between a box and its authority: codes to read, type and scan, and files. */
 
@@ -36,6 +46,15 @@ export interface QrOptions {
   readonly qr?: boolean
 }
 
+/** The drawing, where it fits: one that is wrapped cannot be scanned. */
+async function drawnOrWhyNot(code: string, terminal: boolean): Promise<string> {
+  const drawing = await qrText(code, { colours: false })
+  const width = drawing.indexOf('\n')
+  if (terminal && process.stdout.columns < width)
+    return `(The terminal is too narrow for the QR code: ${width} columns.)`
+  return terminal ? qrText(code, { colours: true }) : drawing
+}
+
 /** A code for people: what it is, in lines, drawn where it can be scanned, and what to do with it. */
 export async function codeText(
   what: string,
@@ -44,7 +63,7 @@ export async function codeText(
   options: QrOptions,
 ): Promise<string> {
   const terminal = process.stdout.isTTY
-  const drawn = (options.qr ?? terminal) ? ['', await qrText(code, { colours: terminal })] : []
+  const drawn = (options.qr ?? terminal) ? ['', await drawnOrWhyNot(code, terminal)] : []
   return [`${what}:`, '', codeLines(code), ...drawn, '', ...whatToDo].join('\n')
 }
 
@@ -63,9 +82,38 @@ export async function readCarriedCode(given: {
   return argument
 }
 
-/** A file that was carried: named, or `-` for standard input. @throws LicensingError FILE_UNREADABLE */
-export const readCarriedFile = async (path: string): Promise<string> =>
-  path === '-' ? readStandardInput() : readNamedFile(path)
+/** No file that is carried is so large, by far. */
+const LARGEST = 200_000
+
+/** A file that was carried: named, or `-` for standard input. @throws LicensingError FILE_UNREADABLE, SIGNED_FILE_MALFORMED */
+export async function readCarriedFile(path: string): Promise<string> {
+  const text = path === '-' ? await readStandardInput() : readNamedFile(path)
+  if (text.length > LARGEST)
+    throw new LicensingError(
+      'SIGNED_FILE_MALFORMED',
+      'The file given is no authorization file: it is far too large.',
+    )
+  return text
+}
+
+/**
+ * Where a file will be: what a symbolic link leads to. A directory or a device is not written over.
+ *
+ * @throws LicensingError FILE_UNWRITABLE
+ */
+function placeOf(path: string): string {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  if (stat === undefined) return path
+  if (!stat.isFile())
+    throw new LicensingError(
+      'FILE_UNWRITABLE',
+      `${path} is ${stat.isDirectory() ? 'a directory' : 'no regular file'}.`,
+      {
+        remedy: 'Name a file, or - for standard output.',
+      },
+    )
+  return realpathSync(path)
+}
 
 /**
  * Writes a file that is to be carried, for this user alone; `-` is standard output. The place is tried before the work is
@@ -82,14 +130,16 @@ export async function writeCarriedFile<T extends { readonly file: string | null 
     if (done.file !== null) process.stdout.write(done.file)
     return done
   }
-  const temporary = `${path}.new`
-  const unwritable = (thrown: unknown) => {
-    const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown reason'
-    return new LicensingError('FILE_UNWRITABLE', `The file ${path} could not be written (${code}).`)
-  }
+  if (path === '') throw new LicensingError('INVALID_ARGUMENT', 'The file to write has no name.')
+  const unwritable = (thrown: unknown) => fileFailure('FILE_UNWRITABLE', path, thrown)
   let fd: number
+  let place: string
+  let temporary: string
   try {
-    fd = openSync(temporary, 'w', 0o600)
+    place = placeOf(path)
+    temporary = `${place}.${randomBytes(6).toString('hex')}`
+    // Made here and now: what lies there already, or leads elsewhere, is not written to.
+    fd = openSync(temporary, 'wx', 0o600)
   } catch (thrown) {
     throw unwritable(thrown)
   }
@@ -99,8 +149,8 @@ export async function writeCarriedFile<T extends { readonly file: string | null 
       writeSync(fd, done.file ?? '')
       fsyncSync(fd)
       if (done.file !== null) {
-        renameSync(temporary, path)
-        syncDirectory(dirname(path))
+        renameSync(temporary, place)
+        syncDirectory(dirname(place))
       }
     } catch (thrown) {
       throw unwritable(thrown)

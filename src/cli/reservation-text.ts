@@ -12,7 +12,7 @@ export const confirmationText = (status: Status, code: string, options: QrOption
     'Confirmation code',
     code,
     [
-      'Enter it at the authority (Product Instances, Actions, Enter Confirmation Code):',
+      'Unless it was entered already, enter it at the authority (Product Instances, Actions, Enter Confirmation Code):',
       `  smart-authority reservation confirm --instance ${status.registration.instanceId ?? 'INSTANCE'} --code CODE`,
     ],
     options,
@@ -37,19 +37,30 @@ export async function reservationText(status: Status, options: QrOptions): Promi
     case 'none':
       return reservation.returnCode === null
         ? 'This box works from no reservation, and none was requested.'
-        : codeText(
+        : `${await codeText(
             'This box works from no reservation. Return code of the last one',
             reservation.returnCode,
-            ['Where it was not entered at the authority yet, it still can be.'],
+            [
+              `Unless it was entered already, it belongs to instance ${reservation.returned.at(-1)?.instanceId ?? ''} at the authority.`,
+            ],
             options,
-          )
-    case 'requested':
-      return codeText(
+          )}${earlierCodes(status)}`
+    case 'requested': {
+      const request = await codeText(
         'A reservation was requested. Reservation request code',
         reservation.requestCode ?? '',
         ['Install its authorization file here: smart-agent reservation install FILE'],
         options,
       )
+      if (reservation.returnCode === null) return request
+      const last = await codeText(
+        'Return code of the reservation before',
+        reservation.returnCode,
+        ['Unless it was entered already, the authority asks for it before it reserves anew.'],
+        { qr: false },
+      )
+      return `${request}\n\n${last}`
+    }
     case 'installed': {
       const line = `Reserved for this box: ${reservedLine(status)}.`
       const { confirmationCode } = reservation
@@ -60,4 +71,12 @@ export async function reservationText(status: Status, options: QrOptions): Promi
     case 'returning':
       return returnText(status, reservation.returnCode ?? '', options)
   }
+}
+
+/** The codes of reservations before the last: one of them may never have been entered. */
+function earlierCodes({ reservation: { returned } }: Status): string {
+  const lines = returned
+    .slice(0, -1)
+    .map(({ instanceId, returnCode, returnedAt }) => `  ${returnedAt}  ${instanceId}  ${returnCode}`)
+  return lines.length === 0 ? '' : `\n\nEarlier ones:\n${lines.join('\n')}`
 }

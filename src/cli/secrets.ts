@@ -1,13 +1,34 @@
 import { readFileSync } from 'node:fs'
 import { LicensingError } from '../domain/errors.ts'
 
+const FILE_WORDS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or directory',
+  EISDIR: 'it is a directory',
+  ENOTDIR: 'part of its path is no directory',
+  EACCES: 'this user may not',
+  EPERM: 'this user may not',
+  EROFS: 'the disk is read-only',
+  ENOSPC: 'the disk is full',
+}
+
+/** Why a file could not be read or written, in words. */
+export function fileFailure(
+  code: 'FILE_UNREADABLE' | 'FILE_UNWRITABLE',
+  path: string,
+  thrown: unknown,
+): LicensingError {
+  if (thrown instanceof LicensingError) return thrown
+  const errno = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown reason'
+  const what = code === 'FILE_UNREADABLE' ? 'read' : 'written'
+  return new LicensingError(code, `The file ${path} could not be ${what}: ${FILE_WORDS[errno] ?? errno}.`)
+}
+
 /** A file that was named on the command line. @throws LicensingError FILE_UNREADABLE */
 export function readNamedFile(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (thrown) {
-    const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown reason'
-    throw new LicensingError('FILE_UNREADABLE', `The file ${path} could not be read (${code}).`)
+    throw fileFailure('FILE_UNREADABLE', path, thrown)
   }
 }
 
@@ -42,7 +63,18 @@ export async function readSecret(given: {
     return text
   }
   const { default: password } = await import('@inquirer/password')
-  return password({ message: given.what, mask: true })
+  return asked(password({ message: given.what, mask: true }, { output: process.stderr }))
+}
+
+/** An answer from the terminal; one that was broken off is a no. Standard output is for the result alone. */
+async function asked<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer
+  } catch {
+    throw new LicensingError('CONFIRMATION_REQUIRED', 'It was not answered; nothing was changed.', {
+      remedy: 'Run it again and answer, if you mean it.',
+    })
+  }
 }
 
 /** Asks before something that cannot be undone. @throws LicensingError CONFIRMATION_REQUIRED */
@@ -51,7 +83,7 @@ export async function confirmOrRefuse(question: string, yes: boolean): Promise<v
   if (!process.stdin.isTTY)
     throw new LicensingError('CONFIRMATION_REQUIRED', `${question} Nobody is there to answer.`)
   const { default: confirm } = await import('@inquirer/confirm')
-  if (!(await confirm({ message: question, default: false }))) {
+  if (!(await asked(confirm({ message: question, default: false }, { output: process.stderr })))) {
     throw new LicensingError('CONFIRMATION_REQUIRED', 'It was not confirmed; nothing was changed.', {
       remedy: 'Run it again and answer yes if you mean it.',
     })

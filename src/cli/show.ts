@@ -157,6 +157,9 @@ function reservedOf({ reservation, state }: Status, tag: string): string[] {
   ]
 }
 
+/** A code is for those who carry it: what goes into a support case says where to find it. */
+const carried = (code: string | null): string => (code === null ? '<none>' : '<see `reservation show`>')
+
 /** What the box reserves, and the codes that wait to be carried. */
 function reservationInfo(status: Status): string[] {
   const { reservation: r, registration: reg } = status
@@ -175,9 +178,9 @@ function reservationInfo(status: Status): string[] {
                 ? 'RETURN CODE CREATED'
                 : 'RESERVATION IN PROGRESS'
           }`,
-          `    Request code: ${r.requestCode !== null && !installed ? r.requestCode : '<none>'}`,
-          `    Last Confirmation code: ${r.confirmationCode ?? '<none>'}`,
-          `    Last return code: ${r.returnCode ?? '<none>'}`,
+          `    Request code: ${installed ? '<none>' : carried(r.requestCode)}`,
+          `    Last Confirmation code: ${carried(r.confirmationCode)}`,
+          `    Last return code: ${carried(r.returnCode)}`,
         ]),
     ...(r.entitlements.length === 0
       ? []

@@ -163,7 +163,10 @@ async function setTransport(settings: TransportSettings, how = ''): Promise<void
     return
   }
   const { roadLine } = await import('./brief.ts')
-  printText(`${roadLine(saved)}${how}. Try it with \`smart-agent transport test\`.`)
+  const { state } = await call<Status>('status')
+  printText(
+    `${roadLine(saved)}${how}. ${state === 'reserved' ? 'It is not used while the box works from a reservation.' : 'Try it with `smart-agent transport test`.'}`,
+  )
 }
 
 for (const kind of ['direct', 'gateway'] as const) {
@@ -408,13 +411,14 @@ reservation
   .option('--no-qr', 'do not, on a terminal either')
   .action(async (path: string, options: QrOptions) => {
     const { readCarriedFile } = await import('./carry.ts')
-    const { returnCode } = await call<{ returnCode: string }>('reservation-discard', {
-      file: await readCarriedFile(path),
-    })
-    if (json()) return printJson({ returnCode })
+    const { instanceId, returnCode } = await call<{ instanceId: string; returnCode: string }>(
+      'reservation-discard',
+      { file: await readCarriedFile(path) },
+    )
+    if (json()) return printJson({ returnCode, instanceId })
     const whatToDo = [
       'Enter it at the authority, which has its licences back then:',
-      '  smart-authority instance remove INSTANCE --return-code CODE',
+      `  smart-authority instance remove ${instanceId} --return-code CODE`,
     ]
     await printCode('Reservation return code', returnCode, whatToDo, options)
   })

@@ -215,14 +215,14 @@ export const errorTable = {
   CODE_OTHER_KIND: entry(
     'refusal',
     'The text is a good code, of another kind than the one that belongs here.',
-    'Give the code that the message asks for.',
+    'A request code is for `reservation reserve`, a confirmation code for `reservation confirm`, a return code for `instance remove`.',
   ),
 
   // Files that people carry.
   SIGNED_FILE_MALFORMED: entry(
     'refusal',
     'The file is not one of the kind that belongs here.',
-    'Choose the file that the other side wrote; send it as a file, not as the text of a message.',
+    'Choose the file that the other side wrote, and carry it as a file.',
   ),
   SIGNED_FILE_TRUNCATED: entry(
     'refusal',
@@ -266,10 +266,10 @@ export const errorTable = {
     'The return was not begun: there is no return code.',
     'Make it with `reservation return-code`, and enter it at the authority.',
   ),
-  REQUESTS_EXHAUSTED: entry(
+  NUMBERS_EXHAUSTED: entry(
     'refusal',
-    'This box has made as many reservation requests as can be numbered.',
-    'Make its data directory anew.',
+    'As many requests of a box, or updates of a reservation, were made as can be numbered.',
+    'Return the reservation and reserve anew; for a box, make its data directory anew.',
   ),
   AUTHORIZATION_OTHER_BOX: entry(
     'refusal',
@@ -279,7 +279,7 @@ export const errorTable = {
   AUTHORIZATION_OTHER_REQUEST: entry(
     'refusal',
     'The authorization file answers a request that this box did not make.',
-    'Reserve with the request code that `reservation show` prints. If the data directory was made anew, the old reservation can only be removed at the authority.',
+    'Reserve with the request code that `reservation show` prints. If the data directory was made anew, the old reservation is removed at the authority with `instance remove --lost-box REASON`.',
   ),
   AUTHORIZATION_CANCELLED: entry(
     'refusal',
@@ -310,6 +310,74 @@ export const errorTable = {
     'refusal',
     'More is in use than is reserved for this box: only licence management works.',
     'Have the reservation updated at the authority, or use less.',
+  ),
+
+  // Hosts, meetings and the system.
+  HOST_DEACTIVATED: entry(
+    'refusal',
+    'The user is deactivated, and holds no licence.',
+    'Activate the user first with `host activate USER`.',
+  ),
+  ATTENDEE_ONLY: entry(
+    'refusal',
+    'The user has an attendee-only account: neither host nor alternate host.',
+    'Name another user, or change the account with `host attendee-only USER --off`.',
+  ),
+  HOST_LICENSED: entry(
+    'refusal',
+    'The user holds a host licence.',
+    'Deactivate the user first with `host deactivate USER`: only that releases the licence.',
+  ),
+  HOST_IN_MEETING: entry(
+    'refusal',
+    'The user hosts a meeting now.',
+    'End the meeting that the message names first.',
+  ),
+  HOST_BUSY: entry(
+    'refusal',
+    'The user hosts as many meetings at once as one licence allows.',
+    'End one of them first, or let an alternate host begin the meeting.',
+  ),
+  MEETING_UNKNOWN: entry(
+    'refusal',
+    'There is no such meeting.',
+    'Schedule it first; `meeting list` shows those there are.',
+  ),
+  MEETING_EXISTS: entry(
+    'refusal',
+    'There is a meeting of that id, with another host, alternates or time.',
+    'Schedule it under another id.',
+  ),
+  MEETING_NOT_STARTED: entry(
+    'refusal',
+    'The meeting has not begun.',
+    'Begin it with `meeting start`: its host does, or an alternate host.',
+  ),
+  MEETING_ENDED: entry('refusal', 'The meeting is over.', 'Schedule another one.'),
+  SYSTEM_NOT_ALLOWED: entry(
+    'refusal',
+    'The system cannot be changed so.',
+    'See `system show` for what it is now.',
+  ),
+  PORTS_IN_USE: entry(
+    'refusal',
+    'More ports are in use than the system would have.',
+    'Wait until fewer attend meetings.',
+  ),
+  LICENSES_REQUIRED: entry(
+    'refusal',
+    'The licences for the change are not there; there is no trial for it.',
+    'Buy them into the virtual account (or have the reservation updated), then try again.',
+  ),
+  VERSION_NOT_HIGHER: entry(
+    'refusal',
+    'An upgrade goes to a higher version.',
+    'Name the version that the product was upgraded to.',
+  ),
+  MEETING_NOT_HOST: entry(
+    'refusal',
+    'Only the host of a meeting and its alternate hosts begin it.',
+    'Let one of them begin it.',
   ),
 
   // Tokens.
@@ -710,6 +778,11 @@ export const errorTable = {
     'No update of the reservation waits for a confirmation code.',
     'Nothing to do; `reservation show` shows what is reserved.',
   ),
+  RESERVATION_EMPTY: entry(
+    'refusal',
+    'An update would leave nothing reserved.',
+    'Return the reservation instead: `reservation return-code` on the box.',
+  ),
   CONFIRMATION_CODE_OTHER_UPDATE: entry(
     'refusal',
     'The confirmation code is of another update of this reservation.',
@@ -738,7 +811,7 @@ export const errorTable = {
   RESERVATION_ENDED: entry(
     'refusal',
     'The reservation has ended already.',
-    'Nothing to do; complete the return on the box with `reservation return`.',
+    'Nothing to do here. A box that has not completed its return does so with `reservation return`.',
   ),
   TOKEN_NOT_FOUND: entry('local', 'There is no such token.', 'See `token list`.'),
   SKU_UNKNOWN: entry(

@@ -30,9 +30,16 @@ function linesOf(text: string): string[] {
   const lines = text
     .replace(/^\uFEFF/, '')
     .split(/\r\n|\n|\r/)
-    .map((line) => line.replace(/[ \t]+$/, ''))
+    .map(withoutTrailingBlanks)
   while (lines.at(-1) === '') lines.pop()
   return lines
+}
+
+/** From the end: a pattern would look at every blank in between again and again. */
+function withoutTrailingBlanks(line: string): string {
+  let end = line.length
+  while (end > 0 && (line[end - 1] === ' ' || line[end - 1] === '\t')) end--
+  return line.slice(0, end)
 }
 
 const wrapped = (base64: string): string[] => base64.match(new RegExp(`.{1,${LINE}}`, 'g')) ?? []
@@ -66,6 +73,10 @@ export function readSignedText(text: string, { what, title }: { what: string; ti
   const fail = (code: 'MALFORMED' | 'TRUNCATED' | 'ALTERED', why: string) =>
     new LicensingError(`SIGNED_FILE_${code}`, `The ${what} cannot be used: ${why}.`)
   if (text.length > LONGEST) throw fail('MALFORMED', 'it is far too large')
+  if (text.trim() === '') throw fail('MALFORMED', 'it is empty')
+  // Text of two bytes a character, read as text of one.
+  if (text.includes('\u0000'))
+    throw fail('MALFORMED', 'it is not plain text in UTF-8; an editor may have saved it in another encoding')
   const all = linesOf(text)
   if (all[0] !== title) {
     throw all.includes(title)

@@ -9,6 +9,9 @@ const ALPHABET = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 /** What people write for a sign that is not in the alphabet (Crockford). */
 const ALIKE: Readonly<Record<string, string>> = { O: '0', I: '1', L: '1' }
 const DATA_IN_GROUP = 5
+/** Signs of a group, with its check. */
+const SIZE = DATA_IN_GROUP + 1
+const SEPARATORS = /[\s-]+/g
 const BITS = 5
 
 /** The longest code that is read, in signs: bounds the work on whatever is pasted. */
@@ -57,6 +60,45 @@ export function writeCode(bytes: Uint8Array): string {
   return groups.join('-')
 }
 
+/** Whether a group is as it was written at that place. */
+const fits = (group: readonly number[], place: number): boolean =>
+  group.length > 1 && checkOf(group.slice(0, -1), place) === group.at(-1)
+
+/** Where a code was typed in its groups: the one that has too few signs, or too many. */
+function lengthsOf(text: string): string | null {
+  const chunks = text.trim().split(SEPARATORS)
+  const whole = chunks.filter(({ length }) => length === SIZE)
+  if (chunks.length < 3 || whole.length < chunks.length - 2) return null
+  const at = chunks.findIndex(({ length }, i) => length !== SIZE && (i < chunks.length - 1 || length > SIZE))
+  const length = chunks[at]?.length
+  return length === undefined ? null : `group ${at + 1} has ${length} signs instead of ${SIZE}`
+}
+
+/** Where whole groups were left out or are there twice: those that follow would be right in another place. */
+function shifted(groups: readonly (readonly number[])[]): string | null {
+  const right = (from: number, by: number) =>
+    groups.slice(from).every((group, i) => fits(group, from + i + by))
+  const good = groups.findIndex((group, i) => !fits(group, i))
+  if (good < 0 || groups.length - good < 2) return null
+  if (right(good, 1)) return `group ${good + 1} is missing`
+  if (groups.length - good > 2 && right(good + 1, -1)) return `there is a group too many after group ${good}`
+  return null
+}
+
+/** `group 3 is wrong`, `groups 3, 5 to 9 are wrong`. */
+function listed(wrong: readonly number[]): string {
+  const ranges: [number, number][] = []
+  for (const group of wrong) {
+    const last = ranges.at(-1)
+    if (last?.[1] === group - 1) last[1] = group
+    else ranges.push([group, group])
+  }
+  const words = ranges.map(([from, to]) =>
+    from === to ? String(from) : `${from}${to === from + 1 ? ',' : ' to'} ${to}`,
+  )
+  return wrong.length === 1 ? `group ${words.join()} is wrong` : `groups ${words.join(', ')} are wrong`
+}
+
 /**
  * Reads what a person typed or pasted: in either case, with spaces, dashes and line breaks anywhere.
  *
@@ -66,28 +108,29 @@ export function writeCode(bytes: Uint8Array): string {
 export function readCode(text: string, what: string): Uint8Array {
   const malformed = (why: string) =>
     new LicensingError('CODE_MALFORMED', `The text given is not a ${what}: ${why}.`)
-  const written = text.replace(/[\s-]+/g, '').toUpperCase()
+  const written = text.replace(SEPARATORS, '').toUpperCase()
   if (written === '') throw malformed('it is empty')
   if (written.length > LONGEST) throw malformed('it is far too long')
   const letters = Array.from(written)
   const values = letters.map((sign) => ALPHABET.indexOf(ALIKE[sign] ?? sign))
   const strange = values.indexOf(-1)
-  if (strange !== -1) throw malformed(`it holds ${JSON.stringify(letters[strange])}, which no code has`)
-
-  const wrong: number[] = []
-  const signs: number[] = []
-  const size = DATA_IN_GROUP + 1
-  for (let at = 0; at < values.length; at += size) {
-    const group = values.slice(at, at + size)
-    const check = group.pop() ?? 0
-    const place = at / size
-    if (group.length === 0 || checkOf(group, place) !== check) wrong.push(place + 1)
-    signs.push(...group)
+  if (strange !== -1) {
+    const group = Math.floor(strange / SIZE) + 1
+    throw malformed(`it holds ${JSON.stringify(letters[strange])}, which no code has, in group ${group}`)
   }
+  const groups: number[][] = []
+  for (let at = 0; at < values.length; at += SIZE) groups.push(values.slice(at, at + SIZE))
+  const wrong = groups.flatMap((group, i) => (fits(group, i) ? [] : [i + 1]))
   if (wrong.length > 0) {
-    const groups = wrong.length === 1 ? `group ${String(wrong[0])} is` : `groups ${wrong.join(', ')} are`
-    throw new LicensingError('CODE_MISTYPED', `The ${what} was not typed as it was printed: ${groups} wrong.`)
+    const how = lengthsOf(text) ?? shifted(groups)
+    if (how === null && wrong.length === groups.length && groups.length > 3)
+      throw malformed('no group of it is right')
+    throw new LicensingError(
+      'CODE_MISTYPED',
+      `The ${what} was not typed as it was printed: ${how ?? listed(wrong)}.`,
+    )
   }
+  const signs = groups.flatMap((group) => group.slice(0, -1))
   return bytesOf(signs, () => malformed('its end is missing or changed'))
 }
 

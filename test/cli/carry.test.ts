@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -67,8 +76,24 @@ it('a file is written for this user alone, whole or not at all, and nothing is d
     code: 'FILE_UNWRITABLE',
   })
   expect(done).toBe(0)
+  await expect(writeCarriedFile(directory, work)).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' })
+  await expect(writeCarriedFile('/dev/full', work)).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' })
+  await expect(writeCarriedFile('', work)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  expect(done).toBe(0)
   const refused = writeCarriedFile(out, () => Promise.reject(new LicensingError('UPDATE_PENDING', 'no')))
   await expect(refused).rejects.toMatchObject({ code: 'UPDATE_PENDING' })
   expect(readFileSync(out, 'utf8')).toBe('text\n')
-  expect(existsSync(`${out}.new`)).toBe(false)
+  expect(readdirSync(directory)).toEqual(['authorization.txt'])
+})
+
+it('a file that a symbolic link leads to is written, and nothing beside it is touched', async () => {
+  const [target, link] = [join(directory, 'target'), join(directory, 'link')]
+  writeFileSync(target, 'old')
+  symlinkSync(target, link)
+  writeFileSync(join(directory, 'target.new'), 'mine')
+  await writeCarriedFile(link, () => Promise.resolve({ file: 'new' }))
+  expect(readFileSync(target, 'utf8')).toBe('new')
+  expect(lstatSync(link).isSymbolicLink()).toBe(true)
+  expect(readFileSync(join(directory, 'target.new'), 'utf8')).toBe('mine')
+  expect(readdirSync(directory).sort()).toEqual(['link', 'target', 'target.new'])
 })

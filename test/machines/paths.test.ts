@@ -63,6 +63,7 @@ const grantOf = (at: number, enough: boolean): Grant => ({
   sequence: 1,
   issuedAt: at,
   installedAt: at,
+  reservedAt: at,
   licenses: [
     { tag: 'HOST', name: 'Host License', count: 1, endsAt: null, told: null },
     ...(enough ? [{ tag: 'HOST', name: 'Host License', count: 1, endsAt: at + 100 * DAY, told: null }] : []),
@@ -160,20 +161,6 @@ function eventsAt(snapshot: Snapshot): ChartEvent[] {
       { type: 'renew.refused', ...refused(true) },
       { type: 'renew.unreachable', ...unreachable },
     )
-  }
-  if (registrationPath === 'deregistering') {
-    outcomes.push({
-      type: 'register.accepted',
-      at,
-      registration: {
-        instanceId: 'j',
-        smartAccount: 'acme.example',
-        virtualAccount: 'Default',
-        exportControlled: false,
-        registeredAt: at,
-        expiresAt: at + 365 * DAY,
-      },
-    })
   }
   return [
     ...outcomes,
@@ -340,6 +327,27 @@ describe('what holds in every place', () => {
       const word = stateWord({ ...value })
       expect([word, !['evaluation', 'unregistered', 'reserved'].includes(word)]).toEqual([word, held])
       expect(context.registering !== null).toBe(/registering\.(asking|retrying)$/.test(registration))
+    }
+  })
+
+  it('an answer to a registration that nobody waits for is nothing', () => {
+    for (const position of places) {
+      const { context } = position
+      if (context.registering !== null) continue
+      const at = nowOf(context) + 1000
+      const registration = {
+        instanceId: 'late',
+        smartAccount: 'acme.example',
+        virtualAccount: 'Default',
+        exportControlled: true,
+        registeredAt: at,
+        expiresAt: at + 365 * DAY,
+      }
+      const { position: after } = step(position, { type: 'register.accepted', at, registration })
+      expect([after.value.registration, after.value.license]).toEqual([
+        position.value.registration,
+        position.value.license,
+      ])
     }
   })
 

@@ -86,6 +86,27 @@ describe('a code that people type', () => {
     expect(failure(groups.toSpliced(4, 1).join('-'))?.code).toBe('CODE_MISTYPED')
   })
 
+  it('with a group or a sign too few or too many says which', () => {
+    const groups = writeCode(Uint8Array.from({ length: 60 }, (_, i) => i * 7)).split('-')
+    const told = (changed: string[], separator = '-') => failure(changed.join(separator))?.message ?? 'read'
+    for (let at = 0; at < groups.length - 2; at++) {
+      expect(told(groups.toSpliced(at, 1), '')).toContain(`group ${at + 1} is missing`)
+      expect(told(groups.toSpliced(at, 0, groups[at] ?? ''), '')).toContain(
+        `a group too many after group ${at + 1}`,
+      )
+      const short = groups.with(at, (groups[at] ?? '').slice(1))
+      expect(told(short)).toContain(`group ${at + 1} has 5 signs instead of 6`)
+      expect(told(groups.with(at, `${groups[at] ?? ''}7`), ' ')).toContain(
+        `group ${at + 1} has 7 signs instead of 6`,
+      )
+    }
+    expect(told(groups.map((group, i) => (i > 3 && i < 8 ? '000000' : group)))).toContain(
+      'groups 5 to 8 are wrong',
+    )
+    expect(failure('hello, this is no code at all whatever')?.code).toBe('CODE_MALFORMED')
+    expect(failure(groups.join('-').replace('-', 'U'))?.message).toContain('in group 2')
+  })
+
   it('is nothing that random text could be, and never throws anything but its own errors', () => {
     let taken = 0
     fc.assert(

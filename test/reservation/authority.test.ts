@@ -15,7 +15,9 @@ afterEach(() => world.close())
 
 const pool = async () => (await world.authority.licenses())[0]
 const reserve = (agent: SmartAgent, HOST = 10) =>
-  agent.reservation.request().then((request) => world.authority.reserve({ request, licenses: { HOST } }))
+  agent.reservation
+    .request()
+    .then((request) => world.authority.reserve({ account: 'acme.example', request, licenses: { HOST } }))
 const installed = async (name = 'box', HOST = 10) => {
   const agent = await world.open(name)
   const { file, instanceId } = await reserve(agent, HOST)
@@ -142,6 +144,36 @@ describe('what may be reserved', () => {
   })
 })
 
+describe('terms', () => {
+  it('R-SLR-3: what is reserved for ever is not what those who are connected will need when terms end', async () => {
+    await world.authority.order({ tag: 'HOST', quantity: 20, termDays: 30 })
+    const connected = await world.open('connected')
+    connected.report('HOST', 15)
+    await connected.register(await world.token())
+    const agent = await world.open()
+    const { licenses } = await reserve(agent, 20)
+    expect(licenses).toMatchObject([
+      { count: 5, endsAt: null },
+      { count: 15, endsAt: new Date(world.clock.wall() + 30 * DAY).toISOString() },
+    ])
+    await pass(world, connected, 31 * DAY)
+    expect(await pool()).toMatchObject({ quantity: 20, inUse: 15, reserved: 5, balance: 0 })
+    expect(connected.status().state).toBe('authorized')
+  })
+
+  it('R-SLR-3: the authority’s time does not go back for whoever it writes files for', async () => {
+    const { agent, instanceId } = await installed()
+    await world.authority.order({ tag: 'SYS-XL', quantity: 1, termDays: 30 })
+    world.clock.advance(40 * DAY)
+    await world.authority.reservation(instanceId)
+    world.clock.setWall(world.clock.wall() - 39 * DAY)
+    expect(await codeOf(world.authority.updateReservation(instanceId, { 'SYS-XL': 1 }))).toBe(
+      'LICENSES_UNAVAILABLE',
+    )
+    expect(agent.status().state).toBe('reserved')
+  })
+})
+
 describe('updates', () => {
   it('R-SLR-5: the larger of both counts is held until the update is confirmed, and no other is made', async () => {
     const { agent, instanceId } = await installed()
@@ -175,7 +207,7 @@ describe('updates', () => {
 
   it('R-SLR-5: an update to nothing is a return', async () => {
     const { instanceId } = await installed()
-    expect(await codeOf(world.authority.updateReservation(instanceId, { HOST: 0 }))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(world.authority.updateReservation(instanceId, { HOST: 0 }))).toBe('RESERVATION_EMPTY')
     expect(await codeOf(world.authority.updateReservation('nobody', { HOST: 1 }))).toBe('INSTANCE_NOT_FOUND')
   })
 })
@@ -219,6 +251,32 @@ describe('codes that are wrong', () => {
     world.clock.advance(HOUR)
     expect(await confirm(code)).toBe('no error')
     expect((await world.authority.events()).filter(({ type }) => type === 'CODE_REFUSED').length).toBe(10)
+  })
+
+  it('R-SLR-7: of an earlier reservation of the same box is told as that', async () => {
+    const { agent, instanceId } = await installed()
+    const code = await agent.reservation.returnCode()
+    await world.authority.takeBackReservation(instanceId, code)
+    await agent.reservation.return()
+    const next = await reserve(agent)
+    const message = await world.authority
+      .takeBackReservation(next.instanceId, code)
+      .catch((thrown: unknown) => String(thrown))
+    expect(message).toContain('of an earlier reservation of CWMS-K9:BOX')
+  })
+
+  it('R-SLR-3: a request code that another smart account used tells nothing of it', async () => {
+    const { agent, instanceId } = await installed()
+    const request = agent.status().reservation.requestCode ?? ''
+    const other = { account: 'other.example' }
+    await world.authority.addAccount('other.example', { acceptAgreement: true })
+    await world.authority.enableReservation(other)
+    await world.authority.order({ ...other, tag: 'HOST', quantity: 5 })
+    const message = await world.authority
+      .reserve({ ...other, request, licenses: { HOST: 1 } })
+      .catch((thrown: unknown) => String(thrown))
+    expect(message).toContain('another smart account')
+    expect(message).not.toContain(instanceId)
   })
 })
 

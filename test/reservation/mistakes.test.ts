@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { cpSync, rmSync } from 'node:fs'
+import { cpSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { AgentStore } from '../../src/agent/store.ts'
 import type { SmartAgent } from '../../src/agent/index.ts'
 import { makeSealedWorld } from '../support/sealed.ts'
 import { codeOf, makeWorld, pass, type World } from '../support/world.ts'
@@ -183,8 +183,8 @@ describe('at the box', () => {
       'AUTHORIZATION_NOT_CANCELLED',
     )
     await agent.reservation.cancel()
-    const code = await agent.reservation.discard(file)
-    expect(await agent.reservation.discard(file)).toBe(code)
+    const { returnCode: code } = await agent.reservation.discard(file)
+    expect((await agent.reservation.discard(file)).returnCode).toBe(code)
     expect(await refusedAndUnchanged(agent, agent.reservation.install(file))).toBe('AUTHORIZATION_RETURNED')
     await world.authority.takeBackReservation(instanceId, code)
     expect((await world.authority.licenses())[0]).toMatchObject({ reserved: 0, available: 100 })
@@ -219,6 +219,97 @@ describe('at the box', () => {
       expect(told).not.toContain(secret)
     }
     expect(told).toContain('RESERVED_INSTALLED')
+  })
+})
+
+describe('what is under way while a reservation comes', () => {
+  it('R-SLR-4: an answer that comes after its registration was given up changes nothing', async () => {
+    const agent = await world.open('box', { periods: { evaluationSeconds: 3600 } })
+    await agent.register(await world.token())
+    let release = (): void => undefined
+    const held = new Promise<void>((resolve) => (release = resolve))
+    world.road.onAnswer = async (type, body) => {
+      if (type === 'register') await held
+      return body
+    }
+    const again = agent.reregister(await world.token(), { force: true })
+    void again.catch(() => undefined)
+    await vi.waitFor(() => {
+      expect(world.road.sent.at(-1)?.type).toBe('register')
+    })
+    await agent.deregister({ wait: false })
+    const wall = world.clock.wall()
+    world.clock.setWall(wall + 400 * DAY)
+    agent.tick()
+    world.clock.setWall(wall)
+    release()
+    await agent.settled()
+    await pass(world, agent, 2 * HOUR)
+    expect(agent.status()).toMatchObject({ state: 'unregistered', functionality: 'license-management-only' })
+    const [left] = await world.authority.instances()
+    await world.authority.removeInstance(left?.id ?? '')
+    await agent.reservation.install((await reserve(agent)).file)
+    expect(agent.status()).toMatchObject({ state: 'reserved', registration: { status: 'reserved' } })
+  })
+
+  it('R-SLR-4: whoever closes the agent meanwhile is told so', async () => {
+    const agent = await world.open()
+    const asked = agent.reservation.request()
+    await agent.close()
+    expect(['no error', 'AGENT_CLOSED']).toContain(await codeOf(asked))
+    expect(await codeOf(agent.reservation.request())).toBe('AGENT_CLOSED')
+  })
+
+  it('R-SLR-5: what was warned of is not warned of again because an update came', async () => {
+    const agent = await world.open()
+    await world.authority.order({ tag: 'HOST', quantity: 5, termDays: 20 })
+    const first = await reserve(agent, 105)
+    await agent.reservation.install(first.file)
+    await pass(world, agent, DAY)
+    const second = await world.authority.updateReservation(first.instanceId, { HOST: 104 })
+    await agent.reservation.update(second.file)
+    await pass(world, agent, DAY)
+    const said = agent.history().flatMap(({ notices }) => JSON.parse(notices) as { notice: string }[])
+    expect(said.filter(({ notice }) => notice === 'RESERVATION_TERM_WARNING').length).toBe(1)
+  })
+
+  it('R-SLR-6: the codes of all that was given back stay to be read', async () => {
+    const agent = await world.open()
+    const codes: string[] = []
+    for (let i = 0; i < 2; i++) {
+      const { file, instanceId } = await reserve(agent)
+      await agent.reservation.install(file)
+      codes.push(await agent.reservation.returnCode())
+      await agent.reservation.return()
+      await agent.reservation.request()
+      expect(agent.status().reservation.returnCode).toBe(codes.at(-1))
+      await world.authority.takeBackReservation(instanceId, codes.at(-1) ?? '')
+    }
+    expect(agent.status().reservation.returned.map(({ returnCode }) => returnCode)).toEqual(codes)
+  })
+
+  it('R-SLR-6: when two authorities answered one request, the one that was not installed can be given back', async () => {
+    const elsewhere = await makeWorld()
+    try {
+      const agent = await world.open('box', {
+        trust: `${world.authority.trustAnchor()}\n${elsewhere.authority.trustAnchor()}`,
+      })
+      await elsewhere.authority.enableReservation()
+      await elsewhere.authority.order({ tag: 'HOST', quantity: 5 })
+      const first = await reserve(agent)
+      const request = agent.status().reservation.requestCode ?? ''
+      const second = await elsewhere.authority.reserve({ request, licenses: { HOST: 5 } })
+      await agent.reservation.install(first.file)
+      expect(await refusedAndUnchanged(agent, agent.reservation.update(second.file))).toBe(
+        'AUTHORIZATION_OTHER_REQUEST',
+      )
+      const { returnCode } = await agent.reservation.discard(second.file)
+      await elsewhere.authority.takeBackReservation(second.instanceId, returnCode)
+      expect(agent.status().reservation.entitlements).toMatchObject([{ count: 10 }])
+      await world.authority.takeBackReservation(first.instanceId, await agent.reservation.returnCode())
+    } finally {
+      await elsewhere.close()
+    }
   })
 })
 
@@ -334,6 +425,69 @@ describe('time at a box that asks nobody', () => {
     const since = Date.parse(agent.status().authorization.since)
     expect(since - real()).toBeGreaterThanOrEqual(0)
     expect(since - real()).toBeLessThanOrEqual(3 * DAY)
+  })
+
+  it('R-SLR-4: a clock that jumped ahead once is mended by the next file, when it is right again', async () => {
+    const agent = await world.open()
+    await world.authority.order({ tag: 'HOST', quantity: 50, termDays: 300 })
+    const first = await reserve(agent, 150)
+    await agent.reservation.install(first.file)
+    const right = world.clock.wall()
+    world.clock.setWall(right + 400 * DAY)
+    await pass(world, agent, 60_000)
+    expect(agent.status().reservation.entitlements).toMatchObject([{ count: 100 }])
+    world.clock.setWall(right + 60_000)
+    await pass(world, agent, 60_000)
+    expect(agent.status()).toMatchObject({ clock: { trusted: false } })
+    const second = await world.authority.updateReservation(first.instanceId, { HOST: 149 })
+    const status = await agent.reservation.update(second.file)
+    expect(status.reservation.entitlements).toMatchObject([{ count: 100 }, { count: 49 }])
+    expect(status.clock.trusted).toBe(true)
+  })
+
+  it('R-SLR-4: time in which the box ran is not given back by a file, whatever the clock says', async () => {
+    const agent = await world.open()
+    await world.authority.order({ tag: 'HOST', quantity: 50, termDays: 60 })
+    const first = await reserve(agent, 150)
+    await agent.reservation.install(first.file)
+    // The update is kept in a drawer while the term is used up, then the clock is set back to the day it was written.
+    const second = await world.authority.updateReservation(first.instanceId, { HOST: 149 })
+    const start = world.clock.wall()
+    await pass(world, agent, 61 * DAY)
+    world.clock.setWall(start)
+    await agent.reservation.update(second.file)
+    expect(agent.status().reservation.entitlements).toMatchObject([{ count: 100 }])
+  })
+
+  it('R-SLR-4: what a disk that was full did not take was not learned of the time either', async () => {
+    const agent = await world.open()
+    const { file } = await reserve(agent)
+    await pass(world, agent, 40 * DAY)
+    const real = world.clock.wall()
+    world.clock.setWall(real + 200 * DAY)
+    agent.tick()
+    world.clock.setWall(real)
+    const write = vi.spyOn(AgentStore.prototype, 'write').mockImplementation((name) => {
+      throw Object.assign(new Error(name), { code: 'SQLITE_FULL' })
+    })
+    expect(await codeOf(agent.reservation.install(file))).toBe('STORE_FULL')
+    write.mockRestore()
+    await agent.reservation.install(file)
+    expect(Date.parse(agent.status().authorization.since)).toBeGreaterThanOrEqual(real)
+  })
+
+  it('R-SLR-4: a term has ended at its very instant, before any beat', async () => {
+    const agent = await world.open()
+    await world.authority.order({ tag: 'HOST', quantity: 5, termDays: 10 })
+    agent.report('HOST', 105)
+    await agent.reservation.install((await reserve(agent, 105)).file)
+    world.clock.advance(10 * DAY)
+    expect(agent.status()).toMatchObject({
+      functionality: 'license-management-only',
+      authorization: { status: 'not-authorized' },
+      entitlements: [{ tag: 'HOST', status: 'not-authorized' }],
+    })
+    expect(agent.allows('host-meeting').allowed).toBe(false)
   })
 
   it('R-SLR-4: a file brings a clock that was behind to its own time at least', async () => {

@@ -107,7 +107,7 @@ class People {
       }
       case 'discard': {
         const file = this.papers.files.at(-1 - deed.which)
-        if (file !== undefined) this.papers.returns.push(await reservation.discard(file))
+        if (file !== undefined) this.papers.returns.push((await reservation.discard(file)).returnCode)
         return
       }
       case 'confirm': {
@@ -216,7 +216,7 @@ class People {
       // The authority reserved for a request that was cancelled, or for a box that has completed its return already.
       const { file } = id === undefined ? { file: null } : await authority.reservation(id)
       if (id !== undefined && file !== null)
-        await authority.takeBackReservation(id, await reservation.discard(file))
+        await authority.takeBackReservation(id, (await reservation.discard(file)).returnCode)
     }
     expect(agent.status()).toMatchObject({ state: 'evaluation', reservation: { status: 'none' } })
     expect(await this.instanceOf(name)).toBeUndefined()

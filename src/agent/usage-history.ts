@@ -1,0 +1,199 @@
+import type Sqlite from 'better-sqlite3'
+import { DAY, HOUR, type Instant, iso } from '../domain/instant.ts'
+
+/** What was in use of a tag in one hour or day: the most, and the mean over its time. */
+export interface UsagePeriod {
+  readonly tag: string
+  readonly from: string
+  readonly peak: number
+  readonly mean: number
+}
+
+/** Something that was refused, and why: what an administrator needs before buying. */
+export interface Denial {
+  readonly at: string
+  readonly what: string
+  readonly who: string | null
+  readonly code: string
+  readonly reason: string
+}
+
+/** Hours are kept a quarter of a year, days three years, refusals as many as anybody reads. */
+const HOURS_KEPT = 92 * DAY
+const DAYS_KEPT = 3 * 366 * DAY
+const DENIALS_KEPT = 10_000
+
+export const USAGE_SCHEMA = `
+  create table if not exists usage_hours (
+    tag text not null, start integer not null, peak integer not null, area integer not null, last integer not null,
+    last_at integer not null, primary key (tag, start)
+  ) strict, without rowid;
+  create table if not exists usage_days (
+    tag text not null, start integer not null, peak integer not null, mean real not null, primary key (tag, start)
+  ) strict, without rowid;
+  create table if not exists denials (
+    id integer primary key autoincrement, at integer not null, what text not null, who text, code text not null,
+    reason text not null
+  ) strict;
+`
+
+interface Hour {
+  readonly tag: string
+  readonly start: number
+  readonly peak: number
+  /** Count times milliseconds, from the hour's first change to its last. */
+  readonly area: number
+  readonly last: number
+  readonly last_at: number
+}
+
+/**
+ * Peak and mean use of each tag, by hour and by day, and what was refused. Only hours in which something changed are rows: in
+ * between the count stayed what it was. Methods that write are called in a transaction of the store.
+ */
+export class UsageHistory {
+  readonly #newest: Sqlite.Statement<[string], Hour>
+  readonly #put: Sqlite.Statement<[string, number, number, number, number, number]>
+  readonly #hours: Sqlite.Statement<[string, number], Hour>
+  readonly #tags: Sqlite.Statement<[], { tag: string }>
+  readonly #deny: Sqlite.Statement<[number, string, string | null, string, string]>
+  readonly #trim: Sqlite.Statement<[number]>
+  readonly #denials: Sqlite.Statement<
+    [number],
+    { at: number; what: string; who: string | null; code: string; reason: string }
+  >
+  readonly #db: Sqlite.Database
+
+  constructor(db: Sqlite.Database) {
+    this.#db = db
+    this.#newest = db.prepare('select * from usage_hours where tag = ? order by start desc limit 1')
+    this.#put = db.prepare(
+      `insert into usage_hours values (?, ?, ?, ?, ?, ?) on conflict (tag, start) do update set peak = excluded.peak,
+       area = excluded.area, last = excluded.last, last_at = excluded.last_at`,
+    )
+    this.#hours = db.prepare('select * from usage_hours where tag = ? and start >= ? order by start')
+    this.#tags = db.prepare('select distinct tag from usage_hours union select distinct tag from usage_days')
+    this.#deny = db.prepare('insert into denials (at, what, who, code, reason) values (?, ?, ?, ?, ?)')
+    this.#trim = db.prepare('delete from denials where id <= ?')
+    this.#denials = db.prepare('select at, what, who, code, reason from denials order by id desc limit ?')
+  }
+
+  /** From here on so many of the tag are in use. */
+  record(tag: string, count: number, at: Instant): void {
+    const start = hourOf(at)
+    const newest = this.#newest.get(tag)
+    if (newest?.start === start) {
+      const area = newest.area + newest.last * Math.max(0, at - newest.last_at)
+      this.#put.run(tag, start, Math.max(newest.peak, count), area, count, Math.max(at, newest.last_at))
+      return
+    }
+    const before = newest?.last ?? 0
+    // A clock that was corrected backwards: what happens now belongs to the hour that is open.
+    if (newest && newest.start > start) {
+      this.#put.run(tag, newest.start, Math.max(newest.peak, count), newest.area, count, newest.last_at)
+      return
+    }
+    this.#put.run(tag, start, Math.max(before, count), before * (at - start), count, at)
+    this.#compact(tag, at)
+  }
+
+  /** Something was refused. */
+  deny(denial: { at: Instant; what: string; who: string | null; code: string; reason: string }): void {
+    const { at, what, who, code, reason } = denial
+    const id = Number(this.#deny.run(at, what, who, code, reason).lastInsertRowid)
+    if (id % 100 === 0) this.#trim.run(id - DENIALS_KEPT)
+  }
+
+  /** The newest refusals, oldest first. */
+  denials(limit: number): Denial[] {
+    return this.#denials
+      .all(limit)
+      .reverse()
+      .map((row) => ({ ...row, at: iso(row.at) }))
+  }
+
+  /**
+   * Peak and mean of each tag, hour by hour or day by day, from an instant until now.
+   *
+   * @param now the hour or day that is not over yet counts as far as it has come
+   */
+  periods(by: 'hour' | 'day', from: Instant, now: Instant): UsagePeriod[] {
+    return this.#tags.all().flatMap(({ tag }) => {
+      const hours = this.#filled(tag, by === 'day' ? dayOf(from) : hourOf(from), now)
+      if (by === 'hour')
+        return hours.map(({ start, peak, mean }) => ({ tag, from: iso(start), peak, mean: rounded(mean) }))
+      const days = new Map(
+        this.#db
+          .prepare<[string, number], { start: number; peak: number; mean: number }>(
+            'select start, peak, mean from usage_days where tag = ? and start >= ? order by start',
+          )
+          .all(tag, dayOf(from))
+          .map((day) => [day.start, day]),
+      )
+      for (const day of daysOf(hours)) if (!days.has(day.start)) days.set(day.start, day)
+      return [...days.values()]
+        .sort((a, b) => a.start - b.start)
+        .map(({ start, peak, mean }) => ({ tag, from: iso(start), peak, mean: rounded(mean) }))
+    })
+  }
+
+  /** Every hour from one on, those without a change too. */
+  #filled(
+    tag: string,
+    from: Instant,
+    now: Instant,
+  ): { start: number; peak: number; mean: number; lasted: number }[] {
+    const rows = this.#hours.all(tag, 0)
+    const list: { start: number; peak: number; mean: number; lasted: number }[] = []
+    for (const [i, row] of rows.entries()) {
+      const end = rows[i + 1]?.start ?? hourOf(now) + HOUR
+      const until = Math.min(row.start + HOUR, Math.max(now, row.last_at))
+      const lasted = Math.max(1, until - row.start)
+      const area = row.area + row.last * Math.max(0, until - row.last_at)
+      list.push({ start: row.start, peak: row.peak, mean: area / lasted, lasted })
+      for (let start = Math.max(row.start + HOUR, hourOf(from)); start < end; start += HOUR)
+        list.push({ start, peak: row.last, mean: row.last, lasted: Math.max(1, Math.min(HOUR, now - start)) })
+    }
+    return list.filter(({ start }) => start >= from)
+  }
+
+  /** Hours that nobody looks at any more become days; what is older still goes. */
+  #compact(tag: string, at: Instant): void {
+    const border = dayOf(at - HOURS_KEPT)
+    const old = this.#filled(tag, 0, at).filter(({ start }) => start < border)
+    if (old.length === 0) return
+    const put = this.#db.prepare('insert or replace into usage_days values (?, ?, ?, ?)')
+    for (const { start, peak, mean } of daysOf(old)) put.run(tag, start, peak, mean)
+    const last = this.#db
+      .prepare<[string, number], Hour>(
+        'select * from usage_hours where tag = ? and start < ? order by start desc limit 1',
+      )
+      .get(tag, border)
+    this.#db.prepare('delete from usage_hours where tag = ? and start < ?').run(tag, border)
+    // What was in use at the border is where the hours go on from.
+    if (last)
+      this.#db
+        .prepare('insert or ignore into usage_hours values (?, ?, ?, 0, ?, ?)')
+        .run(tag, border, last.last, last.last, border)
+    this.#db.prepare('delete from usage_days where tag = ? and start < ?').run(tag, at - DAYS_KEPT)
+  }
+}
+
+const hourOf = (at: Instant): Instant => Math.floor(at / HOUR) * HOUR
+const dayOf = (at: Instant): Instant => Math.floor(at / DAY) * DAY
+const rounded = (mean: number): number => Math.round(mean * 100) / 100
+
+function daysOf(
+  hours: readonly { start: number; peak: number; mean: number; lasted: number }[],
+): { start: number; peak: number; mean: number }[] {
+  const days = new Map<number, { peak: number; area: number; lasted: number }>()
+  for (const { start, peak, mean, lasted } of hours) {
+    const day = days.get(dayOf(start)) ?? { peak: 0, area: 0, lasted: 0 }
+    days.set(dayOf(start), {
+      peak: Math.max(day.peak, peak),
+      area: day.area + mean * lasted,
+      lasted: day.lasted + lasted,
+    })
+  }
+  return [...days].map(([start, { peak, area, lasted }]) => ({ start, peak, mean: area / lasted }))
+}
