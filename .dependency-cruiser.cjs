@@ -4,11 +4,13 @@ const rooms = {
   protocol: ['domain'],
   transports: ['domain'],
   trust: ['domain', 'protocol'],
-  agent: ['domain', 'protocol', 'trust', 'transports'],
+  hosts: ['domain'],
+  system: ['domain'],
+  agent: ['domain', 'protocol', 'trust', 'transports', 'hosts', 'system'],
   chaos: ['domain', 'protocol', 'trust'],
   authority: ['domain', 'protocol', 'trust', 'chaos'],
   testing: ['domain', 'protocol', 'trust', 'transports', 'agent', 'authority'],
-  cli: ['domain', 'protocol', 'trust', 'transports', 'chaos', 'agent', 'authority'],
+  cli: ['domain', 'protocol', 'trust', 'transports', 'hosts', 'chaos', 'agent', 'authority'],
 }
 const mayUseMachines = ['agent', 'testing', 'cli']
 

@@ -7,18 +7,19 @@ import {
   type Failure,
   nextDueAt,
   type Periods,
+  type Position,
   type RequestKind,
   smartAgent,
   stateWord,
 } from '../../machines/index.ts'
 import type { Clock } from '../domain/clock.ts'
-import { countSchema } from '../domain/entitlement.ts'
 import { asLicensingError, asTold, LicensingError } from '../domain/errors.ts'
 import { MINUTE } from '../domain/instant.ts'
 import { conferencing, defineProfile, type ProductProfile, type ProfileInput } from '../domain/profile.ts'
 import { systemClock } from '../domain/system-clock.ts'
 import { parseToken } from '../protocol/token.ts'
 import { startDeadline } from '../transports/deadline.ts'
+import { portsOf } from '../system/system.ts'
 import type { Transport, TransportSettings } from '../transports/transport.ts'
 import { ClockGuard, UsedSeconds } from './clock-guard.ts'
 import { CommandRunner, type Settled } from './command-runner.ts'
@@ -36,11 +37,16 @@ import type { Heartbeat } from './heartbeat.ts'
 import { type AgentLogger, silent } from './logger.ts'
 import type { NoticeRecord } from './notices.ts'
 import type { BoxReservation } from './reservation.ts'
+import { HostDesk, MeetingDesk, UsageDesk } from './desks.ts'
+import { type Gate, gateOf } from './gate.ts'
+import { ProductLedger } from './product-ledger.ts'
 import { BoxRoad, checkAnchor, storeSettings, TRANSPORT_KEY } from './road.ts'
-import { describeStatus, functionality, type Status } from './status.ts'
+import { describeStatus, type Status } from './status.ts'
 import type { RoadReport, StepReport } from './walk-road.ts'
 import { Stepper, type Transition } from './stepper.ts'
 import { AgentStore, type HistoryRow } from './store.ts'
+
+const ALLOWED = Object.freeze({ allowed: true, reason: null })
 
 /** How long a caller waits for the first outcome of what it asked for. */
 const PATIENCE = 35_000
@@ -90,6 +96,15 @@ export class SmartAgent {
   readonly #settledEmitter = new EventEmitter<{ settled: [Settled]; closed: [] }>()
   readonly #logger: AgentLogger
   readonly #road: BoxRoad
+  readonly #ledger: ProductLedger
+  /** Host licences (R-HOST-1…3): who holds one, by hand or by hosting. */
+  readonly hosts: HostDesk
+  /** Meetings, as far as they take licences (R-HOST-4…8). */
+  readonly meetings: MeetingDesk
+  /** What was in use, hour by hour and day by day, and what was refused. */
+  readonly usage: UsageDesk
+  #gateFor: Position | null = null
+  #gateNow: Gate | null = null
   #heartbeat: Heartbeat | null = null
   #product: Product
   #closed = false
@@ -114,7 +129,25 @@ export class SmartAgent {
       forgotten: () => {
         this.#sweep()
       },
+      conclude: (before, after, at) => {
+        this.#ledger.conclude(before, after, at)
+      },
+      notKept: () => {
+        this.#ledger.reload()
+      },
     })
+    this.#ledger = new ProductLedger({
+      store,
+      stepper: this.#stepper,
+      clock: this.#clock,
+      profile: this.#profile,
+      done: () => {
+        this.#wake()
+      },
+    })
+    this.hosts = new HostDesk(this.#ledger)
+    this.meetings = new MeetingDesk(this.#ledger)
+    this.usage = new UsageDesk(this.#ledger)
     this.#runner = new CommandRunner({
       store,
       stepper: this.#stepper,
@@ -203,6 +236,7 @@ export class SmartAgent {
   tick(): void {
     if (this.#closed) return
     this.#stepper.tick()
+    this.#ledger.expireMeetings()
     this.#wake()
   }
 
@@ -241,6 +275,8 @@ export class SmartAgent {
       authority: this.#store.read('identity', identitySchema)?.authority ?? null,
       clock: this.#clock.trust(),
       now: this.#clock.now(),
+      hosts: this.#ledger.hostCounts(),
+      ports: portsOf(this.#ledger.system),
     })
   }
 
@@ -258,11 +294,23 @@ export class SmartAgent {
     return this.#store.history(limit, after)
   }
 
-  /** Whether the product may do that now, and why not. Licence management is always allowed. */
+  /**
+   * Whether the product may do that now, and why not. Licence management (actions that begin with `license-`) is always
+   * allowed. At memory speed: what the chart and the policies say is looked up again only when the position changes.
+   */
   allows(action: string): { allowed: boolean; reason: string | null } {
-    const { functionalityReason } = functionality(this.#stepper.position, this.#clock.now())
-    if (functionalityReason === null || action.startsWith('license-')) return { allowed: true, reason: null }
-    return { allowed: false, reason: functionalityReason }
+    const refusal = this.#gate().refusal(action)
+    return refusal ? { allowed: false, reason: refusal.message } : ALLOWED
+  }
+
+  #gate(): Gate {
+    const { position } = this.#stepper
+    // Under a reservation a term may have ended since.
+    if (this.#gateFor !== position || stateWord(position.value) === 'reserved') {
+      this.#gateNow = gateOf(position, this.#profile, this.#clock.now())
+      this.#gateFor = position
+    }
+    return this.#gateNow ?? gateOf(position, this.#profile, this.#clock.now())
   }
 
   /** The registration token or the force flag of a registration; waits for its first outcome. */
@@ -428,42 +476,14 @@ export class SmartAgent {
   }
 
   /**
-   * What of a tag is in use now. Reported within 60 seconds, changes gathered (R-AUTH-1).
+   * What the product itself says it uses of a tag, beside what is counted here. Reported within 60 seconds, changes
+   * gathered (R-AUTH-1).
    *
    * @throws LicensingError UNKNOWN_TAG, INVALID_ARGUMENT, or EVALUATION_EXPIRED where more is taken into use and only
    * licence management is left (R-EVAL-4), NOT_AUTHORIZED where that is so under a reservation: nothing is changed
    */
   report(tag: string, count: number): void {
-    if (!this.#profile.tags.some((known) => known.tag === tag)) {
-      const known = this.#profile.tags.map((one) => one.tag).join(', ')
-      throw new LicensingError(
-        'UNKNOWN_TAG',
-        `The product has no entitlement tag ${JSON.stringify(tag.slice(0, 64))}; it has ${known}.`,
-      )
-    }
-    const parsed = countSchema.safeParse(count)
-    if (!parsed.success) {
-      throw new LicensingError(
-        'INVALID_ARGUMENT',
-        `The count of ${tag} cannot be used: ${parsed.error.issues[0]?.message ?? ''}.`,
-      )
-    }
-    const inUse = this.#stepper.position.context.usage.counts[tag] ?? 0
-    const { functionalityReason } = functionality(this.#stepper.position, this.#clock.now())
-    if (functionalityReason !== null && parsed.data > inUse)
-      throw this.#limited(`No more of ${tag} can be used`, functionalityReason)
-    this.#stepper.step((at) => ({ type: 'USAGE', at, tag, count: parsed.data }))
-    this.#wake()
-  }
-
-  /** What is refused while only licence management works. */
-  #limited(what: string, reason: string): LicensingError {
-    const returning = this.#stepper.position.context.reservation.current?.stage === 'returning'
-    const reserved = stateWord(this.#stepper.position.value) === 'reserved'
-    return new LicensingError(
-      returning ? 'RESERVATION_RETURNING' : reserved ? 'NOT_AUTHORIZED' : 'EVALUATION_EXPIRED',
-      `${what}: ${reason}`,
-    )
+    this.#ledger.declare(tag, count)
   }
 
   /** Reports changed usage now instead of within the minute: for a process that is about to leave. */
@@ -633,6 +653,8 @@ export class SmartAgent {
   async close(): Promise<void> {
     if (this.#closed) return
     this.#heartbeat?.stop()
+    // What was asked for is done, or refused, before the door closes.
+    this.#ledger.flush()
     this.#stepper.tick()
     this.#closed = true
     this.#runner.stop()

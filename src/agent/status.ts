@@ -13,7 +13,7 @@ import {
   uncoveredWords,
 } from '../../machines/index.ts'
 import { iso } from '../domain/instant.ts'
-import { type ProductProfile, SIZES } from '../domain/profile.ts'
+import type { ProductProfile } from '../domain/profile.ts'
 import type { StoredSettings, TransportSettings } from '../transports/transport.ts'
 import type { Product } from './facts.ts'
 
@@ -157,6 +157,8 @@ export function describeStatus(
     authority: Status['authority']
     clock: Status['clock']
     now: Instant
+    hosts: Status['hosts']
+    ports: number
   },
 ): Status {
   const { context, value } = position
@@ -172,7 +174,7 @@ export function describeStatus(
       serial: box.product.serial,
       version: box.product.version,
       size: box.product.size,
-      ports: SIZES[box.product.size],
+      ports: box.ports,
     },
     state,
     ...working,
@@ -215,7 +217,7 @@ export function describeStatus(
     },
     authority: box.authority,
     clock: box.clock,
-    hosts: { assigned: 0, permanent: 0, demo: 0 },
+    hosts: box.hosts,
   }
 }
 

@@ -38,6 +38,8 @@ export class Stepper {
   readonly #logger: AgentLogger
   readonly #tell: (transition: Transition) => void
   readonly #forgotten: () => void
+  readonly #conclude: (before: Position, after: Position, at: number) => void
+  readonly #notKept: () => void
   #distrust: string | null
 
   constructor(parts: {
@@ -48,6 +50,10 @@ export class Stepper {
     tell: (transition: Transition) => void
     /** Called when what was kept for a purpose is over, once that is on disk. */
     forgotten: () => void
+    /** What else belongs to a step, in its transaction: from where, to where, when. */
+    conclude: (before: Position, after: Position, at: number) => void
+    /** Called when a transaction was not kept. */
+    notKept: () => void
     periods: Periods
   }) {
     const facts = parts.store.readText('facts')
@@ -57,6 +63,8 @@ export class Stepper {
     this.#logger = parts.logger
     this.#tell = parts.tell
     this.#forgotten = parts.forgotten
+    this.#conclude = parts.conclude
+    this.#notKept = parts.notKept
     this.#distrust = parts.store.read('clock', readingSchema)?.distrust ?? null
     const stored = facts === null ? begin(parts.clock.now(), parts.periods).position : readFacts(facts)
     // The periods are the product's of today, not those of the day the facts were written.
@@ -65,15 +73,35 @@ export class Stepper {
 
   /** The time that passed since the last step: charged to the evaluation, and compared with every deadline. */
   tick(): void {
-    this.#apply([], () => undefined)
+    this.#apply(
+      () => [],
+      () => undefined,
+    )
+  }
+
+  /**
+   * Something beside the chart that changes what is in use, and the counts that come of it: in one transaction, with the time
+   * that passed.
+   */
+  work(along: (position: Position) => readonly { tag: string; count: number }[]): void {
+    let changes: readonly { tag: string; count: number }[] = []
+    this.#apply(
+      () => changes.map((change) => (at: number): Event => ({ type: 'USAGE', at, ...change })),
+      (_, position) => {
+        changes = along(position)
+      },
+    )
   }
 
   /** The time that passed, then the event: in one transaction. */
   step(makeEvent: (at: number) => Event, along: AlongWith = () => undefined): void {
-    this.#apply([makeEvent], along)
+    this.#apply(() => [makeEvent], along)
   }
 
-  #apply(makeEvents: readonly ((at: number) => Event)[], along: AlongWith): void {
+  #apply(
+    makeEvents: () => readonly ((at: number) => Event)[],
+    along: (store: AgentStore, position: Position) => void,
+  ): void {
     const used = this.#used.due()
     const transitions: Transition[] = []
     let { position } = this
@@ -90,8 +118,9 @@ export class Stepper {
       this.#store.commit(() => {
         take({ type: 'TICK', at: this.#clock.now(), used })
         // A correction of the clock belongs to the event that brought it, not to the time that passed before.
-        along(this.#store)
-        for (const make of makeEvents) take(make(this.#clock.now()))
+        along(this.#store, position)
+        for (const make of makeEvents()) take(make(this.#clock.now()))
+        this.#conclude(this.position, position, this.#clock.now())
         this.#store.write('facts', writeFacts(position))
         this.#store.write('clock', this.#clock.reading())
       })
@@ -99,6 +128,7 @@ export class Stepper {
       // What is not on disk was not learned either: it is learned again, from the same clock, with the next attempt.
       forgetCorrection()
       this.#distrust = distrust
+      this.#notKept()
       throw thrown
     }
     this.#used.charge(used)

@@ -12,7 +12,10 @@ import {
   storeFailure,
 } from '../trust/private-files.ts'
 import { Database } from '../trust/sqlite.ts'
+import { HOSTS_SCHEMA } from '../hosts/ledger.ts'
+import { MEETINGS_SCHEMA } from '../hosts/meetings.ts'
 import { parseStored } from './facts.ts'
+import { USAGE_SCHEMA } from './usage-history.ts'
 
 /** One transition of the chart, as it is remembered. */
 export interface HistoryRow {
@@ -39,6 +42,9 @@ const HISTORY_KEPT = 10_000
 const SCHEMA = `
   create table if not exists documents (name text primary key, json text not null) strict;
   create table if not exists commands (id integer primary key autoincrement, kind text not null) strict;
+  ${HOSTS_SCHEMA}
+  ${MEETINGS_SCHEMA}
+  ${USAGE_SCHEMA}
   create table if not exists history (
     id integer primary key autoincrement, at integer not null, event text not null, detail text not null,
     before text not null, after text not null, notices text not null
@@ -93,6 +99,11 @@ export class AgentStore {
       if (isBusy(thrown)) throw new LicensingError('DATA_DIR_LOCKED', `Another process is using ${dataDir}.`)
       throw storeFailure(thrown, `opening ${dataDir}`)
     }
+  }
+
+  /** The database itself, for what has tables of its own in it: to be used within `commit`. */
+  get db(): Sqlite.Database {
+    return this.#db
   }
 
   /** A stored document, checked; null when there is none. */

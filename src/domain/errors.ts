@@ -306,6 +306,11 @@ export const errorTable = {
     'The reservation of the authorization file was returned.',
     'Reserve anew: `reservation request`.',
   ),
+  POLICY_REFUSED: entry(
+    'refusal',
+    "The product's own terms refuse this in the state the box is in.",
+    'See `why` for what would change the state.',
+  ),
   NOT_AUTHORIZED: entry(
     'refusal',
     'More is in use than is reserved for this box: only licence management works.',

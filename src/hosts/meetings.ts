@@ -203,6 +203,11 @@ export class Meetings {
     return over
   }
 
+  /** Whether there is no meeting that could end by itself: a look at an index. */
+  nothingRuns(): boolean {
+    return this.#statements.anyRuns.get() === undefined
+  }
+
   /** @throws LicensingError MEETING_UNKNOWN, INVALID_ARGUMENT */
   show(id: string): Meeting {
     return this.#meeting(this.#row(id))
@@ -344,6 +349,9 @@ const prepare = (db: Sqlite.Database) => ({
   forget: db.prepare<[number]>("delete from meetings where status = 'ended' and ended_at < ?"),
   list: db.prepare<[string, number], Row>(
     "select * from meetings where id > ? and status <> 'ended' order by id limit ?",
+  ),
+  anyRuns: db.prepare<[], { id: string }>(
+    "select id from meetings where status = 'running' and acting is not null limit 1",
   ),
   ports: db.prepare<[], { ports: number }>('select count(*) as ports from attendance'),
 })

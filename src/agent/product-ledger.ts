@@ -1,0 +1,339 @@
+import { z } from 'zod'
+import { stateWord, type Position } from '../../machines/index.ts'
+import { countSchema } from '../domain/entitlement.ts'
+import { asLicensingError, LicensingError } from '../domain/errors.ts'
+import type { Instant } from '../domain/instant.ts'
+import type { ProductProfile } from '../domain/profile.ts'
+import { type Host, type HostCounts, HostLedger } from '../hosts/ledger.ts'
+import { type MeetingTerms, Meetings } from '../hosts/meetings.ts'
+import { licensesOf, type System } from '../system/system.ts'
+import type { ClockGuard } from './clock-guard.ts'
+import { productSchema } from './facts.ts'
+import { type Gate, gateOf } from './gate.ts'
+import type { AgentStore } from './store.ts'
+import type { Stepper } from './stepper.ts'
+import { UsageHistory } from './usage-history.ts'
+
+/** What a product does with its licences, waiting to be done: in a transaction with others that came together. */
+interface Deed {
+  /** The action that must be allowed; null for what always is, such as giving back. */
+  readonly action: string | null
+  readonly what: string
+  readonly who: string | null
+  readonly work: (desk: Desk) => unknown
+  readonly resolve: (value: never) => void
+  readonly reject: (thrown: unknown) => void
+}
+
+/** What a deed works with, within its transaction. */
+export interface Desk {
+  readonly hosts: HostLedger
+  readonly meetings: Meetings
+  readonly at: Instant
+  readonly licensed: boolean
+  readonly terms: MeetingTerms
+}
+
+/** As many as one transaction takes: what comes after waits for the next, which is soon. */
+const MOST_TOGETHER = 1000
+
+const declaredSchema = z.record(z.string(), z.number())
+const systemSchema = z.object({
+  extended: z.boolean(),
+  dataCenters: z.array(z.string()),
+  primary: z.string().nullable(),
+})
+
+/** Whether host licences are permanent: the product is licensed, not evaluated (R-EVAL-5). */
+const licensed = (position: Position): boolean =>
+  !['evaluation', 'unregistered', 'registered'].includes(stateWord(position.value))
+
+/**
+ * What the product uses, counted where it happens: hosts and meetings, the system, and what the product declares itself. Deeds
+ * that come together are one transaction, with the event that tells the chart of the new counts; each is answered when
+ * that is on disk.
+ */
+export class ProductLedger {
+  readonly history: UsageHistory
+  readonly #store: AgentStore
+  readonly #stepper: Stepper
+  readonly #clock: ClockGuard
+  readonly #profile: ProductProfile
+  readonly #hosts: HostLedger
+  readonly #meetings: Meetings
+  readonly #done: () => void
+  #declared: Record<string, number>
+  #system: System
+  #waiting: Deed[] = []
+  #scheduled = false
+
+  constructor(parts: {
+    store: AgentStore
+    stepper: Stepper
+    clock: ClockGuard
+    profile: ProductProfile
+    /** Called after each transaction: there may be something to report. */
+    done: () => void
+  }) {
+    this.#store = parts.store
+    this.#stepper = parts.stepper
+    this.#clock = parts.clock
+    this.#profile = parts.profile
+    this.#done = parts.done
+    this.#hosts = new HostLedger(parts.store.db)
+    this.#meetings = new Meetings(parts.store.db, this.#hosts)
+    this.history = new UsageHistory(parts.store.db)
+    this.#declared = this.#readDeclared()
+    this.#system = this.#readSystem()
+  }
+
+  /** Before hosts were counted here, all that was in use was declared: written down once, before anything is counted. */
+  #readDeclared(): Record<string, number> {
+    const stored = this.#store.read('declared', declaredSchema)
+    if (stored) return stored
+    const declared = { ...this.#stepper.position.context.usage.counts }
+    this.#store.commit(() => {
+      this.#store.write('declared', declared)
+    })
+    return declared
+  }
+
+  #readSystem(): System {
+    const size = this.#store.read('product', productSchema)?.size ?? 'small'
+    const rest = this.#store.read('system', systemSchema) ?? {
+      extended: false,
+      dataCenters: [],
+      primary: null,
+    }
+    return { size, ...rest }
+  }
+
+  // What there is
+
+  now(): Instant {
+    return this.#clock.now()
+  }
+
+  get system(): System {
+    return this.#system
+  }
+
+  hostCounts(): HostCounts {
+    return this.#hosts.counts()
+  }
+
+  findHost(user: string): Host | null {
+    return this.#hosts.find(user)
+  }
+
+  listHosts(options: Parameters<HostLedger['list']>[0]): Host[] {
+    return this.#hosts.list(options)
+  }
+
+  /** Meetings, to be read; what changes them is done by `do`. */
+  get meetings(): Pick<Meetings, 'show' | 'list' | 'portsInUse' | 'hostedBy'> {
+    return this.#meetings
+  }
+
+  /** What of a tag is in use: declared by the product, and counted here. */
+  inUse(tag: string): number {
+    return (this.#declared[tag] ?? 0) + this.#counted(tag)
+  }
+
+  #counted(tag: string): number {
+    const hosts = tag === this.#profile.hostTag ? this.#hosts.counts().assigned : 0
+    const tags = this.#profile.system
+    return hosts + (tags ? (licensesOf(this.#system, tags)[tag] ?? 0) : 0)
+  }
+
+  declared(tag: string): number {
+    return this.#declared[tag] ?? 0
+  }
+
+  // What is done
+
+  /**
+   * Does something with licences, together with what else is asked for at this moment; resolves when it is on disk.
+   *
+   * @param action what must be allowed; null where it always is
+   * @throws LicensingError what the work throws; what the gate refuses; STORE_FULL, STORE_UNWRITABLE
+   */
+  do<T>(deed: {
+    action: string | null
+    what: string
+    who: string | null
+    work: (desk: Desk) => T
+  }): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.push({ ...deed, resolve, reject })
+      if (this.#scheduled) return
+      this.#scheduled = true
+      setImmediate(() => {
+        this.#scheduled = false
+        this.flush()
+      })
+    })
+  }
+
+  /** Does what waits, now. */
+  flush(): void {
+    while (this.#waiting.length > 0) this.#together(this.#waiting.splice(0, MOST_TOGETHER))
+  }
+
+  #together(deeds: readonly Deed[]): void {
+    const answers: (() => void)[] = []
+    try {
+      this.#stepper.work((position) => {
+        const at = this.#clock.now()
+        const gate = gateOf(position, this.#profile, at)
+        const desk = this.#desk(position, at, gate)
+        for (const deed of deeds) answers.push(this.#one(deed, desk, gate))
+        return this.#changes()
+      })
+    } catch (thrown) {
+      // Nothing of it is on disk: nothing of it has happened.
+      this.#hosts.reload()
+      for (const { reject } of deeds) reject(thrown)
+      return
+    }
+    for (const answer of answers) answer()
+    this.#done()
+  }
+
+  #desk(position: Position, at: Instant, gate: Gate): Desk {
+    const { meetingsAtOnce: atOnce, longestMeeting: longest } = this.#profile.policies
+    const isLicensed = licensed(position)
+    return {
+      hosts: this.#hosts,
+      meetings: this.#meetings,
+      at,
+      licensed: isLicensed,
+      terms: { atOnce, longest, licensed: isLicensed, mayTake: gate.limited === null },
+    }
+  }
+
+  #one(deed: Deed, desk: Desk, gate: Gate): () => void {
+    try {
+      const refusal = deed.action === null ? null : gate.refusal(deed.action)
+      if (refusal) throw refusal
+      const value = deed.work(desk) as never
+      return () => {
+        deed.resolve(value)
+      }
+    } catch (thrown) {
+      const failure = asLicensingError(thrown)
+      if (failure.kind === 'refusal') this.#deny(deed, failure, desk.at)
+      return () => {
+        deed.reject(failure)
+      }
+    }
+  }
+
+  #deny({ what, who }: Pick<Deed, 'what' | 'who'>, failure: LicensingError, at: Instant): void {
+    this.history.deny({ at, what, who, code: failure.code, reason: failure.message })
+  }
+
+  /** The tags whose count is not what the chart has: each is an event in the same transaction. */
+  #changes(): { tag: string; count: number }[] {
+    const { counts } = this.#stepper.position.context.usage
+    return this.#profile.tags.flatMap(({ tag }) => {
+      const count = this.inUse(tag)
+      return count === (counts[tag] ?? 0) ? [] : [{ tag, count }]
+    })
+  }
+
+  /**
+   * What the product says it uses of a tag, beside what is counted here.
+   *
+   * @throws LicensingError UNKNOWN_TAG, INVALID_ARGUMENT; EVALUATION_EXPIRED, NOT_AUTHORIZED for more than before
+   */
+  declare(tag: string, count: number): void {
+    if (!this.#profile.tags.some((known) => known.tag === tag)) {
+      const known = this.#profile.tags.map((one) => one.tag).join(', ')
+      throw new LicensingError(
+        'UNKNOWN_TAG',
+        `The product has no entitlement tag ${JSON.stringify(tag.slice(0, 64))}; it has ${known}.`,
+      )
+    }
+    const parsed = countSchema.safeParse(count)
+    if (!parsed.success)
+      throw new LicensingError(
+        'INVALID_ARGUMENT',
+        `The count of ${tag} cannot be used: ${parsed.error.issues[0]?.message ?? ''}.`,
+      )
+    const at = this.#clock.now()
+    if (parsed.data > this.declared(tag)) {
+      const refusal = gateOf(this.#stepper.position, this.#profile, at).refusal('usage')
+      if (refusal) {
+        const failure = new LicensingError(refusal.code, `No more of ${tag} can be used: ${refusal.message}`)
+        this.#store.commit(() => {
+          this.#deny({ what: `use ${count} of ${tag}`, who: null }, failure, at)
+        })
+        throw failure
+      }
+    }
+    const before = this.#declared
+    this.#declared = { ...before, [tag]: parsed.data }
+    try {
+      this.#stepper.work(() => {
+        this.#store.write('declared', this.#declared)
+        return [{ tag, count: this.inUse(tag) }]
+      })
+    } catch (thrown) {
+      this.#declared = before
+      throw thrown
+    }
+    this.#done()
+  }
+
+  /** Another system, or more of it: in one transaction with the counts of its licences. */
+  changeSystem(next: System, along: (desk: Desk) => void = () => undefined): void {
+    const before = this.#system
+    this.#system = next
+    try {
+      this.#stepper.work((position) => {
+        const { size, ...rest } = next
+        this.#store.write('system', rest)
+        const product = this.#store.read('product', productSchema)
+        if (product && product.size !== size) this.#store.write('product', { ...product, size })
+        const at = this.#clock.now()
+        along(this.#desk(position, at, gateOf(position, this.#profile, at)))
+        return this.#changes()
+      })
+    } catch (thrown) {
+      this.#system = before
+      this.#hosts.reload()
+      throw thrown
+    }
+    this.#done()
+  }
+
+  // With every step of the chart
+
+  /**
+   * What belongs to a step of the chart and to its transaction: the end of meetings nobody ended, licences that become permanent,
+   * and the history of what is in use.
+   */
+  conclude(before: Position, after: Position, at: Instant): void {
+    if (licensed(after)) this.#hosts.makePermanent()
+    for (const tag of Object.keys(after.context.usage.counts)) {
+      const count = after.context.usage.counts[tag] ?? 0
+      if (count !== (before.context.usage.counts[tag] ?? 0)) this.history.record(tag, count, at)
+    }
+    this.#hosts.flush()
+  }
+
+  /** Ends what nobody ended: looked at with every beat. */
+  expireMeetings(): void {
+    if (this.#meetings.nothingRuns()) return
+    this.#stepper.work(() => {
+      this.#meetings.expire(this.#clock.now())
+      return this.#changes()
+    })
+  }
+
+  /** Takes the counts from the disk again, after a transaction that was not kept. */
+  reload(): void {
+    this.#hosts.reload()
+  }
+}
