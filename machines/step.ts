@@ -27,6 +27,9 @@ export interface Step {
 type Snapshot = ReturnType<typeof smartAgent.resolveState>
 type Action = ReturnType<typeof transition<typeof smartAgent>>[1][number]
 
+/** The snapshots of positions that came from a step: resolving one anew costs as much as the step that follows. */
+const snapshots = new WeakMap<Position, Snapshot>()
+
 /** The first position of a box that was just installed. */
 export function begin(at: Instant, periods?: Periods): Step {
   const [snapshot, actions] = initialTransition(smartAgent, { at, ...(periods && { periods }) })
@@ -41,13 +44,16 @@ export function step(position: Position, event: Event): Step {
 
 /** The position as an XState snapshot, for whoever wants its tags, nodes or `can()`. */
 export const resolve = (position: Position): Snapshot =>
+  snapshots.get(position) ??
   smartAgent.resolveState({ value: position.value as never, context: position.context })
 
 /** Whether the event would change anything where the chart stands. */
 export const can = (position: Position, event: Event): boolean => resolve(position).can(event)
 
-function positionOf(snapshot: { value: unknown; context: Context }): Position {
-  return { value: snapshot.value as ChartValue, context: snapshot.context }
+function positionOf(snapshot: Snapshot): Position {
+  const position = { value: snapshot.value as ChartValue, context: snapshot.context }
+  snapshots.set(position, snapshot)
+  return position
 }
 
 /** The chart's named actions that are commands; assignments were applied by XState itself. */

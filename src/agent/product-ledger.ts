@@ -80,9 +80,19 @@ export class ProductLedger {
     this.#clock = parts.clock
     this.#profile = parts.profile
     this.#done = parts.done
-    this.#hosts = new HostLedger(parts.store.db)
+    this.#hosts = new HostLedger(parts.store.db, {
+      read: (schema) => parts.store.read('host-counts', schema),
+      write: (counts) => {
+        parts.store.write('host-counts', counts)
+      },
+    })
     this.#meetings = new Meetings(parts.store.db, this.#hosts)
-    this.history = new UsageHistory(parts.store.db)
+    this.history = new UsageHistory(parts.store.db, {
+      read: (schema) => parts.store.read('usage-now', schema),
+      write: (hours) => {
+        parts.store.write('usage-now', hours)
+      },
+    })
     this.#declared = this.#readDeclared()
     this.#system = this.#readSystem()
   }
@@ -192,7 +202,6 @@ export class ProductLedger {
       })
     } catch (thrown) {
       // Nothing of it is on disk: nothing of it has happened.
-      this.#hosts.reload()
       for (const { reject } of deeds) reject(thrown)
       return
     }
@@ -302,7 +311,6 @@ export class ProductLedger {
       })
     } catch (thrown) {
       this.#system = before
-      this.#hosts.reload()
       throw thrown
     }
     this.#done()
@@ -321,6 +329,7 @@ export class ProductLedger {
       if (count !== (before.context.usage.counts[tag] ?? 0)) this.history.record(tag, count, at)
     }
     this.#hosts.flush()
+    this.history.flush()
   }
 
   /** Ends what nobody ended: looked at with every beat. */
@@ -335,5 +344,6 @@ export class ProductLedger {
   /** Takes the counts from the disk again, after a transaction that was not kept. */
   reload(): void {
     this.#hosts.reload()
+    this.history.reload()
   }
 }

@@ -3,6 +3,7 @@ import {
   begin,
   type Command,
   type Event,
+  nextDueAt,
   type Periods,
   type Position,
   step,
@@ -74,6 +75,7 @@ export class Stepper {
   /** The time that passed since the last step: charged to the evaluation, and compared with every deadline. */
   tick(): void {
     this.#apply(
+      { spare: false },
       () => [],
       () => undefined,
     )
@@ -86,6 +88,7 @@ export class Stepper {
   work(along: (position: Position) => readonly { tag: string; count: number }[]): void {
     let changes: readonly { tag: string; count: number }[] = []
     this.#apply(
+      { spare: true },
       () => changes.map((change) => (at: number): Event => ({ type: 'USAGE', at, ...change })),
       (_, position) => {
         changes = along(position)
@@ -95,10 +98,11 @@ export class Stepper {
 
   /** The time that passed, then the event: in one transaction. */
   step(makeEvent: (at: number) => Event, along: AlongWith = () => undefined): void {
-    this.#apply(() => [makeEvent], along)
+    this.#apply({ spare: false }, () => [makeEvent], along)
   }
 
   #apply(
+    { spare }: { spare: boolean },
     makeEvents: () => readonly ((at: number) => Event)[],
     along: (store: AgentStore, position: Position) => void,
   ): void {
@@ -116,7 +120,10 @@ export class Stepper {
     const forgetCorrection = this.#clock.checkpoint()
     try {
       this.#store.commit(() => {
-        take({ type: 'TICK', at: this.#clock.now(), used })
+        const now = this.#clock.now()
+        const due = nextDueAt(position)
+        // A beat in which nothing was used and nothing is due changes nothing.
+        if (!spare || used > 0 || (due !== null && due <= now)) take({ type: 'TICK', at: now, used })
         // A correction of the clock belongs to the event that brought it, not to the time that passed before.
         along(this.#store, position)
         for (const make of makeEvents()) take(make(this.#clock.now()))

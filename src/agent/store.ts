@@ -59,12 +59,16 @@ export class AgentStore {
   readonly #db: Sqlite.Database
   readonly #get: Sqlite.Statement<[string], { json: string }>
   readonly #put: Sqlite.Statement<[string, string]>
+  readonly #remember: Sqlite.Statement<[number, string, string, string, string, string]>
   readonly secrets: SecretFiles
 
   private constructor(db: Sqlite.Database, secrets: SecretFiles) {
     this.#db = db
     this.secrets = secrets
     this.#get = db.prepare('select json from documents where name = ?')
+    this.#remember = db.prepare(
+      'insert into history (at, event, detail, before, after, notices) values (?, ?, ?, ?, ?, ?)',
+    )
     this.#put = db.prepare(
       'insert into documents values (?, ?) on conflict (name) do update set json = excluded.json',
     )
@@ -155,9 +159,8 @@ export class AgentStore {
   }
 
   addHistory(row: Omit<HistoryRow, 'id'>): void {
-    const { lastInsertRowid } = this.#db
-      .prepare('insert into history (at, event, detail, before, after, notices) values (?, ?, ?, ?, ?, ?)')
-      .run(row.at, row.event, row.detail, row.before, row.after, row.notices)
+    const { at, event, detail, before, after, notices } = row
+    const { lastInsertRowid } = this.#remember.run(at, event, detail, before, after, notices)
     const id = Number(lastInsertRowid)
     if (id % 100 === 0) this.#db.prepare('delete from history where id <= ?').run(id - HISTORY_KEPT)
   }

@@ -1,4 +1,5 @@
 import type Sqlite from 'better-sqlite3'
+import { z } from 'zod'
 import { DAY, HOUR, type Instant, iso } from '../domain/instant.ts'
 
 /** What was in use of a tag in one hour or day: the most, and the mean over its time. */
@@ -37,14 +38,23 @@ export const USAGE_SCHEMA = `
   ) strict;
 `
 
-interface Hour {
-  readonly tag: string
-  readonly start: number
-  readonly peak: number
-  /** Count times milliseconds, from the hour's first change to its last. */
-  readonly area: number
-  readonly last: number
-  readonly last_at: number
+const hourSchema = z.object({
+  tag: z.string(),
+  start: z.number(),
+  peak: z.number(),
+  /** Count times milliseconds, from the beginning of the hour to its last change. */
+  area: z.number(),
+  last: z.number(),
+  last_at: z.number(),
+})
+type Hour = z.infer<typeof hourSchema>
+const openHoursSchema = z.record(z.string(), hourSchema)
+type OpenHours = z.infer<typeof openHoursSchema>
+
+/** Where the hours are kept that are not over yet: beside the facts, in the same transaction. */
+export interface OpenHoursStore {
+  read(schema: z.ZodType<OpenHours>): OpenHours | null
+  write(hours: OpenHours): void
 }
 
 /**
@@ -52,7 +62,9 @@ interface Hour {
  * between the count stayed what it was. Methods that write are called in a transaction of the store.
  */
 export class UsageHistory {
-  readonly #newest: Sqlite.Statement<[string], Hour>
+  readonly #store: OpenHoursStore
+  #open: OpenHours = {}
+  #changed = false
   readonly #put: Sqlite.Statement<[string, number, number, number, number, number]>
   readonly #hours: Sqlite.Statement<[string, number], Hour>
   readonly #tags: Sqlite.Statement<[], { tag: string }>
@@ -64,9 +76,10 @@ export class UsageHistory {
   >
   readonly #db: Sqlite.Database
 
-  constructor(db: Sqlite.Database) {
+  constructor(db: Sqlite.Database, store: OpenHoursStore) {
     this.#db = db
-    this.#newest = db.prepare('select * from usage_hours where tag = ? order by start desc limit 1')
+    this.#store = store
+    this.reload()
     this.#put = db.prepare(
       `insert into usage_hours values (?, ?, ?, ?, ?, ?) on conflict (tag, start) do update set peak = excluded.peak,
        area = excluded.area, last = excluded.last, last_at = excluded.last_at`,
@@ -78,22 +91,46 @@ export class UsageHistory {
     this.#denials = db.prepare('select at, what, who, code, reason from denials order by id desc limit ?')
   }
 
+  /** Takes the open hours from the disk again: after a transaction that was not kept. */
+  reload(): void {
+    this.#open = this.#store.read(openHoursSchema) ?? {}
+    this.#changed = false
+  }
+
+  /** Writes the open hours: the last thing in a transaction. */
+  flush(): void {
+    if (!this.#changed) return
+    this.#store.write(this.#open)
+    this.#changed = false
+  }
+
   /** From here on so many of the tag are in use. */
   record(tag: string, count: number, at: Instant): void {
     const start = hourOf(at)
-    const newest = this.#newest.get(tag)
-    if (newest?.start === start) {
-      const area = newest.area + newest.last * Math.max(0, at - newest.last_at)
-      this.#put.run(tag, start, Math.max(newest.peak, count), area, count, Math.max(at, newest.last_at))
-      return
-    }
-    const before = newest?.last ?? 0
+    const open = this.#open[tag]
+    this.#changed = true
     // A clock that was corrected backwards: what happens now belongs to the hour that is open.
-    if (newest && newest.start > start) {
-      this.#put.run(tag, newest.start, Math.max(newest.peak, count), newest.area, count, newest.last_at)
+    if (open && open.start >= start) {
+      const area = open.area + open.last * Math.max(0, at - open.last_at)
+      const last_at = Math.max(at, open.last_at)
+      this.#open = {
+        ...this.#open,
+        [tag]: { ...open, peak: Math.max(open.peak, count), area, last: count, last_at },
+      }
       return
     }
-    this.#put.run(tag, start, Math.max(before, count), before * (at - start), count, at)
+    const before = open?.last ?? 0
+    const hour: Hour = {
+      tag,
+      start,
+      peak: Math.max(before, count),
+      area: before * (at - start),
+      last: count,
+      last_at: at,
+    }
+    this.#open = { ...this.#open, [tag]: hour }
+    if (!open) return
+    this.#put.run(tag, open.start, open.peak, open.area, open.last, open.last_at)
     this.#compact(tag, at)
   }
 
@@ -118,7 +155,8 @@ export class UsageHistory {
    * @param now the hour or day that is not over yet counts as far as it has come
    */
   periods(by: 'hour' | 'day', from: Instant, now: Instant): UsagePeriod[] {
-    return this.#tags.all().flatMap(({ tag }) => {
+    const tags = new Set([...this.#tags.all().map(({ tag }) => tag), ...Object.keys(this.#open)])
+    return [...tags].flatMap((tag) => {
       const hours = this.#filled(tag, by === 'day' ? dayOf(from) : hourOf(from), now)
       if (by === 'hour')
         return hours.map(({ start, peak, mean }) => ({ tag, from: iso(start), peak, mean: rounded(mean) }))
@@ -143,7 +181,8 @@ export class UsageHistory {
     from: Instant,
     now: Instant,
   ): { start: number; peak: number; mean: number; lasted: number }[] {
-    const rows = this.#hours.all(tag, 0)
+    const open = this.#open[tag]
+    const rows = [...this.#hours.all(tag, 0), ...(open ? [open] : [])]
     const list: { start: number; peak: number; mean: number; lasted: number }[] = []
     for (const [i, row] of rows.entries()) {
       const end = rows[i + 1]?.start ?? hourOf(now) + HOUR

@@ -1,4 +1,5 @@
 import type Sqlite from 'better-sqlite3'
+import { z } from 'zod'
 import { LicensingError } from '../domain/errors.ts'
 import type { Instant } from '../domain/instant.ts'
 
@@ -30,11 +31,16 @@ export const HOSTS_SCHEMA = `
     user text primary key, epoch integer, reason text, assigned_at integer,
     active integer not null, attendee_only integer not null
   ) strict, without rowid;
-  create table if not exists host_counts (
-    one integer primary key check (one = 1), epoch integer not null, permanent integer not null, demo integer not null
-  ) strict;
-  insert or ignore into host_counts values (1, 1, 0, 0);
 `
+
+const countsSchema = z.object({ epoch: z.int().min(1), permanent: z.int().min(0), demo: z.int().min(0) })
+type StoredCounts = z.infer<typeof countsSchema>
+
+/** Where the counts are kept beside the rows they count, in the same transaction. */
+export interface CountsStore {
+  read(schema: z.ZodType<StoredCounts>): StoredCounts | null
+  write(counts: StoredCounts): void
+}
 
 interface Row {
   readonly user: string
@@ -57,8 +63,7 @@ interface Row {
 export class HostLedger {
   readonly #find: Sqlite.Statement<[string], Row>
   readonly #put: Sqlite.Statement<[string, number | null, string | null, number | null, 0 | 1, 0 | 1]>
-  readonly #write: Sqlite.Statement<[number, number, number]>
-  readonly #read: Sqlite.Statement<[], { epoch: number; permanent: number; demo: number }>
+  readonly #counts: CountsStore
   readonly #page: Sqlite.Statement<[string, number], Row>
   readonly #all: Sqlite.Statement<[string, number], Row>
   #epoch = 1
@@ -66,15 +71,14 @@ export class HostLedger {
   #demo = 0
   #changed = false
 
-  constructor(db: Sqlite.Database) {
+  constructor(db: Sqlite.Database, counts: CountsStore) {
+    this.#counts = counts
     this.#find = db.prepare('select * from hosts where user = ?')
     this.#put = db.prepare(
       `insert into hosts values (?, ?, ?, ?, ?, ?) on conflict (user) do update set epoch = excluded.epoch,
        reason = excluded.reason, assigned_at = excluded.assigned_at, active = excluded.active,
        attendee_only = excluded.attendee_only`,
     )
-    this.#write = db.prepare('update host_counts set epoch = ?, permanent = ?, demo = ?')
-    this.#read = db.prepare('select epoch, permanent, demo from host_counts')
     this.#page = db.prepare('select * from hosts where user > ? and epoch is not null order by user limit ?')
     this.#all = db.prepare('select * from hosts where user > ? order by user limit ?')
     this.reload()
@@ -82,7 +86,7 @@ export class HostLedger {
 
   /** Takes the counts from the disk again: after a transaction that was not kept. */
   reload(): void {
-    const stored = this.#read.get()
+    const stored = this.#counts.read(countsSchema)
     this.#epoch = stored?.epoch ?? 1
     this.#permanent = stored?.permanent ?? 0
     this.#demo = stored?.demo ?? 0
@@ -92,7 +96,7 @@ export class HostLedger {
   /** Writes the counts beside the rows they count: the last thing in a transaction. */
   flush(): void {
     if (!this.#changed) return
-    this.#write.run(this.#epoch, this.#permanent, this.#demo)
+    this.#counts.write({ epoch: this.#epoch, permanent: this.#permanent, demo: this.#demo })
     this.#changed = false
   }
 
