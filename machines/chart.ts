@@ -93,6 +93,8 @@ export const chart = setup({
     ended: ({ event }) => 'ended' in event && event.ended,
     endedForGood: ({ context, event }) =>
       'ended' in event && event.ended && context.evaluation.remainingSeconds === 0,
+    unbound: ({ context }) =>
+      context.registration === null && context.registering === null && context.reservation.current === null,
     registering: ({ context }) => context.registering !== null,
     reservationRequested: ({ context }) => context.reservation.current?.stage === 'requested',
     returning: ({ context }) => context.reservation.current?.stage === 'returning',
@@ -115,6 +117,9 @@ export const chart = setup({
         : {},
     ),
     spendEvaluation: assign({ evaluation: { remainingSeconds: 0, running: false } }),
+    renewEvaluation: assign(({ context }) => ({
+      evaluation: { remainingSeconds: context.periods.evaluationSeconds, running: true },
+    })),
     stopEvaluation: assign(({ context }) => ({ evaluation: { ...context.evaluation, running: false } })),
     resumeEvaluation: assign(({ context }) => ({
       evaluation: { ...context.evaluation, running: context.evaluation.remainingSeconds > 0 },
@@ -426,6 +431,14 @@ export const sayInvalidTags = {
       event.type === 'authorize.accepted'
         ? event.entitlements.filter(({ status }) => status === 'invalid-tag').map(({ tag }) => tag)
         : [],
+  }),
+}
+
+export const sayUpgrade = {
+  type: 'notice' as const,
+  params: ({ event }: { event: Event }) => ({
+    notice: 'PRODUCT_UPGRADED' as const,
+    detail: event.type === 'UPGRADE' ? event.version : '',
   }),
 }
 

@@ -1,4 +1,14 @@
-import { ask, because, chart, say, sayInvalidTags, sayNotAuthorized, sayTerms, sayWarnings } from './chart.ts'
+import {
+  ask,
+  because,
+  chart,
+  say,
+  sayInvalidTags,
+  sayNotAuthorized,
+  sayTerms,
+  sayUpgrade,
+  sayWarnings,
+} from './chart.ts'
 
 /** Where the licence axis goes when there is no registration any more: what is left of the evaluation. */
 const backToEvaluation = { target: '#evaluation', description: 'what is left of the evaluation runs again' }
@@ -32,6 +42,16 @@ const reservationInstalled = {
     guard: 'reservationRequested' as const,
     target: 'reserved',
     description: 'licences are reserved for this box',
+  },
+}
+/** Another major version has an evaluation of its own (R-EVAL-2). */
+const upgraded = {
+  UPGRADE: {
+    guard: 'unbound' as const,
+    target: 'evaluation',
+    reenter: true,
+    actions: ['renewEvaluation' as const, sayUpgrade],
+    description: 'a new version is evaluated anew',
   },
 }
 const authorizeRefusedEnds = [
@@ -132,6 +152,7 @@ export const license = chart.createStateConfig({
           description: 'registered: authorize next',
         },
         ...reservationInstalled,
+        ...upgraded,
       },
     },
     unregistered: {
@@ -146,6 +167,7 @@ export const license = chart.createStateConfig({
           description: 'registered: authorize next',
         },
         ...reservationInstalled,
+        ...upgraded,
       },
     },
     registered: {

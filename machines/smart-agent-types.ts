@@ -172,6 +172,8 @@ export type Event =
   | (At & { readonly type: 'RENEW_REGISTRATION' })
   | (At & { readonly type: 'RENEW_AUTHORIZATION' })
   | (At & { readonly type: 'USAGE'; readonly tag: string; readonly count: number })
+  /** To another major version, whose evaluation begins: of a box that holds no registration and no reservation. */
+  | (At & { readonly type: 'UPGRADE'; readonly version: string })
   | (At & { readonly type: 'RESERVATION_REQUEST'; readonly requestCode: string })
   | (At & { readonly type: 'RESERVATION_CANCEL' })
   /** The first authorization file of a reservation, or a newer one: checked before. */
@@ -231,6 +233,7 @@ export type Notice =
   | 'COMM_FAILED'
   | 'COMM_RESTORED'
   | 'TRANSPORT_CHANGED'
+  | 'PRODUCT_UPGRADED'
   | 'RESERVATION_REQUESTED'
   | 'RESERVATION_CANCELED'
   | 'RESERVED_INSTALLED'

@@ -19,7 +19,7 @@ import { conferencing, defineProfile, type ProductProfile, type ProfileInput } f
 import { systemClock } from '../domain/system-clock.ts'
 import { parseToken } from '../protocol/token.ts'
 import { startDeadline } from '../transports/deadline.ts'
-import { portsOf } from '../system/system.ts'
+import { portsOf, upgradeKind } from '../system/system.ts'
 import type { Transport, TransportSettings } from '../transports/transport.ts'
 import { ClockGuard, UsedSeconds } from './clock-guard.ts'
 import { CommandRunner, type Settled } from './command-runner.ts'
@@ -40,10 +40,11 @@ import type { BoxReservation } from './reservation.ts'
 import { HostDesk, MeetingDesk, UsageDesk } from './desks.ts'
 import { type Gate, gateOf } from './gate.ts'
 import { ProductLedger } from './product-ledger.ts'
+import { SystemDesk } from './system-desk.ts'
 import { BoxRoad, checkAnchor, storeSettings, TRANSPORT_KEY } from './road.ts'
 import { describeStatus, type Status } from './status.ts'
 import type { RoadReport, StepReport } from './walk-road.ts'
-import { Stepper, type Transition } from './stepper.ts'
+import { type AlongWith, Stepper, type Transition } from './stepper.ts'
 import { AgentStore, type HistoryRow } from './store.ts'
 
 const ALLOWED = Object.freeze({ allowed: true, reason: null })
@@ -101,6 +102,8 @@ export class SmartAgent {
   readonly hosts: HostDesk
   /** Meetings, as far as they take licences (R-HOST-4…8). */
   readonly meetings: MeetingDesk
+  /** Size, extended capacity, data centers (R-SYS-1…3). */
+  readonly system: SystemDesk
   /** What was in use, hour by hour and day by day, and what was refused. */
   readonly usage: UsageDesk
   #gateFor: Position | null = null
@@ -148,6 +151,13 @@ export class SmartAgent {
     this.hosts = new HostDesk(this.#ledger)
     this.meetings = new MeetingDesk(this.#ledger)
     this.usage = new UsageDesk(this.#ledger)
+    this.system = new SystemDesk({
+      ledger: this.#ledger,
+      stepper: this.#stepper,
+      clock: this.#clock,
+      profile: this.#profile,
+      authorize: () => this.renewAuthorization(),
+    })
     this.#runner = new CommandRunner({
       store,
       stepper: this.#stepper,
@@ -208,6 +218,7 @@ export class SmartAgent {
         if (options.transport) store.write('transport', storeSettings(options.transport, store))
       })
       const agent = new SmartAgent(store, current, options)
+      agent.#ledger.settle()
       if (charge) agent.tick()
       agent.#sweep()
       if (options.heartbeat ?? true) await agent.#start()
@@ -269,7 +280,7 @@ export class SmartAgent {
   /** The Status document. */
   status(): Status {
     return describeStatus(this.#stepper.position, {
-      product: this.#product,
+      product: { ...this.#product, size: this.#ledger.system.size },
       profile: this.#profile,
       transport: this.#road.settings(),
       authority: this.#store.read('identity', identitySchema)?.authority ?? null,
@@ -484,6 +495,60 @@ export class SmartAgent {
    */
   report(tag: string, count: number): void {
     this.#ledger.declare(tag, count)
+  }
+
+  /**
+   * The product was upgraded. To another major version: the registration or reservation of the old one ends, and 90 days
+   * of evaluation begin, with every host assignment kept (R-EVAL-2); within one, nothing changes.
+   *
+   * @throws LicensingError VERSION_NOT_HIGHER, INVALID_ARGUMENT; LICENSES_REQUIRED for a system of several data centers, which has
+   * no evaluation (R-SYS-3)
+   */
+  async upgrade(version: string): Promise<Status> {
+    const product = parseProduct({ ...this.#product, version })
+    const kind = upgradeKind(this.#product.version, product.version)
+    if (kind === 'major') await this.#leaveForUpgrade()
+    const next = { ...this.#product, version: product.version }
+    const along: AlongWith = (store) => {
+      store.write('product', { ...product, size: this.#ledger.system.size })
+    }
+    if (kind === 'major') {
+      const event = (at: number): Event => ({ type: 'UPGRADE', at, version })
+      if (!can(this.#stepper.position, event(this.#clock.now())))
+        throw new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this box is under way.')
+      this.#stepper.step(event, along)
+    } else {
+      this.#store.commit(() => {
+        along(this.#store)
+      })
+    }
+    this.#product = next
+    this.#wake()
+    return this.status()
+  }
+
+  /** Ends what binds the box to its old version; whatever the authority says to it, it ends here. */
+  async #leaveForUpgrade(): Promise<void> {
+    const { dataCenters } = this.#ledger.system
+    const { system } = this.#profile
+    const tag = system?.dataCenterTags[this.#ledger.system.size]
+    const { entitlements } = this.status()
+    const covered = entitlements.some(
+      (one) => one.tag === tag && (one.status === 'in-compliance' || one.status === 'reserved-in-compliance'),
+    )
+    if (dataCenters.length > 0 && !covered)
+      throw new LicensingError(
+        'LICENSES_REQUIRED',
+        `A system of several data centers is upgraded with its licences: ${dataCenters.length + 1} of ${tag ?? ''} are needed first.`,
+      )
+    const { current } = this.#stepper.position.context.reservation
+    if (current?.stage === 'requested') await this.reservation.cancel()
+    else if (current) {
+      await this.reservation.returnCode()
+      await this.reservation.return()
+    }
+    const { registration, registering } = this.#stepper.position.context
+    if (registration !== null || registering !== null) await this.deregister().catch(() => undefined)
   }
 
   /** Reports changed usage now instead of within the minute: for a process that is about to leave. */

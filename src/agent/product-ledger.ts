@@ -64,6 +64,7 @@ export class ProductLedger {
   readonly #done: () => void
   #declared: Record<string, number>
   #system: System
+  readonly #claimed: Record<string, number> = {}
   #waiting: Deed[] = []
   #scheduled = false
 
@@ -153,7 +154,34 @@ export class ProductLedger {
   #counted(tag: string): number {
     const hosts = tag === this.#profile.hostTag ? this.#hosts.counts().assigned : 0
     const tags = this.#profile.system
-    return hosts + (tags ? (licensesOf(this.#system, tags)[tag] ?? 0) : 0)
+    const system = tags ? (licensesOf(this.#system, tags)[tag] ?? 0) : 0
+    return hosts + system + (this.#claimed[tag] ?? 0)
+  }
+
+  /**
+   * Claims licences before they are used, so that the authority says whether they are there: up to that count of each tag,
+   * until it is released. Nothing of it outlives the process.
+   */
+  claim(wanted: Readonly<Record<string, number>>): { release: () => void } {
+    const claimed = Object.entries(wanted).map(
+      ([tag, count]) => [tag, Math.max(0, count - this.inUse(tag))] as const,
+    )
+    const change = (sign: 1 | -1) => {
+      for (const [tag, count] of claimed) this.#claimed[tag] = (this.#claimed[tag] ?? 0) + sign * count
+      this.#stepper.work(() => this.#changes())
+    }
+    change(1)
+    return {
+      release: () => {
+        change(-1)
+        this.#done()
+      },
+    }
+  }
+
+  /** What a process that ended in between had claimed is in use no more. */
+  settle(): void {
+    if (this.#changes().length > 0) this.#stepper.work(() => this.#changes())
   }
 
   declared(tag: string): number {

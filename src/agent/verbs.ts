@@ -44,6 +44,9 @@ const settings = z.discriminatedUnion('kind', [
 ])
 const none = z.object({})
 const file = z.object({ file: z.string().max(200_000) })
+const name = z.string().max(20_000)
+const user = z.object({ user: name })
+const attendance = z.object({ id: name, user: name })
 const wait = z.boolean().default(true)
 const registration = z.object({ token: z.string().max(100_000), force: z.boolean().default(false), wait })
 
@@ -86,6 +89,81 @@ export const verbs = {
   })),
   'reservation-return': verb(true, none, (agent) => agent.reservation.return()),
   'reservation-discard': verb(true, file, (agent, { file }) => agent.reservation.discard(file)),
+  'host-list': verb(
+    true,
+    z.object({
+      after: z.string().max(1000).default(''),
+      limit: z.int().min(1).max(10_000).default(1000),
+      all: z.boolean().default(false),
+    }),
+    (agent, options) => ({ hosts: agent.hosts.list(options) }),
+  ),
+  'host-assign': verb(false, user, (agent, { user }) => agent.hosts.assign(user)),
+  'host-deactivate': verb(false, user, (agent, { user }) => agent.hosts.deactivate(user)),
+  'host-activate': verb(false, user, (agent, { user }) => agent.hosts.activate(user)),
+  'host-attendee-only': verb(
+    false,
+    z.object({ user: name, attendeeOnly: z.boolean() }),
+    (agent, { user, attendeeOnly }) => agent.hosts.setAttendeeOnly(user, attendeeOnly),
+  ),
+  'meeting-list': verb(
+    true,
+    z.object({ after: z.string().max(1000).default(''), limit: z.int().min(1).max(10_000).default(1000) }),
+    (agent, options) => ({ meetings: agent.meetings.list(options) }),
+  ),
+  'meeting-show': verb(true, z.object({ id: name }), (agent, { id }) => agent.meetings.show(id)),
+  'meeting-schedule': verb(
+    false,
+    z.object({
+      id: name,
+      host: name,
+      alternates: z.array(name).max(1000).optional(),
+      by: name.optional(),
+      startsAt: z.string().max(100).optional(),
+      endsAt: z.string().max(100).optional(),
+    }),
+    (agent, plan) => agent.meetings.schedule(plan),
+  ),
+  'meeting-start': verb(false, z.object({ id: name, by: name.optional() }), (agent, { id, by }) =>
+    agent.meetings.start(id, by),
+  ),
+  'meeting-join': verb(false, attendance, (agent, { id, user }) => agent.meetings.join(id, user)),
+  'meeting-leave': verb(false, attendance, (agent, { id, user }) => agent.meetings.leave(id, user)),
+  'meeting-end': verb(false, z.object({ id: name }), (agent, { id }) => agent.meetings.end(id)),
+  'usage-history': verb(
+    true,
+    z.object({ by: z.enum(['hour', 'day']), last: z.int().min(1).max(10_000) }),
+    (agent, options) => ({ usage: agent.usage.periods(options) }),
+  ),
+  'usage-denials': verb(
+    true,
+    z.object({ limit: z.int().min(1).max(10_000).default(100) }),
+    (agent, { limit }) => ({
+      denials: agent.usage.denials(limit),
+    }),
+  ),
+  'system-show': verb(true, none, (agent) => agent.system.show()),
+  'system-size': verb(
+    false,
+    z.object({
+      size: z.enum(['micro', 'small', 'medium', 'large'], 'the size is micro, small, medium or large'),
+    }),
+    (agent, { size }) => agent.system.resize(size),
+  ),
+  'system-extend': verb(false, none, (agent) => agent.system.extend()),
+  'system-reduce': verb(false, none, (agent) => agent.system.reduce()),
+  'system-join': verb(false, z.object({ dataCenter: name }), (agent, { dataCenter }) =>
+    agent.system.join(dataCenter),
+  ),
+  'system-join-to': verb(false, z.object({ primary: name }), (agent, { primary }) =>
+    agent.system.joinTo(primary),
+  ),
+  'system-leave': verb(false, z.object({ dataCenter: name.optional() }), (agent, { dataCenter }) =>
+    agent.system.leave(dataCenter),
+  ),
+  upgrade: verb(false, z.object({ version: z.string().max(100) }), (agent, { version }) =>
+    agent.upgrade(version),
+  ),
   'usage-set': verb(
     false,
     z.object({ tag: z.string().max(1000), count: z.number() }),

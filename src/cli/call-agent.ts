@@ -48,12 +48,9 @@ async function runHere(dataDir: string, verb: VerbName, params: unknown): Promis
       await within(DUE_PATIENCE, agent.settled())
       return agent.status()
     }
-    // Nobody stays to report the change within its minute, so it is reported before leaving.
-    if (verb === 'usage-set') {
-      await within(DUE_PATIENCE, agent.reportNow())
-      return agent.status()
-    }
-    return result
+    // Nobody stays to report a change within its minute, so it is reported before leaving.
+    if (!reads) await within(DUE_PATIENCE, agent.reportNow())
+    return verb === 'usage-set' ? agent.status() : result
   } finally {
     await agent.close()
   }

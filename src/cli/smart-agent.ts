@@ -11,6 +11,7 @@ import type { QrOptions } from './carry.ts'
 import { asTold, LicensingError } from '../domain/errors.ts'
 import { VERSION } from '../domain/version.ts'
 import { printJson, printText } from './output.ts'
+import { addProductCommands } from './product-commands.ts'
 
 process.umask(0o077)
 // An argument may be a token: the process list is not the place for it.
@@ -423,33 +424,7 @@ reservation
     await printCode('Reservation return code', returnCode, whatToDo, options)
   })
 
-const usage = program.command('usage').description('what of each licence is in use')
-usage
-  .command('set')
-  .description('say how many of a tag are in use')
-  .argument('<tag>', 'entitlement tag')
-  .argument('<count>', 'how many')
-  .action(async (tag: string, text: string) => {
-    const count = /^\d{1,12}$/.test(text) ? Number(text) : Number.NaN
-    if (Number.isNaN(count))
-      throw new LicensingError(
-        'INVALID_ARGUMENT',
-        `The count ${JSON.stringify(text)} is not a whole number, 0 or more.`,
-      )
-    await printStatus(await call<Status>('usage-set', { tag, count }))
-  })
-usage
-  .command('show', { isDefault: true })
-  .description('the tags in use')
-  .action(async () => {
-    const { entitlements } = await call<Status>('status')
-    if (json()) return printJson({ entitlements })
-    printText(
-      entitlements.length === 0
-        ? 'Nothing is in use.'
-        : entitlements.map(({ tag, count, status }) => `${tag}  ${count}  ${status}`).join('\n'),
-    )
-  })
+addProductCommands(program, { json, call, printStatus })
 
 program
   .command('events')

@@ -5,6 +5,7 @@ import type { IssuedAuthorization } from '../authority/reservations.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { VERSION } from '../domain/version.ts'
 import { printJson, printText } from './output.ts'
+import { printTable } from './table.ts'
 
 process.umask(0o077)
 // An argument may be a token: the process list is not the place for it.
@@ -44,21 +45,6 @@ function wholeNumber(text: string, what: string): number {
   if (!/^\d{1,12}$/.test(text))
     throw new LicensingError('INVALID_ARGUMENT', `The ${what} ${JSON.stringify(text)} is not a whole number.`)
   return Number(text)
-}
-
-/** Rows as a table for people. */
-async function printTable(
-  columns: readonly string[],
-  rows: readonly (readonly (string | number)[])[],
-): Promise<void> {
-  if (rows.length === 0) {
-    printText('None.')
-    return
-  }
-  const { default: Table } = await import('cli-table3')
-  const table = new Table({ head: [...columns], style: { head: [], border: [], compact: true } })
-  for (const row of rows) table.push([...row])
-  printText(table.toString())
 }
 
 program

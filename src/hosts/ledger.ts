@@ -61,6 +61,7 @@ interface Row {
  * on, whether they are ten or a million.
  */
 export class HostLedger {
+  readonly #releaseAll: Sqlite.Statement<[]>
   readonly #find: Sqlite.Statement<[string], Row>
   readonly #put: Sqlite.Statement<[string, number | null, string | null, number | null, 0 | 1, 0 | 1]>
   readonly #counts: CountsStore
@@ -73,6 +74,9 @@ export class HostLedger {
 
   constructor(db: Sqlite.Database, counts: CountsStore) {
     this.#counts = counts
+    this.#releaseAll = db.prepare(
+      'update hosts set epoch = null, reason = null, assigned_at = null where epoch is not null',
+    )
     this.#find = db.prepare('select * from hosts where user = ?')
     this.#put = db.prepare(
       `insert into hosts values (?, ?, ?, ?, ?, ?) on conflict (user) do update set epoch = excluded.epoch,
@@ -206,11 +210,9 @@ export class HostLedger {
   }
 
   /** The data center joins another: its hosts give all their licences back (R-HOST-10). */
-  releaseAll(db: Sqlite.Database): number {
+  releaseAll(): number {
     const { assigned } = this.counts()
-    db.prepare(
-      'update hosts set epoch = null, reason = null, assigned_at = null where epoch is not null',
-    ).run()
+    this.#releaseAll.run()
     this.#permanent = 0
     this.#demo = 0
     this.#changed = true

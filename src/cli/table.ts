@@ -1,0 +1,35 @@
+import { printText } from './output.ts'
+
+/** Rows as a table for people. */
+export async function printTable(
+  columns: readonly string[],
+  rows: readonly (readonly (string | number)[])[],
+): Promise<void> {
+  if (rows.length === 0) {
+    printText('None.')
+    return
+  }
+  const { default: Table } = await import('cli-table3')
+  const table = new Table({ head: [...columns], style: { head: [], border: [], compact: true } })
+  for (const row of rows) table.push([...row])
+  printText(table.toString())
+}
+
+/** Rows as comma-separated values (RFC 4180). */
+export function csv(columns: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const cell = (value: string | number) => {
+    const text = String(value)
+    // What a spreadsheet would take for a formula is text.
+    const safe = /^[=+\-@\t\r]/.test(text) && typeof value === 'string' ? `'${text}` : text
+    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
+  }
+  return [columns, ...rows].map((row) => row.map(cell).join(',')).join('\r\n') + '\r\n'
+}
+
+/** A count as a bar of blocks, an eighth of one being the least that is drawn. */
+export function bar(value: number, most: number, width: number): string {
+  if (most <= 0 || value <= 0) return ''
+  const eighths = Math.max(1, Math.round((value / most) * width * 8))
+  const rest = ' ▏▎▍▌▋▊▉'.charAt(eighths % 8)
+  return `${'█'.repeat(Math.floor(eighths / 8))}${eighths % 8 === 0 ? '' : rest}`
+}
