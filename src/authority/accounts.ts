@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { entitlementTagSchema } from '../domain/entitlement.ts'
 import { LicensingError } from '../domain/errors.ts'
-import { DAY, type Instant, iso } from '../domain/instant.ts'
-import { conferencing } from '../domain/profile.ts'
+import type { Instant } from '../domain/instant.ts'
+import type { ProductProfile } from '../domain/profile.ts'
 import { logEvent } from './event-log.ts'
 import { assessPool } from './pools.ts'
 import type { Tx } from './store.ts'
@@ -238,59 +237,6 @@ export async function setDefaultVirtualAccount(
   })
 }
 
-const orderSchema = z.object({
-  tag: entitlementTagSchema,
-  quantity: z
-    .int('a quantity is a whole number')
-    .min(1, 'a quantity is 1 or more')
-    .max(10_000_000, 'a quantity is at most 10,000,000'),
-  termDays: z
-    .int('a term is a whole number of days')
-    .min(1, 'a term is 1 day or more')
-    .max(36_500, 'a term is at most 36,500 days')
-    .nullable(),
-})
-
-/** A purchase: licences of a tag into a virtual account; purchases add (R-ACC-6). */
-export async function order(
-  tx: Tx,
-  account: Account,
-  virtualAccount: VirtualAccount,
-  wanted: { tag: string; quantity: number; termDays: number | null },
-  at: Instant,
-): Promise<{ id: string; virtualAccount: string; tag: string; quantity: number; endsAt: string | null }> {
-  const { tag, quantity, termDays } = checked(orderSchema, wanted, 'order')
-  if (!conferencing.tags.some((one) => one.tag === tag)) {
-    throw new LicensingError(
-      'UNKNOWN_TAG',
-      `There is no entitlement tag ${tag}; there are ${conferencing.tags.map((one) => one.tag).join(', ')}.`,
-    )
-  }
-  const id = randomUUID()
-  const endsAt = termDays === null ? null : at + termDays * DAY
-  await tx
-    .insertInto('licenses')
-    .values({
-      id,
-      virtual_account_id: virtualAccount.id,
-      tag,
-      quantity,
-      starts_at: at,
-      ends_at: endsAt,
-      source: 'order',
-    })
-    .execute()
-  await logEvent(tx, {
-    at,
-    type: 'LICENSES_ORDERED',
-    accountId: account.id,
-    virtualAccount: virtualAccount.name,
-    message: `${quantity} of ${tag}${endsAt === null ? '' : `, until ${iso(endsAt)}`}.`,
-  })
-  await assessPool(tx, virtualAccount.id, tag, at)
-  return { id, virtualAccount: virtualAccount.name, tag, quantity, endsAt: iso(endsAt) }
-}
-
 /** A pool as people and programs see it. */
 export interface LicenseDocument {
   readonly virtualAccount: string
@@ -307,7 +253,12 @@ export interface LicenseDocument {
 }
 
 /** The pools of an account: owned, in use, reserved, and the balance of all. */
-export async function listLicenses(tx: Tx, account: Account, at: Instant): Promise<LicenseDocument[]> {
+export async function listLicenses(
+  tx: Tx,
+  account: Account,
+  profile: ProductProfile,
+  at: Instant,
+): Promise<LicenseDocument[]> {
   const list: LicenseDocument[] = []
   for (const { id, name } of await listVirtualAccounts(tx, account.id)) {
     const owned = await tx
@@ -335,7 +286,7 @@ export async function listLicenses(tx: Tx, account: Account, at: Instant): Promi
       list.push({
         virtualAccount: name,
         tag,
-        name: conferencing.tags.find((one) => one.tag === tag)?.name ?? tag,
+        name: profile.tags.find((one) => one.tag === tag)?.name ?? tag,
         quantity: pool.owned,
         inUse: pool.inUse,
         reserved: pool.reserved,

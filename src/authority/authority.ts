@@ -2,8 +2,9 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { FaultPlan } from '../chaos/index.ts'
 import type { Clock } from '../domain/clock.ts'
-import { LicensingError } from '../domain/errors.ts'
-import { type Instant, iso } from '../domain/instant.ts'
+import { asLicensingError, LicensingError } from '../domain/errors.ts'
+import { type Instant, iso, MINUTE } from '../domain/instant.ts'
+import { conferencing, defineProfile, type ProductProfile, type ProfileInput } from '../domain/profile.ts'
 import { systemClock } from '../domain/system-clock.ts'
 import { HELLO_AUDIENCE, PROTOCOL_VERSION, type RequestType, type Sealed } from '../protocol/messages.ts'
 import type { Credential } from '../trust/certificates.ts'
@@ -19,7 +20,6 @@ import {
   listAccounts,
   listLicenses,
   listVirtualAccounts,
-  order,
   removeVirtualAccount,
   setDefaultVirtualAccount,
   type VirtualAccount,
@@ -45,6 +45,17 @@ import {
   Reservations,
   TRUST_BUNDLE,
 } from './reservations.ts'
+import {
+  dueMails,
+  mailFailure,
+  type MailSettings,
+  noteMail,
+  outbox,
+  readMailSettings,
+  sendMail,
+  writeMailSettings,
+} from './mail.ts'
+import { followUpOrders, type OrderDocument, Orders, type Wanted, warnOfTerms } from './orders.ts'
 import { Misbehaviour, type RequestRecord } from './misbehaviour.ts'
 import { createServer, type ServerLogger } from './server.ts'
 import { AuthorityStore, readSetting, storeExists, type Tx, writeSetting } from './store.ts'
@@ -54,6 +65,16 @@ import { createToken, listTokens, revokeToken, type TokenDocument, type TokenOpt
 export interface Where {
   readonly account?: string | undefined
   readonly virtualAccount?: string | undefined
+}
+
+/** Where e-mail goes, and what waits to be sent. */
+export interface MailDocument {
+  readonly settings:
+    | Exclude<MailSettings, { kind: 'smtp' }>
+    | Omit<Extract<MailSettings, { kind: 'smtp' }>, 'sealedPassword'>
+    | null
+  readonly waiting: number
+  readonly failure: string | null
 }
 
 const LOOPBACK: readonly string[] = ['127.0.0.1', '::1', 'localhost']
@@ -93,9 +114,11 @@ export class Authority {
   readonly #credentials: Credentials
   readonly #clock: Clock
   readonly #logger: ServerLogger
+  readonly #profile: ProductProfile
   /** The highest time told so far, and when that was by a clock nobody can set. */
   #told: { time: Instant; monotonic: number }
   #server: FastifyInstance | null = null
+  #beats: NodeJS.Timeout | undefined
   #inProcess: FastifyInstance | null = null
   #management: FastifyInstance | null = null
   #misbehaviour: Misbehaviour | null = null
@@ -105,12 +128,14 @@ export class Authority {
     credentials: Credentials,
     clock: Clock,
     logger: ServerLogger,
+    profile: ProductProfile,
     told: Instant,
   ) {
     this.#store = store
     this.#credentials = credentials
     this.#clock = clock
     this.#logger = logger
+    this.#profile = profile
     this.#told = { time: told, monotonic: clock.monotonic() }
   }
 
@@ -158,8 +183,15 @@ export class Authority {
   }
 
   /** @throws LicensingError DATA_DIR_MISSING, DATA_DIR_UNSAFE, STORE_* */
-  static async open(options: { dataDir: string; clock?: Clock; logger?: ServerLogger }): Promise<Authority> {
+  static async open(options: {
+    dataDir: string
+    clock?: Clock
+    logger?: ServerLogger
+    /** The product whose licences it gives; the shipped conferencing server's unless given. */
+    profile?: ProfileInput
+  }): Promise<Authority> {
     const { dataDir, clock = systemClock, logger = silent } = options
+    const profile = options.profile ? defineProfile(options.profile) : conferencing
     if (!storeExists(dataDir))
       throw new LicensingError('DATA_DIR_MISSING', `There is no authority in ${dataDir}.`)
     checkPrivateDirectory(dataDir)
@@ -169,7 +201,7 @@ export class Authority {
         async (tx) =>
           [await Credentials.load(dataDir, tx), Number((await readSetting(tx, 'told-time')) ?? 0)] as const,
       )
-      return new Authority(store, credentials, clock, logger, told)
+      return new Authority(store, credentials, clock, logger, profile, told)
     } catch (thrown) {
       await store.close()
       throw thrown
@@ -212,10 +244,8 @@ export class Authority {
   async handle(type: RequestType, message: unknown): Promise<Sealed> {
     const exchange = readExchange(type, message)
     const { decided, time, signer } = await this.#store.transaction(async (tx) => {
-      const stored = Number((await readSetting(tx, 'told-time')) ?? 0)
-      const time = Math.max(this.#now(), stored)
-      await endExpired(tx, time)
-      const decided = await new Exchange(tx, this.#credentials, time).decide(exchange)
+      const time = await this.#housekeep(tx)
+      const decided = await new Exchange(tx, this.#credentials, this.#profile, time).decide(exchange)
       const signer = await this.#credentials.answerSigner(tx, time)
       await writeSetting(tx, 'told-time', String(time))
       return { decided, time, signer }
@@ -296,7 +326,23 @@ export class Authority {
     )
     this.#server = this.#createServer(tls)
     const port = await listenOn(this.#server, options)
+    this.#beats = setInterval(() => {
+      void this.#beat()
+    }, MINUTE)
     return `https://${hostOf(options.host)}:${port}`
+  }
+
+  /** What time brings while the authority is served: reminders, warnings, and the mails of both. */
+  async #beat(): Promise<void> {
+    try {
+      await this.#store.transaction((tx) => this.#housekeep(tx))
+      await this.sendMails()
+    } catch (thrown) {
+      const failure = asLicensingError(thrown)
+      // Without settings there is nowhere to send to: `mail show` says how many wait.
+      if (failure.code !== 'MAIL_NOT_CONFIGURED')
+        this.#logger.error('a beat failed', { reason: failure.message })
+    }
   }
 
   /** From here on, what is planned is done to the answers. @throws LicensingError CHAOS_NOT_ALLOWED */
@@ -378,11 +424,18 @@ export class Authority {
 
   async #in<T>(where: Where, work: (tx: Tx, account: Account, at: Instant) => Promise<T>): Promise<T> {
     return this.#store.transaction(async (tx) => {
-      // Never before what any process of this authority has told.
-      const at = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
-      await endExpired(tx, at)
+      const at = await this.#housekeep(tx)
       return work(tx, await chooseAccount(tx, where.account), at)
     })
+  }
+
+  /** What time has brought, and what time it is: never before what any process of this authority has told. */
+  async #housekeep(tx: Tx): Promise<Instant> {
+    const at = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
+    await endExpired(tx, at)
+    await followUpOrders(tx, at)
+    await warnOfTerms(tx, at)
+    return at
   }
 
   async #inVirtual<T>(
@@ -420,18 +473,97 @@ export class Authority {
     return this.#in(where, (tx, account, at) => setDefaultVirtualAccount(tx, account, name, at))
   }
 
-  /** Buys licences of a tag: perpetual, or for a term of days. */
-  order(
-    wanted: Where & { tag: string; quantity: number; termDays?: number | undefined },
-  ): ReturnType<typeof order> {
-    const { tag, quantity, termDays = null } = wanted
+  /** Buys licences, by tag or SKU: perpetual, or for a term of days. */
+  order(wanted: Where & Wanted): Promise<OrderDocument> {
     return this.#inVirtual(wanted, (tx, account, virtual, at) =>
-      order(tx, account, virtual, { tag, quantity, termDays }, at),
+      new Orders(tx, this.#profile, at).place(account, virtual, wanted),
     )
   }
 
+  /** Buys what no smart account is named for: the buyer is asked for one, reminded, and called (R-ACC-6). */
+  orderWithoutAccount(wanted: Wanted & { buyer: string }): Promise<OrderDocument> {
+    return this.#store.transaction(async (tx) => {
+      const at = await this.#housekeep(tx)
+      return new Orders(tx, this.#profile, at).placeWithoutAccount(wanted, wanted.buyer)
+    })
+  }
+
+  assignOrder(id: string, where: Where = {}): Promise<OrderDocument> {
+    return this.#inVirtual(where, (tx, account, virtual, at) =>
+      new Orders(tx, this.#profile, at).assign(id, account, virtual),
+    )
+  }
+
+  orders(where: Where = {}): Promise<OrderDocument[]> {
+    return this.#in(where, (tx, account, at) => new Orders(tx, this.#profile, at).list(account))
+  }
+
+  // E-mail
+
+  /** Where e-mail goes. @throws LicensingError INVALID_ARGUMENT */
+  setMail(
+    settings:
+      | { kind: 'folder'; from: string; folder: string }
+      | {
+          kind: 'smtp'
+          from: string
+          url: string
+          username?: string | undefined
+          password?: string | undefined
+        },
+  ): Promise<void> {
+    return this.#store.transaction((tx) => {
+      if (settings.kind === 'folder') return writeMailSettings(tx, settings)
+      const { kind, from, url, username = null, password } = settings
+      const sealedPassword = password === undefined ? null : this.#credentials.sealSecret(password)
+      return writeMailSettings(tx, { kind, from, url, username, sealedPassword })
+    })
+  }
+
+  /** Where e-mail goes, without its password, and what waits to be sent. */
+  mail(): Promise<MailDocument> {
+    return this.#store.transaction(async (tx) => {
+      const settings = await readMailSettings(tx)
+      const waiting = await outbox(tx)
+      if (settings?.kind !== 'smtp') return { settings, ...waiting }
+      const { sealedPassword: _hidden, ...shown } = settings
+      return { settings: shown, ...waiting }
+    })
+  }
+
+  /**
+   * Sends what waits to be sent.
+   *
+   * @returns how many were sent
+   * @throws LicensingError MAIL_NOT_CONFIGURED; MAIL_NOT_SENT for the first that could not be: the rest is tried later
+   */
+  async sendMails(): Promise<number> {
+    const at = this.#now()
+    const { settings, mails } = await this.#store.transaction(async (tx) => ({
+      settings: await readMailSettings(tx),
+      mails: await dueMails(tx, at),
+    }))
+    if (mails.length === 0) return 0
+    if (!settings) throw new LicensingError('MAIL_NOT_CONFIGURED', `${mails.length} mails wait to be sent.`)
+    const sealed = settings.kind === 'smtp' ? settings.sealedPassword : null
+    const password = sealed === null ? null : this.#credentials.openSecret(sealed)
+    let sent = 0
+    for (const mail of mails) {
+      let failure: LicensingError | null = null
+      try {
+        await sendMail(settings, password, mail, this.id)
+        sent++
+      } catch (thrown) {
+        failure = mailFailure(thrown)
+      }
+      await this.#store.transaction((tx) => noteMail(tx, mail, at, failure?.message ?? null))
+      if (failure) throw failure
+    }
+    return sent
+  }
+
   licenses(where: Where = {}): Promise<LicenseDocument[]> {
-    return this.#in(where, listLicenses)
+    return this.#in(where, (tx, account, at) => listLicenses(tx, account, this.#profile, at))
   }
 
   /** A token for registering: as many uses as a token may have unless said otherwise, without export-controlled functionality. */
@@ -462,14 +594,14 @@ export class Authority {
   /** The product instances of a smart account: the registered ones, then those that work from a reservation. */
   instances(where: Where = {}): Promise<InstanceDocument[]> {
     return this.#in(where, async (tx, account, at) => {
-      const reserved = await new ReservationLedger(tx, account, at).list()
+      const reserved = await new ReservationLedger(tx, this.#profile, account, at).list()
       return [...(await listInstances(tx, account, at)), ...reserved.map(reservedInstance)]
     })
   }
 
   instance(id: string, where: Where = {}): Promise<InstanceDocument> {
     return this.#in(where, async (tx, account, at) => {
-      const reserved = await new ReservationLedger(tx, account, at).list(id)
+      const reserved = await new ReservationLedger(tx, this.#profile, account, at).list(id)
       return reserved[0] ? reservedInstance(reserved[0]) : showInstance(tx, account, id, at)
     })
   }
@@ -477,7 +609,7 @@ export class Authority {
   /** @throws LicensingError INSTANCE_NOT_FOUND; RETURN_CODE_REQUIRED for one that works from a reservation */
   removeInstance(id: string, where: Where = {}): Promise<InstanceDocument> {
     return this.#in(where, async (tx, account, at) => {
-      const [reserved] = await new ReservationLedger(tx, account, at).list(id)
+      const [reserved] = await new ReservationLedger(tx, this.#profile, account, at).list(id)
       if (reserved)
         throw new LicensingError(
           'RETURN_CODE_REQUIRED',
@@ -490,7 +622,9 @@ export class Authority {
   // Specific licence reservation
 
   async #reservations<T>(where: Where, work: (reservations: Reservations) => Promise<T>): Promise<T> {
-    return this.#in(where, (tx, account, at) => work(new Reservations(tx, this.#credentials, account, at)))
+    return this.#in(where, (tx, account, at) =>
+      work(new Reservations(tx, this.#credentials, this.#profile, account, at)),
+    )
   }
 
   /** Authorises a smart account for reservation (R-SLR-1). */
@@ -501,7 +635,11 @@ export class Authority {
   /** Reserves licences for the box of a request code, and writes its authorization file. */
   reserve(wanted: Where & { request: string; licenses: Quantities }): Promise<IssuedAuthorization> {
     return this.#inVirtual(wanted, (tx, account, virtual, at) =>
-      new Reservations(tx, this.#credentials, account, at).reserve(virtual, wanted.request, wanted.licenses),
+      new Reservations(tx, this.#credentials, this.#profile, account, at).reserve(
+        virtual,
+        wanted.request,
+        wanted.licenses,
+      ),
     )
   }
 
@@ -530,7 +668,7 @@ export class Authority {
   }
 
   reservations(where: Where = {}): Promise<ReservationDocument[]> {
-    return this.#in(where, (tx, account, at) => new ReservationLedger(tx, account, at).list())
+    return this.#in(where, (tx, account, at) => new ReservationLedger(tx, this.#profile, account, at).list())
   }
 
   /** One reservation, with its newest authorization file signed anew; without a file when it has ended. */
@@ -546,6 +684,7 @@ export class Authority {
   }
 
   async close(): Promise<void> {
+    clearInterval(this.#beats)
     await this.#server?.close()
     await this.#inProcess?.close()
     await this.#management?.close()

@@ -1,6 +1,6 @@
 import { type KeyObject, X509Certificate } from 'node:crypto'
 import { type Instant, iso } from '../domain/instant.ts'
-import { conferencing } from '../domain/profile.ts'
+import type { ProductProfile } from '../domain/profile.ts'
 import { answerHash } from '../protocol/digest.ts'
 import type { Decision, InstanceRequest, Request, Sealed } from '../protocol/messages.ts'
 import { readRequest } from '../trust/certificates.ts'
@@ -19,11 +19,13 @@ import type { Tx } from './store.ts'
 export class Exchange {
   readonly #tx: Tx
   readonly #credentials: Credentials
+  readonly #profile: ProductProfile
   readonly #at: Instant
 
-  constructor(tx: Tx, credentials: Credentials, at: Instant) {
+  constructor(tx: Tx, credentials: Credentials, profile: ProductProfile, at: Instant) {
     this.#tx = tx
     this.#credentials = credentials
+    this.#profile = profile
     this.#at = at
   }
 
@@ -169,7 +171,7 @@ export class Exchange {
     body: { entitlements: { tag: string; count: number }[]; version: string },
   ): Promise<Decision> {
     const owner = { id: instance.id, virtualAccountId: instance.virtual_account_id }
-    const isKnown = (wanted: string) => conferencing.tags.some(({ tag }) => tag === wanted)
+    const isKnown = (wanted: string) => this.#profile.tags.some(({ tag }) => tag === wanted)
     const demand = body.entitlements.filter(({ tag }) => isKnown(tag))
     await setDemand(this.#tx, owner, demand, this.#at)
     if (body.version !== '' && body.version !== instance.version) {
@@ -181,7 +183,7 @@ export class Exchange {
     }
     const entitlements = []
     for (const { tag, count } of body.entitlements) {
-      const known = conferencing.tags.find((one) => one.tag === tag)
+      const known = this.#profile.tags.find((one) => one.tag === tag)
       const pool = await assessPool(this.#tx, instance.virtual_account_id, tag, this.#at)
       entitlements.push({
         tag,

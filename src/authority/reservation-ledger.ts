@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely'
 import { LicensingError } from '../domain/errors.ts'
 import { type Instant, iso } from '../domain/instant.ts'
-import { conferencing } from '../domain/profile.ts'
+import type { ProductProfile } from '../domain/profile.ts'
 import type { Account } from './accounts.ts'
 import { logEvent } from './event-log.ts'
 import { assessPool } from './pools.ts'
@@ -42,10 +42,12 @@ export interface ReservationDocument {
  */
 export class ReservationLedger {
   readonly #tx: Tx
+  readonly #profile: ProductProfile
   readonly #account: Account
   readonly #at: Instant
 
-  constructor(tx: Tx, account: Account, at: Instant) {
+  constructor(tx: Tx, profile: ProductProfile, account: Account, at: Instant) {
+    this.#profile = profile
     this.#tx = tx
     this.#account = account
     this.#at = at
@@ -110,7 +112,7 @@ export class ReservationLedger {
       .where('reservation_id', '=', row.id)
       .where('sequence', '=', sequence)
       .execute()
-    const order = conferencing.tags.map(({ tag }) => tag)
+    const order = this.#profile.tags.map(({ tag }) => tag)
     const parts = new Map<string, ReservedPart[]>()
     for (const { tag, ...part } of rows.sort((a, b) => order.indexOf(a.tag) - order.indexOf(b.tag)))
       parts.set(tag, [...(parts.get(tag) ?? []), part])

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { countSchema } from '../domain/entitlement.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { type Instant, iso } from '../domain/instant.ts'
-import { conferencing } from '../domain/profile.ts'
+import type { ProductProfile } from '../domain/profile.ts'
 import { writeAuthorization } from '../protocol/authorization-file.ts'
 import {
   MOST_AUTHORIZATIONS,
@@ -59,16 +59,18 @@ export interface IssuedAuthorization extends ReservationDocument {
 export class Reservations {
   readonly #tx: Tx
   readonly #credentials: Credentials
+  readonly #profile: ProductProfile
   readonly #account: Account
   readonly #at: Instant
   readonly #ledger: ReservationLedger
 
-  constructor(tx: Tx, credentials: Credentials, account: Account, at: Instant) {
+  constructor(tx: Tx, credentials: Credentials, profile: ProductProfile, account: Account, at: Instant) {
+    this.#profile = profile
     this.#tx = tx
     this.#credentials = credentials
     this.#account = account
     this.#at = at
-    this.#ledger = new ReservationLedger(tx, account, at)
+    this.#ledger = new ReservationLedger(tx, profile, account, at)
   }
 
   /** Authorises the smart account for reservation; without that nothing is reserved (R-SLR-1). */
@@ -97,7 +99,7 @@ export class Reservations {
         'CODE_MALFORMED',
         'The text given is not a request code: no box makes such a key.',
       )
-    const wanted = checkQuantities(quantities, 1)
+    const wanted = checkQuantities(this.#profile, quantities, 1)
     await this.#requireFree(request)
     const parts = new Map<string, ReservedPart[]>()
     for (const [tag, count] of wanted) parts.set(tag, await this.#choose(virtual, tag, count))
@@ -152,7 +154,7 @@ export class Reservations {
           remedy: 'Return it, and reserve anew.',
         },
       )
-    const changed = checkQuantities(quantities, 0)
+    const changed = checkQuantities(this.#profile, quantities, 0)
     const before = await this.#ledger.parts(row, row.sequence)
     const after = new Map<string, ReservedPart[]>()
     const virtual = { id: row.virtual_account_id, name: await this.#ledger.virtualName(row) }
@@ -369,7 +371,7 @@ export class Reservations {
   async #issue(row: ReservationRow): Promise<ReservationDocument & { file: string }> {
     const document = await this.#ledger.document(row)
     const parts = await this.#ledger.parts(row, row.sequence)
-    const names = new Map(conferencing.tags.map(({ tag, name }) => [tag, name]))
+    const names = new Map(this.#profile.tags.map(({ tag, name }) => [tag, name]))
     const lines = writeAuthorization({
       udi: document.udi,
       smartAccount: this.#account.domain,
@@ -449,17 +451,21 @@ const reasonSchema = z
   .regex(/^[^\p{Cc}]+$/u, 'a reason holds no control characters')
 
 /** @throws LicensingError UNKNOWN_TAG, INVALID_ARGUMENT */
-function checkQuantities(quantities: Quantities, least: number): Map<string, number> {
+function checkQuantities(
+  profile: ProductProfile,
+  quantities: Quantities,
+  least: number,
+): Map<string, number> {
   const list = Object.entries(quantities)
   if (list.length === 0)
     throw new LicensingError('INVALID_ARGUMENT', 'No licences were named.', {
       remedy: 'Name each with --license TAG=QUANTITY.',
     })
   for (const [tag] of list) {
-    if (conferencing.tags.some((one) => one.tag === tag)) continue
+    if (profile.tags.some((one) => one.tag === tag)) continue
     throw new LicensingError(
       'UNKNOWN_TAG',
-      `There is no entitlement tag ${JSON.stringify(tag.slice(0, 64))}; there are ${conferencing.tags.map((one) => one.tag).join(', ')}.`,
+      `There is no entitlement tag ${JSON.stringify(tag.slice(0, 64))}; there are ${profile.tags.map((one) => one.tag).join(', ')}.`,
     )
   }
   const counts = countSchema.min(least, `a quantity to reserve is ${least} or more`)

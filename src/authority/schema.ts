@@ -21,6 +21,38 @@ export interface Tables {
     /** Null for a perpetual licence. */
     ends_at: number | null
     source: string
+    /** Days before its end of the last warning; null before any, 0 when the end was told. */
+    warned: number | null
+  }
+  /** What was bought, by SKU or tag; one without a smart account waits for it (guide, "Prerequisites"). */
+  orders: {
+    id: string
+    account_id: string | null
+    virtual_account_id: string | null
+    sku: string | null
+    tag: string | null
+    version: string | null
+    quantity: number
+    term_days: number | null
+    buyer: string | null
+    status: 'fulfilled' | 'waiting' | 'handed-over'
+    placed_at: number
+    fulfilled_at: number | null
+    /** Reminders sent so far, and when the next thing is done about it. */
+    reminders: number
+    next_at: number | null
+  }
+  /** E-mail that is to be sent: written with what it tells of, sent after. */
+  mails: {
+    id: Generated<number>
+    recipient: string
+    subject: string
+    text: string
+    created_at: number
+    sent_at: number | null
+    attempts: number
+    next_at: number
+    failure: string | null
   }
   /** What the instances of a virtual account use of a tag: changed in the transaction that changes a demand. */
   pools: { virtual_account_id: string; tag: string; in_use: number; out_of_compliance: number }
@@ -175,5 +207,22 @@ export const migrations: readonly (readonly string[])[] = [
       count integer not null, ends_at bigint
     )`,
     `create index reserved_licenses_of on reserved_licenses (reservation_id, sequence)`,
+  ],
+  // Orders by SKU, orders that wait for a smart account, terms that are warned of, e-mail.
+  [
+    `alter table licenses add column warned integer`,
+    `create index licenses_by_end on licenses (ends_at) where ends_at is not null`,
+    `create table orders (
+      id text primary key, account_id text references accounts (id),
+      virtual_account_id text references virtual_accounts (id), sku text, tag text, version text,
+      quantity integer not null, term_days integer, buyer text, status text not null, placed_at bigint not null,
+      fulfilled_at bigint, reminders integer not null, next_at bigint
+    )`,
+    `create index waiting_orders on orders (next_at) where status = 'waiting'`,
+    `create table mails (
+      id integer primary key autoincrement, recipient text not null, subject text not null, text text not null,
+      created_at bigint not null, sent_at bigint, attempts integer not null, next_at bigint not null, failure text
+    )`,
+    `create index unsent_mails on mails (next_at) where sent_at is null`,
   ],
 ]

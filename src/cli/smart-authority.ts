@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import type { Authority, Where } from '../authority/authority.ts'
+import type { OrderDocument } from '../authority/orders.ts'
 import type { IssuedAuthorization } from '../authority/reservations.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { VERSION } from '../domain/version.ts'
@@ -241,29 +242,151 @@ for (const [name, description, done] of [
     )
 }
 
-program
-  .command('order')
-  .description('buy licences into a virtual account')
-  .requiredOption('--tag <tag>', 'entitlement tag')
+/** What was bought, in a line. */
+function orderLine(order: OrderDocument): string {
+  const what =
+    order.tag === null ? `software version ${order.version ?? ''}` : `${order.quantity} of ${order.tag}`
+  if (order.status !== 'fulfilled')
+    return `${what}: order ${order.id} ${order.status === 'waiting' ? 'waits for a smart account' : 'is for a person to call about'}.`
+  return `${what} ordered into ${order.virtualAccount ?? ''}${order.endsAt === null ? '' : `, until ${order.endsAt}`}.`
+}
+
+interface OrderOptions {
+  sku?: string
+  tag?: string
+  quantity: string
+  virtualAccount?: string
+  term?: string
+  buyer?: string
+}
+
+const order = program.command('order').description('buy licences, and see what was bought')
+order
+  .command('place', { isDefault: true })
+  .description('buy licences into a virtual account; for a buyer without a smart account, --buyer')
+  .option('--sku <sku>', 'SKU of the catalogue')
+  .option('--tag <tag>', 'entitlement tag')
   .requiredOption('--quantity <n>', 'how many')
   .option('--virtual-account <name>', 'the virtual account; the default one unless named')
   .option('--term <days>', 'days the licences last; for ever unless given')
-  .action((options: { tag: string; quantity: string; virtualAccount?: string; term?: string }) =>
+  .option('--buyer <address>', 'e-mail of a buyer who has no smart account yet')
+  .action((options: OrderOptions) =>
     withAuthority(async (authority, where) => {
-      const ordered = await authority.order({
-        ...where,
-        virtualAccount: options.virtualAccount,
-        tag: options.tag,
+      const { sku, tag, virtualAccount, buyer } = options
+      const wanted = {
+        sku,
+        tag,
         quantity: wholeNumber(options.quantity, 'quantity'),
         termDays: options.term === undefined ? undefined : wholeNumber(options.term, 'term'),
-      })
-      if (json()) printJson(ordered)
+      }
+      const placed =
+        buyer === undefined
+          ? await authority.order({ ...where, virtualAccount, ...wanted })
+          : await authority.orderWithoutAccount({ ...wanted, buyer })
+      if (json()) printJson(placed)
+      else printText(orderLine(placed))
+    }),
+  )
+order
+  .command('list')
+  .description('what was bought, and what waits for a smart account')
+  .action(() =>
+    withAuthority(async (authority, where) => {
+      const orders = await authority.orders(where)
+      if (json()) printJson({ orders })
       else
-        printText(
-          `${ordered.quantity} of ${ordered.tag} ordered into ${ordered.virtualAccount}${ordered.endsAt === null ? '' : `, until ${ordered.endsAt}`}.`,
+        await printTable(
+          ['Id', 'Placed', 'What', 'Status', 'Virtual account', 'Buyer', 'Reminders'],
+          orders.map((one) => [
+            one.id,
+            one.placedAt,
+            one.tag === null ? `version ${one.version ?? ''}` : `${one.quantity} of ${one.tag}`,
+            one.status,
+            one.virtualAccount ?? '-',
+            one.buyer ?? '-',
+            one.reminders,
+          ]),
         )
     }),
   )
+order
+  .command('assign')
+  .description('assign an order that waited to a virtual account')
+  .argument('<id>')
+  .option('--virtual-account <name>', 'the virtual account; the default one unless named')
+  .action((id: string, options: { virtualAccount?: string }) =>
+    withAuthority(async (authority, where) => {
+      const assigned = await authority.assignOrder(id, { ...where, virtualAccount: options.virtualAccount })
+      if (json()) printJson(assigned)
+      else printText(orderLine(assigned))
+    }),
+  )
+
+const mail = program.command('mail').description('where e-mail goes')
+mail
+  .command('folder')
+  .description('into a folder, as .eml files')
+  .argument('<folder>')
+  .requiredOption('--from <address>', 'who it is from')
+  .action((folder: string, options: { from: string }) =>
+    withAuthority(async (authority) => {
+      const path = await import('node:path')
+      await authority.setMail({ kind: 'folder', from: options.from, folder: path.resolve(folder) })
+      await showMail(authority)
+    }),
+  )
+mail
+  .command('smtp')
+  .description('to an SMTP server: smtp://HOST:PORT or smtps://HOST:PORT')
+  .argument('<url>')
+  .requiredOption('--from <address>', 'who it is from')
+  .option('--username <user>', 'user name for the server; the password is asked for')
+  .option('--password-file <file>', 'read the password from a file')
+  .action((url: string, options: { from: string; username?: string; passwordFile?: string }) =>
+    withAuthority(async (authority) => {
+      const { from, username, passwordFile } = options
+      const { readSecret } = await import('./secrets.ts')
+      const password =
+        username === undefined
+          ? undefined
+          : (await readSecret({ file: passwordFile, what: 'password' })).replace(/\r?\n$/, '')
+      await authority.setMail({ kind: 'smtp', from, url, username, password })
+      await showMail(authority)
+    }),
+  )
+mail
+  .command('show')
+  .description('where it goes, and what waits to be sent')
+  .action(() => withAuthority((authority) => showMail(authority)))
+mail
+  .command('send')
+  .description('send what waits now')
+  .action(() =>
+    withAuthority(async (authority) => {
+      const sent = await authority.sendMails()
+      if (json()) printJson({ sent })
+      else printText(sent === 1 ? '1 mail was sent.' : `${sent} mails were sent.`)
+    }),
+  )
+
+async function showMail(authority: Authority): Promise<void> {
+  const shown = await authority.mail()
+  if (json()) {
+    printJson(shown)
+    return
+  }
+  const { settings, waiting, failure } = shown
+  printText(
+    [
+      settings === null
+        ? 'E-mail goes nowhere: set it with `mail folder` or `mail smtp`.'
+        : settings.kind === 'folder'
+          ? `from ${settings.from} into the folder ${settings.folder}`
+          : `from ${settings.from} to ${settings.url}${settings.username === null ? '' : ` as ${settings.username}`}`,
+      `${waiting} waiting${failure === null ? '' : `: ${failure}`}`,
+    ].join('\n'),
+  )
+}
 
 const token = program.command('token').description('registration tokens')
 token

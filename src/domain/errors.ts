@@ -819,6 +819,22 @@ export const errorTable = {
     'Nothing to do here. A box that has not completed its return does so with `reservation return`.',
   ),
   TOKEN_NOT_FOUND: entry('local', 'There is no such token.', 'See `token list`.'),
+  ORDER_NOT_FOUND: entry('local', 'There is no such order.', 'See `order list`.'),
+  ORDER_FULFILLED: entry(
+    'local',
+    'The order was fulfilled already.',
+    'Nothing to do; `order list` shows it.',
+  ),
+  MAIL_NOT_CONFIGURED: entry(
+    'local',
+    'Nowhere is set for e-mail to go.',
+    'Set it with `mail folder` or `mail smtp`.',
+  ),
+  MAIL_NOT_SENT: entry(
+    'local',
+    'An e-mail could not be sent.',
+    'Check the mail settings with `mail show`; it is tried again by itself while the authority is served.',
+  ),
   SKU_UNKNOWN: entry(
     'local',
     'There is no such SKU in the catalogue.',

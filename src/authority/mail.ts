@@ -1,0 +1,181 @@
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { LicensingError } from '../domain/errors.ts'
+import { HOUR, type Instant, MINUTE } from '../domain/instant.ts'
+import { checked } from './accounts.ts'
+import { readSetting, type Tx, writeSetting } from './store.ts'
+
+/** Where e-mail goes: to an SMTP server, or into a folder as `.eml` files, for somebody to look at or to carry. */
+const mailSettingsSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('folder'), from: z.email(), folder: z.string().min(1).max(1000) }),
+  z.strictObject({
+    kind: z.literal('smtp'),
+    from: z.email(),
+    /** `smtp://HOST:PORT`, which is made TLS where the server offers it, or `smtps://HOST:PORT`. */
+    url: z
+      .string()
+      .max(1000)
+      .refine((text) => {
+        const url = URL.parse(text)
+        return (
+          url !== null &&
+          /^smtps?:$/.test(url.protocol) &&
+          url.hostname !== '' &&
+          url.username === '' &&
+          url.password === ''
+        )
+      }, 'it is not smtp://HOST:PORT or smtps://HOST:PORT, without user name and password'),
+    username: z.string().max(320).nullable(),
+    /** Encrypted under a key that is a file. */
+    sealedPassword: z.string().nullable(),
+  }),
+])
+export type MailSettings = z.infer<typeof mailSettingsSchema>
+
+/** A mail that is to be sent; words only from public facts. */
+export interface Mail {
+  readonly to: string
+  readonly subject: string
+  readonly text: string
+  readonly at: Instant
+}
+
+/** Attempts at one mail: after them it stays unsent, with its failure. */
+const ATTEMPTS = 20
+const SMTP_PATIENCE = 20_000
+
+/** Puts a mail into the outbox, in the transaction of what it tells of. */
+export async function queueMail(tx: Tx, { to, subject, text, at }: Mail): Promise<void> {
+  await tx
+    .insertInto('mails')
+    .values({
+      recipient: to,
+      subject,
+      text,
+      created_at: at,
+      sent_at: null,
+      attempts: 0,
+      next_at: at,
+      failure: null,
+    })
+    .execute()
+}
+
+/** @throws LicensingError INVALID_ARGUMENT */
+export async function writeMailSettings(tx: Tx, settings: MailSettings): Promise<void> {
+  await writeSetting(tx, 'mail', JSON.stringify(checked(mailSettingsSchema, settings, 'mail settings')))
+}
+
+/** Where e-mail goes; null while it goes nowhere. */
+export async function readMailSettings(tx: Tx): Promise<MailSettings | null> {
+  const json = await readSetting(tx, 'mail')
+  return json === null ? null : mailSettingsSchema.parse(JSON.parse(json))
+}
+
+/** One mail of the outbox. */
+export interface OutboxMail {
+  readonly id: number
+  readonly recipient: string
+  readonly subject: string
+  readonly text: string
+  readonly attempts: number
+}
+
+/** The mails that are due, oldest first. */
+export const dueMails = (tx: Tx, at: Instant): Promise<OutboxMail[]> =>
+  tx
+    .selectFrom('mails')
+    .select(['id', 'recipient', 'subject', 'text', 'attempts'])
+    .where('sent_at', 'is', null)
+    .where('next_at', '<=', at)
+    .where('attempts', '<', ATTEMPTS)
+    .orderBy('id')
+    .limit(100)
+    .execute()
+
+/** How many mails wait, and why the last attempt at one failed. */
+export async function outbox(tx: Tx): Promise<{ waiting: number; failure: string | null }> {
+  const rows = await tx
+    .selectFrom('mails')
+    .select('failure')
+    .where('sent_at', 'is', null)
+    .orderBy('id')
+    .execute()
+  return { waiting: rows.length, failure: rows.find(({ failure }) => failure !== null)?.failure ?? null }
+}
+
+/** Notes that a mail was sent, or why not: it is tried again after growing waits. */
+export async function noteMail(tx: Tx, mail: OutboxMail, at: Instant, failure: string | null): Promise<void> {
+  const attempts = mail.attempts + 1
+  await tx
+    .updateTable('mails')
+    .set({
+      attempts,
+      failure,
+      sent_at: failure === null ? at : null,
+      next_at: at + Math.min(4 * HOUR, 2 ** Math.min(attempts, 10) * MINUTE),
+    })
+    .where('id', '=', mail.id)
+    .execute()
+}
+
+/**
+ * Sends one mail. The same mail has the same message id, however often it is sent: a crash between sending and noting it
+ * makes a second one that can be recognised.
+ *
+ * @throws Error of the mail server or the disk
+ */
+export async function sendMail(
+  settings: MailSettings,
+  password: string | null,
+  mail: OutboxMail,
+  authorityId: string,
+): Promise<void> {
+  const { createTransport } = await import('nodemailer')
+  const message = {
+    from: settings.from,
+    to: mail.recipient,
+    subject: mail.subject,
+    text: mail.text,
+    messageId: `<${mail.id}.${authorityId}@${settings.from.split('@')[1] ?? 'localhost'}>`,
+  }
+  if (settings.kind === 'folder') {
+    const { message: eml } = await createTransport({
+      streamTransport: true,
+      buffer: true,
+      newline: 'windows',
+    }).sendMail(message)
+    mkdirSync(settings.folder, { recursive: true, mode: 0o700 })
+    const path = join(settings.folder, `${mail.id}.eml`)
+    writeFileSync(`${path}.new`, Buffer.isBuffer(eml) ? eml : '', { mode: 0o600 })
+    renameSync(`${path}.new`, path)
+    return
+  }
+  const url = new URL(settings.url)
+  const secure = url.protocol === 'smtps:'
+  const transport = createTransport({
+    host: url.hostname,
+    port: url.port === '' ? (secure ? 465 : 587) : Number(url.port),
+    secure,
+    connectionTimeout: SMTP_PATIENCE,
+    greetingTimeout: SMTP_PATIENCE,
+    socketTimeout: SMTP_PATIENCE,
+    ...(settings.username !== null && { auth: { user: settings.username, pass: password ?? '' } }),
+  })
+  try {
+    await transport.sendMail(message)
+  } finally {
+    transport.close()
+  }
+}
+
+/** Why a mail was not sent, without the server's own words, which may hold anything. */
+export function mailFailure(thrown: unknown): LicensingError {
+  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown reason'
+  const response =
+    thrown instanceof Error && 'responseCode' in thrown
+      ? `, the server answered ${String(thrown.responseCode)}`
+      : ''
+  return new LicensingError('MAIL_NOT_SENT', `The mail could not be sent (${code}${response}).`)
+}

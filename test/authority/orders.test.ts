@@ -1,0 +1,249 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { conferencing } from '../../src/domain/profile.ts'
+import { codeOf, makeWorld, type World } from '../support/world.ts'
+
+const DAY = 86_400_000
+
+let world: World
+let directory: string
+beforeEach(async () => {
+  world = await makeWorld()
+  directory = mkdtempSync(join(tmpdir(), 'sla-mail-'))
+})
+afterEach(async () => {
+  await world.close()
+  rmSync(directory, { recursive: true })
+})
+
+const types = async () => (await world.authority.events()).map(({ type }) => type)
+
+describe('orders', () => {
+  it('R-SYS-4: each of the seven SKUs gives its entitlement; a kit gives the version only', async () => {
+    const given: Record<string, string> = {}
+    for (const { sku } of conferencing.skus) {
+      const { tag, version, status } = await world.authority.order({ sku, quantity: 2 })
+      expect(status).toBe('fulfilled')
+      given[sku] = tag ?? `version ${version ?? ''}`
+    }
+    expect(given).toEqual({
+      'CWMS-USRUG-K9': 'HOST',
+      'CWMS4-UPG-MG-K9': 'version 4',
+      'CWMS4-UGMG-UAK9': 'version 4',
+      'CWMS-MD-S-UG-S-K9': 'MDC-SMALL',
+      'CWMS-MD-M-UG-S-K9': 'MDC-MEDIUM',
+      'CWMS-MD-L-UG-S-K9': 'MDC-LARGE',
+      'CWMS-XL-UG-S-K9': 'SYS-XL',
+    })
+    const licenses = await world.authority.licenses()
+    expect(licenses.map(({ tag, quantity }) => [tag, quantity]).sort()).toEqual([
+      ['HOST', 2],
+      ['MDC-LARGE', 2],
+      ['MDC-MEDIUM', 2],
+      ['MDC-SMALL', 2],
+      ['SYS-XL', 2],
+    ])
+    expect(await world.authority.orders()).toHaveLength(7)
+  })
+
+  it('R-ACC-6: purchases add; what is no order changes nothing', async () => {
+    await world.authority.order({ sku: 'CWMS-USRUG-K9', quantity: 3 })
+    await world.authority.order({ tag: 'HOST', quantity: 4 })
+    expect((await world.authority.licenses())[0]).toMatchObject({ tag: 'HOST', quantity: 7 })
+    const order = (wanted: object) => codeOf(world.authority.order({ quantity: 1, ...wanted }))
+    expect(await order({ sku: 'NONE' })).toBe('SKU_UNKNOWN')
+    expect(await order({ tag: 'NONE' })).toBe('UNKNOWN_TAG')
+    expect(await order({})).toBe('INVALID_ARGUMENT')
+    expect(await order({ tag: 'HOST', sku: 'CWMS-USRUG-K9' })).toBe('INVALID_ARGUMENT')
+    expect(await order({ tag: 'HOST', quantity: 0 })).toBe('INVALID_ARGUMENT')
+    expect(await order({ tag: 'HOST', termDays: 0 })).toBe('INVALID_ARGUMENT')
+    expect(await world.authority.orders()).toHaveLength(2)
+  })
+
+  it('R-ACC-6: a term is warned of 90, 60 and 30 days before its end, once each, and then ends', async () => {
+    await world.authority.order({ tag: 'HOST', quantity: 5, termDays: 100 })
+    for (let day = 0; day < 101; day++) {
+      world.clock.advance(DAY)
+      await world.authority.licenses()
+    }
+    const told = (await world.authority.events()).filter(({ type }) => type.startsWith('LICENSES_EXPIR'))
+    expect(told.map(({ type }) => type)).toEqual([
+      'LICENSES_EXPIRING',
+      'LICENSES_EXPIRING',
+      'LICENSES_EXPIRING',
+      'LICENSES_EXPIRED',
+    ])
+    expect((await world.authority.licenses())[0]).toMatchObject({ quantity: 0 })
+  })
+})
+
+describe('an order without a smart account', () => {
+  it('R-ACC-6: is followed up by three reminders, and then by a person', async () => {
+    await world.authority.setMail({ kind: 'folder', from: 'orders@vendor.example', folder: directory })
+    const placed = await world.authority.orderWithoutAccount({
+      sku: 'CWMS-USRUG-K9',
+      quantity: 10,
+      buyer: 'buyer@customer.example',
+    })
+    expect(placed).toMatchObject({ status: 'waiting', virtualAccount: null, reminders: 0 })
+    for (let week = 0; week < 5; week++) {
+      await world.authority.sendMails()
+      world.clock.advance(7 * DAY)
+      await world.authority.orders()
+    }
+    const mails = readdirSync(directory)
+      .sort()
+      .map((name) => readFileSync(join(directory, name), 'utf8'))
+    expect(mails.map((mail) => /^Subject: (.*)$/m.exec(mail)?.[1]?.trim().slice(0, 18))).toEqual([
+      `Your order ${placed.id.slice(0, 7)}`,
+      'Reminder 1 of 3: y',
+      'Reminder 2 of 3: y',
+      'Reminder 3 of 3: y',
+    ])
+    for (const mail of mails) {
+      expect(mail).toContain('To: buyer@customer.example')
+      expect(mail).toContain(placed.id)
+    }
+    expect((await types()).filter((type) => type.startsWith('ORDER_'))).toEqual([
+      'ORDER_WAITING',
+      'ORDER_REMINDED',
+      'ORDER_REMINDED',
+      'ORDER_REMINDED',
+      'ORDER_NEEDS_A_PERSON',
+    ])
+    expect((await world.authority.orders())[0]).toMatchObject({ status: 'handed-over', reminders: 3 })
+    // Whoever called has it assigned in the end.
+    expect(await world.authority.assignOrder(placed.id)).toMatchObject({
+      status: 'fulfilled',
+      virtualAccount: 'Default',
+    })
+    expect((await world.authority.licenses())[0]).toMatchObject({ tag: 'HOST', quantity: 10 })
+    expect(await codeOf(world.authority.assignOrder(placed.id))).toBe('ORDER_FULFILLED')
+    expect(await codeOf(world.authority.assignOrder('none'))).toBe('ORDER_NOT_FOUND')
+  })
+
+  it('R-ACC-6: once it is assigned, nobody is reminded any more', async () => {
+    const placed = await world.authority.orderWithoutAccount({
+      tag: 'HOST',
+      quantity: 1,
+      buyer: 'b@c.example',
+    })
+    world.clock.advance(8 * DAY)
+    await world.authority.assignOrder(placed.id)
+    for (let week = 0; week < 5; week++) {
+      world.clock.advance(7 * DAY)
+      await world.authority.licenses()
+    }
+    expect((await types()).filter((type) => type === 'ORDER_REMINDED')).toHaveLength(1)
+    expect(await types()).not.toContain('ORDER_NEEDS_A_PERSON')
+    const bad = world.authority.orderWithoutAccount({ tag: 'HOST', quantity: 1, buyer: 'nobody' })
+    expect(await codeOf(bad)).toBe('INVALID_ARGUMENT')
+  })
+})
+
+/** An SMTP server that takes what it is given, or says no. */
+async function smtp(answer = '250 ok') {
+  const received: string[] = []
+  const server: Server = createServer((socket) => {
+    let inData = false
+    socket.on('error', () => undefined)
+    socket.write('220 mail.test ESMTP\r\n')
+    let rest = ''
+    socket.on('data', (chunk) => {
+      rest += chunk.toString()
+      for (let end = rest.indexOf('\r\n'); end >= 0; end = rest.indexOf('\r\n')) {
+        const line = rest.slice(0, end)
+        rest = rest.slice(end + 2)
+        received.push(line)
+        if (inData) {
+          if (line !== '.') continue
+          inData = false
+          socket.write(`${answer}\r\n`)
+        } else if (line === 'DATA') {
+          inData = true
+          socket.write('354 go on\r\n')
+        } else if (line === 'QUIT') socket.end('221 bye\r\n')
+        else if (line.startsWith('EHLO')) socket.write('250-mail.test\r\n250 AUTH PLAIN\r\n')
+        else if (line.startsWith('AUTH')) socket.write('235 ok\r\n')
+        else socket.write('250 ok\r\n')
+      }
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  return {
+    received,
+    url: `smtp://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`,
+    close: () => new Promise((resolve) => server.close(resolve)),
+  }
+}
+
+describe('e-mail', () => {
+  const order = () =>
+    world.authority.orderWithoutAccount({ tag: 'HOST', quantity: 1, buyer: 'buyer@customer.example' })
+
+  it('goes to an SMTP server, once, and its password comes out nowhere', async () => {
+    const server = await smtp()
+    try {
+      await order()
+      expect(await codeOf(world.authority.sendMails())).toBe('MAIL_NOT_CONFIGURED')
+      await world.authority.setMail({
+        kind: 'smtp',
+        from: 'o@vendor.example',
+        url: server.url,
+        username: 'u',
+        password: 'geheim-7',
+      })
+      expect(await world.authority.mail()).toMatchObject({
+        settings: { kind: 'smtp', username: 'u' },
+        waiting: 1,
+      })
+      expect(JSON.stringify(await world.authority.mail())).not.toContain('sealed')
+      expect(await world.authority.sendMails()).toBe(1)
+      expect(await world.authority.sendMails()).toBe(0)
+      expect(server.received).toContain('RCPT TO:<buyer@customer.example>')
+      expect(server.received.find((line) => line.startsWith('AUTH PLAIN'))).toContain(
+        Buffer.from('\0u\0geheim-7').toString('base64'),
+      )
+      const told = JSON.stringify([await world.authority.mail(), await world.authority.events()])
+      expect(told).not.toContain('geheim')
+      expect(readFileSync(join(world.directory, 'authority', 'authority.db'), 'latin1')).not.toContain(
+        'geheim',
+      )
+    } finally {
+      await server.close()
+    }
+  })
+
+  it('that a server does not take is kept, and tried again later', async () => {
+    const [no, yes] = [await smtp('550 no such user'), await smtp()]
+    try {
+      await order()
+      await world.authority.setMail({ kind: 'smtp', from: 'o@vendor.example', url: no.url })
+      expect(await codeOf(world.authority.sendMails())).toBe('MAIL_NOT_SENT')
+      expect(await world.authority.mail()).toMatchObject({
+        waiting: 1,
+        failure: expect.stringContaining('550') as string,
+      })
+      await world.authority.setMail({ kind: 'smtp', from: 'o@vendor.example', url: yes.url })
+      expect(await world.authority.sendMails()).toBe(0)
+      world.clock.advance(DAY)
+      expect(await world.authority.sendMails()).toBe(1)
+    } finally {
+      await no.close()
+      await yes.close()
+    }
+  })
+
+  it.each([
+    ['no address', { kind: 'folder', from: 'nobody', folder: '/tmp/x' }],
+    ['another scheme', { kind: 'smtp', from: 'a@b.example', url: 'https://mail.example' }],
+    ['a password in the URL', { kind: 'smtp', from: 'a@b.example', url: 'smtp://u:p@mail.example' }],
+  ] as const)('settings with %s are refused', async (_, settings) => {
+    expect(await codeOf(world.authority.setMail(settings))).toBe('INVALID_ARGUMENT')
+    expect((await world.authority.mail()).settings).toBeNull()
+  })
+})
