@@ -103,7 +103,7 @@ export class CommandRunner {
       outcome = await this.#request(command.kind)
     } catch (thrown) {
       // What failed on a road that is not in force any more is asked on the one that is.
-      if (this.#roadNumber() !== road) return
+      if (this.#roadNumber() !== road || this.#closed) return
       // What nobody waits for any more has no outcome: the registration ended meanwhile, or was given up.
       if (!this.#store.commands().some(({ kind }) => kind === command.kind)) return
       outcome = unreachable(command.kind, asLicensingError(thrown))

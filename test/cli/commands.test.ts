@@ -111,6 +111,7 @@ describe('why', () => {
     expect(why.trouble).toMatchObject([{ code: 'REGISTRATION_EXPIRED' }])
     expect(why.wouldChange.map(({ event, state }) => [event, state])).toEqual([
       ['registering with a token', 'authorized'],
+      ['reserving licences, for a box that never makes a connection', 'reserved'],
       ['using up the evaluation', 'unregistered'],
     ])
   })

@@ -1,0 +1,134 @@
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import type { Status } from '../../src/agent/index.ts'
+import { bar, csv } from '../../src/cli/table.ts'
+import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
+
+let programs: Programs
+beforeEach(() => {
+  programs = makePrograms()
+})
+afterEach(() => programs.close())
+
+it('R-UI-3 R-HOST-1 R-HOST-4: hosts and meetings by commands, with a daemon and without', async () => {
+  const { agent, good, box } = programs
+  await good(agent(['init', '--pid', 'CWMS-K9', '--serial', 'SN1', '--json']))
+  const run = async (meeting: string) => {
+    expect(await good(agent(['host', 'assign', 'ann', '--json']))).toMatchObject({
+      user: 'ann',
+      license: 'demo',
+    })
+    await good(agent(['meeting', 'schedule', meeting, '--host', 'bob', '--alternate', 'carol', '--json']))
+    expect(await good(agent(['meeting', 'start', meeting, '--json']))).toMatchObject({ actingHost: 'bob' })
+    await good(agent(['meeting', 'join', meeting, 'dan', '--json']))
+    expect(await good(agent(['meeting', 'list', '--json']))).toMatchObject({
+      meetings: [{ id: meeting, present: ['bob', 'dan'] }],
+    })
+    const { hosts } = await programs.status()
+    expect(hosts).toEqual({ assigned: 2, permanent: 0, demo: 2 })
+    const refused = await agent(['host', 'deactivate', 'bob', '--json'])
+    expect([refused.code, errorOf(refused).code]).toEqual([1, 'HOST_IN_MEETING'])
+    await good(agent(['meeting', 'end', meeting, '--json']))
+    expect(await good(agent(['host', 'list', '--json']))).toMatchObject({
+      hosts: [{ user: 'ann' }, { user: 'bob' }],
+    })
+    const bad = await agent(['host', 'assign', 'ann\u0007', '--json'])
+    expect([bad.code, errorOf(bad).code]).toEqual([2, 'INVALID_ARGUMENT'])
+  }
+  await run('m')
+  const table = await agent(['host', 'list'])
+  expect(table.stdout).toContain('│ ann  │ demo')
+  const daemon = await programs.daemon()
+  await run('n')
+  // Many at once, by as many processes.
+  await Promise.all(
+    Array.from({ length: 8 }, (_, i) => good(agent(['host', 'assign', `user${i}`, '--json']))),
+  )
+  expect((await programs.status()).hosts.assigned).toBe(10)
+  // Killed between two breaths: what was acknowledged is there.
+  await daemon.stop('SIGKILL')
+  expect((await programs.status()).hosts.assigned).toBe(10)
+  expect(box()).toContain('box')
+})
+
+it('R-UI-3 R-SYS-1 R-EVAL-2: the system, an upgrade, usage history and refusals by commands', async () => {
+  const { agent, good } = programs
+  await good(
+    agent(['init', '--pid', 'CWMS-K9', '--serial', 'SN1', '--version', '4.0', '--size', 'large', '--json']),
+  )
+  expect(await good(agent(['system', 'show', '--json']))).toMatchObject({
+    size: 'large',
+    ports: 2000,
+    role: 'single',
+  })
+  expect(errorOf(await agent(['system', 'extend', '--json'])).code).toBe('LICENSES_REQUIRED')
+  expect(errorOf(await agent(['system', 'join', 'dc2', '--json'])).code).toBe('LICENSES_REQUIRED')
+  expect((await agent(['system', 'join'])).code).toBe(2)
+  expect(await good(agent(['system', 'size', 'small', '--json']))).toMatchObject({ ports: 250 })
+  expect((await agent(['system', 'size', 'huge'])).code).toBe(2)
+  await good(agent(['usage', 'set', 'HOST', '3', '--json']))
+  await good(agent(['host', 'assign', '=cmd()', '--json']))
+  expect(await good(agent(['usage', 'history', '--by', 'hour', '--last', '1', '--json']))).toMatchObject({
+    usage: [{ tag: 'HOST', peak: 4 }],
+  })
+  expect((await agent(['usage', 'history'])).stdout).toContain('█')
+  const { stdout } = await agent(['usage', 'history', '--csv'])
+  expect(stdout).toMatch(/^tag,from,peak,mean\r\nHOST,\d{4}-\d\d-\d\dT00:00:00\.000Z,4,/)
+  const upgraded = await good<Status>(agent(['upgrade', '--to', '5.0', '--json']))
+  expect(upgraded).toMatchObject({ state: 'evaluation', product: { version: '5.0' }, hosts: { assigned: 1 } })
+  expect(errorOf(await agent(['upgrade', '--to', '4.9', '--json'])).code).toBe('VERSION_NOT_HIGHER')
+  // What was refused is to be seen.
+  await good(agent(['host', 'attendee-only', '=cmd()2', '--json']))
+  expect(errorOf(await agent(['host', 'assign', '=cmd()2', '--json'])).code).toBe('ATTENDEE_ONLY')
+  expect(await good(agent(['usage', 'denials', '--json']))).toMatchObject({
+    denials: [{ what: 'assign a host licence', who: '=cmd()2', code: 'ATTENDEE_ONLY' }],
+  })
+  expect((await agent(['usage', 'denials', '--csv'])).stdout).toContain(",'=cmd()2,ATTENDEE_ONLY,")
+})
+
+it('R-ACC-6 R-SYS-4: orders by SKU and tag, and for a buyer without a smart account, by commands', async () => {
+  const { authority, good, directory } = programs
+  await programs.initAuthority()
+  const order = (...words: string[]) => authority(['order', ...words, '--json'])
+  expect(
+    await good(order('--sku', 'CWMS-USRUG-K9', '--quantity', '5', '--virtual-account', 'Default')),
+  ).toMatchObject({
+    tag: 'HOST',
+    quantity: 5,
+    status: 'fulfilled',
+  })
+  await good(order('--tag', 'HOST', '--quantity', '2', '--virtual-account', 'Default', '--term', '30'))
+  expect(errorOf(await order('--sku', 'NONE', '--quantity', '1')).code).toBe('SKU_UNKNOWN')
+  expect(await good(authority(['license', 'list', '--json']))).toMatchObject({
+    licenses: [{ tag: 'HOST', quantity: 7 }],
+  })
+  await good(authority(['mail', 'folder', `${directory}/mails`, '--from', 'orders@vendor.example', '--json']))
+  const waiting = await good<{ id: string }>(
+    order('--sku', 'CWMS-XL-UG-S-K9', '--quantity', '1', '--buyer', 'b@customer.example'),
+  )
+  expect(await good(authority(['mail', 'send', '--json']))).toEqual({ sent: 1 })
+  expect(await good(authority(['order', 'assign', waiting.id, '--json']))).toMatchObject({
+    status: 'fulfilled',
+    tag: 'SYS-XL',
+  })
+  expect((await authority(['order', 'list'])).stdout).toContain('1 of SYS-XL')
+})
+
+it('cells are quoted, formulas are text, and bars are as long as what they show', () => {
+  expect(
+    csv(
+      ['a', 'b'],
+      [
+        ['x,"y"', 1],
+        ['=1+1', -2],
+        ['two\nlines', 0],
+      ],
+    ),
+  ).toBe(`a,b\r\n"x,""y""",1\r\n'=1+1,-2\r\n"two\nlines",0\r\n`)
+  expect([bar(10, 10, 4), bar(5, 10, 4), bar(0, 10, 4), bar(1, 1000, 4), bar(1, 0, 4)]).toEqual([
+    '████',
+    '██',
+    '',
+    '▏',
+    '',
+  ])
+})
