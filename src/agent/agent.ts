@@ -532,6 +532,9 @@ export class SmartAgent {
     const { dataCenters } = this.#ledger.system
     const { system } = this.#profile
     const tag = system?.dataCenterTags[this.#ledger.system.size]
+    // What was changed a moment ago may not be answered yet.
+    if (dataCenters.length > 0 && this.#stepper.position.context.registration !== null)
+      await this.renewAuthorization().catch(() => undefined)
     const { entitlements } = this.status()
     const covered = entitlements.some(
       (one) => one.tag === tag && (one.status === 'in-compliance' || one.status === 'reserved-in-compliance'),

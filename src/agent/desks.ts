@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import { LicensingError } from '../domain/errors.ts'
 import { DAY, HOUR, type Instant, iso } from '../domain/instant.ts'
 import type { Host } from '../hosts/ledger.ts'
@@ -105,7 +106,7 @@ export class HostDesk {
     const name = parseUser(user)
     return hostDocument(
       await this.#ledger.do({
-        action: null,
+        action: 'host-attendee-only',
         what: 'make a user attendee-only',
         who: name,
         work: ({ hosts }) => hosts.setAttendeeOnly(name, attendeeOnly),
@@ -160,7 +161,7 @@ export class MeetingDesk {
         action: 'meeting-schedule',
         what: 'schedule a meeting',
         who: request.host,
-        work: ({ meetings }) => meetings.schedule(plan),
+        work: ({ meetings, at }) => meetings.schedule(plan, at),
       }),
     )
   }
@@ -255,12 +256,21 @@ export class UsageDesk {
   }
 }
 
+/** ISO 8601 with a zone; anything else would mean another instant on another machine. */
+const timeSchema = z.iso.datetime({ offset: true })
+const parseTime = (text: string): Instant => {
+  const whole = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?=Z|[+-])/.test(text)
+    ? text.replace(/(?=Z|[+-]\d\d:?\d\d$)/, ':00')
+    : text
+  return timeSchema.safeParse(whole).success ? Date.parse(whole) : Number.NaN
+}
+
 function instantOf(value: Instant | string | Date | undefined, what: string): Instant | undefined {
   if (value === undefined || typeof value === 'number') return value
-  const instant = value instanceof Date ? value.getTime() : Date.parse(value)
+  const instant = value instanceof Date ? value.getTime() : parseTime(value)
   if (!Number.isNaN(instant)) return instant
   throw new LicensingError(
     'INVALID_ARGUMENT',
-    `The ${what} of the meeting is not a date: give it as ISO 8601.`,
+    `The ${what} of the meeting is not a time: give it with its zone, as in 2026-12-01T10:00Z.`,
   )
 }

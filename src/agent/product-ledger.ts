@@ -34,6 +34,14 @@ export interface Desk {
   readonly terms: MeetingTerms
 }
 
+/** Licences that are claimed before they are used. */
+export interface Claim {
+  /** Takes it back, in a transaction of its own. */
+  readonly release: () => void
+  /** Forgets it: what it was for is used. */
+  readonly drop: () => void
+}
+
 /** As many as one transaction takes: what comes after waits for the next, which is soon. */
 const MOST_TOGETHER = 1000
 
@@ -160,23 +168,36 @@ export class ProductLedger {
 
   /**
    * Claims licences before they are used, so that the authority says whether they are there: up to that count of each tag,
-   * until it is released. Nothing of it outlives the process.
+   * until it is released, or used by `changeSystem`. Nothing of it outlives the process, and none of it is use.
    */
-  claim(wanted: Readonly<Record<string, number>>): { release: () => void } {
-    const claimed = Object.entries(wanted).map(
+  claim(wanted: Readonly<Record<string, number>>): Claim {
+    const more = Object.entries(wanted).map(
       ([tag, count]) => [tag, Math.max(0, count - this.inUse(tag))] as const,
     )
+    let held = false
     const change = (sign: 1 | -1) => {
-      for (const [tag, count] of claimed) this.#claimed[tag] = (this.#claimed[tag] ?? 0) + sign * count
-      this.#stepper.work(() => this.#changes())
+      for (const [tag, count] of more) this.#claimed[tag] = (this.#claimed[tag] ?? 0) + sign * count
+      held = sign === 1
     }
-    change(1)
-    return {
+    const claim = {
+      drop: () => {
+        if (held) change(-1)
+      },
       release: () => {
+        if (!held) return
         change(-1)
+        this.#stepper.work(() => this.#changes())
         this.#done()
       },
     }
+    change(1)
+    try {
+      this.#stepper.work(() => this.#changes())
+    } catch (thrown) {
+      claim.drop()
+      throw thrown
+    }
+    return claim
   }
 
   /** What a process that ended in between had claimed is in use no more. */
@@ -324,9 +345,14 @@ export class ProductLedger {
   }
 
   /** Another system, or more of it: in one transaction with the counts of its licences. */
-  changeSystem(next: System, along: (desk: Desk) => void = () => undefined): void {
+  changeSystem(
+    next: System,
+    { along = () => undefined, claim }: { along?: (desk: Desk) => void; claim?: Claim | null } = {},
+  ): void {
     const before = this.#system
     this.#system = next
+    // What was claimed for it is used by it now.
+    claim?.drop()
     try {
       this.#stepper.work((position) => {
         const { size, ...rest } = next
@@ -344,6 +370,23 @@ export class ProductLedger {
     this.#done()
   }
 
+  /** Does what changes the system, unless only licence management works; a refusal is kept. */
+  async guarded<T>(what: string, work: () => T | Promise<T>): Promise<T> {
+    const at = this.#clock.now()
+    try {
+      const refusal = gateOf(this.#stepper.position, this.#profile, at).refusal('system-change')
+      if (refusal) throw refusal
+      return await work()
+    } catch (thrown) {
+      const failure = asLicensingError(thrown)
+      if (failure.kind === 'refusal')
+        this.#store.commit(() => {
+          this.#deny({ what, who: null }, failure, at)
+        })
+      throw failure
+    }
+  }
+
   // With every step of the chart
 
   /**
@@ -354,7 +397,8 @@ export class ProductLedger {
     if (licensed(after)) this.#hosts.makePermanent()
     for (const tag of Object.keys(after.context.usage.counts)) {
       const count = after.context.usage.counts[tag] ?? 0
-      if (count !== (before.context.usage.counts[tag] ?? 0)) this.history.record(tag, count, at)
+      if (count !== (before.context.usage.counts[tag] ?? 0))
+        this.history.record(tag, count - (this.#claimed[tag] ?? 0), at)
     }
     this.#hosts.flush()
     this.history.flush()

@@ -1,7 +1,7 @@
 import { reservedCount } from '../../machines/index.ts'
 import { LicensingError } from '../domain/errors.ts'
 import type { ProductProfile, Size } from '../domain/profile.ts'
-import { parseUser } from '../hosts/users.ts'
+import { parseDataCenter } from '../hosts/users.ts'
 import {
   extended,
   joinedBy,
@@ -14,7 +14,7 @@ import {
   type System,
 } from '../system/system.ts'
 import type { ClockGuard } from './clock-guard.ts'
-import type { ProductLedger } from './product-ledger.ts'
+import type { Claim, ProductLedger } from './product-ledger.ts'
 import type { Stepper } from './stepper.ts'
 
 /** The system as programs and people see it. */
@@ -41,6 +41,8 @@ export class SystemDesk {
   readonly #profile: ProductProfile
   /** Asks the authority now, and resolves with its answer. */
   readonly #authorize: () => Promise<unknown>
+
+  #changing: Promise<unknown> = Promise.resolve()
 
   constructor(parts: {
     ledger: ProductLedger
@@ -82,17 +84,19 @@ export class SystemDesk {
 
   /** Another size. @throws LicensingError SYSTEM_NOT_ALLOWED, PORTS_IN_USE, LICENSES_REQUIRED, and those of a renewal */
   resize(size: Size): Promise<SystemDocument> {
-    return this.#change((system) => resized(system, size, this.#tags, this.#portsInUse()))
+    return this.#change(`make the system ${size}`, (system) =>
+      resized(system, size, this.#tags, this.#portsInUse()),
+    )
   }
 
   /** From 2000 to 4000 ports. @throws LicensingError SYSTEM_NOT_ALLOWED, LICENSES_REQUIRED, and those of a renewal */
   extend(): Promise<SystemDocument> {
-    return this.#change(extended)
+    return this.#change('extend the system', extended)
   }
 
   /** Back to 2000 ports. @throws LicensingError SYSTEM_NOT_ALLOWED, PORTS_IN_USE */
   reduce(): Promise<SystemDocument> {
-    return this.#change((system) => reduced(system, this.#portsInUse()))
+    return this.#change('reduce the system', (system) => reduced(system, this.#portsInUse()))
   }
 
   /**
@@ -101,8 +105,8 @@ export class SystemDesk {
    * @throws LicensingError SYSTEM_NOT_ALLOWED, LICENSES_REQUIRED, and those of a renewal
    */
   join(dataCenter: string): Promise<SystemDocument> {
-    const name = parseUser(dataCenter)
-    return this.#change((system) => joinedBy(system, name, this.#tags))
+    const name = parseDataCenter(dataCenter)
+    return this.#change(`let the data center ${name} join`, (system) => joinedBy(system, name, this.#tags))
   }
 
   /**
@@ -110,45 +114,67 @@ export class SystemDesk {
    *
    * @throws LicensingError SYSTEM_NOT_ALLOWED
    */
-  joinTo(primary: string): SystemDocument {
-    const next = joining(this.#ledger.system, parseUser(primary))
-    if (next !== this.#ledger.system)
-      this.#ledger.changeSystem(next, ({ hosts }) => {
-        hosts.releaseAll()
+  joinTo(primary: string): Promise<SystemDocument> {
+    const name = parseDataCenter(primary)
+    return this.#ledger.guarded(`join the data center ${name}`, () => {
+      const next = joining(this.#ledger.system, name)
+      if (next === this.#ledger.system) return this.show()
+      const [running] = this.#ledger.meetings
+        .list({ after: '', limit: 10_000 })
+        .filter(({ status }) => status === 'running')
+      if (running)
+        throw new LicensingError(
+          'HOST_IN_MEETING',
+          `The meeting ${JSON.stringify(running.id)} runs, whose host would have no licence.`,
+        )
+      this.#ledger.changeSystem(next, {
+        along: ({ hosts }) => {
+          hosts.releaseAll()
+        },
       })
-    return this.show()
+      return this.show()
+    })
   }
 
   /** A data center leaves this system; without a name, this one leaves the one it joined. @throws LicensingError SYSTEM_NOT_ALLOWED */
-  leave(dataCenter?: string): SystemDocument {
-    this.#ledger.changeSystem(left(this.#ledger.system, dataCenter))
-    return this.show()
+  leave(dataCenter?: string): Promise<SystemDocument> {
+    return this.#ledger.guarded('let a data center leave', () => {
+      this.#ledger.changeSystem(left(this.#ledger.system, dataCenter))
+      return this.show()
+    })
   }
 
   #portsInUse(): number {
     return this.#ledger.meetings.portsInUse()
   }
 
-  async #change(to: (system: System) => System): Promise<SystemDocument> {
+  #change(what: string, to: (system: System) => System): Promise<SystemDocument> {
+    // One change at a time: what each asks for depends on what there is.
+    const change = this.#changing.then(() => this.#ledger.guarded(what, () => this.#changeNow(to)))
+    this.#changing = change.then(
+      () => undefined,
+      () => undefined,
+    )
+    return change
+  }
+
+  async #changeNow(to: (system: System) => System): Promise<SystemDocument> {
     const next = to(this.#ledger.system)
     if (next === this.#ledger.system) return this.show()
     const [now, then] = [licensesOf(this.#ledger.system, this.#tags), licensesOf(next, this.#tags)]
     const more = Object.entries(then).filter(([tag, count]) => count > (now[tag] ?? 0))
-    const held = more.length > 0 ? await this.#require(more, now) : null
+    const claim = more.length > 0 ? await this.#require(more, now) : null
     try {
       // What was looked at may have changed while the authority was asked.
-      this.#ledger.changeSystem(to(this.#ledger.system))
+      this.#ledger.changeSystem(to(this.#ledger.system), { claim })
     } finally {
-      held?.release()
+      claim?.release()
     }
     return this.show()
   }
 
   /** Whether the licences are there; asks where somebody can be asked, and holds what it asked for until it is used. */
-  async #require(
-    more: readonly [string, number][],
-    now: Record<string, number>,
-  ): Promise<{ release: () => void } | null> {
+  async #require(more: readonly [string, number][], now: Record<string, number>): Promise<Claim | null> {
     const { context } = this.#stepper.position
     const { current } = context.reservation
     const wanted = more.map(
@@ -177,6 +203,8 @@ export class SystemDesk {
       return held
     } catch (thrown) {
       held.release()
+      // The authority has heard of what is not used now: it is told at once, where it can be.
+      await this.#authorize().catch(() => undefined)
       throw thrown
     }
   }
@@ -185,5 +213,5 @@ export class SystemDesk {
 const missingLicenses = (missing: readonly (readonly [string, number])[], why: string) =>
   new LicensingError(
     'LICENSES_REQUIRED',
-    `${missing.map(([tag, count]) => `${count} of ${tag}`).join(', ')} ${missing.length === 1 ? 'is' : 'are'} needed first: ${why}.`,
+    `${missing.map(([tag, count]) => `${count} of ${tag}`).join(', ')} are needed first: ${why}.`,
   )

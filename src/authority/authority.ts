@@ -335,7 +335,6 @@ export class Authority {
   /** What time brings while the authority is served: reminders, warnings, and the mails of both. */
   async #beat(): Promise<void> {
     try {
-      await this.#store.transaction((tx) => this.#housekeep(tx))
       await this.sendMails()
     } catch (thrown) {
       const failure = asLicensingError(thrown)
@@ -538,11 +537,10 @@ export class Authority {
    * @throws LicensingError MAIL_NOT_CONFIGURED; MAIL_NOT_SENT for the first that could not be: the rest is tried later
    */
   async sendMails(): Promise<number> {
-    const at = this.#now()
-    const { settings, mails } = await this.#store.transaction(async (tx) => ({
-      settings: await readMailSettings(tx),
-      mails: await dueMails(tx, at),
-    }))
+    const { at, settings, mails } = await this.#store.transaction(async (tx) => {
+      const at = await this.#housekeep(tx)
+      return { at, settings: await readMailSettings(tx), mails: await dueMails(tx, at) }
+    })
     if (mails.length === 0) return 0
     if (!settings) throw new LicensingError('MAIL_NOT_CONFIGURED', `${mails.length} mails wait to be sent.`)
     const sealed = settings.kind === 'smtp' ? settings.sealedPassword : null

@@ -35,6 +35,8 @@ export type MailSettings = z.infer<typeof mailSettingsSchema>
 
 /** A mail that is to be sent; words only from public facts. */
 export interface Mail {
+  /** The order it is about. */
+  readonly about: string
   readonly to: string
   readonly subject: string
   readonly text: string
@@ -46,10 +48,11 @@ const ATTEMPTS = 20
 const SMTP_PATIENCE = 20_000
 
 /** Puts a mail into the outbox, in the transaction of what it tells of. */
-export async function queueMail(tx: Tx, { to, subject, text, at }: Mail): Promise<void> {
+export async function queueMail(tx: Tx, { about, to, subject, text, at }: Mail): Promise<void> {
   await tx
     .insertInto('mails')
     .values({
+      about,
       recipient: to,
       subject,
       text,
@@ -62,9 +65,25 @@ export async function queueMail(tx: Tx, { to, subject, text, at }: Mail): Promis
     .execute()
 }
 
-/** @throws LicensingError INVALID_ARGUMENT */
+/** Takes what was not sent yet about an order out of the outbox. */
+export async function dropMails(tx: Tx, about: string): Promise<void> {
+  await tx.deleteFrom('mails').where('about', '=', about).where('sent_at', 'is', null).execute()
+}
+
+/** @throws LicensingError INVALID_ARGUMENT, FILE_UNWRITABLE */
 export async function writeMailSettings(tx: Tx, settings: MailSettings): Promise<void> {
-  await writeSetting(tx, 'mail', JSON.stringify(checked(mailSettingsSchema, settings, 'mail settings')))
+  const good = checked(mailSettingsSchema, settings, 'mail settings')
+  if (good.kind === 'folder') makeFolder(good.folder)
+  await writeSetting(tx, 'mail', JSON.stringify(good))
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+  } catch (thrown) {
+    const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown reason'
+    throw new LicensingError('FILE_UNWRITABLE', `The folder ${folder} could not be made (${code}).`)
+  }
 }
 
 /** Where e-mail goes; null while it goes nowhere. */

@@ -6,7 +6,7 @@ import { DAY, type Instant, iso } from '../domain/instant.ts'
 import type { ProductProfile, ProfileSku } from '../domain/profile.ts'
 import { type Account, checked, type VirtualAccount } from './accounts.ts'
 import { logEvent } from './event-log.ts'
-import { queueMail } from './mail.ts'
+import { dropMails, queueMail } from './mail.ts'
 import { assessPool } from './pools.ts'
 import type { Tables } from './schema.ts'
 import type { Tx } from './store.ts'
@@ -92,6 +92,7 @@ export class Orders {
     }
     await this.#tx.insertInto('orders').values(row).execute()
     await queueMail(this.#tx, {
+      about: row.id,
       to: row.buyer ?? '',
       subject: `Your order ${row.id}: a Smart Account is needed`,
       text: `Thank you for your order of ${describe(row)}.\n\nLicences are kept in a Smart Account. Create one, and have the order ${row.id} assigned to it.\n`,
@@ -181,6 +182,7 @@ export class Orders {
       next_at: null,
     }
     await this.#tx.updateTable('orders').set(done).where('id', '=', row.id).execute()
+    await dropMails(this.#tx, row.id)
     const endsAt = row.term_days === null ? null : this.#at + row.term_days * DAY
     if (row.tag !== null) {
       await this.#tx
@@ -271,6 +273,7 @@ export async function followUpOrders(tx: Tx, at: Instant): Promise<void> {
       .where('id', '=', row.id)
       .execute()
     await queueMail(tx, {
+      about: row.id,
       to: row.buyer ?? '',
       subject: `Reminder ${reminders} of ${REMINDERS}: your order ${row.id} needs a Smart Account`,
       text: `Your order of ${describe(row)} waits for a Smart Account.\n\nCreate one, and have the order ${row.id} assigned to it.\n`,

@@ -45,6 +45,8 @@ export interface Tables {
   /** E-mail that is to be sent: written with what it tells of, sent after. */
   mails: {
     id: Generated<number>
+    /** The order it is about: when that is fulfilled, what was not sent is not sent any more. */
+    about: string | null
     recipient: string
     subject: string
     text: string
@@ -220,7 +222,7 @@ export const migrations: readonly (readonly string[])[] = [
     )`,
     `create index waiting_orders on orders (next_at) where status = 'waiting'`,
     `create table mails (
-      id integer primary key autoincrement, recipient text not null, subject text not null, text text not null,
+      id integer primary key autoincrement, about text, recipient text not null, subject text not null, text text not null,
       created_at bigint not null, sent_at bigint, attempts integer not null, next_at bigint not null, failure text
     )`,
     `create index unsent_mails on mails (next_at) where sent_at is null`,

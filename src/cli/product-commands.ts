@@ -110,7 +110,9 @@ function meetingLine(meeting: MeetingDocument): string {
   const { id, host, status, actingHost, present, endsAtLatest } = meeting
   if (status === 'running')
     return `${id} runs, hosted by ${actingHost ?? host}, ${present.length} present; it ends at ${endsAtLatest ?? ''} at the latest.`
-  return status === 'ended' ? `${id} has ended.` : `${id} is scheduled for ${host}.`
+  if (status === 'ended') return `${id} has ended.`
+  const { startsAt, endsAt } = meeting
+  return `${id} is scheduled for ${host}${startsAt === null ? '' : `, from ${startsAt}`}${endsAt === null ? '' : `, until ${endsAt}`}.`
 }
 
 interface ScheduleOptions {
@@ -225,7 +227,7 @@ function addUsage(program: Command, { json, call, printStatus }: AgentCli): void
       if (Number.isNaN(count))
         throw new LicensingError(
           'INVALID_ARGUMENT',
-          `The count ${JSON.stringify(text)} is not a whole number, 0 or more.`,
+          `The count ${JSON.stringify(text)} is not a whole number from 0 to 10,000,000.`,
         )
       await printStatus(await call<Status>('usage-set', { tag, count }))
     })

@@ -44,7 +44,10 @@ async function withAuthority<T>(work: (authority: Authority, where: Where) => Pr
 /** A whole number of the command line. @throws LicensingError INVALID_ARGUMENT */
 function wholeNumber(text: string, what: string): number {
   if (!/^\d{1,12}$/.test(text))
-    throw new LicensingError('INVALID_ARGUMENT', `The ${what} ${JSON.stringify(text)} is not a whole number.`)
+    throw new LicensingError(
+      'INVALID_ARGUMENT',
+      `The ${what} ${JSON.stringify(text)} is not a whole number, 0 or more.`,
+    )
   return Number(text)
 }
 
@@ -260,7 +263,10 @@ interface OrderOptions {
   buyer?: string
 }
 
-const order = program.command('order').description('buy licences, and see what was bought')
+const order = program
+  .command('order')
+  .description('buy licences, and see what was bought')
+  .addHelpText('after', '\n`order --sku …` and `order --tag …` place one: see `order place --help`.')
 order
   .command('place', { isDefault: true })
   .description('buy licences into a virtual account; for a buyer without a smart account, --buyer')
@@ -273,6 +279,11 @@ order
   .action((options: OrderOptions) =>
     withAuthority(async (authority, where) => {
       const { sku, tag, virtualAccount, buyer } = options
+      if (buyer !== undefined && virtualAccount !== undefined)
+        throw new LicensingError(
+          'USAGE',
+          'A buyer without a smart account has no virtual account: give one of both.',
+        )
       const wanted = {
         sku,
         tag,

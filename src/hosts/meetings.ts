@@ -94,7 +94,7 @@ export class Meetings {
    *
    * @throws LicensingError INVALID_ARGUMENT, ATTENDEE_ONLY, HOST_DEACTIVATED, MEETING_EXISTS
    */
-  schedule(plan: MeetingPlan): Meeting {
+  schedule(plan: MeetingPlan, at: Instant): Meeting {
     const id = parseMeetingId(plan.id)
     const host = parseUser(plan.host)
     const alternates = [...new Set((plan.alternates ?? []).map(parseUser))].filter((user) => user !== host)
@@ -126,6 +126,11 @@ export class Meetings {
         )
       return this.#meeting(row)
     }
+    if (endsAt !== null && endsAt <= at)
+      throw new LicensingError(
+        'INVALID_ARGUMENT',
+        `The meeting would have ended at ${iso(endsAt)}, which is past.`,
+      )
     this.#statements.plan.run(id, ...wanted)
     return this.show(id)
   }

@@ -40,4 +40,7 @@ const parse = (schema: z.ZodType<string>, what: string, value: unknown): string 
 export const parseUser = (value: unknown): string => parse(userSchema, 'user name', value)
 
 /** @throws LicensingError INVALID_ARGUMENT */
+export const parseDataCenter = (value: unknown): string => parse(userSchema, 'name of the data center', value)
+
+/** @throws LicensingError INVALID_ARGUMENT */
 export const parseMeetingId = (value: unknown): string => parse(meetingSchema, 'meeting id', value)

@@ -120,11 +120,11 @@ export function left(system: System, dataCenter: string | undefined): System {
 
 /** The numbers of a version, from the left: `4.0MR2` is 4, 0. @throws LicensingError INVALID_ARGUMENT */
 function numbersOf(version: string): number[] {
-  const numbers = version.split('.').map((part) => /^\d{1,6}/.exec(part)?.[0])
+  const numbers = version.split('.').map((part) => /^\d{1,6}(?!\d)/.exec(part)?.[0])
   if (numbers[0] === undefined)
     throw new LicensingError(
       'INVALID_ARGUMENT',
-      `The version ${JSON.stringify(version)} does not begin with a number.`,
+      `The version ${JSON.stringify(version)} does not begin with a number of up to six digits.`,
     )
   return numbers.map((text) => Number(text ?? 0))
 }

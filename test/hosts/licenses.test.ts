@@ -287,6 +287,26 @@ describe('bad input', () => {
     expect(await codeOf(agent.meetings.schedule({ id: 'm', host: 'ann', startsAt: 'tomorrow' }))).toBe(
       'INVALID_ARGUMENT',
     )
+    for (const startsAt of [
+      '2026-02-31',
+      '2026-02-31T10:00Z',
+      '1',
+      'Dec 1 2026',
+      '2026-12-01T10:00',
+      '2026-12-01',
+    ])
+      expect([startsAt, await codeOf(agent.meetings.schedule({ id: 'm', host: 'ann', startsAt }))]).toEqual([
+        startsAt,
+        'INVALID_ARGUMENT',
+      ])
+    expect(await codeOf(agent.meetings.schedule({ id: 'm', host: 'ann', endsAt: '2020-01-01T00:00Z' }))).toBe(
+      'INVALID_ARGUMENT',
+    )
+    const times = { startsAt: '2099-12-01T10:00+02:00', endsAt: '2099-12-01T12:00:30.500Z' }
+    expect(await agent.meetings.schedule({ id: 'timed', host: 'ann', ...times })).toMatchObject({
+      startsAt: '2099-12-01T08:00:00.000Z',
+      endsAt: '2099-12-01T12:00:30.500Z',
+    })
     await agent.meetings.schedule({ id: 'm', host: 'ann' })
     expect(await agent.meetings.schedule({ id: 'm', host: 'ann' })).toMatchObject({ status: 'scheduled' })
     expect(await codeOf(agent.meetings.schedule({ id: 'm', host: 'bob' }))).toBe('MEETING_EXISTS')

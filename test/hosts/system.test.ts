@@ -73,6 +73,19 @@ describe('sizes', () => {
     expect(await agent.system.resize('micro')).toMatchObject({ ports: 50 })
   })
 
+  it('R-EVAL-4: while only licence management works, the system stays as it is', async () => {
+    await agent.close()
+    agent = await world.open('spent', { periods: { evaluationSeconds: 3600 } })
+    await pass(world, agent, 2 * 3_600_000)
+    for (const change of [
+      agent.system.resize('large'),
+      agent.system.joinTo('dc1'),
+      agent.hosts.setAttendeeOnly('x', true),
+    ])
+      expect(await codeOf(change)).toBe('EVALUATION_EXPIRED')
+    expect(agent.system.show()).toMatchObject({ size: 'small', role: 'single' })
+  })
+
   it('R-SYS-2: when the authority cannot be asked, nothing is extended', async () => {
     await register()
     await buy('SYS-XL')
@@ -100,9 +113,19 @@ describe('data centers', () => {
     expect(await agent.system.join('dc2')).toMatchObject({ dataCenters: ['dc2'] })
     expect(await inUse('MDC-LARGE')).toBe(2)
     expect(agent.status().state).toBe('authorized')
-    // To grow it, or to take in another, needs more of them first.
+    // To take in another needs more of them first; what was refused is not in use, at the authority neither.
     expect(await codeOf(agent.system.join('dc3'))).toBe('LICENSES_REQUIRED')
-    expect(agent.system.leave('dc2')).toMatchObject({ role: 'single', licenses: {} })
+    expect(await inUse('MDC-LARGE')).toBe(2)
+    expect(agent.status().state).toBe('authorized')
+    const peaks = agent.usage.periods({ by: 'hour', last: 1 }).filter(({ tag }) => tag === 'MDC-LARGE')
+    expect(peaks).toMatchObject([{ peak: 2 }])
+    expect(agent.usage.denials().map(({ code }) => code)).toEqual(
+      Array.from({ length: 4 }, () => 'LICENSES_REQUIRED'),
+    )
+    // Two at once are one after the other.
+    const both = [agent.system.join('dc2'), agent.system.join('dc4')]
+    expect((await Promise.allSettled(both)).map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
+    expect(await agent.system.leave('dc2')).toMatchObject({ role: 'single', licenses: {} })
     await pass(world, agent, 60_000)
     expect(await inUse('MDC-LARGE')).toBe(0)
   })
@@ -137,12 +160,16 @@ describe('data centers', () => {
 
   it('R-HOST-10: the data center that joins another releases its host licences', async () => {
     for (const user of ['a', 'b', 'c']) await agent.hosts.assign(user)
-    expect(agent.system.joinTo('dc1')).toMatchObject({ role: 'joined', primary: 'dc1', licenses: {} })
+    await agent.meetings.schedule({ id: 'm', host: 'a' })
+    await agent.meetings.start('m')
+    expect(await codeOf(agent.system.joinTo('dc1'))).toBe('HOST_IN_MEETING')
+    await agent.meetings.end('m')
+    expect(await agent.system.joinTo('dc1')).toMatchObject({ role: 'joined', primary: 'dc1', licenses: {} })
     expect(agent.status().hosts).toEqual({ assigned: 0, permanent: 0, demo: 0 })
     expect(agent.hosts.list()).toEqual([])
     expect(agent.hosts.find('a')).toMatchObject({ license: null, active: true })
     expect(await codeOf(agent.system.extend())).toBe('SYSTEM_NOT_ALLOWED')
-    expect(agent.system.leave()).toMatchObject({ role: 'single' })
+    expect(await agent.system.leave()).toMatchObject({ role: 'single' })
   })
 })
 
@@ -175,6 +202,7 @@ describe('upgrades', () => {
     expect(agent.status().state).toBe('unregistered')
     await agent.upgrade('5.0')
     expect(agent.status()).toMatchObject({ state: 'evaluation', evaluation: { remainingSeconds: 3600 } })
+    expect(await codeOf(agent.upgrade('99999999999999999999'))).toBe('INVALID_ARGUMENT')
     for (const version of ['5.0', '4.9', '5'])
       expect(await codeOf(agent.upgrade(version))).toBe('VERSION_NOT_HIGHER')
     await pass(world, agent, 2 * 3_600_000)
