@@ -55,7 +55,10 @@ const PATIENCE = 35_000
 export interface OpenOptions {
   /** The directory that holds the agent's state; this user's alone, mode 0700. */
   readonly dataDir: string
-  /** The product on this box. Makes the data directory when there is none; checked against it otherwise. */
+  /**
+   * The product on this box. Makes the data directory when there is none; its id and serial number are checked against it
+   * otherwise. The version there is the one that `upgrade` was last told.
+   */
   readonly product?: { pid: string; serial: string; version: string; size?: Product['size'] }
   /** PEM of the root certificate of the authority; replaces the stored one. */
   readonly trust?: string
@@ -108,6 +111,7 @@ export class SmartAgent {
   readonly usage: UsageDesk
   #gateFor: Position | null = null
   #gateNow: Gate | null = null
+  #upgrading: Promise<unknown> = Promise.resolve()
   #heartbeat: Heartbeat | null = null
   #product: Product
   #closed = false
@@ -144,6 +148,7 @@ export class SmartAgent {
       stepper: this.#stepper,
       clock: this.#clock,
       profile: this.#profile,
+      closed: () => this.#closed,
       done: () => {
         this.#wake()
       },
@@ -499,12 +504,23 @@ export class SmartAgent {
 
   /**
    * The product was upgraded. To another major version: the registration or reservation of the old one ends, and 90 days
-   * of evaluation begin, with every host assignment kept (R-EVAL-2); within one, nothing changes.
+   * of evaluation begin, with every host assignment kept (R-EVAL-2); within one, nothing changes. After a failure it goes on
+   * where it was when it is asked for again.
    *
    * @throws LicensingError VERSION_NOT_HIGHER, INVALID_ARGUMENT; LICENSES_REQUIRED for a system of several data centers, which has
    * no evaluation (R-SYS-3)
    */
-  async upgrade(version: string): Promise<Status> {
+  upgrade(version: string): Promise<Status> {
+    // One at a time: what a version is depends on the one before.
+    const upgrade = this.#upgrading.then(() => this.#upgrade(version))
+    this.#upgrading = upgrade.then(
+      () => undefined,
+      () => undefined,
+    )
+    return upgrade
+  }
+
+  async #upgrade(version: string): Promise<Status> {
     const product = parseProduct({ ...this.#product, version })
     const kind = upgradeKind(this.#product.version, product.version)
     if (kind === 'major') await this.#leaveForUpgrade()

@@ -3,7 +3,7 @@ import { LicensingError } from '../domain/errors.ts'
 import { DAY, HOUR, type Instant, iso } from '../domain/instant.ts'
 import type { Host } from '../hosts/ledger.ts'
 import type { Meeting, MeetingPlan } from '../hosts/meetings.ts'
-import { parseUser } from '../hosts/users.ts'
+import { parseMeetingId, parseUser } from '../hosts/users.ts'
 import type { ProductLedger } from './product-ledger.ts'
 import type { Denial, UsagePeriod } from './usage-history.ts'
 
@@ -76,11 +76,11 @@ export class HostDesk {
         what: 'deactivate a user',
         who: name,
         work: ({ hosts, meetings }) => {
-          const [meeting] = meetings.hostedBy(name)
+          const [meeting] = meetings.runningFor(name)
           if (meeting !== undefined)
             throw new LicensingError(
               'HOST_IN_MEETING',
-              `The user ${JSON.stringify(name)} hosts the meeting ${JSON.stringify(meeting)}.`,
+              `The meeting ${JSON.stringify(meeting)} of the user ${JSON.stringify(name)} runs.`,
             )
           return hosts.deactivate(name)
         },
@@ -151,8 +151,10 @@ export class MeetingDesk {
    * @throws LicensingError INVALID_ARGUMENT, ATTENDEE_ONLY, HOST_DEACTIVATED, MEETING_EXISTS, and what the gate refuses
    */
   async schedule(request: MeetingRequest): Promise<MeetingDocument> {
+    const host = parseUser(request.host)
     const plan = {
       ...request,
+      id: parseMeetingId(request.id),
       startsAt: instantOf(request.startsAt, 'start'),
       endsAt: instantOf(request.endsAt, 'end'),
     }
@@ -160,7 +162,7 @@ export class MeetingDesk {
       await this.#ledger.do({
         action: 'meeting-schedule',
         what: 'schedule a meeting',
-        who: request.host,
+        who: host,
         work: ({ meetings, at }) => meetings.schedule(plan, at),
       }),
     )
@@ -173,48 +175,53 @@ export class MeetingDesk {
    * the gate refuses
    */
   async start(id: string, by?: string): Promise<MeetingDocument> {
+    const meeting = parseMeetingId(id)
+    const user = by === undefined ? undefined : parseUser(by)
     return meetingDocument(
       await this.#ledger.do({
         action: 'meeting-start',
-        what: `start the meeting ${id}`,
-        who: by ?? null,
-        work: ({ meetings, at, terms }) => meetings.start(id, by, at, terms),
+        what: `start the meeting ${meeting}`,
+        who: user ?? null,
+        work: ({ meetings, at, terms }) => meetings.start(meeting, user, at, terms),
       }),
     )
   }
 
   /** Somebody attends: no licence. @throws LicensingError MEETING_UNKNOWN, MEETING_NOT_STARTED, MEETING_ENDED */
   async join(id: string, user: string): Promise<MeetingDocument> {
+    const [meeting, name] = [parseMeetingId(id), parseUser(user)]
     return meetingDocument(
       await this.#ledger.do({
         action: 'meeting-join',
-        what: `join the meeting ${id}`,
-        who: user,
-        work: ({ meetings, terms }) => meetings.join(id, user, terms),
+        what: `join the meeting ${meeting}`,
+        who: name,
+        work: ({ meetings, at, terms }) => meetings.join(meeting, name, at, terms),
       }),
     )
   }
 
   /** Somebody leaves. @throws LicensingError MEETING_UNKNOWN, MEETING_NOT_STARTED, MEETING_ENDED */
   async leave(id: string, user: string): Promise<MeetingDocument> {
+    const [meeting, name] = [parseMeetingId(id), parseUser(user)]
     return meetingDocument(
       await this.#ledger.do({
         action: null,
-        what: `leave the meeting ${id}`,
-        who: user,
-        work: ({ meetings, at, terms }) => meetings.leave(id, user, at, terms),
+        what: `leave the meeting ${meeting}`,
+        who: name,
+        work: ({ meetings, at, terms }) => meetings.leave(meeting, name, at, terms),
       }),
     )
   }
 
   /** The meeting is over. @throws LicensingError MEETING_UNKNOWN, MEETING_NOT_STARTED */
   async end(id: string): Promise<MeetingDocument> {
+    const meeting = parseMeetingId(id)
     return meetingDocument(
       await this.#ledger.do({
         action: null,
-        what: `end the meeting ${id}`,
+        what: `end the meeting ${meeting}`,
         who: null,
-        work: ({ meetings, at }) => meetings.end(id, at),
+        work: ({ meetings, at }) => meetings.end(meeting, at),
       }),
     )
   }

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { stateWord, type Position } from '../../machines/index.ts'
-import { countSchema } from '../domain/entitlement.ts'
+import { countSchema, MAX_COUNT } from '../domain/entitlement.ts'
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import type { Instant } from '../domain/instant.ts'
 import type { ProductProfile } from '../domain/profile.ts'
@@ -42,6 +42,11 @@ export interface Claim {
   readonly drop: () => void
 }
 
+/** Kinds of errors that are answers to a deed. */
+const ANSWERS: readonly string[] = ['refusal', 'usage']
+/** Actions that take licences. */
+const TAKING: readonly string[] = ['host-assign', 'meeting-start']
+
 /** As many as one transaction takes: what comes after waits for the next, which is soon. */
 const MOST_TOGETHER = 1000
 
@@ -70,6 +75,7 @@ export class ProductLedger {
   readonly #hosts: HostLedger
   readonly #meetings: Meetings
   readonly #done: () => void
+  readonly #closed: () => boolean
   #declared: Record<string, number>
   #system: System
   readonly #claimed: Record<string, number> = {}
@@ -81,6 +87,7 @@ export class ProductLedger {
     stepper: Stepper
     clock: ClockGuard
     profile: ProductProfile
+    closed: () => boolean
     /** Called after each transaction: there may be something to report. */
     done: () => void
   }) {
@@ -89,6 +96,7 @@ export class ProductLedger {
     this.#clock = parts.clock
     this.#profile = parts.profile
     this.#done = parts.done
+    this.#closed = parts.closed
     this.#hosts = new HostLedger(parts.store.db, {
       read: (schema) => parts.store.read('host-counts', schema),
       write: (counts) => {
@@ -150,13 +158,14 @@ export class ProductLedger {
   }
 
   /** Meetings, to be read; what changes them is done by `do`. */
-  get meetings(): Pick<Meetings, 'show' | 'list' | 'portsInUse' | 'hostedBy'> {
+  get meetings(): Pick<Meetings, 'show' | 'list' | 'portsInUse' | 'runningFor'> {
     return this.#meetings
   }
 
   /** What of a tag is in use: declared by the product, and counted here. */
   inUse(tag: string): number {
-    return (this.#declared[tag] ?? 0) + this.#counted(tag)
+    if (!this.#profile.tags.some((known) => known.tag === tag)) return 0
+    return Math.min(MAX_COUNT, (this.#declared[tag] ?? 0) + this.#counted(tag))
   }
 
   #counted(tag: string): number {
@@ -223,6 +232,7 @@ export class ProductLedger {
     who: string | null
     work: (desk: Desk) => T
   }): Promise<T> {
+    if (this.#closed()) return Promise.reject(closed())
     return new Promise<T>((resolve, reject) => {
       this.#waiting.push({ ...deed, resolve, reject })
       if (this.#scheduled) return
@@ -236,7 +246,11 @@ export class ProductLedger {
 
   /** Does what waits, now. */
   flush(): void {
-    while (this.#waiting.length > 0) this.#together(this.#waiting.splice(0, MOST_TOGETHER))
+    // Under a reservation each decides whether the next is allowed.
+    while (this.#waiting.length > 0)
+      this.#together(
+        this.#waiting.splice(0, stateWord(this.#stepper.position.value) === 'reserved' ? 1 : MOST_TOGETHER),
+      )
   }
 
   #together(deeds: readonly Deed[]): void {
@@ -272,19 +286,34 @@ export class ProductLedger {
 
   #one(deed: Deed, desk: Desk, gate: Gate): () => void {
     try {
-      const refusal = deed.action === null ? null : gate.refusal(deed.action)
+      const refusal =
+        deed.action === null ? null : (gate.refusal(deed.action) ?? this.#elsewhere(deed.action))
       if (refusal) throw refusal
       const value = deed.work(desk) as never
       return () => {
         deed.resolve(value)
       }
     } catch (thrown) {
-      const failure = asLicensingError(thrown)
-      if (failure.kind === 'refusal') this.#deny(deed, failure, desk.at)
+      // An answer is a no with a reason. Anything else, such as a full disk, ends the transaction with all that is in it.
+      if (!(thrown instanceof LicensingError) || !ANSWERS.includes(thrown.kind)) throw thrown
+      if (thrown.kind === 'refusal') this.#deny(deed, thrown, desk.at)
       return () => {
-        deed.reject(failure)
+        deed.reject(thrown)
       }
     }
+  }
+
+  /** What takes licences in a data center that has joined another: they are that one's to give. */
+  #elsewhere(action: string): LicensingError | null {
+    const { primary } = this.#system
+    if (primary === null || !TAKING.includes(action)) return null
+    return new LicensingError(
+      'SYSTEM_NOT_ALLOWED',
+      `The primary data center ${primary} holds the licences.`,
+      {
+        remedy: 'Do it there.',
+      },
+    )
   }
 
   #deny({ what, who }: Pick<Deed, 'what' | 'who'>, failure: LicensingError, at: Instant): void {
@@ -294,7 +323,9 @@ export class ProductLedger {
   /** The tags whose count is not what the chart has: each is an event in the same transaction. */
   #changes(): { tag: string; count: number }[] {
     const { counts } = this.#stepper.position.context.usage
-    return this.#profile.tags.flatMap(({ tag }) => {
+    // A tag that the profile has no more is not in use any more.
+    const tags = new Set([...this.#profile.tags.map(({ tag }) => tag), ...Object.keys(counts)])
+    return [...tags].flatMap((tag) => {
       const count = this.inUse(tag)
       return count === (counts[tag] ?? 0) ? [] : [{ tag, count }]
     })
@@ -306,6 +337,7 @@ export class ProductLedger {
    * @throws LicensingError UNKNOWN_TAG, INVALID_ARGUMENT; EVALUATION_EXPIRED, NOT_AUTHORIZED for more than before
    */
   declare(tag: string, count: number): void {
+    if (this.#closed()) throw closed()
     if (!this.#profile.tags.some((known) => known.tag === tag)) {
       const known = this.#profile.tags.map((one) => one.tag).join(', ')
       throw new LicensingError(
@@ -372,6 +404,7 @@ export class ProductLedger {
 
   /** Does what changes the system, unless only licence management works; a refusal is kept. */
   async guarded<T>(what: string, work: () => T | Promise<T>): Promise<T> {
+    if (this.#closed()) throw closed()
     const at = this.#clock.now()
     try {
       const refusal = gateOf(this.#stepper.position, this.#profile, at).refusal('system-change')
@@ -419,3 +452,5 @@ export class ProductLedger {
     this.history.reload()
   }
 }
+
+const closed = () => new LicensingError('AGENT_CLOSED', 'The agent was closed.')

@@ -109,8 +109,7 @@ export class UsageHistory {
     const start = hourOf(at)
     const open = this.#open[tag]
     this.#changed = true
-    // A clock that was corrected backwards: what happens now belongs to the hour that is open.
-    if (open && open.start >= start) {
+    if (open?.start === start) {
       const area = open.area + open.last * Math.max(0, at - open.last_at)
       const last_at = Math.max(at, open.last_at)
       this.#open = {
@@ -130,6 +129,12 @@ export class UsageHistory {
     }
     this.#open = { ...this.#open, [tag]: hour }
     if (!open) return
+    if (open.start > start) {
+      // The clock was ahead and is right again: what it called the future was not.
+      this.#db.prepare('delete from usage_hours where tag = ? and start >= ?').run(tag, start)
+      this.#db.prepare('delete from usage_days where tag = ? and start > ?').run(tag, dayOf(at))
+      return
+    }
     this.#put.run(tag, open.start, open.peak, open.area, open.last, open.last_at)
     this.#compact(tag, at)
   }
@@ -182,7 +187,7 @@ export class UsageHistory {
     now: Instant,
   ): { start: number; peak: number; mean: number; lasted: number }[] {
     const open = this.#open[tag]
-    const rows = [...this.#hours.all(tag, 0), ...(open ? [open] : [])]
+    const rows = [...this.#hours.all(tag, 0), ...(open ? [open] : [])].filter(({ start }) => start <= now)
     const list: { start: number; peak: number; mean: number; lasted: number }[] = []
     for (const [i, row] of rows.entries()) {
       const end = rows[i + 1]?.start ?? hourOf(now) + HOUR
@@ -199,7 +204,7 @@ export class UsageHistory {
   /** Hours that nobody looks at any more become days; what is older still goes. */
   #compact(tag: string, at: Instant): void {
     const border = dayOf(at - HOURS_KEPT)
-    const old = this.#filled(tag, 0, at).filter(({ start }) => start < border)
+    const old = this.#filled(tag, dayOf(at - DAYS_KEPT), at).filter(({ start }) => start < border)
     if (old.length === 0) return
     const put = this.#db.prepare('insert or replace into usage_days values (?, ?, ?, ?)')
     for (const { start, peak, mean } of daysOf(old)) put.run(tag, start, peak, mean)

@@ -46,13 +46,13 @@ import {
   TRUST_BUNDLE,
 } from './reservations.ts'
 import {
-  dueMails,
   mailFailure,
   type MailSettings,
   noteMail,
   outbox,
   readMailSettings,
   sendMail,
+  takeMails,
   writeMailSettings,
 } from './mail.ts'
 import { followUpOrders, type OrderDocument, Orders, type Wanted, warnOfTerms } from './orders.ts'
@@ -119,6 +119,7 @@ export class Authority {
   #told: { time: Instant; monotonic: number }
   #server: FastifyInstance | null = null
   #beats: NodeJS.Timeout | undefined
+  #lookedAfter = -Infinity
   #inProcess: FastifyInstance | null = null
   #management: FastifyInstance | null = null
   #misbehaviour: Misbehaviour | null = null
@@ -432,8 +433,11 @@ export class Authority {
   async #housekeep(tx: Tx): Promise<Instant> {
     const at = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
     await endExpired(tx, at)
+    // What is told days before can wait a minute; an exchange does not look for it every time.
+    if (at - this.#lookedAfter < MINUTE) return at
     await followUpOrders(tx, at)
     await warnOfTerms(tx, at)
+    this.#lookedAfter = at
     return at
   }
 
@@ -534,18 +538,27 @@ export class Authority {
    * Sends what waits to be sent.
    *
    * @returns how many were sent
-   * @throws LicensingError MAIL_NOT_CONFIGURED; MAIL_NOT_SENT for the first that could not be: the rest is tried later
+   * @throws LicensingError MAIL_NOT_CONFIGURED; MAIL_NOT_SENT when one could not be: it is tried later
    */
   async sendMails(): Promise<number> {
-    const { at, settings, mails } = await this.#store.transaction(async (tx) => {
+    const { at, settings, mails, waiting } = await this.#store.transaction(async (tx) => {
       const at = await this.#housekeep(tx)
-      return { at, settings: await readMailSettings(tx), mails: await dueMails(tx, at) }
+      const settings = await readMailSettings(tx)
+      // Without a place to send them to, they stay where they are.
+      return {
+        at,
+        settings,
+        mails: settings ? await takeMails(tx, at) : [],
+        waiting: (await outbox(tx)).waiting,
+      }
     })
-    if (mails.length === 0) return 0
-    if (!settings) throw new LicensingError('MAIL_NOT_CONFIGURED', `${mails.length} mails wait to be sent.`)
+    if (!settings && waiting > 0)
+      throw new LicensingError('MAIL_NOT_CONFIGURED', `${waiting} mails wait to be sent.`)
+    if (!settings) return 0
     const sealed = settings.kind === 'smtp' ? settings.sealedPassword : null
     const password = sealed === null ? null : this.#credentials.openSecret(sealed)
     let sent = 0
+    let failed: LicensingError | null = null
     for (const mail of mails) {
       let failure: LicensingError | null = null
       try {
@@ -555,8 +568,9 @@ export class Authority {
         failure = mailFailure(thrown)
       }
       await this.#store.transaction((tx) => noteMail(tx, mail, at, failure?.message ?? null))
-      if (failure) throw failure
+      failed ??= failure
     }
+    if (failed) throw failed
     return sent
   }
 

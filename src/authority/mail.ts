@@ -46,6 +46,8 @@ export interface Mail {
 /** Attempts at one mail: after them it stays unsent, with its failure. */
 const ATTEMPTS = 20
 const SMTP_PATIENCE = 20_000
+/** How long a mail that was taken for sending is left to whoever took it. */
+const TAKEN = 15 * MINUTE
 
 /** Puts a mail into the outbox, in the transaction of what it tells of. */
 export async function queueMail(tx: Tx, { about, to, subject, text, at }: Mail): Promise<void> {
@@ -101,17 +103,26 @@ export interface OutboxMail {
   readonly attempts: number
 }
 
-/** The mails that are due, oldest first. */
-export const dueMails = (tx: Tx, at: Instant): Promise<OutboxMail[]> =>
-  tx
+/** The mails that are due, oldest first: whoever takes them has them for a while, and nobody else sends them meanwhile. */
+export async function takeMails(tx: Tx, at: Instant): Promise<OutboxMail[]> {
+  const mails = await tx
     .selectFrom('mails')
     .select(['id', 'recipient', 'subject', 'text', 'attempts'])
     .where('sent_at', 'is', null)
     .where('next_at', '<=', at)
     .where('attempts', '<', ATTEMPTS)
     .orderBy('id')
-    .limit(100)
+    .limit(20)
     .execute()
+  const ids = mails.map(({ id }) => id)
+  if (ids.length > 0)
+    await tx
+      .updateTable('mails')
+      .set({ next_at: at + TAKEN })
+      .where('id', 'in', ids)
+      .execute()
+  return mails
+}
 
 /** How many mails wait, and why the last attempt at one failed. */
 export async function outbox(tx: Tx): Promise<{ waiting: number; failure: string | null }> {
@@ -177,6 +188,8 @@ export async function sendMail(
     host: url.hostname,
     port: url.port === '' ? (secure ? 465 : 587) : Number(url.port),
     secure,
+    // A password is not said where everybody could hear it.
+    requireTLS: settings.username !== null,
     connectionTimeout: SMTP_PATIENCE,
     greetingTimeout: SMTP_PATIENCE,
     socketTimeout: SMTP_PATIENCE,

@@ -11,7 +11,9 @@ export const EXTENDED_PORTS = 4000
 
 const words = (what: string, max: number) =>
   z.string().trim().min(1, `${what} is empty`).max(max, `${what} is longer than ${max} characters`)
-const wait = z.number().positive()
+/** Ten years, in milliseconds: nothing here lasts longer. */
+const LONGEST = 10 * 366 * DAY
+const wait = z.int().min(1).max(LONGEST)
 
 const tagSchema = z.strictObject({
   tag: entitlementTagSchema,
@@ -61,7 +63,7 @@ const policiesSchema = z.strictObject({
     z.strictObject({ actions: z.array(words('an action', 100)), reason: words('a reason', 500) }),
   ),
   /** Meetings that one host runs at once, on one licence (R-HOST-4). */
-  meetingsAtOnce: z.int().min(1),
+  meetingsAtOnce: z.int().min(1).max(1000),
   /** A meeting that nobody ends is over after so many milliseconds: it does not hold its host for ever. */
   longestMeeting: wait,
 })

@@ -150,7 +150,7 @@ export class Meetings {
         'MEETING_NOT_HOST',
         `${JSON.stringify(user)} is neither the host of the meeting ${JSON.stringify(row.id)} nor an alternate host.`,
       )
-    if (row.status === 'running') return this.join(id, user, terms)
+    if (row.status === 'running') return this.join(id, user, at, terms)
     this.#requireFree(user, terms)
     // Both are looked at before either takes a licence.
     for (const one of new Set([row.host, user])) this.#requireHost(one)
@@ -165,12 +165,13 @@ export class Meetings {
    *
    * @throws LicensingError MEETING_UNKNOWN, MEETING_NOT_STARTED, MEETING_ENDED, INVALID_ARGUMENT
    */
-  join(id: string, user: string, terms: MeetingTerms): Meeting {
+  join(id: string, user: string, at: Instant, terms: MeetingTerms): Meeting {
     const row = this.#running(id)
     const name = parseUser(user)
     this.#statements.attend.run(row.id, name)
-    if (name === row.host && row.acting !== name && this.#hosts(name) < terms.atOnce)
-      this.#statements.act.run(name, row.id)
+    if (name === row.host && row.acting !== name) this.#act(row, name, at, terms)
+    else if (row.acting !== null && !this.#present(row.id).includes(row.acting))
+      this.#succeed(row, this.#present(row.id), at, terms)
     return this.show(row.id)
   }
 
@@ -228,9 +229,9 @@ export class Meetings {
     return this.#statements.ports.get()?.ports ?? 0
   }
 
-  /** The meetings a user hosts now. */
-  hostedBy(user: string): string[] {
-    return this.#statements.hosted.all(user).map(({ id }) => id)
+  /** The meetings that run for a user: hosted by them now, or scheduled for them. */
+  runningFor(user: string): string[] {
+    return this.#statements.runningFor.all(user, user).map(({ id }) => id)
   }
 
   #hosts(user: string): number {
@@ -257,18 +258,21 @@ export class Meetings {
       throw new LicensingError('HOST_DEACTIVATED', `The user ${JSON.stringify(user)} is deactivated.`)
   }
 
-  /** Who goes on with a meeting whose host of the moment has left; without anybody, it stays theirs. */
+  /** Who goes on with a meeting whose host of the moment is not there; without anybody, it stays theirs. */
   #succeed(row: Row, present: readonly string[], at: Instant, terms: MeetingTerms): void {
-    const candidates = [row.host, ...alternatesOf(row)].filter((user) => present.includes(user))
-    for (const user of candidates) {
-      const host = this.#ledger.find(user)
-      if (host?.attendeeOnly === true || host?.active === false) continue
-      if (this.#hosts(user) >= terms.atOnce) continue
-      if (typeof host?.license !== 'string' && !terms.mayTake) continue
-      this.#ledger.assign(user, 'hosting', at, terms.licensed)
-      this.#statements.act.run(user, row.id)
-      return
-    }
+    for (const user of [row.host, ...alternatesOf(row)])
+      if (present.includes(user) && this.#act(row, user, at, terms)) return
+  }
+
+  /** Lets somebody host from here on, with a licence, if they may and are free. */
+  #act(row: Row, user: string, at: Instant, terms: MeetingTerms): boolean {
+    const host = this.#ledger.find(user)
+    if (host?.attendeeOnly === true || host?.active === false) return false
+    if (this.#hosts(user) >= terms.atOnce) return false
+    if (typeof host?.license !== 'string' && !terms.mayTake) return false
+    this.#ledger.assign(user, 'hosting', at, terms.licensed)
+    this.#statements.act.run(user, row.id)
+    return true
   }
 
   #row(id: string): Row {
@@ -347,6 +351,9 @@ const prepare = (db: Sqlite.Database) => ({
   ),
   hosted: db.prepare<[string], { id: string }>(
     "select id from meetings where acting = ? and status = 'running' order by id",
+  ),
+  runningFor: db.prepare<[string, string], { id: string }>(
+    "select id from meetings where status = 'running' and acting is not null and (acting = ? or host = ?) order by id",
   ),
   over: db.prepare<[number], { id: string }>(
     "select id from meetings where status = 'running' and acting is not null and latest <= ?",

@@ -118,15 +118,14 @@ export function left(system: System, dataCenter: string | undefined): System {
   return { ...system, dataCenters: system.dataCenters.filter((name) => name !== dataCenter) }
 }
 
-/** The numbers of a version, from the left: `4.0MR2` is 4, 0. @throws LicensingError INVALID_ARGUMENT */
+/** The numbers of a version, from the left: `4.0MR2` is 4, 0, 2. @throws LicensingError INVALID_ARGUMENT */
 function numbersOf(version: string): number[] {
-  const numbers = version.split('.').map((part) => /^\d{1,6}(?!\d)/.exec(part)?.[0])
-  if (numbers[0] === undefined)
-    throw new LicensingError(
-      'INVALID_ARGUMENT',
-      `The version ${JSON.stringify(version)} does not begin with a number of up to six digits.`,
-    )
-  return numbers.map((text) => Number(text ?? 0))
+  const numbers = version.match(/\d+/g) ?? []
+  if (/^\d/.test(version) && numbers.every(({ length }) => length <= 6)) return numbers.map(Number)
+  throw new LicensingError(
+    'INVALID_ARGUMENT',
+    `The version ${JSON.stringify(version)} does not begin with a number, or has one of more than six digits.`,
+  )
 }
 
 /**

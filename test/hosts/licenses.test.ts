@@ -1,5 +1,8 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { SmartAgent } from '../../src/agent/index.ts'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { LicensingError, SmartAgent } from '../../src/agent/index.ts'
+import { AgentStore } from '../../src/agent/store.ts'
+import { Database } from '../../src/trust/sqlite.ts'
 import { codeOf, makeWorld, pass, type World } from '../support/world.ts'
 
 const MINUTE = 60_000
@@ -245,6 +248,76 @@ describe('what is counted', () => {
     ])
     expect(mixed.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled'])
     expect(counts().assigned).toBe(301)
+  })
+})
+
+describe('what goes wrong', () => {
+  it('a disk that is full refuses all that came together, and counts nothing of it', async () => {
+    await agent.hosts.assign('ann')
+    const write = vi.spyOn(AgentStore.prototype, 'write').mockImplementation((name) => {
+      throw Object.assign(new Error(name), { code: 'SQLITE_FULL' })
+    })
+    const all = await Promise.allSettled(Array.from({ length: 50 }, (_, i) => agent.hosts.assign(`user${i}`)))
+    write.mockRestore()
+    expect(all.every((one) => one.status === 'rejected')).toBe(true)
+    expect(counts()).toEqual({ assigned: 1, permanent: 0, demo: 1 })
+    await agent.hosts.assign('bob')
+    await agent.close()
+    agent = await world.open('box')
+    expect(counts().assigned).toBe(2)
+    expect(agent.hosts.list({ all: true }).map(({ user }) => user)).toEqual(['ann', 'bob'])
+    expect(agent.status().entitlements).toMatchObject([{ tag: 'HOST', count: 2 }])
+  })
+
+  it('a really full database does the same', async () => {
+    await agent.close()
+    const db = new Database(join(world.directory, 'box', 'agent.db'))
+    const pages = db.pragma('page_count', { simple: true }) as number
+    db.close()
+    const pragma = vi.spyOn(Database.prototype, 'pragma')
+    agent = await world.open('box', { periods: { evaluationSeconds: 90 * 86_400 } })
+    const [opened] = pragma.mock.contexts as unknown as { pragma: (text: string) => unknown }[]
+    pragma.mockRestore()
+    opened?.pragma(`max_page_count = ${pages + 3}`)
+    const all = await Promise.allSettled(
+      Array.from({ length: 900 }, (_, i) => agent.hosts.assign(`user${i}`)),
+    )
+    expect(
+      new Set(all.map((one) => (one.status === 'rejected' ? (one.reason as LicensingError).code : 'done'))),
+    ).toEqual(new Set(['STORE_FULL']))
+    opened?.pragma('max_page_count = 1000000')
+    await agent.hosts.assign('ann')
+    expect(counts().assigned).toBe(1)
+    expect(agent.hosts.list({ all: true }).length).toBe(1)
+    expect(agent.status().entitlements).toMatchObject([{ tag: 'HOST', count: 1 }])
+  })
+
+  it('after the agent was closed, whoever asks is told so', async () => {
+    await agent.close()
+    expect(await codeOf(agent.hosts.assign('ann'))).toBe('AGENT_CLOSED')
+    expect(await codeOf(agent.system.joinTo('dc1'))).toBe('AGENT_CLOSED')
+    expect(await codeOf(Promise.resolve().then(() => agent.report('HOST', 1)))).toBe('AGENT_CLOSED')
+  })
+
+  it('R-HOST-9: under a reservation what comes together goes beyond it by no more than what comes one by one', async () => {
+    await world.authority.enableReservation()
+    await world.authority.order({ tag: 'HOST', quantity: 3 })
+    const request = await agent.reservation.request()
+    await agent.reservation.install((await world.authority.reserve({ request, licenses: { HOST: 3 } })).file)
+    await Promise.allSettled(Array.from({ length: 50 }, (_, i) => agent.hosts.assign(`user${i}`)))
+    expect(counts().assigned).toBe(4)
+  })
+
+  it('R-HOST-5: an alternate host who comes after the host has left takes over, with a licence', async () => {
+    await agent.meetings.schedule({ id: 'm', host: 'h', alternates: ['a'] })
+    await agent.meetings.start('m')
+    await agent.meetings.join('m', 'p')
+    await agent.meetings.leave('m', 'h')
+    expect(agent.meetings.show('m').actingHost).toBe('h')
+    expect(await agent.meetings.join('m', 'a')).toMatchObject({ actingHost: 'a' })
+    expect(agent.hosts.find('a')).toMatchObject({ license: 'demo' })
+    // The person it is scheduled for keeps theirs while it runs (R-HOST-6).
+    expect(await codeOf(agent.hosts.deactivate('h'))).toBe('HOST_IN_MEETING')
   })
 })
 

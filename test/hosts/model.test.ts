@@ -13,6 +13,10 @@ class Model {
 
   running = (user: string): number =>
     [...this.meetings.values()].filter(({ status, acting }) => status === 'running' && acting === user).length
+  runsFor = (user: string): boolean =>
+    [...this.meetings.values()].some(
+      ({ status, acting, host }) => status === 'running' && (acting === user || host === user),
+    )
   mayHost = (user: string): boolean => !this.deactivated.has(user) && !this.attendeeOnly.has(user)
 }
 interface ModelMeeting {
@@ -61,7 +65,7 @@ function modelDoes(model: Model, one: Deed): boolean {
       model.holders.add(one.user)
       return true
     case 'deactivate':
-      if (model.running(one.user) > 0) return false
+      if (model.runsFor(one.user)) return false
       model.holders.delete(one.user)
       model.deactivated.add(one.user)
       return true
@@ -110,15 +114,7 @@ function modelDoes(model: Model, one: Deed): boolean {
       if (meeting?.status !== 'running') return false
       meeting.present.delete(one.user)
       if (meeting.present.size === 0) meeting.status = 'ended'
-      else if (meeting.acting === one.user) {
-        const next = [meeting.host, ...meeting.alternates].find(
-          (name) => meeting.present.has(name) && model.mayHost(name) && model.running(name) < 2,
-        )
-        if (next !== undefined) {
-          model.holders.add(next)
-          meeting.acting = next
-        }
-      }
+      else if (meeting.acting === one.user) succeeds(model, meeting)
       return true
     }
     case 'end': {
@@ -134,8 +130,22 @@ function modelDoes(model: Model, one: Deed): boolean {
 
 function joins(model: Model, meeting: ModelMeeting, name: string): boolean {
   meeting.present.add(name)
-  if (name === meeting.host && meeting.acting !== name && model.running(name) < 2) meeting.acting = name
+  if (name === meeting.host && meeting.acting !== name) acts(model, meeting, name)
+  else if (!meeting.present.has(meeting.acting ?? '')) succeeds(model, meeting)
   return true
+}
+
+/** Whoever hosts may, is free, and holds a licence from then on. */
+function acts(model: Model, meeting: ModelMeeting, name: string): boolean {
+  if (!model.mayHost(name) || model.running(name) >= 2) return false
+  model.holders.add(name)
+  meeting.acting = name
+  return true
+}
+
+function succeeds(model: Model, meeting: ModelMeeting): void {
+  for (const name of [meeting.host, ...meeting.alternates])
+    if (meeting.present.has(name) && acts(model, meeting, name)) return
 }
 
 async function agentDoes(agent: SmartAgent, one: Deed): Promise<boolean> {
@@ -196,6 +206,11 @@ it('R-HOST-1…R-HOST-7: whatever users, meetings, restarts and states come, the
             world.clock.advance(20_000)
             agent.tick()
           } else expect([one, await agentDoes(agent, one)]).toEqual([one, modelDoes(model, one)])
+          for (const { actingHost } of agent.meetings.list().filter(({ status }) => status === 'running'))
+            expect(agent.hosts.find(actingHost ?? '')).toMatchObject({
+              license: expect.any(String) as string,
+              active: true,
+            })
           const { hosts, entitlements } = agent.status()
           expect([one, hosts.assigned]).toEqual([one, model.holders.size])
           expect(hosts.permanent + hosts.demo).toBe(hosts.assigned)

@@ -210,6 +210,14 @@ describe('upgrades', () => {
     expect(agent.status()).toMatchObject({ state: 'unregistered', product: { version: '5.1' } })
   })
 
+  it('R-EVAL-2: two upgrades at once are one after the other; a maintenance release is higher than what it maintains', async () => {
+    const both = await Promise.allSettled([agent.upgrade('6.0'), agent.upgrade('5.0')])
+    expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
+    expect((await agent.upgrade('6.0MR2')).product.version).toBe('6.0MR2')
+    expect(await codeOf(agent.upgrade('6.0MR1'))).toBe('VERSION_NOT_HIGHER')
+    expect((await agent.upgrade('10.0')).product.version).toBe('10.0')
+  })
+
   it('R-EVAL-2: within a major version nothing changes but the version', async () => {
     await register()
     const before = agent.status()
@@ -278,4 +286,26 @@ it('what was in use, hour by hour and day by day', async () => {
   expect(year[0]).toMatchObject({ peak: 4, mean: 2.04 })
   expect(year.at(-1)).toMatchObject({ peak: 32 })
   expect(year.every(({ peak, mean }) => peak >= mean && mean >= 2)).toBe(true)
+})
+
+it('a clock that was years ahead leaves nothing in the history when it is right again', async () => {
+  const right = world.clock.wall()
+  world.clock.setWall(right + 3 * 366 * DAY)
+  await agent.hosts.assign('ann')
+  world.clock.setWall(right)
+  await register()
+  for (const user of ['bob', 'carol']) await agent.hosts.assign(user)
+  await pass(world, agent, DAY)
+  await agent.hosts.assign('dan')
+  const days = agent.usage.periods({ by: 'day', last: 2 }).filter(({ tag }) => tag === 'HOST')
+  expect(days.map(({ peak }) => peak)).toEqual([3, 4])
+  // A century between two changes is no work for the second.
+  world.clock.setWall(right + 100 * 366 * DAY)
+  await agent.hosts.assign('eve')
+  expect(
+    agent.usage
+      .periods({ by: 'day', last: 3 })
+      .filter(({ tag }) => tag === 'HOST')
+      .at(-1),
+  ).toMatchObject({ peak: 5 })
 })
