@@ -35,7 +35,13 @@ export function addProductCommands(program: Command, cli: AgentCli): void {
     .description('say that the product was upgraded')
     .requiredOption('--to <version>', 'the version it has now')
     .action(async (options: { to: string }) => {
-      await cli.printStatus(await cli.call<Status>('upgrade', { version: options.to }))
+      const { reservation: before } = await cli.call<Status>('status')
+      const status = await cli.call<Status>('upgrade', { version: options.to })
+      await cli.printStatus(status)
+      if (!cli.json() && before.status === 'installed' && status.reservation.status === 'none')
+        printText(
+          'The reservation of the old version has ended: enter its return code at the authority (`smart-agent reservation show`).',
+        )
     })
 }
 

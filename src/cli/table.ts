@@ -10,9 +10,35 @@ export async function printTable(
     return
   }
   const { default: Table } = await import('cli-table3')
-  const table = new Table({ head: [...columns], style: { head: [], border: [], compact: true } })
+  const width = process.stdout.isTTY ? process.stdout.columns : Infinity
+  const table = new Table({
+    head: [...columns],
+    style: { head: [], border: [], compact: true },
+    ...fitting([columns, ...rows], width),
+  })
   for (const row of rows) table.push([...row])
   printText(table.toString())
+}
+
+/** What a column needs beside its text: a blank at either side, and a border. */
+const AROUND = 3
+const NARROWEST = 10
+
+/** Widths that fit a terminal, taken from the widest columns first; none where all of it fits. */
+export function fitting(
+  rows: readonly (readonly (string | number)[])[],
+  width: number,
+): { colWidths: number[]; wordWrap: true; wrapOnWordBoundary: false } | object {
+  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => String(row[i] ?? '').length)))
+  const total = () => widths.reduce((sum, one) => sum + one + AROUND, 1)
+  if (total() <= width) return {}
+  while (total() > width) {
+    const widest = widths.indexOf(Math.max(...widths))
+    const now = widths[widest] ?? 0
+    if (now <= NARROWEST) break
+    widths[widest] = now - 1
+  }
+  return { colWidths: widths.map((one) => one + 2), wordWrap: true, wrapOnWordBoundary: false }
 }
 
 /** Rows as comma-separated values (RFC 4180). */

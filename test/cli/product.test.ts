@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { Status } from '../../src/agent/index.ts'
-import { bar, csv } from '../../src/cli/table.ts'
+import { bar, csv, fitting } from '../../src/cli/table.ts'
 import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
 
 let programs: Programs
@@ -111,6 +111,17 @@ it('R-ACC-6 R-SYS-4: orders by SKU and tag, and for a buyer without a smart acco
     tag: 'SYS-XL',
   })
   expect((await authority(['order', 'list'])).stdout).toContain('1 of SYS-XL')
+})
+
+it('a table that is wider than the terminal is made to fit, from its widest columns', () => {
+  const rows = [
+    ['a', 'what', 'why'],
+    ['1', 'x'.repeat(30), 'y'.repeat(90)],
+  ]
+  expect(fitting(rows, 200)).toEqual({})
+  const { colWidths } = fitting(rows, 80) as { colWidths: number[] }
+  expect(colWidths.reduce((sum, width) => sum + width + 1, 1)).toBe(80)
+  expect(colWidths[1]).toBe(32)
 })
 
 it('cells are quoted, formulas are text, and bars are as long as what they show', () => {
