@@ -213,5 +213,5 @@ export class SystemDesk {
 const missingLicenses = (missing: readonly (readonly [string, number])[], why: string) =>
   new LicensingError(
     'LICENSES_REQUIRED',
-    `${missing.map(([tag, count]) => `${count} of ${tag}`).join(', ')} are needed first: ${why}.`,
+    `Licences are needed first, ${missing.map(([tag, count]) => `${count} of ${tag}`).join(', ')}: ${why}.`,
   )

@@ -80,7 +80,11 @@ it('R-UI-3 R-SYS-1 R-EVAL-2: the system, an upgrade, usage history and refusals 
   await good(agent(['host', 'attendee-only', '=cmd()2', '--json']))
   expect(errorOf(await agent(['host', 'assign', '=cmd()2', '--json'])).code).toBe('ATTENDEE_ONLY')
   expect(await good(agent(['usage', 'denials', '--json']))).toMatchObject({
-    denials: [{ what: 'assign a host licence', who: '=cmd()2', code: 'ATTENDEE_ONLY' }],
+    denials: [
+      { what: 'extend the system', code: 'LICENSES_REQUIRED' },
+      { what: 'let the data center dc2 join', code: 'LICENSES_REQUIRED' },
+      { what: 'assign a host licence', who: '=cmd()2', code: 'ATTENDEE_ONLY' },
+    ],
   })
   expect((await agent(['usage', 'denials', '--csv'])).stdout).toContain(",'=cmd()2,ATTENDEE_ONLY,")
 })
