@@ -168,6 +168,7 @@ async function smtp(answer = '250 ok') {
         } else if (line === 'QUIT') socket.end('221 bye\r\n')
         else if (line.startsWith('EHLO')) socket.write('250-mail.test\r\n250 AUTH PLAIN\r\n')
         else if (line.startsWith('AUTH')) socket.write('235 ok\r\n')
+        else if (line === 'STARTTLS') socket.write('454 TLS is not available\r\n')
         else socket.write('250 ok\r\n')
       }
     })
