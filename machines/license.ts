@@ -60,6 +60,23 @@ const authorizeRefusedEnds = [
 ]
 const countUsage = { USAGE: { actions: 'countUsage' as const } }
 
+/** What an answer to an authorization request does, in every state that may ask. */
+const authorizeOutcomes = {
+  'authorize.accepted': [
+    {
+      guard: 'compliant' as const,
+      target: '#authorized.current',
+      actions: ['authorized' as const, say('AUTH_RENEW_SUCCESS'), sayInvalidTags],
+      description: 'enough licences for what is in use',
+    },
+    {
+      target: '#out-of-compliance.current',
+      actions: ['authorized' as const, say('AUTH_RENEW_SUCCESS'), sayInvalidTags],
+      description: 'more is in use than was bought',
+    },
+  ],
+}
+
 /** The three licence states of a box that was answered have the same inside: resting, asking, retrying. */
 const contact = (word: 'authorized' | 'out-of-compliance' | 'auth-expired') => {
   const mayExpire = word !== 'auth-expired'
@@ -75,6 +92,21 @@ const contact = (word: 'authorized' | 'out-of-compliance' | 'auth-expired') => {
         ]
       : []
   return {
+    on: {
+      ...registrationEnds,
+      ...authorizeOutcomes,
+      'authorize.refused': [
+        ...authorizeRefusedEnds,
+        {
+          target: '.current',
+          actions: ['authorizationRefused' as const, because('AUTH_RENEW_FAILED')],
+        },
+      ],
+      'authorize.unreachable': {
+        target: '.retrying',
+        actions: ['retryAuthorization' as const, because('AUTH_RENEW_FAILED')],
+      },
+    },
     initial: 'current' as const,
     states: {
       current: {
@@ -107,23 +139,6 @@ const contact = (word: 'authorized' | 'out-of-compliance' | 'auth-expired') => {
       },
     },
   }
-}
-
-/** What an answer to an authorization request does, in every state that may ask. */
-const authorizeOutcomes = {
-  'authorize.accepted': [
-    {
-      guard: 'compliant' as const,
-      target: '#authorized.current',
-      actions: ['authorized' as const, say('AUTH_RENEW_SUCCESS'), sayInvalidTags],
-      description: 'enough licences for what is in use',
-    },
-    {
-      target: '#out-of-compliance.current',
-      actions: ['authorized' as const, say('AUTH_RENEW_SUCCESS'), sayInvalidTags],
-      description: 'more is in use than was bought',
-    },
-  ],
 }
 
 /** The license axis: what the box may do. It holds the seven words of the Status document as its own states. */
@@ -231,18 +246,6 @@ export const license = chart.createStateConfig({
       tags: ['full'],
       description: 'the authority says that enough licences are there',
       entry: ['markSince', 'stopEvaluation', say('IN_COMPLIANCE')],
-      on: {
-        ...registrationEnds,
-        ...authorizeOutcomes,
-        'authorize.refused': [
-          ...authorizeRefusedEnds,
-          { target: '.current', actions: ['authorizationRefused', because('AUTH_RENEW_FAILED')] },
-        ],
-        'authorize.unreachable': {
-          target: '.retrying',
-          actions: ['retryAuthorization', because('AUTH_RENEW_FAILED')],
-        },
-      },
       ...contact('authorized'),
     },
     'out-of-compliance': {
@@ -250,18 +253,6 @@ export const license = chart.createStateConfig({
       tags: ['full'],
       description: 'more is in use than was bought; nothing is refused for that',
       entry: ['markSince', 'stopEvaluation', say('OUT_OF_COMPLIANCE')],
-      on: {
-        ...registrationEnds,
-        ...authorizeOutcomes,
-        'authorize.refused': [
-          ...authorizeRefusedEnds,
-          { target: '.current', actions: ['authorizationRefused', because('AUTH_RENEW_FAILED')] },
-        ],
-        'authorize.unreachable': {
-          target: '.retrying',
-          actions: ['retryAuthorization', because('AUTH_RENEW_FAILED')],
-        },
-      },
       ...contact('out-of-compliance'),
     },
     'auth-expired': {
@@ -269,18 +260,6 @@ export const license = chart.createStateConfig({
       tags: ['full'],
       description: 'no contact until the deadline; one successful contact mends it',
       entry: ['markSince', say('AUTHORIZATION_EXPIRED')],
-      on: {
-        ...registrationEnds,
-        ...authorizeOutcomes,
-        'authorize.refused': [
-          ...authorizeRefusedEnds,
-          { target: '.current', actions: ['authorizationRefused', because('AUTH_RENEW_FAILED')] },
-        ],
-        'authorize.unreachable': {
-          target: '.retrying',
-          actions: ['retryAuthorization', because('AUTH_RENEW_FAILED')],
-        },
-      },
       ...contact('auth-expired'),
     },
     reserved: {

@@ -33,6 +33,25 @@ const oldRegistrationEnds = (child: 'asking' | 'retrying') => {
   }
 }
 
+/** While no renewal is on its way: the certificate ends, or another one is asked for. */
+const mayRenew = {
+  TICK: [
+    {
+      guard: 'identityExpired' as const,
+      target: '#not-registered.expired',
+      actions: [
+        'expireRegistration' as const,
+        'endRegistration' as const,
+        forget('identity'),
+        say('ID_CERT_EXPIRED'),
+      ],
+      description: 'the ID certificate has ended',
+    },
+    { guard: 'renewalDue' as const, target: 'renewing', actions: ask('renew') },
+  ],
+  RENEW_REGISTRATION: { target: 'renewing', actions: ask('renew') },
+}
+
 /** The registration axis: who the box is to its authority. */
 export const registration = chart.createStateConfig({
   initial: 'unregistered',
@@ -180,23 +199,7 @@ export const registration = chart.createStateConfig({
       states: {
         current: {
           description: 'the ID certificate is good',
-          on: {
-            TICK: [
-              {
-                guard: 'identityExpired',
-                target: '#not-registered.expired',
-                actions: [
-                  'expireRegistration',
-                  'endRegistration',
-                  forget('identity'),
-                  say('ID_CERT_EXPIRED'),
-                ],
-                description: 'the ID certificate has ended',
-              },
-              { guard: 'renewalDue', target: 'renewing', actions: ask('renew') },
-            ],
-            RENEW_REGISTRATION: { target: 'renewing', actions: ask('renew') },
-          },
+          on: mayRenew,
         },
         renewing: {
           description: 'a new ID certificate is asked for',
@@ -209,23 +212,7 @@ export const registration = chart.createStateConfig({
         },
         'renewal-retrying': {
           description: 'the authority was not reached; the next renewal attempt is set',
-          on: {
-            TICK: [
-              {
-                guard: 'identityExpired',
-                target: '#not-registered.expired',
-                actions: [
-                  'expireRegistration',
-                  'endRegistration',
-                  forget('identity'),
-                  say('ID_CERT_EXPIRED'),
-                ],
-                description: 'the ID certificate has ended',
-              },
-              { guard: 'renewalDue', target: 'renewing', actions: ask('renew') },
-            ],
-            RENEW_REGISTRATION: { target: 'renewing', actions: ask('renew') },
-          },
+          on: mayRenew,
         },
         acknowledging: {
           description: 'the authority is told that the new certificate arrived',

@@ -109,8 +109,7 @@ export class SmartAgent {
   readonly system: SystemDesk
   /** What was in use, hour by hour and day by day, and what was refused. */
   readonly usage: UsageDesk
-  #gateFor: Position | null = null
-  #gateNow: Gate | null = null
+  #gateKept: { readonly position: Position; readonly gate: Gate } | null = null
   #upgrading: Promise<unknown> = Promise.resolve()
   #heartbeat: Heartbeat | null = null
   #product: Product
@@ -322,11 +321,11 @@ export class SmartAgent {
   #gate(): Gate {
     const { position } = this.#stepper
     // Under a reservation a term may have ended since.
-    if (this.#gateFor !== position || stateWord(position.value) === 'reserved') {
-      this.#gateNow = gateOf(position, this.#profile, this.#clock.now())
-      this.#gateFor = position
-    }
-    return this.#gateNow ?? gateOf(position, this.#profile, this.#clock.now())
+    if (this.#gateKept?.position === position && stateWord(position.value) !== 'reserved')
+      return this.#gateKept.gate
+    const gate = gateOf(position, this.#profile, this.#clock.now())
+    this.#gateKept = { position, gate }
+    return gate
   }
 
   /** The registration token or the force flag of a registration; waits for its first outcome. */

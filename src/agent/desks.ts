@@ -58,7 +58,7 @@ export class HostDesk {
         action: 'host-assign',
         what: 'assign a host licence',
         who: name,
-        work: ({ hosts, at, licensed }) => hosts.assign(name, 'manual', at, licensed),
+        work: ({ hosts, at, terms }) => hosts.assign(name, 'manual', at, terms.licensed),
       }),
     )
   }

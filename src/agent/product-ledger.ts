@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { stateWord, type Position } from '../../machines/index.ts'
+import { checked } from '../domain/checked.ts'
 import { countSchema, MAX_COUNT } from '../domain/entitlement.ts'
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import type { Instant } from '../domain/instant.ts'
@@ -30,7 +31,6 @@ export interface Desk {
   readonly hosts: HostLedger
   readonly meetings: Meetings
   readonly at: Instant
-  readonly licensed: boolean
   readonly terms: MeetingTerms
 }
 
@@ -158,7 +158,7 @@ export class ProductLedger {
   }
 
   /** Meetings, to be read; what changes them is done by `do`. */
-  get meetings(): Pick<Meetings, 'show' | 'list' | 'portsInUse' | 'runningFor'> {
+  get meetings(): Pick<Meetings, 'show' | 'list' | 'portsInUse' | 'runningFor' | 'anyRunning'> {
     return this.#meetings
   }
 
@@ -212,10 +212,6 @@ export class ProductLedger {
   /** What a process that ended in between had claimed is in use no more. */
   settle(): void {
     if (this.#changes().length > 0) this.#stepper.work(() => this.#changes())
-  }
-
-  declared(tag: string): number {
-    return this.#declared[tag] ?? 0
   }
 
   // What is done
@@ -274,13 +270,11 @@ export class ProductLedger {
 
   #desk(position: Position, at: Instant, gate: Gate): Desk {
     const { meetingsAtOnce: atOnce, longestMeeting: longest } = this.#profile.policies
-    const isLicensed = licensed(position)
     return {
       hosts: this.#hosts,
       meetings: this.#meetings,
       at,
-      licensed: isLicensed,
-      terms: { atOnce, longest, licensed: isLicensed, mayTake: gate.limited === null },
+      terms: { atOnce, longest, licensed: licensed(position), mayTake: gate.limited === null },
     }
   }
 
@@ -345,14 +339,9 @@ export class ProductLedger {
         `The product has no entitlement tag ${JSON.stringify(tag.slice(0, 64))}; it has ${known}.`,
       )
     }
-    const parsed = countSchema.safeParse(count)
-    if (!parsed.success)
-      throw new LicensingError(
-        'INVALID_ARGUMENT',
-        `The count of ${tag} cannot be used: ${parsed.error.issues[0]?.message ?? ''}.`,
-      )
+    const declared = checked(countSchema, count, `count of ${tag}`)
     const at = this.#clock.now()
-    if (parsed.data > this.declared(tag)) {
+    if (declared > (this.#declared[tag] ?? 0)) {
       const refusal = gateOf(this.#stepper.position, this.#profile, at).refusal('usage')
       if (refusal) {
         const failure = new LicensingError(refusal.code, `No more of ${tag} can be used: ${refusal.message}`)
@@ -363,7 +352,7 @@ export class ProductLedger {
       }
     }
     const before = this.#declared
-    this.#declared = { ...before, [tag]: parsed.data }
+    this.#declared = { ...before, [tag]: declared }
     try {
       this.#stepper.work(() => {
         this.#store.write('declared', this.#declared)
@@ -379,20 +368,19 @@ export class ProductLedger {
   /** Another system, or more of it: in one transaction with the counts of its licences. */
   changeSystem(
     next: System,
-    { along = () => undefined, claim }: { along?: (desk: Desk) => void; claim?: Claim | null } = {},
+    { along = () => undefined, claim }: { along?: (hosts: HostLedger) => void; claim?: Claim | null } = {},
   ): void {
     const before = this.#system
     this.#system = next
     // What was claimed for it is used by it now.
     claim?.drop()
     try {
-      this.#stepper.work((position) => {
+      this.#stepper.work(() => {
         const { size, ...rest } = next
         this.#store.write('system', rest)
         const product = this.#store.read('product', productSchema)
         if (product && product.size !== size) this.#store.write('product', { ...product, size })
-        const at = this.#clock.now()
-        along(this.#desk(position, at, gateOf(position, this.#profile, at)))
+        along(this.#hosts)
         return this.#changes()
       })
     } catch (thrown) {
@@ -439,7 +427,7 @@ export class ProductLedger {
 
   /** Ends what nobody ended: looked at with every beat. */
   expireMeetings(): void {
-    if (this.#meetings.nothingRuns()) return
+    if (this.#meetings.anyRunning() === null) return
     this.#stepper.work(() => {
       this.#meetings.expire(this.#clock.now())
       return this.#changes()

@@ -119,16 +119,14 @@ export class SystemDesk {
     return this.#ledger.guarded(`join the data center ${name}`, () => {
       const next = joining(this.#ledger.system, name)
       if (next === this.#ledger.system) return this.show()
-      const [running] = this.#ledger.meetings
-        .list({ after: '', limit: 10_000 })
-        .filter(({ status }) => status === 'running')
-      if (running)
+      const running = this.#ledger.meetings.anyRunning()
+      if (running !== null)
         throw new LicensingError(
           'HOST_IN_MEETING',
-          `The meeting ${JSON.stringify(running.id)} runs, whose host would have no licence.`,
+          `The meeting ${JSON.stringify(running)} runs, whose host would have no licence.`,
         )
       this.#ledger.changeSystem(next, {
-        along: ({ hosts }) => {
+        along: (hosts) => {
           hosts.releaseAll()
         },
       })

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
+import { checked } from '../domain/checked.ts'
 import { LicensingError } from '../domain/errors.ts'
 import type { Instant } from '../domain/instant.ts'
 import type { ProductProfile } from '../domain/profile.ts'
@@ -20,16 +21,6 @@ const nameSchema = z
   .min(1, 'a virtual account has a name')
   .max(100, 'a name is at most 100 characters')
   .regex(/^[^\p{Cc}]+$/u, 'a name holds no control characters')
-
-/** Checks a value from outside. @throws LicensingError INVALID_ARGUMENT */
-export function checked<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
-  const parsed = schema.safeParse(value)
-  if (parsed.success) return parsed.data
-  throw new LicensingError(
-    'INVALID_ARGUMENT',
-    `The ${what} cannot be used: ${parsed.error.issues[0]?.message ?? 'not of its form'}.`,
-  )
-}
 
 export interface Account {
   readonly id: string

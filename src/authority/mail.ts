@@ -1,9 +1,10 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { checked } from '../domain/checked.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { HOUR, type Instant, MINUTE } from '../domain/instant.ts'
-import { checked } from './accounts.ts'
+
 import { readSetting, type Tx, writeSetting } from './store.ts'
 
 /** Where e-mail goes: to an SMTP server, or into a folder as `.eml` files, for somebody to look at or to carry. */

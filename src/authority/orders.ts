@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { Selectable } from 'kysely'
 import { z } from 'zod'
+import { checked } from '../domain/checked.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { DAY, type Instant, iso } from '../domain/instant.ts'
-import type { ProductProfile, ProfileSku } from '../domain/profile.ts'
-import { type Account, checked, type VirtualAccount } from './accounts.ts'
+import { type ProductProfile, type ProfileSku, requireTag } from '../domain/profile.ts'
+import { type Account, type VirtualAccount } from './accounts.ts'
 import { logEvent } from './event-log.ts'
 import { dropMails, queueMail } from './mail.ts'
 import { assessPool } from './pools.ts'
@@ -154,9 +155,7 @@ export class Orders {
   }
 
   #gives({ sku, tag }: Wanted): ProfileSku['gives'] {
-    if ((sku === undefined) === (tag === undefined))
-      throw new LicensingError('INVALID_ARGUMENT', 'An order names a SKU or an entitlement tag: one of both.')
-    if (sku !== undefined) {
+    if (sku !== undefined && tag === undefined) {
       const known = this.#profile.skus.find((one) => one.sku === sku)
       if (known) return known.gives
       throw new LicensingError(
@@ -164,12 +163,9 @@ export class Orders {
         `There is no SKU ${JSON.stringify(sku.slice(0, 64))}; there are ${this.#profile.skus.map((one) => one.sku).join(', ')}.`,
       )
     }
-    const known = this.#profile.tags.find((one) => one.tag === tag)
-    if (known) return { kind: 'licenses', tag: known.tag }
-    throw new LicensingError(
-      'UNKNOWN_TAG',
-      `There is no entitlement tag ${JSON.stringify(tag?.slice(0, 64))}; there are ${this.#profile.tags.map((one) => one.tag).join(', ')}.`,
-    )
+    if (sku === undefined && tag !== undefined)
+      return { kind: 'licenses', tag: requireTag(this.#profile, tag).tag }
+    throw new LicensingError('INVALID_ARGUMENT', 'An order names a SKU or an entitlement tag: one of both.')
   }
 
   async #fulfil(row: OrderRow, account: Account, virtual: VirtualAccount): Promise<OrderDocument> {

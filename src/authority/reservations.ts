@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { countSchema } from '../domain/entitlement.ts'
+import { checked } from '../domain/checked.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { type Instant, iso } from '../domain/instant.ts'
-import type { ProductProfile } from '../domain/profile.ts'
+import { type ProductProfile, requireTag } from '../domain/profile.ts'
 import { writeAuthorization } from '../protocol/authorization-file.ts'
 import {
   MOST_AUTHORIZATIONS,
@@ -15,7 +16,7 @@ import {
   type ReservationRequest,
 } from '../protocol/offline-codes.ts'
 import { signText } from '../trust/sign-text.ts'
-import { type Account, checked, type VirtualAccount } from './accounts.ts'
+import { type Account, type VirtualAccount } from './accounts.ts'
 import type { Credentials } from './credentials.ts'
 import { assessPool, holdings, lotsOf } from './pools.ts'
 import {
@@ -244,22 +245,18 @@ export class Reservations {
     const row = await this.#ledger.row(id)
     const failure = await this.#checkCode('return', row, code)
     if (failure) return failure
-    if (row.status === 'lost') {
-      await this.#ledger.end(row, 'returned')
-      await this.#ledger.log(
-        'RESERVATION_RETURNED',
-        row,
-        `${describeBox(row)}, which was taken for lost, has given its reservation back.`,
-      )
-      return this.#ledger.document({ ...row, status: 'returned', ended_at: this.#at })
-    }
     if (row.status === 'returned')
       return new LicensingError(
         'RESERVATION_ENDED',
         `The reservation of ${describeBox(row)} was returned at ${iso(row.ended_at ?? 0)}.`,
       )
     await this.#ledger.end(row, 'returned')
-    await this.#ledger.log('RESERVATION_RETURNED', row, `${describeBox(row)} has given its reservation back.`)
+    const found = row.status === 'lost' ? ', which was taken for lost,' : ''
+    await this.#ledger.log(
+      'RESERVATION_RETURNED',
+      row,
+      `${describeBox(row)}${found} has given its reservation back.`,
+    )
     return this.#ledger.document({ ...row, status: 'returned', ended_at: this.#at })
   }
 
@@ -461,13 +458,7 @@ function checkQuantities(
     throw new LicensingError('INVALID_ARGUMENT', 'No licences were named.', {
       remedy: 'Name each with --license TAG=QUANTITY.',
     })
-  for (const [tag] of list) {
-    if (profile.tags.some((one) => one.tag === tag)) continue
-    throw new LicensingError(
-      'UNKNOWN_TAG',
-      `There is no entitlement tag ${JSON.stringify(tag.slice(0, 64))}; there are ${profile.tags.map((one) => one.tag).join(', ')}.`,
-    )
-  }
+  for (const [tag] of list) requireTag(profile, tag)
   const counts = countSchema.min(least, `a quantity to reserve is ${least} or more`)
   return new Map(list.map(([tag, count]) => [tag, checked(counts, count, `quantity of ${tag}`)]))
 }

@@ -3,6 +3,7 @@ import type { Status } from '../agent/status.ts'
 import type { HistoryRow } from '../agent/store.ts'
 import type { RoadReport } from '../agent/walk-road.ts'
 import { duration } from '../domain/instant.ts'
+import { licensesLine } from './licenses-line.ts'
 
 /** `status` for people: the state first, then what a person wants to know about it, a line each. */
 export function briefStatus(status: Status): string {
@@ -67,12 +68,8 @@ function reservationLine(r: Status['reservation']): string | null {
       return null
     case 'requested':
       return 'requested; its authorization file has not come yet'
-    case 'installed': {
-      const reserved = r.entitlements.map(
-        ({ tag, count, endsAt }) => `${count} of ${tag}${endsAt === null ? '' : ` until ${endsAt}`}`,
-      )
-      return `installed: ${reserved.join(', ') || 'nothing any more'}`
-    }
+    case 'installed':
+      return `installed: ${licensesLine(r.entitlements) || 'nothing any more'}`
     case 'returning':
       return 'being returned; enter the return code at the authority'
   }

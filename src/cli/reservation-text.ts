@@ -1,11 +1,10 @@
 import type { Status } from '../agent/status.ts'
+import { licensesLine } from './licenses-line.ts'
 import { codeText, type QrOptions } from './carry.ts'
 
 /** What is reserved, in a line. */
 export const reservedLine = ({ reservation }: Status): string =>
-  reservation.entitlements
-    .map(({ tag, count, endsAt }) => `${count} of ${tag}${endsAt === null ? '' : ` until ${endsAt}`}`)
-    .join(', ') || 'nothing any more'
+  licensesLine(reservation.entitlements) || 'nothing any more'
 
 export const confirmationText = (status: Status, code: string, options: QrOptions): Promise<string> =>
   codeText(

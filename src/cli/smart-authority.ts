@@ -5,6 +5,7 @@ import type { OrderDocument } from '../authority/orders.ts'
 import type { IssuedAuthorization } from '../authority/reservations.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { VERSION } from '../domain/version.ts'
+import { licensesLine } from './licenses-line.ts'
 import { printJson, printText } from './output.ts'
 import { printTable } from './table.ts'
 
@@ -614,12 +615,6 @@ function readQuantities(texts: readonly string[]): Record<string, number> {
   }
   return quantities
 }
-
-/** Licences as a person reads them. */
-const licensesLine = (licenses: readonly { tag: string; count: number; endsAt: string | null }[]): string =>
-  licenses
-    .map(({ tag, count, endsAt }) => `${count} of ${tag}${endsAt === null ? '' : ` until ${endsAt}`}`)
-    .join(', ')
 
 /** Writes the file of an authorization and says what it is. */
 async function issue(

@@ -113,6 +113,20 @@ export type ProfileSku = ProductProfile['skus'][number]
 /** A profile as a product writes it: what is left out has its default. */
 export type ProfileInput = z.input<typeof profileSchema>
 
+/**
+ * The tag of that name.
+ *
+ * @throws LicensingError UNKNOWN_TAG, naming those there are
+ */
+export function requireTag(profile: ProductProfile, tag: string): ProfileTag {
+  const known = profile.tags.find((one) => one.tag === tag)
+  if (known) return known
+  throw new LicensingError(
+    'UNKNOWN_TAG',
+    `There is no entitlement tag ${JSON.stringify(tag.slice(0, 64))}; there are ${profile.tags.map((one) => one.tag).join(', ')}.`,
+  )
+}
+
 /** Checks a profile. @throws LicensingError INVALID_ARGUMENT */
 export function defineProfile(profile: ProfileInput): ProductProfile {
   const parsed = profileSchema.safeParse(profile)

@@ -209,9 +209,9 @@ export class Meetings {
     return over
   }
 
-  /** Whether there is no meeting that could end by itself: a look at an index. */
-  nothingRuns(): boolean {
-    return this.#statements.anyRuns.get() === undefined
+  /** A meeting that runs, any of them; null when none does: a look at an index. */
+  anyRunning(): string | null {
+    return this.#statements.anyRuns.get()?.id ?? null
   }
 
   /** @throws LicensingError MEETING_UNKNOWN, INVALID_ARGUMENT */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { LicensingError } from '../domain/errors.ts'
+import { checked } from '../domain/checked.ts'
 
 /** Longest name of a user, in UTF-16 units: an address of e-mail has 254. */
 export const LONGEST_USER = 254
@@ -27,20 +27,12 @@ const meetingSchema = z
   .max(200, 'it is longer than 200 characters')
   .regex(/^[^\p{Cc}\p{Cs}\u2028\u2029]+$/u, 'it holds control characters')
 
-const parse = (schema: z.ZodType<string>, what: string, value: unknown): string => {
-  const parsed = schema.safeParse(value)
-  if (parsed.success) return parsed.data
-  throw new LicensingError(
-    'INVALID_ARGUMENT',
-    `The ${what} cannot be used: ${parsed.error.issues[0]?.message ?? 'it is not of its form'}.`,
-  )
-}
+/** @throws LicensingError INVALID_ARGUMENT */
+export const parseUser = (value: unknown): string => checked(userSchema, value, 'user name')
 
 /** @throws LicensingError INVALID_ARGUMENT */
-export const parseUser = (value: unknown): string => parse(userSchema, 'user name', value)
+export const parseDataCenter = (value: unknown): string =>
+  checked(userSchema, value, 'name of the data center')
 
 /** @throws LicensingError INVALID_ARGUMENT */
-export const parseDataCenter = (value: unknown): string => parse(userSchema, 'name of the data center', value)
-
-/** @throws LicensingError INVALID_ARGUMENT */
-export const parseMeetingId = (value: unknown): string => parse(meetingSchema, 'meeting id', value)
+export const parseMeetingId = (value: unknown): string => checked(meetingSchema, value, 'meeting id')

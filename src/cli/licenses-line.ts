@@ -1,0 +1,7 @@
+/** Licences as a person reads them: how many of what, until when. */
+export const licensesLine = (
+  licenses: readonly { tag: string; count: number; endsAt: string | null }[],
+): string =>
+  licenses
+    .map(({ tag, count, endsAt }) => `${count} of ${tag}${endsAt === null ? '' : ` until ${endsAt}`}`)
+    .join(', ')

@@ -1,0 +1,12 @@
+import type { z } from 'zod'
+import { LicensingError } from './errors.ts'
+
+/** Checks a value from outside. @throws LicensingError INVALID_ARGUMENT */
+export function checked<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  throw new LicensingError(
+    'INVALID_ARGUMENT',
+    `The ${what} cannot be used: ${parsed.error.issues[0]?.message ?? 'not of its form'}.`,
+  )
+}
