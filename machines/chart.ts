@@ -269,7 +269,9 @@ export const chart = setup({
             authorization: {
               ...context.authorization,
               last: failed(event.at, event.failure),
-              nextAttemptAt: null,
+              // A satellite that is out of touch is asked again: what mends it is not done at the box.
+              nextAttemptAt:
+                'again' in event && event.again ? event.at + context.periods.complianceCheck : null,
               failures: 0,
             },
             usage: { ...context.usage, reportAt: null },

@@ -77,6 +77,24 @@ const authorizeOutcomes = {
   ],
 }
 
+/** Before the first answer: the next attempt when it is due, while the evaluation goes on. */
+const askAgain = {
+  TICK: [
+    ...expiry,
+    {
+      guard: 'spentAndAttemptDue' as const,
+      target: 'asking',
+      actions: ['spendEvaluation' as const, say('EVAL_EXPIRED'), ask('authorize')],
+    },
+    {
+      guard: 'attemptDue' as const,
+      target: 'asking',
+      actions: [sayWarnings, 'useEvaluation' as const, ask('authorize')],
+    },
+  ],
+  RENEW_AUTHORIZATION: { target: 'asking', actions: ask('authorize') },
+}
+
 /** The three licence states of a box that was answered have the same inside: resting, asking, retrying. */
 const contact = (word: 'authorized' | 'out-of-compliance' | 'auth-expired') => {
   const mayExpire = word !== 'auth-expired'
@@ -218,26 +236,11 @@ export const license = chart.createStateConfig({
         asking: { description: 'the first authorization request is due, or on its way' },
         retrying: {
           description: 'the authority was not reached; the next attempt is set',
-          on: {
-            TICK: [
-              ...expiry,
-              {
-                guard: 'spentAndAttemptDue',
-                target: 'asking',
-                actions: ['spendEvaluation', say('EVAL_EXPIRED'), ask('authorize')],
-              },
-              {
-                guard: 'attemptDue',
-                target: 'asking',
-                actions: [sayWarnings, 'useEvaluation', ask('authorize')],
-              },
-            ],
-            RENEW_AUTHORIZATION: { target: 'asking', actions: ask('authorize') },
-          },
+          on: askAgain,
         },
         refused: {
-          description: 'the authority refused; only a person changes that',
-          on: { RENEW_AUTHORIZATION: { target: 'asking', actions: ask('authorize') } },
+          description: 'the authority refused; only a person changes that, here or at a satellite',
+          on: askAgain,
         },
       },
     },

@@ -153,6 +153,8 @@ export interface Refused extends At {
   readonly failure: Failure
   /** The authority says that this registration is over. */
   readonly ended: boolean
+  /** What stands against it is mended elsewhere: it is asked again by itself. */
+  readonly again?: boolean
 }
 /** No answer that counts: tried again. */
 export interface Unreachable extends At {

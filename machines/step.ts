@@ -153,7 +153,9 @@ export function nextDueAt({ context, value }: Position): Instant | null {
     registration === 'registered.current' || registration === 'registered.renewal-retrying'
       ? context.renewal.nextAt
       : null,
-    resting || license.endsWith('.retrying') ? context.authorization.nextAttemptAt : null,
+    resting || license.endsWith('.retrying') || license.endsWith('.refused')
+      ? context.authorization.nextAttemptAt
+      : null,
     resting ? context.usage.reportAt : null,
     license.startsWith('auth-expired') ? null : context.authorization.deadlineAt,
     current?.stage === 'installed' ? nextTermAt(current.grant, context.periods.termWarnings) : null,

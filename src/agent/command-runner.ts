@@ -366,7 +366,13 @@ function toldOf(kind: RequestKind, { code, message, remedy }: Failure): Failure 
 function refused(kind: RequestKind, decision: Failure): Omit<Outcome, 'along'> {
   const failure = toldOf(kind, decision)
   return {
-    event: (at) => ({ type: `${kind}.refused`, at, failure, ended: ENDING.includes(decision.code) }),
+    event: (at) => ({
+      type: `${kind}.refused`,
+      at,
+      failure,
+      ended: ENDING.includes(decision.code),
+      again: decision.code === 'SATELLITE_OUT_OF_TOUCH',
+    }),
     failure: asTold(failure),
   }
 }

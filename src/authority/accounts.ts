@@ -31,6 +31,10 @@ export interface VirtualAccount {
   readonly id: string
   readonly name: string
   readonly isDefault: boolean
+  /** At a manager: the satellite it belongs to; null for one of the manager's own. */
+  readonly satellite: { readonly id: string; readonly name: string } | null
+  /** At a satellite: the manager's virtual account whose licences arrive in it; null for one of its own. */
+  readonly upstream: string | null
 }
 
 /** A smart account with its first virtual account, `Default` (R-ACC-1). @throws LicensingError ACCOUNT_EXISTS */
@@ -46,7 +50,16 @@ export async function addAccount(tx: Tx, domain: string, at: Instant): Promise<A
     .execute()
   await tx
     .insertInto('virtual_accounts')
-    .values({ id: randomUUID(), account_id: id, name: 'Default', is_default: 1, created_at: at })
+    .values({
+      id: randomUUID(),
+      account_id: id,
+      name: 'Default',
+      is_default: 1,
+      created_at: at,
+      satellite_id: null,
+      is_home: 0,
+      upstream: null,
+    })
     .execute()
   await logEvent(tx, {
     at,
@@ -83,12 +96,20 @@ export async function chooseAccount(tx: Tx, domain: string | undefined): Promise
 
 export async function listVirtualAccounts(tx: Tx, accountId: string): Promise<VirtualAccount[]> {
   const rows = await tx
-    .selectFrom('virtual_accounts')
-    .select(['id', 'name', 'is_default'])
-    .where('account_id', '=', accountId)
-    .orderBy('name')
+    .selectFrom('virtual_accounts as va')
+    .leftJoin('satellites', 'satellites.id', 'va.satellite_id')
+    .select(['va.id', 'va.name', 'va.is_default', 'va.satellite_id', 'va.upstream'])
+    .select('satellites.name as satellite')
+    .where('va.account_id', '=', accountId)
+    .orderBy('va.name')
     .execute()
-  return rows.map(({ id, name, is_default }) => ({ id, name, isDefault: is_default === 1 }))
+  return rows.map(({ id, name, is_default, satellite_id, satellite, upstream }) => ({
+    id,
+    name,
+    isDefault: is_default === 1,
+    satellite: satellite_id === null ? null : { id: satellite_id, name: satellite ?? '' },
+    upstream,
+  }))
 }
 
 /** The virtual account named, or the default one. @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN */
@@ -108,6 +129,15 @@ export async function chooseVirtualAccount(
   return found
 }
 
+/** What a satellite does for its virtual accounts itself is not done at the manager (R-ACC-5). */
+export function requireOwn({ name, satellite }: VirtualAccount, what: string): void {
+  if (satellite)
+    throw new LicensingError(
+      'VIRTUAL_ACCOUNT_OF_SATELLITE',
+      `${name} belongs to the satellite ${satellite.name}: ${what}.`,
+    )
+}
+
 /** @throws LicensingError VIRTUAL_ACCOUNT_EXISTS, INVALID_ARGUMENT */
 export async function addVirtualAccount(
   tx: Tx,
@@ -125,7 +155,16 @@ export async function addVirtualAccount(
   const id = randomUUID()
   await tx
     .insertInto('virtual_accounts')
-    .values({ id, account_id: account.id, name: wanted, is_default: 0, created_at: at })
+    .values({
+      id,
+      account_id: account.id,
+      name: wanted,
+      is_default: 0,
+      created_at: at,
+      satellite_id: null,
+      is_home: 0,
+      upstream: null,
+    })
     .execute()
   await logEvent(tx, {
     at,
@@ -134,28 +173,20 @@ export async function addVirtualAccount(
     virtualAccount: wanted,
     message: `Virtual account ${wanted}.`,
   })
-  return { id, name: wanted, isDefault: false }
+  return { id, name: wanted, isDefault: false, satellite: null, upstream: null }
 }
 
-/** @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN, VIRTUAL_ACCOUNT_IS_DEFAULT, VIRTUAL_ACCOUNT_IN_USE */
-export async function removeVirtualAccount(
-  tx: Tx,
-  account: Account,
-  name: string,
-  at: Instant,
-): Promise<void> {
-  const { id, isDefault } = await chooseVirtualAccount(tx, account, name)
-  if (isDefault)
-    throw new LicensingError('VIRTUAL_ACCOUNT_IS_DEFAULT', `${name} is the default virtual account.`)
+/** What stands against giving a virtual account away: what it still holds; null for nothing. */
+export async function whatItHolds(tx: Tx, id: string, at: Instant): Promise<string | null> {
   const holds = await Promise.all([
     tx
-      .selectFrom('licenses')
+      .selectFrom('instances')
       .select('id')
       .where('virtual_account_id', '=', id)
-      .where((or) => or.or([or('ends_at', 'is', null), or('ends_at', '>', at)]))
+      .where('status', '=', 'active')
       .executeTakeFirst(),
     tx
-      .selectFrom('instances')
+      .selectFrom('reported_instances')
       .select('id')
       .where('virtual_account_id', '=', id)
       .where('status', '=', 'active')
@@ -174,7 +205,37 @@ export async function removeVirtualAccount(
       .where('expires_at', '>', at)
       .executeTakeFirst(),
   ])
-  if (holds.some((row) => row !== undefined)) {
+  return holds.some((row) => row !== undefined) ? 'product instances or valid tokens' : null
+}
+
+/**
+ * @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN, VIRTUAL_ACCOUNT_IS_DEFAULT, VIRTUAL_ACCOUNT_IN_USE,
+ * VIRTUAL_ACCOUNT_OF_SATELLITE
+ */
+export async function removeVirtualAccount(
+  tx: Tx,
+  account: Account,
+  name: string,
+  at: Instant,
+): Promise<void> {
+  const virtual = await chooseVirtualAccount(tx, account, name)
+  const { id, isDefault } = virtual
+  if (isDefault)
+    throw new LicensingError('VIRTUAL_ACCOUNT_IS_DEFAULT', `${name} is the default virtual account.`)
+  requireOwn(virtual, 'it is freed by removing that')
+  if (virtual.upstream !== null)
+    throw new LicensingError(
+      'VIRTUAL_ACCOUNT_OF_SATELLITE',
+      `${name} is where the licences of the manager's virtual account ${virtual.upstream} arrive.`,
+      { remedy: 'It goes when the manager frees that one.' },
+    )
+  const owned = await tx
+    .selectFrom('licenses')
+    .select('id')
+    .where('virtual_account_id', '=', id)
+    .where((or) => or.or([or('ends_at', 'is', null), or('ends_at', '>', at)]))
+    .executeTakeFirst()
+  if (owned || (await whatItHolds(tx, id, at)) !== null) {
     throw new LicensingError(
       'VIRTUAL_ACCOUNT_IN_USE',
       `${name} still holds licences, product instances or valid tokens.`,
@@ -192,6 +253,13 @@ export async function removeVirtualAccount(
     .set({ virtual_account_id: heir })
     .where('virtual_account_id', '=', id)
     .execute()
+  await tx
+    .updateTable('reported_instances')
+    .set({ virtual_account_id: heir })
+    .where('virtual_account_id', '=', id)
+    .execute()
+  await tx.deleteFrom('reported_reserved').where('virtual_account_id', '=', id).execute()
+  await tx.deleteFrom('recalls').where('to_virtual_account_id', '=', id).execute()
   await tx.deleteFrom('licenses').where('virtual_account_id', '=', id).execute()
   await tx.deleteFrom('tokens').where('virtual_account_id', '=', id).execute()
   await tx.deleteFrom('pools').where('virtual_account_id', '=', id).execute()
@@ -212,7 +280,9 @@ export async function setDefaultVirtualAccount(
   name: string,
   at: Instant,
 ): Promise<void> {
-  const { id } = await chooseVirtualAccount(tx, account, name)
+  const virtual = await chooseVirtualAccount(tx, account, name)
+  requireOwn(virtual, 'it cannot be the default')
+  const { id } = virtual
   await tx
     .updateTable('virtual_accounts')
     .set({ is_default: 0 })
@@ -272,7 +342,13 @@ export async function listLicenses(
       .where('reservations.virtual_account_id', '=', id)
       .where('reservations.status', '=', 'active')
       .execute()
-    for (const tag of new Set([...owned, ...used, ...held].map((row) => row.tag))) {
+    const below = await tx
+      .selectFrom('reported_reserved')
+      .select('tag')
+      .distinct()
+      .where('virtual_account_id', '=', id)
+      .execute()
+    for (const tag of new Set([...owned, ...used, ...held, ...below].map((row) => row.tag))) {
       const pool = await assessPool(tx, id, tag, at)
       list.push({
         virtualAccount: name,

@@ -6,14 +6,25 @@ import { z } from 'zod'
 import { LicensingError } from '../domain/errors.ts'
 import { DAY, type Instant } from '../domain/instant.ts'
 import { agreedKey, agreementKey, newSeed, publicBytes } from '../trust/agreement.ts'
-import { createRoot, type Credential, generateKey, issueCertificate } from '../trust/certificates.ts'
+import {
+  createRequest,
+  createRoot,
+  type Credential,
+  generateKey,
+  issueCertificate,
+  readRequest,
+} from '../trust/certificates.ts'
 import { SecretFiles } from '../trust/private-files.ts'
 import { newSecretKey, openSecret, sealSecret } from '../trust/sealed-secret.ts'
+import { signTextByKey } from '../trust/sign-text.ts'
 import { BACKDATED, IDENTITY_LIFE } from './rules.ts'
 import { readSetting, type Tx, writeSetting } from './store.ts'
 
 const ROOT_LIFE = 20 * 365 * DAY
 const SUB_CA_LIFE = 10 * 365 * DAY
+/** A satellite's CA outlives the identities it issues (trust §7): it is renewed while it has a year and a half left. */
+const SATELLITE_CA_LIFE = 2 * 365 * DAY
+const SATELLITE_CA_RENEWED_BEFORE = 545 * DAY
 /** At most 90 days (trust §10). */
 const SIGNER_LIFE = 90 * DAY
 const SIGNER_RENEWED_BEFORE = 30 * DAY
@@ -27,10 +38,14 @@ const identitySchema = z.object({
   account: z.string(),
   role: z.enum(['manager', 'satellite']),
   test: z.boolean(),
-  root: z.string(),
-  subCa: z.string(),
+  /** Restores of this authority so far, plus one (trust §9). */
+  epoch: z.int().min(1).default(1),
+  /** The manager's root, and the issuing CA under it: null at a satellite that does not have them yet. */
+  root: z.string().nullable(),
+  subCa: z.string().nullable(),
 })
 export type AuthorityIdentity = z.infer<typeof identitySchema>
+const IDENTITY = 'authority'
 
 /** A leaf of the authority's own: its certificate, and the file that holds its key. */
 const leafSchema = z.object({
@@ -40,17 +55,46 @@ const leafSchema = z.object({
 })
 type Leaf = z.infer<typeof leafSchema>
 
+/** What is signed by keys of their own. */
+const SIGNER_NAMES = {
+  'answer-signer': 'Answer Signer',
+  'reservation-signer': 'Reservation Signer',
+  sync: 'Synchronisation Signer',
+} as const
+type Signer = keyof typeof SIGNER_NAMES
+
+const notRegistered = (): never => {
+  throw new LicensingError(
+    'SATELLITE_NOT_REGISTERED',
+    'This satellite was never synchronised with its manager.',
+  )
+}
+
 /**
  * The authority's own keys and certificates: a root that signs the issuing CA and nothing else, and under that
  * the identities of boxes, the signer of answers and the TLS certificate. Private keys are files of mode 0600.
  */
 export class Credentials {
-  readonly identity: AuthorityIdentity
+  #identity: AuthorityIdentity
   readonly #keys: SecretFiles
 
   private constructor(identity: AuthorityIdentity, keys: SecretFiles) {
-    this.identity = identity
+    this.#identity = identity
     this.#keys = keys
+  }
+
+  get identity(): AuthorityIdentity {
+    return this.#identity
+  }
+
+  /** The root of the manager: PEM. @throws LicensingError SATELLITE_NOT_REGISTERED */
+  get root(): string {
+    return this.#identity.root ?? notRegistered()
+  }
+
+  /** The CA that issues this authority's certificates: PEM. @throws LicensingError SATELLITE_NOT_REGISTERED */
+  get issuingCa(): string {
+    return this.#identity.subCa ?? notRegistered()
   }
 
   /** Makes the root, the issuing CA and the key that tokens are stored under. */
@@ -82,16 +126,103 @@ export class Credentials {
       account,
       role: facts.role,
       test: facts.test,
+      epoch: 1,
       root: root.certificate,
       subCa,
     }
-    await writeSetting(tx, 'authority', JSON.stringify(identity))
+    await writeSetting(tx, IDENTITY, JSON.stringify(identity))
     return new Credentials(identity, keys)
+  }
+
+  /**
+   * Makes the keys of a satellite. Its CA is certified by its manager, at the first exchange.
+   *
+   * @param facts.root the manager's root where it is known already: PEM
+   */
+  static async createSatellite(
+    dataDir: string,
+    tx: Tx,
+    facts: { id: string; account: string; test: boolean; root: string | null },
+  ): Promise<Credentials> {
+    const keys = new SecretFiles(join(dataDir, 'keys'))
+    keys.put('sub-ca.key', await generateKey())
+    keys.put('sync.key', await generateKey())
+    keys.put('token.key', newSecretKey())
+    const identity: AuthorityIdentity = { ...facts, role: 'satellite', epoch: 1, subCa: null }
+    await writeSetting(tx, IDENTITY, JSON.stringify(identity))
+    return new Credentials(identity, keys)
+  }
+
+  /** What another process of this authority has made of its identity since. */
+  async refresh(tx: Tx): Promise<void> {
+    const json = await readSetting(tx, IDENTITY)
+    if (json !== null) this.#identity = identitySchema.parse(JSON.parse(json))
+  }
+
+  /** Takes what the manager gave: its root, the certificate of this satellite's CA, the epoch. */
+  async adopt(tx: Tx, given: Partial<Pick<AuthorityIdentity, 'root' | 'subCa' | 'epoch'>>): Promise<void> {
+    this.#identity = { ...this.#identity, ...given }
+    await writeSetting(tx, IDENTITY, JSON.stringify(this.#identity))
+  }
+
+  /** The public key of a satellite for its manager: SPKI, base64url. */
+  syncKey(): string {
+    return createPublicKey(createPrivateKey(this.#keys.get('sync.key')))
+      .export({ type: 'spki', format: 'der' })
+      .toString('base64url')
+  }
+
+  /** Signs what a satellite says to its manager. */
+  signSync(lines: readonly string[]): string {
+    return signTextByKey(lines, this.#keys.get('sync.key'))
+  }
+
+  /** The request for a certificate of this satellite's CA: PKCS #10, base64. */
+  async issuingCaRequest(): Promise<string> {
+    const pem = await createRequest(this.#keys.get('sub-ca.key'), this.#identity.id)
+    return pem.replace(/-----[^-]+-----|\s/g, '')
+  }
+
+  /**
+   * The certificate of a satellite's CA, signed by the root: the one it has while it lasts, and a new one after.
+   *
+   * @param request PKCS #10, base64
+   * @throws LicensingError SIGNED_FILE_MALFORMED, ROOT_KEY_ABSENT
+   */
+  async issueSatelliteCa(
+    request: string,
+    satellite: { id: string; account: string; name: string; present: string | null },
+    at: Instant,
+  ): Promise<string> {
+    const key = await readRequest(
+      `-----BEGIN CERTIFICATE REQUEST-----\n${request}\n-----END CERTIFICATE REQUEST-----\n`,
+    )
+    if (!key)
+      throw new LicensingError(
+        'SIGNED_FILE_MALFORMED',
+        'The request for the satellite’s CA is not a good one.',
+      )
+    const { present } = satellite
+    if (present !== null) {
+      const { publicKey, validTo } = new X509Certificate(present)
+      if (publicKey.equals(key) && Date.parse(validTo) > at + SATELLITE_CA_RENEWED_BEFORE) return present
+    }
+    if (!this.#keys.has('root.key'))
+      throw new LicensingError('ROOT_KEY_ABSENT', 'The key of the root certificate is not on this machine.')
+    const root = { certificate: this.root, privateKey: this.#keys.get('root.key') }
+    return issueCertificate(root, key, {
+      role: 'sub-ca',
+      name: `Satellite ${satellite.id.slice(0, 8)}`,
+      account: satellite.account,
+      authorityId: satellite.id,
+      notBefore: at - BACKDATED,
+      notAfter: at - BACKDATED + SATELLITE_CA_LIFE,
+    })
   }
 
   /** @throws LicensingError STORE_UNREADABLE */
   static async load(dataDir: string, tx: Tx): Promise<Credentials> {
-    const json = await readSetting(tx, 'authority')
+    const json = await readSetting(tx, IDENTITY)
     if (json === null)
       throw new LicensingError('DATA_DIR_MISSING', `The authority in ${dataDir} was never made.`)
     const parsed = identitySchema.safeParse(JSON.parse(json))
@@ -101,7 +232,7 @@ export class Credentials {
   }
 
   #issuer() {
-    return { certificate: this.identity.subCa, privateKey: this.#keys.get('sub-ca.key') }
+    return { certificate: this.issuingCa, privateKey: this.#keys.get('sub-ca.key') }
   }
 
   /** An identity certificate for a box: 365 days from five minutes ago. With its issuing CA. */
@@ -115,30 +246,36 @@ export class Credentials {
       notBefore,
       notAfter: notBefore + IDENTITY_LIFE,
     })
-    return [certificate, this.identity.subCa]
+    return [certificate, this.issuingCa]
   }
 
   /** The signer of answers that is good now; a new one takes over when the old one nears its end. */
-  async answerSigner(tx: Tx, at: Instant): Promise<Credential> {
-    const stored = await readLeaf(tx, 'answer-signer')
-    const leaf =
-      stored && lastsBeyond(stored, at + SIGNER_RENEWED_BEFORE) ? stored : await this.rotateSigner(tx, at)
-    return { certificates: [leaf.certificate, this.identity.subCa], privateKey: this.#keys.get(leaf.key) }
+  answerSigner(tx: Tx, at: Instant): Promise<Credential> {
+    return this.#signer(tx, 'answer-signer', at)
   }
 
   /** The signer of reservation authorization files that is good now. */
-  async reservationSigner(tx: Tx, at: Instant): Promise<Credential> {
-    const stored = await readLeaf(tx, 'reservation-signer')
-    const leaf =
-      stored && lastsBeyond(stored, at + SIGNER_RENEWED_BEFORE)
-        ? stored
-        : await this.#newLeaf(tx, 'reservation-signer', {
-            name: 'Reservation Signer',
-            at,
-            life: SIGNER_LIFE,
-            hosts: [],
-          })
-    return { certificates: [leaf.certificate, this.identity.subCa], privateKey: this.#keys.get(leaf.key) }
+  reservationSigner(tx: Tx, at: Instant): Promise<Credential> {
+    return this.#signer(tx, 'reservation-signer', at)
+  }
+
+  /** The signer of mandates and synchronisation answers that is good now: a manager's. */
+  syncSigner(tx: Tx, at: Instant): Promise<Credential> {
+    return this.#signer(tx, 'sync', at)
+  }
+
+  async #signer(tx: Tx, role: Signer, at: Instant): Promise<Credential> {
+    const stored = await readLeaf(tx, role)
+    const good = stored && lastsBeyond(stored, at + SIGNER_RENEWED_BEFORE)
+    return this.#credential(good ? stored : await this.#newSigner(tx, role, at))
+  }
+
+  #newSigner(tx: Tx, role: Signer, at: Instant): Promise<Leaf> {
+    return this.#newLeaf(tx, role, { name: SIGNER_NAMES[role], at, life: SIGNER_LIFE, hosts: [] })
+  }
+
+  #credential(leaf: Leaf): Credential {
+    return { certificates: [leaf.certificate, this.issuingCa], privateKey: this.#keys.get(leaf.key) }
   }
 
   /** The public key that boxes agree with on the key of their codes: base64url. */
@@ -158,8 +295,8 @@ export class Credentials {
   }
 
   /** A new key and certificate for signing answers. Boxes notice nothing: they check its role and its chain. */
-  async rotateSigner(tx: Tx, at: Instant): Promise<Leaf> {
-    return this.#newLeaf(tx, 'answer-signer', { name: 'Answer Signer', at, life: SIGNER_LIFE, hosts: [] })
+  async rotateSigner(tx: Tx, at: Instant): Promise<void> {
+    await this.#newSigner(tx, 'answer-signer', at)
   }
 
   /** The TLS certificate for this machine's names and further ones, made anew when they change. */
@@ -175,7 +312,7 @@ export class Credentials {
     const leaf = good
       ? stored
       : await this.#newLeaf(tx, 'tls', { name: hosts[0] ?? 'localhost', at, life: TLS_LIFE, hosts })
-    return { certificates: [leaf.certificate, this.identity.subCa], privateKey: this.#keys.get(leaf.key) }
+    return this.#credential(leaf)
   }
 
   /** A TLS certificate that is almost right: kept nowhere, for tests of those who must not take it. */
@@ -186,7 +323,7 @@ export class Credentials {
   }): Promise<Credential> {
     const privateKey = await generateKey()
     const publicKey = createPublicKey(createPrivateKey(privateKey))
-    const { account, id: authorityId, subCa } = this.identity
+    const { account, id: authorityId } = this.identity
     const name = facts.hosts[0] ?? 'localhost'
     const certificate = await issueCertificate(this.#issuer(), publicKey, {
       role: 'tls',
@@ -195,12 +332,12 @@ export class Credentials {
       authorityId,
       ...facts,
     })
-    return { certificates: [certificate, subCa], privateKey }
+    return { certificates: [certificate, this.issuingCa], privateKey }
   }
 
   async #newLeaf(
     tx: Tx,
-    role: 'answer-signer' | 'reservation-signer' | 'tls',
+    role: Signer | 'tls',
     facts: { name: string; at: Instant; life: number; hosts: readonly string[] },
   ): Promise<Leaf> {
     const privateKey = await generateKey()

@@ -12,6 +12,7 @@ import { endInstance, findByCertificate, type InstanceRow, virtualAccountOf } fr
 import { assessPool, setDemand } from './pools.ts'
 import { Registration } from './registration.ts'
 import { badSignature, type Decided, endedRefusal, malformed, refuse, spkiOf } from './requests.ts'
+import { touchInstance } from './revisions.ts'
 import { AUTHORIZATION_LIFE, BACKDATED } from './rules.ts'
 import type { Tx } from './store.ts'
 
@@ -61,9 +62,10 @@ export class Exchange {
   /** The key of an identity certificate this authority issued to an instance it has no row of any more. */
   #ownCertificate(pem: string, instanceId: string): KeyObject | undefined {
     try {
-      const { subCa, root, id } = this.#credentials.identity
-      const checked = checkChain([pem, subCa], { role: 'instance', at: this.#at, roots: readRoots(root) })
-      return checked.authorityId === id && checked.name === instanceId
+      const { root, issuingCa, identity } = this.#credentials
+      const roots = readRoots(root)
+      const checked = checkChain([pem, issuingCa], { role: 'instance', at: this.#at, roots })
+      return checked.authorityId === identity.id && checked.name === instanceId
         ? checked.certificate.publicKey
         : undefined
     } catch {
@@ -180,6 +182,7 @@ export class Exchange {
         .set({ version: body.version })
         .where('id', '=', instance.id)
         .execute()
+      await touchInstance(this.#tx, instance.id)
     }
     const entitlements = []
     for (const { tag, count } of body.entitlements) {

@@ -7,6 +7,7 @@ import type { Account } from './accounts.ts'
 import { logEvent } from './event-log.ts'
 import { assessPool, setDemand } from './pools.ts'
 import type { ReservationDocument, ReservedDocument } from './reservation-ledger.ts'
+import { touchInstance } from './revisions.ts'
 import type { Tables } from './schema.ts'
 import type { Tx } from './store.ts'
 
@@ -171,6 +172,7 @@ export async function endInstance(
 ): Promise<void> {
   await setDemand(tx, { id: instance.id, virtualAccountId: instance.virtual_account_id }, [], at)
   await tx.updateTable('instances').set({ status }).where('id', '=', instance.id).execute()
+  await touchInstance(tx, instance.id)
 }
 
 /** Takes out every instance whose certificate has ended: it must register again, and holds nothing (R-REG-6). */

@@ -191,6 +191,7 @@ export class Orders {
           starts_at: this.#at,
           ends_at: endsAt,
           source: row.sku === null ? 'order' : `order ${row.sku}`,
+          lot_id: null,
           warned: null,
         })
         .execute()

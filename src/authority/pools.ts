@@ -1,6 +1,7 @@
 import type { Instant } from '../domain/instant.ts'
 import { logEvent } from './event-log.ts'
 import { compliant, heldAt, type Lot, ownedAt, type ReservedPart } from './rules.ts'
+import { touchInstance } from './revisions.ts'
 import type { Tx } from './store.ts'
 
 /** One pool: what a virtual account owns of a tag, what its instances use together, and what is reserved for boxes. */
@@ -49,7 +50,16 @@ export async function holdings(
     reservations.set(id, authorizations)
   }
   const held = [...reservations.values()].map((authorizations) => [...authorizations.values()])
-  return (at) => held.reduce((sum, authorizations) => sum + heldAt(authorizations, at), 0)
+  // What a satellite has reserved is reported as what is held, part by part.
+  const below = await tx
+    .selectFrom('reported_reserved')
+    .innerJoin('satellites', 'satellites.id', 'reported_reserved.satellite_id')
+    .select(['count', 'ends_at as endsAt'])
+    .where('virtual_account_id', '=', virtualAccountId)
+    .where('tag', '=', tag)
+    .where('satellites.status', '<>', 'expired')
+    .execute()
+  return (at) => held.reduce((sum, authorizations) => sum + heldAt(authorizations, at), heldAt([below], at))
 }
 
 /** Reads a pool and, where its compliance has changed, records that it did (R-AUTH-2). */
@@ -111,6 +121,9 @@ export async function setDemand(
   )
   const after = new Map<string, number>()
   for (const { tag, count } of wanted) if (count > 0) after.set(tag, (after.get(tag) ?? 0) + count)
+  const same = after.size === before.size && [...after].every(([tag, count]) => before.get(tag) === count)
+  if (same) return
+  await touchInstance(tx, instance.id)
   for (const tag of new Set([...before.keys(), ...after.keys()])) {
     const count = after.get(tag) ?? 0
     const change = count - (before.get(tag) ?? 0)
@@ -124,15 +137,26 @@ export async function setDemand(
         .onConflict((conflict) => conflict.columns(['instance_id', 'tag']).doUpdateSet({ count }))
         .execute()
     }
-    await tx
-      .insertInto('pools')
-      .values({ virtual_account_id: instance.virtualAccountId, tag, in_use: change, out_of_compliance: 0 })
-      .onConflict((conflict) =>
-        conflict
-          .columns(['virtual_account_id', 'tag'])
-          .doUpdateSet((eb) => ({ in_use: eb('pools.in_use', '+', change) })),
-      )
-      .execute()
-    await assessPool(tx, instance.virtualAccountId, tag, at)
+    await changeUse(tx, instance.virtualAccountId, tag, change, at)
   }
+}
+
+/** Adds to what is in use of a pool, or takes from it, and notes what that makes of its compliance. */
+export async function changeUse(
+  tx: Tx,
+  virtualAccountId: string,
+  tag: string,
+  change: number,
+  at: Instant,
+): Promise<void> {
+  await tx
+    .insertInto('pools')
+    .values({ virtual_account_id: virtualAccountId, tag, in_use: change, out_of_compliance: 0 })
+    .onConflict((conflict) =>
+      conflict
+        .columns(['virtual_account_id', 'tag'])
+        .doUpdateSet((eb) => ({ in_use: eb('pools.in_use', '+', change) })),
+    )
+    .execute()
+  await assessPool(tx, virtualAccountId, tag, at)
 }

@@ -17,6 +17,7 @@ import { logEvent } from './event-log.ts'
 import { endInstance, findByCertificate, type InstanceRow, virtualAccountOf } from './instances.ts'
 import { setDemand } from './pools.ts'
 import { activeReservation } from './reservation-ledger.ts'
+import { touchInstance } from './revisions.ts'
 import { badSignature, type Decided, endedRefusal, malformed, refuse, spkiOf } from './requests.ts'
 import { accountTag, tokenRefusal } from './rules.ts'
 import type { Tx } from './store.ts'
@@ -44,7 +45,7 @@ export class Registration {
 
   async decide(sealed: Sealed, request: RegisterRequest): Promise<Decided> {
     const { body } = request
-    const [root] = readRoots(this.#credentials.identity.root)
+    const [root] = readRoots(this.#credentials.root)
     if (!root || request.audience !== thumbprint(root))
       throw malformed('it is addressed to another authority')
     const key = await readRequest(body.certificateRequest)
@@ -189,6 +190,7 @@ export class Registration {
     }
     await setDemand(this.#tx, { id: row.id, virtualAccountId: row.virtual_account_id }, [], this.#at)
     await this.#tx.updateTable('instances').set(place).where('id', '=', row.id).execute()
+    await touchInstance(this.#tx, row.id)
     await this.#useToken(row, token)
     return this.#registered({ ...row, ...place }, token.account.domain, token.virtualAccount)
   }
@@ -247,8 +249,11 @@ export class Registration {
       decision: null,
       last_answer: null,
       answer_before: null,
+      revision: 0,
+      in_review: 0,
     }
     await this.#tx.insertInto('instances').values(row).execute()
+    await touchInstance(this.#tx, row.id)
     await this.#useToken(row, token)
     return this.#registered(row, account.domain, token.virtualAccount)
   }

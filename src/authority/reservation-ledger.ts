@@ -5,6 +5,7 @@ import type { ProductProfile } from '../domain/profile.ts'
 import type { Account } from './accounts.ts'
 import { logEvent } from './event-log.ts'
 import { assessPool } from './pools.ts'
+import { touchReservation } from './revisions.ts'
 import type { ReservedPart } from './rules.ts'
 import type { Tables } from './schema.ts'
 import type { Tx } from './store.ts'
@@ -69,11 +70,16 @@ export class ReservationLedger {
   }
 
   /** Notes what the newest authorization reserves. */
-  async hold(row: ReservationRow, parts: ReadonlyMap<string, readonly ReservedPart[]>): Promise<void> {
+  async hold(
+    row: ReservationRow,
+    parts: ReadonlyMap<string, readonly ReservedPart[]>,
+    epoch: number,
+  ): Promise<void> {
     const rows = [...parts].flatMap(([tag, list]) =>
       list.map(({ count, endsAt }) => ({
         reservation_id: row.id,
         sequence: row.sequence,
+        epoch,
         tag,
         count,
         ends_at: endsAt,
@@ -85,6 +91,7 @@ export class ReservationLedger {
 
   /** Notes what a change of this reservation makes of its pools. */
   async assess(row: ReservationRow): Promise<void> {
+    await touchReservation(this.#tx, row.id)
     const tags = await this.#tx
       .selectFrom('reserved_licenses')
       .select('tag')
@@ -102,6 +109,17 @@ export class ReservationLedger {
       .where('id', '=', row.id)
       .execute()
     await this.assess(row)
+  }
+
+  /** The epoch in which an authorization was made: its codes are of that one. */
+  async epochOf(row: ReservationRow, sequence: number): Promise<number | null> {
+    const found = await this.#tx
+      .selectFrom('reserved_licenses')
+      .select('epoch')
+      .where('reservation_id', '=', row.id)
+      .where('sequence', '=', sequence)
+      .executeTakeFirst()
+    return found?.epoch ?? null
   }
 
   /** What an authorization reserves, by tag, in the order of the catalogue. */

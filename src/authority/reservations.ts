@@ -38,8 +38,6 @@ import {
 } from './rules.ts'
 import { type Tx, writeSetting } from './store.ts'
 
-/** Restores of this authority so far, plus one (trust §9): authorizations compare as (epoch, sequence). */
-export const EPOCH = 1
 /** The trust anchors have been replaced no time yet (trust §10). */
 export const TRUST_BUNDLE = 1
 
@@ -122,9 +120,10 @@ export class Reservations {
       ended_at: null,
       wrong_codes: 0,
       wrong_since: 0,
+      revision: 0,
     }
     await this.#tx.insertInto('reservations').values(row).execute()
-    await this.#ledger.hold(row, parts)
+    await this.#ledger.hold(row, parts, this.#credentials.identity.epoch)
     await this.#ledger.log('LICENSES_RESERVED', row, `${describeBox(row)}: ${describeParts(parts)}.`)
     const offline = await this.#ledger.countActive()
     if (offline === OFFLINE_BOXES + 1)
@@ -178,7 +177,7 @@ export class Reservations {
       .set({ sequence: next.sequence, updated_at: this.#at })
       .where('id', '=', id)
       .execute()
-    await this.#ledger.hold(next, after)
+    await this.#ledger.hold(next, after, this.#credentials.identity.epoch)
     await this.#ledger.log(
       'RESERVATION_UPDATED',
       next,
@@ -376,7 +375,7 @@ export class Reservations {
       authorityId: this.#credentials.identity.id,
       reservationId: row.id,
       request: row.request,
-      epoch: EPOCH,
+      epoch: (await this.#ledger.epochOf(row, row.sequence)) ?? this.#credentials.identity.epoch,
       sequence: row.sequence,
       issuedAt: this.#at,
       licenses: [...parts].flatMap(([tag, list]) =>
@@ -406,7 +405,7 @@ export class Reservations {
       kind,
       udi: row,
       reservationId: row.id,
-      epoch: EPOCH,
+      epoch: (await this.#ledger.epochOf(row, written.sequence)) ?? 0,
       sequence: written.sequence,
     }
     const key = this.#credentials.codeKey(Buffer.from(row.box_key, 'base64url'), row.id)

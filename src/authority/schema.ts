@@ -11,7 +11,18 @@ export interface Tables {
     reservation_at: number | null
     created_at: number
   }
-  virtual_accounts: { id: string; account_id: string; name: string; is_default: number; created_at: number }
+  virtual_accounts: {
+    id: string
+    account_id: string
+    name: string
+    is_default: number
+    created_at: number
+    /** At a manager: the satellite it belongs to. Of its virtual accounts one is the home: its `Default`. */
+    satellite_id: string | null
+    is_home: number
+    /** At a satellite: the manager's virtual account whose licences arrive here; null for one of the satellite's own. */
+    upstream: string | null
+  }
   licenses: {
     id: string
     virtual_account_id: string
@@ -21,6 +32,8 @@ export interface Tables {
     /** Null for a perpetual licence. */
     ends_at: number | null
     source: string
+    /** At a satellite: the manager's lot that this is a part of. */
+    lot_id: string | null
     /** Days before its end of the last warning; null before any, 0 when the end was told. */
     warned: number | null
   }
@@ -101,6 +114,10 @@ export interface Tables {
     decision: string | null
     last_answer: string | null
     answer_before: string | null
+    /** At a satellite: the exchange that reports its last change. */
+    revision: number
+    /** Taken back after a restore: its box has not shown its certificate yet. */
+    in_review: number
   }
   demands: { instance_id: string; tag: string; count: number }
   /** Specific licence reservations: each is a product instance that never asks. */
@@ -123,15 +140,95 @@ export interface Tables {
     ended_at: number | null
     wrong_codes: number
     wrong_since: number
+    revision: number
   }
   /** What each authorization of a reservation reserves. */
   reserved_licenses: {
     reservation_id: string
     sequence: number
+    /** The epoch of the authority when the authorization was made: the codes for it are of that one. */
+    epoch: number
     tag: string
     count: number
     ends_at: number | null
   }
+  /** At a manager: its satellites. */
+  satellites: {
+    id: string
+    account_id: string
+    name: string
+    status: 'waiting' | 'active' | 'expired' | 'removed'
+    created_at: number
+    /** Its one-time code, sealed; null once it was used. */
+    code: string | null
+    code_expires_at: number | null
+    /** Who answered to the name first: the satellite's own id and public key (SPKI, base64url). */
+    satellite_id: string | null
+    key: string | null
+    issuing_ca: string | null
+    /** The last exchange that was answered, the digest of its request, when that was written, and the answer as it was given. */
+    epoch: number
+    sequence: number
+    request_digest: string | null
+    request_at: number
+    answer: string | null
+    answered_at: number | null
+    /** The newest exchange whose answer is known to have arrived. */
+    acknowledged: number
+    warn_days: number
+    restrict_days: number
+    credential_days: number
+    warn_at: number | null
+    restrict_at: number | null
+    automatic_until: number | null
+    /** What was told of its silence: 0 nothing, 1 that it is overdue. */
+    overdue: number
+    /** Days before the end of its credential at which it was last warned of. */
+    credential_told: number | null
+  }
+  /** The answers to a satellite that it may still come back with. */
+  satellite_answers: { satellite_id: string; epoch: number; sequence: number; hash: string }
+  /** At a manager: the product instances of satellites, as they reported them. */
+  reported_instances: {
+    satellite_id: string
+    id: string
+    kind: 'registered' | 'reserved'
+    status: 'active' | 'ended'
+    pid: string
+    serial: string
+    version: string
+    /** The digest of the UDI: comparable where the serial number was left out. */
+    udi: string
+    hostname: string | null
+    /** The satellite's own virtual account, and the manager's that it counts for. */
+    place: string
+    virtual_account_id: string
+    since_at: number
+    licenses: string
+  }
+  /** What satellites have reserved for boxes. */
+  reported_reserved: {
+    satellite_id: string
+    instance_id: string
+    virtual_account_id: string
+    tag: string
+    count: number
+    ends_at: number | null
+  }
+  /** Licences that are called back from a satellite: they move when it has heard of it. */
+  recalls: {
+    id: string
+    satellite_id: string
+    license_id: string
+    quantity: number
+    to_virtual_account_id: string
+    /** The exchange whose answer told the satellite; null before. */
+    told_epoch: number | null
+    told_sequence: number | null
+    requested_at: number
+  }
+  /** At a satellite: its requests that may still be answered. */
+  sync_requests: { epoch: number; sequence: number; digest: string; written_at: number }
   events: {
     id: Generated<number>
     at: number
@@ -226,5 +323,57 @@ export const migrations: readonly (readonly string[])[] = [
       created_at bigint not null, sent_at bigint, attempts integer not null, next_at bigint not null, failure text
     )`,
     `create index unsent_mails on mails (next_at) where sent_at is null`,
+  ],
+  // Satellites.
+  [
+    `create table satellites (
+      id text primary key, account_id text not null references accounts (id), name text not null, status text not null,
+      created_at bigint not null, code text, code_expires_at bigint, satellite_id text, key text, issuing_ca text,
+      epoch integer not null, sequence integer not null, request_digest text, request_at bigint not null, answer text,
+      answered_at bigint, acknowledged integer not null, warn_days integer not null, restrict_days integer not null,
+      credential_days integer not null, warn_at bigint, restrict_at bigint, automatic_until bigint,
+      overdue integer not null, credential_told integer
+    )`,
+    `create unique index one_satellite_of_a_name on satellites (account_id, name) where status <> 'removed'`,
+    `create table satellite_answers (
+      satellite_id text not null references satellites (id), epoch integer not null, sequence integer not null,
+      hash text not null, primary key (satellite_id, epoch, sequence)
+    )`,
+    `alter table virtual_accounts add column satellite_id text references satellites (id)`,
+    `alter table virtual_accounts add column is_home integer not null default 0`,
+    `alter table virtual_accounts add column upstream text`,
+    `alter table licenses add column lot_id text`,
+    `create index licenses_by_lot on licenses (lot_id) where lot_id is not null`,
+    `alter table instances add column revision integer not null default 0`,
+    `alter table instances add column in_review integer not null default 0`,
+    `create index instances_by_revision on instances (revision) where revision > 0`,
+    `alter table reservations add column revision integer not null default 0`,
+    `create index reservations_by_revision on reservations (revision) where revision > 0`,
+    `alter table reserved_licenses add column epoch integer not null default 1`,
+    `create table reported_instances (
+      satellite_id text not null references satellites (id), id text not null, kind text not null, status text not null,
+      pid text not null, serial text not null, version text not null, udi text not null, hostname text,
+      place text not null, virtual_account_id text not null references virtual_accounts (id), since_at bigint not null,
+      licenses text not null, primary key (satellite_id, id)
+    )`,
+    `create index reported_instances_by_udi on reported_instances (udi) where status = 'active'`,
+    `create index reported_instances_of_account on reported_instances (virtual_account_id) where status = 'active'`,
+    `create table reported_reserved (
+      satellite_id text not null references satellites (id), instance_id text not null,
+      virtual_account_id text not null references virtual_accounts (id), tag text not null, count integer not null,
+      ends_at bigint
+    )`,
+    `create index reported_reserved_of on reported_reserved (satellite_id, instance_id)`,
+    `create index reported_reserved_of_pool on reported_reserved (virtual_account_id, tag)`,
+    `create table recalls (
+      id text primary key, satellite_id text not null references satellites (id),
+      license_id text not null references licenses (id), quantity integer not null,
+      to_virtual_account_id text not null references virtual_accounts (id), told_epoch integer, told_sequence integer,
+      requested_at bigint not null
+    )`,
+    `create table sync_requests (
+      epoch integer not null, sequence integer not null, digest text not null, written_at bigint not null,
+      primary key (epoch, sequence)
+    )`,
   ],
 ]

@@ -4,7 +4,7 @@ import { checked } from '../domain/checked.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { DAY, type Instant, iso } from '../domain/instant.ts'
 import { formatToken, parseToken } from '../protocol/token.ts'
-import { type Account, type VirtualAccount } from './accounts.ts'
+import { type Account, requireOwn, type VirtualAccount } from './accounts.ts'
 import type { Credentials } from './credentials.ts'
 import { logEvent } from './event-log.ts'
 import { accountTag, tokenRefusal } from './rules.ts'
@@ -51,6 +51,7 @@ export async function createToken(
   at: Instant,
 ): Promise<TokenDocument> {
   const options = checked(tokenOptionsSchema, wanted, 'token')
+  requireOwn(virtualAccount, 'its tokens are made there')
   if (account.agreementAt === null) {
     throw new LicensingError(
       'AGREEMENT_NOT_ACCEPTED',

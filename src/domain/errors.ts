@@ -659,6 +659,31 @@ export const errorTable = {
     'The answer was signed by a key that does not lead to the root this box trusts.',
     "Check that the URL is the right authority's, and the root that `smart-agent trust show` prints.",
   ),
+  MANDATE_MISSING: entry(
+    'answer',
+    'The answer of a satellite carries no mandate of its manager.',
+    'Synchronise the satellite with its manager.',
+  ),
+  MANDATE_INVALID: entry(
+    'answer',
+    'What a satellite shows as its mandate is not its manager’s leave to act.',
+    'Synchronise the satellite with its manager; look into whether somebody has changed it.',
+  ),
+  MANDATE_EXPIRED: entry(
+    'answer',
+    'The mandate of the satellite has ended: it was out of touch with its manager for too long.',
+    'Synchronise the satellite with its manager, by wire or by hand.',
+  ),
+  MANDATE_SUPERSEDED: entry(
+    'answer',
+    'The mandate of the satellite is older than one that this box has seen: the satellite may have been restored from a copy.',
+    'Synchronise the satellite with its manager.',
+  ),
+  MANDATE_EXCEEDED: entry(
+    'answer',
+    'The satellite says that enough licences are there, and its manager gave it fewer.',
+    'Synchronise the satellite with its manager; look into whether somebody has changed it.',
+  ),
   ANSWER_SIGNER_ROLE: entry(
     'answer',
     'The answer was signed with a certificate made for something else.',
@@ -839,6 +864,127 @@ export const errorTable = {
     'local',
     'There is no such SKU in the catalogue.',
     'Order by --tag, or use a SKU that the message lists.',
+  ),
+  // Satellites.
+  WRONG_ROLE: entry(
+    'local',
+    'This authority is of another role than the command is for.',
+    'Run the command on the manager, or on the satellite, as the message says.',
+  ),
+  SATELLITE_EXISTS: entry(
+    'local',
+    'The smart account has a satellite of that name already.',
+    'Choose another name, or remove the satellite first.',
+  ),
+  SATELLITE_UNKNOWN: entry(
+    'refusal',
+    'The smart account has no satellite of that name.',
+    'Add it at the manager with `satellite add`, under the name that it was made with.',
+  ),
+  SATELLITE_REMOVED: entry(
+    'refusal',
+    'The satellite was removed at its manager.',
+    'Add a satellite at the manager anew, and register the boxes there.',
+  ),
+  SATELLITE_EXPIRED: entry(
+    'refusal',
+    'The satellite was out of touch with its manager for so long that it was taken out there.',
+    'Synchronise by hand: `sync export` at the satellite, `sync respond` at the manager, `sync import` at the satellite.',
+  ),
+  SATELLITE_OUT_OF_TOUCH: entry(
+    'refusal',
+    'The satellite has been without its manager for too long, and may grant nothing.',
+    'Synchronise the satellite with its manager, by wire with `sync now` or by hand with `sync export`.',
+  ),
+  SATELLITE_NOT_REGISTERED: entry(
+    'local',
+    'The satellite was never synchronised with its manager: it has nothing to give yet.',
+    'Register it: `sync export FILE`, have the manager answer it with `sync respond`, and `sync import` the answer; or `sync now`.',
+  ),
+  VIRTUAL_ACCOUNT_OF_SATELLITE: entry(
+    'local',
+    'The virtual account belongs to a satellite, which does this itself.',
+    'Do it on the satellite; at the manager only `satellite remove` frees its virtual accounts.',
+  ),
+  INSTANCE_OF_SATELLITE: entry(
+    'local',
+    'The product instance belongs to a satellite.',
+    'Do it on the satellite; the manager hears of it at the next synchronisation.',
+  ),
+  ENROLMENT_CODE_INVALID: entry(
+    'refusal',
+    'The one-time code of the satellite is missing, wrong, used or too old.',
+    'Have a new one made at the manager with `satellite code NAME`, and give it to `sync now` or `init`.',
+  ),
+  SYNC_KEY_UNKNOWN: entry(
+    'refusal',
+    'The name of the satellite is bound to another key.',
+    'Synchronise from the satellite that was registered under this name; for another one, remove the old and add it anew.',
+  ),
+  SYNC_SUPERSEDED: entry(
+    'refusal',
+    'The request is older than one that was answered.',
+    'Carry the newest request, or make a new one with `sync export`.',
+  ),
+  SYNC_EPOCH_SUPERSEDED: entry(
+    'refusal',
+    'Another copy of this satellite has been restored, and has synchronised since.',
+    'Stop one of the two copies. To go on with this one, remove the satellite at the manager and add it anew.',
+  ),
+  SYNC_CREDENTIAL_EXPIRED: entry(
+    'refusal',
+    'The satellite may not synchronise by itself any more: its leave to do so ended unused.',
+    'Synchronise by hand once: `sync export`, `sync respond` at the manager, `sync import`.',
+  ),
+  SYNC_ANSWER_IMPORTED: entry(
+    'refusal',
+    'This answer, or a newer one, was imported already.',
+    'There is nothing to do; for newer licences make a new exchange with `sync export`.',
+  ),
+  SYNC_ANSWER_UNASKED: entry(
+    'refusal',
+    'The answer is to no request that this satellite has made and still waits for.',
+    'Make a new exchange with `sync export`, and carry its own answer.',
+  ),
+  SYNC_OTHER_SATELLITE: entry(
+    'refusal',
+    'The file is of another satellite or another smart account.',
+    'Carry the file to the satellite that it names.',
+  ),
+  SYNC_NOT_CONFIGURED: entry(
+    'local',
+    'The satellite knows no way to its manager.',
+    'Set it with `sync manager URL`, or synchronise by hand with `sync export`.',
+  ),
+  SYNC_REPAIR_NEEDED: entry(
+    'refusal',
+    'The histories of the satellite and its manager do not fit together, as after a restore.',
+    'Make another exchange: it reports everything anew.',
+  ),
+  SYNC_FINGERPRINT_MISMATCH: entry(
+    'refusal',
+    'The root certificate is not the one whose fingerprint was given.',
+    'Compare the fingerprint with the one that the manager prints with `trust show`.',
+  ),
+  ROOT_KEY_ABSENT: entry(
+    'local',
+    'The key of the root certificate is not on this machine, and a satellite’s CA is signed by it.',
+    'Put root.key into the keys directory for as long as the answer is made.',
+  ),
+  TRANSFER_UNAVAILABLE: entry(
+    'local',
+    'The virtual account has not so many licences to transfer.',
+    'See what there is with `license list`, and transfer fewer.',
+  ),
+  TRANSFER_UNCONFIRMED: entry(
+    'local',
+    'The transfer would put a pool out of compliance.',
+    'Run it again with --yes if that is meant, or transfer fewer.',
+  ),
+  BACKUP_UNREADABLE: entry(
+    'local',
+    'The backup cannot be opened: it is damaged, or the passphrase is another.',
+    'Check the passphrase; carry the file as a binary file.',
   ),
 } as const satisfies Record<string, ErrorEntry>
 

@@ -3,6 +3,7 @@ import { countSchema, entitlementTagSchema } from '../domain/entitlement.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { type Instant, iso } from '../domain/instant.ts'
 import { udiSchema } from '../domain/udi.ts'
+import { readFields, writeFields } from './lines.ts'
 
 /** Licences of one tag, reserved until one instant or for ever. A tag has several when its licences end differently. */
 export interface ReservedLicense {
@@ -55,7 +56,6 @@ type FieldName = (typeof FIELDS)[number][1]
 
 const LICENSES = 'Reserved licences:'
 const LICENSE = /^ {2}(\S+) +(\d{1,9}) {2}(perpetual|until (\S+)) {2}(\S.*)$/
-const WIDTH = 18
 
 /** The lines of the file, for signing. */
 export function writeAuthorization(authorization: Authorization): string[] {
@@ -71,7 +71,7 @@ export function writeAuthorization(authorization: Authorization): string[] {
   return [
     AUTHORIZATION_TITLE,
     '',
-    ...FIELDS.map(([label, name]) => `${`${label}:`.padEnd(WIDTH)}${values[name]}`),
+    ...writeFields(FIELDS, values),
     '',
     LICENSES,
     ...licenses.map(
@@ -134,12 +134,7 @@ export function readAuthorization(lines: readonly string[]): Authorization {
     lines[head - 1] !== ''
   )
     throw malformed('its lines are not in their order')
-  const texts = FIELDS.map(([label, name], i) => {
-    const line = lines[2 + i] ?? ''
-    if (!line.startsWith(`${label}: `)) throw malformed(`it has no line "${label}:" in its place`)
-    return [name, line.slice(label.length + 1).trim()] as const
-  })
-  const fields = schema.safeParse(Object.fromEntries(texts))
+  const fields = schema.safeParse(readFields(lines, 2, FIELDS, malformed))
   if (!fields.success)
     throw malformed(`its line ${String(fields.error.issues[0]?.path[0])} is not of its form`)
   const rows = lines.slice(head + 1)

@@ -22,7 +22,7 @@ const BEGIN_SIGNATURE = '-----BEGIN SIGNATURE-----'
 const END_SIGNATURE = '-----END SIGNATURE-----'
 const SIGNATURE_BYTES = 64
 const LINE = 64
-/** Beyond this nothing is looked at. */
+/** Beyond this nothing is looked at, unless the kind of file may be longer. */
 const LONGEST = 100_000
 
 /** The lines of a text whatever ended them, without trailing blanks; a byte order mark is no part of it. */
@@ -67,12 +67,16 @@ function decode(text: string): Buffer | null {
  *
  * @param what what the file is called, for messages: `authorization file`
  * @param title its first line
+ * @param longest how many characters it may have
  * @throws LicensingError SIGNED_FILE_MALFORMED, SIGNED_FILE_TRUNCATED, SIGNED_FILE_ALTERED
  */
-export function readSignedText(text: string, { what, title }: { what: string; title: string }): SignedText {
+export function readSignedText(
+  text: string,
+  { what, title, longest = LONGEST }: { what: string; title: string; longest?: number },
+): SignedText {
   const fail = (code: 'MALFORMED' | 'TRUNCATED' | 'ALTERED', why: string) =>
     new LicensingError(`SIGNED_FILE_${code}`, `The ${what} cannot be used: ${why}.`)
-  if (text.length > LONGEST) throw fail('MALFORMED', 'it is far too large')
+  if (text.length > longest) throw fail('MALFORMED', 'it is far too large')
   if (text.trim() === '') throw fail('MALFORMED', 'it is empty')
   // Text of two bytes a character, read as text of one.
   if (text.includes('\u0000'))

@@ -2,6 +2,9 @@ import { createHash, X509Certificate } from 'node:crypto'
 import type { Instant } from '../domain/instant.ts'
 import { ROLE_OID, type Role } from './roles.ts'
 
+/** What a satellite's issuing CA may issue. Mandates and synchronisation answers are its manager's alone. */
+const OF_SATELLITES: readonly Role[] = ['instance', 'answer-signer', 'reservation-signer', 'tls']
+
 /** Why a chain was not accepted. The caller, who knows what it was for, chooses the error code. */
 export class ChainError extends Error {
   override readonly name = 'ChainError'
@@ -22,6 +25,12 @@ export interface Checked {
   /** Subject OU: the id of the authority it is of. */
   readonly authorityId: string
   readonly notAfter: Instant
+}
+
+/** A certificate whose chain was followed to a root. */
+export interface Chained extends Checked {
+  /** The authority whose root it is: the manager. A certificate of another authority is a satellite's. */
+  readonly managerId: string
 }
 
 /** SHA-256 of the certificate's DER, base64url: how a certificate is named in messages and tables. */
@@ -66,12 +75,13 @@ const issuedBy = (certificate: X509Certificate, issuer: X509Certificate): boolea
 export function checkChain(
   pem: readonly string[],
   expected: { role: Role; at: Instant; roots: readonly X509Certificate[] },
-): Checked {
+): Chained {
   const [leaf, subCa] = pem.map(parse)
   if (!leaf || !subCa || pem.length !== 2) {
     throw new ChainError('untrusted', 'the chain is not a certificate and its issuing CA')
   }
-  if (!subCa.ca || !expected.roots.some((root) => root.ca && issuedBy(subCa, root))) {
+  const root = expected.roots.find((one) => one.ca && issuedBy(subCa, one))
+  if (!subCa.ca || !root) {
     throw new ChainError(
       'untrusted',
       `the chain of ${describe(leaf).name || 'the certificate'} does not lead to a trusted root`,
@@ -85,9 +95,13 @@ export function checkChain(
       `the certificate of ${describe(leaf).name} is not one for the role ${expected.role}`,
     )
   }
-  const checked = describe(leaf)
+  const checked = { ...describe(leaf), managerId: describe(root).authorityId }
   if (checked.authorityId === '' || checked.authorityId !== describe(subCa).authorityId) {
     throw new ChainError('authority', 'the certificate and its issuing CA are of different authorities')
+  }
+  // What a satellite's CA may issue is told by the satellite's role alone (trust §1).
+  if (checked.authorityId !== checked.managerId && !OF_SATELLITES.includes(expected.role)) {
+    throw new ChainError('role', `a satellite signs nothing in the role ${expected.role}`)
   }
   if (!validAt(leaf, expected.at) || !validAt(subCa, expected.at)) {
     throw new ChainError(

@@ -3,7 +3,7 @@ import { decodeProtectedHeader, FlattenedSign, flattenedVerify } from 'jose'
 import type { Sealed } from '../protocol/messages.ts'
 
 /** What kind of message is signed: in the protected header, so that one cannot pass for another. */
-export type SealType = 'sla-request+jws' | 'sla-answer+jws' | 'sla-proof+jws'
+export type SealType = 'sla-request+jws' | 'sla-answer+jws' | 'sla-proof+jws' | 'sla-mandate+jws'
 
 const ALGORITHM = 'ES256'
 

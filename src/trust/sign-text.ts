@@ -1,9 +1,9 @@
-import { createPrivateKey, sign, verify, X509Certificate } from 'node:crypto'
+import { createHash, createPrivateKey, type KeyObject, sign, verify, X509Certificate } from 'node:crypto'
 import { LicensingError } from '../domain/errors.ts'
 import { type Instant, iso } from '../domain/instant.ts'
 import { readSignedText, textToSign, writeSignedText } from '../protocol/signed-text.ts'
 import type { Credential } from './certificates.ts'
-import { type Checked, ChainError, checkChain } from './chain.ts'
+import { type Chained, ChainError, checkChain } from './chain.ts'
 import type { Role } from './roles.ts'
 
 /** Signs the lines of a file that people carry; the signer's certificates become part of it. ES256. */
@@ -16,7 +16,7 @@ export function signText(lines: readonly string[], by: Credential): string {
 /** A file whose signature is right, and who signed it. */
 export interface VerifiedText {
   readonly lines: readonly string[]
-  readonly signer: Checked
+  readonly signer: Chained
 }
 
 /**
@@ -35,13 +35,12 @@ export function verifyText(
     role: Role
     roots: readonly X509Certificate[]
     at: (lines: readonly string[]) => Instant
+    longest?: number
   },
 ): VerifiedText {
   const { what, role, roots } = expected
   const { signed, lines, certificates, signature } = readSignedText(text, expected)
-  const altered = () =>
-    new LicensingError('SIGNED_FILE_ALTERED', `The ${what} was altered: its signature does not fit its text.`)
-  if (!fits(signed, certificates[0], signature)) throw altered()
+  if (!fits(signed, keyOf(certificates[0]), signature)) throw altered(what)
   const at = expected.at(lines)
   try {
     return { lines, signer: checkChain(certificates, { role, at, roots }) }
@@ -56,12 +55,47 @@ export function verifyText(
   }
 }
 
-function fits(signed: string, certificate: string | undefined, signature: Buffer): boolean {
-  if (certificate === undefined) return false
+/** Signs the lines of a file by a key that the other side knows, or learns from the file: it holds no certificates. */
+export function signTextByKey(lines: readonly string[], privateKey: string): string {
+  return signText(lines, { certificates: [], privateKey })
+}
+
+/**
+ * Checks a file that names its own signer's key.
+ *
+ * @param key finds the key, given the lines, unchecked so far; null when they name none
+ * @returns the lines, and the digest of exactly what was signed: base64url
+ * @throws LicensingError SIGNED_FILE_MALFORMED, SIGNED_FILE_TRUNCATED, SIGNED_FILE_ALTERED
+ */
+export function verifyTextByKey(
+  text: string,
+  expected: {
+    what: string
+    title: string
+    key: (lines: readonly string[]) => KeyObject | null
+    longest?: number
+  },
+): { readonly lines: readonly string[]; readonly digest: string } {
+  const { signed, lines, certificates, signature } = readSignedText(text, expected)
+  if (certificates.length > 0 || !fits(signed, expected.key(lines), signature)) throw altered(expected.what)
+  return { lines, digest: textDigest(signed) }
+}
+
+/** The digest that names a signed text: SHA-256 over its lines without the signature, base64url. */
+export const textDigest = (signed: string): string => createHash('sha256').update(signed).digest('base64url')
+
+const altered = (what: string) =>
+  new LicensingError('SIGNED_FILE_ALTERED', `The ${what} was altered: its signature does not fit its text.`)
+
+function keyOf(certificate: string | undefined): KeyObject | null {
   try {
-    const key = new X509Certificate(certificate).publicKey
-    return verify('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' }, signature)
+    return certificate === undefined ? null : new X509Certificate(certificate).publicKey
   } catch {
-    return false
+    return null
   }
+}
+
+function fits(signed: string, key: KeyObject | null, signature: Buffer): boolean {
+  if (key?.asymmetricKeyDetails?.namedCurve !== 'prime256v1') return false
+  return verify('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' }, signature)
 }

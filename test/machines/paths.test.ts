@@ -125,6 +125,7 @@ function eventsAt(snapshot: Snapshot): ChartEvent[] {
       accepted(false),
       { type: 'authorize.refused', ...refused(false) },
       { type: 'authorize.refused', ...refused(true) },
+      { type: 'authorize.refused', ...refused(false), again: true },
       { type: 'authorize.unreachable', ...unreachable },
     )
   }
@@ -189,6 +190,15 @@ function eventsAt(snapshot: Snapshot): ChartEvent[] {
     ...(evaluation.remainingSeconds > 0
       ? [{ type: 'TICK', at, used: evaluation.remainingSeconds } as const]
       : []),
+    ...(typeof authorization.nextAttemptAt === 'number' && evaluation.remainingSeconds > 0
+      ? [
+          {
+            type: 'TICK',
+            at: Math.max(authorization.nextAttemptAt, at),
+            used: evaluation.remainingSeconds,
+          } as const,
+        ]
+      : []),
     ...dues.map((due): ChartEvent => ({ type: 'TICK', at: Math.max(due, at), used: 0 })),
   ]
 }
@@ -226,6 +236,8 @@ function serializeState(snapshot: Snapshot): string {
     current?.stage === 'installed' &&
       current.grant.licenses.map(({ endsAt, told }) => [endsAt !== null, told]),
     context.usage.counts.HOST === 2,
+    axisPath(positionOf(snapshot).value.license) === 'registered.refused' &&
+      context.authorization.nextAttemptAt !== null,
   ])
 }
 

@@ -1,0 +1,18 @@
+import { sql } from 'kysely'
+import type { Tx } from './store.ts'
+
+/** The number of a satellite's last request to its manager: a setting, since every process of it counts on. */
+export const SYNC_SEQUENCE = 'sync-sequence'
+
+/** The exchange that will report a change made now: the next one. 0 at a manager, which reports to nobody. */
+export const nextRevision = sql<number>`coalesce((select cast(value as integer) + 1 from settings where name = ${SYNC_SEQUENCE}), 0)`
+
+/** Notes that an instance is not as it was last reported. */
+export async function touchInstance(tx: Tx, id: string): Promise<void> {
+  await tx.updateTable('instances').set({ revision: nextRevision }).where('id', '=', id).execute()
+}
+
+/** Notes that a reservation is not as it was last reported. */
+export async function touchReservation(tx: Tx, id: string): Promise<void> {
+  await tx.updateTable('reservations').set({ revision: nextRevision }).where('id', '=', id).execute()
+}

@@ -1,0 +1,270 @@
+import { z } from 'zod'
+import { countSchema, entitlementTagSchema } from '../domain/entitlement.ts'
+import { LicensingError } from '../domain/errors.ts'
+import { type Instant, iso } from '../domain/instant.ts'
+import {
+  quoted,
+  readFields,
+  readSections,
+  unquoted,
+  wordsOf,
+  wrap,
+  writeFields,
+  writeSection,
+} from './lines.ts'
+import {
+  hashText,
+  instanceRow,
+  instantText,
+  nameText,
+  readInstanceRow,
+  type ReportedInstance,
+  wholeNumber,
+} from './sync-request.ts'
+
+/** A lot of licences that comes down: of the manager's virtual account that it is held in. */
+export interface SyncLot {
+  readonly id: string
+  readonly tag: string
+  readonly quantity: number
+  readonly startsAt: Instant
+  readonly endsAt: Instant | null
+  readonly virtualAccount: string
+}
+
+/** An instance of the satellite that came to its end by what the manager knows. */
+export interface SyncEnd {
+  readonly id: string
+  /** A newer registration of the same box elsewhere; or, after a restore, what had ended before. */
+  readonly how: 'replaced' | 'ended'
+}
+
+/** What a manager says to a satellite. */
+export interface SyncAnswer {
+  readonly name: string
+  readonly satelliteId: string
+  readonly smartAccount: string
+  readonly managerId: string
+  readonly epoch: number
+  readonly exchange: number
+  /** The digest of the request that it answers. */
+  readonly request: string
+  /**
+   * `accepted`: what was reported is taken. `repair`: the two histories do not fit together, as after a restore; the
+   * satellite takes the epoch and number told, and reports everything. `refused`: nothing was changed, for the reason told.
+   */
+  readonly outcome: 'accepted' | 'repair' | 'refused'
+  /** A stable code, and words; `-` when it was accepted. */
+  readonly code: string
+  readonly message: string
+  readonly remedy: string
+  readonly answeredAt: Instant
+  /** When a synchronisation that is overdue is warned of, and when the satellite may grant nothing any more. */
+  readonly warnAt: Instant
+  readonly restrictAt: Instant
+  /** Until when it may synchronise by itself. */
+  readonly automaticUntil: Instant
+  readonly trustBundle: number
+  /** The manager's root: PEM. */
+  readonly root: string
+  /** The satellite's issuing CA: PEM; null when nothing was accepted. */
+  readonly issuingCa: string | null
+  /** The mandate that goes into each of the satellite's answers; null when nothing was accepted. */
+  readonly mandate: string | null
+  readonly virtualAccounts: readonly { readonly name: string; readonly home: boolean }[]
+  readonly lots: readonly SyncLot[]
+  readonly ended: readonly SyncEnd[]
+  /** Instances of an earlier history that the satellite does not know any more: taken back for review. */
+  readonly known: readonly ReportedInstance[]
+  /** What a person should know: conflicts, and how they were resolved. */
+  readonly notices: readonly string[]
+}
+
+export const SYNC_ANSWER_TITLE = 'SMART LICENSING SYNCHRONISATION ANSWER, version 1'
+
+const FIELDS = [
+  ['Satellite', 'name'],
+  ['Satellite id', 'satelliteId'],
+  ['Smart account', 'smartAccount'],
+  ['Manager', 'managerId'],
+  ['Exchange', 'exchange'],
+  ['Epoch', 'epoch'],
+  ['Request', 'request'],
+  ['Outcome', 'outcome'],
+  ['Code', 'code'],
+  ['Message', 'message'],
+  ['Remedy', 'remedy'],
+  ['Answered', 'answeredAt'],
+  ['Overdue from', 'warnAt'],
+  ['Restricted from', 'restrictAt'],
+  ['Automatic until', 'automaticUntil'],
+  ['Trust bundle', 'trustBundle'],
+] as const
+
+const SECTIONS = [
+  'Virtual accounts',
+  'Licences',
+  'Ended',
+  'Known before',
+  'Notices',
+  'Root certificate',
+  'Issuing CA certificate',
+  'Mandate',
+] as const
+
+const ofPem = (pem: string): string => pem.replace(/-----[^-]+-----|\s/g, '')
+const toPem = (base64: string): string =>
+  `-----BEGIN CERTIFICATE-----\n${wrap(base64).join('\n')}\n-----END CERTIFICATE-----\n`
+
+/** The lines of an answer, for signing. */
+export function writeSyncAnswer(answer: SyncAnswer): string[] {
+  const { name, message, remedy, answeredAt, warnAt, restrictAt, automaticUntil } = answer
+  return [
+    SYNC_ANSWER_TITLE,
+    '',
+    ...writeFields(FIELDS, {
+      ...answer,
+      name: quoted(name),
+      message: quoted(message),
+      remedy: quoted(remedy),
+      answeredAt: iso(answeredAt),
+      warnAt: iso(warnAt),
+      restrictAt: iso(restrictAt),
+      automaticUntil: iso(automaticUntil),
+    }),
+    '',
+    ...writeSection(
+      'Virtual accounts',
+      answer.virtualAccounts.map((one) => `${quoted(one.name)}${one.home ? ' as "Default"' : ''}`),
+    ),
+    ...writeSection(
+      'Licences',
+      answer.lots.map((lot) =>
+        [
+          lot.tag,
+          lot.quantity,
+          quoted(lot.virtualAccount),
+          'from',
+          iso(lot.startsAt),
+          ...(lot.endsAt === null ? ['perpetual'] : ['until', iso(lot.endsAt)]),
+          'lot',
+          lot.id,
+        ].join(' '),
+      ),
+    ),
+    ...writeSection(
+      'Ended',
+      answer.ended.map(({ id, how }) => `${id} ${how}`),
+    ),
+    ...writeSection('Known before', answer.known.map(instanceRow)),
+    ...writeSection('Notices', answer.notices.map(quoted)),
+    ...writeSection('Root certificate', wrap(ofPem(answer.root))),
+    ...writeSection('Issuing CA certificate', answer.issuingCa === null ? [] : wrap(ofPem(answer.issuingCa))),
+    ...writeSection('Mandate', answer.mandate === null ? [] : wrap(answer.mandate)),
+  ]
+}
+
+const text = (max: number) =>
+  z
+    .string()
+    .transform((word) => unquoted(word))
+    .pipe(z.string().max(max))
+
+const fieldsSchema = z.object({
+  name: text(100),
+  satelliteId: z.uuid(),
+  smartAccount: z.string().min(1).max(253),
+  managerId: z.uuid(),
+  exchange: wholeNumber,
+  epoch: wholeNumber,
+  request: hashText,
+  outcome: z.enum(['accepted', 'repair', 'refused']),
+  code: z.string().regex(/^(?:-|[A-Z][A-Z0-9_]{2,63})$/),
+  message: text(1000),
+  remedy: text(1000),
+  answeredAt: instantText,
+  warnAt: instantText,
+  restrictAt: instantText,
+  automaticUntil: instantText,
+  trustBundle: wholeNumber,
+})
+
+const malformed = (why: string) =>
+  new LicensingError('SIGNED_FILE_MALFORMED', `The synchronisation answer cannot be used: ${why}.`, {
+    remedy:
+      'Have it written anew by the manager with `sync respond`; both sides may have to be of one version.',
+  })
+
+function readAll<T>(rows: readonly string[], what: string, read: (row: string) => T | null): T[] {
+  return rows.map((row) => {
+    const one = read(row)
+    if (one === null) throw malformed(`a row of ${what} is not of its form: ${quoted(row.slice(0, 80))}`)
+    return one
+  })
+}
+
+const lotSchema = z.object({
+  id: z.uuid(),
+  tag: entitlementTagSchema,
+  quantity: countSchema.min(1),
+  startsAt: instantText,
+  endsAt: instantText.nullable(),
+  virtualAccount: nameText,
+})
+
+function readLot(row: string): SyncLot | null {
+  const [tag, quantity, place, from, startsAt, kind, ...rest] = wordsOf(row)
+  const endsAt = kind === 'until' ? rest.shift() : null
+  const [word, id, ...more] = rest
+  if (from !== 'from' || word !== 'lot' || more.length > 0 || (kind !== 'until' && kind !== 'perpetual'))
+    return null
+  const lot = lotSchema.safeParse({
+    tag,
+    quantity: Number(quantity),
+    virtualAccount: unquoted(place),
+    startsAt,
+    endsAt,
+    id,
+  })
+  return lot.success ? lot.data : null
+}
+
+/**
+ * Reads the lines of an answer; whose they are is not looked at.
+ *
+ * @throws LicensingError SIGNED_FILE_MALFORMED
+ */
+export function readSyncAnswer(lines: readonly string[]): SyncAnswer {
+  if (lines[0] !== SYNC_ANSWER_TITLE || lines[1] !== '') throw malformed('its lines are not in their order')
+  const fields = fieldsSchema.safeParse(readFields(lines, 2, FIELDS, malformed))
+  if (!fields.success)
+    throw malformed(`its line ${String(fields.error.issues[0]?.path[0])} is not of its form`)
+  const sections = readSections(lines, FIELDS.length + 3, SECTIONS, malformed)
+  const pem = (head: 'Root certificate' | 'Issuing CA certificate'): string | null => {
+    const base64 = sections[head].join('')
+    return base64 === '' ? null : toPem(base64)
+  }
+  const root = pem('Root certificate')
+  if (root === null) throw malformed('it holds no root certificate')
+  return {
+    ...fields.data,
+    virtualAccounts: readAll(sections['Virtual accounts'], 'virtual accounts', (row) => {
+      const [word, ...rest] = wordsOf(row)
+      const name = unquoted(word)
+      const home = rest.join(' ') === 'as "Default"'
+      return name !== null && (home || rest.length === 0) ? { name, home } : null
+    }),
+    lots: readAll(sections.Licences, 'licences', readLot),
+    ended: readAll(sections.Ended, 'what ended', (row) => {
+      const [id = '', how, ...rest] = row.split(' ')
+      return rest.length === 0 && z.uuid().safeParse(id).success && (how === 'replaced' || how === 'ended')
+        ? { id, how }
+        : null
+    }),
+    known: readAll(sections['Known before'], 'what was known', readInstanceRow),
+    notices: readAll(sections.Notices, 'notices', (row) => unquoted(row)),
+    root,
+    issuingCa: pem('Issuing CA certificate'),
+    mandate: sections.Mandate.join('') || null,
+  }
+}
