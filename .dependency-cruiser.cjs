@@ -8,11 +8,11 @@ const rooms = {
   system: ['domain'],
   agent: ['domain', 'protocol', 'trust', 'transports', 'hosts', 'system'],
   chaos: ['domain', 'protocol', 'trust'],
-  authority: ['domain', 'protocol', 'trust', 'chaos'],
+  authority: ['domain', 'protocol', 'trust', 'transports', 'chaos'],
   testing: ['domain', 'protocol', 'trust', 'transports', 'agent', 'authority'],
   cli: ['domain', 'protocol', 'trust', 'transports', 'hosts', 'chaos', 'agent', 'authority'],
 }
-const mayUseMachines = ['agent', 'testing', 'cli']
+const mayUseMachines = ['agent', 'authority', 'testing', 'cli']
 
 module.exports = {
   forbidden: [

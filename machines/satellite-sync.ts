@@ -8,7 +8,6 @@ import type {
   SyncNotice,
   SyncPosition,
   SyncSchedule,
-  SyncValue,
 } from './satellite-sync-types.ts'
 
 const DAY = 86_400_000
@@ -323,7 +322,7 @@ type Snapshot = ReturnType<typeof satelliteSync.resolveState>
 type Action = ReturnType<typeof transition<typeof satelliteSync>>[1][number]
 
 const positionOf = (snapshot: Snapshot): SyncPosition => ({
-  value: snapshot.value as unknown as SyncValue,
+  value: snapshot.value,
   context: snapshot.context,
 })
 

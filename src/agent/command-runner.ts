@@ -261,6 +261,7 @@ export class CommandRunner {
       key: registering.key,
       certificates: [...certificates],
       sequence: 0,
+      mandate: null,
       ...rememberAnswer(answer),
       lastAnswer: null,
     }

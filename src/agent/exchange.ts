@@ -12,6 +12,7 @@ import { LicensingError } from '../domain/errors.ts'
 import type { Instant } from '../domain/instant.ts'
 import { VERSION } from '../domain/version.ts'
 import { answerHash } from '../protocol/digest.ts'
+import { compareMandates, type Mandate } from '../protocol/mandate.ts'
 import {
   type Answer,
   answerSchema,
@@ -23,7 +24,8 @@ import {
   sealedSchema,
 } from '../protocol/messages.ts'
 import { parseToken, tokenMac } from '../protocol/token.ts'
-import { ChainError, type Checked, checkChain, thumbprint } from '../trust/chain.ts'
+import { ChainError, type Chained, checkChain, type Checked, thumbprint } from '../trust/chain.ts'
+import { verifyMandate } from '../trust/mandate.ts'
 import { peek, seal, sealedBy, sealedCertificates } from '../trust/seal.ts'
 import type { Transport } from '../transports/transport.ts'
 import type { Identity, Outstanding, Product, Registering } from './facts.ts'
@@ -59,6 +61,7 @@ export async function sendHello(road: Road, authorityId: string | null): Promise
     authorityId,
     notBefore: null,
     epoch: 0,
+    mandate: null,
   })
 }
 
@@ -104,6 +107,7 @@ export async function sendRegistration(
     authorityId: null,
     notBefore: null,
     epoch: 0,
+    mandate: null,
   })
   if (checked.decision.outcome === 'accepted' && checked.type === 'register') {
     checkIdentity(checked.decision, secrets.key, road, checked, null)
@@ -160,6 +164,7 @@ export async function sendOutstanding(
     authorityId: identity.authority.id,
     notBefore: identity.lastTime,
     epoch: identity.epoch,
+    mandate: identity.mandate,
   })
   if (checked.decision.outcome === 'accepted' && checked.type === 'renew' && keys.requested !== null) {
     checkIdentity(checked.decision, keys.requested, road, checked, identity.instanceId)
@@ -193,7 +198,11 @@ async function exchange(
 }
 
 /** An answer that was believed, with the hash that goes back with the next request. */
-export type OpenedAnswer = Answer & { readonly hash: string }
+export type OpenedAnswer = Answer & {
+  readonly hash: string
+  /** The mandate that a satellite has shown; null from a manager. */
+  readonly seen: Pick<Mandate, 'epoch' | 'sequence'> | null
+}
 
 interface Expected {
   readonly type: Answer['type']
@@ -204,6 +213,8 @@ interface Expected {
   readonly authorityId: string | null
   readonly notBefore: Instant | null
   readonly epoch: number
+  /** The newest mandate that this box has seen of the satellite: no older one counts. */
+  readonly mandate: Pick<Mandate, 'epoch' | 'sequence'> | null
 }
 
 /**
@@ -261,9 +272,67 @@ export async function open(
   if ((expected.notBefore !== null && time < expected.notBefore) || answer.epoch < expected.epoch) {
     throw new LicensingError('ANSWER_STALE', 'The answer is older than one already accepted.')
   }
+  const mandate = checkMandate(
+    answer,
+    { signer, issuingCa: certificates[1] ?? '', roots: road.roots },
+    expected,
+  )
   // The hash is over what was sent, with whatever a newer authority may add to it.
   const sent = raw as { decision: unknown }
-  return { ...answer, hash: answerHash(answer.messageId, sent.decision) }
+  const hash = answerHash(answer.messageId, sent.decision)
+  return { ...(mandate ? capped(answer, mandate) : answer), hash, seen: mandate }
+}
+
+/**
+ * A satellite acts under the mandate of its manager: what it grants is believed for as long, and as far, as that goes
+ * (trust §7). What it refuses needs none.
+ */
+function checkMandate(
+  answer: Answer,
+  by: { signer: Chained; issuingCa: string; roots: readonly X509Certificate[] },
+  expected: Expected,
+): Mandate | null {
+  const { authorityId, managerId, account } = by.signer
+  if ((authorityId === managerId) !== (answer.authority.role === 'manager'))
+    throw new LicensingError(
+      'ANSWER_WRONG_AUTHORITY',
+      'The answer is of an authority of another role than it says.',
+    )
+  if (authorityId === managerId) return null
+  const grants =
+    answer.decision.outcome === 'accepted' && (answer.type === 'register' || answer.type === 'authorize')
+  if (answer.mandate === null) {
+    if (!grants) return null
+    throw new LicensingError('MANDATE_MISSING', 'The satellite shows no mandate of its manager.')
+  }
+  const { roots, issuingCa } = by
+  const mandate = verifyMandate(answer.mandate, { roots, satelliteId: authorityId, account, issuingCa })
+  if (expected.mandate && compareMandates(mandate, expected.mandate) < 0)
+    throw new LicensingError(
+      'MANDATE_SUPERSEDED',
+      `The satellite shows mandate ${mandate.sequence} of epoch ${mandate.epoch}; this box has seen ${expected.mandate.sequence} of epoch ${expected.mandate.epoch}.`,
+    )
+  if (!grants) return mandate
+  if (Date.parse(answer.time) >= Date.parse(mandate.notAfter))
+    throw new LicensingError('MANDATE_EXPIRED', `The mandate of the satellite ended at ${mandate.notAfter}.`)
+  if (answer.type === 'authorize' && answer.decision.outcome === 'accepted')
+    for (const { tag, count, status } of answer.decision.entitlements) {
+      const given = mandate.quantities.find((one) => one.tag === tag)?.quantity ?? 0
+      if (status === 'in-compliance' && count > given)
+        throw new LicensingError(
+          'MANDATE_EXCEEDED',
+          `The satellite says that ${count} of ${tag} are covered; its manager gave it ${given}.`,
+        )
+    }
+  return mandate
+}
+
+/** No authorization outlasts the mandate that it was given under. */
+function capped(answer: Answer, { notAfter }: Mandate): Answer {
+  if (answer.type !== 'authorize' || answer.decision.outcome !== 'accepted') return answer
+  const { deadlineAt } = answer.decision
+  if (Date.parse(deadlineAt) <= Date.parse(notAfter)) return answer
+  return { ...answer, decision: { ...answer.decision, deadlineAt: notAfter } }
 }
 
 function parseJson(text: string): unknown {
@@ -299,7 +368,7 @@ function checkSigner(
   certificates: readonly string[],
   roots: readonly X509Certificate[],
   at: Instant,
-): Checked {
+): Chained {
   try {
     return checkChain(certificates, { role: 'answer-signer', at, roots })
   } catch (thrown) {
@@ -353,4 +422,5 @@ export const rememberAnswer = (answer: OpenedAnswer) => ({
   lastTime: Date.parse(answer.time),
   epoch: answer.epoch,
   trustBundle: answer.trustBundle,
+  ...(answer.seen && { mandate: { epoch: answer.seen.epoch, sequence: answer.seen.sequence } }),
 })

@@ -188,6 +188,8 @@ export const identitySchema = z.object({
   lastTime: z.number(),
   epoch: z.number(),
   trustBundle: z.number(),
+  /** The newest mandate of its satellite that this box has seen; null behind a manager. */
+  mandate: z.object({ epoch: z.number(), sequence: z.number() }).nullable().default(null),
 })
 export type Identity = z.infer<typeof identitySchema>
 

@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto'
 import { can, type Event, type Grant, type ReservationFacts, type Returned } from '../../machines/index.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { iso } from '../domain/instant.ts'
@@ -9,7 +10,8 @@ import {
 } from '../protocol/authorization-file.ts'
 import { MOST_REQUESTS, type ProofKind, writeProofCode, writeRequestCode } from '../protocol/offline-codes.ts'
 import { agreedKey, agreementKey, newSeed, publicBytes } from '../trust/agreement.ts'
-import { readRoots } from '../trust/chain.ts'
+import { type Chained, readRoots } from '../trust/chain.ts'
+import { verifyMandate } from '../trust/mandate.ts'
 import { verifyText } from '../trust/sign-text.ts'
 import type { ClockGuard } from './clock-guard.ts'
 import { type Product, RESERVATION_SEED } from './facts.ts'
@@ -215,11 +217,12 @@ export class BoxReservation {
     const { current, requests, returned } = this.#facts
     const knownAt =
       current?.stage === 'requested' ? current.at : (current?.grant.knownAt ?? this.#clock.now())
+    const roots = readRoots(anchor)
     const { lines, signer } = verifyText(text, {
       what: 'authorization file',
       title: AUTHORIZATION_TITLE,
       role: 'reservation-signer',
-      roots: readRoots(anchor),
+      roots,
       // The later of the file's time and the box's (trust §10), as the file itself corrects it.
       // What is given back may be as old as it likes.
       at: (lines) =>
@@ -233,6 +236,7 @@ export class BoxReservation {
         'SIGNED_FILE_UNTRUSTED',
         'The authorization file names another authority than its signer.',
       )
+    if (signer.authorityId !== signer.managerId) checkMandate(file, signer, roots)
     const { pid, serial } = this.#product
     if (file.udi.pid !== pid || file.udi.serial !== serial)
       throw new LicensingError(
@@ -293,6 +297,41 @@ export class BoxReservation {
     return writeProofCode(key, { kind, udi: this.#product, reservationId, epoch, sequence })
   }
 }
+
+/**
+ * A satellite reserves under the mandate of its manager, and no more than that gave it (trust §7).
+ *
+ * @throws LicensingError MANDATE_*
+ */
+function checkMandate(file: Authorization, signer: Chained, roots: readonly X509Certificate[]): void {
+  if (file.mandate === null)
+    throw new LicensingError('MANDATE_MISSING', 'The authorization file of a satellite holds no mandate.')
+  const mandate = verifyMandate(file.mandate, {
+    roots,
+    satelliteId: file.authorityId,
+    account: file.smartAccount,
+    issuingCa: signer.issuingCa,
+  })
+  if (file.issuedAt >= Date.parse(mandate.notAfter))
+    throw new LicensingError(
+      'MANDATE_EXPIRED',
+      `The authorization file was made at ${iso(file.issuedAt)}, and the satellite's mandate ended at ${mandate.notAfter}.`,
+    )
+  for (const { tag, quantity } of totals(file)) {
+    const given = mandate.quantities.find((one) => one.tag === tag)?.quantity ?? 0
+    if (quantity > given)
+      throw new LicensingError(
+        'MANDATE_EXCEEDED',
+        `The authorization file reserves ${quantity} of ${tag}; the satellite was given ${given}.`,
+      )
+  }
+}
+
+const totals = ({ licenses }: Authorization) =>
+  [...new Set(licenses.map(({ tag }) => tag))].map((tag) => ({
+    tag,
+    quantity: licenses.reduce((sum, one) => (one.tag === tag ? sum + one.count : sum), 0),
+  }))
 
 /** The reservation of a file was returned: installing it is refused, giving it back gives the same code. */
 class EarlierReturn extends LicensingError {

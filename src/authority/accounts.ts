@@ -35,6 +35,8 @@ export interface VirtualAccount {
   readonly satellite: { readonly id: string; readonly name: string } | null
   /** At a satellite: the manager's virtual account whose licences arrive in it; null for one of its own. */
   readonly upstream: string | null
+  /** Of a satellite's virtual accounts at the manager, and of those the manager's licences arrive in: the first one. */
+  readonly home: boolean
 }
 
 /** A smart account with its first virtual account, `Default` (R-ACC-1). @throws LicensingError ACCOUNT_EXISTS */
@@ -98,17 +100,18 @@ export async function listVirtualAccounts(tx: Tx, accountId: string): Promise<Vi
   const rows = await tx
     .selectFrom('virtual_accounts as va')
     .leftJoin('satellites', 'satellites.id', 'va.satellite_id')
-    .select(['va.id', 'va.name', 'va.is_default', 'va.satellite_id', 'va.upstream'])
+    .select(['va.id', 'va.name', 'va.is_default', 'va.satellite_id', 'va.upstream', 'va.is_home'])
     .select('satellites.name as satellite')
     .where('va.account_id', '=', accountId)
     .orderBy('va.name')
     .execute()
-  return rows.map(({ id, name, is_default, satellite_id, satellite, upstream }) => ({
+  return rows.map(({ id, name, is_default, satellite_id, satellite, upstream, is_home }) => ({
     id,
     name,
     isDefault: is_default === 1,
     satellite: satellite_id === null ? null : { id: satellite_id, name: satellite ?? '' },
     upstream,
+    home: is_home === 1,
   }))
 }
 
@@ -173,7 +176,7 @@ export async function addVirtualAccount(
     virtualAccount: wanted,
     message: `Virtual account ${wanted}.`,
   })
-  return { id, name: wanted, isDefault: false, satellite: null, upstream: null }
+  return { id, name: wanted, isDefault: false, satellite: null, upstream: null, home: false }
 }
 
 /** What stands against giving a virtual account away: what it still holds; null for nothing. */

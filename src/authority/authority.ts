@@ -7,7 +7,10 @@ import { type Instant, iso, MINUTE } from '../domain/instant.ts'
 import { conferencing, defineProfile, type ProductProfile, type ProfileInput } from '../domain/profile.ts'
 import { systemClock } from '../domain/system-clock.ts'
 import { HELLO_AUDIENCE, PROTOCOL_VERSION, type RequestType, type Sealed } from '../protocol/messages.ts'
+import { readEnrolmentCode } from '../protocol/enrolment.ts'
+import type { Transport, TransportSettings } from '../transports/transport.ts'
 import type { Credential } from '../trust/certificates.ts'
+import { ChainError, readRoots } from '../trust/chain.ts'
 import { checkPrivateDirectory, ensurePrivateDirectory } from '../trust/private-files.ts'
 import { seal } from '../trust/seal.ts'
 import {
@@ -24,7 +27,9 @@ import {
   setDefaultVirtualAccount,
   type VirtualAccount,
 } from './accounts.ts'
+import { makeBackup, restoreBackup } from './backup.ts'
 import { Credentials } from './credentials.ts'
+import { type Desk, requireRole, type Where } from './desk.ts'
 import { type EventDocument, listEvents, logEvent } from './event-log.ts'
 import { Exchange } from './exchange.ts'
 import {
@@ -35,16 +40,12 @@ import {
   reservedInstance,
   showInstance,
 } from './instances.ts'
+import { type Leave, unlimited } from './leave.ts'
 import { createManagement } from './management.ts'
 import { type Answered, readExchange, readHello } from './requests.ts'
 import { type ReservationDocument, ReservationLedger } from './reservation-ledger.ts'
-import {
-  EPOCH,
-  type IssuedAuthorization,
-  type Quantities,
-  Reservations,
-  TRUST_BUNDLE,
-} from './reservations.ts'
+import { listReported } from './reported.ts'
+import { type IssuedAuthorization, type Quantities, Reservations, TRUST_BUNDLE } from './reservations.ts'
 import {
   mailFailure,
   type MailSettings,
@@ -57,15 +58,14 @@ import {
 } from './mail.ts'
 import { followUpOrders, type OrderDocument, Orders, type Wanted, warnOfTerms } from './orders.ts'
 import { Misbehaviour, type RequestRecord } from './misbehaviour.ts'
+import { SatelliteDoor } from './satellite-door.ts'
+import { checkSatelliteName, followUpSatellites } from './satellites.ts'
 import { createServer, type ServerLogger } from './server.ts'
+import { breaksCompliance, type TransferDocument, Transfers } from './transfers.ts'
 import { AuthorityStore, readSetting, storeExists, type Tx, writeSetting } from './store.ts'
+import { SyncDoor } from './sync-door.ts'
+import { Synchronisation } from './synchronisation.ts'
 import { createToken, listTokens, revokeToken, type TokenDocument, type TokenOptions } from './tokens.ts'
-
-/** Which smart account and virtual account a call is about: the only one, and the default one, unless named. */
-export interface Where {
-  readonly account?: string | undefined
-  readonly virtualAccount?: string | undefined
-}
 
 /** Where e-mail goes, and what waits to be sent. */
 export interface MailDocument {
@@ -103,6 +103,35 @@ function orThrow<T>(outcome: T | LicensingError): T {
   return outcome
 }
 
+/** @throws LicensingError TRUST_ANCHOR_INVALID */
+function checkRoot(pem: string): string {
+  try {
+    readRoots(pem)
+    return pem
+  } catch (thrown) {
+    if (!(thrown instanceof ChainError)) throw thrown
+    throw new LicensingError(
+      'TRUST_ANCHOR_INVALID',
+      `The root certificate cannot be used: ${thrown.message}.`,
+    )
+  }
+}
+
+/** Undoes a transfer that was only to be seen. */
+class Previewed extends Error {
+  readonly document: TransferDocument
+  constructor(document: TransferDocument) {
+    super('a preview')
+    this.document = document
+  }
+}
+
+/** How a transfer is meant. */
+export interface TransferOptions {
+  readonly preview?: boolean
+  readonly confirmed?: boolean
+}
+
 const silent: ServerLogger = { info: () => undefined, error: () => undefined }
 
 /**
@@ -110,6 +139,7 @@ const silent: ServerLogger = { info: () => undefined, error: () => undefined }
  * agents. Commands and servers may work on one data directory at the same time.
  */
 export class Authority {
+  readonly #dataDir: string
   readonly #store: AuthorityStore
   readonly #credentials: Credentials
   readonly #clock: Clock
@@ -123,21 +153,37 @@ export class Authority {
   #inProcess: FastifyInstance | null = null
   #management: FastifyInstance | null = null
   #misbehaviour: Misbehaviour | null = null
+  readonly #desk: Desk
+  /** A manager's satellites. */
+  readonly satellites: SatelliteDoor
+  /** A satellite's synchronisation with its manager. */
+  readonly sync: SyncDoor
 
   private constructor(
+    dataDir: string,
     store: AuthorityStore,
     credentials: Credentials,
     clock: Clock,
     logger: ServerLogger,
     profile: ProductProfile,
     told: Instant,
+    connect: ((settings: TransportSettings) => Transport) | undefined,
   ) {
+    this.#dataDir = dataDir
     this.#store = store
     this.#credentials = credentials
     this.#clock = clock
     this.#logger = logger
     this.#profile = profile
     this.#told = { time: told, monotonic: clock.monotonic() }
+    this.#desk = {
+      credentials,
+      profile,
+      in: (where, work) => this.#in(where, work),
+      inVirtual: (where, work) => this.#inVirtual(where, work),
+    }
+    this.satellites = new SatelliteDoor(this.#desk)
+    this.sync = new SyncDoor(this.#desk, connect)
   }
 
   static exists(dataDir: string): boolean {
@@ -145,9 +191,10 @@ export class Authority {
   }
 
   /**
-   * Makes an authority with its first smart account, whose licence agreement is accepted with it (R-ACC-8).
+   * Makes an authority with its first smart account, whose licence agreement is accepted with it (R-ACC-8): a manager, or
+   * a satellite, which gets what it gives from its manager.
    *
-   * @throws LicensingError DATA_DIR_EXISTS, AGREEMENT_NOT_ACCEPTED, INVALID_ARGUMENT, STORE_*
+   * @throws LicensingError DATA_DIR_EXISTS, AGREEMENT_NOT_ACCEPTED, INVALID_ARGUMENT, TRUST_ANCHOR_INVALID, CODE_*, STORE_*
    */
   static async init(options: {
     dataDir: string
@@ -155,12 +202,24 @@ export class Authority {
     acceptAgreement: boolean
     test?: boolean
     clock?: Clock
+    satellite?: {
+      /** The name that it was added under at its manager. */
+      readonly name: string
+      /** The manager's root: PEM; the first answer brings it otherwise. */
+      readonly trust?: string | undefined
+      /** The one-time code of `satellite add`, for a first exchange by wire. */
+      readonly code?: string | undefined
+    }
   }): Promise<void> {
     if (!options.acceptAgreement) {
       throw new LicensingError('AGREEMENT_NOT_ACCEPTED', 'The licence agreement was not accepted.', {
         remedy: 'Give --accept-agreement, or ask someone with the authority to do so.',
       })
     }
+    const { satellite, test = false } = options
+    const name = satellite && checkSatelliteName(satellite.name)
+    const root = satellite?.trust === undefined ? null : checkRoot(satellite.trust)
+    const code = satellite?.code === undefined ? null : readEnrolmentCode(satellite.code)
     ensurePrivateDirectory(options.dataDir)
     const at = (options.clock ?? systemClock).wall()
     const store = await AuthorityStore.open(options.dataDir)
@@ -170,11 +229,15 @@ export class Authority {
           throw new LicensingError('DATA_DIR_EXISTS', `There is an authority in ${options.dataDir} already.`)
         }
         const { domain } = await addAccount(tx, options.account, at)
-        await Credentials.create(options.dataDir, tx, {
-          id: randomUUID(),
-          account: domain,
-          role: 'manager',
-          test: options.test ?? false,
+        const facts = { id: randomUUID(), account: domain, test }
+        if (name === undefined) {
+          await Credentials.create(options.dataDir, tx, { ...facts, role: 'manager', at })
+          return
+        }
+        const credentials = await Credentials.createSatellite(options.dataDir, tx, { ...facts, root })
+        await Synchronisation.begin(tx, {
+          name,
+          code: code === null ? null : credentials.sealSecret(code),
           at,
         })
       })
@@ -190,8 +253,10 @@ export class Authority {
     logger?: ServerLogger
     /** The product whose licences it gives; the shipped conferencing server's unless given. */
     profile?: ProfileInput
+    /** A road to the manager of one's own, for tests. */
+    connect?: (settings: TransportSettings) => Transport
   }): Promise<Authority> {
-    const { dataDir, clock = systemClock, logger = silent } = options
+    const { dataDir, clock = systemClock, logger = silent, connect } = options
     const profile = options.profile ? defineProfile(options.profile) : conferencing
     if (!storeExists(dataDir))
       throw new LicensingError('DATA_DIR_MISSING', `There is no authority in ${dataDir}.`)
@@ -202,7 +267,7 @@ export class Authority {
         async (tx) =>
           [await Credentials.load(dataDir, tx), Number((await readSetting(tx, 'told-time')) ?? 0)] as const,
       )
-      return new Authority(store, credentials, clock, logger, profile, told)
+      return new Authority(dataDir, store, credentials, clock, logger, profile, told, connect)
     } catch (thrown) {
       await store.close()
       throw thrown
@@ -222,7 +287,11 @@ export class Authority {
 
   /** The root certificate agents are given: PEM. */
   trustAnchor(): string {
-    return this.#credentials.identity.root
+    return this.#credentials.root
+  }
+
+  get role(): 'manager' | 'satellite' {
+    return this.#credentials.identity.role
   }
 
   /** A new key for signing answers, in force at once. */
@@ -244,12 +313,13 @@ export class Authority {
    */
   async handle(type: RequestType, message: unknown): Promise<Sealed> {
     const exchange = readExchange(type, message)
-    const { decided, time, signer } = await this.#store.transaction(async (tx) => {
+    const { decided, time, signer, leave } = await this.#store.transaction(async (tx) => {
       const time = await this.#housekeep(tx)
-      const decided = await new Exchange(tx, this.#credentials, this.#profile, time).decide(exchange)
+      const leave = await this.#leave(tx, time)
+      const decided = await new Exchange(tx, this.#credentials, this.#profile, leave, time).decide(exchange)
       const signer = await this.#credentials.answerSigner(tx, time)
       await writeSetting(tx, 'told-time', String(time))
-      return { decided, time, signer }
+      return { decided, time, signer, leave }
     })
     this.#told = { time, monotonic: this.#clock.monotonic() }
     const { decision } = decided
@@ -259,7 +329,7 @@ export class Authority {
       ...(decision.outcome === 'refused' && { code: decision.code }),
       audience: decided.audience,
     })
-    return seal(this.#answer(decided, time), {
+    return seal(this.#answer(decided, time, leave), {
       type: 'sla-answer+jws',
       privateKey: signer.privateKey,
       certificates: signer.certificates,
@@ -273,12 +343,17 @@ export class Authority {
    */
   async hello(message: unknown): Promise<Sealed> {
     const request = readHello(message)
-    const { time, signer } = await this.#store.transaction(async (tx) => {
+    const { time, signer, leave } = await this.#store.transaction(async (tx) => {
       const time = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
-      return { time, signer: await this.#credentials.answerSigner(tx, time) }
+      await this.#credentials.refresh(tx)
+      return {
+        time,
+        signer: await this.#credentials.answerSigner(tx, time),
+        leave: await this.#leave(tx, time),
+      }
     })
     return seal(
-      this.#answer({ request, audience: HELLO_AUDIENCE, decision: { outcome: 'accepted' } }, time),
+      this.#answer({ request, audience: HELLO_AUDIENCE, decision: { outcome: 'accepted' } }, time, leave),
       {
         type: 'sla-answer+jws',
         privateKey: signer.privateKey,
@@ -287,8 +362,29 @@ export class Authority {
     )
   }
 
-  #answer({ request, audience, decision }: Answered, time: Instant): object {
-    const { id, role, test } = this.#credentials.identity
+  /** What may be granted now: by a manager anything. */
+  async #leave(tx: Tx, at: Instant): Promise<Leave> {
+    if (this.role === 'manager') return unlimited
+    const sync = await Synchronisation.open(tx, this.#credentials, await chooseAccount(tx, undefined), at)
+    const { grants, inDoubt } = sync
+    let refusal: LicensingError | null = null
+    try {
+      sync.requireGrants()
+    } catch (thrown) {
+      refusal = asLicensingError(thrown)
+    }
+    return { mandate: grants?.mandate ?? null, notAfter: grants?.notAfter ?? at, refusal, inDoubt }
+  }
+
+  /** @throws LicensingError SATELLITE_NOT_REGISTERED, SATELLITE_OUT_OF_TOUCH: what a satellite may not give now */
+  async #requireLeave(tx: Tx, at: Instant): Promise<Leave> {
+    const leave = await this.#leave(tx, at)
+    if (leave.refusal) throw leave.refusal
+    return leave
+  }
+
+  #answer({ request, audience, decision }: Answered, time: Instant, leave: Leave): object {
+    const { id, role, test, epoch } = this.#credentials.identity
     return {
       protocol: PROTOCOL_VERSION,
       direction: 'answer',
@@ -298,9 +394,9 @@ export class Authority {
       audience,
       authority: { id, role, test },
       time: iso(time),
-      epoch: EPOCH,
+      epoch,
       trustBundle: TRUST_BUNDLE,
-      mandate: null,
+      mandate: leave.mandate,
       decision,
     }
   }
@@ -336,6 +432,7 @@ export class Authority {
   /** What time brings while the authority is served: reminders, warnings, and the mails of both. */
   async #beat(): Promise<void> {
     try {
+      if (this.role === 'satellite') await this.sync.beat()
       await this.sendMails()
     } catch (thrown) {
       const failure = asLicensingError(thrown)
@@ -415,6 +512,7 @@ export class Authority {
       tls,
       handle: (type, message) => this.handle(type, message),
       hello: (message) => this.hello(message),
+      synchronise: (request) => this.satellites.respondByWire(request),
       misbehaviour: () => this.#misbehaviour,
       logger: this.#logger,
     })
@@ -432,11 +530,16 @@ export class Authority {
   /** What time has brought, and what time it is: never before what any process of this authority has told. */
   async #housekeep(tx: Tx): Promise<Instant> {
     const at = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
+    if (this.role === 'satellite') {
+      await this.#credentials.refresh(tx)
+      await (await Synchronisation.open(tx, this.#credentials, await chooseAccount(tx, undefined), at)).tick()
+    }
     await endExpired(tx, at)
     // What is told days before can wait a minute; an exchange does not look for it every time.
     if (at - this.#lookedAfter < MINUTE) return at
     await followUpOrders(tx, at)
     await warnOfTerms(tx, at)
+    await followUpSatellites(tx, at)
     this.#lookedAfter = at
     return at
   }
@@ -453,6 +556,7 @@ export class Authority {
   addAccount(domain: string, options: { acceptAgreement: boolean }): Promise<Account> {
     if (!options.acceptAgreement)
       throw new LicensingError('AGREEMENT_NOT_ACCEPTED', 'The licence agreement was not accepted.')
+    requireRole(this.#desk, 'manager', 'smart accounts are made')
     return this.#store.transaction((tx) => addAccount(tx, domain, this.#now()))
   }
 
@@ -478,6 +582,7 @@ export class Authority {
 
   /** Buys licences, by tag or SKU: perpetual, or for a term of days. */
   order(wanted: Where & Wanted): Promise<OrderDocument> {
+    requireRole(this.#desk, 'manager', 'licences are bought')
     return this.#inVirtual(wanted, (tx, account, virtual, at) =>
       new Orders(tx, this.#profile, at).place(account, virtual, wanted),
     )
@@ -485,6 +590,7 @@ export class Authority {
 
   /** Buys what no smart account is named for: the buyer is asked for one, reminded, and called (R-ACC-6). */
   orderWithoutAccount(wanted: Wanted & { buyer: string }): Promise<OrderDocument> {
+    requireRole(this.#desk, 'manager', 'licences are bought')
     return this.#store.transaction(async (tx) => {
       const at = await this.#housekeep(tx)
       return new Orders(tx, this.#profile, at).placeWithoutAccount(wanted, wanted.buyer)
@@ -583,16 +689,11 @@ export class Authority {
     wanted: Where & { days: number } & Partial<Omit<TokenOptions, 'days'>>,
   ): Promise<TokenDocument> {
     const { days, maxUses = 4000, description = '', exportControlled = false } = wanted
-    return this.#inVirtual(wanted, (tx, account, virtual, at) =>
-      createToken(
-        tx,
-        this.#credentials,
-        account,
-        virtual,
-        { days, maxUses, description, exportControlled },
-        at,
-      ),
-    )
+    return this.#inVirtual(wanted, async (tx, account, virtual, at) => {
+      await this.#requireLeave(tx, at)
+      const options = { days, maxUses, description, exportControlled }
+      return createToken(tx, this.#credentials, account, virtual, options, at)
+    })
   }
 
   tokens(where: Where = {}): Promise<TokenDocument[]> {
@@ -607,14 +708,20 @@ export class Authority {
   instances(where: Where = {}): Promise<InstanceDocument[]> {
     return this.#in(where, async (tx, account, at) => {
       const reserved = await new ReservationLedger(tx, this.#profile, account, at).list()
-      return [...(await listInstances(tx, account, at)), ...reserved.map(reservedInstance)]
+      return [
+        ...(await listInstances(tx, account, at)),
+        ...reserved.map(reservedInstance),
+        ...(await listReported(tx, account, at)),
+      ]
     })
   }
 
   instance(id: string, where: Where = {}): Promise<InstanceDocument> {
     return this.#in(where, async (tx, account, at) => {
       const reserved = await new ReservationLedger(tx, this.#profile, account, at).list(id)
-      return reserved[0] ? reservedInstance(reserved[0]) : showInstance(tx, account, id, at)
+      if (reserved[0]) return reservedInstance(reserved[0])
+      const [below] = await listReported(tx, account, at, id)
+      return below ?? showInstance(tx, account, id, at)
     })
   }
 
@@ -627,16 +734,91 @@ export class Authority {
           'RETURN_CODE_REQUIRED',
           `${reserved.udi.pid}:${reserved.udi.serial} works from a reservation: it is removed with its return code.`,
         )
+      await this.#requireOwnInstance(tx, account, at, id)
       return removeInstance(tx, account, id, at)
     })
+  }
+
+  /** @throws LicensingError INSTANCE_OF_SATELLITE */
+  async #requireOwnInstance(tx: Tx, account: Account, at: Instant, id: string): Promise<void> {
+    const [below] = await listReported(tx, account, at, id)
+    if (!below) return
+    throw new LicensingError(
+      'INSTANCE_OF_SATELLITE',
+      `${below.udi.pid}:${below.udi.serial} belongs to the satellite ${below.satellite ?? ''}.`,
+    )
+  }
+
+  // Transfers
+
+  /**
+   * Moves licences from one virtual account to another (R-ACC-3).
+   *
+   * @param wanted.preview says what it would do, and does nothing
+   * @param wanted.confirmed also when that puts a pool out of compliance
+   * @throws LicensingError TRANSFER_UNAVAILABLE, TRANSFER_UNCONFIRMED, VIRTUAL_ACCOUNT_*, UNKNOWN_TAG, INVALID_ARGUMENT
+   */
+  transferLicenses(
+    wanted: Where & { tag: string; quantity: number; from: string; to: string } & TransferOptions,
+  ): Promise<TransferDocument> {
+    return this.#transfer(wanted, async (tx, account, at) =>
+      new Transfers(tx, this.#profile, account, at).licenses(
+        await chooseVirtualAccount(tx, account, wanted.from),
+        await chooseVirtualAccount(tx, account, wanted.to),
+        wanted,
+      ),
+    )
+  }
+
+  /**
+   * Moves a registered product instance to another virtual account, with what it uses (R-ACC-3).
+   *
+   * @throws LicensingError INSTANCE_NOT_FOUND, INSTANCE_OF_SATELLITE, TRANSFER_UNCONFIRMED, VIRTUAL_ACCOUNT_*
+   */
+  transferInstance(id: string, wanted: Where & { to: string } & TransferOptions): Promise<TransferDocument> {
+    return this.#transfer(wanted, async (tx, account, at) => {
+      const [reserved] = await new ReservationLedger(tx, this.#profile, account, at).list(id)
+      if (reserved)
+        throw new LicensingError(
+          'INSTANCE_RESERVED',
+          `${reserved.udi.pid}:${reserved.udi.serial} works from a reservation, whose file names its virtual account.`,
+          { remedy: 'Have it returned, and reserve anew from the other virtual account.' },
+        )
+      await this.#requireOwnInstance(tx, account, at, id)
+      const to = await chooseVirtualAccount(tx, account, wanted.to)
+      return new Transfers(tx, this.#profile, account, at).instance(id, to)
+    })
+  }
+
+  /** Does a transfer, or undoes it again and says what it would have done. */
+  async #transfer(
+    { account, preview = false, confirmed = false }: Where & TransferOptions,
+    work: (tx: Tx, account: Account, at: Instant) => Promise<TransferDocument>,
+  ): Promise<TransferDocument> {
+    try {
+      return await this.#in({ account }, async (tx, found, at) => {
+        const document = await work(tx, found, at)
+        if (preview) throw new Previewed(document)
+        if (breaksCompliance(document) && !confirmed)
+          throw new LicensingError(
+            'TRANSFER_UNCONFIRMED',
+            `The transfer of ${document.what} from ${document.from} to ${document.to} would put a pool out of compliance.`,
+          )
+        return document
+      })
+    } catch (thrown) {
+      if (thrown instanceof Previewed) return { ...thrown.document, status: 'preview' }
+      throw thrown
+    }
   }
 
   // Specific licence reservation
 
   async #reservations<T>(where: Where, work: (reservations: Reservations) => Promise<T>): Promise<T> {
-    return this.#in(where, (tx, account, at) =>
-      work(new Reservations(tx, this.#credentials, this.#profile, account, at)),
-    )
+    return this.#in(where, async (tx, account, at) => {
+      const leave = await this.#leave(tx, at)
+      return work(new Reservations(tx, this.#credentials, this.#profile, account, leave, at))
+    })
   }
 
   /** Authorises a smart account for reservation (R-SLR-1). */
@@ -646,13 +828,11 @@ export class Authority {
 
   /** Reserves licences for the box of a request code, and writes its authorization file. */
   reserve(wanted: Where & { request: string; licenses: Quantities }): Promise<IssuedAuthorization> {
-    return this.#inVirtual(wanted, (tx, account, virtual, at) =>
-      new Reservations(tx, this.#credentials, this.#profile, account, at).reserve(
-        virtual,
-        wanted.request,
-        wanted.licenses,
-      ),
-    )
+    return this.#inVirtual(wanted, async (tx, account, virtual, at) => {
+      const leave = await this.#leave(tx, at)
+      const reservations = new Reservations(tx, this.#credentials, this.#profile, account, leave, at)
+      return reservations.reserve(virtual, wanted.request, wanted.licenses)
+    })
   }
 
   /** Other quantities for a box that works from a reservation: the next authorization file. */
@@ -695,11 +875,35 @@ export class Authority {
     return this.#in(where, (tx, { id }) => listEvents(tx, id, where.limit ?? 1000))
   }
 
+  // Backup
+
+  /**
+   * A satellite as one sealed file, while it goes on.
+   *
+   * @throws LicensingError WRONG_ROLE, INVALID_ARGUMENT, STORE_*
+   */
+  backup(passphrase: string): Promise<Buffer> {
+    requireRole(this.#desk, 'satellite', 'a backup of this kind is made')
+    return makeBackup(this.#dataDir, passphrase)
+  }
+
+  /** Makes a satellite's data directory of a backup. @throws LicensingError DATA_DIR_EXISTS, BACKUP_UNREADABLE, STORE_* */
+  static restore(options: {
+    dataDir: string
+    backup: Buffer
+    passphrase: string
+    clock?: Clock
+  }): Promise<{ name: string; tokensRevoked: number }> {
+    const { dataDir, backup, passphrase, clock = systemClock } = options
+    return restoreBackup(dataDir, backup, passphrase, clock)
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#beats)
     await this.#server?.close()
     await this.#inProcess?.close()
     await this.#management?.close()
+    this.sync.close()
     await this.#store.close()
   }
 }

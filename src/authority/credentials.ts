@@ -16,21 +16,25 @@ import {
 } from '../trust/certificates.ts'
 import { SecretFiles } from '../trust/private-files.ts'
 import { newSecretKey, openSecret, sealSecret } from '../trust/sealed-secret.ts'
+import { keyDigest } from '../trust/mandate.ts'
 import { signTextByKey } from '../trust/sign-text.ts'
 import { BACKDATED, IDENTITY_LIFE } from './rules.ts'
 import { readSetting, type Tx, writeSetting } from './store.ts'
 
 const ROOT_LIFE = 20 * 365 * DAY
 const SUB_CA_LIFE = 10 * 365 * DAY
-/** A satellite's CA outlives the identities it issues (trust §7): it is renewed while it has a year and a half left. */
-const SATELLITE_CA_LIFE = 2 * 365 * DAY
-const SATELLITE_CA_RENEWED_BEFORE = 545 * DAY
+/** A satellite's CA outlives the identities it issues (trust §7): it is renewed while it has two years left. */
+const SATELLITE_CA_LIFE = 3 * 365 * DAY
+const SATELLITE_CA_RENEWED_BEFORE = 2 * 365 * DAY
 /** At most 90 days (trust §10). */
 const SIGNER_LIFE = 90 * DAY
 const SIGNER_RENEWED_BEFORE = 30 * DAY
 /** Long, since a box checks it by its own clock, which may be wrong by months. */
 const TLS_LIFE = 800 * DAY
 const TLS_RENEWED_BEFORE = 266 * DAY
+
+/** Bytes of a box's public key. */
+const BOX_KEY = 32
 
 /** Who the authority is: public facts only. */
 const identitySchema = z.object({
@@ -172,6 +176,11 @@ export class Credentials {
       .toString('base64url')
   }
 
+  /** How this satellite's CA is named in its mandate. */
+  issuingKeyDigest(): string {
+    return keyDigest(createPublicKey(createPrivateKey(this.#keys.get('sub-ca.key'))))
+  }
+
   /** Signs what a satellite says to its manager. */
   signSync(lines: readonly string[]): string {
     return signTextByKey(lines, this.#keys.get('sync.key'))
@@ -285,7 +294,8 @@ export class Credentials {
 
   /** The key of the codes of one reservation; null for a public key of a box that is none. */
   codeKey(boxKey: Uint8Array, reservationId: string): Uint8Array | null {
-    return agreedKey(this.#reservationKey(), boxKey, reservationId)
+    // A reservation that was taken back after a restore is known without its box's key.
+    return boxKey.length === BOX_KEY ? agreedKey(this.#reservationKey(), boxKey, reservationId) : null
   }
 
   #reservationKey(): KeyObject {

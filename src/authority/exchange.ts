@@ -1,4 +1,5 @@
 import { type KeyObject, X509Certificate } from 'node:crypto'
+import { LicensingError } from '../domain/errors.ts'
 import { type Instant, iso } from '../domain/instant.ts'
 import type { ProductProfile } from '../domain/profile.ts'
 import { answerHash } from '../protocol/digest.ts'
@@ -8,6 +9,7 @@ import { checkChain, readRoots, thumbprint } from '../trust/chain.ts'
 import { sealedBy, sealedCertificates } from '../trust/seal.ts'
 import type { Credentials } from './credentials.ts'
 import { logEvent } from './event-log.ts'
+import type { Leave } from './leave.ts'
 import { endInstance, findByCertificate, type InstanceRow, virtualAccountOf } from './instances.ts'
 import { assessPool, setDemand } from './pools.ts'
 import { Registration } from './registration.ts'
@@ -21,9 +23,11 @@ export class Exchange {
   readonly #tx: Tx
   readonly #credentials: Credentials
   readonly #profile: ProductProfile
+  readonly #leave: Leave
   readonly #at: Instant
 
-  constructor(tx: Tx, credentials: Credentials, profile: ProductProfile, at: Instant) {
+  constructor(tx: Tx, credentials: Credentials, profile: ProductProfile, leave: Leave, at: Instant) {
+    this.#leave = leave
     this.#tx = tx
     this.#credentials = credentials
     this.#profile = profile
@@ -33,7 +37,7 @@ export class Exchange {
   async decide(exchange: { sealed: Sealed; request: Request; digest: string }): Promise<Decided> {
     const { sealed, request, digest } = exchange
     return request.type === 'register'
-      ? new Registration(this.#tx, this.#credentials, this.#at).decide(sealed, request)
+      ? new Registration(this.#tx, this.#credentials, this.#leave, this.#at).decide(sealed, request)
       : this.#instanceRequest(sealed, request, digest)
   }
 
@@ -44,11 +48,18 @@ export class Exchange {
       throw malformed('it is addressed to another authority')
     const [certificate] = sealedCertificates(sealed, 'sla-request+jws') ?? []
     if (certificate === undefined) throw malformed('it does not say whose it is')
-    const found = await findByCertificate(this.#tx, certificate)
+    const found =
+      (await findByCertificate(this.#tx, certificate)) ??
+      (await this.#reviewed(certificate, request.instanceId))
     const key = found?.key ?? this.#ownCertificate(certificate, request.instanceId)
     // Nobody on the way may cause a final refusal: what does not verify gets no signed answer (trust §4).
     if (!key || !(await sealedBy(sealed, 'sla-request+jws', key))) throw badSignature()
     const decided = (decision: Decision): Decided => ({ request, audience: request.instanceId, decision })
+    if (!found && this.#leave.inDoubt)
+      throw new LicensingError(
+        'SYNC_REPAIR_NEEDED',
+        'This satellite was restored, and does not know yet what was registered since.',
+      )
     if (!found) return decided(refuse('INSTANCE_UNKNOWN', 'This authority knows no such product instance.'))
     const { instance } = found
     if (instance.id !== request.instanceId) throw malformed('its certificate is of another instance')
@@ -73,6 +84,26 @@ export class Exchange {
     }
   }
 
+  /** An instance that was taken back after a restore: its box shows the certificate that this authority issued to it. */
+  async #reviewed(pem: string, instanceId: string) {
+    const key = this.#ownCertificate(pem, instanceId)
+    if (!key) return undefined
+    const { publicKey, validTo } = new X509Certificate(pem)
+    const { numUpdatedRows } = await this.#tx
+      .updateTable('instances')
+      .set({
+        thumbprint: thumbprint(new X509Certificate(pem)),
+        public_key: spkiOf(publicKey),
+        certificates: JSON.stringify([pem, this.#credentials.issuingCa]),
+        expires_at: Date.parse(validTo),
+        in_review: 0,
+      })
+      .where('id', '=', instanceId)
+      .where('in_review', '=', 1)
+      .executeTakeFirst()
+    return numUpdatedRows > 0n ? findByCertificate(this.#tx, pem) : undefined
+  }
+
   /** One request, one decision (trust §2). */
   async #inSequence(
     instance: InstanceRow,
@@ -81,6 +112,9 @@ export class Exchange {
     pending: boolean,
   ): Promise<Decision> {
     if (repeats(instance, request, digest)) return JSON.parse(instance.decision ?? 'null') as Decision
+    const { epoch } = this.#credentials.identity
+    // The first request after a restore: the box may have gone on while this authority went back (trust §9).
+    const ahead = instance.epoch < epoch && request.sequence >= instance.sequence
     if (request.sequence < instance.sequence) {
       // A message that was late, or a copy of the box that has fallen behind: nobody can tell, so it is said.
       await this.#alert(instance, 'INSTANCE_SUPERSEDED', 'minor', 'asked what is older than its last request')
@@ -90,12 +124,13 @@ export class Exchange {
       )
     }
     const heard = request.lastAnswer === instance.last_answer || request.lastAnswer === instance.answer_before
-    if (request.sequence === instance.sequence || !heard) return this.#diverged(instance)
+    if (!ahead && (request.sequence === instance.sequence || !heard)) return this.#diverged(instance)
     if (pending) await this.#adopt(instance)
     const decision = await this.#carryOut(instance, request)
     await this.#tx
       .updateTable('instances')
       .set({
+        epoch,
         sequence: request.sequence,
         request_digest: digest,
         message_id: request.messageId,
@@ -184,6 +219,8 @@ export class Exchange {
         .execute()
       await touchInstance(this.#tx, instance.id)
     }
+    // What is in use is known all the same.
+    if (this.#leave.refusal) return refuse(this.#leave.refusal.code, this.#leave.refusal.message)
     const entitlements = []
     for (const { tag, count } of body.entitlements) {
       const known = this.#profile.tags.find((one) => one.tag === tag)
@@ -205,7 +242,7 @@ export class Exchange {
       outcome: 'accepted',
       entitlements,
       compliance: covered ? 'in-compliance' : 'out-of-compliance',
-      deadlineAt: iso(this.#at - BACKDATED + AUTHORIZATION_LIFE),
+      deadlineAt: iso(Math.min(this.#at - BACKDATED + AUTHORIZATION_LIFE, this.#leave.notAfter)),
       nextContactAt: null,
       ...(await this.#membership(instance)),
     }

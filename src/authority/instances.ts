@@ -19,6 +19,8 @@ export interface InstanceDocument {
   readonly udi: { readonly pid: string; readonly serial: string; readonly version: string }
   readonly hostname: string | null
   readonly virtualAccount: string
+  /** The satellite it belongs to, which told of it; null for one of this authority's own. */
+  readonly satellite: string | null
   readonly status: 'in-compliance' | 'out-of-compliance' | 'reserved'
   readonly exportControlled: boolean
   /** When it was registered, or licences were reserved for it. */
@@ -50,6 +52,7 @@ export function reservedInstance(document: ReservationDocument): InstanceDocumen
     udi: document.udi,
     hostname: null,
     virtualAccount: document.virtualAccount,
+    satellite: null,
     status: 'reserved',
     exportControlled: false,
     registeredAt: document.reservedAt,
@@ -98,6 +101,7 @@ export async function listInstances(
       udi: { pid: row.pid, serial: row.serial, version: row.version },
       hostname: row.hostname,
       virtualAccount: row.virtualAccount,
+      satellite: null,
       status: entitlements.every(({ status }) => status === 'in-compliance')
         ? 'in-compliance'
         : 'out-of-compliance',

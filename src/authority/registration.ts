@@ -17,8 +17,10 @@ import { logEvent } from './event-log.ts'
 import { endInstance, findByCertificate, type InstanceRow, virtualAccountOf } from './instances.ts'
 import { setDemand } from './pools.ts'
 import { activeReservation } from './reservation-ledger.ts'
+import { Reported, type ReportedRival, reportedRival } from './reported.ts'
 import { touchInstance } from './revisions.ts'
 import { badSignature, type Decided, endedRefusal, malformed, refuse, spkiOf } from './requests.ts'
+import type { Leave } from './leave.ts'
 import { accountTag, tokenRefusal } from './rules.ts'
 import type { Tx } from './store.ts'
 
@@ -35,9 +37,11 @@ interface RegistrationToken {
 export class Registration {
   readonly #tx: Tx
   readonly #credentials: Credentials
+  readonly #leave: Leave
   readonly #at: Instant
 
-  constructor(tx: Tx, credentials: Credentials, at: Instant) {
+  constructor(tx: Tx, credentials: Credentials, leave: Leave, at: Instant) {
+    this.#leave = leave
     this.#tx = tx
     this.#credentials = credentials
     this.#at = at
@@ -107,6 +111,7 @@ export class Registration {
     if (known && known.status !== 'active') return refuse(...endedRefusal(known.status))
     if (known?.token_id === token.id)
       return this.#registered(known, account.domain, await virtualAccountOf(this.#tx, known))
+    if (this.#leave.refusal) return refuse(this.#leave.refusal.code, this.#leave.refusal.message)
     const refusal = tokenRefusal(
       { revokedAt: token.revoked_at, expiresAt: token.expires_at, uses: token.uses, maxUses: token.max_uses },
       this.#at,
@@ -124,12 +129,24 @@ export class Registration {
     // What is reserved for a box may be in use there, out of reach: overwriting cannot give it back.
     if (await activeReservation(this.#tx, account.id, body.udi))
       return refuse('INSTANCE_RESERVED', `Licences are reserved for ${pid}:${serial} in ${account.domain}.`)
+    const below = await reportedRival(this.#tx, account.id, body.udi)
+    if (below?.kind === 'reserved')
+      return refuse(
+        'INSTANCE_RESERVED',
+        `Licences are reserved for ${pid}:${serial} at the satellite ${below.satellite}.`,
+      )
+    if (below && !body.force)
+      return refuse(
+        'INSTANCE_ALREADY_REGISTERED',
+        `${account.domain} has a product instance ${pid}:${serial} already, at the satellite ${below.satellite}.`,
+      )
     if (existing && !body.force) {
       return refuse(
         'INSTANCE_ALREADY_REGISTERED',
         `${account.domain} has a product instance ${pid}:${serial} already.`,
       )
     }
+    if (below) await this.#replaceBelow(below, account)
     if (existing) await this.#replace(existing, account, proven?.id === existing.id)
     return this.#admit(request, key, spki, { ...token, account })
   }
@@ -164,6 +181,19 @@ export class Registration {
       claim.instanceId === row.instance.id &&
       claim.certificateRequest === expected
     return fits ? row.instance : undefined
+  }
+
+  /** A box of a satellite registers here: that it is replaced there, the satellite hears at its next exchange. */
+  async #replaceBelow(below: ReportedRival, account: Account): Promise<void> {
+    await new Reported(this.#tx, below.satelliteId, this.#at).replace(below.id)
+    await logEvent(this.#tx, {
+      at: this.#at,
+      type: 'INSTANCE_REPLACED_WITHOUT_PROOF',
+      severity: 'major',
+      accountId: account.id,
+      instanceId: below.id,
+      message: `${below.pid}:${below.serial} of the satellite ${below.satellite} registered here.`,
+    })
   }
 
   async #replace(existing: InstanceRow, account: Account, proven: boolean): Promise<void> {
@@ -249,6 +279,7 @@ export class Registration {
       decision: null,
       last_answer: null,
       answer_before: null,
+      epoch: this.#credentials.identity.epoch,
       revision: 0,
       in_review: 0,
     }

@@ -16,8 +16,9 @@ import {
   type ReservationRequest,
 } from '../protocol/offline-codes.ts'
 import { signText } from '../trust/sign-text.ts'
-import { type Account, type VirtualAccount } from './accounts.ts'
+import { type Account, requireOwn, type VirtualAccount } from './accounts.ts'
 import type { Credentials } from './credentials.ts'
+import type { Leave } from './leave.ts'
 import { assessPool, holdings, lotsOf } from './pools.ts'
 import {
   activeReservation,
@@ -27,6 +28,7 @@ import {
   ReservationLedger,
   type ReservationRow,
 } from './reservation-ledger.ts'
+import { reportedRival } from './reported.ts'
 import {
   chooseLicenses,
   heldAt,
@@ -60,10 +62,19 @@ export class Reservations {
   readonly #credentials: Credentials
   readonly #profile: ProductProfile
   readonly #account: Account
+  readonly #leave: Leave
   readonly #at: Instant
   readonly #ledger: ReservationLedger
 
-  constructor(tx: Tx, credentials: Credentials, profile: ProductProfile, account: Account, at: Instant) {
+  constructor(
+    tx: Tx,
+    credentials: Credentials,
+    profile: ProductProfile,
+    account: Account,
+    leave: Leave,
+    at: Instant,
+  ) {
+    this.#leave = leave
     this.#profile = profile
     this.#tx = tx
     this.#credentials = credentials
@@ -92,6 +103,8 @@ export class Reservations {
    */
   async reserve(virtual: VirtualAccount, code: string, quantities: Quantities): Promise<IssuedAuthorization> {
     await this.#requireEnabled()
+    this.#requireLeave()
+    requireOwn(virtual, 'it reserves for its boxes')
     const request = readRequestCode(code)
     if (!this.#credentials.codeKey(request.boxKey, ''))
       throw new LicensingError(
@@ -140,6 +153,7 @@ export class Reservations {
    */
   async update(id: string, quantities: Quantities): Promise<IssuedAuthorization> {
     await this.#requireEnabled()
+    this.#requireLeave()
     const row = await this.#ledger.active(id)
     if (row.sequence !== row.confirmed)
       throw new LicensingError(
@@ -279,6 +293,10 @@ export class Reservations {
     return this.#ledger.document({ ...row, status: 'lost', ended_at: this.#at })
   }
 
+  #requireLeave(): void {
+    if (this.#leave.refusal) throw this.#leave.refusal
+  }
+
   async #requireEnabled(): Promise<void> {
     const { reservation_at: enabled } = await this.#tx
       .selectFrom('accounts')
@@ -327,6 +345,13 @@ export class Reservations {
         {
           remedy: `Have the box give them back (a file that came too late: \`reservation discard FILE\`) and enter its return code: \`instance remove ${reserved.id} --return-code CODE\`. For a box that is lost: --lost-box REASON.`,
         },
+      )
+    const below = await reportedRival(this.#tx, this.#account.id, request.udi)
+    if (below)
+      throw new LicensingError(
+        below.kind === 'reserved' ? 'INSTANCE_RESERVED' : 'INSTANCE_ALREADY_REGISTERED',
+        `${pid}:${serial} is a product instance of the satellite ${below.satellite}.`,
+        { remedy: 'Remove it there, synchronise, then reserve.' },
       )
     const registered = await this.#tx
       .selectFrom('instances')
@@ -384,6 +409,7 @@ export class Reservations {
       boxKey: row.box_key,
       authorityKey: this.#credentials.reservationKey(),
       trustBundle: TRUST_BUNDLE,
+      mandate: this.#leave.mandate,
     })
     // What a file says of the time is told, as an answer's is: nothing that follows is older.
     await writeSetting(this.#tx, 'told-time', String(this.#at))

@@ -16,3 +16,14 @@ export async function touchInstance(tx: Tx, id: string): Promise<void> {
 export async function touchReservation(tx: Tx, id: string): Promise<void> {
   await tx.updateTable('reservations').set({ revision: nextRevision }).where('id', '=', id).execute()
 }
+
+/** Notes that whatever is in a virtual account is not as it was last reported. */
+export async function touchPlace(tx: Tx, virtualAccountId: string): Promise<void> {
+  for (const table of ['instances', 'reservations'] as const)
+    await tx
+      .updateTable(table)
+      .set({ revision: nextRevision })
+      .where('virtual_account_id', '=', virtualAccountId)
+      .where('status', '=', 'active')
+      .execute()
+}

@@ -54,6 +54,21 @@ export const ownedAt = (lots: readonly Lot[], at: Instant): number =>
     0,
   )
 
+/** The rows of licences that last at an instant. */
+export const activeLots = <T extends { starts_at: Instant; ends_at: Instant | null }>(
+  rows: readonly T[],
+  at: Instant,
+): T[] => rows.filter((row) => row.starts_at <= at && (row.ends_at === null || at < row.ends_at))
+
+/** The most that is owned at any instant from one on, up to another: what a mandate is for. */
+export const mostOwned = (lots: readonly Lot[], from: Instant, until: Instant): number =>
+  Math.max(
+    0,
+    ...[from, ...lots.map(({ startsAt }) => startsAt)]
+      .filter((moment) => moment >= from && moment < until)
+      .map((moment) => ownedAt(lots, moment)),
+  )
+
 /** A pool is in compliance while its licences cover what its instances use and reserve together (R-AUTH-2, R-ACC-2). */
 export const compliant = (pool: { owned: number; inUse: number; reserved: number }): boolean =>
   pool.inUse + pool.reserved <= pool.owned
@@ -75,6 +90,24 @@ const countAt = (parts: readonly ReservedPart[], at: Instant): number =>
  */
 export const heldAt = (authorizations: readonly (readonly ReservedPart[])[], at: Instant): number =>
   Math.max(0, ...authorizations.map((parts) => countAt(parts, at)))
+
+/**
+ * The same as parts, each until its end: for whoever must know what is held without knowing of authorizations. What is held
+ * never grows with time, since parts only end.
+ */
+export function heldParts(authorizations: readonly (readonly ReservedPart[])[], at: Instant): ReservedPart[] {
+  const ends = [...new Set(authorizations.flat().map(({ endsAt }) => endsAt ?? Infinity))]
+    .filter((end) => end > at)
+    .sort((a, b) => b - a)
+  const parts: ReservedPart[] = []
+  let later = 0
+  for (const end of ends) {
+    const held = heldAt(authorizations, end === Infinity ? Number.MAX_SAFE_INTEGER : end - 1)
+    if (held > later) parts.push({ count: held - later, endsAt: end === Infinity ? null : end })
+    later = held
+  }
+  return parts
+}
 
 /**
  * Chooses which licences of a pool to reserve: the ones that last longest first. Never more than the pool owns beyond what is

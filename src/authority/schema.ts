@@ -114,6 +114,8 @@ export interface Tables {
     decision: string | null
     last_answer: string | null
     answer_before: string | null
+    /** The epoch of the authority in which it last asked: the first request after a restore may be ahead (trust §9). */
+    epoch: number
     /** At a satellite: the exchange that reports its last change. */
     revision: number
     /** Taken back after a restore: its box has not shown its certificate yet. */
@@ -193,7 +195,8 @@ export interface Tables {
     satellite_id: string
     id: string
     kind: 'registered' | 'reserved'
-    status: 'active' | 'ended'
+    /** `replaced`: by a newer registration elsewhere, of which the satellite has not told that it knows. */
+    status: 'active' | 'ended' | 'replaced'
     pid: string
     serial: string
     version: string
@@ -346,6 +349,7 @@ export const migrations: readonly (readonly string[])[] = [
     `create index licenses_by_lot on licenses (lot_id) where lot_id is not null`,
     `alter table instances add column revision integer not null default 0`,
     `alter table instances add column in_review integer not null default 0`,
+    `alter table instances add column epoch integer not null default 1`,
     `create index instances_by_revision on instances (revision) where revision > 0`,
     `alter table reservations add column revision integer not null default 0`,
     `create index reservations_by_revision on reservations (revision) where revision > 0`,

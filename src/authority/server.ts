@@ -7,9 +7,13 @@ import {
   type RequestType,
   type Sealed,
 } from '../protocol/messages.ts'
+import { z } from 'zod'
 import type { Credential } from '../trust/certificates.ts'
 import type { Misbehaviour } from './misbehaviour.ts'
+import { LONGEST_SYNC } from './sync-desk.ts'
+import { SYNC_PATH } from './sync-door.ts'
 
+const synchronisationSchema = z.object({ request: z.string() })
 const LARGEST_REQUEST = 256 * 1024
 /** Node's timers take no more; at the speed of a test's clock even this is over soon. */
 const LONGEST_TIMER = 2 ** 31 - 1 - 60_000
@@ -28,11 +32,13 @@ export function createServer(options: {
   tls: Credential | null
   handle: (type: RequestType, message: unknown) => Promise<Sealed>
   hello: (message: unknown) => Promise<Sealed>
+  /** A satellite's request, as the text of a file. */
+  synchronise: (request: string) => Promise<string>
   /** For tests: does ill to the answers on purpose. */
   misbehaviour: () => Misbehaviour | null
   logger: ServerLogger
 }): FastifyInstance {
-  const { tls, handle, hello, misbehaviour, logger } = options
+  const { tls, handle, hello, synchronise, misbehaviour, logger } = options
   const https = tls && {
     cert: tls.certificates.join('\n'),
     key: tls.privateKey,
@@ -66,6 +72,12 @@ export function createServer(options: {
       )
     })
   }
+  server.post(SYNC_PATH, { bodyLimit: LONGEST_SYNC }, async (request) => {
+    const parsed = synchronisationSchema.safeParse(request.body)
+    if (!parsed.success)
+      throw new LicensingError('REQUEST_MALFORMED', 'The message cannot be taken: it is no synchronisation.')
+    return { answer: await synchronise(parsed.data.request) }
+  })
   server.get('/health', () => ({ status: 'ok' }))
   server.setNotFoundHandler(async (_request, reply) => {
     const failure = new LicensingError('REQUEST_MALFORMED', 'There is nothing at this address.')

@@ -17,9 +17,9 @@ import { migrations, type Tables } from './schema.ts'
 
 export type Tx = Transaction<Tables>
 
-const FILE = 'authority.db'
+export const DATABASE_FILE = 'authority.db'
 
-export const storeExists = (dataDir: string): boolean => fileExists(join(dataDir, FILE))
+export const storeExists = (dataDir: string): boolean => fileExists(join(dataDir, DATABASE_FILE))
 
 /** Takes the write lock at the beginning: a transaction that reads first and writes later never finds it gone. */
 class ImmediateDriver extends SqliteDriver {
@@ -53,8 +53,8 @@ export class AuthorityStore {
   /** @throws LicensingError STORE_UNWRITABLE, STORE_UNREADABLE, STORE_FULL, STORE_TOO_NEW */
   static async open(dataDir: string): Promise<AuthorityStore> {
     try {
-      ensurePrivateFile(join(dataDir, FILE))
-      const database = new Database(join(dataDir, FILE), { timeout: 10_000 })
+      ensurePrivateFile(join(dataDir, DATABASE_FILE))
+      const database = new Database(join(dataDir, DATABASE_FILE), { timeout: 10_000 })
       database.pragma('journal_mode = WAL')
       database.pragma('synchronous = FULL')
       database.pragma('foreign_keys = ON')

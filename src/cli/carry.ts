@@ -7,7 +7,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { LicensingError } from '../domain/errors.ts'
@@ -125,11 +125,22 @@ export async function writeCarriedFile<T extends { readonly file: string | null 
   path: string,
   work: () => Promise<T>,
 ): Promise<T> {
-  if (path === '-') {
-    const done = await work()
-    if (done.file !== null) process.stdout.write(done.file)
-    return done
-  }
+  if (path !== '-') return writeWhole(path, work, ({ file }) => file)
+  const done = await work()
+  if (done.file !== null) process.stdout.write(done.file)
+  return done
+}
+
+/** Writes bytes in the same way. @returns how many @throws LicensingError FILE_UNWRITABLE */
+export async function writeCarriedBytes(path: string, work: () => Promise<Buffer>): Promise<number> {
+  return (await writeWhole(path, work, (bytes) => bytes)).length
+}
+
+async function writeWhole<T>(
+  path: string,
+  work: () => Promise<T>,
+  contents: (done: T) => string | Buffer | null,
+): Promise<T> {
   if (path === '') throw new LicensingError('INVALID_ARGUMENT', 'The file to write has no name.')
   const unwritable = (thrown: unknown) => fileFailure('FILE_UNWRITABLE', path, thrown)
   let fd: number
@@ -146,9 +157,10 @@ export async function writeCarriedFile<T extends { readonly file: string | null 
   try {
     const done = await work()
     try {
-      writeSync(fd, done.file ?? '')
+      const whole = contents(done)
+      if (whole !== null) writeFileSync(fd, whole)
       fsyncSync(fd)
-      if (done.file !== null) {
+      if (whole !== null) {
         renameSync(temporary, place)
         syncDirectory(dirname(place))
       }

@@ -32,6 +32,15 @@ export function readNamedFile(path: string): string {
   }
 }
 
+/** A binary file that was named on the command line. @throws LicensingError FILE_UNREADABLE */
+export function readNamedBytes(path: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (thrown) {
+    throw fileFailure('FILE_UNREADABLE', path, thrown)
+  }
+}
+
 /** All of standard input. */
 export async function readStandardInput(): Promise<string> {
   const chunks: Buffer[] = []

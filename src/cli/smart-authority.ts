@@ -1,12 +1,17 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
-import type { Authority, Where } from '../authority/authority.ts'
+import type { Authority } from '../authority/authority.ts'
+import type { Where } from '../authority/desk.ts'
 import type { OrderDocument } from '../authority/orders.ts'
 import type { IssuedAuthorization } from '../authority/reservations.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { VERSION } from '../domain/version.ts'
+import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
 import { licensesLine } from './licenses-line.ts'
 import { printJson, printText } from './output.ts'
+import { addTransferCommand } from './transfer-command.ts'
+import { addSatelliteCommands, roadOf } from './satellite-commands.ts'
+import type { ProxyOptions } from './proxy-settings.ts'
 import { printTable } from './table.ts'
 
 process.umask(0o077)
@@ -42,41 +47,94 @@ async function withAuthority<T>(work: (authority: Authority, where: Where) => Pr
   }
 }
 
-/** A whole number of the command line. @throws LicensingError INVALID_ARGUMENT */
-function wholeNumber(text: string, what: string): number {
-  if (!/^\d{1,12}$/.test(text))
-    throw new LicensingError(
-      'INVALID_ARGUMENT',
-      `The ${what} ${JSON.stringify(text)} is not a whole number, 0 or more.`,
-    )
-  return Number(text)
-}
+const cli: AuthorityCli = { json, dataDir, withAuthority }
 
 program
   .command('init')
   .description('make the data directory of a new authority, with its first smart account: --account DOMAIN')
-  .option('--role <role>', 'manager', 'manager')
+  .option('--role <role>', 'manager, or satellite', 'manager')
   .option('--accept-agreement', 'accept the licence agreement of the smart account')
   .option('--test', 'an authority that may be told to misbehave; its agents say so')
-  .action(async (options: { role: string; acceptAgreement?: boolean; test?: boolean }) => {
+  .option('--name <name>', 'satellite: the name that it was added under at its manager')
+  .option('--trust <file>', 'satellite: the root certificate of its manager; else the first answer brings it')
+  .option('--manager <url>', 'satellite: the address of its manager; without one it synchronises by hand')
+  .option(
+    '--code-file <file>',
+    'satellite: read the one-time code of `satellite add` from a file; - for standard input',
+  )
+  .option('--via <proxy>', 'satellite: reach the manager through a proxy, http[s]://HOST[:3128]')
+  .option('--username <user>', 'satellite: user name for the proxy; the password is asked for')
+  .option('--password-file <file>', 'satellite: read the password from a file')
+  .action(async (options: InitOptions) => {
     const { account } = globals()
     if (account === undefined)
       throw new LicensingError('USAGE', 'The smart account is missing: --account DOMAIN.')
-    if (options.role !== 'manager')
-      throw new LicensingError(
-        'INVALID_ARGUMENT',
-        `This version makes authorities of the role manager only, not ${JSON.stringify(options.role)}.`,
-      )
+    const satellite = await satelliteOf(options)
     const { Authority } = await import('../authority/authority.ts')
     await Authority.init({
       dataDir: dataDir(),
       account,
       acceptAgreement: options.acceptAgreement ?? false,
       test: options.test ?? false,
+      ...(satellite && { satellite }),
     })
-    if (json()) printJson({ dataDir: dataDir(), account })
+    const { manager, name } = options
+    if (manager !== undefined)
+      await withAuthority(async (authority) => authority.sync.setManager(await roadOf(manager, options)))
+    if (json()) printJson({ dataDir: dataDir(), account, role: options.role, ...(satellite && { name }) })
+    else if (satellite)
+      printText(
+        `The satellite ${satellite.name} for ${account} is in ${dataDir()}. Register it: ${manager === undefined ? '`sync export FILE`, carry it to the manager, and `sync import` its answer' : '`sync now`'}.`,
+      )
     else printText(`An authority for ${account} is in ${dataDir()}. Serve it with \`smart-authority serve\`.`)
   })
+
+interface InitOptions extends ProxyOptions {
+  role: string
+  acceptAgreement?: boolean
+  test?: boolean
+  name?: string
+  trust?: string
+  manager?: string
+  codeFile?: string
+}
+
+/** What a satellite is made of; undefined for a manager. @throws LicensingError USAGE, INVALID_ARGUMENT, FILE_UNREADABLE */
+async function satelliteOf(options: InitOptions) {
+  const { role, name, trust, manager, codeFile } = options
+  if (role !== 'manager' && role !== 'satellite')
+    throw new LicensingError(
+      'INVALID_ARGUMENT',
+      `An authority is of the role manager or satellite, not ${JSON.stringify(role)}.`,
+    )
+  if (role === 'manager') {
+    if (name !== undefined || trust !== undefined || manager !== undefined || codeFile !== undefined)
+      throw new LicensingError(
+        'USAGE',
+        '--name, --trust, --manager and --code-file are for --role satellite.',
+      )
+    return undefined
+  }
+  if (name === undefined)
+    throw new LicensingError('USAGE', 'The name of the satellite is missing: --name NAME.')
+  if (manager !== undefined && trust === undefined)
+    throw new LicensingError(
+      'USAGE',
+      'By wire the manager is known by its root certificate: --trust ROOT.pem, from `trust export` there.',
+    )
+  const { readNamedFile } = await import('./secrets.ts')
+  return {
+    name,
+    ...(trust !== undefined && { trust: readNamedFile(trust) }),
+    ...(codeFile !== undefined && {
+      code: await readCode(
+        'one-time code',
+        codeFile === '-' ? '-' : undefined,
+        codeFile === '-' ? undefined : codeFile,
+      ),
+    }),
+  }
+}
 
 program
   .command('serve')
@@ -170,6 +228,17 @@ trust
     }),
   )
 trust
+  .command('show')
+  .description('print the fingerprint of the root certificate, for those who compare it')
+  .action(() =>
+    withAuthority(async (authority) => {
+      const { certificateFingerprint } = await import('../trust/fingerprint.ts')
+      const fingerprint = certificateFingerprint(authority.trustAnchor())
+      if (json()) printJson({ fingerprint })
+      else printText(fingerprint)
+    }),
+  )
+trust
   .command('rotate')
   .description('sign answers with a new key from now on')
   .action(() =>
@@ -214,20 +283,38 @@ virtual
   .description('list them')
   .action(() =>
     withAuthority(async (authority, where) => {
-      const virtualAccounts = (await authority.virtualAccounts(where)).map(({ name, isDefault }) => ({
-        name,
-        default: isDefault,
+      const virtualAccounts = (await authority.virtualAccounts(where)).map((one) => ({
+        name: one.name,
+        default: one.isDefault,
+        satellite: one.satellite?.name ?? null,
+        upstream: one.upstream,
       }))
       if (json()) printJson({ virtualAccounts })
       else
         await printTable(
-          ['Virtual account', 'Default'],
-          virtualAccounts.map((one) => [one.name, one.default ? '*' : '']),
+          ['Virtual account', 'Default', 'Satellite'],
+          virtualAccounts.map((one) => [one.name, one.default ? '*' : '', one.satellite ?? '']),
+        )
+    }),
+  )
+virtual
+  .command('add')
+  .description('add one')
+  .argument('<name>')
+  .option('--satellite <name>', 'give it to a satellite')
+  .action((virtualAccount: string, options: { satellite?: string }) =>
+    withAuthority(async (authority, where) => {
+      const { satellite } = options
+      if (satellite === undefined) await authority.addVirtualAccount(virtualAccount, where)
+      else await authority.satellites.addVirtualAccount(satellite, virtualAccount, where)
+      if (json()) printJson({ name: virtualAccount, satellite: satellite ?? null })
+      else
+        printText(
+          `The virtual account ${virtualAccount} was added${satellite === undefined ? '' : `, for the satellite ${satellite}`}.`,
         )
     }),
   )
 for (const [name, description, done] of [
-  ['add', 'add one', 'was added'],
   ['remove', 'remove an empty one', 'was removed'],
   ['default', 'make one the default', 'is the default now'],
 ] as const) {
@@ -237,8 +324,7 @@ for (const [name, description, done] of [
     .argument('<name>')
     .action((virtualAccount: string) =>
       withAuthority(async (authority, where) => {
-        if (name === 'add') await authority.addVirtualAccount(virtualAccount, where)
-        else if (name === 'remove') await authority.removeVirtualAccount(virtualAccount, where)
+        if (name === 'remove') await authority.removeVirtualAccount(virtualAccount, where)
         else await authority.setDefaultVirtualAccount(virtualAccount, where)
         if (json()) printJson({ name: virtualAccount })
         else printText(`The virtual account ${virtualAccount} ${done}.`)
@@ -468,9 +554,8 @@ token
     }),
   )
 
-program
-  .command('license')
-  .description('licences of the smart account')
+const license = program.command('license').description('licences of the smart account')
+license
   .command('list')
   .description('list what is owned and in use')
   .action(() =>
@@ -495,6 +580,8 @@ program
     }),
   )
 
+addTransferCommand(license, 'license', cli)
+
 const instance = program.command('instance').description('product instances of the smart account')
 instance
   .command('list')
@@ -505,12 +592,13 @@ instance
       if (json()) printJson({ instances })
       else {
         await printTable(
-          ['Id', 'Product', 'Serial', 'Virtual account', 'Status', 'Last contact', 'Licences'],
+          ['Id', 'Product', 'Serial', 'Virtual account', 'Satellite', 'Status', 'Last contact', 'Licences'],
           instances.map((one) => [
             one.id,
             one.udi.pid,
             one.udi.serial,
             one.virtualAccount,
+            one.satellite ?? '',
             one.status,
             one.lastContactAt ?? 'never',
             one.entitlements.map(({ tag, count }) => `${tag} ${count}`).join(', '),
@@ -544,6 +632,8 @@ instance
       else printText(`${pid}, serial ${serial}, was removed; its licences are back in ${virtualAccount}.`)
     }),
   )
+
+addTransferCommand(instance, 'instance', cli)
 
 /** Removes an instance in the way that fits it: a reservation ends by its return code, or by who answers for a lost box. */
 async function removeInstance(
@@ -748,6 +838,8 @@ reservation
       }
     }),
   )
+
+addSatelliteCommands(program, cli)
 
 program
   .command('events')

@@ -3,7 +3,7 @@ import { countSchema, entitlementTagSchema } from '../domain/entitlement.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { type Instant, iso } from '../domain/instant.ts'
 import { udiSchema } from '../domain/udi.ts'
-import { readFields, writeFields } from './lines.ts'
+import { readFields, readSections, wrap, writeFields, writeSection } from './lines.ts'
 
 /** Licences of one tag, reserved until one instant or for ever. A tag has several when its licences end differently. */
 export interface ReservedLicense {
@@ -31,6 +31,8 @@ export interface Authorization {
   readonly boxKey: string
   readonly authorityKey: string
   readonly trustBundle: number
+  /** A satellite's leave to reserve, signed by its manager; null in a manager's own file. */
+  readonly mandate: string | null
 }
 
 export const AUTHORIZATION_TITLE = 'SMART LICENSING RESERVATION AUTHORIZATION, version 1'
@@ -55,6 +57,7 @@ const FIELDS = [
 type FieldName = (typeof FIELDS)[number][1]
 
 const LICENSES = 'Reserved licences:'
+const MANDATE = 'Mandate:'
 const LICENSE = /^ {2}(\S+) +(\d{1,9}) {2}(perpetual|until (\S+)) {2}(\S.*)$/
 
 /** The lines of the file, for signing. */
@@ -79,6 +82,7 @@ export function writeAuthorization(authorization: Authorization): string[] {
         `  ${tag.padEnd(width)} ${String(count).padStart(9)}  ${endsAt === null ? 'perpetual' : `until ${iso(endsAt)}`}  ${name}`,
     ),
     '',
+    ...(authorization.mandate === null ? [] : writeSection('Mandate', wrap(authorization.mandate))),
   ]
 }
 
@@ -137,8 +141,11 @@ export function readAuthorization(lines: readonly string[]): Authorization {
   const fields = schema.safeParse(readFields(lines, 2, FIELDS, malformed))
   if (!fields.success)
     throw malformed(`its line ${String(fields.error.issues[0]?.path[0])} is not of its form`)
-  const rows = lines.slice(head + 1)
+  const foot = lines.indexOf(MANDATE)
+  const rows = lines.slice(head + 1, foot === -1 ? undefined : foot)
   while (rows.at(-1) === '') rows.pop()
+  const mandate =
+    foot === -1 ? null : readSections(lines, foot, ['Mandate'], malformed).Mandate.join('') || null
   const licenses = rows.map((line) => {
     const [, tag, count, , until, name] = LICENSE.exec(line) ?? []
     const license = licenseSchema.safeParse({ tag, count: Number(count), endsAt: until ?? null, name })
@@ -148,7 +155,7 @@ export function readAuthorization(lines: readonly string[]): Authorization {
   })
   if (licenses.length === 0) throw malformed('it reserves nothing')
   const { product: pid, serial, version, ...rest } = fields.data
-  return { ...rest, udi: { pid, serial, version }, licenses }
+  return { ...rest, udi: { pid, serial, version }, licenses, mandate }
 }
 
 /** When an authorization says it was issued: unchecked, from its lines; 0 when it does not say. */

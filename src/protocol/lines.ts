@@ -20,10 +20,10 @@ export function writeFields<Name extends string>(
  *
  * @param malformed makes the error of a line that is not in its place
  */
-export function readFields<Name extends string>(
+export function readFields(
   lines: readonly string[],
   from: number,
-  fields: readonly (readonly [label: string, name: Name])[],
+  fields: readonly (readonly [label: string, name: string])[],
   malformed: (why: string) => Error,
 ): Record<string, string> {
   return Object.fromEntries(

@@ -104,7 +104,7 @@ const FIELDS = [
   ['Satellite key', 'key'],
 ] as const
 
-const SECTIONS = ['Issuing CA request', 'Virtual accounts', 'Product instances', 'Ended', 'Totals'] as const
+const SECTIONS = ['Virtual accounts', 'Product instances', 'Ended', 'Totals', 'Issuing CA request'] as const
 
 /** Licences as words: `HOST=5`, `HOST=5/2027-01-01T00:00:00.000Z`. */
 export const licenseWords = (licenses: readonly ReportedLicense[]): string[] =>
@@ -138,7 +138,6 @@ export function writeSyncRequest(request: SyncRequest): string[] {
       leftOut: leftOut.length === 0 ? 'nothing' : leftOut.join(', '),
     }),
     '',
-    ...writeSection('Issuing CA request', wrap(request.issuingCa)),
     ...writeSection(
       'Virtual accounts',
       request.virtualAccounts.map((one) => `${quoted(one.name)} of ${quoted(one.of)}`),
@@ -153,6 +152,7 @@ export function writeSyncRequest(request: SyncRequest): string[] {
       `reserved ${totals.reserved}`,
       ...totals.use.map(({ tag, count }) => `${tag} ${count} in use`),
     ]),
+    ...writeSection('Issuing CA request', wrap(request.issuingCa)),
   ]
 }
 

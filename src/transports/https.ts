@@ -48,13 +48,14 @@ class RoadAgent extends Agent {
  * one deadline covers all.
  */
 export function httpsTransport(options: RoadOptions): Transport {
+  const largest = options.largest ?? LARGEST_ANSWER
   const agent = new RoadAgent(destinationOf(options))
   const client: AxiosInstance = axios.create({
     adapter: 'http',
     baseURL: options.url,
     proxy: false,
     maxRedirects: 0,
-    maxBodyLength: LARGEST_ANSWER,
+    maxBodyLength: largest,
     responseType: 'stream',
     decompress: false,
     transformRequest: (text: string) => text,
@@ -90,7 +91,7 @@ export function httpsTransport(options: RoadOptions): Transport {
         const retryAfter: unknown = headers['retry-after']
         throw statusFailure(status, typeof retryAfter === 'string' ? retryAfter : undefined, host, Date.now())
       }
-      return await readAnswer(data, host, deadline.signal)
+      return await readAnswer(data, host, deadline.signal, largest)
     } catch (thrown) {
       throw exchangeFailure(ours(thrown), host, {
         ...state,
@@ -127,7 +128,12 @@ export function httpsTransport(options: RoadOptions): Transport {
 }
 
 /** The whole answer as text, as long as it comes, and no longer than any answer may be. */
-async function readAnswer(stream: Readable, host: string, signal: AbortSignal): Promise<string> {
+async function readAnswer(
+  stream: Readable,
+  host: string,
+  signal: AbortSignal,
+  largest: number,
+): Promise<string> {
   const stop = () => {
     stream.destroy(new Error('the time allowed is over'))
   }
@@ -136,14 +142,14 @@ async function readAnswer(stream: Readable, host: string, signal: AbortSignal): 
     const chunks: Buffer[] = []
     let length = 0
     const { headers } = stream as Readable & { headers?: Record<string, string> }
-    if (Number(headers?.['content-length']) > LARGEST_ANSWER) {
+    if (Number(headers?.['content-length']) > largest) {
       stream.destroy()
-      throw tooLarge(host)
+      throw tooLarge(host, largest)
     }
     for await (const chunk of stream) {
       const bytes = chunk as Buffer
       length += bytes.length
-      if (length > LARGEST_ANSWER) throw tooLarge(host)
+      if (length > largest) throw tooLarge(host, largest)
       chunks.push(bytes)
     }
     return Buffer.concat(chunks).toString('utf8')
@@ -152,8 +158,8 @@ async function readAnswer(stream: Readable, host: string, signal: AbortSignal): 
   }
 }
 
-const tooLarge = (host: string) =>
-  new LicensingError('ANSWER_TOO_LARGE', `${host} answers more than ${LARGEST_ANSWER} bytes.`)
+const tooLarge = (host: string, largest: number) =>
+  new LicensingError('ANSWER_TOO_LARGE', `${host} answers more than ${largest} bytes.`)
 
 /** What a step of the road said, out of what axios has made of it; the original carries headers and stays behind. */
 function ours(thrown: unknown): unknown {

@@ -9,6 +9,8 @@ export interface RoadOptions {
   readonly anchors: readonly string[]
   /** Milliseconds for one whole exchange. */
   readonly deadline?: number
+  /** Bytes that a request or an answer may have at most: 1 MiB unless given. */
+  readonly largest?: number
   readonly timeouts?: Partial<Timeouts>
 }
 

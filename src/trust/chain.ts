@@ -31,6 +31,8 @@ export interface Checked {
 export interface Chained extends Checked {
   /** The authority whose root it is: the manager. A certificate of another authority is a satellite's. */
   readonly managerId: string
+  /** The CA that issued it: PEM. */
+  readonly issuingCa: string
 }
 
 /** SHA-256 of the certificate's DER, base64url: how a certificate is named in messages and tables. */
@@ -95,7 +97,11 @@ export function checkChain(
       `the certificate of ${describe(leaf).name} is not one for the role ${expected.role}`,
     )
   }
-  const checked = { ...describe(leaf), managerId: describe(root).authorityId }
+  const checked = {
+    ...describe(leaf),
+    managerId: describe(root).authorityId,
+    issuingCa: subCa.toString(),
+  }
   if (checked.authorityId === '' || checked.authorityId !== describe(subCa).authorityId) {
     throw new ChainError('authority', 'the certificate and its issuing CA are of different authorities')
   }

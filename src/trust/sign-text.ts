@@ -17,6 +17,8 @@ export function signText(lines: readonly string[], by: Credential): string {
 export interface VerifiedText {
   readonly lines: readonly string[]
   readonly signer: Chained
+  /** Names exactly what was signed: base64url. */
+  readonly digest: string
 }
 
 /**
@@ -43,7 +45,7 @@ export function verifyText(
   if (!fits(signed, keyOf(certificates[0]), signature)) throw altered(what)
   const at = expected.at(lines)
   try {
-    return { lines, signer: checkChain(certificates, { role, at, roots }) }
+    return { lines, signer: checkChain(certificates, { role, at, roots }), digest: textDigest(signed) }
   } catch (thrown) {
     if (!(thrown instanceof ChainError)) throw thrown
     if (thrown.reason === 'dates')

@@ -35,6 +35,7 @@ const authorization: Authorization = {
   boxKey: Buffer.alloc(32, 7).toString('base64url'),
   authorityKey: Buffer.alloc(32, 9).toString('base64url'),
   trustBundle: 1,
+  mandate: null,
 }
 
 let roots: X509Certificate[]
@@ -233,6 +234,7 @@ describe('an authorization file', () => {
       boxKey: key,
       authorityKey: key,
       trustBundle: number,
+      mandate: fc.option(fc.stringMatching(/^[A-Za-z0-9_.-]{1,300}$/), { nil: null }),
     })
     fc.assert(
       fc.property(any, (one) => {

@@ -1,0 +1,17 @@
+import type { LicensingError } from '../domain/errors.ts'
+import type { Instant } from '../domain/instant.ts'
+
+/** What an authority may grant: a manager anything, a satellite what its mandate lets it. */
+export interface Leave {
+  /** Goes into each answer; null from a manager. */
+  readonly mandate: string | null
+  /** No authorization lasts beyond it. */
+  readonly notAfter: Instant
+  /** Why nothing is granted now; null while something may be. */
+  readonly refusal: LicensingError | null
+  /** Since a restore nothing was heard of the manager: what is not known here may be so all the same. */
+  readonly inDoubt: boolean
+}
+
+/** A manager's own. */
+export const unlimited: Leave = { mandate: null, notAfter: Infinity, refusal: null, inDoubt: false }

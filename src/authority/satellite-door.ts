@@ -1,0 +1,96 @@
+import { LicensingError } from '../domain/errors.ts'
+import { type Desk, requireRole, type Where } from './desk.ts'
+import { type SatelliteDocument, Satellites, type SatelliteTerms } from './satellites.ts'
+import { readSync, type Responded, SyncDesk } from './sync-desk.ts'
+import { writeSetting } from './store.ts'
+
+/** A manager's satellites, for its people: added, seen, answered, removed (R-SAT-1 to R-SAT-4, R-ACC-5). */
+export class SatelliteDoor {
+  readonly #desk: Desk
+
+  constructor(desk: Desk) {
+    this.#desk = desk
+  }
+
+  /** @throws LicensingError SATELLITE_EXISTS, VIRTUAL_ACCOUNT_*, INVALID_ARGUMENT, WRONG_ROLE */
+  add(
+    name: string,
+    wanted: Where & { virtualAccount: string; terms?: Partial<SatelliteTerms> },
+  ): Promise<SatelliteDocument & { code: string }> {
+    return this.#satellites(wanted, (satellites) =>
+      satellites.add(name, wanted.virtualAccount, wanted.terms ?? {}),
+    )
+  }
+
+  /** Another one-time code for a first exchange by wire. @throws LicensingError SATELLITE_UNKNOWN */
+  code(name: string, where: Where = {}): Promise<{ name: string; code: string; expiresAt: string }> {
+    return this.#satellites(where, (satellites) => satellites.code(name))
+  }
+
+  /** Gives a satellite a further virtual account. @throws LicensingError SATELLITE_UNKNOWN, VIRTUAL_ACCOUNT_* */
+  addVirtualAccount(name: string, virtualAccount: string, where: Where = {}): Promise<SatelliteDocument> {
+    return this.#satellites(where, (satellites) => satellites.addVirtualAccount(name, virtualAccount))
+  }
+
+  list(where: Where = {}): Promise<SatelliteDocument[]> {
+    return this.#satellites(where, (satellites) => satellites.list())
+  }
+
+  /** @throws LicensingError SATELLITE_UNKNOWN, INVALID_ARGUMENT */
+  set(name: string, terms: Partial<SatelliteTerms>, where: Where = {}): Promise<SatelliteDocument> {
+    return this.#satellites(where, (satellites) => satellites.set(name, terms))
+  }
+
+  /** @throws LicensingError SATELLITE_UNKNOWN */
+  remove(name: string, where: Where = {}): Promise<SatelliteDocument> {
+    return this.#satellites(where, (satellites) => satellites.remove(name))
+  }
+
+  /**
+   * Answers a request that was carried here: whoever does so answers for its satellite.
+   *
+   * @throws LicensingError SIGNED_FILE_*, SATELLITE_*, SYNC_*, ENROLMENT_CODE_INVALID: nothing was changed
+   */
+  async respond(text: string): Promise<Responded> {
+    requireRole(this.#desk, 'manager', 'answers are made')
+    const read = readSync(text)
+    return this.#answering(read.request.smartAccount, (syncDesk) => syncDesk.respond(read, 'hand'))
+  }
+
+  /**
+   * Answers a request that came by wire. What is refused is refused in a signed answer.
+   *
+   * @throws LicensingError SIGNED_FILE_*, WRONG_ROLE, ACCOUNT_UNKNOWN: what gets no signed answer
+   */
+  async respondByWire(text: string): Promise<string> {
+    requireRole(this.#desk, 'manager', 'answers are made')
+    const read = readSync(text)
+    return this.#answering(read.request.smartAccount, async (syncDesk) => {
+      try {
+        return (await syncDesk.respond(read, 'wire')).file
+      } catch (thrown) {
+        // What is refused has changed nothing; whatever else went wrong undoes the transaction.
+        if (!(thrown instanceof LicensingError) || thrown.kind !== 'refusal') throw thrown
+        return syncDesk.refusal(read, thrown)
+      }
+    })
+  }
+
+  #answering<T>(account: string, work: (syncDesk: SyncDesk) => Promise<T>): Promise<T> {
+    const { credentials, profile } = this.#desk
+    return this.#desk.in({ account }, async (tx, found, at) => {
+      const done = await work(new SyncDesk(tx, credentials, profile, found, at))
+      // What an answer says of the time is told: nothing that follows is older.
+      await writeSetting(tx, 'told-time', String(at))
+      return done
+    })
+  }
+
+  #satellites<T>(where: Where, work: (satellites: Satellites) => Promise<T>): Promise<T> {
+    requireRole(this.#desk, 'manager', 'satellites are kept')
+    const { credentials, profile } = this.#desk
+    return this.#desk.in({ account: where.account }, (tx, account, at) =>
+      work(new Satellites(tx, credentials, profile, account, at)),
+    )
+  }
+}

@@ -1,0 +1,382 @@
+import { randomUUID } from 'node:crypto'
+import type { Selectable } from 'kysely'
+import { z } from 'zod'
+import { checked } from '../domain/checked.ts'
+import { LicensingError } from '../domain/errors.ts'
+import { DAY, type Instant, iso } from '../domain/instant.ts'
+import { newEnrolmentCode } from '../protocol/enrolment.ts'
+import { keyFingerprint } from '../trust/fingerprint.ts'
+import {
+  type Account,
+  addVirtualAccount,
+  listVirtualAccounts,
+  type VirtualAccount,
+  whatItHolds,
+} from './accounts.ts'
+import type { Credentials } from './credentials.ts'
+import { logEvent } from './event-log.ts'
+import { Reported } from './reported.ts'
+import type { Tables } from './schema.ts'
+import type { Tx } from './store.ts'
+import { listRecalls, type RecallDocument, Transfers } from './transfers.ts'
+import type { ProductProfile } from '../domain/profile.ts'
+
+export type SatelliteRow = Selectable<Tables['satellites']>
+
+/** How long a one-time code may lie before it is used. */
+const CODE_LIFE = 14 * DAY
+
+/** Days of silence until it is said, until nothing is granted, and of the leave to synchronise by itself (authority-behaviour §3). */
+const termsSchema = z.object({
+  warnDays: z
+    .int()
+    .min(1, 'the warning is after 1 day or more')
+    .max(365, 'the warning is after 365 days at most'),
+  restrictDays: z
+    .int()
+    .min(1, 'the restriction is after 1 day or more')
+    .max(365, 'the restriction is after 365 days at most'),
+  credentialDays: z
+    .int()
+    .min(1, 'the credential lasts 1 day or more')
+    .max(365, 'the credential lasts 365 days at most'),
+})
+export type SatelliteTerms = z.infer<typeof termsSchema>
+const DEFAULT_TERMS: SatelliteTerms = { warnDays: 30, restrictDays: 90, credentialDays: 180 }
+
+/** @throws LicensingError INVALID_ARGUMENT */
+function checkTerms(terms: SatelliteTerms): SatelliteTerms {
+  const good = checked(termsSchema, terms, 'number of days')
+  if (good.warnDays > good.restrictDays)
+    throw new LicensingError('INVALID_ARGUMENT', 'The warning would come after the restriction.', {
+      remedy: 'Warn after fewer days than it is restricted after.',
+    })
+  return good
+}
+
+const nameSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'a name is 1 to 64 letters, digits and . _ -')
+
+/** A name for a satellite. @throws LicensingError INVALID_ARGUMENT */
+export const checkSatelliteName = (name: string): string => checked(nameSchema, name, 'name of the satellite')
+
+/** A satellite as its manager's people and programs see it. */
+export interface SatelliteDocument {
+  readonly name: string
+  readonly status: 'waiting' | 'current' | 'overdue' | 'expired' | 'removed'
+  readonly virtualAccounts: readonly string[]
+  /** Of the key that its name is bound to; null before its first exchange. */
+  readonly fingerprint: string | null
+  readonly exchanges: number
+  readonly lastSyncAt: string | null
+  readonly overdueAt: string | null
+  readonly restrictedAt: string | null
+  /** Until when it may synchronise by itself. */
+  readonly automaticUntil: string | null
+  readonly terms: SatelliteTerms
+  readonly instances: { readonly registered: number; readonly reserved: number }
+  /** Licences that are called back and have not moved yet. */
+  readonly recalls: readonly RecallDocument[]
+}
+
+/** The satellites of a smart account at their manager, in the transaction it is given. */
+export class Satellites {
+  readonly #tx: Tx
+  readonly #credentials: Credentials
+  readonly #profile: ProductProfile
+  readonly #account: Account
+  readonly #at: Instant
+
+  constructor(tx: Tx, credentials: Credentials, profile: ProductProfile, account: Account, at: Instant) {
+    this.#tx = tx
+    this.#credentials = credentials
+    this.#profile = profile
+    this.#account = account
+    this.#at = at
+  }
+
+  /**
+   * Adds a satellite: the virtual account becomes its own, and is made where it is missing (R-ACC-5).
+   *
+   * @returns with the one-time code for a first exchange by wire
+   * @throws LicensingError SATELLITE_EXISTS, VIRTUAL_ACCOUNT_*, INVALID_ARGUMENT
+   */
+  async add(
+    name: string,
+    virtualAccount: string,
+    terms: Partial<SatelliteTerms>,
+  ): Promise<SatelliteDocument & { code: string }> {
+    const good = checkSatelliteName(name)
+    const { warnDays, restrictDays, credentialDays } = checkTerms({ ...DEFAULT_TERMS, ...terms })
+    if (await this.#find(good))
+      throw new LicensingError('SATELLITE_EXISTS', `${this.#account.domain} has a satellite ${good} already.`)
+    const code = newEnrolmentCode()
+    const row: SatelliteRow = {
+      id: randomUUID(),
+      account_id: this.#account.id,
+      name: good,
+      status: 'waiting',
+      created_at: this.#at,
+      code: this.#credentials.sealSecret(code),
+      code_expires_at: this.#at + CODE_LIFE,
+      satellite_id: null,
+      key: null,
+      issuing_ca: null,
+      epoch: 1,
+      sequence: 0,
+      request_digest: null,
+      request_at: 0,
+      answer: null,
+      answered_at: null,
+      acknowledged: 0,
+      warn_days: warnDays,
+      restrict_days: restrictDays,
+      credential_days: credentialDays,
+      warn_at: null,
+      restrict_at: null,
+      automatic_until: null,
+      overdue: 0,
+      credential_told: null,
+    }
+    await this.#tx.insertInto('satellites').values(row).execute()
+    await this.#give(row, virtualAccount, true)
+    await this.#log('SATELLITE_ADDED', `The satellite ${good} was added.`)
+    return { ...(await this.document(row)), code }
+  }
+
+  /** Another one-time code, in place of the one before. @throws LicensingError SATELLITE_UNKNOWN, SATELLITE_EXISTS */
+  async code(name: string): Promise<{ name: string; code: string; expiresAt: string }> {
+    const row = await this.require(name)
+    if (row.key !== null)
+      throw new LicensingError('SATELLITE_EXISTS', `${name} is registered already, and needs no code.`, {
+        remedy: 'For another machine under this name, remove the satellite and add it anew.',
+      })
+    const code = newEnrolmentCode()
+    const expiresAt = this.#at + CODE_LIFE
+    await this.#tx
+      .updateTable('satellites')
+      .set({ code: this.#credentials.sealSecret(code), code_expires_at: expiresAt })
+      .where('id', '=', row.id)
+      .execute()
+    return { name, code, expiresAt: iso(expiresAt) }
+  }
+
+  /** Gives a satellite a further virtual account. @throws LicensingError SATELLITE_UNKNOWN, VIRTUAL_ACCOUNT_* */
+  async addVirtualAccount(name: string, virtualAccount: string): Promise<SatelliteDocument> {
+    const row = await this.require(name)
+    await this.#give(row, virtualAccount, false)
+    await this.#log(
+      'SATELLITE_EXTENDED',
+      `The virtual account ${virtualAccount} is of the satellite ${name}.`,
+    )
+    return this.document(row)
+  }
+
+  async #give(row: SatelliteRow, name: string, home: boolean): Promise<void> {
+    const all = await listVirtualAccounts(this.#tx, this.#account.id)
+    const found = all.find((one) => one.name === name)
+    const virtual: VirtualAccount =
+      found ?? (await addVirtualAccount(this.#tx, this.#account, name, this.#at))
+    if (virtual.isDefault)
+      throw new LicensingError(
+        'VIRTUAL_ACCOUNT_IS_DEFAULT',
+        `${name} is the default virtual account, which cannot be a satellite's.`,
+        { remedy: 'Make another one the default first, or give the satellite another one.' },
+      )
+    if (virtual.satellite)
+      throw new LicensingError(
+        'VIRTUAL_ACCOUNT_OF_SATELLITE',
+        `${name} belongs to the satellite ${virtual.satellite.name} already.`,
+      )
+    const holds = await whatItHolds(this.#tx, virtual.id, this.#at)
+    if (holds !== null)
+      throw new LicensingError('VIRTUAL_ACCOUNT_IN_USE', `${name} still holds ${holds}.`, {
+        remedy:
+          'A satellite takes an account without product instances: move or remove them, revoke its tokens.',
+      })
+    await this.#tx
+      .updateTable('virtual_accounts')
+      .set({ satellite_id: row.id, is_home: home ? 1 : 0 })
+      .where('id', '=', virtual.id)
+      .execute()
+  }
+
+  async list(): Promise<SatelliteDocument[]> {
+    const rows = await this.#tx
+      .selectFrom('satellites')
+      .selectAll()
+      .where('account_id', '=', this.#account.id)
+      .where('status', '<>', 'removed')
+      .orderBy('name')
+      .execute()
+    const documents: SatelliteDocument[] = []
+    for (const row of rows) documents.push(await this.document(row))
+    return documents
+  }
+
+  /** Changes the days; they are told at the next exchange. @throws LicensingError SATELLITE_UNKNOWN, INVALID_ARGUMENT */
+  async set(name: string, terms: Partial<SatelliteTerms>): Promise<SatelliteDocument> {
+    const row = await this.require(name)
+    const good = checkTerms({
+      warnDays: terms.warnDays ?? row.warn_days,
+      restrictDays: terms.restrictDays ?? row.restrict_days,
+      credentialDays: terms.credentialDays ?? row.credential_days,
+    })
+    const change = {
+      warn_days: good.warnDays,
+      restrict_days: good.restrictDays,
+      credential_days: good.credentialDays,
+    }
+    await this.#tx.updateTable('satellites').set(change).where('id', '=', row.id).execute()
+    await this.#log(
+      'SATELLITE_CHANGED',
+      `${name}: overdue after ${good.warnDays} days, restricted after ${good.restrictDays}, by itself for ${good.credentialDays}.`,
+    )
+    return this.document({ ...row, ...change })
+  }
+
+  /**
+   * Removes a satellite: its virtual accounts are the manager's again. What its boxes use counts on until its mandate ends,
+   * since it may serve them until then.
+   *
+   * @throws LicensingError SATELLITE_UNKNOWN
+   */
+  async remove(name: string): Promise<SatelliteDocument> {
+    const row = await this.require(name)
+    const document = await this.document(row)
+    const recalls = await this.#tx
+      .selectFrom('recalls')
+      .selectAll()
+      .where('satellite_id', '=', row.id)
+      .execute()
+    await this.#tx
+      .updateTable('virtual_accounts')
+      .set({ satellite_id: null, is_home: 0 })
+      .where('satellite_id', '=', row.id)
+      .execute()
+    await this.#tx.deleteFrom('recalls').where('satellite_id', '=', row.id).execute()
+    const transfers = new Transfers(this.#tx, this.#profile, this.#account, this.#at)
+    for (const { license_id, quantity, to_virtual_account_id } of recalls)
+      await transfers.move(license_id, quantity, to_virtual_account_id)
+    await this.#tx
+      .updateTable('satellites')
+      .set({ status: 'removed', code: null })
+      .where('id', '=', row.id)
+      .execute()
+    // Until then it may serve its boxes, whether it has heard of this or not.
+    if (row.status !== 'active' || row.restrict_at === null || row.restrict_at <= this.#at)
+      await new Reported(this.#tx, row.id, this.#at).forgetAll()
+    await this.#log(
+      'SATELLITE_REMOVED',
+      `The satellite ${name} was removed.${row.status === 'active' ? ` What its boxes use counts until ${iso(row.restrict_at) ?? 'now'}, when its mandate ends.` : ''}`,
+      'minor',
+    )
+    return { ...document, status: 'removed', recalls: [] }
+  }
+
+  /** @throws LicensingError SATELLITE_UNKNOWN */
+  async require(name: string): Promise<SatelliteRow> {
+    const row = await this.#find(name)
+    if (row) return row
+    throw new LicensingError(
+      'SATELLITE_UNKNOWN',
+      `${this.#account.domain} has no satellite ${JSON.stringify(name.slice(0, 64))}.`,
+    )
+  }
+
+  #find(name: string): Promise<SatelliteRow | undefined> {
+    return this.#tx
+      .selectFrom('satellites')
+      .selectAll()
+      .where('account_id', '=', this.#account.id)
+      .where('name', '=', name)
+      .where('status', '<>', 'removed')
+      .executeTakeFirst()
+  }
+
+  async document(row: SatelliteRow): Promise<SatelliteDocument> {
+    const virtualAccounts = (await listVirtualAccounts(this.#tx, this.#account.id))
+      .filter(({ satellite }) => satellite?.id === row.id)
+      .sort((a, b) => Number(b.home) - Number(a.home))
+    const { registered, reserved } = await new Reported(this.#tx, row.id, this.#at).totals()
+    return {
+      name: row.name,
+      status: row.status === 'active' ? (row.overdue === 1 ? 'overdue' : 'current') : row.status,
+      virtualAccounts: virtualAccounts.map(({ name }) => name),
+      fingerprint: row.key === null ? null : keyFingerprint(row.key),
+      exchanges: row.sequence,
+      lastSyncAt: iso(row.answered_at),
+      overdueAt: iso(row.warn_at),
+      restrictedAt: iso(row.restrict_at),
+      automaticUntil: iso(row.automatic_until),
+      terms: {
+        warnDays: row.warn_days,
+        restrictDays: row.restrict_days,
+        credentialDays: row.credential_days,
+      },
+      instances: { registered, reserved },
+      recalls: await listRecalls(this.#tx, row.id),
+    }
+  }
+
+  async #log(type: string, message: string, severity: 'info' | 'minor' | 'major' = 'info'): Promise<void> {
+    await logEvent(this.#tx, { at: this.#at, type, severity, accountId: this.#account.id, message })
+  }
+}
+
+/** Days before the end of a satellite's leave to synchronise by itself at which it is warned of. */
+const CREDENTIAL_WARNINGS = [30, 14, 7, 3, 1]
+
+/** What time does to satellites: silence is said, then they are taken out; and what was removed counts no more. */
+export async function followUpSatellites(tx: Tx, at: Instant): Promise<void> {
+  const rows = await tx
+    .selectFrom('satellites')
+    .selectAll()
+    .where('status', 'in', ['active', 'removed'])
+    .where('warn_at', 'is not', null)
+    .execute()
+  for (const row of rows) {
+    const log = (type: string, severity: 'minor' | 'major', message: string) =>
+      logEvent(tx, { at, type, severity, accountId: row.account_id, message: `${row.name}: ${message}` })
+    if (row.restrict_at !== null && row.restrict_at <= at) {
+      const reported = new Reported(tx, row.id, at)
+      if (row.status === 'removed') {
+        await reported.forgetAll()
+        await tx.updateTable('satellites').set({ warn_at: null }).where('id', '=', row.id).execute()
+        continue
+      }
+      await tx.updateTable('satellites').set({ status: 'expired' }).where('id', '=', row.id).execute()
+      await reported.count(-1)
+      await log(
+        'SATELLITE_EXPIRED',
+        'major',
+        `not synchronised since ${iso(row.answered_at) ?? 'ever'}: taken out, and its instances count no more; an exchange by hand brings it back.`,
+      )
+      continue
+    }
+    if (row.status === 'removed') continue
+    if (row.warn_at !== null && row.warn_at <= at && row.overdue === 0) {
+      await tx.updateTable('satellites').set({ overdue: 1 }).where('id', '=', row.id).execute()
+      await log(
+        'SYNCHRONISATION_OVERDUE',
+        'major',
+        `not synchronised since ${iso(row.answered_at) ?? 'ever'}; it is taken out at ${iso(row.restrict_at) ?? 'the end of its mandate'}.`,
+      )
+    }
+    const left = (row.automatic_until ?? Infinity) - at
+    const come = [...CREDENTIAL_WARNINGS, 0].filter(
+      (days) => left <= days * DAY && (row.credential_told === null || days < row.credential_told),
+    )
+    const told = come.at(-1)
+    if (told === undefined) continue
+    await tx.updateTable('satellites').set({ credential_told: told }).where('id', '=', row.id).execute()
+    await log(
+      told === 0 ? 'SATELLITE_CREDENTIAL_ENDED' : 'SATELLITE_CREDENTIAL_ENDING',
+      told === 0 ? 'major' : 'minor',
+      told === 0
+        ? 'it may not synchronise by itself any more; an exchange by hand renews that.'
+        : `it may synchronise by itself until ${iso(row.automatic_until) ?? ''}.`,
+    )
+  }
+}

@@ -1,0 +1,677 @@
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import { errorTable, LicensingError } from '../domain/errors.ts'
+import { DAY, type Instant, iso } from '../domain/instant.ts'
+import { enrolmentMacMatches } from '../protocol/enrolment.ts'
+import { type SyncAnswer, type SyncEnd, type SyncLot, writeSyncAnswer } from '../protocol/sync-answer.ts'
+import {
+  readSyncRequest,
+  SYNC_REQUEST_TITLE,
+  type SyncRequest,
+  type Totals,
+} from '../protocol/sync-request.ts'
+import { textToSign } from '../protocol/signed-text.ts'
+import { keyFingerprint } from '../trust/fingerprint.ts'
+import { keyDigest, signMandate } from '../trust/mandate.ts'
+import { readRequest } from '../trust/certificates.ts'
+import { signText, textDigest, verifyTextByKey } from '../trust/sign-text.ts'
+import { type Account, listVirtualAccounts } from './accounts.ts'
+import type { Credentials } from './credentials.ts'
+import { logEvent } from './event-log.ts'
+import { endInstance } from './instances.ts'
+import { Reported, udiDigest } from './reported.ts'
+import { TRUST_BUNDLE } from './reservations.ts'
+import { mostOwned } from './rules.ts'
+import type { SatelliteRow } from './satellites.ts'
+import type { Tx } from './store.ts'
+import { Transfers } from './transfers.ts'
+import type { ProductProfile } from '../domain/profile.ts'
+
+/** Characters that a request or an answer has at most. */
+export const LONGEST_SYNC = 128 * 1024 * 1024
+
+/** How a request came: carried by a person, who answers for it, or by wire. */
+export type SyncRoad = 'hand' | 'wire'
+
+/** An answer, and what the manager's people should see of it. */
+export interface Responded {
+  /** The signed answer: what is carried, or sent back. */
+  readonly file: string
+  readonly satellite: string
+  readonly outcome: SyncAnswer['outcome']
+  readonly exchange: number
+  readonly epoch: number
+  /** Of the satellite's key: compared with what the satellite prints, the first time. */
+  readonly fingerprint: string
+  /** Whether this exchange bound the name to the key. */
+  readonly registered: boolean
+  /** It was answered before, and the same answer is given again. */
+  readonly again: boolean
+  readonly totals: Totals
+  readonly notices: readonly string[]
+}
+
+/** A request whose signature is right, with what names it. */
+interface Read {
+  readonly request: SyncRequest
+  readonly digest: string
+}
+
+/** The key that a request names, of its lines; null when it names none. */
+function namedKey(lines: readonly string[]): KeyObject | null {
+  const line = lines.find((one) => one.startsWith('Satellite key: '))
+  try {
+    const der = Buffer.from(line?.slice('Satellite key: '.length).trim() ?? '', 'base64url')
+    return createPublicKey({ key: der, format: 'der', type: 'spki' })
+  } catch {
+    return null
+  }
+}
+
+/** A request whose form and signature are right; whose it is is not looked at. @throws LicensingError SIGNED_FILE_* */
+export function readSync(text: string): Read {
+  const { lines, digest } = verifyTextByKey(text, {
+    what: 'synchronisation request',
+    title: SYNC_REQUEST_TITLE,
+    key: namedKey,
+    longest: LONGEST_SYNC,
+  })
+  return { request: readSyncRequest(lines), digest }
+}
+
+const refuse = (
+  code:
+    | 'SATELLITE_UNKNOWN'
+    | 'SATELLITE_REMOVED'
+    | 'SATELLITE_EXPIRED'
+    | 'SYNC_KEY_UNKNOWN'
+    | 'SYNC_SUPERSEDED'
+    | 'SYNC_EPOCH_SUPERSEDED'
+    | 'SYNC_CREDENTIAL_EXPIRED'
+    | 'ENROLMENT_CODE_INVALID',
+  message: string,
+) => new LicensingError(code, message)
+
+const sameTotals = (a: Totals, b: Totals): boolean => {
+  const plain = ({ registered, reserved, use }: Totals) =>
+    JSON.stringify([
+      registered,
+      reserved,
+      use
+        .filter(({ count }) => count !== 0)
+        .map(({ tag, count }) => [tag, count])
+        .sort(),
+    ])
+  return plain(a) === plain(b)
+}
+
+/** Rows that are looked up at a time. */
+const BATCH = 500
+
+/** Another product instance of the same box. */
+interface Rival {
+  readonly id: string
+  readonly kind: 'registered' | 'reserved'
+  readonly since: Instant
+  /** Null for one of the manager's own. */
+  readonly satelliteId: string | null
+  readonly name: string
+}
+
+/** Where a request stands in the history of its satellite. */
+type Place = 'next' | 'restored' | 'diverged'
+
+/**
+ * The manager's side of an exchange with a satellite, in the transaction it is given. What is refused has changed nothing.
+ * The satellite is the source of truth for its boxes, the manager for what was bought.
+ */
+export class SyncDesk {
+  readonly #tx: Tx
+  readonly #credentials: Credentials
+  readonly #profile: ProductProfile
+  readonly #account: Account
+  readonly #at: Instant
+
+  constructor(tx: Tx, credentials: Credentials, profile: ProductProfile, account: Account, at: Instant) {
+    this.#tx = tx
+    this.#credentials = credentials
+    this.#profile = profile
+    this.#account = account
+    this.#at = at
+  }
+
+  /**
+   * Answers a request.
+   *
+   * @throws LicensingError SATELLITE_*, SYNC_*, ENROLMENT_CODE_INVALID, ROOT_KEY_ABSENT: nothing was changed
+   */
+  async respond({ request, digest }: Read, road: SyncRoad): Promise<Responded> {
+    const row = await this.#satellite(request)
+    if (row.request_digest === digest && row.answer !== null) return this.#again(row, request)
+    const registers = row.key === null
+    if (registers) this.#checkEnrolment(row, request, road)
+    if (road === 'wire' && row.status === 'expired')
+      throw refuse(
+        'SATELLITE_EXPIRED',
+        `The satellite ${row.name} was out of touch since ${this.#since(row)}.`,
+      )
+    if (road === 'wire' && row.automatic_until !== null && row.automatic_until <= this.#at)
+      throw refuse(
+        'SYNC_CREDENTIAL_EXPIRED',
+        `The satellite ${row.name} might synchronise by itself until ${iso(row.automatic_until)}.`,
+      )
+    const place = await this.#place(row, request)
+    if (place === 'diverged') return this.#repair(row, request, digest)
+    return this.#accept(row, { request, digest }, place)
+  }
+
+  /**
+   * A refusal as an answer, for a request that came by wire: final only because it is signed (trust §4).
+   */
+  async refusal({ request, digest }: Read, failure: LicensingError): Promise<string> {
+    const answer: SyncAnswer = {
+      ...this.#common(request, digest),
+      outcome: 'refused',
+      code: failure.code,
+      message: failure.message,
+      remedy: failure.remedy,
+      epoch: request.epoch,
+      exchange: request.exchange,
+      warnAt: this.#at,
+      restrictAt: this.#at,
+      automaticUntil: this.#at,
+      issuingCa: null,
+      mandate: null,
+      virtualAccounts: [],
+      lots: [],
+      ended: [],
+      known: [],
+      notices: [],
+    }
+    return signText(writeSyncAnswer(answer), await this.#credentials.syncSigner(this.#tx, this.#at))
+  }
+
+  async #satellite(request: SyncRequest): Promise<SatelliteRow> {
+    const rows = await this.#tx
+      .selectFrom('satellites')
+      .selectAll()
+      .where('account_id', '=', this.#account.id)
+      .where('name', '=', request.name)
+      .orderBy('created_at', 'desc')
+      .execute()
+    const row = rows.find(({ status }) => status !== 'removed')
+    if (row && (row.key === null || (row.key === request.key && row.satellite_id === request.satelliteId)))
+      return row
+    if (rows.some(({ key, status }) => status === 'removed' && key === request.key))
+      throw refuse('SATELLITE_REMOVED', `The satellite ${request.name} was removed.`)
+    if (!row)
+      throw refuse(
+        'SATELLITE_UNKNOWN',
+        `${this.#account.domain} has no satellite ${JSON.stringify(request.name)}.`,
+      )
+    throw refuse(
+      'SYNC_KEY_UNKNOWN',
+      `The name ${request.name} is bound to the key ${keyFingerprint(row.key ?? '')}; the request is signed by ${keyFingerprint(request.key)}.`,
+    )
+  }
+
+  /** By hand, a person answers for it; by wire, the code that was printed for it does (trust §8). */
+  #checkEnrolment(row: SatelliteRow, request: SyncRequest, road: SyncRoad): void {
+    if (request.enrolment === 'none') {
+      if (road === 'hand') return
+      throw refuse('ENROLMENT_CODE_INVALID', 'A first exchange by wire needs the one-time code.')
+    }
+    const good =
+      row.code !== null &&
+      (row.code_expires_at ?? 0) > this.#at &&
+      enrolmentMacMatches(this.#credentials.openSecret(row.code), request, request.enrolment)
+    if (!good)
+      throw refuse(
+        'ENROLMENT_CODE_INVALID',
+        `The one-time code is not, or no longer, that of the satellite ${row.name}.`,
+      )
+  }
+
+  #since = (row: SatelliteRow): string => iso(row.answered_at) ?? 'its beginning'
+
+  /** @throws LicensingError SYNC_SUPERSEDED, SYNC_EPOCH_SUPERSEDED */
+  async #place(row: SatelliteRow, request: SyncRequest): Promise<Place> {
+    if (row.key === null) return 'next'
+    if (request.epoch < row.epoch)
+      throw refuse(
+        'SYNC_EPOCH_SUPERSEDED',
+        `The request is of epoch ${request.epoch}; a copy of ${row.name} that was restored since synchronised in epoch ${row.epoch}.`,
+      )
+    if (request.epoch > row.epoch) return request.report === 'full' ? 'restored' : 'diverged'
+    if (request.exchange <= row.sequence) {
+      // One that was written before the last was late on its way; one that was written after is of a copy.
+      if (request.writtenAt <= row.request_at)
+        throw refuse(
+          'SYNC_SUPERSEDED',
+          `Exchange ${request.exchange} of ${row.name} is older than ${row.sequence}, which was answered.`,
+        )
+      return 'diverged'
+    }
+    const base = await this.#tx
+      .selectFrom('satellite_answers')
+      .select('hash')
+      .where('satellite_id', '=', row.id)
+      .where('epoch', '=', request.epoch)
+      .where('sequence', '=', request.after)
+      .executeTakeFirst()
+    if (base?.hash === request.afterAnswer) return 'next'
+    // Its first answer was lost: nothing was heard of by it, and everything is in its report.
+    return row.acknowledged === 0 && request.after === 0 && request.report === 'full' ? 'next' : 'diverged'
+  }
+
+  /** The same request once more: its answer was lost on the way. */
+  async #again(row: SatelliteRow, request: SyncRequest): Promise<Responded> {
+    await this.#log(row, 'SATELLITE_ANSWERED_AGAIN', `exchange ${request.exchange} was answered again.`)
+    return this.#responded(row, request, row.answer ?? '', {
+      outcome: 'accepted',
+      again: true,
+      registered: false,
+      notices: [],
+    })
+  }
+
+  /** Two histories: whichever is the right one, the satellite tells everything anew, in an epoch of its own. */
+  async #repair(row: SatelliteRow, request: SyncRequest, digest: string): Promise<Responded> {
+    await this.#log(
+      row,
+      'SATELLITE_DIVERGED',
+      `exchange ${request.exchange} does not follow what was answered: it may have been restored from a copy, or copied. It is asked to report everything.`,
+      'major',
+    )
+    const answer: SyncAnswer = {
+      ...this.#common(request, digest),
+      outcome: 'repair',
+      code: 'SYNC_REPAIR_NEEDED',
+      message: `Exchange ${request.exchange} does not follow what this manager answered.`,
+      remedy: errorTable.SYNC_REPAIR_NEEDED.remedy,
+      epoch: row.epoch + 1,
+      exchange: Math.max(row.sequence, request.exchange),
+      warnAt: row.warn_at ?? this.#at,
+      restrictAt: row.restrict_at ?? this.#at,
+      automaticUntil: row.automatic_until ?? this.#at,
+      issuingCa: null,
+      mandate: null,
+      virtualAccounts: [],
+      lots: [],
+      ended: [],
+      known: [],
+      notices: [],
+    }
+    const signer = await this.#credentials.syncSigner(this.#tx, this.#at)
+    const file = signText(writeSyncAnswer(answer), signer)
+    return this.#responded(row, request, file, {
+      outcome: 'repair',
+      again: false,
+      registered: false,
+      notices: [answer.message],
+    })
+  }
+
+  async #accept(row: SatelliteRow, { request, digest }: Read, place: Place): Promise<Responded> {
+    const reported = new Reported(this.#tx, row.id, this.#at)
+    if (row.status === 'expired') await reported.count(1)
+    const notices: string[] = []
+    if (place === 'restored') {
+      const words = `it was restored from a copy, and goes on in epoch ${request.epoch}.`
+      notices.push(`The satellite was restored: epoch ${request.epoch}.`)
+      await this.#log(row, 'SATELLITE_RESTORED', words, 'major')
+    }
+    // What had ended before a restore has not come back with it.
+    const gone =
+      place === 'restored' ? await reported.endedOf(request.instances.map(({ id }) => id)) : new Set<string>()
+    const instances = request.instances.filter(({ id }) => !gone.has(id))
+    const listed = new Set([...request.instances, ...request.ended].map(({ id }) => id))
+    const known = place === 'restored' ? (await reported.active()).filter(({ id }) => !listed.has(id)) : []
+    const virtualAccounts = (await listVirtualAccounts(this.#tx, this.#account.id)).filter(
+      ({ satellite }) => satellite?.id === row.id,
+    )
+    const home = virtualAccounts.find((one) => one.home)
+    const placeOf = (name: string): string => {
+      const of = request.virtualAccounts.find((one) => one.name === name)?.of
+      return (virtualAccounts.find((one) => one.name === of) ?? home)?.id ?? ''
+    }
+    await reported.take(instances, request.ended, placeOf)
+    await this.#resolveConflicts(row, instances, notices)
+    const replaced = await this.#replaced(row)
+    const settled = gone.size === 0 && known.length === 0 && replaced.length === 0
+    const totals = await reported.totals()
+    if (settled && !sameTotals(totals, request.totals)) return this.#repair(row, request, digest)
+
+    await this.#finishRecalls(row, request)
+    const lots = await this.#lots(row, request)
+    const restrictAt = this.#at + row.restrict_days * DAY
+    const terms = {
+      warnAt: this.#at + row.warn_days * DAY,
+      restrictAt,
+      automaticUntil: this.#at + row.credential_days * DAY,
+    }
+    const issuingCa = await this.#credentials.issueSatelliteCa(
+      request.issuingCa,
+      {
+        id: request.satelliteId,
+        account: this.#account.domain,
+        name: row.name,
+        present: row.issuing_ca,
+      },
+      this.#at,
+    )
+    const ended: SyncEnd[] = [
+      ...[...gone].map((id) => ({ id, how: 'ended' as const })),
+      ...replaced.map((id) => ({ id, how: 'replaced' as const })),
+    ]
+    const answer: SyncAnswer = {
+      ...this.#common(request, digest),
+      outcome: 'accepted',
+      code: '-',
+      message: '',
+      remedy: '',
+      epoch: request.epoch,
+      exchange: request.exchange,
+      ...terms,
+      issuingCa,
+      mandate: await this.#mandate(request, lots, restrictAt),
+      virtualAccounts: virtualAccounts.map(({ name, home }) => ({ name, home })),
+      lots,
+      ended,
+      known,
+      notices,
+    }
+    const signer = await this.#credentials.syncSigner(this.#tx, this.#at)
+    const lines = writeSyncAnswer(answer)
+    const file = signText(lines, signer)
+    const registered = row.key === null
+    await this.#keep(row, { request, digest }, file, textDigest(textToSign(lines, signer.certificates)), {
+      ...terms,
+      issuingCa,
+    })
+    await this.#log(
+      row,
+      registered ? 'SATELLITE_REGISTERED' : 'SATELLITE_SYNCHRONISED',
+      registered
+        ? `registered by the key ${keyFingerprint(request.key)}.`
+        : `exchange ${request.exchange}: ${request.instances.length} of its instances changed, ${request.ended.length} ended.`,
+    )
+    return this.#responded(row, request, file, { outcome: 'accepted', again: false, registered, notices })
+  }
+
+  #common(request: SyncRequest, digest: string) {
+    return {
+      name: request.name,
+      satelliteId: request.satelliteId,
+      smartAccount: this.#account.domain,
+      managerId: this.#credentials.identity.id,
+      request: digest,
+      answeredAt: this.#at,
+      trustBundle: TRUST_BUNDLE,
+      root: this.#credentials.root,
+    }
+  }
+
+  /** One box is one product instance: of two registrations the newer is in force, wherever they are (trust §6). */
+  async #resolveConflicts(
+    row: SatelliteRow,
+    instances: SyncRequest['instances'],
+    notices: string[],
+  ): Promise<void> {
+    const rivalsOf = await this.#rivals(instances)
+    for (const one of instances) {
+      const rivals = (rivalsOf.get(udiDigest(one.pid, one.serial)) ?? []).filter(({ id }) => id !== one.id)
+      for (const rival of rivals) {
+        const words = `${one.pid}:${one.serial} is here, since ${iso(one.since)}, and at ${rival.name}, since ${iso(rival.since)}`
+        if (one.kind === 'reserved' || rival.kind === 'reserved') {
+          // What is reserved may be in use out of reach: both count until a person has looked.
+          notices.push(`${words}: licences are reserved for it, so both count.`)
+          await this.#log(row, 'DUPLICATE_PRODUCT_INSTANCE', `${words}: both count.`, 'major')
+          continue
+        }
+        const newer = one.since > rival.since
+        notices.push(`${words}: the ${newer ? 'newer, here,' : 'newer one there'} is in force.`)
+        await this.#log(
+          row,
+          'DUPLICATE_PRODUCT_INSTANCE',
+          `${words}: the newer is in force, at ${newer ? row.name : rival.name}.`,
+          'major',
+        )
+        if (!newer) await this.#replace(row.id, one.id)
+        else if (rival.satelliteId === null) await this.#endOwn(rival.id)
+        else await this.#replace(rival.satelliteId, rival.id)
+      }
+    }
+  }
+
+  /** Whatever else the smart account has of the same boxes: of the manager's own, and of satellites. */
+  async #rivals(instances: SyncRequest['instances']): Promise<Map<string, Rival[]>> {
+    const found = new Map<string, Rival[]>()
+    const add = (udi: string, rival: Rival) => {
+      found.set(udi, [...(found.get(udi) ?? []), rival])
+    }
+    for (let at = 0; at < instances.length; at += BATCH) {
+      const udis = instances.slice(at, at + BATCH).map(({ pid, serial }) => udiDigest(pid, serial))
+      const below = await this.#tx
+        .selectFrom('reported_instances as one')
+        .innerJoin('satellites', 'satellites.id', 'one.satellite_id')
+        .select(['one.id', 'one.kind', 'one.udi', 'one.since_at as since', 'one.satellite_id as satelliteId'])
+        .select('satellites.name')
+        .where('udi', 'in', udis)
+        .where('one.status', '=', 'active')
+        .where('satellites.account_id', '=', this.#account.id)
+        .execute()
+      for (const { udi, ...rival } of below) add(udi, rival)
+    }
+    // Where serial numbers are left out, only the digests can be compared: of all there are.
+    const leftOut = instances.some(({ serial }) => serial.startsWith('sha256:'))
+    for (let at = 0; at < instances.length; at += leftOut ? instances.length : BATCH) {
+      const serials = leftOut ? null : instances.slice(at, at + BATCH).map(({ serial }) => serial)
+      for (const { pid, serial, ...rival } of await this.#own(serials))
+        add(udiDigest(pid, serial), { ...rival, satelliteId: null, name: 'the manager' })
+    }
+    return found
+  }
+
+  /** The manager's own registrations and reservations, of some serial numbers or all. */
+  async #own(serials: readonly string[] | null) {
+    let registered = this.#tx
+      .selectFrom('instances')
+      .select(['id', 'pid', 'serial', 'registered_at as since'])
+      .where('account_id', '=', this.#account.id)
+      .where('status', '=', 'active')
+    let reserved = this.#tx
+      .selectFrom('reservations')
+      .select(['id', 'pid', 'serial', 'created_at as since'])
+      .where('account_id', '=', this.#account.id)
+      .where('status', '=', 'active')
+    if (serials) {
+      registered = registered.where('serial', 'in', serials)
+      reserved = reserved.where('serial', 'in', serials)
+    }
+    return [
+      ...(await registered.execute()).map((row) => ({ ...row, kind: 'registered' as const })),
+      ...(await reserved.execute()).map((row) => ({ ...row, kind: 'reserved' as const })),
+    ]
+  }
+
+  /** A satellite's instance gave way to a newer one: it counts no more, and the satellite is told. */
+  async #replace(satelliteId: string, id: string): Promise<void> {
+    await new Reported(this.#tx, satelliteId, this.#at).replace(id)
+  }
+
+  async #endOwn(id: string): Promise<void> {
+    const row = await this.#tx
+      .selectFrom('instances')
+      .selectAll()
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow()
+    await endInstance(this.#tx, row, 'replaced', this.#at)
+  }
+
+  /** What the satellite is told to end, until it says that it has. */
+  async #replaced(row: SatelliteRow): Promise<string[]> {
+    const rows = await this.#tx
+      .selectFrom('reported_instances')
+      .select('id')
+      .where('satellite_id', '=', row.id)
+      .where('status', '=', 'replaced')
+      .execute()
+    return rows.map(({ id }) => id)
+  }
+
+  /** Licences that were called back, and that the satellite is known to have given up, move. */
+  async #finishRecalls(row: SatelliteRow, request: SyncRequest): Promise<void> {
+    const recalls = await this.#tx
+      .selectFrom('recalls')
+      .selectAll()
+      .where('satellite_id', '=', row.id)
+      .execute()
+    const transfers = new Transfers(this.#tx, this.#profile, this.#account, this.#at)
+    for (const recall of recalls) {
+      const heard = recall.told_epoch === request.epoch && (recall.told_sequence ?? Infinity) <= request.after
+      if (!heard) continue
+      await this.#tx.deleteFrom('recalls').where('id', '=', recall.id).execute()
+      await transfers.move(recall.license_id, recall.quantity, recall.to_virtual_account_id)
+    }
+  }
+
+  /** What the satellite holds: what its virtual accounts have, without what is called back. */
+  async #lots(row: SatelliteRow, request: SyncRequest): Promise<SyncLot[]> {
+    // After a restore it is told anew: what it had heard of may be forgotten.
+    await this.#tx
+      .updateTable('recalls')
+      .set({ told_epoch: request.epoch, told_sequence: request.exchange })
+      .where('satellite_id', '=', row.id)
+      .where((or) => or.or([or('told_epoch', 'is', null), or('told_epoch', '<', request.epoch)]))
+      .execute()
+    const rows = await this.#tx
+      .selectFrom('licenses')
+      .innerJoin('virtual_accounts as va', 'va.id', 'licenses.virtual_account_id')
+      .leftJoin('recalls', 'recalls.license_id', 'licenses.id')
+      .select([
+        'licenses.id',
+        'licenses.tag',
+        'licenses.quantity',
+        'licenses.starts_at as startsAt',
+        'licenses.ends_at as endsAt',
+        'va.name as virtualAccount',
+        (eb) => eb.fn.sum<number | null>('recalls.quantity').as('recalled'),
+      ])
+      .where('va.satellite_id', '=', row.id)
+      .where((or) => or.or([or('licenses.ends_at', 'is', null), or('licenses.ends_at', '>', this.#at)]))
+      .groupBy(['licenses.id', 'licenses.tag', 'licenses.quantity', 'startsAt', 'endsAt', 'va.name'])
+      .orderBy('licenses.id')
+      .execute()
+    return rows
+      .map(({ recalled, ...lot }) => ({ ...lot, quantity: lot.quantity - (recalled ?? 0) }))
+      .filter(({ quantity }) => quantity > 0)
+  }
+
+  async #mandate(request: SyncRequest, lots: readonly SyncLot[], notAfter: Instant): Promise<string> {
+    const key = await readRequest(
+      `-----BEGIN CERTIFICATE REQUEST-----\n${request.issuingCa}\n-----END CERTIFICATE REQUEST-----\n`,
+    )
+    if (!key)
+      throw new LicensingError(
+        'SIGNED_FILE_MALFORMED',
+        'The request for the satellite’s CA is not a good one.',
+      )
+    const tags = [...new Set(lots.map(({ tag }) => tag))].sort()
+    return signMandate(
+      {
+        use: 'mandate',
+        satellite: request.satelliteId,
+        account: this.#account.domain,
+        issuingKey: keyDigest(key),
+        epoch: request.epoch,
+        sequence: request.exchange,
+        quantities: tags.map((tag) => ({
+          tag,
+          quantity: mostOwned(
+            lots.filter((lot) => lot.tag === tag),
+            this.#at,
+            notAfter,
+          ),
+        })),
+        issuedAt: iso(this.#at),
+        notAfter: iso(notAfter),
+      },
+      await this.#credentials.syncSigner(this.#tx, this.#at),
+    )
+  }
+
+  async #keep(
+    row: SatelliteRow,
+    { request, digest }: Read,
+    answer: string,
+    hash: string,
+    given: { warnAt: Instant; restrictAt: Instant; automaticUntil: Instant; issuingCa: string },
+  ): Promise<void> {
+    const acknowledged = request.epoch === row.epoch ? Math.max(request.after, 0) : 0
+    await this.#tx
+      .updateTable('satellites')
+      .set({
+        status: 'active',
+        code: null,
+        satellite_id: request.satelliteId,
+        key: request.key,
+        issuing_ca: given.issuingCa,
+        epoch: request.epoch,
+        sequence: request.exchange,
+        request_digest: digest,
+        request_at: request.writtenAt,
+        answer,
+        answered_at: this.#at,
+        acknowledged,
+        warn_at: given.warnAt,
+        restrict_at: given.restrictAt,
+        automatic_until: given.automaticUntil,
+        overdue: 0,
+        credential_told: null,
+      })
+      .where('id', '=', row.id)
+      .execute()
+    // What it may still come back with: the answer it named, and those after.
+    await this.#tx
+      .deleteFrom('satellite_answers')
+      .where('satellite_id', '=', row.id)
+      .where((or) => or.or([or('epoch', '<', request.epoch), or('sequence', '<', acknowledged)]))
+      .execute()
+    await this.#tx
+      .insertInto('satellite_answers')
+      .values({ satellite_id: row.id, epoch: request.epoch, sequence: request.exchange, hash })
+      .execute()
+  }
+
+  #responded(
+    row: SatelliteRow,
+    request: SyncRequest,
+    file: string,
+    rest: Pick<Responded, 'outcome' | 'again' | 'registered' | 'notices'>,
+  ): Responded {
+    return {
+      file,
+      satellite: row.name,
+      exchange: request.exchange,
+      epoch: request.epoch,
+      fingerprint: keyFingerprint(request.key),
+      totals: request.totals,
+      ...rest,
+    }
+  }
+
+  async #log(
+    row: SatelliteRow,
+    type: string,
+    message: string,
+    severity: 'info' | 'minor' | 'major' = 'info',
+  ): Promise<void> {
+    await logEvent(this.#tx, {
+      at: this.#at,
+      type,
+      severity,
+      accountId: this.#account.id,
+      message: `${row.name}: ${message}`,
+    })
+  }
+}

@@ -1,0 +1,269 @@
+import { randomInt } from 'node:crypto'
+import { z } from 'zod'
+import type { SyncSchedule } from '../../machines/index.ts'
+import { checked } from '../domain/checked.ts'
+import { asLicensingError, LicensingError } from '../domain/errors.ts'
+import { readEnrolmentCode } from '../protocol/enrolment.ts'
+import type { Leavable } from '../protocol/sync-request.ts'
+import {
+  checkProxyCredentials,
+  parseAuthorityUrl,
+  parseProxyUrl,
+  type StoredSettings,
+  storedSettingsSchema,
+  type Transport,
+  type TransportSettings,
+} from '../transports/transport.ts'
+import { type Desk, requireRole } from './desk.ts'
+import { readSetting, type Tx, writeSetting } from './store.ts'
+import { LONGEST_SYNC } from './sync-desk.ts'
+import {
+  type Exported,
+  type Imported,
+  scheduleSchema,
+  Synchronisation,
+  type SyncStatus,
+  type TrustGiven,
+} from './synchronisation.ts'
+
+/** Where a request is posted, below the manager's URL. */
+export const SYNC_PATH = '/satellite/v1/synchronise'
+const ROAD = 'sync-road'
+/** Milliseconds for one exchange: a hundred thousand instances take a while. */
+const DEADLINE = 10 * 60_000
+/** Exchanges that follow one another: repair, and what the manager should hear of at once. */
+const IN_A_ROW = 4
+
+/** An answer as it comes by wire. */
+const answerSchema = z.object({ answer: z.string() })
+
+/** How the satellite reaches its manager, without its password. */
+export interface ManagerRoad {
+  readonly kind: StoredSettings['kind']
+  readonly url: string
+  readonly via: string | null
+  readonly username: string | null
+}
+
+/** A satellite's own synchronisation, for its people: by wire, by itself, or by files that are carried (R-SAT-2, R-SAT-3). */
+export class SyncDoor {
+  readonly #desk: Desk
+  readonly #connect: ((settings: TransportSettings) => Transport) | undefined
+  #underWay: Promise<Imported> | null = null
+  #transport: Transport | null = null
+
+  constructor(desk: Desk, connect: ((settings: TransportSettings) => Transport) | undefined) {
+    this.#desk = desk
+    this.#connect = connect
+  }
+
+  /** @throws LicensingError WRONG_ROLE */
+  status(): Promise<SyncStatus & { manager: ManagerRoad | null }> {
+    return this.#sync(async (sync, tx) => ({ ...sync.status(), manager: shown(await readRoad(tx)) }))
+  }
+
+  /** Writes the request that is carried to the manager. */
+  export(options: { leaveOut?: readonly Leavable[] } = {}): Promise<Exported> {
+    return this.#sync(async (sync) => {
+      if (options.leaveOut) await sync.leaveOut(options.leaveOut)
+      return sync.export('hand')
+    })
+  }
+
+  /** The fingerprint of the root that an answer brings, where somebody must say whether it is the right one; or null. */
+  rootToTrust(text: string): Promise<string | null> {
+    return this.#sync((sync) => Promise.resolve(sync.rootToTrust(text)))
+  }
+
+  /**
+   * Takes the answer that was carried back.
+   *
+   * @param trust the manager's root, where this satellite was not given it
+   * @throws LicensingError SIGNED_FILE_*, SYNC_*, MANDATE_INVALID, CONFIRMATION_REQUIRED: nothing was changed
+   */
+  import(text: string, trust: TrustGiven = null): Promise<Imported> {
+    return this.#sync((sync) => sync.import(text, trust))
+  }
+
+  /** What is never told to the manager, from the next exchange on. */
+  leaveOut(what: readonly Leavable[]): Promise<SyncStatus> {
+    return this.#sync(async (sync) => {
+      await sync.leaveOut(what)
+      return sync.status()
+    })
+  }
+
+  /** When it synchronises by itself. @throws LicensingError INVALID_ARGUMENT */
+  schedule(schedule: SyncSchedule): Promise<SyncStatus> {
+    const good = checked(scheduleSchema, schedule, 'schedule')
+    return this.#sync(async (sync, _tx, at) => {
+      await sync.step({ type: 'SCHEDULE', at, schedule: good })
+      return sync.status()
+    })
+  }
+
+  /** How it reaches its manager. @throws LicensingError TRANSPORT_URL_INVALID, PROXY_* */
+  setManager(settings: TransportSettings): Promise<ManagerRoad> {
+    return this.#sync(async (_sync, tx) => {
+      const stored = this.#stored(settings)
+      await writeSetting(tx, ROAD, JSON.stringify(stored))
+      this.#transport?.close()
+      this.#transport = null
+      return shown(stored) ?? { kind: 'direct', url: '', via: null, username: null }
+    })
+  }
+
+  /** Takes the one-time code of `satellite add`, for the first exchange. @throws LicensingError CODE_* */
+  useCode(code: string): Promise<void> {
+    const good = readEnrolmentCode(code)
+    return this.#sync((sync) => sync.useCode(this.#desk.credentials.sealSecret(good)))
+  }
+
+  /**
+   * Synchronises now, by wire.
+   *
+   * @throws LicensingError SYNC_NOT_CONFIGURED, TRUST_ANCHOR_MISSING, a transport error, or the manager's refusal
+   */
+  async now(): Promise<Imported> {
+    await this.#road()
+    await this.#sync(async (sync, _tx, at) => {
+      await sync.step({ type: 'SYNC_NOW', at })
+    })
+    const done = await this.#exchange()
+    if (done.failure) {
+      const { code, message, remedy } = done.failure
+      throw new LicensingError(code as 'SATELLITE_REMOVED', message, { remedy })
+    }
+    return done
+  }
+
+  /** Does the exchange that time has made due, if one is. Its failure is noted, and tried again when its time comes. */
+  async beat(): Promise<void> {
+    if (!(await this.#sync((sync) => Promise.resolve(sync.asking)))) return
+    await this.#exchange().catch(() => undefined)
+  }
+
+  close(): void {
+    this.#transport?.close({ now: true })
+  }
+
+  /** One at a time, and those that follow from it. */
+  #exchange(): Promise<Imported> {
+    this.#underWay ??= this.#exchanges().finally(() => {
+      this.#underWay = null
+    })
+    return this.#underWay
+  }
+
+  async #exchanges(): Promise<Imported> {
+    for (let left = IN_A_ROW; ; left--) {
+      const done = await this.#once()
+      if (!done.again || left <= 1) return done
+    }
+  }
+
+  async #once(): Promise<Imported> {
+    try {
+      const transport = await this.#road()
+      const { file } = await this.#sync((sync) => sync.export('wire'))
+      const text = await transport.post(SYNC_PATH, JSON.stringify({ request: file }))
+      return await this.#sync((sync) => sync.import(readAnswer(text), null))
+    } catch (thrown) {
+      const failed = asLicensingError(thrown)
+      const { code, message, remedy } = failed.toJSON()
+      await this.#sync(async (sync, _tx, at) => {
+        await sync.step({
+          type: 'UNREACHABLE',
+          at,
+          reason: { code, message, remedy },
+          jitter: randomInt(1_000_000) / 1_000_000,
+          retryAfter: failed.retryAfterMs ?? null,
+        })
+      })
+      throw failed
+    }
+  }
+
+  async #road(): Promise<Transport> {
+    const { settings, root } = await this.#sync(async (_sync, tx) => ({
+      settings: await readRoad(tx),
+      root: this.#desk.credentials.identity.root,
+    }))
+    if (!settings)
+      throw new LicensingError('SYNC_NOT_CONFIGURED', 'This satellite knows no way to its manager.')
+    if (root === null)
+      throw new LicensingError(
+        'TRUST_ANCHOR_MISSING',
+        'This satellite has no root certificate of its manager.',
+        { remedy: 'Give it with `init --trust ROOT.pem`, or register by hand with `sync export`.' },
+      )
+    const opened = this.#withPassword(settings)
+    if (this.#connect) return (this.#transport ??= this.#connect(opened))
+    const [{ httpsTransport }, { roadOf }] = await Promise.all([
+      import('../transports/https.ts'),
+      import('../transports/road.ts'),
+    ])
+    return (this.#transport ??= httpsTransport({
+      ...roadOf(opened, [root], { deadline: DEADLINE }),
+      largest: LONGEST_SYNC,
+    }))
+  }
+
+  #withPassword(settings: StoredSettings): TransportSettings {
+    if (settings.kind !== 'proxy') return settings
+    const { sealedPassword, username, ...rest } = settings
+    return {
+      ...rest,
+      ...(username !== null && { username }),
+      ...(sealedPassword !== null && { password: this.#desk.credentials.openSecret(sealedPassword) }),
+    }
+  }
+
+  #stored(settings: TransportSettings): StoredSettings {
+    const url = parseAuthorityUrl(settings.url)
+    if (settings.kind !== 'proxy') return { kind: settings.kind, url }
+    const { username, password } = settings
+    checkProxyCredentials(username, password)
+    return {
+      kind: 'proxy',
+      url,
+      via: parseProxyUrl(settings.via),
+      username: username ?? null,
+      sealedPassword: password === undefined ? null : this.#desk.credentials.sealSecret(password),
+    }
+  }
+
+  #sync<T>(work: (sync: Synchronisation, tx: Tx, at: number) => Promise<T>): Promise<T> {
+    requireRole(this.#desk, 'satellite', 'synchronisation is done')
+    const { credentials } = this.#desk
+    return this.#desk.in({}, async (tx, account, at) =>
+      work(await Synchronisation.open(tx, credentials, account, at), tx, at),
+    )
+  }
+}
+
+async function readRoad(tx: Tx): Promise<StoredSettings | null> {
+  const json = await readSetting(tx, ROAD)
+  return json === null ? null : storedSettingsSchema.parse(JSON.parse(json))
+}
+
+function shown(settings: StoredSettings | null): ManagerRoad | null {
+  if (!settings) return null
+  const { kind, url } = settings
+  if (settings.kind !== 'proxy') return { kind, url, via: null, username: null }
+  return { kind, url, via: settings.via, username: settings.username }
+}
+
+/** @throws LicensingError ANSWER_NOT_JSON, ANSWER_MALFORMED */
+function readAnswer(text: string): string {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    throw new LicensingError('ANSWER_NOT_JSON', 'The answer is not JSON.')
+  }
+  const parsed = answerSchema.safeParse(json)
+  if (!parsed.success)
+    throw new LicensingError('ANSWER_MALFORMED', 'The answer is not one to a synchronisation.')
+  return parsed.data.answer
+}

@@ -1,0 +1,34 @@
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { canonical } from './digest.ts'
+import { readCode, writeCode } from './typed-code.ts'
+
+const SECRET_BYTES = 16
+
+/** A one-time code by which a satellite shows, at its first exchange, that the manager's people asked for it (trust §8). */
+export const newEnrolmentCode = (): string => writeCode(randomBytes(SECRET_BYTES))
+
+/** Checks that a text is such a code, and gives its one spelling. @throws LicensingError CODE_MISTYPED, CODE_MALFORMED */
+export const readEnrolmentCode = (text: string): string => writeCode(readCode(text, 'one-time code'))
+
+/** What the code vouches for: whose key it is that asks under the name. */
+export interface EnrolmentClaim {
+  readonly name: string
+  readonly smartAccount: string
+  readonly satelliteId: string
+  readonly key: string
+  readonly nonce: string
+}
+
+/** HMAC-SHA256 over the claim, keyed by the code: proves it without showing it. */
+export function enrolmentMac(code: string, claim: EnrolmentClaim): string {
+  const { name, smartAccount, satelliteId, key, nonce } = claim
+  const text = canonical({ use: 'enrol', name, smartAccount, satelliteId, key, nonce })
+  return createHmac('sha256', readCode(code, 'one-time code')).update(text).digest('base64url')
+}
+
+/** Whether the proof is the claim's, in time that does not depend on where they differ. */
+export function enrolmentMacMatches(code: string, claim: EnrolmentClaim, mac: string): boolean {
+  const expected = Buffer.from(enrolmentMac(code, claim))
+  const given = Buffer.from(mac)
+  return expected.length === given.length && timingSafeEqual(expected, given)
+}

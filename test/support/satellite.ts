@@ -1,0 +1,123 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type OpenOptions, SmartAgent } from '../../src/agent/index.ts'
+import { Authority } from '../../src/authority/index.ts'
+import { LicensingError } from '../../src/domain/errors.ts'
+import type { RequestType } from '../../src/protocol/messages.ts'
+import { VirtualClock } from '../../src/testing/virtual-clock.ts'
+import type { Transport } from '../../src/transports/transport.ts'
+
+/** What may happen to an exchange by wire between a satellite and its manager. */
+export type WireFault = 'none' | 'lost request' | 'lost answer' | 'garbled answer' | 'sent twice'
+
+/** A manager, satellites and boxes in one process, on one virtual clock; the wire between them may break. */
+export async function makeSealedWorld() {
+  const directory = mkdtempSync(join(tmpdir(), 'sla-'))
+  const clock = new VirtualClock()
+  const account = 'acme.example'
+  const managerDir = join(directory, 'manager')
+  await Authority.init({ dataDir: managerDir, account, acceptAgreement: true, clock })
+  const manager = await Authority.open({ dataDir: managerDir, clock })
+  const open: { close(): Promise<void> }[] = []
+  const wire = { fault: 'none' as WireFault, exchanges: 0 }
+
+  /** The wire between a satellite and the manager. */
+  const managerRoad = (): Transport => ({
+    post: async (path, body) => {
+      wire.exchanges++
+      if (wire.fault === 'lost request')
+        throw new LicensingError('CONNECTION_REFUSED', 'the manager refused the connection.')
+      if (wire.fault === 'sent twice') await manager.respond({ method: 'POST', path, body })
+      const { status, body: answer } = await manager.respond({ method: 'POST', path, body })
+      if (status !== 200) throw new LicensingError('AUTHORITY_REJECTED', `the manager answered ${status}`)
+      if (wire.fault === 'lost answer')
+        throw new LicensingError('CONNECTION_RESET', 'the connection was closed.')
+      if (wire.fault === 'garbled answer') return answer.replace('Answered', 'Answerd')
+      return answer
+    },
+    close: () => undefined,
+  })
+
+  const openSatellite = async (name: string) => {
+    const satellite = await Authority.open({
+      dataDir: join(directory, name),
+      clock,
+      connect: managerRoad,
+    })
+    open.push(satellite)
+    return satellite
+  }
+
+  /** The transport of a box to an authority. */
+  const roadTo = (to: () => Authority): Transport => ({
+    post: async (path, body) => {
+      const type = path.split('/').at(-1) as RequestType
+      try {
+        return JSON.stringify(await to().handle(type, JSON.parse(body)))
+      } catch (thrown) {
+        if (thrown instanceof LicensingError && thrown.kind !== 'transport')
+          throw new LicensingError('AUTHORITY_REJECTED', `the authority answered 400: ${thrown.code}`)
+        throw thrown
+      }
+    },
+    close: () => undefined,
+  })
+
+  return {
+    directory,
+    clock,
+    account,
+    manager,
+    managerDir,
+    wire,
+    openSatellite,
+    managerRoad,
+    /** A satellite that was added at the manager, and not synchronised yet. */
+    addSatellite: async (name: string, options: { virtualAccount?: string; online?: boolean } = {}) => {
+      const { code } = await manager.satellites.add(name, {
+        virtualAccount: options.virtualAccount ?? name.toUpperCase(),
+      })
+      const online = options.online ?? false
+      await Authority.init({
+        dataDir: join(directory, name),
+        account,
+        acceptAgreement: true,
+        clock,
+        satellite: { name, ...(online && { trust: manager.trustAnchor(), code }) },
+      })
+      const satellite = await openSatellite(name)
+      if (online) await satellite.sync.setManager({ kind: 'direct', url: 'https://manager.test' })
+      return satellite
+    },
+    box: async (to: () => Authority, name: string, more: Partial<OpenOptions> = {}) => {
+      const agent = await SmartAgent.open({
+        dataDir: join(directory, name),
+        product: { pid: 'CWMS-K9', version: '4.0', serial: name.toUpperCase() },
+        trust: manager.trustAnchor(),
+        transport: { kind: 'gateway', url: 'https://satellite.test' },
+        clock,
+        heartbeat: false,
+        connect: () => roadTo(to),
+        ...more,
+      })
+      open.push(agent)
+      return agent
+    },
+    close: async () => {
+      for (const one of open.reverse()) await one.close().catch(() => undefined)
+      await manager.close()
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+export type SealedWorld = Awaited<ReturnType<typeof makeSealedWorld>>
+
+/** One exchange by hand, from the satellite to the manager and back. */
+export async function carry(manager: Authority, satellite: Authority) {
+  const { file } = await satellite.sync.export()
+  const responded = await manager.satellites.respond(file)
+  const imported = await satellite.sync.import(responded.file, 'unseen')
+  return { request: file, answer: responded.file, responded, imported }
+}
