@@ -114,7 +114,7 @@ const SECTIONS = [
 
 const ofPem = (pem: string): string => pem.replace(/-----[^-]+-----|\s/g, '')
 const toPem = (base64: string): string =>
-  `-----BEGIN CERTIFICATE-----\n${wrap(base64).join('\n')}\n-----END CERTIFICATE-----\n`
+  `-----BEGIN CERTIFICATE-----\n${wrap(base64).join('\n')}\n-----END CERTIFICATE-----`
 
 /** The lines of an answer, for signing. */
 export function writeSyncAnswer(answer: SyncAnswer): string[] {

@@ -1,49 +1,367 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Authority } from '../../src/authority/index.ts'
 import { DAY } from '../../src/domain/instant.ts'
-import { carry, makeSealedWorld, type SealedWorld } from '../support/satellite.ts'
+import { certificateFingerprint } from '../../src/trust/fingerprint.ts'
+import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
 import { codeOf } from '../support/world.ts'
 
-let world: SealedWorld
+let world: SatelliteWorld
+let satellite: Authority
 beforeEach(async () => {
-  world = await makeSealedWorld()
+  world = await makeSatelliteWorld()
+  satellite = await world.addSatellite('branch')
+  await world.manager.order({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
 })
 afterEach(() => world.close())
+
+/** What both sides hold, for comparing before and after. */
+const whole = async () =>
+  JSON.stringify([
+    await world.manager.satellites.list(),
+    await world.manager.licenses(),
+    await world.manager.instances(),
+    await world.manager.events(),
+    await satellite.sync.status(),
+    await satellite.licenses(),
+    await satellite.events(),
+  ])
+
+/** Asserts that something is refused by a code, and has changed nothing on either side. */
+async function refusedAs(code: string, work: () => Promise<unknown>): Promise<void> {
+  const before = await whole()
+  expect(await codeOf(work())).toBe(code)
+  expect(await whole()).toBe(before)
+}
 
 describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
   it('registers by two files, and serves boxes that trust the manager’s root', async () => {
     const { manager } = world
-    const satellite = await world.addSatellite('branch')
-    await manager.order({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
     expect(await codeOf(satellite.createToken({ days: 30 }))).toBe('SATELLITE_NOT_REGISTERED')
-    const { responded, imported, request, answer } = await carry(manager, satellite)
+    const { responded, imported } = await carry(manager, satellite)
     expect(responded.registered).toBe(true)
     expect(imported).toMatchObject({ outcome: 'accepted', registered: true })
-    expect(await satellite.licenses()).toMatchObject([{ virtualAccount: 'Default', tag: 'HOST', quantity: 10 }])
+    expect(satellite.trustAnchor()).toBe(manager.trustAnchor())
+    expect(await satellite.licenses()).toMatchObject([
+      { virtualAccount: 'Default', tag: 'HOST', quantity: 10 },
+    ])
     const { token } = await satellite.createToken({ days: 30 })
     const box = await world.box(() => satellite, 'box')
     box.report('HOST', 4)
     await box.register(token)
     expect(box.status()).toMatchObject({ state: 'authorized', registration: { virtualAccount: 'Default' } })
-    const second = await carry(manager, satellite)
+    await carry(manager, satellite)
     expect(await manager.licenses()).toMatchObject([{ virtualAccount: 'BRANCH', quantity: 10, inUse: 4 }])
-    expect(await manager.instances()).toMatchObject([{ satellite: 'branch', status: 'in-compliance' }])
+    expect(await manager.instances()).toMatchObject([
+      { satellite: 'branch', virtualAccount: 'BRANCH', udi: { serial: 'BOX' }, entitlements: [{ count: 4 }] },
+    ])
   })
 
-  it('by wire', async () => {
-    const satellite = await world.addSatellite('branch', { online: true })
-    await world.manager.order({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
-    await satellite.sync.now()
+  it('a file is readable: what leaves the building is in it, in words', async () => {
+    await carry(world.manager, satellite)
     const { token } = await satellite.createToken({ days: 30 })
     const box = await world.box(() => satellite, 'box')
-    box.report('HOST', 12)
+    box.report('HOST', 4)
     await box.register(token)
-    expect(box.status().state).toBe('out-of-compliance')
-    await satellite.sync.now()
-    expect(await world.manager.licenses()).toMatchObject([{ inUse: 12, balance: -2 }])
-    world.clock.advance(91 * DAY)
-    expect((await satellite.sync.status()).standing).toBe('restricted')
+    const { file } = await satellite.sync.export()
+    expect(file).toMatch(/^SMART LICENSING SYNCHRONISATION REQUEST, version 1\n/)
+    expect(file).toMatch(/^Satellite: +"branch"$/m)
+    expect(file).toMatch(
+      /^ {2}registered [0-9a-f-]{36} CWMS-K9 BOX 4\.0 "Default" since \S+ on "\S+" HOST=4$/m,
+    )
+    expect(file).toMatch(/^ {2}HOST 4 in use$/m)
+    const { file: answer } = await world.manager.satellites.respond(file)
+    expect(answer).toMatch(/^ {2}HOST 10 "BRANCH" from \S+ perpetual lot [0-9a-f-]{36}$/m)
+  })
+
+  it('leaves out what it is told to: names of hosts and serial numbers stay in the building', async () => {
+    const { manager } = world
+    await carry(manager, satellite)
+    const { token } = await satellite.createToken({ days: 30 })
+    const box = await world.box(() => satellite, 'secret-box')
+    box.report('HOST', 4)
+    await box.register(token)
+    const { file, leftOut } = await satellite.sync.export({ leaveOut: ['hostnames', 'serial-numbers'] })
+    expect(leftOut).toEqual(['hostnames', 'serial-numbers'])
+    expect(file).not.toContain('SECRET-BOX')
+    expect(file).toMatch(/ sha256:[\w-]{43} 4\.0 "Default" since \S+ HOST=4$/m)
+    await satellite.sync.import((await manager.satellites.respond(file)).file)
+    expect(await manager.instances()).toMatchObject([{ hostname: null, entitlements: [{ count: 4 }] }])
+    // The same box elsewhere is found all the same.
+    const direct = await world.box(() => manager, 'secret-box-2', {
+      product: { pid: 'CWMS-K9', version: '4.0', serial: 'SECRET-BOX' },
+    })
+    expect(await codeOf(direct.register((await manager.createToken({ days: 3 })).token))).toBe(
+      'INSTANCE_ALREADY_REGISTERED',
+    )
+  })
+
+  it('the root of the first answer is believed only when somebody answers for it', async () => {
+    const { manager } = world
+    const { file } = await satellite.sync.export()
+    const { file: answer } = await manager.satellites.respond(file)
+    const fingerprint = certificateFingerprint(manager.trustAnchor())
+    expect(await satellite.sync.rootToTrust(answer)).toBe(fingerprint)
+    await refusedAs('CONFIRMATION_REQUIRED', () => satellite.sync.import(answer))
+    await refusedAs('SYNC_FINGERPRINT_MISMATCH', () =>
+      satellite.sync.import(answer, { fingerprint: fingerprint.replaceAll('A', 'B') }),
+    )
+    await satellite.sync.import(answer, { fingerprint: fingerprint.toLowerCase().replaceAll(':', '') })
+    expect(await satellite.sync.rootToTrust(answer)).toBeNull()
+  })
+
+  it('refuses files that were altered, wherever that was', async () => {
+    const { manager } = world
+    const { file } = await satellite.sync.export()
+    const { file: answer } = await manager.satellites.respond(file)
+    const altered = (text: string, from: RegExp, to: string) => {
+      const changed = text.replace(from, to)
+      expect(changed).not.toBe(text)
+      return changed
+    }
+    for (const [from, to] of [
+      [/Exchange: {8}1/, 'Exchange:        2'],
+      [/registered 0/, 'registered 1'],
+      [/"Default" of/, '"Defaultt" of'],
+      [/Left out: +nothing/, 'Left out:        hostnames'],
+    ] as const)
+      await refusedAs('SIGNED_FILE_ALTERED', () => manager.satellites.respond(altered(file, from, to)))
+    for (const [from, to] of [
+      [/HOST 10/, 'HOST 99'],
+      [/Restricted from: {2}20/, 'Restricted from:  29'],
+      [/Outcome: {10}accepted/, 'Outcome:          refused'],
+    ] as const)
+      await refusedAs('SIGNED_FILE_ALTERED', () => satellite.sync.import(altered(answer, from, to), 'unseen'))
+    await refusedAs('SIGNED_FILE_TRUNCATED', () =>
+      satellite.sync.import(answer.slice(0, answer.indexOf('-----BEGIN SIGNATURE')), 'unseen'),
+    )
+    await refusedAs('SIGNED_FILE_MALFORMED', () => satellite.sync.import(file, 'unseen'))
+    await refusedAs('SIGNED_FILE_MALFORMED', () => manager.satellites.respond(answer))
+    // What a mail program does to it changes nothing.
+    const mailed = file
+      .split('\n')
+      .map((line) => `${line} \t`)
+      .join('\r\n')
+    expect((await manager.satellites.respond(mailed)).again).toBe(true)
+  })
+
+  it('an answer by whoever else has a root and the name of the manager is not believed', async () => {
+    const { manager } = world
+    await carry(manager, satellite)
+    const other = await makeSatelliteWorld()
+    try {
+      await other.manager.satellites.add('branch', { virtualAccount: 'BRANCH' })
+      const { file } = await satellite.sync.export()
+      const { file: answer } = await other.manager.satellites.respond(file)
+      await refusedAs('SIGNED_FILE_UNTRUSTED', () => satellite.sync.import(answer, 'unseen'))
+    } finally {
+      await other.close()
+    }
+  })
+
+  it('refuses what is replayed or out of order, and goes on from the newest', async () => {
+    const { manager } = world
+    const first = await carry(manager, satellite)
+    const second = await carry(manager, satellite)
+    await refusedAs('SYNC_ANSWER_IMPORTED', () => satellite.sync.import(second.answer))
+    await refusedAs('SYNC_ANSWER_IMPORTED', () => satellite.sync.import(first.answer))
+    await refusedAs('SYNC_SUPERSEDED', () => manager.satellites.respond(first.request))
+    // The newest once more is the same exchange: its answer was lost.
+    const again = await manager.satellites.respond(second.request)
+    expect(again).toMatchObject({ again: true, file: second.answer })
+    expect((await carry(manager, satellite)).imported.exchange).toBe(3)
+  })
+
+  it('an exchange that was broken off is begun anew at any point', async () => {
+    const { manager } = world
+    await carry(manager, satellite)
+    const { token } = await satellite.createToken({ days: 30 })
+    const box = await world.box(() => satellite, 'box')
+    box.report('HOST', 4)
+    await box.register(token)
+    // A request that got lost.
+    await satellite.sync.export()
+    // A request that was answered, and the answer lost.
+    const lost = await satellite.sync.export()
+    await manager.satellites.respond(lost.file)
+    world.clock.advance(60_000)
+    box.report('HOST', 6)
+    world.clock.advance(60_000)
     box.tick()
     await box.settled()
-    expect(box.status()).toMatchObject({ state: 'auth-expired', authorization: { lastAttempt: { reason: { code: 'SATELLITE_OUT_OF_TOUCH' } } } })
+    const { imported, responded } = await carry(manager, satellite)
+    expect([responded.outcome, imported.outcome]).toEqual(['accepted', 'accepted'])
+    expect(await manager.licenses()).toMatchObject([{ quantity: 10, inUse: 6 }])
+    // Two requests on their way at a time: each answer counts, in order.
+    const one = await satellite.sync.export()
+    const two = await satellite.sync.export()
+    const answerOne = await manager.satellites.respond(one.file)
+    const answerTwo = await manager.satellites.respond(two.file)
+    await satellite.sync.import(answerOne.file)
+    await satellite.sync.import(answerTwo.file)
+    await refusedAs('SYNC_ANSWER_IMPORTED', () => satellite.sync.import(answerOne.file))
+  })
+
+  it('a name is bound to the first key that was answered', async () => {
+    const { manager } = world
+    await carry(manager, satellite)
+    const impostor = await world.addSatellite('other', { virtualAccount: 'OTHER' })
+    await impostor.close()
+    const { Authority: authorities } = await import('../../src/authority/index.ts')
+    await authorities.init({
+      dataDir: `${world.directory}/impostor`,
+      account: world.account,
+      acceptAgreement: true,
+      clock: world.clock,
+      satellite: { name: 'branch' },
+    })
+    const second = await world.openSatellite('impostor')
+    const { file } = await second.sync.export()
+    await refusedAs('SYNC_KEY_UNKNOWN', () => manager.satellites.respond(file))
+    const { file: own } = await satellite.sync.export()
+    const { file: answer } = await manager.satellites.respond(own)
+    expect(await codeOf(second.sync.import(answer, 'unseen'))).toBe('SYNC_OTHER_SATELLITE')
+    // A name that the manager does not know.
+    await authorities.init({
+      dataDir: `${world.directory}/stranger`,
+      account: world.account,
+      acceptAgreement: true,
+      clock: world.clock,
+      satellite: { name: 'stranger' },
+    })
+    const stranger = await world.openSatellite('stranger')
+    await satellite.sync.import(answer)
+    const strange = (await stranger.sync.export()).file
+    await refusedAs('SATELLITE_UNKNOWN', () => manager.satellites.respond(strange))
+  })
+})
+
+describe('R-SAT-2: by wire', () => {
+  it('a first exchange needs the one-time code, once', async () => {
+    const { manager } = world
+    const online = await world.addSatellite('city', { online: true })
+    expect(await online.sync.now()).toMatchObject({ outcome: 'accepted', registered: true })
+    const { Authority: authorities } = await import('../../src/authority/index.ts')
+    await manager.satellites.add('town', { virtualAccount: 'TOWN' })
+    await authorities.init({
+      dataDir: `${world.directory}/town`,
+      account: world.account,
+      acceptAgreement: true,
+      clock: world.clock,
+      satellite: { name: 'town', trust: manager.trustAnchor() },
+    })
+    const town = await world.openSatellite('town')
+    expect(await codeOf(town.sync.now())).toBe('SYNC_NOT_CONFIGURED')
+    await town.sync.setManager({ kind: 'direct', url: 'https://manager.test' })
+    expect(await codeOf(town.sync.now())).toBe('ENROLMENT_CODE_INVALID')
+    const { code: wrong } = await manager.satellites.add('village', { virtualAccount: 'VILLAGE' })
+    await town.sync.useCode(wrong)
+    expect(await codeOf(town.sync.now())).toBe('ENROLMENT_CODE_INVALID')
+    expect(await codeOf(Promise.resolve().then(() => town.sync.useCode('ABCDE')))).toMatch(/^CODE_/)
+    const { code } = await manager.satellites.code('town')
+    world.clock.advance(15 * DAY)
+    await town.sync.useCode(code)
+    expect(await codeOf(town.sync.now())).toBe('ENROLMENT_CODE_INVALID')
+    await town.sync.useCode((await manager.satellites.code('town')).code)
+    expect(await town.sync.now()).toMatchObject({ registered: true })
+    expect(await codeOf(manager.satellites.code('town'))).toBe('SATELLITE_EXISTS')
+  })
+
+  it('the code itself is nowhere in what is sent, stored or said', async () => {
+    const { code } = await world.manager.satellites.add('city', { virtualAccount: 'CITY' })
+    const { Authority: authorities } = await import('../../src/authority/index.ts')
+    await authorities.init({
+      dataDir: `${world.directory}/city`,
+      account: world.account,
+      acceptAgreement: true,
+      clock: world.clock,
+      satellite: { name: 'city', code },
+    })
+    const city = await world.openSatellite('city')
+    const { file } = await city.sync.export()
+    expect(file).toMatch(/^Enrolment: +[\w-]{43}$/m)
+    const { readdirSync, readFileSync } = await import('node:fs')
+    const everything = ['city', 'manager'].flatMap((name) =>
+      readdirSync(`${world.directory}/${name}`, { recursive: true, encoding: 'utf8' })
+        .filter((path) => /\.(?:db|db-wal|key)$/.test(path))
+        .map((path) => readFileSync(`${world.directory}/${name}/${path}`, 'latin1')),
+    )
+    for (const text of [file, ...everything, JSON.stringify(await world.manager.events())]) {
+      expect(text).not.toContain(code)
+      expect(text).not.toContain(code.replaceAll('-', ''))
+    }
+  })
+
+  it('synchronises by itself when its time has come, and says when it is next', async () => {
+    const online = await world.addSatellite('city', { online: true })
+    await online.sync.now()
+    await online.sync.schedule({ every: 'day', hour: 3 })
+    const before = world.wire.exchanges
+    await online.sync.beat()
+    expect(world.wire.exchanges).toBe(before)
+    world.clock.advance(DAY)
+    await online.sync.beat()
+    expect(world.wire.exchanges).toBe(before + 1)
+    const { lastSyncAt, nextSyncAt } = await online.sync.status()
+    expect(Date.parse(lastSyncAt ?? '')).toBe(world.clock.wall())
+    expect(Date.parse(nextSyncAt ?? '')).toBeGreaterThan(world.clock.wall())
+    // Out of reach: tried again by itself, and well when it can be reached.
+    world.wire.fault = 'lost request'
+    world.clock.advance(DAY)
+    await online.sync.beat()
+    expect(await online.sync.status()).toMatchObject({
+      exchange: 'retrying',
+      lastAttempt: { outcome: 'failed', reason: { code: 'CONNECTION_REFUSED' } },
+    })
+    world.wire.fault = 'none'
+    world.clock.advance(30_000)
+    await online.sync.beat()
+    expect(await online.sync.status()).toMatchObject({ exchange: 'idle', standing: 'current' })
+  })
+
+  it.each(['lost request', 'lost answer', 'garbled answer', 'sent twice'] as const)(
+    'mended after: %s',
+    async (fault) => {
+      const online = await world.addSatellite('city', { online: true })
+      await world.manager.order({ tag: 'HOST', quantity: 7, virtualAccount: 'CITY' })
+      world.wire.fault = fault
+      await online.sync.now().catch(() => undefined)
+      world.wire.fault = 'none'
+      await online.sync.now()
+      expect(await online.licenses()).toMatchObject([{ quantity: 7 }])
+      world.wire.fault = fault
+      await online.sync.now().catch(() => undefined)
+      world.wire.fault = 'none'
+      expect((await online.sync.now()).outcome).toBe('accepted')
+      expect((await world.manager.events()).filter(({ type }) => type === 'SATELLITE_DIVERGED')).toEqual([])
+    },
+  )
+
+  it('what is not signed by the manager is no refusal', async () => {
+    const online = await world.addSatellite('city', { online: true })
+    await online.sync.now()
+    // The manager's server refuses without a signature: as a box in the middle could.
+    const file = (await online.sync.export()).file
+    const { status, body } = await world.manager.respond({
+      method: 'POST',
+      path: '/satellite/v1/synchronise',
+      body: JSON.stringify({ request: file.replace('Exchange', 'Exchnge') }),
+    })
+    expect(status).toBe(400)
+    expect(JSON.parse(body)).toMatchObject({ error: { code: 'SIGNED_FILE_ALTERED' } })
+  })
+})
+
+describe('R-SAT-1: who does what', () => {
+  it('commands of one role say so on the other', async () => {
+    const { manager } = world
+    for (const work of [
+      satellite.satellites.list.bind(satellite.satellites),
+      () => satellite.order({ tag: 'HOST', quantity: 1 }),
+      () => satellite.addAccount('other.example', { acceptAgreement: true }),
+      () => manager.sync.status(),
+      () => manager.sync.export(),
+      () => manager.backup('a passphrase'),
+    ])
+      expect(await codeOf(Promise.resolve().then(() => work() as Promise<unknown>))).toBe('WRONG_ROLE')
   })
 })

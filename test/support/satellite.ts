@@ -12,7 +12,7 @@ import type { Transport } from '../../src/transports/transport.ts'
 export type WireFault = 'none' | 'lost request' | 'lost answer' | 'garbled answer' | 'sent twice'
 
 /** A manager, satellites and boxes in one process, on one virtual clock; the wire between them may break. */
-export async function makeSealedWorld() {
+export async function makeSatelliteWorld() {
   const directory = mkdtempSync(join(tmpdir(), 'sla-'))
   const clock = new VirtualClock()
   const account = 'acme.example'
@@ -112,7 +112,7 @@ export async function makeSealedWorld() {
   }
 }
 
-export type SealedWorld = Awaited<ReturnType<typeof makeSealedWorld>>
+export type SatelliteWorld = Awaited<ReturnType<typeof makeSatelliteWorld>>
 
 /** One exchange by hand, from the satellite to the manager and back. */
 export async function carry(manager: Authority, satellite: Authority) {

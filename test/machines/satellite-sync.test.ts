@@ -1,0 +1,279 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { getAdjacencyMap } from 'xstate/graph'
+import {
+  beginSync,
+  describeStates,
+  mayGrant,
+  nextScheduledAt,
+  nextSyncDueAt,
+  satelliteSync,
+  stepSync,
+  type SyncEvent,
+  type SyncPosition,
+  type SyncSchedule,
+} from '../../machines/index.ts'
+
+const HOUR = 3_600_000
+const DAY = 24 * HOUR
+const START = Date.parse('2027-01-01T00:00:00Z')
+const reason = { code: 'CONNECTION_REFUSED', message: 'no road', remedy: 'wait' }
+const daily: SyncSchedule = { every: 'day', hour: 3 }
+
+const termsAt = (at: number) => ({
+  warnAt: at + 30 * DAY,
+  restrictAt: at + 90 * DAY,
+  automaticUntil: at + 180 * DAY,
+})
+const answered = (at: number): SyncEvent => ({ type: 'ANSWERED', at, terms: termsAt(at) })
+const unreachable = (at: number): SyncEvent => ({
+  type: 'UNREACHABLE',
+  at,
+  reason,
+  jitter: 0.5,
+  retryAfter: null,
+})
+const refused = (at: number, ended: boolean, byHand: boolean): SyncEvent => ({
+  type: 'REFUSED',
+  at,
+  reason,
+  ended,
+  byHand,
+})
+
+type Snapshot = ReturnType<typeof satelliteSync.resolveState>
+const positionOf = (snapshot: Snapshot) =>
+  ({ value: snapshot.value, context: snapshot.context }) as unknown as SyncPosition
+
+/** The latest instant the facts mention as past. */
+const nowOf = ({ context }: SyncPosition): number => Math.max(START, context.last?.at ?? 0)
+
+function eventsAt(snapshot: Snapshot): SyncEvent[] {
+  const position = positionOf(snapshot)
+  const { terms } = position.context
+  const at = nowOf(position) + 1000
+  const dues = [terms?.warnAt, terms?.restrictAt, terms?.automaticUntil, nextSyncDueAt(position)]
+  return [
+    answered(at),
+    refused(at, false, false),
+    refused(at, true, false),
+    refused(at, false, true),
+    unreachable(at),
+    { type: 'SYNC_NOW', at },
+    { type: 'EXPORTED', at, exchange: 1 },
+    { type: 'SCHEDULE', at, schedule: daily },
+    { type: 'SCHEDULE', at, schedule: { every: 'never' } },
+    { type: 'REPAIR', at },
+    { type: 'TICK', at },
+    ...dues.flatMap((due): SyncEvent[] =>
+      typeof due === 'number' ? [{ type: 'TICK', at: Math.max(due, at) }] : [],
+    ),
+    // Shortly before the leave to synchronise by itself ends.
+    ...(terms ? [{ type: 'TICK', at: Math.max(at, terms.automaticUntil - 2 * DAY) } as const] : []),
+  ]
+}
+
+const adjacency = Object.values(
+  getAdjacencyMap(satelliteSync as never, {
+    events: eventsAt as never,
+    serializeState: ((snapshot: Snapshot) => {
+      const { value, context } = positionOf(snapshot)
+      return JSON.stringify([
+        value,
+        context.schedule.every,
+        context.terms !== null,
+        context.told,
+        context.nextAt !== null,
+      ])
+    }) as never,
+    serializeEvent: (event: unknown) => JSON.stringify(event),
+    input: { jitter: 0.25, at: START } as never,
+    limit: 100_000,
+  }),
+) as { state: Snapshot; transitions: Record<string, { event: SyncEvent; state: Snapshot }> }[]
+
+interface Node {
+  readonly id: string
+  readonly path: readonly string[]
+  readonly states: Record<string, Node>
+  readonly transitions: Map<string, readonly object[]>
+}
+const nodes: Node[] = []
+const collect = (node: Node) => {
+  nodes.push(node)
+  Object.values(node.states).forEach(collect)
+}
+collect(satelliteSync.root as unknown as Node)
+
+/** A history from the beginning: what the chart said on the way. */
+function history(schedule: SyncSchedule | undefined, events: readonly SyncEvent[]) {
+  let position = beginSync({ jitter: 0.25, at: START, ...(schedule && { schedule }) })
+  const said: string[] = []
+  for (const event of events) {
+    const step = stepSync(position, event)
+    position = step.position
+    said.push(...step.commands.map((one) => (one.type === 'notice' ? one.params.notice : one.type)))
+  }
+  return { position, said }
+}
+
+describe('the synchronisation chart, by generated paths', () => {
+  it('every state is reached', () => {
+    const reached = new Set(
+      adjacency.flatMap(({ state }) => (state as unknown as { _nodes: Node[] })._nodes.map(({ id }) => id)),
+    )
+    expect(nodes.filter(({ id }) => !reached.has(id)).map(({ id }) => id)).toEqual([])
+  })
+
+  it('every transition is taken', () => {
+    const taken = new Set<object>()
+    for (const { state, transitions } of adjacency)
+      for (const { event } of Object.values(transitions))
+        for (const one of satelliteSync.getTransitionData(state, event)) taken.add(one)
+    const missing = nodes.flatMap((node) =>
+      [...node.transitions].flatMap(([event, transitions]) =>
+        transitions.filter((one) => !taken.has(one)).map(() => `${node.path.join('.')} on ${event}`),
+      ),
+    )
+    expect(missing).toEqual([])
+  })
+
+  it('wherever it stands: a granted answer makes it current, and an exchange asks once', () => {
+    for (const { state } of adjacency) {
+      const position = positionOf(state)
+      const at = nowOf(position) + 1000
+      const good = stepSync(position, answered(at))
+      expect(good.position.value.standing).toBe('current')
+      expect(good.position.value.credential).toBe('good')
+      expect(good.position.value.exchange).toBe('idle')
+      expect(mayGrant(good.position)).toBe(true)
+      const asked = stepSync(position, { type: 'SYNC_NOW', at })
+      const asks = asked.commands.filter(({ type }) => type === 'exchange')
+      expect(asked.position.value.exchange).toBe('asking')
+      expect(asks).toHaveLength(position.value.exchange === 'asking' ? 0 : 1)
+    }
+  })
+
+  it('what is next due is what a TICK changes: nothing before, something at it', () => {
+    for (const { state } of adjacency) {
+      const position = positionOf(state)
+      const next = nextSyncDueAt(position)
+      const at = nowOf(position)
+      if (next === null) continue
+      if (next - 1 > at)
+        expect(stepSync(position, { type: 'TICK', at: next - 1 }).position.value).toEqual(position.value)
+      const after = stepSync(position, { type: 'TICK', at: Math.max(next, at) })
+      expect(JSON.stringify(after.position) !== JSON.stringify(position) || after.commands.length > 0).toBe(
+        true,
+      )
+    }
+  })
+
+  it('every state says what it means', () => {
+    const described = new Set(describeStates(satelliteSync).map(({ path }) => path))
+    expect(nodes.filter(({ path }) => path.length === 2 && !described.has(path.join('.')))).toEqual([])
+  })
+})
+
+describe('R-SAT-2 R-SAT-4: its histories', () => {
+  it('synchronises daily for a year, and never becomes overdue', () => {
+    let position = beginSync({ schedule: daily, jitter: 0.25, at: START })
+    const said: string[] = []
+    const step = (event: SyncEvent) => {
+      const done = stepSync(position, event)
+      position = done.position
+      said.push(...done.commands.map((one) => (one.type === 'notice' ? one.params.notice : one.type)))
+      return done.commands
+    }
+    for (let at = START; at < START + 365 * DAY; at += HOUR)
+      if (step({ type: 'TICK', at }).some(({ type }) => type === 'exchange')) step(answered(at))
+    expect(said.filter((one) => one === 'exchange')).toHaveLength(365)
+    expect(new Set(said)).toEqual(new Set(['exchange', 'SYNC_DONE']))
+  })
+
+  it('warns at 30 days, restricts at 90, and is mended by one exchange', () => {
+    const at = START + 1000
+    const days = Array.from({ length: 120 }, (_, i): SyncEvent => ({ type: 'TICK', at: at + i * DAY }))
+    const { position, said } = history(undefined, [answered(at), ...days])
+    expect(said).toEqual(['SYNC_DONE', 'SYNC_OVERDUE', 'SYNC_RESTRICTED'])
+    expect(position.value.standing).toBe('restricted')
+    expect(mayGrant(position)).toBe(false)
+    const mended = stepSync(position, answered(at + 120 * DAY))
+    expect(mended.position.value.standing).toBe('current')
+    expect(mended.commands).toContainEqual({
+      type: 'notice',
+      params: { notice: 'SYNC_RESTORED', detail: 'in touch with the manager again' },
+    })
+  })
+
+  it('announces the end of the automatic credential before it comes', () => {
+    const at = START + 1000
+    const days = Array.from({ length: 190 }, (_, i): SyncEvent => ({ type: 'TICK', at: at + i * DAY }))
+    const { position, said } = history(undefined, [answered(at), ...days])
+    expect(said.filter((one) => one === 'SYNC_CREDENTIAL_ENDING')).toHaveLength(5)
+    expect(said.at(-1)).toBe('SYNC_CREDENTIAL_ENDED')
+    expect(position.value.credential).toBe('ended')
+  })
+
+  it('a manager that cannot be reached is tried again, more and more rarely, and once it answers it is well', () => {
+    let position = beginSync({ schedule: daily, jitter: 0.25, at: START })
+    let attempts = 0
+    for (let at = START; at < START + 3 * DAY; at += 60_000) {
+      const { position: next, commands } = stepSync(position, { type: 'TICK', at })
+      position = next
+      if (!commands.some(({ type }) => type === 'exchange')) continue
+      attempts++
+      position = stepSync(position, unreachable(at)).position
+    }
+    expect(attempts).toBeGreaterThan(15)
+    expect(attempts).toBeLessThan(60)
+    position = stepSync(position, { type: 'SYNC_NOW', at: START + 3 * DAY }).position
+    position = stepSync(position, answered(START + 3 * DAY)).position
+    expect(position.context.failures).toBe(0)
+  })
+
+  it('a refusal that only a person can mend is not tried again by itself', () => {
+    const at = START + 4 * HOUR
+    const { position } = history(daily, [{ type: 'TICK', at }, refused(at, false, true)])
+    expect(position.value.exchange).toBe('blocked')
+    expect(nextSyncDueAt(position)).toBeNull()
+    expect(stepSync(position, { type: 'TICK', at: at + 30 * DAY }).commands).toEqual([])
+  })
+})
+
+describe('R-SAT-2: the schedule', () => {
+  const schedules = fc.oneof(
+    fc.record({ every: fc.constant('day' as const), hour: fc.integer({ min: 0, max: 23 }) }),
+    fc.record({
+      every: fc.constant('week' as const),
+      day: fc.integer({ min: 1, max: 7 }),
+      hour: fc.integer({ min: 0, max: 23 }),
+    }),
+    fc.record({
+      every: fc.constant('month' as const),
+      day: fc.integer({ min: 1, max: 28 }),
+      hour: fc.integer({ min: 0, max: 23 }),
+    }),
+  )
+
+  it('comes after now, on its day, within the hour that follows its hour, and not later than its period', () => {
+    fc.assert(
+      fc.property(
+        schedules,
+        fc.integer({ min: START, max: START + 4000 * DAY }),
+        fc.double({ min: 0, max: 0.999, noNaN: true }),
+        (schedule, after, jitter) => {
+          const at = nextScheduledAt(schedule, after, jitter) ?? NaN
+          const date = new Date(at)
+          expect(at).toBeGreaterThan(after)
+          expect(at - after).toBeLessThanOrEqual({ day: 1, week: 7, month: 31 }[schedule.every] * DAY)
+          expect(date.getUTCHours()).toBe(schedule.hour)
+          if (schedule.every === 'week') expect(((date.getUTCDay() + 6) % 7) + 1).toBe(schedule.day)
+          if (schedule.every === 'month') expect(date.getUTCDate()).toBe(schedule.day)
+        },
+      ),
+      { numRuns: 500 },
+    )
+    expect(nextScheduledAt({ every: 'never' }, START, 0)).toBeNull()
+  })
+})
