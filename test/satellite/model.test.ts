@@ -310,7 +310,7 @@ async function tell(story: readonly Step[]): Promise<void> {
 }
 
 describe('R-SAT-1 R-SAT-2 R-SAT-3 R-SLR-9 R-ACC-3: satellites and their manager, whatever comes', () => {
-  const numRuns = Number(process.env.SATELLITE_RUNS ?? 25)
+  const numRuns = Number(process.env.SATELLITE_RUNS ?? 10)
   it('licences are never in two places, and in the end both sides say the same', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(steps, { minLength: 40, maxLength: 120, size: 'max' }), (story) =>
