@@ -57,6 +57,11 @@ export class ClockGuard {
     return now
   }
 
+  /** What the time is at least: the authority's, and how long this box has run since, whatever any wall says. */
+  ranTo(): Instant {
+    return this.#contacted ? Math.floor(this.#anchor.time + this.#ran()) : 0
+  }
+
   /** Milliseconds since the anchor by the clocks nobody can set: of this process, and of the machine asleep. */
   #ran(): number {
     const { monotonic, uptime } = this.#opened

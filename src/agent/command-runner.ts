@@ -139,7 +139,7 @@ export class CommandRunner {
       identity: this.#store.secrets.get(identity.key),
       requested: outstanding.key === null ? null : this.#store.secrets.get(outstanding.key),
     }
-    const answer = await sendOutstanding(road, outstanding, identity, keys)
+    const answer = await sendOutstanding(road, outstanding, identity, keys, this.#clock.ranTo())
     // The registration may have ended while the answer was on its way: then there is nothing to tell of it.
     if (this.#store.read('identity', identitySchema) === null) return null
     const outcome = await this.#conclude(outstanding, identity, answer)
@@ -233,7 +233,7 @@ export class CommandRunner {
         key: this.#store.secrets.get(registering.key),
         oldKey: identity && this.#store.secrets.get(identity.key),
       },
-      { product, identity, messageId: randomUUID() },
+      { product, identity, messageId: randomUUID(), ranTo: this.#clock.ranTo() },
     )
     // The attempt may have been given up while the answer was on its way: then nobody waits for it, and nothing is kept of it.
     if (this.#store.read('registering', registeringSchema)?.key !== registering.key) return null
@@ -350,7 +350,7 @@ export class CommandRunner {
 
   /** The answer's time is the box's time from here on (trust §3). */
   #sync(answer: OpenedAnswer): void {
-    this.#clock.sync(Date.parse(answer.time))
+    this.#clock.sync(answer.now)
   }
 }
 

@@ -62,6 +62,8 @@ export async function sendHello(road: Road, authorityId: string | null): Promise
     notBefore: null,
     epoch: 0,
     mandate: null,
+    ranTo: 0,
+    asked: null,
   })
 }
 
@@ -70,7 +72,7 @@ export async function sendRegistration(
   road: Road,
   registering: Registering,
   secrets: { token: string; key: string; oldKey: string | null },
-  box: { product: Product; identity: Identity | null; messageId: string },
+  box: { product: Product; identity: Identity | null; messageId: string; ranTo: Instant },
 ): Promise<OpenedAnswer> {
   const token = parseToken(secrets.token)
   const { pid, version, serial } = box.product
@@ -108,6 +110,8 @@ export async function sendRegistration(
     notBefore: null,
     epoch: 0,
     mandate: null,
+    ranTo: box.ranTo,
+    asked: null,
   })
   if (checked.decision.outcome === 'accepted' && checked.type === 'register') {
     checkIdentity(checked.decision, secrets.key, road, checked, null)
@@ -139,6 +143,7 @@ export async function sendOutstanding(
   outstanding: Outstanding,
   identity: Identity,
   keys: { identity: string; requested: string | null },
+  ranTo: Instant,
 ): Promise<OpenedAnswer> {
   const nonce = newNonce()
   const payload = {
@@ -165,6 +170,11 @@ export async function sendOutstanding(
     notBefore: identity.lastTime,
     epoch: identity.epoch,
     mandate: identity.mandate,
+    ranTo,
+    asked:
+      outstanding.kind === 'authorize'
+        ? (outstanding.body.entitlements as { tag: string; count: number }[])
+        : null,
   })
   if (checked.decision.outcome === 'accepted' && checked.type === 'renew' && keys.requested !== null) {
     checkIdentity(checked.decision, keys.requested, road, checked, identity.instanceId)
@@ -200,6 +210,8 @@ async function exchange(
 /** An answer that was believed, with the hash that goes back with the next request. */
 export type OpenedAnswer = Answer & {
   readonly hash: string
+  /** What the time is from here on: a satellite does not set it back behind what this box knows to have passed. */
+  readonly now: Instant
   /** The mandate that a satellite has shown; null from a manager. */
   readonly seen: Pick<Mandate, 'epoch' | 'sequence'> | null
 }
@@ -215,6 +227,10 @@ interface Expected {
   readonly epoch: number
   /** The newest mandate that this box has seen of the satellite: no older one counts. */
   readonly mandate: Pick<Mandate, 'epoch' | 'sequence'> | null
+  /** What the time is at least, by how long this box has run since it was told the time. */
+  readonly ranTo: Instant
+  /** What was asked to be authorized; null for other requests. */
+  readonly asked: readonly { readonly tag: string; readonly count: number }[] | null
 }
 
 /**
@@ -272,6 +288,7 @@ export async function open(
   if ((expected.notBefore !== null && time < expected.notBefore) || answer.epoch < expected.epoch) {
     throw new LicensingError('ANSWER_STALE', 'The answer is older than one already accepted.')
   }
+  checkEntitlements(answer, expected.asked)
   const mandate = checkMandate(
     answer,
     { signer, issuingCa: certificates[1] ?? '', roots: road.roots },
@@ -280,7 +297,26 @@ export async function open(
   // The hash is over what was sent, with whatever a newer authority may add to it.
   const sent = raw as { decision: unknown }
   const hash = answerHash(answer.messageId, sent.decision)
-  return { ...(mandate ? capped(answer, mandate) : answer), hash, seen: mandate }
+  const satellite = signer.authorityId !== signer.managerId
+  const now = satellite ? Math.max(time, expected.ranTo) : time
+  return { ...(mandate ? capped(answer, mandate) : answer), hash, now, seen: mandate }
+}
+
+/** An authorization answers for each tag that was asked, as it was asked, and its sum is what its rows say. */
+function checkEntitlements(answer: Answer, asked: Expected['asked']): void {
+  if (answer.type !== 'authorize' || answer.decision.outcome !== 'accepted' || asked === null) return
+  const { entitlements, compliance } = answer.decision
+  const key = ({ tag, count }: { tag: string; count: number }) => `${tag} ${count}`
+  const same =
+    entitlements.length === asked.length &&
+    new Set(entitlements.map(key)).size === entitlements.length &&
+    asked.every((one) => entitlements.some((row) => key(row) === key(one)))
+  const covered = entitlements.every(({ count, status }) => count === 0 || status === 'in-compliance')
+  if (!same || covered !== (compliance === 'in-compliance'))
+    throw new LicensingError(
+      'ANSWER_MALFORMED',
+      'The answer does not say of each tag that was asked how it stands.',
+    )
 }
 
 /**
@@ -313,7 +349,8 @@ function checkMandate(
       `The satellite shows mandate ${mandate.sequence} of epoch ${mandate.epoch}; this box has seen ${expected.mandate.sequence} of epoch ${expected.mandate.epoch}.`,
     )
   if (!grants) return mandate
-  if (Date.parse(answer.time) >= Date.parse(mandate.notAfter))
+  // Its own clock is not the measure: one that was stopped would make a mandate of ever.
+  if (Math.max(Date.parse(answer.time), expected.ranTo) >= Date.parse(mandate.notAfter))
     throw new LicensingError('MANDATE_EXPIRED', `The mandate of the satellite ended at ${mandate.notAfter}.`)
   if (answer.type === 'authorize' && answer.decision.outcome === 'accepted')
     for (const { tag, count, status } of answer.decision.entitlements) {

@@ -1,7 +1,7 @@
 import type { X509Certificate } from 'node:crypto'
 import { can, type Event, type Grant, type ReservationFacts, type Returned } from '../../machines/index.ts'
 import { LicensingError } from '../domain/errors.ts'
-import { iso } from '../domain/instant.ts'
+import { type Instant, iso } from '../domain/instant.ts'
 import {
   type Authorization,
   AUTHORIZATION_TITLE,
@@ -218,6 +218,8 @@ export class BoxReservation {
     const knownAt =
       current?.stage === 'requested' ? current.at : (current?.grant.knownAt ?? this.#clock.now())
     const roots = readRoots(anchor)
+    const at = (lines: readonly string[]) =>
+      Math.max(issuedAtOf(lines), this.#clock.corrected(issuedAtOf(lines), knownAt))
     const { lines, signer } = verifyText(text, {
       what: 'authorization file',
       title: AUTHORIZATION_TITLE,
@@ -225,10 +227,7 @@ export class BoxReservation {
       roots,
       // The later of the file's time and the box's (trust §10), as the file itself corrects it.
       // What is given back may be as old as it likes.
-      at: (lines) =>
-        cancelled
-          ? issuedAtOf(lines)
-          : Math.max(issuedAtOf(lines), this.#clock.corrected(issuedAtOf(lines), knownAt)),
+      at: (lines) => (cancelled ? issuedAtOf(lines) : at(lines)),
     })
     const file = readAuthorization(lines)
     if (signer.authorityId !== file.authorityId)
@@ -236,7 +235,8 @@ export class BoxReservation {
         'SIGNED_FILE_UNTRUSTED',
         'The authorization file names another authority than its signer.',
       )
-    if (signer.authorityId !== signer.managerId) checkMandate(file, signer, roots)
+    if (signer.authorityId !== signer.managerId)
+      checkMandate(file, { signer, roots, at: cancelled ? file.issuedAt : at(lines) })
     const { pid, serial } = this.#product
     if (file.udi.pid !== pid || file.udi.serial !== serial)
       throw new LicensingError(
@@ -303,7 +303,10 @@ export class BoxReservation {
  *
  * @throws LicensingError MANDATE_*
  */
-function checkMandate(file: Authorization, signer: Chained, roots: readonly X509Certificate[]): void {
+function checkMandate(
+  file: Authorization,
+  { signer, roots, at }: { signer: Chained; roots: readonly X509Certificate[]; at: Instant },
+): void {
   if (file.mandate === null)
     throw new LicensingError('MANDATE_MISSING', 'The authorization file of a satellite holds no mandate.')
   const mandate = verifyMandate(file.mandate, {
@@ -312,10 +315,10 @@ function checkMandate(file: Authorization, signer: Chained, roots: readonly X509
     account: file.smartAccount,
     issuingCa: signer.issuingCa,
   })
-  if (file.issuedAt >= Date.parse(mandate.notAfter))
+  if (at >= Date.parse(mandate.notAfter))
     throw new LicensingError(
       'MANDATE_EXPIRED',
-      `The authorization file was made at ${iso(file.issuedAt)}, and the satellite's mandate ended at ${mandate.notAfter}.`,
+      `It is ${iso(at)}, and the mandate under which the file was made ended at ${mandate.notAfter}.`,
     )
   for (const { tag, quantity } of totals(file)) {
     const given = mandate.quantities.find((one) => one.tag === tag)?.quantity ?? 0

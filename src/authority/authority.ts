@@ -366,20 +366,26 @@ export class Authority {
   async #leave(tx: Tx, at: Instant): Promise<Leave> {
     if (this.role === 'manager') return unlimited
     const sync = await Synchronisation.open(tx, this.#credentials, await chooseAccount(tx, undefined), at)
-    const { grants, inDoubt } = sync
+    const { grants } = sync
     let refusal: LicensingError | null = null
     try {
       sync.requireGrants()
     } catch (thrown) {
       refusal = asLicensingError(thrown)
     }
-    return { mandate: grants?.mandate ?? null, notAfter: grants?.notAfter ?? at, refusal, inDoubt }
+    return {
+      mandate: grants?.mandate ?? null,
+      notAfter: grants?.notAfter ?? at,
+      refusal,
+      frozen: sync.frozen,
+    }
   }
 
-  /** @throws LicensingError SATELLITE_NOT_REGISTERED, SATELLITE_OUT_OF_TOUCH: what a satellite may not give now */
+  /** What a satellite may not promise now. @throws LicensingError SATELLITE_NOT_REGISTERED, SATELLITE_OUT_OF_TOUCH, SATELLITE_IN_DOUBT */
   async #requireLeave(tx: Tx, at: Instant): Promise<Leave> {
     const leave = await this.#leave(tx, at)
-    if (leave.refusal) throw leave.refusal
+    const no = leave.refusal ?? leave.frozen
+    if (no) throw no
     return leave
   }
 

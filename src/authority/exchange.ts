@@ -1,5 +1,4 @@
 import { type KeyObject, X509Certificate } from 'node:crypto'
-import { LicensingError } from '../domain/errors.ts'
 import { type Instant, iso } from '../domain/instant.ts'
 import type { ProductProfile } from '../domain/profile.ts'
 import { answerHash } from '../protocol/digest.ts'
@@ -55,11 +54,8 @@ export class Exchange {
     // Nobody on the way may cause a final refusal: what does not verify gets no signed answer (trust §4).
     if (!key || !(await sealedBy(sealed, 'sla-request+jws', key))) throw badSignature()
     const decided = (decision: Decision): Decided => ({ request, audience: request.instanceId, decision })
-    if (!found && this.#leave.inDoubt)
-      throw new LicensingError(
-        'SYNC_REPAIR_NEEDED',
-        'This satellite was restored, and does not know yet what was registered since.',
-      )
+    // Not known here, and perhaps so all the same: no answer, so that the box asks again.
+    if (!found && this.#leave.frozen) throw this.#leave.frozen
     if (!found) return decided(refuse('INSTANCE_UNKNOWN', 'This authority knows no such product instance.'))
     const { instance } = found
     if (instance.id !== request.instanceId) throw malformed('its certificate is of another instance')

@@ -9,9 +9,9 @@ export interface Leave {
   readonly notAfter: Instant
   /** Why nothing is granted now; null while something may be. */
   readonly refusal: LicensingError | null
-  /** Since a restore nothing was heard of the manager: what is not known here may be so all the same. */
-  readonly inDoubt: boolean
+  /** Why nothing new is promised: since a restore nothing was heard of the manager (trust §9); null otherwise. */
+  readonly frozen: LicensingError | null
 }
 
 /** A manager's own. */
-export const unlimited: Leave = { mandate: null, notAfter: Infinity, refusal: null, inDoubt: false }
+export const unlimited: Leave = { mandate: null, notAfter: Infinity, refusal: null, frozen: null }

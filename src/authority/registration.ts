@@ -111,7 +111,8 @@ export class Registration {
     if (known && known.status !== 'active') return refuse(...endedRefusal(known.status))
     if (known?.token_id === token.id)
       return this.#registered(known, account.domain, await virtualAccountOf(this.#tx, known))
-    if (this.#leave.refusal) return refuse(this.#leave.refusal.code, this.#leave.refusal.message)
+    const no = this.#leave.refusal ?? this.#leave.frozen
+    if (no) return refuse(no.code, no.message)
     const refusal = tokenRefusal(
       { revokedAt: token.revoked_at, expiresAt: token.expires_at, uses: token.uses, maxUses: token.max_uses },
       this.#at,
@@ -185,7 +186,7 @@ export class Registration {
 
   /** A box of a satellite registers here: that it is replaced there, the satellite hears at its next exchange. */
   async #replaceBelow(below: ReportedRival, account: Account): Promise<void> {
-    await new Reported(this.#tx, below.satelliteId, this.#at).replace(below.id)
+    await new Reported(this.#tx, { id: below.satelliteId, status: 'active' }, this.#at).replace(below.id)
     await logEvent(this.#tx, {
       at: this.#at,
       type: 'INSTANCE_REPLACED_WITHOUT_PROOF',

@@ -74,16 +74,19 @@ class Changes {
 export class Reported {
   readonly #tx: Tx
   readonly #satelliteId: string
+  /** What a satellite has that was taken out counts for no pool. */
+  readonly #counts: boolean
   readonly #at: Instant
 
-  constructor(tx: Tx, satelliteId: string, at: Instant) {
+  constructor(tx: Tx, satellite: Pick<Selectable<Tables['satellites']>, 'id' | 'status'>, at: Instant) {
     this.#tx = tx
-    this.#satelliteId = satelliteId
+    this.#satelliteId = satellite.id
+    this.#counts = satellite.status !== 'expired'
     this.#at = at
   }
 
   /**
-   * Takes what was reported: each instance as it is now. Taken twice, it is there once.
+   * Takes what was reported: each instance as it is now. Taken twice, it is there once; what has ended does not come back.
    *
    * @param place finds the manager's virtual account that one of the satellite's counts for
    */
@@ -96,7 +99,8 @@ export class Reported {
     for (const batch of batches(instances)) {
       const before = await this.#rows(batch.map(({ id }) => id))
       await this.#forget([...before.values()], changes)
-      const rows = batch.map((one): ReportedRow => ({
+      const open = batch.filter(({ id }) => (before.get(id)?.status ?? 'active') === 'active')
+      const rows = open.map((one): ReportedRow => ({
         satellite_id: this.#satelliteId,
         id: one.id,
         kind: one.kind,
@@ -108,7 +112,8 @@ export class Reported {
         hostname: one.hostname,
         place: one.virtualAccount,
         virtual_account_id: place(one.virtualAccount),
-        since_at: one.since,
+        // A clock that is ahead makes nothing newer than it can be.
+        since_at: Math.min(one.since, this.#at),
         licenses: JSON.stringify(one.licenses),
       }))
       await this.#write(rows, changes)
@@ -142,6 +147,53 @@ export class Reported {
       else changes.touch(row.virtual_account_id, licensesOf(row))
     }
     await changes.apply(this.#tx, this.#at)
+  }
+
+  /** Counts what is in use anew, from the instances themselves: whatever had gone wrong is right again. */
+  async rebuild(): Promise<void> {
+    const places = await this.#tx
+      .selectFrom('virtual_accounts')
+      .select('id')
+      .where('satellite_id', '=', this.#satelliteId)
+      .execute()
+    const right = new Map<string, number>()
+    for (const row of await this.#all()) {
+      if (row.kind !== 'registered') continue
+      for (const { tag, count } of licensesOf(row)) {
+        const key = `${row.virtual_account_id} ${tag}`
+        right.set(key, (right.get(key) ?? 0) + count)
+      }
+    }
+    const pools = await this.#tx
+      .selectFrom('pools')
+      .selectAll()
+      .where(
+        'virtual_account_id',
+        'in',
+        places.map(({ id }) => id),
+      )
+      .execute()
+    for (const { virtual_account_id, tag, in_use } of pools) {
+      const change = (right.get(`${virtual_account_id} ${tag}`) ?? 0) - in_use
+      if (change !== 0) await changeUse(this.#tx, virtual_account_id, tag, change, this.#at)
+    }
+  }
+
+  /** What a full report does not name, and the satellite was told to end: it knows of it no more. */
+  async endReplaced(listed: ReadonlySet<string>): Promise<void> {
+    const rows = await this.replaced()
+    for (const batch of batches(rows.filter((id) => !listed.has(id)))) await this.#end(batch)
+  }
+
+  /** What the satellite is told to end, until it says that it has. */
+  async replaced(): Promise<string[]> {
+    const rows = await this.#tx
+      .selectFrom('reported_instances')
+      .select('id')
+      .where('satellite_id', '=', this.#satelliteId)
+      .where('status', '=', 'replaced')
+      .execute()
+    return rows.map(({ id }) => id)
   }
 
   /** Forgets everything of the satellite that still counts: it is removed, and its mandate has ended. */
@@ -223,8 +275,8 @@ export class Reported {
   async #forget(rows: readonly ReportedRow[], changes: Changes): Promise<void> {
     const active = rows.filter(({ status }) => status === 'active')
     for (const row of active) {
-      if (row.kind === 'registered') changes.use(row.virtual_account_id, licensesOf(row), -1)
-      else changes.touch(row.virtual_account_id, licensesOf(row))
+      if (row.kind !== 'registered') changes.touch(row.virtual_account_id, licensesOf(row))
+      else if (this.#counts) changes.use(row.virtual_account_id, licensesOf(row), -1)
     }
     const reserved = active.filter(({ kind }) => kind === 'reserved').map(({ id }) => id)
     if (reserved.length === 0) return
@@ -246,6 +298,7 @@ export class Reported {
   }
 
   async #write(rows: readonly ReportedRow[], changes: Changes): Promise<void> {
+    if (rows.length === 0) return
     await this.#tx
       .insertInto('reported_instances')
       .values(rows)
@@ -268,8 +321,9 @@ export class Reported {
     const parts = []
     for (const row of rows) {
       const licenses = licensesOf(row)
-      if (row.kind === 'registered') changes.use(row.virtual_account_id, licenses, 1)
-      else {
+      if (row.kind === 'registered') {
+        if (this.#counts) changes.use(row.virtual_account_id, licenses, 1)
+      } else {
         changes.touch(row.virtual_account_id, licenses)
         parts.push(
           ...licenses.map(({ tag, count, endsAt }) => ({
@@ -332,6 +386,7 @@ export async function listReported(
     .where('satellites.status', '<>', 'expired')
     .where('one.status', '=', 'active')
     .orderBy('one.since_at')
+    .orderBy('one.serial')
   if (id !== undefined) query = query.where('one.id', '=', id)
   const compliance = new Map<string, boolean>()
   const compliant = async (virtualAccountId: string, tag: string): Promise<boolean> => {

@@ -294,7 +294,8 @@ export class Reservations {
   }
 
   #requireLeave(): void {
-    if (this.#leave.refusal) throw this.#leave.refusal
+    const no = this.#leave.refusal ?? this.#leave.frozen
+    if (no) throw no
   }
 
   async #requireEnabled(): Promise<void> {

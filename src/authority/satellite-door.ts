@@ -1,8 +1,8 @@
 import { LicensingError } from '../domain/errors.ts'
 import { type Desk, requireRole, type Where } from './desk.ts'
 import { type SatelliteDocument, Satellites, type SatelliteTerms } from './satellites.ts'
-import { readSync, type Responded, SyncDesk } from './sync-desk.ts'
-import { writeSetting } from './store.ts'
+import { LONGEST_FIRST, readSync, type Responded, SyncDesk } from './sync-desk.ts'
+import { attempt, type Tx, writeSetting } from './store.ts'
 
 /** A manager's satellites, for its people: added, seen, answered, removed (R-SAT-1 to R-SAT-4, R-ACC-5). */
 export class SatelliteDoor {
@@ -64,10 +64,15 @@ export class SatelliteDoor {
    */
   async respondByWire(text: string): Promise<string> {
     requireRole(this.#desk, 'manager', 'answers are made')
+    if (text.length > LONGEST_FIRST && !(await this.#knows(text)))
+      throw new LicensingError(
+        'REQUEST_MALFORMED',
+        'The request is far too long for a satellite that is not known.',
+      )
     const read = readSync(text)
-    return this.#answering(read.request.smartAccount, async (syncDesk) => {
+    return this.#answering(read.request.smartAccount, async (syncDesk, tx) => {
       try {
-        return (await syncDesk.respond(read, 'wire')).file
+        return (await attempt(tx, () => syncDesk.respond(read, 'wire'))).file
       } catch (thrown) {
         // What is refused has changed nothing; whatever else went wrong undoes the transaction.
         if (!(thrown instanceof LicensingError) || thrown.kind !== 'refusal') throw thrown
@@ -76,10 +81,24 @@ export class SatelliteDoor {
     })
   }
 
-  #answering<T>(account: string, work: (syncDesk: SyncDesk) => Promise<T>): Promise<T> {
+  /** Whether a request names a key that is known, before more work is done for it than for anybody's. */
+  async #knows(text: string): Promise<boolean> {
+    const head = text.slice(0, 4096)
+    const [, key] = /^Satellite key: +(\S+)$/m.exec(head) ?? []
+    const [, account] = /^Smart account: +(\S+)$/m.exec(head) ?? []
+    if (key === undefined || account === undefined) return false
+    return this.#desk.in(
+      { account },
+      async (tx) =>
+        (await tx.selectFrom('satellites').select('id').where('key', '=', key).executeTakeFirst()) !==
+        undefined,
+    )
+  }
+
+  #answering<T>(account: string, work: (syncDesk: SyncDesk, tx: Tx) => Promise<T>): Promise<T> {
     const { credentials, profile } = this.#desk
     return this.#desk.in({ account }, async (tx, found, at) => {
-      const done = await work(new SyncDesk(tx, credentials, profile, found, at))
+      const done = await work(new SyncDesk(tx, credentials, profile, found, at), tx)
       // What an answer says of the time is told: nothing that follows is older.
       await writeSetting(tx, 'told-time', String(at))
       return done

@@ -266,7 +266,7 @@ export class Satellites {
       .execute()
     // Until then it may serve its boxes, whether it has heard of this or not.
     if (row.status !== 'active' || row.restrict_at === null || row.restrict_at <= this.#at)
-      await new Reported(this.#tx, row.id, this.#at).forgetAll()
+      await new Reported(this.#tx, row, this.#at).forgetAll()
     await this.#log(
       'SATELLITE_REMOVED',
       `The satellite ${name} was removed.${row.status === 'active' ? ` What its boxes use counts until ${iso(row.restrict_at) ?? 'now'}, when its mandate ends.` : ''}`,
@@ -299,7 +299,7 @@ export class Satellites {
     const virtualAccounts = (await listVirtualAccounts(this.#tx, this.#account.id))
       .filter(({ satellite }) => satellite?.id === row.id)
       .sort((a, b) => Number(b.home) - Number(a.home))
-    const { registered, reserved } = await new Reported(this.#tx, row.id, this.#at).totals()
+    const { registered, reserved } = await new Reported(this.#tx, row, this.#at).totals()
     return {
       name: row.name,
       status: row.status === 'active' ? (row.overdue === 1 ? 'overdue' : 'current') : row.status,
@@ -340,7 +340,7 @@ export async function followUpSatellites(tx: Tx, at: Instant): Promise<void> {
     const log = (type: string, severity: 'minor' | 'major', message: string) =>
       logEvent(tx, { at, type, severity, accountId: row.account_id, message: `${row.name}: ${message}` })
     if (row.restrict_at !== null && row.restrict_at <= at) {
-      const reported = new Reported(tx, row.id, at)
+      const reported = new Reported(tx, row, at)
       if (row.status === 'removed') {
         await reported.forgetAll()
         await tx.updateTable('satellites').set({ warn_at: null }).where('id', '=', row.id).execute()

@@ -350,9 +350,9 @@ export const migrations: readonly (readonly string[])[] = [
     `alter table instances add column revision integer not null default 0`,
     `alter table instances add column in_review integer not null default 0`,
     `alter table instances add column epoch integer not null default 1`,
-    `create index instances_by_revision on instances (revision) where revision > 0`,
+    `create index instances_by_revision on instances (revision)`,
     `alter table reservations add column revision integer not null default 0`,
-    `create index reservations_by_revision on reservations (revision) where revision > 0`,
+    `create index reservations_by_revision on reservations (revision)`,
     `alter table reserved_licenses add column epoch integer not null default 1`,
     `create table reported_instances (
       satellite_id text not null references satellites (id), id text not null, kind text not null, status text not null,
@@ -360,6 +360,7 @@ export const migrations: readonly (readonly string[])[] = [
       place text not null, virtual_account_id text not null references virtual_accounts (id), since_at bigint not null,
       licenses text not null, primary key (satellite_id, id)
     )`,
+    `create index reported_instances_by_kind on reported_instances (satellite_id, status, kind)`,
     `create index reported_instances_by_udi on reported_instances (udi) where status = 'active'`,
     `create index reported_instances_of_account on reported_instances (virtual_account_id) where status = 'active'`,
     `create table reported_reserved (

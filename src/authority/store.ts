@@ -103,6 +103,23 @@ export class AuthorityStore {
   }
 }
 
+/**
+ * A part of a transaction that is done, or undone without undoing the rest: what it throws undoes it, and is thrown on.
+ * One at a time.
+ */
+export async function attempt<T>(tx: Tx, work: () => Promise<T>): Promise<T> {
+  await sql`savepoint attempt`.execute(tx)
+  try {
+    const done = await work()
+    await sql`release savepoint attempt`.execute(tx)
+    return done
+  } catch (thrown) {
+    await sql`rollback to savepoint attempt`.execute(tx)
+    await sql`release savepoint attempt`.execute(tx)
+    throw thrown
+  }
+}
+
 /** A named setting; null when it was never written. */
 export async function readSetting(tx: Tx, name: string): Promise<string | null> {
   const row = await tx.selectFrom('settings').select('value').where('name', '=', name).executeTakeFirst()

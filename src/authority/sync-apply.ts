@@ -1,14 +1,19 @@
 import { randomUUID } from 'node:crypto'
-import { type Instant, iso } from '../domain/instant.ts'
+import type { Instant } from '../domain/instant.ts'
 import type { SyncAnswer, SyncLot } from '../protocol/sync-answer.ts'
-import type { ReportedInstance } from '../protocol/sync-request.ts'
-import { type Account, addVirtualAccount, listVirtualAccounts, type VirtualAccount } from './accounts.ts'
+import {
+  type Account,
+  addVirtualAccount,
+  listVirtualAccounts,
+  type VirtualAccount,
+  whatItHolds,
+} from './accounts.ts'
 import { logEvent } from './event-log.ts'
 import { endInstance } from './instances.ts'
-import { assessPool, setDemand } from './pools.ts'
+import { assessPool } from './pools.ts'
 import { touchInstance, touchPlace, touchReservation } from './revisions.ts'
-import { IDENTITY_LIFE } from './rules.ts'
 import type { Tx } from './store.ts'
+import { TakeBack } from './take-back.ts'
 
 /** Takes what the manager answered into a satellite's own accounts and pools, in the transaction it is given. */
 export class SyncApply {
@@ -26,11 +31,12 @@ export class SyncApply {
   async apply(answer: SyncAnswer): Promise<boolean> {
     const places = await this.#virtualAccounts(answer)
     const withdrawn = await this.#lots(answer.lots, places)
-    for (const { id, how } of answer.ended) await this.#end(id, how)
+    let changed = false
+    for (const { id, how } of answer.ended) if (await this.#end(id, how)) changed = true
     const home = places.get(answer.virtualAccounts.find((one) => one.home)?.name ?? '')
-    for (const one of answer.known) await this.#takeBack(one, home)
+    if (home) await new TakeBack(this.#tx, this.#account, home, answer.epoch, this.#at).all(answer.known)
     for (const notice of answer.notices) await this.#log('SYNCHRONISATION_NOTICE', notice, 'major')
-    return withdrawn || answer.ended.length > 0 || answer.known.length > 0
+    return withdrawn || changed || answer.known.length > 0
   }
 
   /** The local virtual accounts in which the manager's licences arrive: made where they are missing. */
@@ -49,9 +55,9 @@ export class SyncApply {
     }
     for (const { name, home } of answer.virtualAccounts) {
       const local =
-        all.find((one) => (home ? one.home : one.upstream === name)) ??
-        all.find((one) => (home ? one.isDefault : one.name === name)) ??
-        (await addVirtualAccount(this.#tx, this.#account, name, this.#at))
+        all.find((one) => (home ? one.home : !one.home && one.upstream === name)) ??
+        (home ? all.find((one) => one.isDefault) : undefined) ??
+        (await this.#placeFor(name, all))
       await bind(local.id, name, home)
       places.set(name, { ...local, upstream: name, home })
     }
@@ -59,6 +65,25 @@ export class SyncApply {
     // What the manager has freed is this satellite's own from here on.
     for (const one of all) if (one.upstream !== null && !kept.has(one.id)) await bind(one.id, null, false)
     return places
+  }
+
+  /** Where the licences of a further account arrive: under its name, unless one of the satellite's own has that and is in use. */
+  async #placeFor(name: string, all: readonly VirtualAccount[]): Promise<VirtualAccount> {
+    const same = all.find((one) => one.name === name)
+    if (same && !same.isDefault && same.upstream === null && (await this.#isEmpty(same.id))) return same
+    const taken = new Set(all.map((one) => one.name))
+    let free = name
+    for (let i = 1; taken.has(free); i++) free = `${name} (manager${i === 1 ? '' : ` ${i}`})`
+    return addVirtualAccount(this.#tx, this.#account, free, this.#at)
+  }
+
+  async #isEmpty(id: string): Promise<boolean> {
+    const license = await this.#tx
+      .selectFrom('licenses')
+      .select('id')
+      .where('virtual_account_id', '=', id)
+      .executeTakeFirst()
+    return license === undefined && (await whatItHolds(this.#tx, id, this.#at)) === null
   }
 
   /**
@@ -155,8 +180,12 @@ export class SyncApply {
     )
   }
 
-  /** An instance that the manager knows to have ended: a newer registration of its box, or an end before a restore. */
-  async #end(id: string, how: 'replaced' | 'ended'): Promise<void> {
+  /**
+   * An instance that the manager knows to have ended: a newer registration of its box, or an end before a restore.
+   *
+   * @returns whether there is something to tell of it
+   */
+  async #end(id: string, how: 'replaced' | 'ended'): Promise<boolean> {
     const instance = await this.#tx
       .selectFrom('instances')
       .selectAll()
@@ -172,7 +201,7 @@ export class SyncApply {
         'major',
         id,
       )
-      return
+      return true
     }
     // It is told until it was heard.
     if (instance) await touchInstance(this.#tx, id)
@@ -181,7 +210,7 @@ export class SyncApply {
       .selectAll()
       .where('id', '=', id)
       .executeTakeFirst()
-    if (!reservation) return
+    if (!reservation) return instance !== undefined
     if (reservation.status === 'active') {
       await this.#tx
         .updateTable('reservations')
@@ -203,118 +232,7 @@ export class SyncApply {
       for (const { tag } of tags) await assessPool(this.#tx, reservation.virtual_account_id, tag, this.#at)
     }
     await touchReservation(this.#tx, id)
-  }
-
-  /** What was here before a restore, and is not any more: it counts, and its box proves itself by its certificate. */
-  async #takeBack(one: ReportedInstance, home: VirtualAccount | undefined): Promise<void> {
-    const table = one.kind === 'registered' ? 'instances' : 'reservations'
-    const there = await this.#tx.selectFrom(table).select('id').where('id', '=', one.id).executeTakeFirst()
-    if (there) {
-      if (table === 'instances') await touchInstance(this.#tx, one.id)
-      else await touchReservation(this.#tx, one.id)
-      return
-    }
-    const all = await listVirtualAccounts(this.#tx, this.#account.id)
-    const place = all.find(({ name }) => name === one.virtualAccount) ?? home
-    if (!place) return
-    if (one.kind === 'registered') await this.#takeBackInstance(one, place)
-    else await this.#takeBackReservation(one, place)
-    await this.#log(
-      'INSTANCE_TAKEN_BACK',
-      `${one.pid}:${one.serial} was registered before the restore, since ${iso(one.since)}: taken back for review.`,
-      'major',
-      one.id,
-    )
-  }
-
-  async #takeBackInstance(one: ReportedInstance, place: VirtualAccount): Promise<void> {
-    const rival = await this.#tx
-      .selectFrom('instances')
-      .selectAll()
-      .where('account_id', '=', this.#account.id)
-      .where('pid', '=', one.pid)
-      .where('serial', '=', one.serial)
-      .where('status', '=', 'active')
-      .executeTakeFirst()
-    // The box registered again since: that one is in force, and the old one is told to have ended.
-    await this.#tx
-      .insertInto('instances')
-      .values({
-        id: one.id,
-        account_id: this.#account.id,
-        virtual_account_id: place.id,
-        pid: one.pid,
-        serial: one.serial,
-        version: one.version,
-        hostname: one.hostname,
-        status: rival ? 'replaced' : 'active',
-        export_controlled: 0,
-        thumbprint: '',
-        public_key: '',
-        registered_key: '',
-        token_id: '',
-        certificates: '[]',
-        next_thumbprint: null,
-        next_public_key: null,
-        next_certificates: null,
-        registered_at: one.since,
-        last_contact_at: one.since,
-        expires_at: this.#at + IDENTITY_LIFE,
-        sequence: 0,
-        request_digest: null,
-        message_id: null,
-        decision: null,
-        last_answer: null,
-        answer_before: null,
-        epoch: 0,
-        revision: 0,
-        in_review: 1,
-      })
-      .execute()
-    await touchInstance(this.#tx, one.id)
-    if (!rival) await setDemand(this.#tx, { id: one.id, virtualAccountId: place.id }, one.licenses, this.#at)
-  }
-
-  /** Without the key of its box: its codes cannot be checked, and only a person can end it. */
-  async #takeBackReservation(one: ReportedInstance, place: VirtualAccount): Promise<void> {
-    await this.#tx
-      .insertInto('reservations')
-      .values({
-        id: one.id,
-        account_id: this.#account.id,
-        virtual_account_id: place.id,
-        pid: one.pid,
-        serial: one.serial,
-        version: one.version,
-        status: 'active',
-        request: 0,
-        box_key: `unknown ${one.id}`,
-        sequence: 1,
-        confirmed: 1,
-        created_at: one.since,
-        updated_at: this.#at,
-        ended_at: null,
-        wrong_codes: 0,
-        wrong_since: 0,
-        revision: 0,
-      })
-      .execute()
-    if (one.licenses.length === 0) return
-    await this.#tx
-      .insertInto('reserved_licenses')
-      .values(
-        one.licenses.map(({ tag, count, endsAt }) => ({
-          reservation_id: one.id,
-          sequence: 1,
-          epoch: 0,
-          tag,
-          count,
-          ends_at: endsAt,
-        })),
-      )
-      .execute()
-    await touchReservation(this.#tx, one.id)
-    for (const { tag } of one.licenses) await assessPool(this.#tx, place.id, tag, this.#at)
+    return true
   }
 
   async #log(

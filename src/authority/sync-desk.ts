@@ -4,6 +4,7 @@ import { DAY, type Instant, iso } from '../domain/instant.ts'
 import { enrolmentMacMatches } from '../protocol/enrolment.ts'
 import { type SyncAnswer, type SyncEnd, type SyncLot, writeSyncAnswer } from '../protocol/sync-answer.ts'
 import {
+  type ReportedInstance,
   readSyncRequest,
   SYNC_REQUEST_TITLE,
   type SyncRequest,
@@ -14,20 +15,22 @@ import { keyFingerprint } from '../trust/fingerprint.ts'
 import { keyDigest, signMandate } from '../trust/mandate.ts'
 import { readRequest } from '../trust/certificates.ts'
 import { signText, textDigest, verifyTextByKey } from '../trust/sign-text.ts'
-import { type Account, listVirtualAccounts } from './accounts.ts'
+import { type Account, listVirtualAccounts, type VirtualAccount } from './accounts.ts'
 import type { Credentials } from './credentials.ts'
 import { logEvent } from './event-log.ts'
 import { endInstance } from './instances.ts'
 import { Reported, udiDigest } from './reported.ts'
 import { TRUST_BUNDLE } from './reservations.ts'
-import { mostOwned } from './rules.ts'
+import { heldParts, mostOwned } from './rules.ts'
 import type { SatelliteRow } from './satellites.ts'
-import type { Tx } from './store.ts'
+import { attempt, type Tx } from './store.ts'
 import { Transfers } from './transfers.ts'
 import type { ProductProfile } from '../domain/profile.ts'
 
 /** Characters that a request or an answer has at most. */
-export const LONGEST_SYNC = 128 * 1024 * 1024
+export const LONGEST_SYNC = 64 * 1024 * 1024
+/** And of one who is not known yet: a first request has no instances to tell of. */
+export const LONGEST_FIRST = 256 * 1024
 
 /** How a request came: carried by a person, who answers for it, or by wire. */
 export type SyncRoad = 'hand' | 'wire'
@@ -84,6 +87,7 @@ const refuse = (
     | 'SATELLITE_REMOVED'
     | 'SATELLITE_EXPIRED'
     | 'SYNC_KEY_UNKNOWN'
+    | 'SYNC_OTHER_SATELLITE'
     | 'SYNC_SUPERSEDED'
     | 'SYNC_EPOCH_SUPERSEDED'
     | 'SYNC_CREDENTIAL_EXPIRED'
@@ -104,6 +108,52 @@ const sameTotals = (a: Totals, b: Totals): boolean => {
   return plain(a) === plain(b)
 }
 
+/** What was reported does not come to what the satellite says it has: its report was not whole. */
+class Differs extends Error {}
+
+/** Finds the manager's virtual account that one of the satellite's counts for. */
+function placing(
+  request: SyncRequest,
+  virtualAccounts: readonly VirtualAccount[],
+): (virtualAccount: string) => string {
+  const home = virtualAccounts.find((one) => one.home)?.id ?? ''
+  const places = new Map(
+    request.virtualAccounts.map(({ name, of }) => [
+      name,
+      virtualAccounts.find((one) => one.name === of)?.id ?? home,
+    ]),
+  )
+  return (name) => places.get(name) ?? home
+}
+
+/**
+ * What a box may have installed since a backup is not less than what was reported then: of each reservation the larger is
+ * held, until the satellite has heard of it.
+ *
+ * @param before what was known before a full report; nothing for a report of what has changed
+ */
+function withLarger(
+  instances: SyncRequest['instances'],
+  before: readonly ReportedInstance[],
+  at: Instant,
+): { instances: SyncRequest['instances']; larger: ReportedInstance[] } {
+  const held = new Map(before.filter(({ kind }) => kind === 'reserved').map((one) => [one.id, one]))
+  const larger: ReportedInstance[] = []
+  const merged = instances.map((one) => {
+    const other = one.kind === 'reserved' ? held.get(one.id) : undefined
+    if (!other || JSON.stringify(other.licenses) === JSON.stringify(one.licenses)) return one
+    const tags = [...new Set([...one.licenses, ...other.licenses].map(({ tag }) => tag))].sort()
+    const of = (licenses: ReportedInstance['licenses'], tag: string) =>
+      licenses.filter((part) => part.tag === tag)
+    larger.push(other)
+    const licenses = tags.flatMap((tag) =>
+      heldParts([of(one.licenses, tag), of(other.licenses, tag)], at).map((part) => ({ tag, ...part })),
+    )
+    return { ...one, licenses }
+  })
+  return { instances: merged, larger }
+}
+
 /** Rows that are looked up at a time. */
 const BATCH = 500
 
@@ -116,6 +166,10 @@ interface Rival {
   readonly satelliteId: string | null
   readonly name: string
 }
+
+/** A certificate request as PEM. */
+const csr = (base64: string): string =>
+  `-----BEGIN CERTIFICATE REQUEST-----\n${base64}\n-----END CERTIFICATE REQUEST-----\n`
 
 /** Where a request stands in the history of its satellite. */
 type Place = 'next' | 'restored' | 'diverged'
@@ -159,7 +213,8 @@ export class SyncDesk {
         'SYNC_CREDENTIAL_EXPIRED',
         `The satellite ${row.name} might synchronise by itself until ${iso(row.automatic_until)}.`,
       )
-    const place = await this.#place(row, request)
+    await this.#checkIds(row, request)
+    const place = await this.#place(row, request, road)
     if (place === 'diverged') return this.#repair(row, request, digest)
     return this.#accept(row, { request, digest }, place)
   }
@@ -231,11 +286,33 @@ export class SyncDesk {
       )
   }
 
+  /** No satellite takes the id of another authority: its certificates would be taken for that one's. */
+  async #checkIds(row: SatelliteRow, request: SyncRequest): Promise<void> {
+    const { satelliteId, key } = request
+    const taken = await this.#tx
+      .selectFrom('satellites')
+      .select('id')
+      .where('satellite_id', '=', satelliteId)
+      .where('id', '<>', row.id)
+      .where((or) => or.or([or('key', '<>', key), or('status', '<>', 'removed')]))
+      .executeTakeFirst()
+    if (taken || satelliteId === this.#credentials.identity.id)
+      throw refuse('SYNC_OTHER_SATELLITE', `The id ${satelliteId} is that of another authority.`)
+    // Its CA is certified by what it asks: looked at before anything is changed.
+    if (!(await readRequest(csr(request.issuingCa))))
+      throw new LicensingError(
+        'SIGNED_FILE_MALFORMED',
+        'The request for the satellite’s CA is not a good one.',
+      )
+  }
+
   #since = (row: SatelliteRow): string => iso(row.answered_at) ?? 'its beginning'
 
   /** @throws LicensingError SYNC_SUPERSEDED, SYNC_EPOCH_SUPERSEDED */
-  async #place(row: SatelliteRow, request: SyncRequest): Promise<Place> {
+  async #place(row: SatelliteRow, request: SyncRequest, road: SyncRoad): Promise<Place> {
     if (row.key === null) return 'next'
+    // By hand a person answers for which of the copies is to go on.
+    if (request.epoch < row.epoch && road === 'hand') return 'diverged'
     if (request.epoch < row.epoch)
       throw refuse(
         'SYNC_EPOCH_SUPERSEDED',
@@ -263,8 +340,14 @@ export class SyncDesk {
     return row.acknowledged === 0 && request.after === 0 && request.report === 'full' ? 'next' : 'diverged'
   }
 
-  /** The same request once more: its answer was lost on the way. */
+  /** The same request once more: its answer was lost on the way. @throws LicensingError SYNC_SUPERSEDED */
   async #again(row: SatelliteRow, request: SyncRequest): Promise<Responded> {
+    if (row.status === 'expired' || (row.restrict_at ?? 0) <= this.#at)
+      throw new LicensingError(
+        'SYNC_SUPERSEDED',
+        `Exchange ${request.exchange} of ${row.name} was answered at ${this.#since(row)}, and what that answer gave has ended.`,
+        { remedy: 'Make a new request at the satellite with `sync export`, and carry that.' },
+      )
     await this.#log(row, 'SATELLITE_ANSWERED_AGAIN', `exchange ${request.exchange} was answered again.`)
     return this.#responded(row, request, row.answer ?? '', {
       outcome: 'accepted',
@@ -311,35 +394,45 @@ export class SyncDesk {
     })
   }
 
-  async #accept(row: SatelliteRow, { request, digest }: Read, place: Place): Promise<Responded> {
-    const reported = new Reported(this.#tx, row.id, this.#at)
-    if (row.status === 'expired') await reported.count(1)
+  /** Takes what was reported, and answers it; what does not fit together is undone, and asked for anew. */
+  async #accept(row: SatelliteRow, read: Read, place: Place): Promise<Responded> {
+    try {
+      return await attempt(this.#tx, () => this.#taken(row, read, place))
+    } catch (thrown) {
+      if (thrown instanceof Differs) return this.#repair(row, read.request, read.digest)
+      throw thrown
+    }
+  }
+
+  async #taken(row: SatelliteRow, { request, digest }: Read, place: Place): Promise<Responded> {
+    const reported = new Reported(this.#tx, { ...row, status: 'active' }, this.#at)
+    const revived = row.status === 'expired'
+    if (revived) await this.#revive(row, reported)
+    if (row.key === null) await this.#forgetFormer(request)
     const notices: string[] = []
     if (place === 'restored') {
       const words = `it was restored from a copy, and goes on in epoch ${request.epoch}.`
       notices.push(`The satellite was restored: epoch ${request.epoch}.`)
       await this.#log(row, 'SATELLITE_RESTORED', words, 'major')
     }
-    // What had ended before a restore has not come back with it.
-    const gone =
-      place === 'restored' ? await reported.endedOf(request.instances.map(({ id }) => id)) : new Set<string>()
-    const instances = request.instances.filter(({ id }) => !gone.has(id))
-    const listed = new Set([...request.instances, ...request.ended].map(({ id }) => id))
-    const known = place === 'restored' ? (await reported.active()).filter(({ id }) => !listed.has(id)) : []
     const virtualAccounts = (await listVirtualAccounts(this.#tx, this.#account.id)).filter(
       ({ satellite }) => satellite?.id === row.id,
     )
-    const home = virtualAccounts.find((one) => one.home)
-    const placeOf = (name: string): string => {
-      const of = request.virtualAccounts.find((one) => one.name === name)?.of
-      return (virtualAccounts.find((one) => one.name === of) ?? home)?.id ?? ''
+    const listed = new Set([...request.instances, ...request.ended].map(({ id }) => id))
+    const before = request.report === 'full' ? await reported.active() : []
+    // What had ended before a restore has not come back with it; what was not known yet, or was more, has not gone.
+    const gone = await reported.endedOf(request.instances.map(({ id }) => id))
+    const { instances, larger } = withLarger(request.instances, before, this.#at)
+    const known = [...before.filter(({ id }) => !listed.has(id)), ...larger]
+    await reported.take(instances, request.ended, placing(request, virtualAccounts))
+    if (request.report === 'full') {
+      await reported.endReplaced(listed)
+      await reported.rebuild()
     }
-    await reported.take(instances, request.ended, placeOf)
-    await this.#resolveConflicts(row, instances, notices)
-    const replaced = await this.#replaced(row)
+    await this.#resolveConflicts(row, revived ? await reported.active() : instances, notices)
+    const replaced = await reported.replaced()
     const settled = gone.size === 0 && known.length === 0 && replaced.length === 0
-    const totals = await reported.totals()
-    if (settled && !sameTotals(totals, request.totals)) return this.#repair(row, request, digest)
+    if (settled && !sameTotals(await reported.totals(), request.totals)) throw new Differs()
 
     await this.#finishRecalls(row, request)
     const lots = await this.#lots(row, request)
@@ -398,6 +491,23 @@ export class SyncDesk {
     return this.#responded(row, request, file, { outcome: 'accepted', again: false, registered, notices })
   }
 
+  /** It was taken out, and a person has brought it back: what it has counts again. */
+  async #revive(row: SatelliteRow, reported: Reported): Promise<void> {
+    await this.#tx.updateTable('satellites').set({ status: 'active' }).where('id', '=', row.id).execute()
+    await reported.count(1)
+  }
+
+  /** The same satellite was here before, under a name that was removed: what it had then is what it reports now. */
+  async #forgetFormer(request: SyncRequest): Promise<void> {
+    const rows = await this.#tx
+      .selectFrom('satellites')
+      .selectAll()
+      .where('satellite_id', '=', request.satelliteId)
+      .where('status', '=', 'removed')
+      .execute()
+    for (const row of rows) await new Reported(this.#tx, row, this.#at).forgetAll()
+  }
+
   #common(request: SyncRequest, digest: string) {
     return {
       name: request.name,
@@ -419,7 +529,9 @@ export class SyncDesk {
   ): Promise<void> {
     const rivalsOf = await this.#rivals(instances)
     for (const one of instances) {
-      const rivals = (rivalsOf.get(udiDigest(one.pid, one.serial)) ?? []).filter(({ id }) => id !== one.id)
+      const rivals = (rivalsOf.get(udiDigest(one.pid, one.serial)) ?? []).filter(
+        ({ id, satelliteId }) => id !== one.id || satelliteId !== row.id,
+      )
       for (const rival of rivals) {
         const words = `${one.pid}:${one.serial} is here, since ${iso(one.since)}, and at ${rival.name}, since ${iso(rival.since)}`
         if (one.kind === 'reserved' || rival.kind === 'reserved') {
@@ -428,7 +540,7 @@ export class SyncDesk {
           await this.#log(row, 'DUPLICATE_PRODUCT_INSTANCE', `${words}: both count.`, 'major')
           continue
         }
-        const newer = one.since > rival.since
+        const newer = Math.min(one.since, this.#at) > rival.since
         notices.push(`${words}: the ${newer ? 'newer, here,' : 'newer one there'} is in force.`)
         await this.#log(
           row,
@@ -459,6 +571,7 @@ export class SyncDesk {
         .where('udi', 'in', udis)
         .where('one.status', '=', 'active')
         .where('satellites.account_id', '=', this.#account.id)
+        .where('satellites.status', '<>', 'expired')
         .execute()
       for (const { udi, ...rival } of below) add(udi, rival)
     }
@@ -496,7 +609,7 @@ export class SyncDesk {
 
   /** A satellite's instance gave way to a newer one: it counts no more, and the satellite is told. */
   async #replace(satelliteId: string, id: string): Promise<void> {
-    await new Reported(this.#tx, satelliteId, this.#at).replace(id)
+    await new Reported(this.#tx, { id: satelliteId, status: 'active' }, this.#at).replace(id)
   }
 
   async #endOwn(id: string): Promise<void> {
@@ -506,17 +619,6 @@ export class SyncDesk {
       .where('id', '=', id)
       .executeTakeFirstOrThrow()
     await endInstance(this.#tx, row, 'replaced', this.#at)
-  }
-
-  /** What the satellite is told to end, until it says that it has. */
-  async #replaced(row: SatelliteRow): Promise<string[]> {
-    const rows = await this.#tx
-      .selectFrom('reported_instances')
-      .select('id')
-      .where('satellite_id', '=', row.id)
-      .where('status', '=', 'replaced')
-      .execute()
-    return rows.map(({ id }) => id)
   }
 
   /** Licences that were called back, and that the satellite is known to have given up, move. */
@@ -568,9 +670,7 @@ export class SyncDesk {
   }
 
   async #mandate(request: SyncRequest, lots: readonly SyncLot[], notAfter: Instant): Promise<string> {
-    const key = await readRequest(
-      `-----BEGIN CERTIFICATE REQUEST-----\n${request.issuingCa}\n-----END CERTIFICATE REQUEST-----\n`,
-    )
+    const key = await readRequest(csr(request.issuingCa))
     if (!key)
       throw new LicensingError(
         'SIGNED_FILE_MALFORMED',

@@ -35,11 +35,15 @@ export async function gatherReport(
     hostname: leftOut.includes('hostnames') ? null : one.hostname,
   })
   return {
-    instances: [...registered.instances, ...reserved.instances].map(hidden),
-    ended: [...registered.ended, ...reserved.ended],
+    instances: [...registered.instances, ...reserved.instances].map(hidden).sort(byId),
+    ended: [...registered.ended, ...reserved.ended].sort(byId),
     totals: await gatherTotals(tx),
   }
 }
+
+// By the database it would be sorted by a walk through everything there is.
+const byId = (a: { id: string }, b: { id: string }): number => (a.id < b.id ? -1 : 1)
+const byTag = (a: { tag: string }, b: { tag: string }): number => (a.tag < b.tag ? -1 : 1)
 
 async function gatherRegistered(tx: Tx, since: number, full: boolean) {
   const rows = await tx
@@ -58,7 +62,6 @@ async function gatherRegistered(tx: Tx, since: number, full: boolean) {
     .where((or) =>
       or.or([or('revision', '>', since), ...(full ? [or('instances.status', '=', 'active')] : [])]),
     )
-    .orderBy('instances.id')
     .execute()
   const demands = await tx
     .selectFrom('demands')
@@ -67,7 +70,6 @@ async function gatherRegistered(tx: Tx, since: number, full: boolean) {
     .where((or) =>
       or.or([or('revision', '>', since), ...(full ? [or('instances.status', '=', 'active')] : [])]),
     )
-    .orderBy('tag')
     .execute()
   const licenses = new Map<string, ReportedLicense[]>()
   for (const { id, tag, count } of demands) {
@@ -79,7 +81,7 @@ async function gatherRegistered(tx: Tx, since: number, full: boolean) {
   const ended: ReportedEnd[] = []
   for (const { status, ...row } of rows) {
     if (status !== 'active') ended.push({ id: row.id, how: status })
-    else instances.push({ kind: 'registered', ...row, licenses: licenses.get(row.id) ?? [] })
+    else instances.push({ kind: 'registered', ...row, licenses: licenses.get(row.id)?.sort(byTag) ?? [] })
   }
   return { instances, ended }
 }
@@ -93,7 +95,6 @@ async function gatherReserved(tx: Tx, since: number, full: boolean, at: Instant)
     .where((or) =>
       or.or([or('revision', '>', since), ...(full ? [or('reservations.status', '=', 'active')] : [])]),
     )
-    .orderBy('reservations.id')
     .execute()
   const instances: ReportedInstance[] = []
   const ended: ReportedEnd[] = []

@@ -318,9 +318,13 @@ export class Synchronisation {
     await this.#tx.deleteFrom('sync_requests').execute()
   }
 
-  /** Whether a restore waits for its first synchronisation: what was promised since the backup is not known yet. */
-  get inDoubt(): boolean {
-    return this.#facts.full && this.#facts.mandate !== null
+  /** Why nothing new is promised: a restore waits for its first synchronisation, and what was promised since is not known. */
+  get frozen(): LicensingError | null {
+    if (!this.#facts.full || this.#facts.mandate === null) return null
+    return new LicensingError(
+      'SATELLITE_IN_DOUBT',
+      `The satellite ${this.#facts.name} was restored, and does not know yet what it has promised since.`,
+    )
   }
 
   // What goes up

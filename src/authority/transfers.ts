@@ -94,8 +94,8 @@ export class Transfers {
     const waiting = from.satellite !== null && from.satellite.id !== to.satellite?.id
     let left = quantity
     for (const row of rows) {
+      if (left === 0) break
       const taken = Math.min(left, row.quantity)
-      if (taken === 0) break
       left -= taken
       if (waiting) await this.#recall(row, taken, from, to)
       else await this.move(row.id, taken, to.id)
@@ -199,6 +199,7 @@ export class Transfers {
     const called = new Map(recalled.map(({ license_id, quantity }) => [license_id, quantity]))
     return activeLots(rows, this.#at)
       .map((row) => ({ ...row, quantity: row.quantity - (called.get(row.id) ?? 0) }))
+      .filter(({ quantity }) => quantity > 0)
       .sort((a, b) => (a.ends_at ?? Infinity) - (b.ends_at ?? Infinity))
   }
 

@@ -901,6 +901,11 @@ export const errorTable = {
     'The satellite was never synchronised with its manager: it has nothing to give yet.',
     'Register it: `sync export FILE`, have the manager answer it with `sync respond`, and `sync import` the answer; or `sync now`.',
   ),
+  SATELLITE_IN_DOUBT: entry(
+    'refusal',
+    'The satellite was restored, and what it has promised since the backup is not known to it yet.',
+    'Synchronise the satellite with its manager, by wire with `sync now` or by hand with `sync export`.',
+  ),
   VIRTUAL_ACCOUNT_OF_SATELLITE: entry(
     'local',
     'The virtual account belongs to a satellite, which does this itself.',

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { countSchema, entitlementTagSchema } from '../domain/entitlement.ts'
+import { entitlementTagSchema } from '../domain/entitlement.ts'
 
 /** A satellite's leave to act, signed by its manager and carried in each of its answers (trust §7). */
 export const mandateSchema = z.object({
@@ -11,7 +11,7 @@ export const mandateSchema = z.object({
   epoch: z.int().min(1),
   sequence: z.int().min(1),
   /** The most of each tag that may be in use at any time while it lasts. */
-  quantities: z.array(z.object({ tag: entitlementTagSchema, quantity: countSchema })).max(200),
+  quantities: z.array(z.object({ tag: entitlementTagSchema, quantity: z.int().min(0) })).max(1000),
   issuedAt: z.iso.datetime({ precision: 3 }),
   notAfter: z.iso.datetime({ precision: 3 }),
 })

@@ -22,6 +22,8 @@ const BEGIN_SIGNATURE = '-----BEGIN SIGNATURE-----'
 const END_SIGNATURE = '-----END SIGNATURE-----'
 const SIGNATURE_BYTES = 64
 const LINE = 64
+/** A chain is two certificates long; what has many more is no file of ours. */
+const MOST_CERTIFICATES = 4
 /** Beyond this nothing is looked at, unless the kind of file may be longer. */
 const LONGEST = 100_000
 
@@ -98,15 +100,19 @@ export function readSignedText(
     throw fail('ALTERED', 'its signature is not as it was written')
   const body = all.slice(0, begin)
   const first = body.indexOf(BEGIN_CERTIFICATE)
-  const blocks = first === -1 ? [] : body.slice(first)
   const certificates: string[] = []
-  while (blocks.length > 0) {
-    const length = blocks.indexOf(END_CERTIFICATE) + 1
-    const block = blocks.splice(0, length)
-    const base64 = block.slice(1, -1).join('')
-    if (block[0] !== BEGIN_CERTIFICATE || decode(base64) === null)
+  for (let at = first === -1 ? body.length : first; at < body.length;) {
+    const last = body.indexOf(END_CERTIFICATE, at)
+    const block = body.slice(at, last + 1)
+    if (
+      certificates.length === MOST_CERTIFICATES ||
+      body[at] !== BEGIN_CERTIFICATE ||
+      last === -1 ||
+      decode(block.slice(1, -1).join('')) === null
+    )
       throw fail('ALTERED', 'its certificates are not as they were written')
     certificates.push(`${block.join('\n')}\n`)
+    at = last + 1
   }
   return {
     signed: body.join('\n'),

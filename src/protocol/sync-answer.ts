@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { countSchema, entitlementTagSchema } from '../domain/entitlement.ts'
+import { entitlementTagSchema } from '../domain/entitlement.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { type Instant, iso } from '../domain/instant.ts'
 import {
@@ -206,7 +206,7 @@ function readAll<T>(rows: readonly string[], what: string, read: (row: string) =
 const lotSchema = z.object({
   id: z.uuid(),
   tag: entitlementTagSchema,
-  quantity: countSchema.min(1),
+  quantity: z.int().min(1),
   startsAt: instantText,
   endsAt: instantText.nullable(),
   virtualAccount: nameText,

@@ -75,7 +75,7 @@ function eventsAt(snapshot: Snapshot): SyncEvent[] {
 
 const adjacency = Object.values(
   getAdjacencyMap(satelliteSync as never, {
-    events: eventsAt as never,
+    events: eventsAt,
     serializeState: ((snapshot: Snapshot) => {
       const { value, context } = positionOf(snapshot)
       return JSON.stringify([
@@ -85,7 +85,7 @@ const adjacency = Object.values(
         context.told,
         context.nextAt !== null,
       ])
-    }) as never,
+    }),
     serializeEvent: (event: unknown) => JSON.stringify(event),
     input: { jitter: 0.25, at: START } as never,
     limit: 100_000,
@@ -103,7 +103,7 @@ const collect = (node: Node) => {
   nodes.push(node)
   Object.values(node.states).forEach(collect)
 }
-collect(satelliteSync.root as unknown as Node)
+collect(satelliteSync.root)
 
 /** A history from the beginning: what the chart said on the way. */
 function history(schedule: SyncSchedule | undefined, events: readonly SyncEvent[]) {

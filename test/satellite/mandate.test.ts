@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SmartAgent } from '../../src/agent/index.ts'
-import { Authority } from '../../src/authority/index.ts'
+import type { Authority } from '../../src/authority/index.ts'
 import { DAY, iso } from '../../src/domain/instant.ts'
 import {
   AUTHORIZATION_TITLE,

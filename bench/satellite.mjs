@@ -1,0 +1,99 @@
+// One satellite of as many product instances as are asked for, synchronised with its manager: prints one line of JSON.
+// A process of its own, so that its memory is its own.
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Authority } from '../dist/src/authority/index.js'
+import { Database } from '../dist/src/trust/sqlite.js'
+
+const [count = '1000'] = process.argv.slice(2)
+const number = Number(count)
+const directory = mkdtempSync(join(tmpdir(), 'sla-bench-satellite-'))
+const dir = (name) => join(directory, name)
+const base = { account: 'acme.example', acceptAgreement: true }
+
+const timed = async (work) => {
+  const start = performance.now()
+  const done = await work()
+  return [done, performance.now() - start]
+}
+
+/** The product instances, straight into the satellite's tables: what is measured is their synchronisation. */
+function fill() {
+  const database = new Database(join(dir('satellite'), 'authority.db'))
+  const { id: account } = database.prepare('select id from accounts').get()
+  const { id: place } = database.prepare('select id from virtual_accounts').get()
+  const columns = {
+    account_id: account,
+    virtual_account_id: place,
+    pid: 'CWMS-K9',
+    version: '4.0',
+    hostname: 'host.branch.example',
+    status: 'active',
+    export_controlled: 0,
+    thumbprint: '',
+    public_key: '',
+    registered_key: '',
+    token_id: '',
+    certificates: '[]',
+    registered_at: Date.now(),
+    last_contact_at: Date.now(),
+    expires_at: Date.now() + 365 * 86_400_000,
+    sequence: 1,
+    revision: 2,
+  }
+  const names = [...Object.keys(columns), 'id', 'serial']
+  const insert = database.prepare(
+    `insert into instances (${names.join(', ')}) values (${names.map((name) => `@${name}`).join(', ')})`,
+  )
+  const demand = database.prepare('insert into demands values (?, ?, 1)')
+  database.transaction(() => {
+    for (let i = 0; i < number; i++) {
+      const id = randomUUID()
+      insert.run({ ...columns, id, serial: `SN-${i}` })
+      demand.run(id, 'HOST')
+    }
+    database.prepare(`insert into pools values (?, 'HOST', ?, 0)`).run(place, number)
+  })()
+  database.close()
+}
+
+/** A few of them change, as the satellite's own work would have it. */
+function change(few) {
+  const database = new Database(join(dir('satellite'), 'authority.db'))
+  const { value } = database.prepare(`select value from settings where name = 'sync-sequence'`).get()
+  database
+    .prepare(`update instances set revision = ?, version = '4.1' where rowid <= ?`)
+    .run(Number(value) + 1, few)
+  database.close()
+}
+
+const exchange = async (manager, satellite) => {
+  const [exported, writing] = await timed(() => satellite.sync.export())
+  const [responded, answering] = await timed(() => manager.satellites.respond(exported.file))
+  const [, taking] = await timed(() => satellite.sync.import(responded.file, 'unseen'))
+  return { bytes: exported.file.length, answer: responded.file.length, ms: writing + answering + taking, writing, answering, taking }
+}
+
+try {
+  await Authority.init({ dataDir: dir('manager'), ...base })
+  const manager = await Authority.open({ dataDir: dir('manager') })
+  await manager.satellites.add('branch', { virtualAccount: 'Branch' })
+  await manager.order({ tag: 'HOST', quantity: number, virtualAccount: 'Branch' })
+  await Authority.init({ dataDir: dir('satellite'), ...base, satellite: { name: 'branch' } })
+  const satellite = await Authority.open({ dataDir: dir('satellite') })
+  await exchange(manager, satellite)
+  const before = process.resourceUsage().maxRSS * 1024
+  fill()
+  const full = await exchange(manager, satellite)
+  const memory = process.resourceUsage().maxRSS * 1024 - before
+  change(10)
+  const delta = await exchange(manager, satellite)
+  const empty = await exchange(manager, satellite)
+  console.log(JSON.stringify({ number, full, delta, empty, memory }))
+  await manager.close()
+  await satellite.close()
+} finally {
+  rmSync(directory, { recursive: true, force: true })
+}
