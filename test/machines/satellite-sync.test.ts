@@ -76,7 +76,7 @@ function eventsAt(snapshot: Snapshot): SyncEvent[] {
 const adjacency = Object.values(
   getAdjacencyMap(satelliteSync as never, {
     events: eventsAt,
-    serializeState: ((snapshot: Snapshot) => {
+    serializeState: (snapshot: Snapshot) => {
       const { value, context } = positionOf(snapshot)
       return JSON.stringify([
         value,
@@ -85,7 +85,7 @@ const adjacency = Object.values(
         context.told,
         context.nextAt !== null,
       ])
-    }),
+    },
     serializeEvent: (event: unknown) => JSON.stringify(event),
     input: { jitter: 0.25, at: START } as never,
     limit: 100_000,

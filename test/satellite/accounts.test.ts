@@ -16,7 +16,7 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-const refused = (work: () => unknown) => codeOf(Promise.resolve().then(work) as Promise<unknown>)
+const refused = (work: () => unknown) => codeOf(Promise.resolve().then(work))
 const quantities = async (authority: Authority) =>
   Object.fromEntries(
     (await authority.licenses()).map(({ virtualAccount, tag, quantity }) => [

@@ -185,17 +185,29 @@ describe('R-SAT-1 R-AUTH-5: a satellite acts under its mandate', () => {
     expect(await asked()).toBe('MANDATE_INVALID')
   })
 
-  it('more than the manager gave is not believed to be covered', async () => {
-    box.report('HOST', 11)
-    change = (answer) =>
-      altered.reseal(answer, (payload) => {
-        const decision = payload.decision as { entitlements?: object[]; compliance?: string }
-        if (!decision.entitlements) return
-        decision.compliance = 'in-compliance'
-        decision.entitlements = decision.entitlements.map((one) => ({ ...one, status: 'in-compliance' }))
-      })
-    expect(await asked()).toBe('MANDATE_EXCEEDED')
-  })
+  it.each(['as they are', 'all good', 'none', 'fewer', 'good ones beside'])(
+    'more than the manager gave is not believed to be covered, with its rows %s',
+    async (how) => {
+      box.report('HOST', 11)
+      change = (answer) =>
+        altered.reseal(answer, (payload) => {
+          const decision = payload.decision as { entitlements?: object[]; compliance?: string }
+          const rows = decision.entitlements
+          if (!rows) return
+          decision.compliance = 'in-compliance'
+          const good = rows.map((one) => ({ ...one, status: 'in-compliance' }))
+          decision.entitlements =
+            {
+              'as they are': rows,
+              'all good': good,
+              none: [],
+              fewer: good.map((one) => ({ ...one, count: 1 })),
+              'good ones beside': [...rows, ...good],
+            }[how] ?? []
+        })
+      expect(await asked()).toBe(how === 'all good' ? 'MANDATE_EXCEEDED' : 'ANSWER_MALFORMED')
+    },
+  )
 
   it('a mandate that has ended grants nothing, whatever the satellite says, and no authorization outlasts it', async () => {
     const { restrictedAt } = await satellite.sync.status()
@@ -229,7 +241,7 @@ describe('R-SAT-1 R-AUTH-5: a satellite acts under its mandate', () => {
   it('an older mandate than the box has seen is refused: the satellite was restored from a copy', async () => {
     let old = ''
     change = (answer) => {
-      old = String((peek(JSON.parse(answer) as Sealed) as { mandate: string }).mandate)
+      old = (peek(JSON.parse(answer) as Sealed) as { mandate: string }).mandate
       return Promise.resolve(answer)
     }
     expect(await asked()).toBe('no error')

@@ -1,0 +1,231 @@
+import { createPublicKey, createPrivateKey, randomUUID } from 'node:crypto'
+import fc from 'fast-check'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { LicensingError } from '../../src/domain/errors.ts'
+import {
+  readSyncAnswer,
+  SYNC_ANSWER_TITLE,
+  type SyncAnswer,
+  writeSyncAnswer,
+} from '../../src/protocol/sync-answer.ts'
+import {
+  endings,
+  LEAVABLE,
+  readSyncRequest,
+  SYNC_REQUEST_TITLE,
+  type SyncRequest,
+  writeSyncRequest,
+} from '../../src/protocol/sync-request.ts'
+import { createRoot, type Issuer } from '../../src/trust/certificates.ts'
+import { signTextByKey, verifyTextByKey } from '../../src/trust/sign-text.ts'
+
+const NUM_RUNS = 200
+/** Names as people write them: anything that is printed, quotes and brackets and the words of the file itself. */
+const name = fc
+  .oneof(
+    fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }),
+    fc.constantFrom(
+      'none',
+      'a "quoted" one',
+      'back\\slash',
+      '  two  blanks  ',
+      'of "B"',
+      '-----BEGIN SIGNATURE-----',
+      'ein\u2028Umbruch',
+      'lot',
+      '名前',
+    ),
+  )
+  .filter((text) => !/\p{Cc}/u.test(text) && text.length <= 100)
+const instant = fc.integer({ min: 0, max: 4_000_000_000_000 })
+const uuid = fc.uuid({ version: 4 })
+const word = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._/+-]{0,20}$/)
+const hash = fc.stringMatching(/^[A-Za-z0-9_-]{43}$/)
+const tag = fc.stringMatching(/^[A-Z0-9][A-Z0-9._-]{0,10}$/)
+const license = fc.record({
+  tag,
+  count: fc.nat({ max: 10_000_000 }),
+  endsAt: fc.option(instant, { nil: null }),
+})
+const instance = fc.record({
+  kind: fc.constantFrom('registered' as const, 'reserved' as const),
+  id: uuid,
+  pid: word,
+  serial: fc.oneof(
+    word,
+    hash.map((text) => `sha256:${text}`),
+  ),
+  version: word,
+  virtualAccount: name,
+  since: instant,
+  hostname: fc.option(name, { nil: null }),
+  licenses: fc.array(license, { maxLength: 4 }),
+})
+const unique = <T extends { id: string }>(list: T[]) => [
+  ...new Map(list.map((one) => [one.id, one])).values(),
+]
+const request: fc.Arbitrary<SyncRequest> = fc
+  .record({
+    name,
+    satelliteId: uuid,
+    smartAccount: fc.constant('acme.example'),
+    epoch: fc.integer({ min: 1, max: 1e9 }),
+    exchange: fc.integer({ min: 1, max: 1e9 }),
+    after: fc.nat({ max: 1e9 }),
+    afterAnswer: fc.oneof(fc.constant('none'), hash),
+    report: fc.constantFrom('full' as const, 'changes' as const),
+    writtenAt: instant,
+    nonce: fc.stringMatching(/^[A-Za-z0-9_-]{32}$/),
+    key: fc.stringMatching(/^[A-Za-z0-9_-]{124}$/),
+    enrolment: fc.oneof(fc.constant('none'), hash),
+    leftOut: fc.subarray([...LEAVABLE]),
+    issuingCa: fc.base64String({ minLength: 4, maxLength: 600 }),
+    virtualAccounts: fc.array(fc.record({ name, of: name }), { maxLength: 4 }),
+    instances: fc.array(instance, { maxLength: 6 }).map(unique),
+    ended: fc.array(fc.record({ id: uuid, how: fc.constantFrom(...endings) }), { maxLength: 4 }).map(unique),
+    totals: fc.record({
+      registered: fc.nat(),
+      reserved: fc.nat(),
+      use: fc.array(fc.record({ tag, count: fc.nat() }), { maxLength: 3 }),
+    }),
+  })
+  .filter(({ instances, ended }) => ended.every(({ id }) => instances.every((one) => one.id !== id)))
+
+let root: Issuer
+beforeAll(async () => {
+  root = await createRoot({
+    account: 'acme.example',
+    authorityId: randomUUID(),
+    name: 'Root',
+    notBefore: 0,
+    notAfter: 4_000_000_000_000,
+  })
+})
+const answer = () =>
+  fc.record({
+    name,
+    satelliteId: uuid,
+    smartAccount: fc.constant('acme.example'),
+    managerId: uuid,
+    epoch: fc.nat(),
+    exchange: fc.nat(),
+    request: hash,
+    outcome: fc.constantFrom('accepted' as const, 'repair' as const, 'refused' as const),
+    code: fc.constantFrom('-', 'SATELLITE_REMOVED'),
+    message: name,
+    remedy: name,
+    answeredAt: instant,
+    warnAt: instant,
+    restrictAt: instant,
+    automaticUntil: instant,
+    trustBundle: fc.nat(),
+    root: fc.constant(root.certificate.trim()),
+    issuingCa: fc.option(fc.constant(root.certificate.trim()), { nil: null }),
+    mandate: fc.option(fc.stringMatching(/^[A-Za-z0-9_.-]{1,400}$/), { nil: null }),
+    virtualAccounts: fc.array(fc.record({ name, home: fc.boolean() }), { maxLength: 3 }),
+    lots: fc.array(
+      fc.record({
+        id: uuid,
+        tag,
+        quantity: fc.integer({ min: 1, max: 1e9 }),
+        startsAt: instant,
+        endsAt: fc.option(instant, { nil: null }),
+        virtualAccount: name,
+      }),
+      { maxLength: 4 },
+    ),
+    ended: fc.array(fc.record({ id: uuid, how: fc.constantFrom('replaced' as const, 'ended' as const) }), {
+      maxLength: 3,
+    }),
+    known: fc.array(instance, { maxLength: 3 }),
+    notices: fc.array(name, { maxLength: 3 }),
+  }) satisfies fc.Arbitrary<SyncAnswer>
+
+/** What a parser may say: its own refusals, and nothing else. */
+function refusalOf(work: () => unknown): string {
+  try {
+    work()
+    return 'taken'
+  } catch (thrown) {
+    if (thrown instanceof LicensingError && thrown.code.startsWith('SIGNED_FILE_')) return thrown.code
+    throw thrown
+  }
+}
+
+describe('R-SAT-3: the files of an exchange', () => {
+  it('a request is read as it was written, whatever the names in it', () => {
+    fc.assert(
+      fc.property(request, (one) => {
+        expect(readSyncRequest(writeSyncRequest(one))).toEqual(one)
+      }),
+      { numRuns: NUM_RUNS },
+    )
+  })
+
+  it('an answer is read as it was written', () => {
+    fc.assert(
+      fc.property(answer(), (one) => {
+        const read = readSyncAnswer(writeSyncAnswer(one))
+        expect({ ...read, root: read.root.trim(), issuingCa: read.issuingCa?.trim() ?? null }).toEqual(one)
+      }),
+      { numRuns: NUM_RUNS },
+    )
+  })
+
+  it('a line that is changed, left out, doubled or moved is read as something else, or refused in words', () => {
+    fc.assert(
+      fc.property(
+        request,
+        fc.nat(),
+        fc.nat(),
+        fc.constantFrom('left out', 'doubled', 'moved', 'cut'),
+        (one, a, b, how) => {
+          const lines = writeSyncRequest(one)
+          const from = a % lines.length
+          const line = lines[from] ?? ''
+          const changed = [...lines]
+          if (how === 'left out') changed.splice(from, 1)
+          if (how === 'doubled') changed.splice(b % lines.length, 0, line)
+          if (how === 'moved') changed.splice(b % lines.length, 0, ...changed.splice(from, 1))
+          if (how === 'cut') changed[from] = line.slice(0, b % (line.length + 1))
+          const said = refusalOf(() => readSyncRequest(changed))
+          if (said === 'taken' && changed.join('\n').trimEnd() !== lines.join('\n').trimEnd())
+            expect(readSyncRequest(changed)).not.toEqual(one)
+        },
+      ),
+      { numRuns: NUM_RUNS * 3 },
+    )
+  })
+
+  it('text of any kind is refused in words', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ unit: 'binary', maxLength: 60 }), { maxLength: 30 }), (lines) => {
+        expect(refusalOf(() => readSyncRequest([SYNC_REQUEST_TITLE, '', ...lines]))).toBe(
+          'SIGNED_FILE_MALFORMED',
+        )
+        expect(refusalOf(() => readSyncAnswer([SYNC_ANSWER_TITLE, '', ...lines]))).toBe(
+          'SIGNED_FILE_MALFORMED',
+        )
+      }),
+      { numRuns: NUM_RUNS },
+    )
+  })
+
+  it('the signature is over every character', () => {
+    const privateKey = root.privateKey
+    const key = createPublicKey(createPrivateKey(privateKey))
+    fc.assert(
+      fc.property(request, fc.nat(), fc.nat({ max: 125 - 33 }), (one, at, sign) => {
+        const text = signTextByKey(writeSyncRequest(one), privateKey)
+        const place = at % text.length
+        const character = String.fromCharCode(33 + sign)
+        const changed = text.slice(0, place) + character + text.slice(place + 1)
+        const said = refusalOf(() =>
+          verifyTextByKey(changed, { what: 'request', title: SYNC_REQUEST_TITLE, key: () => key }),
+        )
+        expect(said === 'taken').toBe(changed === text)
+      }),
+      { numRuns: NUM_RUNS * 3 },
+    )
+  })
+})

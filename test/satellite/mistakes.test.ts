@@ -1,0 +1,419 @@
+import { cpSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { OpenOptions } from '../../src/agent/index.ts'
+import { Authority } from '../../src/authority/index.ts'
+import { DAY } from '../../src/domain/instant.ts'
+import { Database } from '../../src/trust/sqlite.ts'
+import { VirtualClock } from '../../src/testing/virtual-clock.ts'
+import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
+import { codeOf } from '../support/world.ts'
+
+/** What went wrong once, or could: found by people who tried to break it. */
+
+const PASSPHRASE = 'correct horse battery'
+let world: SatelliteWorld
+let manager: Authority
+let satellite: Authority
+beforeEach(async () => {
+  world = await makeSatelliteWorld()
+  manager = world.manager
+  satellite = await world.addSatellite('branch')
+  await manager.order({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
+  await carry(manager, satellite)
+})
+afterEach(() => world.close())
+
+const inDirectory = (name: string) => join(world.directory, name)
+/** Something done to a database behind its authority's back. */
+function change(directory: string, statement: string, ...values: unknown[]): void {
+  const database = new Database(join(inDirectory(directory), 'authority.db'))
+  try {
+    database.prepare(statement).run(...values)
+  } finally {
+    database.close()
+  }
+}
+function setting(directory: string, name: string): object {
+  const database = new Database(join(inDirectory(directory), 'authority.db'))
+  try {
+    const row = database.prepare('select value from settings where name = ?').get(name) as { value: string }
+    return JSON.parse(row.value) as object
+  } finally {
+    database.close()
+  }
+}
+
+const boxAt = async (at: () => Authority, name: string, count: number, more: Partial<OpenOptions> = {}) => {
+  const { token } = await at().createToken({ days: 300 })
+  const agent = await world.box(at, name, more)
+  agent.report('HOST', count)
+  await agent.register(token)
+  return agent
+}
+const sameAs = (serial: string): Partial<OpenOptions> => ({
+  product: { pid: 'CWMS-K9', version: '4.0', serial },
+})
+const sums = async (authority: Authority) =>
+  (await authority.licenses()).map(({ virtualAccount, quantity, inUse, reserved }) => [
+    virtualAccount,
+    quantity,
+    inUse,
+    reserved,
+  ])
+const restore = async (backup: Buffer, name: string) => {
+  await satellite.close()
+  await Authority.restore({ dataDir: inDirectory(name), backup, passphrase: PASSPHRASE, clock: world.clock })
+  satellite = await world.openSatellite(name)
+}
+const outcomes = async (times: number): Promise<string[]> => {
+  const seen: string[] = []
+  for (let i = 0; i < times; i++) seen.push((await carry(manager, satellite)).imported.outcome)
+  return seen
+}
+
+describe('R-SAT-1: who a satellite is', () => {
+  const made = async (name: string, id: string) => {
+    await manager.satellites.add(name, { virtualAccount: name.toUpperCase() })
+    await Authority.init({
+      dataDir: inDirectory(name),
+      account: world.account,
+      acceptAgreement: true,
+      clock: world.clock,
+      satellite: { name },
+    })
+    const identity = setting(name, 'authority')
+    change(
+      name,
+      `update settings set value = ? where name = 'authority'`,
+      JSON.stringify({ ...identity, id }),
+    )
+    return world.openSatellite(name)
+  }
+
+  it('it cannot take the id of its manager, and so become it', async () => {
+    const evil = await made('evil', manager.id)
+    const { file } = await evil.sync.export()
+    expect(await codeOf(manager.satellites.respond(file))).toBe('SYNC_OTHER_SATELLITE')
+    expect((await manager.satellites.list()).find(({ name }) => name === 'evil')?.status).toBe('waiting')
+  })
+
+  it('nor that of another satellite', async () => {
+    const evil = await made('evil', satellite.id)
+    const { file } = await evil.sync.export()
+    expect(await codeOf(manager.satellites.respond(file))).toBe('SYNC_OTHER_SATELLITE')
+  })
+
+  it('a request of a stranger that is very long, or full of certificates, costs next to nothing', async () => {
+    const block = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n'
+    const signature = `-----BEGIN SIGNATURE-----\n${'A'.repeat(64)}\n${'A'.repeat(20)}==\n-----END SIGNATURE-----\n`
+    const text = `SMART LICENSING SYNCHRONISATION REQUEST, version 1\n${block.repeat(4000)}${signature}`
+    expect(text.length).toBeLessThan(256 * 1024)
+    expect(await codeOf(manager.satellites.respondByWire(text))).toBe('SIGNED_FILE_ALTERED')
+    expect(await codeOf(manager.satellites.respondByWire(text + block.repeat(4000)))).toBe(
+      'REQUEST_MALFORMED',
+    )
+  })
+
+  it('one that has stopped its clock does not make its mandate last longer', async () => {
+    const stopped = new VirtualClock(world.clock.wall())
+    await satellite.close()
+    satellite = await Authority.open({ dataDir: inDirectory('branch'), clock: stopped })
+    const box = await boxAt(() => satellite, 'box', 4)
+    for (let i = 0; i < 4; i++) {
+      world.clock.advance(25 * DAY)
+      box.tick()
+      await box.settled()
+    }
+    expect(box.status()).toMatchObject({
+      state: 'auth-expired',
+      authorization: { lastAttempt: { reason: { code: 'MANDATE_EXPIRED' } } },
+    })
+    // Nor does it set back what the box knows of the time.
+    expect(box.status().clock.trusted).toBe(true)
+    await satellite.close()
+  })
+})
+
+describe('R-SAT-4 R-ACC-5: what was taken out counts once when it comes back, and not at all before', () => {
+  it('removed after it was taken out: its pool is what was bought', async () => {
+    await boxAt(() => satellite, 'box', 4)
+    await carry(manager, satellite)
+    world.clock.advance(91 * DAY)
+    expect(await sums(manager)).toEqual([['BRANCH', 10, 0, 0]])
+    await manager.satellites.remove('branch')
+    expect(await manager.licenses()).toMatchObject([{ quantity: 10, inUse: 0, available: 10 }])
+  })
+
+  it('its boxes elsewhere meanwhile: no pool goes below nothing, and it synchronises again', async () => {
+    const second = await world.addSatellite('second')
+    await manager.order({ tag: 'HOST', quantity: 10, virtualAccount: 'SECOND' })
+    await carry(manager, second)
+    await boxAt(() => satellite, 'box', 4)
+    await carry(manager, satellite)
+    world.clock.advance(60 * DAY)
+    await carry(manager, second)
+    world.clock.advance(31 * DAY)
+    await boxAt(() => second, 'twin', 4, sameAs('BOX'))
+    await carry(manager, second)
+    expect(await sums(manager)).toEqual([
+      ['BRANCH', 10, 0, 0],
+      ['SECOND', 10, 4, 0],
+    ])
+    // It comes back: the newer registration is in force, though nothing here has changed.
+    expect(await outcomes(3)).toEqual(['accepted', 'accepted', 'accepted'])
+    expect(await sums(manager)).toEqual([
+      ['BRANCH', 10, 0, 0],
+      ['SECOND', 10, 4, 0],
+    ])
+    expect(await satellite.instances()).toEqual([])
+  })
+
+  it('a box that registered at the manager meanwhile is one instance when it comes back', async () => {
+    await manager.order({ tag: 'HOST', quantity: 10 })
+    await boxAt(() => satellite, 'box', 4)
+    await carry(manager, satellite)
+    world.clock.advance(91 * DAY)
+    await boxAt(() => manager, 'twin', 4, sameAs('BOX'))
+    const { responded } = await carry(manager, satellite)
+    expect(responded.notices.join()).toContain('CWMS-K9:BOX')
+    await carry(manager, satellite)
+    expect((await manager.instances()).map((one) => one.satellite)).toEqual([null])
+    expect(await satellite.instances()).toEqual([])
+  })
+
+  it('a report that does not come to what it should is undone, and mended when it does', async () => {
+    await boxAt(() => satellite, 'box', 4)
+    await carry(manager, satellite)
+    world.clock.advance(91 * DAY)
+    await manager.licenses()
+    change('branch', 'update pools set in_use = in_use + 1')
+    expect((await carry(manager, satellite)).imported.outcome).toBe('repair')
+    change('branch', 'update pools set in_use = in_use - 1')
+    expect(await outcomes(3)).toEqual(['accepted', 'accepted', 'accepted'])
+    expect(await sums(manager)).toEqual([['BRANCH', 10, 4, 0]])
+  })
+
+  it('what the manager has counted wrong is right after a full report', async () => {
+    await boxAt(() => satellite, 'box', 4)
+    await carry(manager, satellite)
+    change('manager', 'update pools set in_use = in_use + 3')
+    expect(await outcomes(3)).toEqual(['repair', 'accepted', 'accepted'])
+    expect(await sums(manager)).toEqual([['BRANCH', 10, 4, 0]])
+  })
+
+  it('a refusal by wire changes nothing, however late it comes', async () => {
+    const online = await world.addSatellite('city', { online: true })
+    await online.sync.now()
+    await boxAt(() => online, 'box', 4)
+    const before = JSON.stringify([
+      await manager.licenses(),
+      await manager.instances(),
+      await manager.satellites.list(),
+    ])
+    const { Credentials } = await import('../../src/authority/credentials.ts')
+    const spy = vi.spyOn(Credentials.prototype, 'issuingCaRequest').mockResolvedValue('AAAA')
+    expect(await codeOf(online.sync.now())).toBe('SIGNED_FILE_MALFORMED')
+    spy.mockRestore()
+    expect(
+      JSON.stringify([await manager.licenses(), await manager.instances(), await manager.satellites.list()]),
+    ).toBe(before)
+    expect((await online.sync.now()).outcome).toBe('accepted')
+  })
+
+  it('removed and added again on the same machine: its boxes count once', async () => {
+    await boxAt(() => satellite, 'box', 4)
+    await carry(manager, satellite)
+    await manager.satellites.remove('branch')
+    await manager.satellites.add('branch', { virtualAccount: 'SECOND' })
+    expect(await outcomes(2)).toContain('accepted')
+    await carry(manager, satellite)
+    expect((await manager.licenses()).map(({ virtualAccount, inUse }) => [virtualAccount, inUse])).toEqual([
+      ['BRANCH', 0],
+      ['SECOND', 4],
+    ])
+  })
+
+  it('the same request once more, after its answer has run out, is no success', async () => {
+    const { file } = await satellite.sync.export()
+    await manager.satellites.respond(file)
+    world.clock.advance(95 * DAY)
+    expect(await codeOf(manager.satellites.respond(file))).toBe('SYNC_SUPERSEDED')
+    expect(await outcomes(1)).toEqual(['accepted'])
+  })
+})
+
+describe('R-ACC-3: transfers that were lost', () => {
+  it('a second recall, of another lot, is not forgotten', async () => {
+    await manager.order({ tag: 'HOST', quantity: 3, virtualAccount: 'BRANCH', termDays: 100 })
+    await carry(manager, satellite)
+    const wanted = { tag: 'HOST', from: 'BRANCH', to: 'Default' }
+    await manager.transferLicenses({ ...wanted, quantity: 3 })
+    await manager.transferLicenses({ ...wanted, quantity: 5 })
+    await carry(manager, satellite)
+    await carry(manager, satellite)
+    expect(await sums(manager)).toEqual([
+      ['BRANCH', 5, 0, 0],
+      ['Default', 8, 0, 0],
+    ])
+  })
+
+  it('more than ten million of a tag is still a mandate', async () => {
+    for (let i = 0; i < 2; i++)
+      await manager.order({ tag: 'HOST', quantity: 6_000_000, virtualAccount: 'BRANCH' })
+    expect((await carry(manager, satellite)).imported.outcome).toBe('accepted')
+    expect(await sums(satellite)).toEqual([['Default', 12_000_010, 0, 0]])
+  })
+})
+
+describe('R-SAT-1: names that meet', () => {
+  it('a further account called Default does not take the place of the first', async () => {
+    await manager.addVirtualAccount('Main')
+    await manager.setDefaultVirtualAccount('Main')
+    await manager.satellites.addVirtualAccount('branch', 'Default')
+    await manager.order({ tag: 'HOST', quantity: 2, virtualAccount: 'Default' })
+    await carry(manager, satellite)
+    await boxAt(() => satellite, 'box', 8)
+    for (let i = 0; i < 2; i++) await carry(manager, satellite)
+    expect(await sums(satellite)).toEqual([
+      ['Default', 10, 8, 0],
+      ['Default (manager)', 2, 0, 0],
+    ])
+    expect(await sums(manager)).toEqual([
+      ['BRANCH', 10, 8, 0],
+      ['Default', 2, 0, 0],
+    ])
+    // Nothing has changed: nothing is reported.
+    expect((await satellite.sync.export()).instances).toBe(0)
+  })
+
+  it('a further account with the name of one that is in use here arrives under another', async () => {
+    await satellite.addVirtualAccount('North')
+    await satellite.transferLicenses({ from: 'Default', to: 'North', tag: 'HOST', quantity: 6 })
+    const { token } = await satellite.createToken({ days: 300, virtualAccount: 'North' })
+    const box = await world.box(() => satellite, 'box')
+    box.report('HOST', 6)
+    await box.register(token)
+    await manager.satellites.addVirtualAccount('branch', 'North')
+    await manager.order({ tag: 'HOST', quantity: 1, virtualAccount: 'North' })
+    for (let i = 0; i < 2; i++) await carry(manager, satellite)
+    expect(await sums(manager)).toEqual([
+      ['BRANCH', 10, 6, 0],
+      ['North', 1, 0, 0],
+    ])
+    expect(await sums(satellite)).toEqual([
+      ['Default', 4, 0, 0],
+      ['North', 6, 6, 0],
+      ['North (manager)', 1, 0, 0],
+    ])
+  })
+
+  it('a satellite whose clock is ahead makes its registrations no newer than they can be', async () => {
+    await boxAt(() => satellite, 'box', 4, sameAs('VICTIM'))
+    change('branch', 'update instances set registered_at = registered_at + ?', 36_500 * DAY)
+    world.clock.advance(DAY)
+    await boxAt(() => manager, 'twin', 4, sameAs('VICTIM'))
+    world.clock.advance(-1)
+    await carry(manager, satellite)
+    expect((await manager.instances()).map((one) => one.satellite)).toEqual([null])
+  })
+})
+
+describe('R-SAT-1: restores', () => {
+  it('a first answer that is lost brings nothing back that had ended', async () => {
+    const box = await boxAt(() => satellite, 'box', 4)
+    await carry(manager, satellite)
+    const backup = await satellite.backup(PASSPHRASE)
+    await box.deregister()
+    await carry(manager, satellite)
+    await restore(backup, 'again')
+    await manager.satellites.respond((await satellite.sync.export()).file)
+    await outcomes(2)
+    expect(await sums(manager)).toEqual([['BRANCH', 10, 0, 0]])
+    expect(await sums(satellite)).toEqual([['Default', 10, 0, 0]])
+  })
+
+  it('promises nothing new while it is in doubt, and holds what was promised since the backup', async () => {
+    await satellite.enableReservation()
+    const sealed = await world.box(() => satellite, 'sealed')
+    const issued = await satellite.reserve({
+      request: await sealed.reservation.request(),
+      licenses: { HOST: 3 },
+    })
+    await sealed.reservation.install(issued.file)
+    await carry(manager, satellite)
+    const backup = await satellite.backup(PASSPHRASE)
+    const updated = await satellite.updateReservation(issued.instanceId, { HOST: 9 })
+    const { reservation } = await sealed.reservation.update(updated.file)
+    const code = reservation.confirmationCode ?? ''
+    await satellite.confirmReservation(issued.instanceId, code)
+    await carry(manager, satellite)
+    await restore(backup, 'again')
+    const other = await world.box(() => satellite, 'other')
+    const wanted = { request: await other.reservation.request(), licenses: { HOST: 7 } }
+    expect(await codeOf(satellite.reserve(wanted))).toBe('SATELLITE_IN_DOUBT')
+    expect(await codeOf(satellite.createToken({ days: 3 }))).toBe('SATELLITE_IN_DOUBT')
+    await carry(manager, satellite)
+    await carry(manager, satellite)
+    expect(await sums(satellite)).toEqual([['Default', 10, 0, 9]])
+    expect(await sums(manager)).toEqual([['BRANCH', 10, 0, 9]])
+    expect(await codeOf(satellite.reserve(wanted))).toBe('LICENSES_UNAVAILABLE')
+    // The code of the update that was forgotten settles it.
+    await satellite.confirmReservation(issued.instanceId, code)
+    expect(await satellite.reservations()).toMatchObject([{ pending: false, licenses: [{ count: 9 }] }])
+    await satellite.takeBackReservation(issued.instanceId, await sealed.reservation.returnCode())
+    await carry(manager, satellite)
+    expect(await sums(manager)).toEqual([['BRANCH', 10, 0, 0]])
+  })
+
+  it('from a backup that is older than an earlier restore, as often as it has to be', async () => {
+    const backup = await satellite.backup(PASSPHRASE)
+    await restore(backup, 'first')
+    await carry(manager, satellite)
+    await restore(await satellite.backup(PASSPHRASE), 'second')
+    await carry(manager, satellite)
+    for (const name of ['third', 'fourth']) {
+      world.clock.advance(DAY)
+      await restore(backup, name)
+      expect((await outcomes(3)).at(-1)).toBe('accepted')
+    }
+  })
+
+  it('a copy and a restore that meet in one epoch are told apart', async () => {
+    const backup = await satellite.backup(PASSPHRASE)
+    await satellite.close()
+    cpSync(inDirectory('branch'), inDirectory('copy'), { recursive: true })
+    satellite = await world.openSatellite('branch')
+    await carry(manager, satellite)
+    await satellite.close()
+    world.clock.advance(DAY)
+    satellite = await world.openSatellite('copy')
+    expect(await outcomes(2)).toEqual(['repair', 'accepted'])
+    world.clock.advance(DAY)
+    await restore(backup, 'again')
+    expect((await outcomes(3)).at(-1)).toBe('accepted')
+  })
+
+  it('an instance that gave way while the backup lay about is not told of for ever', async () => {
+    const online = await world.addSatellite('city', { online: true })
+    await online.sync.now()
+    const backup = await online.backup(PASSPHRASE)
+    await boxAt(() => online, 'box', 4)
+    await online.sync.now()
+    const { token } = await manager.createToken({ days: 30 })
+    const twin = await world.box(() => manager, 'twin', sameAs('BOX'))
+    await twin.register(token, { force: true })
+    await online.close()
+    await Authority.restore({
+      dataDir: inDirectory('again'),
+      backup,
+      passphrase: PASSPHRASE,
+      clock: world.clock,
+    })
+    const back = await world.openSatellite('again')
+    await back.sync.now()
+    world.wire.exchanges = 0
+    expect(await back.sync.now()).toMatchObject({ outcome: 'accepted', again: false })
+    expect(world.wire.exchanges).toBe(1)
+  })
+})
