@@ -73,7 +73,14 @@ const exchange = async (manager, satellite) => {
   const [exported, writing] = await timed(() => satellite.sync.export())
   const [responded, answering] = await timed(() => manager.satellites.respond(exported.file))
   const [, taking] = await timed(() => satellite.sync.import(responded.file, 'unseen'))
-  return { bytes: exported.file.length, answer: responded.file.length, ms: writing + answering + taking, writing, answering, taking }
+  return {
+    bytes: exported.file.length,
+    answer: responded.file.length,
+    ms: writing + answering + taking,
+    writing,
+    answering,
+    taking,
+  }
 }
 
 try {

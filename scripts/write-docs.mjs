@@ -8,6 +8,7 @@ import {
   describeStates,
   drawMermaid,
   retryWaits,
+  satelliteSync,
   SHORTEST_RETRY,
   smartAgent,
 } from '../dist/machines/index.js'
@@ -66,15 +67,14 @@ const events = [
   ),
 ]
 
-const chart = (options) => `\`\`\`mermaid\n${drawMermaid(smartAgent, options)}\`\`\``
-const states = describeStates(smartAgent)
-const axis = (key, title, text) => [
+const chart = (options, machine = smartAgent) => `\`\`\`mermaid\n${drawMermaid(machine, options)}\`\`\``
+const axis = (key, title, text, machine = smartAgent) => [
   `## ${title}`,
   text,
-  chart({ axis: key }),
+  chart({ axis: key }, machine),
   table(
     ['state', 'meaning'],
-    states
+    describeStates(machine)
       .filter(({ path }) => path.startsWith(`${key}.`))
       .map(({ path, meaning }) => [`\`${path.slice(key.length + 1)}\``, meaning]),
   ),
@@ -95,6 +95,16 @@ const statecharts = [
     'link',
     'Link',
     'Whether the last exchange was answered: `COMM_FAILED` and `COMM_RESTORED` are said once per outage.',
+  ),
+  '# The synchronisation of a satellite',
+  'A chart of its own, of three axes: how the satellite stands with its manager, what it is doing about it, and whether it may still do so by itself. `ANSWERED`, `REFUSED` and `UNREACHABLE` are the ends of exchanges, by wire or by hand.',
+  ...axis('standing', 'Standing', 'What the satellite may grant.', satelliteSync),
+  ...axis('exchange', 'Exchange', 'What is under way with the manager.', satelliteSync),
+  ...axis(
+    'credential',
+    'Credential',
+    'The leave to synchronise by itself, renewed by every exchange.',
+    satelliteSync,
   ),
 ]
 
