@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { Server as TlsServer } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
 import { FaultPlan } from '../chaos/index.ts'
 import type { Clock } from '../domain/clock.ts'
@@ -148,6 +149,8 @@ export class Authority {
   /** The highest time told so far, and when that was by a clock nobody can set. */
   #told: { time: Instant; monotonic: number }
   #server: FastifyInstance | null = null
+  #names: readonly string[] = []
+  #tls: Credential | null = null
   #beats: NodeJS.Timeout | undefined
   #lookedAfter = -Infinity
   #inProcess: FastifyInstance | null = null
@@ -420,14 +423,11 @@ export class Authority {
     chaos?: FaultPlan
   }): Promise<string> {
     if (options.chaos) this.#misbehave(options.chaos)
-    const tls = await this.#store.transaction((tx) =>
-      this.#credentials.tls(
-        tx,
-        [options.host, ...(options.names ?? [])].filter((name) => name !== '0.0.0.0' && name !== '::'),
-        this.#now(),
-      ),
+    this.#names = [options.host, ...(options.names ?? [])].filter(
+      (name) => name !== '0.0.0.0' && name !== '::',
     )
-    this.#server = this.#createServer(tls)
+    this.#tls = await this.#store.transaction((tx) => this.#credentials.tls(tx, this.#names, this.#now()))
+    this.#server = this.#createServer(this.#tls)
     const port = await listenOn(this.#server, options)
     this.#beats = setInterval(() => {
       void this.#beat()
@@ -435,10 +435,23 @@ export class Authority {
     return `https://${hostOf(options.host)}:${port}`
   }
 
+  /** A TLS certificate, or the CA above it, that has been renewed is presented from then on. */
+  async #renewTls(): Promise<void> {
+    const { server } = this.#server ?? {}
+    const tls = await this.#store.transaction(async (tx) => {
+      const at = await this.#housekeep(tx)
+      return this.#credentials.tls(tx, this.#names, at)
+    })
+    if (!(server instanceof TlsServer) || tls.certificates.join() === this.#tls?.certificates.join()) return
+    server.setSecureContext({ cert: tls.certificates.join('\n'), key: tls.privateKey })
+    this.#tls = tls
+  }
+
   /** What time brings while the authority is served: reminders, warnings, and the mails of both. */
   async #beat(): Promise<void> {
     try {
       if (this.role === 'satellite') await this.sync.beat()
+      await this.#renewTls()
       await this.sendMails()
     } catch (thrown) {
       const failure = asLicensingError(thrown)

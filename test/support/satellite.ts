@@ -9,7 +9,15 @@ import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import type { Transport } from '../../src/transports/transport.ts'
 
 /** What may happen to an exchange by wire between a satellite and its manager. */
-export type WireFault = 'none' | 'lost request' | 'lost answer' | 'garbled answer' | 'sent twice'
+export type WireFault =
+  | 'none'
+  | 'lost request'
+  | 'lost answer'
+  | 'garbled answer'
+  | 'sent twice'
+  /** The satellite dies before its request has gone, or after the manager has decided on it. */
+  | 'dies before'
+  | 'dies after'
 
 /** A manager, satellites and boxes in one process, on one virtual clock; the wire between them may break. */
 export async function makeSatelliteWorld() {
@@ -20,17 +28,23 @@ export async function makeSatelliteWorld() {
   await Authority.init({ dataDir: managerDir, account, acceptAgreement: true, clock })
   const manager = await Authority.open({ dataDir: managerDir, clock })
   const open: { close(): Promise<void> }[] = []
-  const wire = { fault: 'none' as WireFault, exchanges: 0 }
+  const wire = { fault: 'none' as WireFault, exchanges: 0, onDeath: (): void => undefined }
 
   /** The wire between a satellite and the manager. */
   const managerRoad = (): Transport => ({
     post: async (path, body) => {
       wire.exchanges++
+      const dies = () => {
+        wire.onDeath()
+        return new Promise<never>(() => undefined)
+      }
+      if (wire.fault === 'dies before') return dies()
       if (wire.fault === 'lost request')
         throw new LicensingError('CONNECTION_REFUSED', 'the manager refused the connection.')
       if (wire.fault === 'sent twice') await manager.respond({ method: 'POST', path, body })
       const { status, body: answer } = await manager.respond({ method: 'POST', path, body })
       if (status !== 200) throw new LicensingError('AUTHORITY_REJECTED', `the manager answered ${status}`)
+      if (wire.fault === 'dies after') return dies()
       if (wire.fault === 'lost answer')
         throw new LicensingError('CONNECTION_RESET', 'the connection was closed.')
       if (wire.fault === 'garbled answer') return answer.replace('Answered', 'Answerd')

@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest'
+import { DAY } from '../../src/domain/instant.ts'
+import { makeSatelliteWorld, type WireFault } from '../support/satellite.ts'
+
+const WEEK = 7 * DAY
+/** What happens to an exchange, one after the other, week by week. */
+const FAULTS: readonly WireFault[] = [
+  'none',
+  'lost request',
+  'lost answer',
+  'garbled answer',
+  'sent twice',
+  'dies before',
+  'dies after',
+]
+
+describe('R-SAT-1 R-SAT-2 R-SAT-3: a year of a satellite', () => {
+  it('with an outage at every phase, a death at every commit, files doubled and out of order: both sides agree', async () => {
+    const world = await makeSatelliteWorld()
+    try {
+      const { manager, clock, wire } = world
+      let satellite = await world.addSatellite('branch', { online: true })
+      await manager.order({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
+      await satellite.sync.now()
+      await satellite.sync.schedule({ every: 'week', day: 1, hour: 3 })
+      const box = await world.box(() => satellite, 'box')
+      await box.register((await satellite.createToken({ days: 365 })).token)
+      const states = new Set<string>()
+      let bought = 20
+      const reopen = async () => {
+        await satellite.close()
+        satellite = await world.openSatellite('branch')
+      }
+      for (let week = 0; week < 52; week++) {
+        // The box, the purchases and the manager's transfers go on as in any year.
+        box.report('HOST', 5 + (week % 7))
+        if (week % 5 === 0) {
+          await manager.order({ tag: 'HOST', quantity: 2, virtualAccount: 'BRANCH' })
+          bought += 2
+        }
+        if (week % 9 === 4)
+          await manager.transferLicenses({
+            tag: 'HOST',
+            quantity: 3,
+            from: 'BRANCH',
+            to: 'Default',
+            confirmed: true,
+          })
+        clock.advance(WEEK)
+        box.tick()
+        await box.settled()
+        states.add(box.status().state)
+
+        wire.fault = FAULTS[week % FAULTS.length] ?? 'none'
+        const died = new Promise<void>((resolve) => {
+          wire.onDeath = resolve
+        })
+        const beat = satellite.sync.beat()
+        await Promise.race([beat, died])
+        if (wire.fault.startsWith('dies')) await reopen()
+        wire.fault = 'none'
+        // Every third week somebody also carries files, one of them twice and one too late.
+        if (week % 3 === 0) {
+          const late = await satellite.sync.export()
+          const { file } = await satellite.sync.export()
+          const { file: answer } = await manager.satellites.respond(file)
+          expect((await manager.satellites.respond(file)).again).toBe(true)
+          await satellite.sync.import(answer)
+          await expect(satellite.sync.import(answer)).rejects.toMatchObject({ code: 'SYNC_ANSWER_IMPORTED' })
+          await expect(manager.satellites.respond(late.file)).rejects.toMatchObject({
+            code: 'SYNC_SUPERSEDED',
+          })
+        }
+        // Licences are never in two places.
+        const quantity = (list: readonly { virtualAccount: string; quantity: number }[], own: boolean) =>
+          list
+            .filter(({ virtualAccount }) => own || virtualAccount === 'Default')
+            .reduce((sum, one) => sum + one.quantity, 0)
+        expect(
+          quantity(await manager.licenses(), false) + quantity(await satellite.licenses(), true),
+        ).toBeLessThanOrEqual(bought)
+        // What was not done is tried again by itself.
+        for (let i = 0; i < 12; i++) {
+          clock.advance(3_600_000)
+          await satellite.sync.beat()
+        }
+        expect(await satellite.sync.status()).toMatchObject({ standing: 'current', exchange: 'idle' })
+      }
+      await satellite.sync.now()
+      await satellite.sync.now()
+      const [above] = await manager.instances()
+      const [below] = await satellite.instances()
+      expect(above?.id).toBe(below?.id)
+      expect(above?.entitlements).toEqual(below?.entitlements)
+      const pool = (await manager.licenses()).find(({ virtualAccount }) => virtualAccount === 'BRANCH')
+      expect(await satellite.licenses()).toMatchObject([{ quantity: pool?.quantity, inUse: pool?.inUse }])
+      expect((await manager.licenses()).reduce((sum, one) => sum + one.quantity, 0)).toBe(bought)
+      expect(states).toEqual(new Set(['authorized']))
+      const types = (await manager.events({ limit: 10_000 })).map(({ type }) => type)
+      expect(types).not.toContain('SATELLITE_DIVERGED')
+      expect(types).not.toContain('SYNCHRONISATION_OVERDUE')
+    } finally {
+      await world.close()
+    }
+  })
+})
