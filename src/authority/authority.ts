@@ -1,7 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto'
-import { Server as TlsServer } from 'node:tls'
-import type { FastifyInstance } from 'fastify'
-import { FaultPlan } from '../chaos/index.ts'
+import { randomUUID } from 'node:crypto'
 import type { Clock } from '../domain/clock.ts'
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import { type Instant, iso, MINUTE } from '../domain/instant.ts'
@@ -28,7 +25,7 @@ import {
   setDefaultVirtualAccount,
   type VirtualAccount,
 } from './accounts.ts'
-import { makeBackup, restoreBackup } from './backup.ts'
+import { makeBackup, restoreBackup } from './upstream/backup.ts'
 import { Credentials } from './credentials.ts'
 import { type Desk, requireRole, type Where } from './desk.ts'
 import { type EventDocument, listEvents, logEvent } from './event-log.ts'
@@ -42,61 +39,22 @@ import {
   showInstance,
 } from './instances.ts'
 import { type Leave, unlimited } from './leave.ts'
-import { createManagement } from './management.ts'
 import { type Answered, readExchange, readHello } from './requests.ts'
 import { type ReservationDocument, ReservationLedger } from './reservation-ledger.ts'
-import { listReported } from './reported.ts'
+import { listReported } from './satellites/reported.ts'
 import { type IssuedAuthorization, type Quantities, Reservations, TRUST_BUNDLE } from './reservations.ts'
-import {
-  mailFailure,
-  type MailSettings,
-  noteMail,
-  outbox,
-  readMailSettings,
-  sendMail,
-  takeMails,
-  writeMailSettings,
-} from './mail.ts'
+import { type MailDocument, type MailRoad, Post } from './post.ts'
 import { followUpOrders, type OrderDocument, Orders, type Wanted, warnOfTerms } from './orders.ts'
-import { Misbehaviour, type RequestRecord } from './misbehaviour.ts'
-import { SatelliteDoor } from './satellite-door.ts'
-import { checkSatelliteName, followUpSatellites } from './satellites.ts'
-import { createServer, type ServerLogger } from './server.ts'
+import type { RequestRecord } from './misbehaviour.ts'
+import { SatelliteDoor } from './satellites/door.ts'
+import { checkSatelliteName, followUpSatellites } from './satellites/satellites.ts'
+import type { ServerLogger } from './server.ts'
+import { type InProcessAnswer, type InProcessRequest, type ListenOptions, Serving } from './serving.ts'
 import { breaksCompliance, type TransferDocument, Transfers } from './transfers.ts'
 import { AuthorityStore, readSetting, storeExists, type Tx, writeSetting } from './store.ts'
-import { SyncDoor } from './sync-door.ts'
-import { Synchronisation } from './synchronisation.ts'
+import { SyncDoor } from './upstream/door.ts'
+import { Synchronisation } from './upstream/synchronisation.ts'
 import { createToken, listTokens, revokeToken, type TokenDocument, type TokenOptions } from './tokens.ts'
-
-/** Where e-mail goes, and what waits to be sent. */
-export interface MailDocument {
-  readonly settings:
-    | Exclude<MailSettings, { kind: 'smtp' }>
-    | Omit<Extract<MailSettings, { kind: 'smtp' }>, 'sealedPassword'>
-    | null
-  readonly waiting: number
-  readonly failure: string | null
-}
-
-const LOOPBACK: readonly string[] = ['127.0.0.1', '::1', 'localhost']
-
-/** A host as it stands in a URL. */
-const hostOf = (host: string): string => (host.includes(':') ? `[${host}]` : host)
-
-/** @returns the port @throws LicensingError ADDRESS_IN_USE */
-async function listenOn(server: FastifyInstance, at: { host: string; port: number }): Promise<number> {
-  try {
-    await server.listen(at)
-  } catch (thrown) {
-    const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
-    throw new LicensingError(
-      'ADDRESS_IN_USE',
-      `It is not possible to listen on ${at.host}:${at.port} (${code}).`,
-    )
-  }
-  const address = server.server.address()
-  return typeof address === 'object' && address !== null ? address.port : at.port
-}
 
 /** What was refused in a transaction that is kept: a wrong code counts. */
 function orThrow<T>(outcome: T | LicensingError): T {
@@ -148,15 +106,10 @@ export class Authority {
   readonly #profile: ProductProfile
   /** The highest time told so far, and when that was by a clock nobody can set. */
   #told: { time: Instant; monotonic: number }
-  #server: FastifyInstance | null = null
-  #names: readonly string[] = []
-  #tls: Credential | null = null
-  #beats: NodeJS.Timeout | undefined
   #lookedAfter = -Infinity
-  #inProcess: FastifyInstance | null = null
-  #management: FastifyInstance | null = null
-  #misbehaviour: Misbehaviour | null = null
   readonly #desk: Desk
+  readonly #serving: Serving
+  readonly #post: Post
   /** A manager's satellites. */
   readonly satellites: SatelliteDoor
   /** A satellite's synchronisation with its manager. */
@@ -187,6 +140,21 @@ export class Authority {
     }
     this.satellites = new SatelliteDoor(this.#desk)
     this.sync = new SyncDoor(this.#desk, connect)
+    this.#post = new Post(
+      (work) => this.#store.transaction(async (tx) => work(tx, await this.#housekeep(tx))),
+      credentials,
+    )
+    this.#serving = new Serving({
+      handle: (type, message) => this.handle(type, message),
+      hello: (message) => this.hello(message),
+      synchronise: (request) => this.satellites.respondByWire(request),
+      tls: (names) =>
+        this.#store.transaction(async (tx) => credentials.tls(tx, names, await this.#housekeep(tx))),
+      beat: () => this.#beat(),
+      now: () => this.#now(),
+      test: credentials.identity.test,
+      logger,
+    })
   }
 
   static exists(dataDir: string): boolean {
@@ -415,64 +383,19 @@ export class Authority {
    *
    * @throws LicensingError ADDRESS_IN_USE, CHAOS_NOT_ALLOWED
    */
-  async listen(options: {
-    host: string
-    port: number
-    names?: readonly string[]
-    /** Faults that are done to answers on purpose: of an authority made for tests only. */
-    chaos?: FaultPlan
-  }): Promise<string> {
-    if (options.chaos) this.#misbehave(options.chaos)
-    this.#names = [options.host, ...(options.names ?? [])].filter(
-      (name) => name !== '0.0.0.0' && name !== '::',
-    )
-    this.#tls = await this.#store.transaction((tx) => this.#credentials.tls(tx, this.#names, this.#now()))
-    this.#server = this.#createServer(this.#tls)
-    const port = await listenOn(this.#server, options)
-    this.#beats = setInterval(() => {
-      void this.#beat()
-    }, MINUTE)
-    return `https://${hostOf(options.host)}:${port}`
+  listen(options: ListenOptions): Promise<string> {
+    return this.#serving.listen(options)
   }
 
-  /** A TLS certificate, or the CA above it, that has been renewed is presented from then on. */
-  async #renewTls(): Promise<void> {
-    const { server } = this.#server ?? {}
-    const tls = await this.#store.transaction(async (tx) => {
-      const at = await this.#housekeep(tx)
-      return this.#credentials.tls(tx, this.#names, at)
-    })
-    if (!(server instanceof TlsServer) || tls.certificates.join() === this.#tls?.certificates.join()) return
-    server.setSecureContext({ cert: tls.certificates.join('\n'), key: tls.privateKey })
-    this.#tls = tls
-  }
-
-  /** What time brings while the authority is served: reminders, warnings, and the mails of both. */
+  /** What time brings while the authority is served: exchanges of a satellite, reminders, warnings, and the mails of both. */
   async #beat(): Promise<void> {
-    try {
-      if (this.role === 'satellite') await this.sync.beat()
-      await this.#renewTls()
-      await this.sendMails()
-    } catch (thrown) {
-      const failure = asLicensingError(thrown)
-      // Without settings there is nowhere to send to: `mail show` says how many wait.
-      if (failure.code !== 'MAIL_NOT_CONFIGURED')
-        this.#logger.error('a beat failed', { reason: failure.message })
-    }
-  }
-
-  /** From here on, what is planned is done to the answers. @throws LicensingError CHAOS_NOT_ALLOWED */
-  #misbehave(plan: FaultPlan): Misbehaviour {
-    if (!this.#credentials.identity.test)
-      throw new LicensingError('CHAOS_NOT_ALLOWED', 'This authority was not made for tests.')
-    this.#misbehaviour = new Misbehaviour(plan, () => this.#now())
-    this.#logger.error('THIS AUTHORITY MISBEHAVES ON PURPOSE: not for production', { faults: plan.faults })
-    return this.#misbehaviour
+    if (this.role === 'satellite') await this.sync.beat()
+    await this.sendMails()
   }
 
   /** What came to an authority that misbehaves, on its own sockets; nothing otherwise. */
   requestHistory(): readonly RequestRecord[] {
-    return this.#misbehaviour?.history ?? []
+    return this.#serving.requestHistory()
   }
 
   /**
@@ -485,8 +408,7 @@ export class Authority {
     notAfter: Instant
     hosts: readonly string[]
   }): Promise<Credential> {
-    if (!this.#credentials.identity.test)
-      throw new LicensingError('CHAOS_NOT_ALLOWED', 'This authority was not made for tests.')
+    this.#serving.requireTest()
     return this.#credentials.tlsForTests(facts)
   }
 
@@ -496,45 +418,16 @@ export class Authority {
    * @returns its URL, and the bearer it asks for
    * @throws LicensingError ADDRESS_IN_USE, CHAOS_NOT_ALLOWED, INVALID_ARGUMENT: loopback only
    */
-  async listenManagement(options: { host: string; port: number }): Promise<{ url: string; bearer: string }> {
-    if (!LOOPBACK.includes(options.host))
-      throw new LicensingError('INVALID_ARGUMENT', `The management address is one of ${LOOPBACK.join(', ')}.`)
-    const misbehaviour = this.#misbehaviour ?? this.#misbehave(new FaultPlan())
-    const bearer = randomBytes(24).toString('base64url')
-    this.#management = createManagement(misbehaviour, bearer)
-    const port = await listenOn(this.#management, options)
-    return { url: `http://${hostOf(options.host)}:${port}`, bearer }
+  listenManagement(options: { host: string; port: number }): Promise<{ url: string; bearer: string }> {
+    return this.#serving.listenManagement(options)
   }
 
   /**
    * What the server would answer, without a network between: for tests of what talks to it.
    * A road of the tests' own may stand where TLS stands in the real thing.
    */
-  async respond(request: {
-    method: 'GET' | 'POST'
-    path: string
-    body?: string
-  }): Promise<{ status: number; headers: Record<string, string>; body: string }> {
-    this.#inProcess ??= this.#createServer(null)
-    const { statusCode, headers, body } = await this.#inProcess.inject({
-      method: request.method,
-      url: request.path,
-      headers: { 'content-type': 'application/json' },
-      ...(request.body !== undefined && { payload: request.body }),
-    })
-    const texts = Object.entries(headers).map(([name, value]) => [name, String(value)] as const)
-    return { status: statusCode, headers: Object.fromEntries(texts), body }
-  }
-
-  #createServer(tls: Credential | null): FastifyInstance {
-    return createServer({
-      tls,
-      handle: (type, message) => this.handle(type, message),
-      hello: (message) => this.hello(message),
-      synchronise: (request) => this.satellites.respondByWire(request),
-      misbehaviour: () => this.#misbehaviour,
-      logger: this.#logger,
-    })
+  respond(request: InProcessRequest): Promise<InProcessAnswer> {
+    return this.#serving.respond(request)
   }
 
   // Administration
@@ -629,34 +522,13 @@ export class Authority {
   // E-mail
 
   /** Where e-mail goes. @throws LicensingError INVALID_ARGUMENT */
-  setMail(
-    settings:
-      | { kind: 'folder'; from: string; folder: string }
-      | {
-          kind: 'smtp'
-          from: string
-          url: string
-          username?: string | undefined
-          password?: string | undefined
-        },
-  ): Promise<void> {
-    return this.#store.transaction((tx) => {
-      if (settings.kind === 'folder') return writeMailSettings(tx, settings)
-      const { kind, from, url, username = null, password } = settings
-      const sealedPassword = password === undefined ? null : this.#credentials.sealSecret(password)
-      return writeMailSettings(tx, { kind, from, url, username, sealedPassword })
-    })
+  setMail(settings: MailRoad): Promise<void> {
+    return this.#post.set(settings)
   }
 
   /** Where e-mail goes, without its password, and what waits to be sent. */
   mail(): Promise<MailDocument> {
-    return this.#store.transaction(async (tx) => {
-      const settings = await readMailSettings(tx)
-      const waiting = await outbox(tx)
-      if (settings?.kind !== 'smtp') return { settings, ...waiting }
-      const { sealedPassword: _hidden, ...shown } = settings
-      return { settings: shown, ...waiting }
-    })
+    return this.#post.show()
   }
 
   /**
@@ -665,38 +537,8 @@ export class Authority {
    * @returns how many were sent
    * @throws LicensingError MAIL_NOT_CONFIGURED; MAIL_NOT_SENT when one could not be: it is tried later
    */
-  async sendMails(): Promise<number> {
-    const { at, settings, mails, waiting } = await this.#store.transaction(async (tx) => {
-      const at = await this.#housekeep(tx)
-      const settings = await readMailSettings(tx)
-      // Without a place to send them to, they stay where they are.
-      return {
-        at,
-        settings,
-        mails: settings ? await takeMails(tx, at) : [],
-        waiting: (await outbox(tx)).waiting,
-      }
-    })
-    if (!settings && waiting > 0)
-      throw new LicensingError('MAIL_NOT_CONFIGURED', `${waiting} mails wait to be sent.`)
-    if (!settings) return 0
-    const sealed = settings.kind === 'smtp' ? settings.sealedPassword : null
-    const password = sealed === null ? null : this.#credentials.openSecret(sealed)
-    let sent = 0
-    let failed: LicensingError | null = null
-    for (const mail of mails) {
-      let failure: LicensingError | null = null
-      try {
-        await sendMail(settings, password, mail, this.id)
-        sent++
-      } catch (thrown) {
-        failure = mailFailure(thrown)
-      }
-      await this.#store.transaction((tx) => noteMail(tx, mail, at, failure?.message ?? null))
-      failed ??= failure
-    }
-    if (failed) throw failed
-    return sent
+  sendMails(): Promise<number> {
+    return this.#post.send()
   }
 
   licenses(where: Where = {}): Promise<LicenseDocument[]> {
@@ -918,10 +760,7 @@ export class Authority {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#beats)
-    await this.#server?.close()
-    await this.#inProcess?.close()
-    await this.#management?.close()
+    await this.#serving.close()
     this.sync.close()
     await this.#store.close()
   }

@@ -28,7 +28,7 @@ import {
   ReservationLedger,
   type ReservationRow,
 } from './reservation-ledger.ts'
-import { reportedRival } from './reported.ts'
+import { reportedRival } from './satellites/reported.ts'
 import {
   chooseLicenses,
   heldAt,

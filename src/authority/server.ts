@@ -10,8 +10,8 @@ import {
 import { z } from 'zod'
 import type { Credential } from '../trust/certificates.ts'
 import type { Misbehaviour } from './misbehaviour.ts'
-import { LONGEST_SYNC } from './sync-desk.ts'
-import { SYNC_PATH } from './sync-door.ts'
+import { LONGEST_SYNC } from './satellites/exchange.ts'
+import { SYNC_PATH } from './upstream/door.ts'
 
 const synchronisationSchema = z.object({ request: z.string() })
 const LARGEST_REQUEST = 256 * 1024

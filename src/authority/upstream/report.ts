@@ -4,11 +4,11 @@ import type {
   ReportedInstance,
   ReportedLicense,
   Totals,
-} from '../protocol/sync-request.ts'
-import type { Instant } from '../domain/instant.ts'
-import { udiDigest } from './reported.ts'
-import { heldParts, type ReservedPart } from './rules.ts'
-import type { Tx } from './store.ts'
+} from '../../protocol/sync-request.ts'
+import type { Instant } from '../../domain/instant.ts'
+import { udiDigest } from '../satellites/reported.ts'
+import { heldParts, type ReservedPart } from '../rules.ts'
+import type { Tx } from '../store.ts'
 
 /** What of a satellite's boxes goes up. */
 export interface Report {

@@ -10,32 +10,32 @@ import {
   type SyncSchedule,
   type SyncTerms,
   stepSync,
-} from '../../machines/index.ts'
-import { LicensingError } from '../domain/errors.ts'
-import { type Instant, iso } from '../domain/instant.ts'
-import { enrolmentMac } from '../protocol/enrolment.ts'
-import { type Mandate } from '../protocol/mandate.ts'
-import { readSignedText } from '../protocol/signed-text.ts'
-import { readSyncAnswer, SYNC_ANSWER_TITLE, type SyncAnswer } from '../protocol/sync-answer.ts'
+} from '../../../machines/index.ts'
+import { LicensingError } from '../../domain/errors.ts'
+import { type Instant, iso } from '../../domain/instant.ts'
+import { enrolmentMac } from '../../protocol/enrolment.ts'
+import { type Mandate } from '../../protocol/mandate.ts'
+import { readSignedText } from '../../protocol/signed-text.ts'
+import { readSyncAnswer, SYNC_ANSWER_TITLE, type SyncAnswer } from '../../protocol/sync-answer.ts'
 import {
   LEAVABLE,
   type Leavable,
   SYNC_REQUEST_TITLE,
   type SyncRequest,
   writeSyncRequest,
-} from '../protocol/sync-request.ts'
-import { ChainError, readRoots } from '../trust/chain.ts'
-import { certificateFingerprint, keyFingerprint, sameFingerprint } from '../trust/fingerprint.ts'
-import { keyDigest, verifyMandate } from '../trust/mandate.ts'
-import { textDigest, verifyText } from '../trust/sign-text.ts'
-import { type Account, listVirtualAccounts } from './accounts.ts'
-import type { Credentials } from './credentials.ts'
-import { logEvent } from './event-log.ts'
-import { SYNC_SEQUENCE } from './revisions.ts'
-import { readSetting, type Tx, writeSetting } from './store.ts'
-import { SyncApply } from './sync-apply.ts'
-import { LONGEST_SYNC } from './sync-desk.ts'
-import { gatherReport } from './sync-report.ts'
+} from '../../protocol/sync-request.ts'
+import { ChainError, readRoots } from '../../trust/chain.ts'
+import { certificateFingerprint, keyFingerprint, sameFingerprint } from '../../trust/fingerprint.ts'
+import { keyDigest, verifyMandate } from '../../trust/mandate.ts'
+import { textDigest, verifyText } from '../../trust/sign-text.ts'
+import { type Account, listVirtualAccounts } from '../accounts.ts'
+import type { Credentials } from '../credentials.ts'
+import { logEvent } from '../event-log.ts'
+import { SYNC_SEQUENCE } from '../revisions.ts'
+import { readSetting, type Tx, writeSetting } from '../store.ts'
+import { SyncApply } from './apply.ts'
+import { LONGEST_SYNC } from '../satellites/exchange.ts'
+import { gatherReport } from './report.ts'
 
 const FACTS = 'sync'
 const CHART = 'sync-chart'

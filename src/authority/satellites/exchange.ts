@@ -1,31 +1,31 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import { errorTable, LicensingError } from '../domain/errors.ts'
-import { DAY, type Instant, iso } from '../domain/instant.ts'
-import { enrolmentMacMatches } from '../protocol/enrolment.ts'
-import { type SyncAnswer, type SyncEnd, type SyncLot, writeSyncAnswer } from '../protocol/sync-answer.ts'
+import { errorTable, LicensingError } from '../../domain/errors.ts'
+import { DAY, type Instant, iso } from '../../domain/instant.ts'
+import { enrolmentMacMatches } from '../../protocol/enrolment.ts'
+import { type SyncAnswer, type SyncEnd, type SyncLot, writeSyncAnswer } from '../../protocol/sync-answer.ts'
 import {
-  type ReportedInstance,
   readSyncRequest,
   SYNC_REQUEST_TITLE,
   type SyncRequest,
   type Totals,
-} from '../protocol/sync-request.ts'
-import { textToSign } from '../protocol/signed-text.ts'
-import { keyFingerprint } from '../trust/fingerprint.ts'
-import { keyDigest, signMandate } from '../trust/mandate.ts'
-import { readRequest } from '../trust/certificates.ts'
-import { signText, textDigest, verifyTextByKey } from '../trust/sign-text.ts'
-import { type Account, listVirtualAccounts, type VirtualAccount } from './accounts.ts'
-import type { Credentials } from './credentials.ts'
-import { logEvent } from './event-log.ts'
-import { endInstance } from './instances.ts'
-import { Reported, udiDigest } from './reported.ts'
-import { TRUST_BUNDLE } from './reservations.ts'
-import { heldParts, mostOwned } from './rules.ts'
+} from '../../protocol/sync-request.ts'
+import { textToSign } from '../../protocol/signed-text.ts'
+import { keyFingerprint } from '../../trust/fingerprint.ts'
+import { keyDigest, signMandate } from '../../trust/mandate.ts'
+import { readRequest } from '../../trust/certificates.ts'
+import { signText, textDigest, verifyTextByKey } from '../../trust/sign-text.ts'
+import { type Account, listVirtualAccounts } from '../accounts.ts'
+import type { Credentials } from '../credentials.ts'
+import { logEvent } from '../event-log.ts'
+import { Conflicts } from './conflicts.ts'
+import { placing, sameTotals, withLarger } from './merge.ts'
+import { Reported } from './reported.ts'
+import { TRUST_BUNDLE } from '../reservations.ts'
+import { mostOwned } from '../rules.ts'
 import type { SatelliteRow } from './satellites.ts'
-import { attempt, type Tx } from './store.ts'
-import { Transfers } from './transfers.ts'
-import type { ProductProfile } from '../domain/profile.ts'
+import { attempt, type Tx } from '../store.ts'
+import { Transfers } from '../transfers.ts'
+import type { ProductProfile } from '../../domain/profile.ts'
 
 /** Characters that a request or an answer has at most. */
 export const LONGEST_SYNC = 64 * 1024 * 1024
@@ -95,77 +95,8 @@ const refuse = (
   message: string,
 ) => new LicensingError(code, message)
 
-const sameTotals = (a: Totals, b: Totals): boolean => {
-  const plain = ({ registered, reserved, use }: Totals) =>
-    JSON.stringify([
-      registered,
-      reserved,
-      use
-        .filter(({ count }) => count !== 0)
-        .map(({ tag, count }) => [tag, count])
-        .sort(),
-    ])
-  return plain(a) === plain(b)
-}
-
 /** What was reported does not come to what the satellite says it has: its report was not whole. */
 class Differs extends Error {}
-
-/** Finds the manager's virtual account that one of the satellite's counts for. */
-function placing(
-  request: SyncRequest,
-  virtualAccounts: readonly VirtualAccount[],
-): (virtualAccount: string) => string {
-  const home = virtualAccounts.find((one) => one.home)?.id ?? ''
-  const places = new Map(
-    request.virtualAccounts.map(({ name, of }) => [
-      name,
-      virtualAccounts.find((one) => one.name === of)?.id ?? home,
-    ]),
-  )
-  return (name) => places.get(name) ?? home
-}
-
-/**
- * What a box may have installed since a backup is not less than what was reported then: of each reservation the larger is
- * held, until the satellite has heard of it.
- *
- * @param before what was known before a full report; nothing for a report of what has changed
- */
-function withLarger(
-  instances: SyncRequest['instances'],
-  before: readonly ReportedInstance[],
-  at: Instant,
-): { instances: SyncRequest['instances']; larger: ReportedInstance[] } {
-  const held = new Map(before.filter(({ kind }) => kind === 'reserved').map((one) => [one.id, one]))
-  const larger: ReportedInstance[] = []
-  const merged = instances.map((one) => {
-    const other = one.kind === 'reserved' ? held.get(one.id) : undefined
-    if (!other || JSON.stringify(other.licenses) === JSON.stringify(one.licenses)) return one
-    const tags = [...new Set([...one.licenses, ...other.licenses].map(({ tag }) => tag))].sort()
-    const of = (licenses: ReportedInstance['licenses'], tag: string) =>
-      licenses.filter((part) => part.tag === tag)
-    larger.push(other)
-    const licenses = tags.flatMap((tag) =>
-      heldParts([of(one.licenses, tag), of(other.licenses, tag)], at).map((part) => ({ tag, ...part })),
-    )
-    return { ...one, licenses }
-  })
-  return { instances: merged, larger }
-}
-
-/** Rows that are looked up at a time. */
-const BATCH = 500
-
-/** Another product instance of the same box. */
-interface Rival {
-  readonly id: string
-  readonly kind: 'registered' | 'reserved'
-  readonly since: Instant
-  /** Null for one of the manager's own. */
-  readonly satelliteId: string | null
-  readonly name: string
-}
 
 /** A certificate request as PEM. */
 const csr = (base64: string): string =>
@@ -178,7 +109,7 @@ type Place = 'next' | 'restored' | 'diverged'
  * The manager's side of an exchange with a satellite, in the transaction it is given. What is refused has changed nothing.
  * The satellite is the source of truth for its boxes, the manager for what was bought.
  */
-export class SyncDesk {
+export class SyncExchange {
   readonly #tx: Tx
   readonly #credentials: Credentials
   readonly #profile: ProductProfile
@@ -429,7 +360,11 @@ export class SyncDesk {
       await reported.endReplaced(listed)
       await reported.rebuild()
     }
-    await this.#resolveConflicts(row, revived ? await reported.active() : instances, notices)
+    await new Conflicts(this.#tx, this.#account, this.#at).resolve(
+      row,
+      revived ? await reported.active() : instances,
+      notices,
+    )
     const replaced = await reported.replaced()
     const settled = gone.size === 0 && known.length === 0 && replaced.length === 0
     if (settled && !sameTotals(await reported.totals(), request.totals)) throw new Differs()
@@ -519,106 +454,6 @@ export class SyncDesk {
       trustBundle: TRUST_BUNDLE,
       root: this.#credentials.root,
     }
-  }
-
-  /** One box is one product instance: of two registrations the newer is in force, wherever they are (trust §6). */
-  async #resolveConflicts(
-    row: SatelliteRow,
-    instances: SyncRequest['instances'],
-    notices: string[],
-  ): Promise<void> {
-    const rivalsOf = await this.#rivals(instances)
-    for (const one of instances) {
-      const rivals = (rivalsOf.get(udiDigest(one.pid, one.serial)) ?? []).filter(
-        ({ id, satelliteId }) => id !== one.id || satelliteId !== row.id,
-      )
-      for (const rival of rivals) {
-        const words = `${one.pid}:${one.serial} is here, since ${iso(one.since)}, and at ${rival.name}, since ${iso(rival.since)}`
-        if (one.kind === 'reserved' || rival.kind === 'reserved') {
-          // What is reserved may be in use out of reach: both count until a person has looked.
-          notices.push(`${words}: licences are reserved for it, so both count.`)
-          await this.#log(row, 'DUPLICATE_PRODUCT_INSTANCE', `${words}: both count.`, 'major')
-          continue
-        }
-        const newer = Math.min(one.since, this.#at) > rival.since
-        notices.push(`${words}: the ${newer ? 'newer, here,' : 'newer one there'} is in force.`)
-        await this.#log(
-          row,
-          'DUPLICATE_PRODUCT_INSTANCE',
-          `${words}: the newer is in force, at ${newer ? row.name : rival.name}.`,
-          'major',
-        )
-        if (!newer) await this.#replace(row.id, one.id)
-        else if (rival.satelliteId === null) await this.#endOwn(rival.id)
-        else await this.#replace(rival.satelliteId, rival.id)
-      }
-    }
-  }
-
-  /** Whatever else the smart account has of the same boxes: of the manager's own, and of satellites. */
-  async #rivals(instances: SyncRequest['instances']): Promise<Map<string, Rival[]>> {
-    const found = new Map<string, Rival[]>()
-    const add = (udi: string, rival: Rival) => {
-      found.set(udi, [...(found.get(udi) ?? []), rival])
-    }
-    for (let at = 0; at < instances.length; at += BATCH) {
-      const udis = instances.slice(at, at + BATCH).map(({ pid, serial }) => udiDigest(pid, serial))
-      const below = await this.#tx
-        .selectFrom('reported_instances as one')
-        .innerJoin('satellites', 'satellites.id', 'one.satellite_id')
-        .select(['one.id', 'one.kind', 'one.udi', 'one.since_at as since', 'one.satellite_id as satelliteId'])
-        .select('satellites.name')
-        .where('udi', 'in', udis)
-        .where('one.status', '=', 'active')
-        .where('satellites.account_id', '=', this.#account.id)
-        .where('satellites.status', '<>', 'expired')
-        .execute()
-      for (const { udi, ...rival } of below) add(udi, rival)
-    }
-    // Where serial numbers are left out, only the digests can be compared: of all there are.
-    const leftOut = instances.some(({ serial }) => serial.startsWith('sha256:'))
-    for (let at = 0; at < instances.length; at += leftOut ? instances.length : BATCH) {
-      const serials = leftOut ? null : instances.slice(at, at + BATCH).map(({ serial }) => serial)
-      for (const { pid, serial, ...rival } of await this.#own(serials))
-        add(udiDigest(pid, serial), { ...rival, satelliteId: null, name: 'the manager' })
-    }
-    return found
-  }
-
-  /** The manager's own registrations and reservations, of some serial numbers or all. */
-  async #own(serials: readonly string[] | null) {
-    let registered = this.#tx
-      .selectFrom('instances')
-      .select(['id', 'pid', 'serial', 'registered_at as since'])
-      .where('account_id', '=', this.#account.id)
-      .where('status', '=', 'active')
-    let reserved = this.#tx
-      .selectFrom('reservations')
-      .select(['id', 'pid', 'serial', 'created_at as since'])
-      .where('account_id', '=', this.#account.id)
-      .where('status', '=', 'active')
-    if (serials) {
-      registered = registered.where('serial', 'in', serials)
-      reserved = reserved.where('serial', 'in', serials)
-    }
-    return [
-      ...(await registered.execute()).map((row) => ({ ...row, kind: 'registered' as const })),
-      ...(await reserved.execute()).map((row) => ({ ...row, kind: 'reserved' as const })),
-    ]
-  }
-
-  /** A satellite's instance gave way to a newer one: it counts no more, and the satellite is told. */
-  async #replace(satelliteId: string, id: string): Promise<void> {
-    await new Reported(this.#tx, { id: satelliteId, status: 'active' }, this.#at).replace(id)
-  }
-
-  async #endOwn(id: string): Promise<void> {
-    const row = await this.#tx
-      .selectFrom('instances')
-      .selectAll()
-      .where('id', '=', id)
-      .executeTakeFirstOrThrow()
-    await endInstance(this.#tx, row, 'replaced', this.#at)
   }
 
   /** Licences that were called back, and that the satellite is known to have given up, move. */

@@ -1,25 +1,25 @@
 import { randomUUID } from 'node:crypto'
 import type { Selectable } from 'kysely'
 import { z } from 'zod'
-import { checked } from '../domain/checked.ts'
-import { LicensingError } from '../domain/errors.ts'
-import { DAY, type Instant, iso } from '../domain/instant.ts'
-import { newEnrolmentCode } from '../protocol/enrolment.ts'
-import { keyFingerprint } from '../trust/fingerprint.ts'
+import { checked } from '../../domain/checked.ts'
+import { LicensingError } from '../../domain/errors.ts'
+import { DAY, type Instant, iso } from '../../domain/instant.ts'
+import { newEnrolmentCode } from '../../protocol/enrolment.ts'
+import { keyFingerprint } from '../../trust/fingerprint.ts'
 import {
   type Account,
   addVirtualAccount,
   listVirtualAccounts,
   type VirtualAccount,
   whatItHolds,
-} from './accounts.ts'
-import type { Credentials } from './credentials.ts'
-import { logEvent } from './event-log.ts'
+} from '../accounts.ts'
+import type { Credentials } from '../credentials.ts'
+import { logEvent } from '../event-log.ts'
 import { Reported } from './reported.ts'
-import type { Tables } from './schema.ts'
-import type { Tx } from './store.ts'
-import { listRecalls, type RecallDocument, Transfers } from './transfers.ts'
-import type { ProductProfile } from '../domain/profile.ts'
+import type { Tables } from '../schema.ts'
+import type { Tx } from '../store.ts'
+import { listRecalls, type RecallDocument, Transfers } from '../transfers.ts'
+import type { ProductProfile } from '../../domain/profile.ts'
 
 export type SatelliteRow = Selectable<Tables['satellites']>
 

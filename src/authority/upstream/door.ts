@@ -1,10 +1,10 @@
 import { randomInt } from 'node:crypto'
 import { z } from 'zod'
-import type { SyncSchedule } from '../../machines/index.ts'
-import { checked } from '../domain/checked.ts'
-import { asLicensingError, LicensingError } from '../domain/errors.ts'
-import { readEnrolmentCode } from '../protocol/enrolment.ts'
-import type { Leavable } from '../protocol/sync-request.ts'
+import type { SyncSchedule } from '../../../machines/index.ts'
+import { checked } from '../../domain/checked.ts'
+import { asLicensingError, LicensingError } from '../../domain/errors.ts'
+import { readEnrolmentCode } from '../../protocol/enrolment.ts'
+import type { Leavable } from '../../protocol/sync-request.ts'
 import {
   checkProxyCredentials,
   parseAuthorityUrl,
@@ -13,10 +13,10 @@ import {
   storedSettingsSchema,
   type Transport,
   type TransportSettings,
-} from '../transports/transport.ts'
-import { type Desk, requireRole } from './desk.ts'
-import { readSetting, type Tx, writeSetting } from './store.ts'
-import { LONGEST_SYNC } from './sync-desk.ts'
+} from '../../transports/transport.ts'
+import { type Desk, requireRole } from '../desk.ts'
+import { readSetting, type Tx, writeSetting } from '../store.ts'
+import { LONGEST_SYNC } from '../satellites/exchange.ts'
 import {
   type Exported,
   type Imported,
@@ -200,8 +200,8 @@ export class SyncDoor {
     const opened = this.#withPassword(settings)
     if (this.#connect) return (this.#transport ??= this.#connect(opened))
     const [{ httpsTransport }, { roadOf }] = await Promise.all([
-      import('../transports/https.ts'),
-      import('../transports/road.ts'),
+      import('../../transports/https.ts'),
+      import('../../transports/road.ts'),
     ])
     return (this.#transport ??= httpsTransport({
       ...roadOf(opened, [root], { deadline: DEADLINE }),

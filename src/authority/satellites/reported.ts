@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 import type { Selectable } from 'kysely'
 import { z } from 'zod'
-import { entitlementTagSchema } from '../domain/entitlement.ts'
-import { type Instant, iso } from '../domain/instant.ts'
-import type { ReportedEnd, ReportedInstance, ReportedLicense, Totals } from '../protocol/sync-request.ts'
-import type { Account } from './accounts.ts'
-import type { InstanceDocument } from './instances.ts'
-import { assessPool, changeUse } from './pools.ts'
-import type { Tables } from './schema.ts'
-import type { Tx } from './store.ts'
+import { entitlementTagSchema } from '../../domain/entitlement.ts'
+import { type Instant, iso } from '../../domain/instant.ts'
+import type { ReportedEnd, ReportedInstance, ReportedLicense, Totals } from '../../protocol/sync-request.ts'
+import type { Account } from '../accounts.ts'
+import type { InstanceDocument } from '../instances.ts'
+import { assessPool, changeUse } from '../pools.ts'
+import type { Tables } from '../schema.ts'
+import type { Tx } from '../store.ts'
 
 type ReportedRow = Selectable<Tables['reported_instances']>
 

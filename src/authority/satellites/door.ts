@@ -1,8 +1,8 @@
-import { LicensingError } from '../domain/errors.ts'
-import { type Desk, requireRole, type Where } from './desk.ts'
+import { LicensingError } from '../../domain/errors.ts'
+import { type Desk, requireRole, type Where } from '../desk.ts'
 import { type SatelliteDocument, Satellites, type SatelliteTerms } from './satellites.ts'
-import { LONGEST_FIRST, readSync, type Responded, SyncDesk } from './sync-desk.ts'
-import { attempt, type Tx, writeSetting } from './store.ts'
+import { LONGEST_FIRST, readSync, type Responded, SyncExchange } from './exchange.ts'
+import { attempt, type Tx, writeSetting } from '../store.ts'
 
 /** A manager's satellites, for its people: added, seen, answered, removed (R-SAT-1 to R-SAT-4, R-ACC-5). */
 export class SatelliteDoor {
@@ -54,7 +54,7 @@ export class SatelliteDoor {
   async respond(text: string): Promise<Responded> {
     requireRole(this.#desk, 'manager', 'answers are made')
     const read = readSync(text)
-    return this.#answering(read.request.smartAccount, (syncDesk) => syncDesk.respond(read, 'hand'))
+    return this.#answering(read.request.smartAccount, (exchange) => exchange.respond(read, 'hand'))
   }
 
   /**
@@ -70,13 +70,13 @@ export class SatelliteDoor {
         'The request is far too long for a satellite that is not known.',
       )
     const read = readSync(text)
-    return this.#answering(read.request.smartAccount, async (syncDesk, tx) => {
+    return this.#answering(read.request.smartAccount, async (exchange, tx) => {
       try {
-        return (await attempt(tx, () => syncDesk.respond(read, 'wire'))).file
+        return (await attempt(tx, () => exchange.respond(read, 'wire'))).file
       } catch (thrown) {
         // What is refused has changed nothing; whatever else went wrong undoes the transaction.
         if (!(thrown instanceof LicensingError) || thrown.kind !== 'refusal') throw thrown
-        return syncDesk.refusal(read, thrown)
+        return exchange.refusal(read, thrown)
       }
     })
   }
@@ -95,10 +95,10 @@ export class SatelliteDoor {
     )
   }
 
-  #answering<T>(account: string, work: (syncDesk: SyncDesk, tx: Tx) => Promise<T>): Promise<T> {
+  #answering<T>(account: string, work: (exchange: SyncExchange, tx: Tx) => Promise<T>): Promise<T> {
     const { credentials, profile } = this.#desk
     return this.#desk.in({ account }, async (tx, found, at) => {
-      const done = await work(new SyncDesk(tx, credentials, profile, found, at), tx)
+      const done = await work(new SyncExchange(tx, credentials, profile, found, at), tx)
       // What an answer says of the time is told: nothing that follows is older.
       await writeSetting(tx, 'told-time', String(at))
       return done

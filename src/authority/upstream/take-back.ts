@@ -1,11 +1,11 @@
-import { type Instant, iso } from '../domain/instant.ts'
-import type { ReportedInstance, ReportedLicense } from '../protocol/sync-request.ts'
-import { type Account, listVirtualAccounts, type VirtualAccount } from './accounts.ts'
-import { logEvent } from './event-log.ts'
-import { assessPool, changeUse } from './pools.ts'
-import { nextRevision, touchInstance, touchReservation } from './revisions.ts'
-import { IDENTITY_LIFE } from './rules.ts'
-import type { Tx } from './store.ts'
+import { type Instant, iso } from '../../domain/instant.ts'
+import type { ReportedInstance, ReportedLicense } from '../../protocol/sync-request.ts'
+import { type Account, listVirtualAccounts, type VirtualAccount } from '../accounts.ts'
+import { logEvent } from '../event-log.ts'
+import { assessPool, changeUse } from '../pools.ts'
+import { nextRevision, touchInstance, touchReservation } from '../revisions.ts'
+import { IDENTITY_LIFE } from '../rules.ts'
+import type { Tx } from '../store.ts'
 
 /**
  * What a satellite had before it was restored, and does not have any more: taken back as its manager knows it, so that it

@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto'
-import type { Instant } from '../domain/instant.ts'
-import type { SyncAnswer, SyncLot } from '../protocol/sync-answer.ts'
+import type { Instant } from '../../domain/instant.ts'
+import type { SyncAnswer, SyncLot } from '../../protocol/sync-answer.ts'
 import {
   type Account,
   addVirtualAccount,
   listVirtualAccounts,
   type VirtualAccount,
   whatItHolds,
-} from './accounts.ts'
-import { logEvent } from './event-log.ts'
-import { endInstance } from './instances.ts'
-import { assessPool } from './pools.ts'
-import { touchInstance, touchPlace, touchReservation } from './revisions.ts'
-import type { Tx } from './store.ts'
+} from '../accounts.ts'
+import { logEvent } from '../event-log.ts'
+import { endInstance } from '../instances.ts'
+import { assessPool } from '../pools.ts'
+import { touchInstance, touchPlace, touchReservation } from '../revisions.ts'
+import type { Tx } from '../store.ts'
 import { TakeBack } from './take-back.ts'
 
 /** Takes what the manager answered into a satellite's own accounts and pools, in the transaction it is given. */

@@ -1,0 +1,61 @@
+import type { Instant } from '../../domain/instant.ts'
+import type { ReportedInstance, SyncRequest, Totals } from '../../protocol/sync-request.ts'
+import type { VirtualAccount } from '../accounts.ts'
+import { heldParts } from '../rules.ts'
+
+/** Finds the manager's virtual account that one of the satellite's counts for. */
+export function placing(
+  request: SyncRequest,
+  virtualAccounts: readonly VirtualAccount[],
+): (virtualAccount: string) => string {
+  const home = virtualAccounts.find((one) => one.home)?.id ?? ''
+  const places = new Map(
+    request.virtualAccounts.map(({ name, of }) => [
+      name,
+      virtualAccounts.find((one) => one.name === of)?.id ?? home,
+    ]),
+  )
+  return (name) => places.get(name) ?? home
+}
+
+/**
+ * What a box may have installed since a backup is not less than what was reported then: of each reservation the larger is
+ * held, until the satellite has heard of it.
+ *
+ * @param before what was known before a full report; nothing for a report of what has changed
+ */
+export function withLarger(
+  instances: SyncRequest['instances'],
+  before: readonly ReportedInstance[],
+  at: Instant,
+): { instances: SyncRequest['instances']; larger: ReportedInstance[] } {
+  const held = new Map(before.filter(({ kind }) => kind === 'reserved').map((one) => [one.id, one]))
+  const larger: ReportedInstance[] = []
+  const merged = instances.map((one) => {
+    const other = one.kind === 'reserved' ? held.get(one.id) : undefined
+    if (!other || JSON.stringify(other.licenses) === JSON.stringify(one.licenses)) return one
+    const tags = [...new Set([...one.licenses, ...other.licenses].map(({ tag }) => tag))].sort()
+    const of = (licenses: ReportedInstance['licenses'], tag: string) =>
+      licenses.filter((part) => part.tag === tag)
+    larger.push(other)
+    const licenses = tags.flatMap((tag) =>
+      heldParts([of(one.licenses, tag), of(other.licenses, tag)], at).map((part) => ({ tag, ...part })),
+    )
+    return { ...one, licenses }
+  })
+  return { instances: merged, larger }
+}
+
+/** Whether two sums are the same; a tag of which nothing is in use is as good as none. */
+export const sameTotals = (a: Totals, b: Totals): boolean => {
+  const plain = ({ registered, reserved, use }: Totals) =>
+    JSON.stringify([
+      registered,
+      reserved,
+      use
+        .filter(({ count }) => count !== 0)
+        .map(({ tag, count }) => [tag, count])
+        .sort(),
+    ])
+  return plain(a) === plain(b)
+}

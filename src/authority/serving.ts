@@ -1,0 +1,169 @@
+import { randomBytes } from 'node:crypto'
+import { Server as TlsServer } from 'node:tls'
+import type { FastifyInstance } from 'fastify'
+import { FaultPlan } from '../chaos/index.ts'
+import { asLicensingError, LicensingError } from '../domain/errors.ts'
+import { type Instant, MINUTE } from '../domain/instant.ts'
+import type { RequestType, Sealed } from '../protocol/messages.ts'
+import type { Credential } from '../trust/certificates.ts'
+import { createManagement } from './management.ts'
+import { Misbehaviour, type RequestRecord } from './misbehaviour.ts'
+import { createServer, type ServerLogger } from './server.ts'
+
+/** Where an authority is served. */
+export interface ListenOptions {
+  readonly host: string
+  readonly port: number
+  readonly names?: readonly string[]
+  /** Faults that are done to answers on purpose: of an authority made for tests only. */
+  readonly chaos?: FaultPlan
+}
+
+export interface InProcessRequest {
+  readonly method: 'GET' | 'POST'
+  readonly path: string
+  readonly body?: string
+}
+export interface InProcessAnswer {
+  readonly status: number
+  readonly headers: Record<string, string>
+  readonly body: string
+}
+
+/** What is served: the authority's answers, its TLS certificate, and what time brings meanwhile. */
+interface Served {
+  readonly handle: (type: RequestType, message: unknown) => Promise<Sealed>
+  readonly hello: (message: unknown) => Promise<Sealed>
+  readonly synchronise: (request: string) => Promise<string>
+  readonly tls: (names: readonly string[]) => Promise<Credential>
+  readonly beat: () => Promise<void>
+  readonly now: () => Instant
+  readonly test: boolean
+  readonly logger: ServerLogger
+}
+
+const LOOPBACK: readonly string[] = ['127.0.0.1', '::1', 'localhost']
+
+/** A host as it stands in a URL. */
+const hostOf = (host: string): string => (host.includes(':') ? `[${host}]` : host)
+
+/** @returns the port @throws LicensingError ADDRESS_IN_USE */
+async function listenOn(server: FastifyInstance, at: { host: string; port: number }): Promise<number> {
+  try {
+    await server.listen(at)
+  } catch (thrown) {
+    const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
+    throw new LicensingError(
+      'ADDRESS_IN_USE',
+      `It is not possible to listen on ${at.host}:${at.port} (${code}).`,
+    )
+  }
+  const address = server.server.address()
+  return typeof address === 'object' && address !== null ? address.port : at.port
+}
+
+/** An authority at its addresses, until it is closed. */
+export class Serving {
+  readonly #served: Served
+  #server: FastifyInstance | null = null
+  #names: readonly string[] = []
+  #tls: Credential | null = null
+  #beats: NodeJS.Timeout | undefined
+  #inProcess: FastifyInstance | null = null
+  #management: FastifyInstance | null = null
+  #misbehaviour: Misbehaviour | null = null
+
+  constructor(served: Served) {
+    this.#served = served
+  }
+
+  /** @throws LicensingError ADDRESS_IN_USE, CHAOS_NOT_ALLOWED */
+  async listen(options: ListenOptions): Promise<string> {
+    if (options.chaos) this.#misbehave(options.chaos)
+    this.#names = [options.host, ...(options.names ?? [])].filter(
+      (name) => name !== '0.0.0.0' && name !== '::',
+    )
+    this.#tls = await this.#served.tls(this.#names)
+    this.#server = this.#createServer(this.#tls)
+    const port = await listenOn(this.#server, options)
+    this.#beats = setInterval(() => {
+      void this.#beat()
+    }, MINUTE)
+    return `https://${hostOf(options.host)}:${port}`
+  }
+
+  async #beat(): Promise<void> {
+    try {
+      await this.#renewTls()
+      await this.#served.beat()
+    } catch (thrown) {
+      const failure = asLicensingError(thrown)
+      // Without settings there is nowhere to send mails to: `mail show` says how many wait.
+      if (failure.code !== 'MAIL_NOT_CONFIGURED')
+        this.#served.logger.error('a beat failed', { reason: failure.message })
+    }
+  }
+
+  /** A TLS certificate, or the CA above it, that has been renewed is presented from then on. */
+  async #renewTls(): Promise<void> {
+    const { server } = this.#server ?? {}
+    const tls = await this.#served.tls(this.#names)
+    if (!(server instanceof TlsServer) || tls.certificates.join() === this.#tls?.certificates.join()) return
+    server.setSecureContext({ cert: tls.certificates.join('\n'), key: tls.privateKey })
+    this.#tls = tls
+  }
+
+  /** @throws LicensingError CHAOS_NOT_ALLOWED */
+  requireTest(): void {
+    if (!this.#served.test)
+      throw new LicensingError('CHAOS_NOT_ALLOWED', 'This authority was not made for tests.')
+  }
+
+  /** From here on, what is planned is done to the answers. @throws LicensingError CHAOS_NOT_ALLOWED */
+  #misbehave(plan: FaultPlan): Misbehaviour {
+    this.requireTest()
+    const { logger, now } = this.#served
+    this.#misbehaviour = new Misbehaviour(plan, now)
+    logger.error('THIS AUTHORITY MISBEHAVES ON PURPOSE: not for production', { faults: plan.faults })
+    return this.#misbehaviour
+  }
+
+  requestHistory(): readonly RequestRecord[] {
+    return this.#misbehaviour?.history ?? []
+  }
+
+  /** @throws LicensingError ADDRESS_IN_USE, CHAOS_NOT_ALLOWED, INVALID_ARGUMENT: loopback only */
+  async listenManagement(options: { host: string; port: number }): Promise<{ url: string; bearer: string }> {
+    if (!LOOPBACK.includes(options.host))
+      throw new LicensingError('INVALID_ARGUMENT', `The management address is one of ${LOOPBACK.join(', ')}.`)
+    const misbehaviour = this.#misbehaviour ?? this.#misbehave(new FaultPlan())
+    const bearer = randomBytes(24).toString('base64url')
+    this.#management = createManagement(misbehaviour, bearer)
+    const port = await listenOn(this.#management, options)
+    return { url: `http://${hostOf(options.host)}:${port}`, bearer }
+  }
+
+  async respond(request: InProcessRequest): Promise<InProcessAnswer> {
+    this.#inProcess ??= this.#createServer(null)
+    const { statusCode, headers, body } = await this.#inProcess.inject({
+      method: request.method,
+      url: request.path,
+      headers: { 'content-type': 'application/json' },
+      ...(request.body !== undefined && { payload: request.body }),
+    })
+    const texts = Object.entries(headers).map(([name, value]) => [name, String(value)] as const)
+    return { status: statusCode, headers: Object.fromEntries(texts), body }
+  }
+
+  #createServer(tls: Credential | null): FastifyInstance {
+    const { handle, hello, synchronise, logger } = this.#served
+    return createServer({ tls, handle, hello, synchronise, misbehaviour: () => this.#misbehaviour, logger })
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#beats)
+    await this.#server?.close()
+    await this.#inProcess?.close()
+    await this.#management?.close()
+  }
+}
