@@ -70,6 +70,24 @@ export function readSections<Head extends string>(
   return sections
 }
 
+/**
+ * Reads each row of a section.
+ *
+ * @param read gives null for a row that is not of its form
+ */
+export function readRows<T>(
+  rows: readonly string[],
+  what: string,
+  read: (row: string) => T | null,
+  malformed: (why: string) => Error,
+): T[] {
+  return rows.map((row) => {
+    const one = read(row)
+    if (one === null) throw malformed(`a row of ${what} is not of its form: ${quoted(row.slice(0, 80))}`)
+    return one
+  })
+}
+
 /** A text that may hold any sign, as one word of a row. */
 export const quoted = (text: string): string => JSON.stringify(text)
 

@@ -5,6 +5,7 @@ import { type Instant, iso } from '../domain/instant.ts'
 import {
   quoted,
   readFields,
+  readRows,
   readSections,
   unquoted,
   wordsOf,
@@ -195,13 +196,8 @@ const malformed = (why: string) =>
       'Have it written anew by the manager with `sync respond`; both sides may have to be of one version.',
   })
 
-function readAll<T>(rows: readonly string[], what: string, read: (row: string) => T | null): T[] {
-  return rows.map((row) => {
-    const one = read(row)
-    if (one === null) throw malformed(`a row of ${what} is not of its form: ${quoted(row.slice(0, 80))}`)
-    return one
-  })
-}
+const readAll = <T>(rows: readonly string[], what: string, read: (row: string) => T | null): T[] =>
+  readRows(rows, what, read, malformed)
 
 const lotSchema = z.object({
   id: z.uuid(),

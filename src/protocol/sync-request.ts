@@ -6,6 +6,7 @@ import { udiSchema } from '../domain/udi.ts'
 import {
   quoted,
   readFields,
+  readRows,
   readSections,
   unquoted,
   wordsOf,
@@ -234,13 +235,8 @@ const malformed = (why: string) =>
     remedy: 'Write it anew at the satellite with `sync export`; both sides may have to be of one version.',
   })
 
-function readAll<T>(rows: readonly string[], what: string, read: (row: string) => T | null): T[] {
-  return rows.map((row) => {
-    const one = read(row)
-    if (one === null) throw malformed(`a row of ${what} is not of its form: ${quoted(row.slice(0, 80))}`)
-    return one
-  })
-}
+const readAll = <T>(rows: readonly string[], what: string, read: (row: string) => T | null): T[] =>
+  readRows(rows, what, read, malformed)
 
 function readTotals(rows: readonly string[]): Totals {
   const [registered, reserved, ...use] = rows.map((row) => row.split(' '))
