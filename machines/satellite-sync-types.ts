@@ -12,6 +12,8 @@ export type SyncSchedule =
 
 /** What the manager said of the time that the satellite has. */
 export interface SyncTerms {
+  /** When the manager answered: a satellite is in touch from then on. */
+  readonly answeredAt: Instant
   /** When a synchronisation that is overdue is warned of. */
   readonly warnAt: Instant
   /** When the satellite may grant nothing any more: the end of its mandate. */

@@ -53,7 +53,7 @@ const chart = setup({
       event.type === 'ANSWERED'
         ? {
             terms: event.terms,
-            lastSync: event.at,
+            lastSync: event.terms.answeredAt,
             last: { at: event.at, outcome: 'succeeded' as const, reason: null },
             failures: 0,
             carried: null,

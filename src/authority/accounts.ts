@@ -32,7 +32,7 @@ export interface VirtualAccount {
   readonly name: string
   readonly isDefault: boolean
   /** At a manager: the satellite it belongs to; null for one of the manager's own. */
-  readonly satellite: { readonly id: string; readonly name: string } | null
+  readonly satellite: { readonly id: string; readonly name: string; readonly registered: boolean } | null
   /** At a satellite: the manager's virtual account whose licences arrive in it; null for one of its own. */
   readonly upstream: string | null
   /** Of a satellite's virtual accounts at the manager, and of those the manager's licences arrive in: the first one. */
@@ -101,15 +101,16 @@ export async function listVirtualAccounts(tx: Tx, accountId: string): Promise<Vi
     .selectFrom('virtual_accounts as va')
     .leftJoin('satellites', 'satellites.id', 'va.satellite_id')
     .select(['va.id', 'va.name', 'va.is_default', 'va.satellite_id', 'va.upstream', 'va.is_home'])
-    .select('satellites.name as satellite')
+    .select(['satellites.name as satellite', 'satellites.key'])
     .where('va.account_id', '=', accountId)
     .orderBy('va.name')
     .execute()
-  return rows.map(({ id, name, is_default, satellite_id, satellite, upstream, is_home }) => ({
+  return rows.map(({ id, name, is_default, satellite_id, satellite, key, upstream, is_home }) => ({
     id,
     name,
     isDefault: is_default === 1,
-    satellite: satellite_id === null ? null : { id: satellite_id, name: satellite ?? '' },
+    satellite:
+      satellite_id === null ? null : { id: satellite_id, name: satellite ?? '', registered: key !== null },
     upstream,
     home: is_home === 1,
   }))
@@ -238,10 +239,15 @@ export async function removeVirtualAccount(
     .where('virtual_account_id', '=', id)
     .where((or) => or.or([or('ends_at', 'is', null), or('ends_at', '>', at)]))
     .executeTakeFirst()
-  if (owned || (await whatItHolds(tx, id, at)) !== null) {
+  const coming = await tx
+    .selectFrom('recalls')
+    .select('id')
+    .where('to_virtual_account_id', '=', id)
+    .executeTakeFirst()
+  if (owned || coming || (await whatItHolds(tx, id, at)) !== null) {
     throw new LicensingError(
       'VIRTUAL_ACCOUNT_IN_USE',
-      `${name} still holds licences, product instances or valid tokens.`,
+      `${name} still holds licences, product instances or valid tokens, or licences are on their way to it.`,
     )
   }
   // What is over is kept with the default account: its keys are remembered for ever.
@@ -262,7 +268,11 @@ export async function removeVirtualAccount(
     .where('virtual_account_id', '=', id)
     .execute()
   await tx.deleteFrom('reported_reserved').where('virtual_account_id', '=', id).execute()
-  await tx.deleteFrom('recalls').where('to_virtual_account_id', '=', id).execute()
+  await tx
+    .updateTable('orders')
+    .set({ virtual_account_id: heir })
+    .where('virtual_account_id', '=', id)
+    .execute()
   await tx.deleteFrom('licenses').where('virtual_account_id', '=', id).execute()
   await tx.deleteFrom('tokens').where('virtual_account_id', '=', id).execute()
   await tx.deleteFrom('pools').where('virtual_account_id', '=', id).execute()

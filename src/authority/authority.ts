@@ -41,7 +41,7 @@ import {
 import { type Leave, unlimited } from './leave.ts'
 import { type Answered, readExchange, readHello } from './requests.ts'
 import { type ReservationDocument, ReservationLedger } from './reservation-ledger.ts'
-import { listReported } from './satellites/reported.ts'
+import { listReported, orphanedReservation } from './satellites/reported.ts'
 import { type IssuedAuthorization, type Quantities, Reservations, TRUST_BUNDLE } from './reservations.ts'
 import { type MailDocument, type MailRoad, Post } from './post.ts'
 import { followUpOrders, type OrderDocument, Orders, type Wanted, warnOfTerms } from './orders.ts'
@@ -51,8 +51,15 @@ import { checkSatelliteName, followUpSatellites } from './satellites/satellites.
 import type { ServerLogger } from './server.ts'
 import { type InProcessAnswer, type InProcessRequest, type ListenOptions, Serving } from './serving.ts'
 import { breaksCompliance, type TransferDocument, Transfers } from './transfers.ts'
-import { AuthorityStore, readSetting, storeExists, type Tx, writeSetting } from './store.ts'
-import { SyncDoor } from './upstream/door.ts'
+import {
+  AuthorityStore,
+  countedCorrections,
+  readSetting,
+  storeExists,
+  type Tx,
+  writeSetting,
+} from './store.ts'
+import { SyncDoor, writeRoad } from './upstream/door.ts'
 import { Synchronisation } from './upstream/synchronisation.ts'
 import { createToken, listTokens, revokeToken, type TokenDocument, type TokenOptions } from './tokens.ts'
 
@@ -107,6 +114,7 @@ export class Authority {
   /** The highest time told so far, and when that was by a clock nobody can set. */
   #told: { time: Instant; monotonic: number }
   #lookedAfter = -Infinity
+  #corrections = 0
   readonly #desk: Desk
   readonly #serving: Serving
   readonly #post: Post
@@ -135,6 +143,7 @@ export class Authority {
     this.#desk = {
       credentials,
       profile,
+      wall: () => clock.wall(),
       in: (where, work) => this.#in(where, work),
       inVirtual: (where, work) => this.#inVirtual(where, work),
     }
@@ -180,6 +189,8 @@ export class Authority {
       readonly trust?: string | undefined
       /** The one-time code of `satellite add`, for a first exchange by wire. */
       readonly code?: string | undefined
+      /** How it reaches its manager; by hand without. */
+      readonly manager?: TransportSettings | undefined
     }
   }): Promise<void> {
     if (!options.acceptAgreement) {
@@ -211,6 +222,7 @@ export class Authority {
           code: code === null ? null : credentials.sealSecret(code),
           at,
         })
+        if (satellite?.manager) await writeRoad(tx, credentials, satellite.manager)
       })
     } finally {
       await store.close()
@@ -439,8 +451,20 @@ export class Authority {
     })
   }
 
+  /** A satellite's clock may have been corrected by its manager, by this process or another. */
+  async #followCorrections(tx: Tx): Promise<void> {
+    if (this.role === 'manager') return
+    const corrections = await countedCorrections(tx)
+    if (corrections === this.#corrections) return
+    this.#corrections = corrections
+    this.#lookedAfter = -Infinity
+    const time = Number((await readSetting(tx, 'told-time')) ?? 0)
+    this.#told = { time, monotonic: this.#clock.monotonic() }
+  }
+
   /** What time has brought, and what time it is: never before what any process of this authority has told. */
   async #housekeep(tx: Tx): Promise<Instant> {
+    await this.#followCorrections(tx)
     const at = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
     if (this.role === 'satellite') {
       await this.#credentials.refresh(tx)
@@ -717,7 +741,14 @@ export class Authority {
     options: { reason: string; by: string },
     where: Where = {},
   ): Promise<ReservationDocument> {
-    return this.#reservations(where, (reservations) => reservations.writeOff(id, options.reason, options.by))
+    return this.#in(where, async (tx, account, at) => {
+      const leave = await this.#leave(tx, at)
+      const reservations = new Reservations(tx, this.#credentials, this.#profile, account, leave, at)
+      const orphan = await orphanedReservation(tx, account, id)
+      return orphan
+        ? reservations.writeOffOrphan(orphan, options.reason, options.by)
+        : reservations.writeOff(id, options.reason, options.by)
+    })
   }
 
   reservations(where: Where = {}): Promise<ReservationDocument[]> {

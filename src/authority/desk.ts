@@ -15,6 +15,8 @@ export interface Where {
 export interface Desk {
   readonly credentials: Credentials
   readonly profile: ProductProfile
+  /** What the clock of this machine says. */
+  readonly wall: () => Instant
   in<T>(where: Where, work: (tx: Tx, account: Account, at: Instant) => Promise<T>): Promise<T>
   inVirtual<T>(
     where: Where,

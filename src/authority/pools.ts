@@ -50,14 +50,12 @@ export async function holdings(
     reservations.set(id, authorizations)
   }
   const held = [...reservations.values()].map((authorizations) => [...authorizations.values()])
-  // What a satellite has reserved is reported as what is held, part by part.
+  // What a satellite has reserved is held until its own end, part by part: its boxes never ask, whatever becomes of it.
   const below = await tx
     .selectFrom('reported_reserved')
-    .innerJoin('satellites', 'satellites.id', 'reported_reserved.satellite_id')
     .select(['count', 'ends_at as endsAt'])
     .where('virtual_account_id', '=', virtualAccountId)
     .where('tag', '=', tag)
-    .where('satellites.status', '<>', 'expired')
     .execute()
   return (at) => held.reduce((sum, authorizations) => sum + heldAt(authorizations, at), heldAt([below], at))
 }

@@ -7,6 +7,7 @@ import {
   type Sealed,
   sealedSchema,
 } from '../protocol/messages.ts'
+import { serialsOf } from '../protocol/digest.ts'
 import { tokenMacMatches } from '../protocol/token.ts'
 import { readRequest } from '../trust/certificates.ts'
 import { readRoots, thumbprint } from '../trust/chain.ts'
@@ -124,7 +125,7 @@ export class Registration {
       .selectAll()
       .where('account_id', '=', account.id)
       .where('pid', '=', pid)
-      .where('serial', '=', serial)
+      .where('serial', 'in', serialsOf(pid, serial))
       .where('status', '=', 'active')
       .executeTakeFirst()
     // What is reserved for a box may be in use there, out of reach: overwriting cannot give it back.

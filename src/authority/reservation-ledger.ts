@@ -2,6 +2,7 @@ import type { Selectable } from 'kysely'
 import { LicensingError } from '../domain/errors.ts'
 import { type Instant, iso } from '../domain/instant.ts'
 import type { ProductProfile } from '../domain/profile.ts'
+import { serialsOf } from '../protocol/digest.ts'
 import type { Account } from './accounts.ts'
 import { logEvent } from './event-log.ts'
 import { assessPool } from './pools.ts'
@@ -255,7 +256,7 @@ export async function activeReservation(
     .selectAll()
     .where('account_id', '=', accountId)
     .where('pid', '=', pid)
-    .where('serial', '=', serial)
+    .where('serial', 'in', serialsOf(pid, serial))
     .where('status', '=', 'active')
     .executeTakeFirst()
 }

@@ -5,6 +5,7 @@ import { checked } from '../domain/checked.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { type Instant, iso } from '../domain/instant.ts'
 import { type ProductProfile, requireTag } from '../domain/profile.ts'
+import { serialsOf } from '../protocol/digest.ts'
 import { writeAuthorization } from '../protocol/authorization-file.ts'
 import {
   MOST_AUTHORIZATIONS,
@@ -28,7 +29,7 @@ import {
   ReservationLedger,
   type ReservationRow,
 } from './reservation-ledger.ts'
-import { reportedRival } from './satellites/reported.ts'
+import { type orphanedReservation, Reported, reportedRival } from './satellites/reported.ts'
 import {
   chooseLicenses,
   heldAt,
@@ -42,6 +43,9 @@ import { type Tx, writeSetting } from './store.ts'
 
 /** The trust anchors have been replaced no time yet (trust §10). */
 export const TRUST_BUNDLE = 1
+
+/** Epochs that a code may be of: more restores of one authority are not looked back over. */
+const EPOCHS_TRIED = 50
 
 /** How many of each tag are to be reserved. */
 export type Quantities = Readonly<Record<string, number>>
@@ -293,6 +297,44 @@ export class Reservations {
     return this.#ledger.document({ ...row, status: 'lost', ended_at: this.#at })
   }
 
+  /**
+   * The same for a box of a satellite that is removed or taken out: nobody else can end it any more.
+   *
+   * @throws LicensingError INVALID_ARGUMENT
+   */
+  async writeOffOrphan(
+    orphan: NonNullable<Awaited<ReturnType<typeof orphanedReservation>>>,
+    reason: string,
+    by: string,
+  ): Promise<ReservationDocument> {
+    const why = checked(reasonSchema, reason, 'reason')
+    const { id, pid, serial, version, virtualAccount, since_at, satellite } = orphan
+    await new Reported(
+      this.#tx,
+      { id: orphan.satellite_id, status: orphan.satelliteStatus },
+      this.#at,
+    ).writeOff(id)
+    await this.#ledger.log(
+      'RESERVATION_OVERRIDDEN',
+      null,
+      `${pid}:${serial} of the satellite ${satellite} was removed without its return code by ${by}: ${why}.`,
+      'major',
+    )
+    return {
+      instanceId: id,
+      udi: { pid, serial, version },
+      virtualAccount,
+      status: 'lost',
+      authorization: 0,
+      pending: false,
+      reservedAt: iso(since_at),
+      updatedAt: iso(this.#at),
+      endedAt: iso(this.#at),
+      licenses: [],
+      previous: [],
+    }
+  }
+
   #requireLeave(): void {
     const no = this.#leave.refusal ?? this.#leave.frozen
     if (no) throw no
@@ -359,7 +401,7 @@ export class Reservations {
       .select('id')
       .where('account_id', '=', this.#account.id)
       .where('pid', '=', pid)
-      .where('serial', '=', serial)
+      .where('serial', 'in', serialsOf(pid, serial))
       .where('status', '=', 'active')
       .executeTakeFirst()
     if (registered)
@@ -428,15 +470,17 @@ export class Reservations {
         'CODE_ATTEMPTS_EXCEEDED',
         `${counted} wrong codes were entered for ${describeBox(row)} since ${iso(row.wrong_since)}.`,
       )
-    const proof: Proof = {
-      kind,
-      udi: row,
-      reservationId: row.id,
-      epoch: (await this.#ledger.epochOf(row, written.sequence)) ?? 0,
-      sequence: written.sequence,
-    }
     const key = this.#credentials.codeKey(Buffer.from(row.box_key, 'base64url'), row.id)
-    if (key && written.sequence >= 1 && written.sequence <= row.sequence && proves(key, written, proof))
+    const { sequence } = written
+    const proof = (epoch: number): Proof => ({ kind, udi: row, reservationId: row.id, epoch, sequence })
+    // After a restore the box may have installed what is not known here any more, of any epoch before.
+    const { epoch } = this.#credentials.identity
+    const highest = epoch === 1 ? row.sequence : MOST_AUTHORIZATIONS
+    const epochs =
+      epoch === 1
+        ? [(await this.#ledger.epochOf(row, sequence)) ?? 0]
+        : Array.from({ length: Math.min(epoch, EPOCHS_TRIED) }, (_, i) => epoch - i)
+    if (key && sequence >= 1 && sequence <= highest && epochs.some((one) => proves(key, written, proof(one))))
       return null
     const other = await this.#ledger.ofAnother(row, written.hint)
     if (other)

@@ -27,3 +27,9 @@ export async function touchPlace(tx: Tx, virtualAccountId: string): Promise<void
       .where('status', '=', 'active')
       .execute()
 }
+
+/** Notes that everything is to be reported as it is. */
+export async function touchAll(tx: Tx): Promise<void> {
+  for (const table of ['instances', 'reservations'] as const)
+    await tx.updateTable(table).set({ revision: nextRevision }).where('status', '=', 'active').execute()
+}

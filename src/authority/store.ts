@@ -133,3 +133,15 @@ export async function writeSetting(tx: Tx, name: string, value: string): Promise
     .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
     .execute()
 }
+
+const CORRECTIONS = 'time-corrections'
+
+/** Notes that time has gone back: what a process of this authority remembers of it holds no more. */
+export async function countCorrection(tx: Tx): Promise<void> {
+  await writeSetting(tx, CORRECTIONS, String((await countedCorrections(tx)) + 1))
+}
+
+/** How often time has gone back. */
+export async function countedCorrections(tx: Tx): Promise<number> {
+  return Number((await readSetting(tx, CORRECTIONS)) ?? 0)
+}

@@ -47,6 +47,15 @@ const countsOf = (pool: Pool): Counts => ({
   status: pool.compliant ? 'in-compliance' : 'out-of-compliance',
 })
 
+/** What a transfer that waits will have done: the first of the two pools gives, the second takes. */
+const afterwards = (effects: readonly TransferEffect[], quantity: number): TransferEffect[] =>
+  effects.map((effect, i) => {
+    const owned = effect.before.quantity + (i === 0 ? -quantity : quantity)
+    const { inUse, reserved } = effect.before
+    const status = inUse + reserved <= owned ? 'in-compliance' : 'out-of-compliance'
+    return { ...effect, after: { quantity: owned, inUse, reserved, status } }
+  })
+
 /** Whether a transfer puts a pool out of compliance that was not. */
 export const breaksCompliance = ({ effects }: TransferDocument): boolean =>
   effects.some(({ before, after }) => before.status === 'in-compliance' && after.status !== 'in-compliance')
@@ -88,10 +97,11 @@ export class Transfers {
     if (there < quantity)
       throw new LicensingError(
         'TRANSFER_UNAVAILABLE',
-        `${quantity} of ${tag} cannot be transferred: ${from.name} has ${there}.`,
+        `${quantity} of ${tag} cannot be transferred: ${from.name} has ${there} that are not called back already.`,
       )
     const before = await this.#pools([from, to], tag)
-    const waiting = from.satellite !== null && from.satellite.id !== to.satellite?.id
+    // A satellite that was never answered has been given nothing yet.
+    const waiting = from.satellite?.registered === true && from.satellite.id !== to.satellite?.id
     let left = quantity
     for (const row of rows) {
       if (left === 0) break
@@ -108,7 +118,8 @@ export class Transfers {
         ? `${what} from ${from.name} to ${to.name}, when the satellite ${from.satellite.name} has heard of it.`
         : `${what} from ${from.name} to ${to.name}.`,
     )
-    return this.#document(what, from, to, before, tag, waiting ? 'waiting' : 'done')
+    const document = await this.#document(what, from, to, before, tag, waiting ? 'waiting' : 'done')
+    return waiting ? { ...document, effects: afterwards(document.effects, quantity) } : document
   }
 
   /**

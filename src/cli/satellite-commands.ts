@@ -128,13 +128,14 @@ function addSatellites(program: Command, { json, withAuthority }: AuthorityCli):
     .command('remove')
     .description('remove one: its virtual accounts are the manager’s again')
     .argument('<name>')
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask; without a terminal nobody is asked')
     .action((name: string, options: { yes?: boolean }) =>
       withAuthority(async (authority, where) => {
-        if (process.stdin.isTTY && !json()) {
+        const known = (await authority.satellites.list(where)).some((one) => one.name === name)
+        if (known && process.stdin.isTTY && !json()) {
           const { confirmOrRefuse } = await import('./secrets.ts')
           await confirmOrRefuse(
-            `Remove the satellite ${name}? It can not synchronise again, and grants nothing when its mandate has ended.`,
+            `Remove the satellite ${name}? It cannot synchronise again, and grants nothing when its mandate has ended.`,
             options.yes ?? false,
           )
         }
@@ -231,6 +232,7 @@ function addSynchronisation(program: Command, cli: AuthorityCli): void {
           await confirmOrRefuse(
             `The answer brings a root certificate with the fingerprint ${fingerprint}. Is it the one that the manager prints with \`trust show\`?`,
             false,
+            'Run it again with --trust-fingerprint and what `trust show` prints at the manager; --yes takes it unseen.',
           )
           trust = { fingerprint }
         }
@@ -270,7 +272,11 @@ function addSynchronisation(program: Command, cli: AuthorityCli): void {
         await authority.sync.schedule(scheduleOf(every, options))
         const status = await authority.sync.status()
         if (json()) printJson(status)
-        else printText(statusText(status))
+        else {
+          printText(statusText(status))
+          if (every !== 'never' && status.manager === null)
+            printText('It has no way to its manager yet: `sync manager URL`.')
+        }
       }),
     )
   sync
@@ -365,11 +371,9 @@ function respondedText(responded: Omit<Responded, 'file'>): string {
       : responded.outcome === 'repair'
         ? `Exchange ${exchange} of ${satellite} does not follow what was answered. The answer asks it to report everything, in another exchange.`
         : `Exchange ${exchange} of ${satellite}${epoch > 1 ? `, epoch ${epoch}` : ''}: it has ${totals.registered} registered and ${totals.reserved} reserved product instances.`,
-    ...(responded.registered
-      ? [
-          `Its name is bound to the key with the fingerprint ${fingerprint}: compare it with what the satellite printed.`,
-        ]
-      : []),
+    responded.registered
+      ? `Its name is bound to the key with the fingerprint ${fingerprint}: compare it with what the satellite printed.`
+      : `Fingerprint of its key: ${fingerprint}`,
     ...responded.notices.map((notice) => `! ${notice}`),
     'Carry the answer to the satellite: `smart-authority sync import ANSWER`.',
   ].join('\n')
@@ -425,7 +429,7 @@ function statusText(status: SyncStatus & { manager: ManagerRoad | null }): strin
   const { carried, lastAttempt, manager } = status
   const reason = lastAttempt?.reason
   return [
-    `Satellite ${status.satellite} of ${status.smartAccount}: ${standings[status.standing]}`,
+    `Satellite ${status.satellite} of ${status.smartAccount}: ${status.inDoubt ? 'RESTORED OR COPIED: nothing new is promised until it has synchronised' : standings[status.standing]}`,
     `key             ${status.fingerprint}`,
     `last sync       ${day(status.lastSyncAt)}`,
     `overdue from    ${day(status.overdueAt)}`,
@@ -486,7 +490,7 @@ function addBackup(program: Command, { json, dataDir, withAuthority }: Authority
           [
             `The satellite ${restored.name} is restored in ${dataDir()}. Do not start the old copy again.`,
             `${counted(restored.tokensRevoked, 'token')} ${restored.tokensRevoked === 1 ? 'was' : 'were'} revoked: make new ones.`,
-            'What was registered since the backup comes back with the next synchronisation: do that soon.',
+            'Until it has synchronised it promises nothing new; what its manager knows comes back then. Boxes that the manager never heard of register again.',
           ].join('\n'),
         )
     })

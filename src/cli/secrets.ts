@@ -87,10 +87,12 @@ async function asked<T>(answer: Promise<T>): Promise<T> {
 }
 
 /** Asks before something that cannot be undone. @throws LicensingError CONFIRMATION_REQUIRED */
-export async function confirmOrRefuse(question: string, yes: boolean): Promise<void> {
+export async function confirmOrRefuse(question: string, yes: boolean, remedy?: string): Promise<void> {
   if (yes) return
   if (!process.stdin.isTTY)
-    throw new LicensingError('CONFIRMATION_REQUIRED', `${question} Nobody is there to answer.`)
+    throw new LicensingError('CONFIRMATION_REQUIRED', `${question} Nobody is there to answer.`, {
+      ...(remedy !== undefined && { remedy }),
+    })
   const { default: confirm } = await import('@inquirer/confirm')
   if (!(await asked(confirm({ message: question, default: false }, { output: process.stderr })))) {
     throw new LicensingError('CONFIRMATION_REQUIRED', 'It was not confirmed; nothing was changed.', {

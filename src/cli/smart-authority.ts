@@ -70,6 +70,7 @@ program
     if (account === undefined)
       throw new LicensingError('USAGE', 'The smart account is missing: --account DOMAIN.')
     const satellite = await satelliteOf(options)
+    const { manager, name } = options
     const { Authority } = await import('../authority/authority.ts')
     await Authority.init({
       dataDir: dataDir(),
@@ -78,9 +79,6 @@ program
       test: options.test ?? false,
       ...(satellite && { satellite }),
     })
-    const { manager, name } = options
-    if (manager !== undefined)
-      await withAuthority(async (authority) => authority.sync.setManager(await roadOf(manager, options)))
     if (json()) printJson({ dataDir: dataDir(), account, role: options.role, ...(satellite && { name }) })
     else if (satellite)
       printText(
@@ -126,6 +124,7 @@ async function satelliteOf(options: InitOptions) {
   return {
     name,
     ...(trust !== undefined && { trust: readNamedFile(trust) }),
+    ...(manager !== undefined && { manager: await roadOf(manager, options) }),
     ...(codeFile !== undefined && {
       code: await readCode(
         'one-time code',

@@ -894,7 +894,7 @@ export const errorTable = {
   SATELLITE_OUT_OF_TOUCH: entry(
     'refusal',
     'The satellite has been without its manager for too long, and may grant nothing.',
-    'Synchronise the satellite with its manager, by wire with `sync now` or by hand with `sync export`.',
+    'Whoever runs the satellite synchronises it by hand: `sync export` there, `sync respond` at its manager, `sync import` there.',
   ),
   SATELLITE_NOT_REGISTERED: entry(
     'local',
@@ -945,6 +945,11 @@ export const errorTable = {
     'refusal',
     'This answer, or a newer one, was imported already.',
     'There is nothing to do; for newer licences make a new exchange with `sync export`.',
+  ),
+  SYNC_ANSWER_LAPSED: entry(
+    'refusal',
+    'What the answer gave has ended before it was imported.',
+    'Check the clock of this machine; then make a new exchange with `sync export`, and carry it without delay.',
   ),
   SYNC_ANSWER_UNASKED: entry(
     'refusal',

@@ -20,6 +20,16 @@ export function requestDigest(payload: object): string {
   return sha256(canonical(asked))
 }
 
+/** The UDI of a box, comparable where its serial number is not told: SHA-256, base64url. */
+export const udiDigest = (pid: string, serial: string): string =>
+  serial.startsWith('sha256:') ? serial.slice('sha256:'.length) : sha256(`${pid}\u0000${serial}`)
+
+/** What a serial number may be known as: itself, or its digest where it was left out and came back after a restore. */
+export const serialsOf = (pid: string, serial: string): string[] => [
+  serial,
+  `sha256:${udiDigest(pid, serial)}`,
+]
+
 /** What a box was told: goes back with its next request, so that a copied box is found out (trust §2). */
 export const answerHash = (messageId: string, decision: unknown): string =>
   sha256(canonical({ messageId, decision }))

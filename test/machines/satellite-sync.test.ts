@@ -21,6 +21,7 @@ const reason = { code: 'CONNECTION_REFUSED', message: 'no road', remedy: 'wait' 
 const daily: SyncSchedule = { every: 'day', hour: 3 }
 
 const termsAt = (at: number) => ({
+  answeredAt: at,
   warnAt: at + 30 * DAY,
   restrictAt: at + 90 * DAY,
   automaticUntil: at + 180 * DAY,

@@ -243,6 +243,100 @@ describe('R-SAT-4 R-ACC-5: what was taken out counts once when it comes back, an
   })
 })
 
+describe('R-SLR-9: what a satellite has reserved', () => {
+  const reserveTen = async () => {
+    await satellite.enableReservation()
+    const sealed = await world.box(() => satellite, 'sealed')
+    const issued = await satellite.reserve({
+      request: await sealed.reservation.request(),
+      licenses: { HOST: 10 },
+    })
+    await sealed.reservation.install(issued.file)
+    await carry(manager, satellite)
+    return { sealed, issued }
+  }
+
+  it('stays out of the pool when the satellite is taken out or removed, until a person answers for the box', async () => {
+    const { sealed, issued } = await reserveTen()
+    await manager.enableReservation()
+    world.clock.advance(91 * DAY)
+    expect(await sums(manager)).toEqual([['BRANCH', 10, 0, 10]])
+    await manager.satellites.remove('branch')
+    world.clock.advance(91 * DAY)
+    expect(await sums(manager)).toEqual([['BRANCH', 10, 0, 10]])
+    expect(sealed.status().state).toBe('reserved')
+    const other = await world.box(() => manager, 'other')
+    const wanted = {
+      request: await other.reservation.request(),
+      licenses: { HOST: 1 },
+      virtualAccount: 'BRANCH',
+    }
+    expect(await codeOf(manager.reserve(wanted))).toBe('LICENSES_UNAVAILABLE')
+    expect(await manager.instances()).toMatchObject([{ status: 'reserved', satellite: 'branch' }])
+    expect(await codeOf(manager.removeVirtualAccount('BRANCH'))).toBe('VIRTUAL_ACCOUNT_IN_USE')
+    await manager.writeOffReservation(issued.instanceId, { reason: 'the satellite is gone', by: 'test' })
+    expect(await sums(manager)).toEqual([['BRANCH', 10, 0, 0]])
+    await manager.reserve(wanted)
+  })
+
+  it('cannot be ended at the manager while the satellite is there to do it', async () => {
+    const { issued } = await reserveTen()
+    expect(
+      await codeOf(manager.writeOffReservation(issued.instanceId, { reason: 'not ours', by: 'test' })),
+    ).toBe('INSTANCE_NOT_FOUND')
+  })
+
+  it('codes of a box are good after a restore, however far the box has gone on', async () => {
+    const { sealed, issued } = await reserveTen()
+    const backup = await satellite.backup(PASSPHRASE)
+    for (const count of [5, 4]) {
+      const { file } = await satellite.updateReservation(issued.instanceId, { HOST: count })
+      const { reservation } = await sealed.reservation.update(file)
+      await satellite.confirmReservation(issued.instanceId, reservation.confirmationCode ?? '')
+    }
+    await carry(manager, satellite)
+    for (const name of ['again', 'once-more']) {
+      world.clock.advance(DAY)
+      await restore(backup, name)
+      await outcomes(3)
+    }
+    await satellite.takeBackReservation(issued.instanceId, await sealed.reservation.returnCode())
+    await carry(manager, satellite)
+    expect(await sums(manager)).toEqual([['BRANCH', 10, 0, 0]])
+  })
+
+  it('is in no doubt after a restore where nothing differs but a term that has ended', async () => {
+    await manager.order({ tag: 'HOST', quantity: 3, virtualAccount: 'BRANCH', termDays: 20 })
+    await carry(manager, satellite)
+    await satellite.enableReservation()
+    const sealed = await world.box(() => satellite, 'sealed')
+    const issued = await satellite.reserve({
+      request: await sealed.reservation.request(),
+      licenses: { HOST: 13 },
+    })
+    await sealed.reservation.install(issued.file)
+    await carry(manager, satellite)
+    world.clock.advance(25 * DAY)
+    await restore(await satellite.backup(PASSPHRASE), 'again')
+    await carry(manager, satellite)
+    expect(await satellite.reservations()).toMatchObject([{ pending: false, authorization: 1 }])
+  })
+
+  it('comes back with its serial number left out, and is the same box all the same', async () => {
+    await satellite.sync.leaveOut(['serial-numbers'])
+    const backup = await satellite.backup(PASSPHRASE)
+    await reserveTen()
+    await restore(backup, 'again')
+    await outcomes(2)
+    const twin = await world.box(() => satellite, 'twin', sameAs('SEALED'))
+    const { token } = await satellite.createToken({ days: 3 })
+    expect(await codeOf(twin.register(token))).toBe('INSTANCE_RESERVED')
+    // From here on they are told again, of each instance.
+    await satellite.sync.leaveOut([])
+    expect((await satellite.sync.export()).instances).toBe(1)
+  })
+})
+
 describe('R-ACC-3: transfers that were lost', () => {
   it('a second recall, of another lot, is not forgotten', async () => {
     await manager.order({ tag: 'HOST', quantity: 3, virtualAccount: 'BRANCH', termDays: 100 })
@@ -256,6 +350,38 @@ describe('R-ACC-3: transfers that were lost', () => {
       ['BRANCH', 5, 0, 0],
       ['Default', 8, 0, 0],
     ])
+  })
+
+  it('what was given to a satellite that never came is taken back at once', async () => {
+    await manager.satellites.add('never', { virtualAccount: 'NEVER' })
+    await manager.order({ tag: 'HOST', quantity: 3, virtualAccount: 'NEVER' })
+    const done = await manager.transferLicenses({ tag: 'HOST', quantity: 3, from: 'NEVER', to: 'Default' })
+    expect(done.status).toBe('done')
+  })
+
+  it('what a recall will do is shown, and one that leaves too little must be meant', async () => {
+    await boxAt(() => satellite, 'box', 8)
+    await carry(manager, satellite)
+    const wanted = { tag: 'HOST', quantity: 7, from: 'BRANCH', to: 'Default' }
+    expect((await manager.transferLicenses({ ...wanted, preview: true })).effects).toMatchObject([
+      { before: { quantity: 10 }, after: { quantity: 3, status: 'out-of-compliance' } },
+      { before: { quantity: 0 }, after: { quantity: 7 } },
+    ])
+    expect(await codeOf(manager.transferLicenses(wanted))).toBe('TRANSFER_UNCONFIRMED')
+    expect((await manager.satellites.list())[0]?.recalls).toEqual([])
+  })
+
+  it('an account with a past, and one that licences are on their way to', async () => {
+    await manager.addVirtualAccount('East')
+    await manager.order({ tag: 'HOST', quantity: 3, virtualAccount: 'East' })
+    await manager.transferLicenses({ tag: 'HOST', quantity: 3, from: 'East', to: 'Default' })
+    await manager.transferLicenses({ tag: 'HOST', quantity: 3, from: 'BRANCH', to: 'East' })
+    expect(await codeOf(manager.removeVirtualAccount('East'))).toBe('VIRTUAL_ACCOUNT_IN_USE')
+    await carry(manager, satellite)
+    await carry(manager, satellite)
+    await manager.transferLicenses({ tag: 'HOST', quantity: 3, from: 'East', to: 'Default' })
+    await manager.removeVirtualAccount('East')
+    expect(await manager.orders()).toHaveLength(2)
   })
 
   it('more than ten million of a tag is still a mandate', async () => {
@@ -319,7 +445,125 @@ describe('R-SAT-1: names that meet', () => {
   })
 })
 
+describe('R-SAT-4: a clock that was wrong', () => {
+  it('of a satellite, once: one exchange sets it right, and its boxes believe it', async () => {
+    const box = await boxAt(() => satellite, 'box', 4)
+    await satellite.close()
+    const ahead = new VirtualClock(world.clock.wall() + 200 * DAY)
+    const wrong = await Authority.open({ dataDir: inDirectory('branch'), clock: ahead })
+    await wrong.sync.export()
+    await wrong.close()
+    satellite = await world.openSatellite('branch')
+    expect((await satellite.sync.status()).standing).toBe('restricted')
+    const { imported } = await carry(manager, satellite)
+    expect(imported.notices.join()).toMatch(/clock of this machine was 200 days ahead/)
+    await carry(manager, satellite)
+    expect(await satellite.sync.status()).toMatchObject({ standing: 'current', inDoubt: false })
+    expect(Date.parse((await satellite.sync.status()).lastSyncAt ?? '')).toBe(world.clock.wall())
+    await satellite.createToken({ days: 3 })
+    world.clock.advance(31 * DAY)
+    box.tick()
+    await box.settled()
+    expect(box.status()).toMatchObject({
+      state: 'authorized',
+      authorization: { lastAttempt: { outcome: 'succeeded' } },
+    })
+  })
+
+  it('of a satellite, still: it is told, and nothing goes back and forth', async () => {
+    await satellite.close()
+    const ahead = new VirtualClock(world.clock.wall() + 60 * DAY)
+    satellite = await Authority.open({ dataDir: inDirectory('branch'), clock: ahead })
+    const { imported } = await carry(manager, satellite)
+    expect(imported).toMatchObject({ outcome: 'accepted', again: false })
+    expect(imported.notices.join()).toMatch(/60 days ahead/)
+    expect((await satellite.sync.status()).epoch).toBe(1)
+    ahead.advance(100 * DAY)
+    const { file } = await satellite.sync.export()
+    const { file: answer } = await manager.satellites.respond(file)
+    expect(await codeOf(satellite.sync.import(answer))).toBe('SYNC_ANSWER_LAPSED')
+    await satellite.close()
+  })
+
+  it('an answer that lay about until it had run out is refused', async () => {
+    const { file } = await satellite.sync.export()
+    const { file: answer } = await manager.satellites.respond(file)
+    world.clock.advance(91 * DAY)
+    expect(await codeOf(satellite.sync.import(answer))).toBe('SYNC_ANSWER_LAPSED')
+    expect(await outcomes(1)).toEqual(['accepted'])
+  })
+})
+
+describe('R-SAT-2: by wire, when something stays wrong', () => {
+  it('another road that another process has set is taken', async () => {
+    const urls: string[] = []
+    const online = await world.addSatellite('city', { online: true })
+    await online.close()
+    const served = await Authority.open({
+      dataDir: inDirectory('city'),
+      clock: world.clock,
+      connect: ({ url }) => {
+        urls.push(url)
+        return world.managerRoad()
+      },
+    })
+    await served.sync.now()
+    const other = await world.openSatellite('city')
+    await other.sync.setManager({ kind: 'direct', url: 'https://new.test' })
+    await served.sync.now()
+    await served.sync.now()
+    await served.close()
+    expect(urls).toEqual(['https://manager.test', 'https://new.test'])
+  })
+
+  it('a manager that asks for everything again and again is asked more and more rarely', async () => {
+    const online = await world.addSatellite('city', { online: true })
+    await online.sync.now()
+    const { Reported } = await import('../../src/authority/satellites/reported.ts')
+    const spy = vi
+      .spyOn(Reported.prototype, 'totals')
+      .mockResolvedValue({ registered: 7, reserved: 0, use: [] })
+    expect(await codeOf(online.sync.now())).toBe('SYNC_REPAIR_NEEDED')
+    world.wire.exchanges = 0
+    for (let i = 0; i < 60; i++) {
+      world.clock.advance(60_000)
+      await online.sync.beat()
+    }
+    expect(world.wire.exchanges).toBeLessThan(60)
+    spy.mockRestore()
+    world.clock.advance(4 * 3_600_000)
+    await online.sync.beat()
+    expect(await online.sync.status()).toMatchObject({ exchange: 'idle', inDoubt: false })
+  })
+
+  it('what the satellite has counted wrong is right after everything was told', async () => {
+    const online = await world.addSatellite('city', { online: true })
+    await online.sync.now()
+    await boxAt(() => online, 'box', 4)
+    change('city', 'update pools set in_use = in_use + 1')
+    expect((await online.sync.now()).outcome).toBe('accepted')
+    expect((await online.licenses()).filter(({ inUse }) => inUse > 0)).toMatchObject([{ inUse: 4 }])
+  })
+})
+
 describe('R-SAT-1: restores', () => {
+  it('removed and added again in a late epoch: boxes go on, since no epoch goes back', async () => {
+    for (const name of ['second', 'third']) {
+      await restore(await satellite.backup(PASSPHRASE), name)
+      await carry(manager, satellite)
+    }
+    const box = await boxAt(() => satellite, 'box', 4)
+    await carry(manager, satellite)
+    await manager.satellites.remove('branch')
+    await manager.satellites.add('branch', { virtualAccount: 'SECOND' })
+    expect((await outcomes(3)).at(-1)).toBe('accepted')
+    expect((await satellite.sync.status()).epoch).toBeGreaterThan(3)
+    world.clock.advance(31 * DAY)
+    box.tick()
+    await box.settled()
+    expect(box.status().authorization.lastAttempt?.outcome).toBe('succeeded')
+  })
+
   it('a first answer that is lost brings nothing back that had ended', async () => {
     const box = await boxAt(() => satellite, 'box', 4)
     await carry(manager, satellite)

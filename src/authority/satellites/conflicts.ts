@@ -1,10 +1,11 @@
 import { type Instant, iso } from '../../domain/instant.ts'
+import { udiDigest } from '../../protocol/digest.ts'
 import type { SyncRequest } from '../../protocol/sync-request.ts'
 import type { Account } from '../accounts.ts'
 import { logEvent } from '../event-log.ts'
 import { endInstance } from '../instances.ts'
 import type { Tx } from '../store.ts'
-import { Reported, udiDigest } from './reported.ts'
+import { Reported } from './reported.ts'
 import type { SatelliteRow } from './satellites.ts'
 
 /** Rows that are looked up at a time. */

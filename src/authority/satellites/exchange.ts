@@ -241,7 +241,7 @@ export class SyncExchange {
 
   /** @throws LicensingError SYNC_SUPERSEDED, SYNC_EPOCH_SUPERSEDED */
   async #place(row: SatelliteRow, request: SyncRequest, road: SyncRoad): Promise<Place> {
-    if (row.key === null) return 'next'
+    if (row.key === null) return request.report === 'full' ? 'next' : 'diverged'
     // By hand a person answers for which of the copies is to go on.
     if (request.epoch < row.epoch && road === 'hand') return 'diverged'
     if (request.epoch < row.epoch)
@@ -302,7 +302,8 @@ export class SyncExchange {
       code: 'SYNC_REPAIR_NEEDED',
       message: `Exchange ${request.exchange} does not follow what this manager answered.`,
       remedy: errorTable.SYNC_REPAIR_NEEDED.remedy,
-      epoch: row.epoch + 1,
+      // Above both: boxes believe nothing of an epoch that is below what they have seen.
+      epoch: Math.max(row.epoch, request.epoch) + 1,
       exchange: Math.max(row.sequence, request.exchange),
       warnAt: row.warn_at ?? this.#at,
       restrictAt: row.restrict_at ?? this.#at,
@@ -342,8 +343,8 @@ export class SyncExchange {
     if (row.key === null) await this.#forgetFormer(request)
     const notices: string[] = []
     if (place === 'restored') {
-      const words = `it was restored from a copy, and goes on in epoch ${request.epoch}.`
-      notices.push(`The satellite was restored: epoch ${request.epoch}.`)
+      const words = `it goes on in epoch ${request.epoch}: it was restored from a copy, or its clock was corrected.`
+      notices.push(`The satellite goes on in epoch ${request.epoch}.`)
       await this.#log(row, 'SATELLITE_RESTORED', words, 'major')
     }
     const virtualAccounts = (await listVirtualAccounts(this.#tx, this.#account.id)).filter(
@@ -440,7 +441,7 @@ export class SyncExchange {
       .where('satellite_id', '=', request.satelliteId)
       .where('status', '=', 'removed')
       .execute()
-    for (const row of rows) await new Reported(this.#tx, row, this.#at).forgetAll()
+    for (const row of rows) await new Reported(this.#tx, row, this.#at).forget({ all: true })
   }
 
   #common(request: SyncRequest, digest: string) {

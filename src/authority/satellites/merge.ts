@@ -29,18 +29,24 @@ export function withLarger(
   before: readonly ReportedInstance[],
   at: Instant,
 ): { instances: SyncRequest['instances']; larger: ReportedInstance[] } {
-  const held = new Map(before.filter(({ kind }) => kind === 'reserved').map((one) => [one.id, one]))
+  const reserved = new Map(before.filter(({ kind }) => kind === 'reserved').map((one) => [one.id, one]))
   const larger: ReportedInstance[] = []
   const merged = instances.map((one) => {
-    const other = one.kind === 'reserved' ? held.get(one.id) : undefined
-    if (!other || JSON.stringify(other.licenses) === JSON.stringify(one.licenses)) return one
+    const other = one.kind === 'reserved' ? reserved.get(one.id) : undefined
+    if (!other) return one
     const tags = [...new Set([...one.licenses, ...other.licenses].map(({ tag }) => tag))].sort()
     const of = (licenses: ReportedInstance['licenses'], tag: string) =>
       licenses.filter((part) => part.tag === tag)
+    const held = (...authorizations: ReportedInstance['licenses'][]) =>
+      tags.flatMap((tag) =>
+        heldParts(
+          authorizations.map((licenses) => of(licenses, tag)),
+          at,
+        ).map((part) => ({ tag, ...part })),
+      )
+    const licenses = held(one.licenses, other.licenses)
+    if (JSON.stringify(licenses) === JSON.stringify(held(one.licenses))) return one
     larger.push(other)
-    const licenses = tags.flatMap((tag) =>
-      heldParts([of(one.licenses, tag), of(other.licenses, tag)], at).map((part) => ({ tag, ...part })),
-    )
     return { ...one, licenses }
   })
   return { instances: merged, larger }

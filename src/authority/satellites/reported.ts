@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
 import type { Selectable } from 'kysely'
 import { z } from 'zod'
 import { entitlementTagSchema } from '../../domain/entitlement.ts'
 import { type Instant, iso } from '../../domain/instant.ts'
+import { udiDigest } from '../../protocol/digest.ts'
 import type { ReportedEnd, ReportedInstance, ReportedLicense, Totals } from '../../protocol/sync-request.ts'
 import type { Account } from '../accounts.ts'
 import type { InstanceDocument } from '../instances.ts'
@@ -20,12 +20,6 @@ const licensesSchema = z.array(
 )
 const licensesOf = (row: Pick<ReportedRow, 'licenses'>): ReportedLicense[] =>
   licensesSchema.parse(JSON.parse(row.licenses))
-
-/** The UDI of a box, comparable where its serial number is not told: SHA-256, base64url. */
-export const udiDigest = (pid: string, serial: string): string =>
-  serial.startsWith('sha256:')
-    ? serial.slice('sha256:'.length)
-    : createHash('sha256').update(`${pid}\u0000${serial}`).digest('base64url')
 
 /** A row as it was reported. */
 export const reportedOf = (row: ReportedRow): ReportedInstance => ({
@@ -139,13 +133,11 @@ export class Reported {
     await changes.apply(this.#tx, this.#at)
   }
 
-  /** Counts everything of the satellite for the pools, or does so no more. */
+  /** Counts what is registered at the satellite for the pools, or does so no more. What is reserved counts on. */
   async count(sign: 1 | -1): Promise<void> {
     const changes = new Changes()
-    for (const row of await this.#all()) {
+    for (const row of await this.#all())
       if (row.kind === 'registered') changes.use(row.virtual_account_id, licensesOf(row), sign)
-      else changes.touch(row.virtual_account_id, licensesOf(row))
-    }
     await changes.apply(this.#tx, this.#at)
   }
 
@@ -196,16 +188,25 @@ export class Reported {
     return rows.map(({ id }) => id)
   }
 
-  /** Forgets everything of the satellite that still counts: it is removed, and its mandate has ended. */
-  async forgetAll(): Promise<void> {
+  /**
+   * Forgets what is registered at the satellite: it is removed, and its mandate has ended. A box that works from a
+   * reservation never asks: what is reserved counts until its own end, or until a person answers for it.
+   *
+   * @param all what is reserved too: the satellite tells of it anew
+   */
+  async forget({ all = false } = {}): Promise<void> {
     const changes = new Changes()
-    const rows = await this.#all()
+    const rows = (await this.#all()).filter(({ kind }) => all || kind === 'registered')
     await this.#forget(rows, changes)
-    await this.#tx
-      .updateTable('reported_instances')
-      .set({ status: 'ended' })
-      .where('satellite_id', '=', this.#satelliteId)
-      .execute()
+    for (const batch of batches(rows)) await this.#end(batch.map(({ id }) => id))
+    await changes.apply(this.#tx, this.#at)
+  }
+
+  /** Ends what a satellite that is no more had reserved: a person has answered for the box. */
+  async writeOff(id: string): Promise<void> {
+    const changes = new Changes()
+    await this.#forget([...(await this.#rows([id])).values()], changes)
+    await this.#end([id])
     await changes.apply(this.#tx, this.#at)
   }
 
@@ -279,12 +280,12 @@ export class Reported {
       else if (this.#counts) changes.use(row.virtual_account_id, licensesOf(row), -1)
     }
     const reserved = active.filter(({ kind }) => kind === 'reserved').map(({ id }) => id)
-    if (reserved.length === 0) return
-    await this.#tx
-      .deleteFrom('reported_reserved')
-      .where('satellite_id', '=', this.#satelliteId)
-      .where('instance_id', 'in', reserved)
-      .execute()
+    for (const batch of batches(reserved))
+      await this.#tx
+        .deleteFrom('reported_reserved')
+        .where('satellite_id', '=', this.#satelliteId)
+        .where('instance_id', 'in', batch)
+        .execute()
   }
 
   async #end(ids: readonly string[]): Promise<void> {
@@ -365,7 +366,24 @@ export async function reportedRival(
     .where('one.udi', '=', udiDigest(pid, serial))
     .where('one.status', '=', 'active')
     .where('satellites.account_id', '=', accountId)
-    .where('satellites.status', '<>', 'expired')
+    .where((or) => or.or([or('satellites.status', '<>', 'expired'), or('one.kind', '=', 'reserved')]))
+    .executeTakeFirst()
+}
+
+/** A box that a satellite had reserved licences for, and the satellite is out of reach: removed, or taken out. */
+export async function orphanedReservation(tx: Tx, account: Account, id: string) {
+  return tx
+    .selectFrom('reported_instances as one')
+    .innerJoin('satellites', 'satellites.id', 'one.satellite_id')
+    .innerJoin('virtual_accounts as va', 'va.id', 'one.virtual_account_id')
+    .selectAll('one')
+    .select(['satellites.name as satellite', 'va.name as virtualAccount'])
+    .select('satellites.status as satelliteStatus')
+    .where('one.id', '=', id)
+    .where('one.kind', '=', 'reserved')
+    .where('one.status', '=', 'active')
+    .where('satellites.account_id', '=', account.id)
+    .where('satellites.status', 'in', ['removed', 'expired'])
     .executeTakeFirst()
 }
 
@@ -383,7 +401,7 @@ export async function listReported(
     .selectAll('one')
     .select(['satellites.name as satellite', 'va.name as virtualAccount', 'satellites.answered_at'])
     .where('satellites.account_id', '=', account.id)
-    .where('satellites.status', '<>', 'expired')
+    .where((or) => or.or([or('satellites.status', '<>', 'expired'), or('one.kind', '=', 'reserved')]))
     .where('one.status', '=', 'active')
     .orderBy('one.since_at')
     .orderBy('one.serial')

@@ -56,7 +56,10 @@ function checkTerms(terms: SatelliteTerms): SatelliteTerms {
 
 const nameSchema = z
   .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'a name is 1 to 64 letters, digits and . _ -')
+  .regex(
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+    'a name is 1 to 64 letters from A to Z and a to z, digits and . _ -',
+  )
 
 /** A name for a satellite. @throws LicensingError INVALID_ARGUMENT */
 export const checkSatelliteName = (name: string): string => checked(nameSchema, name, 'name of the satellite')
@@ -266,7 +269,7 @@ export class Satellites {
       .execute()
     // Until then it may serve its boxes, whether it has heard of this or not.
     if (row.status !== 'active' || row.restrict_at === null || row.restrict_at <= this.#at)
-      await new Reported(this.#tx, row, this.#at).forgetAll()
+      await new Reported(this.#tx, row, this.#at).forget()
     await this.#log(
       'SATELLITE_REMOVED',
       `The satellite ${name} was removed.${row.status === 'active' ? ` What its boxes use counts until ${iso(row.restrict_at) ?? 'now'}, when its mandate ends.` : ''}`,
@@ -315,7 +318,7 @@ export class Satellites {
         restrictDays: row.restrict_days,
         credentialDays: row.credential_days,
       },
-      instances: { registered, reserved },
+      instances: { registered: row.status === 'expired' ? 0 : registered, reserved },
       recalls: await listRecalls(this.#tx, row.id),
     }
   }
@@ -342,7 +345,7 @@ export async function followUpSatellites(tx: Tx, at: Instant): Promise<void> {
     if (row.restrict_at !== null && row.restrict_at <= at) {
       const reported = new Reported(tx, row, at)
       if (row.status === 'removed') {
-        await reported.forgetAll()
+        await reported.forget()
         await tx.updateTable('satellites').set({ warn_at: null }).where('id', '=', row.id).execute()
         continue
       }

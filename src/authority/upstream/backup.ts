@@ -7,6 +7,7 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
@@ -14,6 +15,7 @@ import { z } from 'zod'
 import { checked } from '../../domain/checked.ts'
 import type { Clock } from '../../domain/clock.ts'
 import { LicensingError } from '../../domain/errors.ts'
+import { HOUR } from '../../domain/instant.ts'
 import { checkPrivateDirectory, storeFailure } from '../../trust/private-files.ts'
 import { openFiles, sealFiles } from '../../trust/sealed-file.ts'
 import { Database } from '../../trust/sqlite.ts'
@@ -36,6 +38,7 @@ const LEFT_OUT = ['root.key']
  */
 export async function makeBackup(dataDir: string, passphrase: string): Promise<Buffer> {
   const secret = checked(passphraseSchema, passphrase, 'passphrase')
+  removeStale(dataDir)
   const copy = join(dataDir, `backup-${randomBytes(6).toString('hex')}.db`)
   try {
     const database = new Database(join(dataDir, DATABASE_FILE), { readonly: true, timeout: 10_000 })
@@ -60,6 +63,13 @@ export async function makeBackup(dataDir: string, passphrase: string): Promise<B
   } finally {
     rmSync(copy, { force: true })
   }
+}
+
+/** What a backup that was killed has left lying about. */
+function removeStale(dataDir: string): void {
+  for (const name of readdirSync(dataDir).filter((one) => /^backup-[0-9a-f]{12}\.db/.test(one)))
+    if (Date.now() - statSync(join(dataDir, name)).mtimeMs > HOUR)
+      rmSync(join(dataDir, name), { force: true })
 }
 
 /**
@@ -120,7 +130,7 @@ async function beginAnew(dataDir: string, clock: Clock): Promise<{ name: string;
         type: 'SATELLITE_RESTORED',
         severity: 'major',
         accountId: account.id,
-        message: `Restored from a backup, in epoch ${credentials.identity.epoch}: ${tokensRevoked} tokens were revoked, and what was registered since comes back with the next synchronisation.`,
+        message: `Restored from a backup, in epoch ${credentials.identity.epoch}: ${tokensRevoked === 1 ? '1 token was' : `${tokensRevoked} tokens were`} revoked, and what was registered since comes back with the next synchronisation.`,
       })
       return { name: sync.status().satellite, tokensRevoked }
     })

@@ -14,6 +14,7 @@ import {
   type Transport,
   type TransportSettings,
 } from '../../transports/transport.ts'
+import type { Credentials } from '../credentials.ts'
 import { type Desk, requireRole } from '../desk.ts'
 import { readSetting, type Tx, writeSetting } from '../store.ts'
 import { LONGEST_SYNC } from '../satellites/exchange.ts'
@@ -50,7 +51,7 @@ export class SyncDoor {
   readonly #desk: Desk
   readonly #connect: ((settings: TransportSettings) => Transport) | undefined
   #underWay: Promise<Imported> | null = null
-  #transport: Transport | null = null
+  #transport: { readonly of: string; readonly transport: Transport } | null = null
 
   constructor(desk: Desk, connect: ((settings: TransportSettings) => Transport) | undefined) {
     this.#desk = desk
@@ -105,10 +106,7 @@ export class SyncDoor {
   /** How it reaches its manager. @throws LicensingError TRANSPORT_URL_INVALID, PROXY_* */
   setManager(settings: TransportSettings): Promise<ManagerRoad> {
     return this.#sync(async (_sync, tx) => {
-      const stored = this.#stored(settings)
-      await writeSetting(tx, ROAD, JSON.stringify(stored))
-      this.#transport?.close()
-      this.#transport = null
+      const stored = await writeRoad(tx, this.#desk.credentials, settings)
       return shown(stored) ?? { kind: 'direct', url: '', via: null, username: null }
     })
   }
@@ -144,7 +142,7 @@ export class SyncDoor {
   }
 
   close(): void {
-    this.#transport?.close({ now: true })
+    this.#transport?.transport.close({ now: true })
   }
 
   /** One at a time, and those that follow from it. */
@@ -158,7 +156,16 @@ export class SyncDoor {
   async #exchanges(): Promise<Imported> {
     for (let left = IN_A_ROW; ; left--) {
       const done = await this.#once()
-      if (!done.again || left <= 1) return done
+      if (!done.again) return done
+      if (left > 1) continue
+      if (done.outcome !== 'repair') return done
+      // The two do not come together: it is tried again as whatever does not succeed, more and more rarely.
+      const failed = new LicensingError(
+        'SYNC_REPAIR_NEEDED',
+        'The manager asks for everything again and again.',
+      )
+      await this.#failed(failed)
+      throw failed
     }
   }
 
@@ -169,19 +176,23 @@ export class SyncDoor {
       const text = await transport.post(SYNC_PATH, JSON.stringify({ request: file }))
       return await this.#sync((sync) => sync.import(readAnswer(text), null))
     } catch (thrown) {
-      const failed = asLicensingError(thrown)
-      const { code, message, remedy } = failed.toJSON()
-      await this.#sync(async (sync, _tx, at) => {
-        await sync.step({
-          type: 'UNREACHABLE',
-          at,
-          reason: { code, message, remedy },
-          jitter: randomInt(1_000_000) / 1_000_000,
-          retryAfter: failed.retryAfterMs ?? null,
-        })
-      })
+      const failed = inItsWords(asLicensingError(thrown))
+      await this.#failed(failed)
       throw failed
     }
+  }
+
+  async #failed(failed: LicensingError): Promise<void> {
+    const { code, message, remedy } = failed.toJSON()
+    await this.#sync(async (sync, _tx, at) => {
+      await sync.step({
+        type: 'UNREACHABLE',
+        at,
+        reason: { code, message, remedy },
+        jitter: randomInt(1_000_000) / 1_000_000,
+        retryAfter: failed.retryAfterMs ?? null,
+      })
+    })
   }
 
   async #road(): Promise<Transport> {
@@ -197,16 +208,25 @@ export class SyncDoor {
         'This satellite has no root certificate of its manager.',
         { remedy: 'Give it with `init --trust ROOT.pem`, or register by hand with `sync export`.' },
       )
-    const opened = this.#withPassword(settings)
-    if (this.#connect) return (this.#transport ??= this.#connect(opened))
+    // Another process may have set another road since.
+    const of = JSON.stringify([settings, root])
+    if (this.#transport?.of === of) return this.#transport.transport
+    this.#transport?.transport.close()
+    const transport = await this.#opened(this.#withPassword(settings), root)
+    this.#transport = { of, transport }
+    return transport
+  }
+
+  async #opened(settings: TransportSettings, root: string): Promise<Transport> {
+    if (this.#connect) return this.#connect(settings)
     const [{ httpsTransport }, { roadOf }] = await Promise.all([
       import('../../transports/https.ts'),
       import('../../transports/road.ts'),
     ])
-    return (this.#transport ??= httpsTransport({
-      ...roadOf(opened, [root], { deadline: DEADLINE }),
+    return httpsTransport({
+      ...roadOf(settings, [root], { deadline: DEADLINE }),
       largest: LONGEST_SYNC,
-    }))
+    })
   }
 
   #withPassword(settings: StoredSettings): TransportSettings {
@@ -219,28 +239,48 @@ export class SyncDoor {
     }
   }
 
-  #stored(settings: TransportSettings): StoredSettings {
-    const url = parseAuthorityUrl(settings.url)
-    if (settings.kind !== 'proxy') return { kind: settings.kind, url }
-    const { username, password } = settings
-    checkProxyCredentials(username, password)
-    return {
-      kind: 'proxy',
-      url,
-      via: parseProxyUrl(settings.via),
-      username: username ?? null,
-      sealedPassword: password === undefined ? null : this.#desk.credentials.sealSecret(password),
-    }
-  }
-
   #sync<T>(work: (sync: Synchronisation, tx: Tx, at: number) => Promise<T>): Promise<T> {
     requireRole(this.#desk, 'satellite', 'synchronisation is done')
     const { credentials } = this.#desk
     return this.#desk.in({}, async (tx, account, at) =>
-      work(await Synchronisation.open(tx, credentials, account, at), tx, at),
+      work(await Synchronisation.open(tx, credentials, account, at, this.#desk.wall()), tx, at),
     )
   }
 }
+
+/** Stores how the manager is reached; a password sealed. @throws LicensingError TRANSPORT_URL_INVALID, PROXY_* */
+export async function writeRoad(
+  tx: Tx,
+  credentials: Credentials,
+  settings: TransportSettings,
+): Promise<StoredSettings> {
+  const stored = storedRoad(credentials, settings)
+  await writeSetting(tx, ROAD, JSON.stringify(stored))
+  return stored
+}
+
+function storedRoad(credentials: Credentials, settings: TransportSettings): StoredSettings {
+  const url = parseAuthorityUrl(settings.url)
+  if (settings.kind !== 'proxy') return { kind: settings.kind, url }
+  const { username, password } = settings
+  checkProxyCredentials(username, password)
+  return {
+    kind: 'proxy',
+    url,
+    via: parseProxyUrl(settings.via),
+    username: username ?? null,
+    sealedPassword: password === undefined ? null : credentials.sealSecret(password),
+  }
+}
+
+/** What a box would do about it is not what a satellite does. */
+const inItsWords = (failed: LicensingError): LicensingError =>
+  failed.code === 'TLS_UNTRUSTED'
+    ? new LicensingError(failed.code, failed.message, {
+        remedy:
+          'Check the address of the manager; if this satellite was made with another root (`--trust`), make it anew with the one that `trust export` prints there.',
+      })
+    : failed
 
 async function readRoad(tx: Tx): Promise<StoredSettings | null> {
   const json = await readSetting(tx, ROAD)

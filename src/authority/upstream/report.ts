@@ -1,3 +1,4 @@
+import { udiDigest } from '../../protocol/digest.ts'
 import type {
   Leavable,
   ReportedEnd,
@@ -6,7 +7,7 @@ import type {
   Totals,
 } from '../../protocol/sync-request.ts'
 import type { Instant } from '../../domain/instant.ts'
-import { udiDigest } from '../satellites/reported.ts'
+import { changeUse } from '../pools.ts'
 import { heldParts, type ReservedPart } from '../rules.ts'
 import type { Tx } from '../store.ts'
 
@@ -153,5 +154,21 @@ export async function gatherTotals(tx: Tx): Promise<Totals> {
     registered: await count('instances'),
     reserved: await count('reservations'),
     use: use,
+  }
+}
+
+/** Counts what is in use anew, from what each instance uses: whatever had gone wrong is right again. */
+export async function rebuildPools(tx: Tx, at: Instant): Promise<void> {
+  const sums = await tx
+    .selectFrom('demands')
+    .innerJoin('instances', 'instances.id', 'demands.instance_id')
+    .select(['virtual_account_id as place', 'tag', (eb) => eb.fn.sum<number>('count').as('count')])
+    .where('status', '=', 'active')
+    .groupBy(['virtual_account_id', 'tag'])
+    .execute()
+  const right = new Map(sums.map(({ place, tag, count }) => [`${place} ${tag}`, count]))
+  for (const { virtual_account_id, tag, in_use } of await tx.selectFrom('pools').selectAll().execute()) {
+    const change = (right.get(`${virtual_account_id} ${tag}`) ?? 0) - in_use
+    if (change !== 0) await changeUse(tx, virtual_account_id, tag, change, at)
   }
 }

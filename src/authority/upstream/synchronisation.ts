@@ -12,7 +12,7 @@ import {
   stepSync,
 } from '../../../machines/index.ts'
 import { LicensingError } from '../../domain/errors.ts'
-import { type Instant, iso } from '../../domain/instant.ts'
+import { duration, HOUR, type Instant, iso } from '../../domain/instant.ts'
 import { enrolmentMac } from '../../protocol/enrolment.ts'
 import { type Mandate } from '../../protocol/mandate.ts'
 import { readSignedText } from '../../protocol/signed-text.ts'
@@ -31,14 +31,16 @@ import { textDigest, verifyText } from '../../trust/sign-text.ts'
 import { type Account, listVirtualAccounts } from '../accounts.ts'
 import type { Credentials } from '../credentials.ts'
 import { logEvent } from '../event-log.ts'
-import { SYNC_SEQUENCE } from '../revisions.ts'
-import { readSetting, type Tx, writeSetting } from '../store.ts'
+import { SYNC_SEQUENCE, touchAll } from '../revisions.ts'
+import { countCorrection, readSetting, type Tx, writeSetting } from '../store.ts'
 import { SyncApply } from './apply.ts'
 import { LONGEST_SYNC } from '../satellites/exchange.ts'
-import { gatherReport } from './report.ts'
+import { gatherReport, rebuildPools } from './report.ts'
 
 const FACTS = 'sync'
 const CHART = 'sync-chart'
+/** A clock that is ahead of the manager's by less is nobody's concern. */
+const LARGE_SKEW = HOUR
 /** Requests whose answers are still taken: more are not on their way at a time. */
 const OPEN_REQUESTS = 50
 
@@ -61,12 +63,14 @@ type Facts = z.infer<typeof factsSchema>
 
 const instant = z.number()
 const failure = z.object({ code: z.string(), message: z.string(), remedy: z.string() })
-const hour = z.int().min(0).max(23)
+const hour = z.int('an hour is a whole number').min(0, 'an hour is 0 to 23').max(23, 'an hour is 0 to 23')
+const WEEKDAY = 'a day of the week is 1, Monday, to 7'
+const MONTHDAY = 'a day of the month is 1 to 28'
 export const scheduleSchema: z.ZodType<SyncSchedule> = z.discriminatedUnion('every', [
   z.object({ every: z.literal('never') }),
   z.object({ every: z.literal('day'), hour }),
-  z.object({ every: z.literal('week'), day: z.int().min(1).max(7), hour }),
-  z.object({ every: z.literal('month'), day: z.int().min(1).max(28), hour }),
+  z.object({ every: z.literal('week'), day: z.int().min(1, WEEKDAY).max(7, WEEKDAY), hour }),
+  z.object({ every: z.literal('month'), day: z.int().min(1, MONTHDAY).max(28, MONTHDAY), hour }),
 ])
 const chartSchema = z.object({
   version: z.literal(1),
@@ -79,7 +83,9 @@ const chartSchema = z.object({
     context: z.object({
       schedule: scheduleSchema,
       jitter: z.number(),
-      terms: z.object({ warnAt: instant, restrictAt: instant, automaticUntil: instant }).nullable(),
+      terms: z
+        .object({ answeredAt: instant, warnAt: instant, restrictAt: instant, automaticUntil: instant })
+        .nullable(),
       lastSync: instant.nullable(),
       last: z
         .object({ at: instant, outcome: z.enum(['succeeded', 'failed']), reason: failure.nullable() })
@@ -109,6 +115,8 @@ export interface SyncStatus {
   readonly automaticUntil: string | null
   readonly schedule: SyncSchedule
   readonly leftOut: readonly Leavable[]
+  /** Restored, or found to be a copy: nothing new is promised until it has synchronised. */
+  readonly inDoubt: boolean
   /** The request that was carried away and not answered yet. */
   readonly carried: { readonly exchange: number; readonly since: string } | null
   readonly lastAttempt: {
@@ -170,6 +178,7 @@ export class Synchronisation {
   readonly #credentials: Credentials
   readonly #account: Account
   readonly #at: Instant
+  readonly #wall: Instant
   #facts: Facts
   #position: SyncPosition
 
@@ -178,6 +187,7 @@ export class Synchronisation {
     credentials: Credentials,
     account: Account,
     at: Instant,
+    wall: Instant,
     facts: Facts,
     position: SyncPosition,
   ) {
@@ -185,6 +195,7 @@ export class Synchronisation {
     this.#credentials = credentials
     this.#account = account
     this.#at = at
+    this.#wall = wall
     this.#facts = facts
     this.#position = position
   }
@@ -207,12 +218,16 @@ export class Synchronisation {
     await writeSetting(tx, CHART, JSON.stringify({ version: 1, position }))
   }
 
-  /** @throws LicensingError STORE_UNREADABLE */
+  /**
+   * @param wall what the clock of this machine says now, where that may matter
+   * @throws LicensingError STORE_UNREADABLE
+   */
   static async open(
     tx: Tx,
     credentials: Credentials,
     account: Account,
     at: Instant,
+    wall = at,
   ): Promise<Synchronisation> {
     const facts = factsSchema.safeParse(JSON.parse((await readSetting(tx, FACTS)) ?? 'null'))
     const chart = chartSchema.safeParse(JSON.parse((await readSetting(tx, CHART)) ?? 'null'))
@@ -221,7 +236,7 @@ export class Synchronisation {
         'STORE_UNREADABLE',
         'The database does not say how this satellite stands with its manager.',
       )
-    return new Synchronisation(tx, credentials, account, at, facts.data, chart.data.position)
+    return new Synchronisation(tx, credentials, account, at, wall, facts.data, chart.data.position)
   }
 
   get position(): SyncPosition {
@@ -241,7 +256,7 @@ export class Synchronisation {
           type: notice,
           severity: NOTICE_SEVERITY[notice],
           accountId: this.#account.id,
-          message: `${this.#facts.name}: ${detail}.`,
+          message: `${this.#facts.name}: ${detail.replace(/\.$/, '')}.`,
         })
       }
     return commands
@@ -297,13 +312,17 @@ export class Synchronisation {
       automaticUntil: iso(terms?.automaticUntil ?? null),
       schedule: context.schedule,
       leftOut: this.#facts.leftOut,
+      inDoubt: this.frozen !== null,
       carried: carried && { exchange: carried.exchange, since: iso(carried.at) },
       lastAttempt: last && { at: iso(last.at), outcome: last.outcome, reason: last.reason },
     }
   }
 
   async leaveOut(what: readonly Leavable[]): Promise<void> {
+    const shown = this.#facts.leftOut.some((one) => !what.includes(one))
     await this.#write({ leftOut: [...what] })
+    // What was left out so far is told now, of each instance.
+    if (shown) await touchAll(this.#tx)
   }
 
   /** The one-time code for a first exchange, sealed. */
@@ -323,7 +342,7 @@ export class Synchronisation {
     if (!this.#facts.full || this.#facts.mandate === null) return null
     return new LicensingError(
       'SATELLITE_IN_DOUBT',
-      `The satellite ${this.#facts.name} was restored, and does not know yet what it has promised since.`,
+      `The satellite ${this.#facts.name} was restored or copied, and does not know yet what was promised since.`,
     )
   }
 
@@ -338,6 +357,8 @@ export class Synchronisation {
     const { identity } = this.#credentials
     const exchange = Number((await readSetting(this.#tx, SYNC_SEQUENCE)) ?? 0) + 1
     const { after, full, leftOut } = this.#facts
+    // Everything is counted anew before everything is told.
+    if (full) await rebuildPools(this.#tx, this.#at)
     const report = await gatherReport(this.#tx, {
       since: after?.exchange ?? 0,
       full,
@@ -418,9 +439,19 @@ export class Synchronisation {
    */
   async import(text: string, trust: TrustGiven): Promise<Imported> {
     const { answer, digest, root } = this.#read(text, trust)
-    await this.#checkAsked(answer)
-    const at = Math.max(this.#at, answer.answeredAt)
+    const writtenAt = await this.#checkAsked(answer)
+    // An answer that was made before its request was written, by this clock: the clock was ahead then by that much.
+    const ahead = writtenAt - answer.answeredAt
+    // A clock that still is ahead would only be so again: it is for a person to set.
+    const corrected = ahead > LARGE_SKEW && this.#wall <= this.#at - ahead + LARGE_SKEW
+    const at = Math.max(corrected ? this.#at - ahead : this.#at, answer.answeredAt)
+    if (answer.outcome === 'accepted' && answer.restrictAt <= at)
+      throw new LicensingError(
+        'SYNC_ANSWER_LAPSED',
+        `The manager answered at ${iso(answer.answeredAt)}, and what it gave ended at ${iso(answer.restrictAt)}; here it is ${iso(at)}.`,
+      )
     await writeSetting(this.#tx, 'told-time', String(at))
+    if (corrected) await countCorrection(this.#tx)
     const said = {
       outcome: answer.outcome,
       exchange: answer.exchange,
@@ -443,6 +474,11 @@ export class Synchronisation {
       return { ...said, failure: reason }
     }
     if (answer.outcome === 'repair') {
+      if (answer.epoch <= this.#credentials.identity.epoch)
+        throw new LicensingError(
+          'SYNC_ANSWER_UNASKED',
+          `The answer tells an epoch, ${answer.epoch}, that this satellite has gone beyond.`,
+        )
       await this.#repair(answer, at)
       return { ...said, again: true }
     }
@@ -466,9 +502,25 @@ export class Synchronisation {
       .where((or) => or.or([or('sequence', '<=', answer.exchange), or('epoch', '<', answer.epoch)]))
       .execute()
     const { warnAt, restrictAt, automaticUntil } = answer
-    const terms: SyncTerms = { warnAt, restrictAt, automaticUntil }
+    const terms: SyncTerms = { answeredAt: answer.answeredAt, warnAt, restrictAt, automaticUntil }
     await this.step({ type: 'ANSWERED', at, terms })
-    return { ...said, registered, again }
+    if (ahead <= LARGE_SKEW) return { ...said, registered, again }
+    const notice = `The clock of this machine was ${duration(ahead)} ahead of the manager's when the request was written: check it.`
+    if (!corrected) return { ...said, registered, again, notices: [...said.notices, notice] }
+    await this.#goBack(notice, at)
+    return { ...said, registered, again: true, notices: [...said.notices, notice] }
+  }
+
+  /** Time goes back, by what the manager has shown: in an epoch of its own, so that boxes believe it (trust §3, §9). */
+  async #goBack(notice: string, at: Instant): Promise<void> {
+    await this.restored()
+    await logEvent(this.#tx, {
+      at,
+      type: 'CLOCK_CORRECTED',
+      severity: 'major',
+      accountId: this.#account.id,
+      message: notice,
+    })
   }
 
   #read(text: string, trust: TrustGiven): { answer: SyncAnswer; digest: string; root: string } {
@@ -522,15 +574,15 @@ export class Synchronisation {
     return root
   }
 
-  /** An answer counts for a request that was made here, once, and in order. */
-  async #checkAsked(answer: SyncAnswer): Promise<void> {
+  /** An answer counts for a request that was made here, once, and in order. @returns when that was written */
+  async #checkAsked(answer: SyncAnswer): Promise<Instant> {
     const asked = await this.#tx
       .selectFrom('sync_requests')
       .selectAll()
       .where('digest', '=', answer.request)
       .executeTakeFirst()
     const { after } = this.#facts
-    if (asked?.epoch === this.#credentials.identity.epoch) return
+    if (asked?.epoch === this.#credentials.identity.epoch) return asked.written_at
     if (
       after &&
       answer.outcome === 'accepted' &&

@@ -1,4 +1,5 @@
 import { type Instant, iso } from '../../domain/instant.ts'
+import { udiDigest } from '../../protocol/digest.ts'
 import type { ReportedInstance, ReportedLicense } from '../../protocol/sync-request.ts'
 import { type Account, listVirtualAccounts, type VirtualAccount } from '../accounts.ts'
 import { logEvent } from '../event-log.ts'
@@ -55,14 +56,7 @@ export class TakeBack {
       await touchInstance(this.#tx, one.id)
       return
     }
-    const rival = await this.#tx
-      .selectFrom('instances')
-      .select('id')
-      .where('account_id', '=', this.#account.id)
-      .where('pid', '=', one.pid)
-      .where('serial', '=', one.serial)
-      .where('status', '=', 'active')
-      .executeTakeFirst()
+    const rival = await this.#rival(one)
     await this.#tx
       .insertInto('instances')
       .values({
@@ -105,6 +99,19 @@ export class TakeBack {
       const key = `${place.id} ${tag}`
       this.#use.set(key, (this.#use.get(key) ?? 0) + count)
     }
+  }
+
+  /** The box registered again since, under its serial number, where that was left out of what comes back. */
+  async #rival({ pid, serial }: ReportedInstance): Promise<boolean> {
+    const rows = await this.#tx
+      .selectFrom('instances')
+      .select('serial')
+      .where('account_id', '=', this.#account.id)
+      .where('pid', '=', pid)
+      .$if(!serial.startsWith('sha256:'), (query) => query.where('serial', '=', serial))
+      .where('status', '=', 'active')
+      .execute()
+    return rows.some((row) => udiDigest(pid, row.serial) === udiDigest(pid, serial))
   }
 
   async #reservation(one: ReportedInstance, place: VirtualAccount): Promise<void> {
