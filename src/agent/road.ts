@@ -1,9 +1,8 @@
 import { LicensingError } from '../domain/errors.ts'
 import { type RoadOptions, roadOf } from '../transports/road.ts'
 import {
-  checkProxyCredentials,
-  parseAuthorityUrl,
-  parseProxyUrl,
+  checkSettings,
+  openSettings,
   type StoredSettings,
   storedSettingsSchema,
   type Transport,
@@ -95,15 +94,7 @@ export class BoxRoad {
   }
 
   #withPassword(settings: StoredSettings): TransportSettings {
-    if (settings.kind !== 'proxy') return settings
-    const { sealedPassword, username, ...rest } = settings
-    return {
-      ...rest,
-      ...(username !== null && { username }),
-      ...(sealedPassword !== null && {
-        password: openSecret(sealedPassword, this.#store.secrets.get(TRANSPORT_KEY)),
-      }),
-    }
+    return openSettings(settings, (sealed) => openSecret(sealed, this.#store.secrets.get(TRANSPORT_KEY)))
   }
 
   #options(settings: TransportSettings): RoadOptions {
@@ -114,12 +105,10 @@ export class BoxRoad {
 
 /** Settings as they are stored: checked, the password sealed. One left out stays, for the same user and proxy. */
 export function storeSettings(settings: TransportSettings, store: AgentStore): StoredSettings {
-  const url = parseAuthorityUrl(settings.url)
-  if (settings.kind !== 'proxy') return { kind: settings.kind, url }
-  const via = parseProxyUrl(settings.via)
-  const { username, password } = settings
-  checkProxyCredentials(username, password)
-  const place = { kind: settings.kind, url, via, username: username ?? null }
+  const good = checkSettings(settings)
+  if (good.kind !== 'proxy') return good
+  const { kind, url, via, username, password } = good
+  const place = { kind, url, via, username: username ?? null }
   if (password !== undefined) {
     if (!store.secrets.has(TRANSPORT_KEY)) store.secrets.put(TRANSPORT_KEY, newSecretKey())
     return { ...place, sealedPassword: sealSecret(password, store.secrets.get(TRANSPORT_KEY)) }

@@ -183,24 +183,14 @@ export async function addVirtualAccount(
 /** What stands against giving a virtual account away: what it still holds; null for nothing. */
 export async function whatItHolds(tx: Tx, id: string, at: Instant): Promise<string | null> {
   const holds = await Promise.all([
-    tx
-      .selectFrom('instances')
-      .select('id')
-      .where('virtual_account_id', '=', id)
-      .where('status', '=', 'active')
-      .executeTakeFirst(),
-    tx
-      .selectFrom('reported_instances')
-      .select('id')
-      .where('virtual_account_id', '=', id)
-      .where('status', '=', 'active')
-      .executeTakeFirst(),
-    tx
-      .selectFrom('reservations')
-      .select('id')
-      .where('virtual_account_id', '=', id)
-      .where('status', '=', 'active')
-      .executeTakeFirst(),
+    ...(['instances', 'reported_instances', 'reservations'] as const).map((table) =>
+      tx
+        .selectFrom(table)
+        .select('id')
+        .where('virtual_account_id', '=', id)
+        .where('status', '=', 'active')
+        .executeTakeFirst(),
+    ),
     tx
       .selectFrom('tokens')
       .select('id')
@@ -252,27 +242,13 @@ export async function removeVirtualAccount(
   }
   // What is over is kept with the default account: its keys are remembered for ever.
   const { id: heir } = await chooseVirtualAccount(tx, account, undefined)
-  await tx
-    .updateTable('instances')
-    .set({ virtual_account_id: heir })
-    .where('virtual_account_id', '=', id)
-    .execute()
-  await tx
-    .updateTable('reservations')
-    .set({ virtual_account_id: heir })
-    .where('virtual_account_id', '=', id)
-    .execute()
-  await tx
-    .updateTable('reported_instances')
-    .set({ virtual_account_id: heir })
-    .where('virtual_account_id', '=', id)
-    .execute()
+  for (const table of ['instances', 'reservations', 'reported_instances', 'orders'] as const)
+    await tx
+      .updateTable(table)
+      .set({ virtual_account_id: heir })
+      .where('virtual_account_id', '=', id)
+      .execute()
   await tx.deleteFrom('reported_reserved').where('virtual_account_id', '=', id).execute()
-  await tx
-    .updateTable('orders')
-    .set({ virtual_account_id: heir })
-    .where('virtual_account_id', '=', id)
-    .execute()
   await tx.deleteFrom('licenses').where('virtual_account_id', '=', id).execute()
   await tx.deleteFrom('tokens').where('virtual_account_id', '=', id).execute()
   await tx.deleteFrom('pools').where('virtual_account_id', '=', id).execute()

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../domain/clock.ts'
-import { asLicensingError, LicensingError } from '../domain/errors.ts'
+import { LicensingError } from '../domain/errors.ts'
 import { type Instant, iso, MINUTE } from '../domain/instant.ts'
 import { conferencing, defineProfile, type ProductProfile, type ProfileInput } from '../domain/profile.ts'
 import { systemClock } from '../domain/system-clock.ts'
@@ -38,7 +38,7 @@ import {
   reservedInstance,
   showInstance,
 } from './instances.ts'
-import { type Leave, unlimited } from './leave.ts'
+import { type Leave, unlimited, whyNothingNew } from './leave.ts'
 import { type Answered, readExchange, readHello } from './requests.ts'
 import { type ReservationDocument, ReservationLedger } from './reservation-ledger.ts'
 import { listReported, orphanedReservation } from './satellites/reported.ts'
@@ -349,25 +349,14 @@ export class Authority {
   async #leave(tx: Tx, at: Instant): Promise<Leave> {
     if (this.role === 'manager') return unlimited
     const sync = await Synchronisation.open(tx, this.#credentials, await chooseAccount(tx, undefined), at)
-    const { grants } = sync
-    let refusal: LicensingError | null = null
-    try {
-      sync.requireGrants()
-    } catch (thrown) {
-      refusal = asLicensingError(thrown)
-    }
-    return {
-      mandate: grants?.mandate ?? null,
-      notAfter: grants?.notAfter ?? at,
-      refusal,
-      frozen: sync.frozen,
-    }
+    const { grants, refusal, frozen } = sync
+    return { mandate: grants?.mandate ?? null, notAfter: grants?.notAfter ?? at, refusal, frozen }
   }
 
   /** What a satellite may not promise now. @throws LicensingError SATELLITE_NOT_REGISTERED, SATELLITE_OUT_OF_TOUCH, SATELLITE_IN_DOUBT */
   async #requireLeave(tx: Tx, at: Instant): Promise<Leave> {
     const leave = await this.#leave(tx, at)
-    const no = leave.refusal ?? leave.frozen
+    const no = whyNothingNew(leave)
     if (no) throw no
     return leave
   }

@@ -12,7 +12,6 @@ import {
   type Credential,
   generateKey,
   issueCertificate,
-  readRequest,
 } from '../trust/certificates.ts'
 import { SecretFiles } from '../trust/private-files.ts'
 import { newSecretKey, openSecret, sealSecret } from '../trust/sealed-secret.ts'
@@ -182,7 +181,7 @@ export class Credentials {
   }
 
   /** Signs what a satellite says to its manager. */
-  signSync(lines: readonly string[]): string {
+  signSync(lines: readonly string[]): { text: string; digest: string } {
     return signTextByKey(lines, this.#keys.get('sync.key'))
   }
 
@@ -195,22 +194,14 @@ export class Credentials {
   /**
    * The certificate of a satellite's CA, signed by the root: the one it has while it lasts, and a new one after.
    *
-   * @param request PKCS #10, base64
-   * @throws LicensingError SIGNED_FILE_MALFORMED, ROOT_KEY_ABSENT
+   * @param key the CA's public key
+   * @throws LicensingError ROOT_KEY_ABSENT
    */
   async issueSatelliteCa(
-    request: string,
+    key: KeyObject,
     satellite: { id: string; account: string; name: string; present: string | null },
     at: Instant,
   ): Promise<string> {
-    const key = await readRequest(
-      `-----BEGIN CERTIFICATE REQUEST-----\n${request}\n-----END CERTIFICATE REQUEST-----\n`,
-    )
-    if (!key)
-      throw new LicensingError(
-        'SIGNED_FILE_MALFORMED',
-        'The request for the satellite’s CA is not a good one.',
-      )
     const { present } = satellite
     if (present !== null) {
       const { publicKey, validTo } = new X509Certificate(present)

@@ -15,3 +15,6 @@ export interface Leave {
 
 /** A manager's own. */
 export const unlimited: Leave = { mandate: null, notAfter: Infinity, refusal: null, frozen: null }
+
+/** Why nothing new may be promised, such as a registration or a reservation; null while something may be. */
+export const whyNothingNew = ({ refusal, frozen }: Leave): LicensingError | null => refusal ?? frozen

@@ -21,7 +21,7 @@ import { activeReservation } from './reservation-ledger.ts'
 import { Reported, type ReportedRival, reportedRival } from './satellites/reported.ts'
 import { touchInstance } from './revisions.ts'
 import { badSignature, type Decided, endedRefusal, malformed, refuse, spkiOf } from './requests.ts'
-import type { Leave } from './leave.ts'
+import { type Leave, whyNothingNew } from './leave.ts'
 import { accountTag, tokenRefusal } from './rules.ts'
 import type { Tx } from './store.ts'
 
@@ -112,7 +112,7 @@ export class Registration {
     if (known && known.status !== 'active') return refuse(...endedRefusal(known.status))
     if (known?.token_id === token.id)
       return this.#registered(known, account.domain, await virtualAccountOf(this.#tx, known))
-    const no = this.#leave.refusal ?? this.#leave.frozen
+    const no = whyNothingNew(this.#leave)
     if (no) return refuse(no.code, no.message)
     const refusal = tokenRefusal(
       { revokedAt: token.revoked_at, expiresAt: token.expires_at, uses: token.uses, maxUses: token.max_uses },

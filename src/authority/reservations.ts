@@ -19,7 +19,7 @@ import {
 import { signText } from '../trust/sign-text.ts'
 import { type Account, requireOwn, type VirtualAccount } from './accounts.ts'
 import type { Credentials } from './credentials.ts'
-import type { Leave } from './leave.ts'
+import { type Leave, whyNothingNew } from './leave.ts'
 import { assessPool, holdings, lotsOf } from './pools.ts'
 import {
   activeReservation,
@@ -336,7 +336,7 @@ export class Reservations {
   }
 
   #requireLeave(): void {
-    const no = this.#leave.refusal ?? this.#leave.frozen
+    const no = whyNothingNew(this.#leave)
     if (no) throw no
   }
 

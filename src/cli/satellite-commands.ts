@@ -4,7 +4,7 @@ import type { SatelliteDocument, SatelliteTerms } from '../authority/satellites/
 import type { Responded } from '../authority/satellites/exchange.ts'
 import type { ManagerRoad } from '../authority/upstream/door.ts'
 import type { Imported, SyncStatus } from '../authority/upstream/synchronisation.ts'
-import { LicensingError } from '../domain/errors.ts'
+import { asTold, LicensingError } from '../domain/errors.ts'
 import { LEAVABLE, type Leavable } from '../protocol/sync-request.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
 import { printJson, printText } from './output.ts'
@@ -381,10 +381,7 @@ function respondedText(responded: Omit<Responded, 'file'>): string {
 
 function printImported(imported: Imported, json: boolean): void {
   const { failure, ...document } = imported
-  if (failure) {
-    const { code, message, remedy } = failure
-    throw new LicensingError(code as 'SATELLITE_REMOVED', message, { remedy })
-  }
+  if (failure) throw asTold(failure)
   if (json) {
     printJson(document)
     return

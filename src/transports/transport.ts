@@ -110,3 +110,28 @@ export function checkProxyCredentials(username: string | undefined, password: st
   if (username.includes(':')) throw refuse('a user name holds no colon')
   if (/\p{Cc}/u.test(username + (password ?? ''))) throw refuse('it holds a control character')
 }
+
+/**
+ * Settings in the form they are kept in: URLs with their ports, credentials as they can be sent.
+ *
+ * @throws LicensingError TRANSPORT_URL_INVALID, PROXY_URL_INVALID, PROXY_CREDENTIALS_INVALID
+ */
+export function checkSettings(settings: TransportSettings): TransportSettings {
+  const url = parseAuthorityUrl(settings.url)
+  if (settings.kind !== 'proxy') return { kind: settings.kind, url }
+  const via = parseProxyUrl(settings.via)
+  const { username, password } = settings
+  checkProxyCredentials(username, password)
+  return { kind: settings.kind, url, via, username, password }
+}
+
+/** Stored settings as a transport takes them. @param open opens a sealed password */
+export function openSettings(stored: StoredSettings, open: (sealed: string) => string): TransportSettings {
+  if (stored.kind !== 'proxy') return stored
+  const { sealedPassword, username, ...rest } = stored
+  return {
+    ...rest,
+    ...(username !== null && { username }),
+    ...(sealedPassword !== null && { password: open(sealedPassword) }),
+  }
+}

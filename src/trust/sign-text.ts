@@ -7,10 +7,14 @@ import { type Chained, ChainError, checkChain } from './chain.ts'
 import type { Role } from './roles.ts'
 
 /** Signs the lines of a file that people carry; the signer's certificates become part of it. ES256. */
-export function signText(lines: readonly string[], by: Credential): string {
+export const signText = (lines: readonly string[], by: Credential): string => signAndName(lines, by).text
+
+/** The same, with the digest that names exactly what was signed: base64url. */
+export function signAndName(lines: readonly string[], by: Credential): { text: string; digest: string } {
   const signed = textToSign(lines, by.certificates)
   const key = createPrivateKey(by.privateKey)
-  return writeSignedText(signed, sign('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' }))
+  const signature = sign('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' })
+  return { text: writeSignedText(signed, signature), digest: textDigest(signed) }
 }
 
 /** A file whose signature is right, and who signed it. */
@@ -58,8 +62,11 @@ export function verifyText(
 }
 
 /** Signs the lines of a file by a key that the other side knows, or learns from the file: it holds no certificates. */
-export function signTextByKey(lines: readonly string[], privateKey: string): string {
-  return signText(lines, { certificates: [], privateKey })
+export function signTextByKey(
+  lines: readonly string[],
+  privateKey: string,
+): { text: string; digest: string } {
+  return signAndName(lines, { certificates: [], privateKey })
 }
 
 /**
@@ -84,7 +91,7 @@ export function verifyTextByKey(
 }
 
 /** The digest that names a signed text: SHA-256 over its lines without the signature, base64url. */
-export const textDigest = (signed: string): string => createHash('sha256').update(signed).digest('base64url')
+const textDigest = (signed: string): string => createHash('sha256').update(signed).digest('base64url')
 
 const altered = (what: string) =>
   new LicensingError('SIGNED_FILE_ALTERED', `The ${what} was altered: its signature does not fit its text.`)

@@ -216,7 +216,7 @@ describe('R-SAT-3: the files of an exchange', () => {
     const key = createPublicKey(createPrivateKey(privateKey))
     fc.assert(
       fc.property(request, fc.nat(), fc.nat({ max: 125 - 33 }), (one, at, sign) => {
-        const text = signTextByKey(writeSyncRequest(one), privateKey)
+        const { text } = signTextByKey(writeSyncRequest(one), privateKey)
         const place = at % text.length
         const character = String.fromCharCode(33 + sign)
         const changed = text.slice(0, place) + character + text.slice(place + 1)

@@ -7,6 +7,16 @@ import type { Status } from '../../src/agent/index.ts'
 
 const bin = (name: string): string => new URL(`../../dist/bin/${name}.js`, import.meta.url).pathname
 
+/**
+ * What `faketime` shares is named by its process id and outlives a SIGKILL: the next process to be
+ * given that id would refuse to start.
+ */
+function forgetFaketime(pid: number | undefined): void {
+  if (pid === undefined) return
+  for (const name of [`faketime_shm_${pid}`, `sem.faketime_sem_${pid}`])
+    rmSync(join('/dev/shm', name), { force: true })
+}
+
 function kill(child: ChildProcess, signal: NodeJS.Signals): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
   process.kill(-child.pid, signal)
@@ -42,6 +52,10 @@ export function makePrograms() {
       detached: true,
     })
     started.push(child)
+    if (options.time !== undefined)
+      child.once('close', () => {
+        forgetFaketime(child.pid)
+      })
     return child
   }
 

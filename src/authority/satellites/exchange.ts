@@ -9,11 +9,10 @@ import {
   type SyncRequest,
   type Totals,
 } from '../../protocol/sync-request.ts'
-import { textToSign } from '../../protocol/signed-text.ts'
 import { keyFingerprint } from '../../trust/fingerprint.ts'
 import { keyDigest, signMandate } from '../../trust/mandate.ts'
 import { readRequest } from '../../trust/certificates.ts'
-import { signText, textDigest, verifyTextByKey } from '../../trust/sign-text.ts'
+import { signAndName, verifyTextByKey } from '../../trust/sign-text.ts'
 import { type Account, listVirtualAccounts } from '../accounts.ts'
 import type { Credentials } from '../credentials.ts'
 import { logEvent } from '../event-log.ts'
@@ -98,9 +97,25 @@ const refuse = (
 /** What was reported does not come to what the satellite says it has: its report was not whole. */
 class Differs extends Error {}
 
-/** A certificate request as PEM. */
-const csr = (base64: string): string =>
-  `-----BEGIN CERTIFICATE REQUEST-----\n${base64}\n-----END CERTIFICATE REQUEST-----\n`
+/** The public key of the CA that a satellite asks a certificate for. @throws LicensingError SIGNED_FILE_MALFORMED */
+async function readIssuingKey({ issuingCa }: SyncRequest): Promise<KeyObject> {
+  const key = await readRequest(
+    `-----BEGIN CERTIFICATE REQUEST-----\n${issuingCa}\n-----END CERTIFICATE REQUEST-----\n`,
+  )
+  if (key) return key
+  throw new LicensingError('SIGNED_FILE_MALFORMED', 'The request for the satellite’s CA is not a good one.')
+}
+
+/** An answer that takes nothing and gives nothing. */
+const NOTHING_GIVEN = {
+  issuingCa: null,
+  mandate: null,
+  virtualAccounts: [],
+  lots: [],
+  ended: [],
+  known: [],
+  notices: [],
+} as const
 
 /** Where a request stands in the history of its satellite. */
 type Place = 'next' | 'restored' | 'diverged'
@@ -145,9 +160,11 @@ export class SyncExchange {
         `The satellite ${row.name} might synchronise by itself until ${iso(row.automatic_until)}.`,
       )
     await this.#checkIds(row, request)
+    // Looked at before anything is changed.
+    const issuingKey = await readIssuingKey(request)
     const place = await this.#place(row, request, road)
     if (place === 'diverged') return this.#repair(row, request, digest)
-    return this.#accept(row, { request, digest }, place)
+    return this.#accept(row, { request, digest }, place, issuingKey)
   }
 
   /**
@@ -165,15 +182,13 @@ export class SyncExchange {
       warnAt: this.#at,
       restrictAt: this.#at,
       automaticUntil: this.#at,
-      issuingCa: null,
-      mandate: null,
-      virtualAccounts: [],
-      lots: [],
-      ended: [],
-      known: [],
-      notices: [],
+      ...NOTHING_GIVEN,
     }
-    return signText(writeSyncAnswer(answer), await this.#credentials.syncSigner(this.#tx, this.#at))
+    return (await this.#sign(answer)).text
+  }
+
+  async #sign(answer: SyncAnswer): Promise<{ text: string; digest: string }> {
+    return signAndName(writeSyncAnswer(answer), await this.#credentials.syncSigner(this.#tx, this.#at))
   }
 
   async #satellite(request: SyncRequest): Promise<SatelliteRow> {
@@ -229,12 +244,6 @@ export class SyncExchange {
       .executeTakeFirst()
     if (taken || satelliteId === this.#credentials.identity.id)
       throw refuse('SYNC_OTHER_SATELLITE', `The id ${satelliteId} is that of another authority.`)
-    // Its CA is certified by what it asks: looked at before anything is changed.
-    if (!(await readRequest(csr(request.issuingCa))))
-      throw new LicensingError(
-        'SIGNED_FILE_MALFORMED',
-        'The request for the satellite’s CA is not a good one.',
-      )
   }
 
   #since = (row: SatelliteRow): string => iso(row.answered_at) ?? 'its beginning'
@@ -308,17 +317,10 @@ export class SyncExchange {
       warnAt: row.warn_at ?? this.#at,
       restrictAt: row.restrict_at ?? this.#at,
       automaticUntil: row.automatic_until ?? this.#at,
-      issuingCa: null,
-      mandate: null,
-      virtualAccounts: [],
-      lots: [],
-      ended: [],
-      known: [],
-      notices: [],
+      ...NOTHING_GIVEN,
     }
-    const signer = await this.#credentials.syncSigner(this.#tx, this.#at)
-    const file = signText(writeSyncAnswer(answer), signer)
-    return this.#responded(row, request, file, {
+    const { text } = await this.#sign(answer)
+    return this.#responded(row, request, text, {
       outcome: 'repair',
       again: false,
       registered: false,
@@ -327,16 +329,21 @@ export class SyncExchange {
   }
 
   /** Takes what was reported, and answers it; what does not fit together is undone, and asked for anew. */
-  async #accept(row: SatelliteRow, read: Read, place: Place): Promise<Responded> {
+  async #accept(row: SatelliteRow, read: Read, place: Place, issuingKey: KeyObject): Promise<Responded> {
     try {
-      return await attempt(this.#tx, () => this.#taken(row, read, place))
+      return await attempt(this.#tx, () => this.#taken(row, read, place, issuingKey))
     } catch (thrown) {
       if (thrown instanceof Differs) return this.#repair(row, read.request, read.digest)
       throw thrown
     }
   }
 
-  async #taken(row: SatelliteRow, { request, digest }: Read, place: Place): Promise<Responded> {
+  async #taken(
+    row: SatelliteRow,
+    { request, digest }: Read,
+    place: Place,
+    issuingKey: KeyObject,
+  ): Promise<Responded> {
     const reported = new Reported(this.#tx, { ...row, status: 'active' }, this.#at)
     const revived = row.status === 'expired'
     if (revived) await this.#revive(row, reported)
@@ -379,7 +386,7 @@ export class SyncExchange {
       automaticUntil: this.#at + row.credential_days * DAY,
     }
     const issuingCa = await this.#credentials.issueSatelliteCa(
-      request.issuingCa,
+      issuingKey,
       {
         id: request.satelliteId,
         account: this.#account.domain,
@@ -402,18 +409,16 @@ export class SyncExchange {
       exchange: request.exchange,
       ...terms,
       issuingCa,
-      mandate: await this.#mandate(request, lots, restrictAt),
+      mandate: await this.#mandate(request, issuingKey, lots, restrictAt),
       virtualAccounts: virtualAccounts.map(({ name, home }) => ({ name, home })),
       lots,
       ended,
       known,
       notices,
     }
-    const signer = await this.#credentials.syncSigner(this.#tx, this.#at)
-    const lines = writeSyncAnswer(answer)
-    const file = signText(lines, signer)
+    const { text: file, digest: hash } = await this.#sign(answer)
     const registered = row.key === null
-    await this.#keep(row, { request, digest }, file, textDigest(textToSign(lines, signer.certificates)), {
+    await this.#keep(row, { request, digest }, file, hash, {
       ...terms,
       issuingCa,
     })
@@ -505,20 +510,19 @@ export class SyncExchange {
       .filter(({ quantity }) => quantity > 0)
   }
 
-  async #mandate(request: SyncRequest, lots: readonly SyncLot[], notAfter: Instant): Promise<string> {
-    const key = await readRequest(csr(request.issuingCa))
-    if (!key)
-      throw new LicensingError(
-        'SIGNED_FILE_MALFORMED',
-        'The request for the satellite’s CA is not a good one.',
-      )
+  async #mandate(
+    request: SyncRequest,
+    issuingKey: KeyObject,
+    lots: readonly SyncLot[],
+    notAfter: Instant,
+  ): Promise<string> {
     const tags = [...new Set(lots.map(({ tag }) => tag))].sort()
     return signMandate(
       {
         use: 'mandate',
         satellite: request.satelliteId,
         account: this.#account.domain,
-        issuingKey: keyDigest(key),
+        issuingKey: keyDigest(issuingKey),
         epoch: request.epoch,
         sequence: request.exchange,
         quantities: tags.map((tag) => ({

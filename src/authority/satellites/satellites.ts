@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Selectable } from 'kysely'
 import { z } from 'zod'
+import { CREDENTIAL_WARNINGS } from '../../../machines/index.ts'
 import { checked } from '../../domain/checked.ts'
 import { LicensingError } from '../../domain/errors.ts'
 import { DAY, type Instant, iso } from '../../domain/instant.ts'
@@ -327,9 +328,6 @@ export class Satellites {
     await logEvent(this.#tx, { at: this.#at, type, severity, accountId: this.#account.id, message })
   }
 }
-
-/** Days before the end of a satellite's leave to synchronise by itself at which it is warned of. */
-const CREDENTIAL_WARNINGS = [30, 14, 7, 3, 1]
 
 /** What time does to satellites: silence is said, then they are taken out; and what was removed counts no more. */
 export async function followUpSatellites(tx: Tx, at: Instant): Promise<void> {

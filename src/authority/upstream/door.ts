@@ -2,13 +2,12 @@ import { randomInt } from 'node:crypto'
 import { z } from 'zod'
 import type { SyncSchedule } from '../../../machines/index.ts'
 import { checked } from '../../domain/checked.ts'
-import { asLicensingError, LicensingError } from '../../domain/errors.ts'
+import { asLicensingError, asTold, LicensingError } from '../../domain/errors.ts'
 import { readEnrolmentCode } from '../../protocol/enrolment.ts'
 import type { Leavable } from '../../protocol/sync-request.ts'
 import {
-  checkProxyCredentials,
-  parseAuthorityUrl,
-  parseProxyUrl,
+  checkSettings,
+  openSettings,
   type StoredSettings,
   storedSettingsSchema,
   type Transport,
@@ -128,10 +127,7 @@ export class SyncDoor {
       await sync.step({ type: 'SYNC_NOW', at })
     })
     const done = await this.#exchange()
-    if (done.failure) {
-      const { code, message, remedy } = done.failure
-      throw new LicensingError(code as 'SATELLITE_REMOVED', message, { remedy })
-    }
+    if (done.failure) throw asTold(done.failure)
     return done
   }
 
@@ -212,7 +208,10 @@ export class SyncDoor {
     const of = JSON.stringify([settings, root])
     if (this.#transport?.of === of) return this.#transport.transport
     this.#transport?.transport.close()
-    const transport = await this.#opened(this.#withPassword(settings), root)
+    const transport = await this.#opened(
+      openSettings(settings, (sealed) => this.#desk.credentials.openSecret(sealed)),
+      root,
+    )
     this.#transport = { of, transport }
     return transport
   }
@@ -227,16 +226,6 @@ export class SyncDoor {
       ...roadOf(settings, [root], { deadline: DEADLINE }),
       largest: LONGEST_SYNC,
     })
-  }
-
-  #withPassword(settings: StoredSettings): TransportSettings {
-    if (settings.kind !== 'proxy') return settings
-    const { sealedPassword, username, ...rest } = settings
-    return {
-      ...rest,
-      ...(username !== null && { username }),
-      ...(sealedPassword !== null && { password: this.#desk.credentials.openSecret(sealedPassword) }),
-    }
   }
 
   #sync<T>(work: (sync: Synchronisation, tx: Tx, at: number) => Promise<T>): Promise<T> {
@@ -260,17 +249,11 @@ export async function writeRoad(
 }
 
 function storedRoad(credentials: Credentials, settings: TransportSettings): StoredSettings {
-  const url = parseAuthorityUrl(settings.url)
-  if (settings.kind !== 'proxy') return { kind: settings.kind, url }
-  const { username, password } = settings
-  checkProxyCredentials(username, password)
-  return {
-    kind: 'proxy',
-    url,
-    via: parseProxyUrl(settings.via),
-    username: username ?? null,
-    sealedPassword: password === undefined ? null : credentials.sealSecret(password),
-  }
+  const good = checkSettings(settings)
+  if (good.kind !== 'proxy') return good
+  const { kind, url, via, username, password } = good
+  const sealedPassword = password === undefined ? null : credentials.sealSecret(password)
+  return { kind, url, via, username: username ?? null, sealedPassword }
 }
 
 /** What a box would do about it is not what a satellite does. */

@@ -4,7 +4,6 @@ import {
   beginSync,
   mayGrant,
   nextSyncDueAt,
-  type SyncCommand,
   type SyncEvent,
   type SyncPosition,
   type SyncSchedule,
@@ -14,20 +13,13 @@ import {
 import { LicensingError } from '../../domain/errors.ts'
 import { duration, HOUR, type Instant, iso } from '../../domain/instant.ts'
 import { enrolmentMac } from '../../protocol/enrolment.ts'
-import { type Mandate } from '../../protocol/mandate.ts'
 import { readSignedText } from '../../protocol/signed-text.ts'
 import { readSyncAnswer, SYNC_ANSWER_TITLE, type SyncAnswer } from '../../protocol/sync-answer.ts'
-import {
-  LEAVABLE,
-  type Leavable,
-  SYNC_REQUEST_TITLE,
-  type SyncRequest,
-  writeSyncRequest,
-} from '../../protocol/sync-request.ts'
+import { LEAVABLE, type Leavable, type SyncRequest, writeSyncRequest } from '../../protocol/sync-request.ts'
 import { ChainError, readRoots } from '../../trust/chain.ts'
 import { certificateFingerprint, keyFingerprint, sameFingerprint } from '../../trust/fingerprint.ts'
 import { keyDigest, verifyMandate } from '../../trust/mandate.ts'
-import { textDigest, verifyText } from '../../trust/sign-text.ts'
+import { verifyText } from '../../trust/sign-text.ts'
 import { type Account, listVirtualAccounts } from '../accounts.ts'
 import type { Credentials } from '../credentials.ts'
 import { logEvent } from '../event-log.ts'
@@ -239,12 +231,8 @@ export class Synchronisation {
     return new Synchronisation(tx, credentials, account, at, wall, facts.data, chart.data.position)
   }
 
-  get position(): SyncPosition {
-    return this.#position
-  }
-
   /** One step of the chart: on disk with what it is about; what it tells goes into the event log. */
-  async step(event: SyncEvent): Promise<SyncCommand[]> {
+  async step(event: SyncEvent): Promise<void> {
     const { position, commands } = stepSync(this.#position, event)
     this.#position = position
     await writeSetting(this.#tx, CHART, JSON.stringify({ version: 1, position }))
@@ -259,7 +247,6 @@ export class Synchronisation {
           message: `${this.#facts.name}: ${detail.replace(/\.$/, '')}.`,
         })
       }
-    return commands
   }
 
   /** What time brings. */
@@ -280,16 +267,16 @@ export class Synchronisation {
     return mandate === null || terms === null ? null : { mandate, notAfter: terms.restrictAt }
   }
 
-  /** @throws LicensingError SATELLITE_NOT_REGISTERED, SATELLITE_OUT_OF_TOUCH */
-  requireGrants(): Grants {
+  /** Why nothing is granted now; null while something may be. */
+  get refusal(): LicensingError | null {
     const { grants } = this
     if (grants === null)
-      throw new LicensingError(
+      return new LicensingError(
         'SATELLITE_NOT_REGISTERED',
         `The satellite ${this.#facts.name} was never synchronised with its manager.`,
       )
-    if (mayGrant(this.#position) && this.#at < grants.notAfter) return grants
-    throw new LicensingError(
+    if (mayGrant(this.#position) && this.#at < grants.notAfter) return null
+    return new LicensingError(
       'SATELLITE_OUT_OF_TOUCH',
       `The satellite ${this.#facts.name} has not synchronised since ${iso(this.#position.context.lastSync) ?? 'its beginning'}.`,
     )
@@ -392,8 +379,7 @@ export class Synchronisation {
       })),
       ...report,
     }
-    const file = this.#credentials.signSync(writeSyncRequest(request))
-    const digest = textDigest(readSignedText(file, { ...REQUEST, longest: LONGEST_SYNC }).signed)
+    const { text: file, digest } = this.#credentials.signSync(writeSyncRequest(request))
     await this.#tx
       .insertInto('sync_requests')
       .values({ epoch: identity.epoch, sequence: exchange, digest, written_at: this.#at })
@@ -601,7 +587,7 @@ export class Synchronisation {
     )
   }
 
-  #checkMandate(answer: SyncAnswer, issuingCa: string, text: string, root: string): Mandate {
+  #checkMandate(answer: SyncAnswer, issuingCa: string, text: string, root: string): void {
     const certificate = new X509Certificate(issuingCa)
     const { identity } = this.#credentials
     const own = keyDigest(certificate.publicKey) === this.#credentials.issuingKeyDigest()
@@ -619,7 +605,6 @@ export class Synchronisation {
     })
     if (mandate.epoch !== answer.epoch || mandate.sequence !== answer.exchange)
       throw new LicensingError('MANDATE_INVALID', 'The mandate in the answer is of another exchange.')
-    return mandate
   }
 
   /** The histories do not fit: this one goes on in the epoch it was told, and reports everything. */
@@ -645,10 +630,6 @@ export class Synchronisation {
   }
 }
 
-const REQUEST = {
-  what: 'synchronisation request',
-  title: SYNC_REQUEST_TITLE,
-}
 const ANSWER = { what: 'synchronisation answer', title: SYNC_ANSWER_TITLE }
 
 const NOTICE_SEVERITY = {
