@@ -1,4 +1,4 @@
-// Imports run downward: cli, console, testing → agent, authority → trust → the small rooms → domain.
+// Imports run downward: cli → console, testing → agent, authority → trust → the small rooms → domain.
 const rooms = {
   domain: [],
   protocol: ['domain'],
@@ -9,8 +9,9 @@ const rooms = {
   agent: ['domain', 'protocol', 'trust', 'transports', 'hosts', 'system'],
   chaos: ['domain', 'protocol', 'trust'],
   authority: ['domain', 'protocol', 'trust', 'transports', 'chaos'],
+  console: ['domain', 'protocol', 'trust', 'transports', 'agent', 'authority'],
   testing: ['domain', 'protocol', 'trust', 'transports', 'agent', 'authority'],
-  cli: ['domain', 'protocol', 'trust', 'transports', 'hosts', 'chaos', 'agent', 'authority'],
+  cli: ['domain', 'protocol', 'trust', 'transports', 'hosts', 'chaos', 'agent', 'authority', 'console'],
 }
 const mayUseMachines = ['agent', 'authority', 'testing', 'cli']
 

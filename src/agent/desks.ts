@@ -123,11 +123,13 @@ export class HostDesk {
   /**
    * Who holds a licence, by name; with `all`, everybody known.
    *
-   * @param options `after`: the last name of the page before
+   * @param options `after`: the last name of the page before; `search`: a part of the name
    */
-  list(options: { after?: string; limit?: number; all?: boolean } = {}): HostDocument[] {
-    const { after = '', limit = 1000, all = false } = options
-    return this.#ledger.listHosts({ after, limit, all }).map(hostDocument)
+  list(
+    options: { after?: string; limit?: number; all?: boolean; search?: string } = {},
+  ): HostDocument[] {
+    const { after = '', limit = 1000, all = false, search = '' } = options
+    return this.#ledger.listHosts({ after, limit, all, search }).map(hostDocument)
   }
 }
 

@@ -26,6 +26,7 @@ import {
   type VirtualAccount,
 } from './accounts.ts'
 import { makeBackup, restoreBackup } from './upstream/backup.ts'
+import { People } from './people.ts'
 import { Credentials } from './credentials.ts'
 import { type Desk, requireRole, type Where } from './desk.ts'
 import { type EventDocument, listEvents, logEvent } from './event-log.ts'
@@ -122,6 +123,8 @@ export class Authority {
   readonly satellites: SatelliteDoor
   /** A satellite's synchronisation with its manager. */
   readonly sync: SyncDoor
+  /** Who signs in at its page, and what they did. */
+  readonly people: People
 
   private constructor(
     dataDir: string,
@@ -149,6 +152,7 @@ export class Authority {
     }
     this.satellites = new SatelliteDoor(this.#desk)
     this.sync = new SyncDoor(this.#desk, connect)
+    this.people = new People((work) => this.#store.transaction(work))
     this.#post = new Post(
       (work) => this.#store.transaction(async (tx) => work(tx, await this.#housekeep(tx))),
       credentials,
@@ -275,6 +279,16 @@ export class Authority {
 
   get role(): 'manager' | 'satellite' {
     return this.#credentials.identity.role
+  }
+
+  /** Whether it was made for tests, and may be told to misbehave. */
+  get test(): boolean {
+    return this.#credentials.identity.test
+  }
+
+  /** The product whose licences it gives. */
+  get product(): ProductProfile {
+    return this.#profile
   }
 
   /** A new key for signing answers, in force at once. */
@@ -754,6 +768,14 @@ export class Authority {
 
   events(where: Where & { limit?: number } = {}): Promise<EventDocument[]> {
     return this.#in(where, (tx, { id }) => listEvents(tx, id, where.limit ?? 1000))
+  }
+
+  /** The number of the newest entry of the event log; 0 while it is empty. */
+  newestEvent(): Promise<number> {
+    return this.#store.transaction(async (tx) => {
+      const row = await tx.selectFrom('events').select('id').orderBy('id', 'desc').limit(1).executeTakeFirst()
+      return row?.id ?? 0
+    })
   }
 
   // Backup

@@ -232,6 +232,29 @@ export interface Tables {
   }
   /** At a satellite: its requests that may still be answered. */
   sync_requests: { epoch: number; sequence: number; digest: string; written_at: number }
+  /** People who sign in at its page. */
+  users: {
+    name: string
+    role: 'administrator' | 'user' | 'viewer'
+    /** The smart account, and the virtual account, that the user is kept to; null for all of them. */
+    account_id: string | null
+    virtual_account_id: string | null
+    /** Only ever a hash. */
+    password: string
+    must_change: number
+    created_at: number
+    signed_in_at: number | null
+  }
+  /** Who did what, and what was refused. */
+  audit: {
+    id: Generated<number>
+    at: number
+    who: string | null
+    address: string
+    action: string
+    about: string
+    outcome: string
+  }
   events: {
     id: Generated<number>
     at: number
@@ -379,6 +402,18 @@ export const migrations: readonly (readonly string[])[] = [
     `create table sync_requests (
       epoch integer not null, sequence integer not null, digest text not null, written_at bigint not null,
       primary key (epoch, sequence)
+    )`,
+  ],
+  // People who sign in, and what they did.
+  [
+    `create table users (
+      name text primary key, role text not null, account_id text references accounts (id),
+      virtual_account_id text, password text not null, must_change integer not null, created_at bigint not null,
+      signed_in_at bigint
+    )`,
+    `create table audit (
+      id integer primary key autoincrement, at bigint not null, who text, address text not null, action text not null,
+      about text not null, outcome text not null
     )`,
   ],
 ]

@@ -1,4 +1,4 @@
-import Fastify, { type FastifyError, type FastifyInstance } from 'fastify'
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyPluginAsync } from 'fastify'
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import {
   exchangePath,
@@ -36,9 +36,11 @@ export function createServer(options: {
   synchronise: (request: string) => Promise<string>
   /** For tests: does ill to the answers on purpose. */
   misbehaviour: () => Misbehaviour | null
+  /** What else is served at the same address, such as pages for people. */
+  routes?: FastifyPluginAsync | undefined
   logger: ServerLogger
 }): FastifyInstance {
-  const { tls, handle, hello, synchronise, misbehaviour, logger } = options
+  const { tls, handle, hello, synchronise, misbehaviour, routes, logger } = options
   const https = tls && {
     cert: tls.certificates.join('\n'),
     key: tls.privateKey,
@@ -79,6 +81,7 @@ export function createServer(options: {
     return { answer: await synchronise(parsed.data.request) }
   })
   server.get('/health', () => ({ status: 'ok' }))
+  if (routes) void server.register(routes)
   server.setNotFoundHandler(async (_request, reply) => {
     const failure = new LicensingError('REQUEST_MALFORMED', 'There is nothing at this address.')
     await reply.code(404).send({ error: failure.toJSON() })

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { Server as TlsServer } from 'node:tls'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { FaultPlan } from '../chaos/index.ts'
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import { type Instant, MINUTE } from '../domain/instant.ts'
@@ -17,6 +17,8 @@ export interface ListenOptions {
   readonly names?: readonly string[]
   /** Faults that are done to answers on purpose: of an authority made for tests only. */
   readonly chaos?: FaultPlan
+  /** What else is served at the same address, such as pages for people. */
+  readonly routes?: FastifyPluginAsync
 }
 
 export interface InProcessRequest {
@@ -84,7 +86,7 @@ export class Serving {
       (name) => name !== '0.0.0.0' && name !== '::',
     )
     this.#tls = await this.#served.tls(this.#names)
-    this.#server = this.#createServer(this.#tls)
+    this.#server = this.#createServer(this.#tls, options.routes)
     const port = await listenOn(this.#server, options)
     this.#beats = setInterval(() => {
       void this.#beat()
@@ -155,9 +157,10 @@ export class Serving {
     return { status: statusCode, headers: Object.fromEntries(texts), body }
   }
 
-  #createServer(tls: Credential | null): FastifyInstance {
+  #createServer(tls: Credential | null, routes?: FastifyPluginAsync): FastifyInstance {
     const { handle, hello, synchronise, logger } = this.#served
-    return createServer({ tls, handle, hello, synchronise, misbehaviour: () => this.#misbehaviour, logger })
+    const misbehaviour = () => this.#misbehaviour
+    return createServer({ tls, handle, hello, synchronise, misbehaviour, routes, logger })
   }
 
   async close(): Promise<void> {

@@ -8,10 +8,13 @@ import type { TransportSettings } from '../transports/transport.ts'
 import type { ProxyOptions } from './proxy-settings.ts'
 import type { VerbName } from '../agent/verbs.ts'
 import type { QrOptions } from './carry.ts'
+import type { ServedPage } from '../console/box.ts'
 import { asTold, LicensingError } from '../domain/errors.ts'
 import { VERSION } from '../domain/version.ts'
 import { printJson, printText } from './output.ts'
+import { pageText } from './page-text.ts'
 import { addProductCommands } from './product-commands.ts'
+import { addUserCommands } from './user-commands.ts'
 
 process.umask(0o077)
 // An argument may be a token: the process list is not the place for it.
@@ -105,7 +108,9 @@ program
 
 program
   .command('run')
-  .description('run the daemon: heartbeat and control socket')
+  .description('run the daemon: heartbeat, control socket, and with --listen the page Smart Licenses')
+  .option('--listen <host:port>', 'serve the page over HTTPS; port 0 takes a free one')
+  .option('--name <name...>', 'further names and addresses that the page is opened by')
   .option('--log-file <file>', 'write the log to a file instead of standard error')
   .addOption(
     new Option('--log-level <level>', 'the least that is logged')
@@ -115,16 +120,45 @@ program
   .option('--log-max-size <bytes>', 'begin a new log file at this size', '10485760')
   .option('--log-max-files <n>', 'log files to keep', '5')
   .action(
-    async (options: { logFile?: string; logLevel: string; logMaxSize: string; logMaxFiles: string }) => {
+    async (options: {
+      listen?: string
+      name?: string[]
+      logFile?: string
+      logLevel: string
+      logMaxSize: string
+      logMaxFiles: string
+    }) => {
+      const { parseAddress } = await import('./address.ts')
+      const at = options.listen === undefined ? null : parseAddress(options.listen)
       const [{ runDaemon }, { createLogger }] = await Promise.all([
         import('./call-agent.ts'),
         import('./log.ts'),
       ])
+      const logger = createLogger(options)
+      let page: ServedPage | null = null
       await runDaemon(dataDir(), {
-        logger: createLogger(options),
+        logger,
+        serve: async (agent) => {
+          if (!at) return { close: () => Promise.resolve() }
+          const { serveBoxPage } = await import('../console/box.ts')
+          page = await serveBoxPage(agent, { dataDir: dataDir(), ...at, names: options.name ?? [], logger })
+          return page
+        },
         ready: () => {
-          if (json()) printJson({ running: true, dataDir: dataDir() })
-          else printText(`The agent is running on ${dataDir()}.`)
+          if (json())
+            printJson({
+              running: true,
+              dataDir: dataDir(),
+              ...(page && {
+                page: page.url,
+                fingerprint: page.fingerprint,
+                firstPasswordFile: page.firstPasswordFile,
+              }),
+            })
+          else {
+            printText(`The agent is running on ${dataDir()}.`)
+            if (page) printText(pageText('Smart Licenses', page))
+          }
         },
       })
     },
@@ -516,6 +550,18 @@ program
     })
     throw daemonStopped()
   })
+
+addUserCommands(program, {
+  json,
+  reaches: false,
+  withDesk: async (work) => {
+    const { boxDesk } = await import('../console/box.ts')
+    const { SmartAgent } = await import('../agent/agent.ts')
+    if (!SmartAgent.exists(dataDir()))
+      throw new LicensingError('DATA_DIR_MISSING', `There is no agent in ${dataDir()}.`)
+    return work(boxDesk(dataDir()))
+  },
+})
 
 program
   .command('completion')

@@ -7,8 +7,11 @@ import type { IssuedAuthorization } from '../authority/reservations.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { VERSION } from '../domain/version.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
+import { parseAddress } from './address.ts'
 import { licensesLine } from './licenses-line.ts'
 import { printJson, printText } from './output.ts'
+import { pageText } from './page-text.ts'
+import { addUserCommands } from './user-commands.ts'
 import { addTransferCommand } from './transfer-command.ts'
 import { addSatelliteCommands, roadOf } from './satellite-commands.ts'
 import type { ProxyOptions } from './proxy-settings.ts'
@@ -137,7 +140,7 @@ async function satelliteOf(options: InitOptions) {
 
 program
   .command('serve')
-  .description('serve agents over HTTPS')
+  .description('serve agents, and the page Software Manager, over HTTPS')
   .option('--listen <host:port>', 'address to listen on; port 0 takes a free one', '127.0.0.1:8443')
   .option('--name <name...>', 'further names and addresses for the TLS certificate')
   .option(
@@ -165,11 +168,17 @@ program
         })
     })
     try {
-      const url = await authority.listen({ ...at, names: options.name ?? [], ...(chaos && { chaos }) })
+      const names = options.name ?? []
+      const { managerPage } = await import('../console/manager.ts')
+      const page = await managerPage(authority, { dataDir: dataDir(), host: at.host, names, logger })
+      const url = await authority.listen({ ...at, names, routes: page.routes, ...(chaos && { chaos }) })
       const managed = management && (await serveManagement(authority, management))
-      if (json()) process.stdout.write(`${JSON.stringify({ listening: url, ...managed })}\n`)
+      const { firstPasswordFile } = page
+      if (json())
+        process.stdout.write(`${JSON.stringify({ listening: url, firstPasswordFile, ...managed })}\n`)
       else {
         printText(`listening on ${url}`)
+        printText(pageText('Software Manager', { url, firstPasswordFile }))
         if (managed) printText(`management on ${managed.management}, its bearer is in ${managed.bearerFile}`)
       }
       logger.info('listening', { url })
@@ -179,18 +188,6 @@ program
       await authority.close()
     }
   })
-
-/** `HOST:PORT`; without a host, every address. @throws LicensingError INVALID_ARGUMENT */
-function parseAddress(text: string): { host: string; port: number } {
-  const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text)
-  const host = match?.[1] ?? match?.[2]
-  if (!match || host === undefined || Number(match[3]) > 65_535)
-    throw new LicensingError(
-      'INVALID_ARGUMENT',
-      `The address ${JSON.stringify(text)} is not of the form HOST:PORT.`,
-    )
-  return { host: host === '' ? '0.0.0.0' : host, port: Number(match[3]) }
-}
 
 /** The faults of `--chaos`; those of the road are not a server's to do. @throws LicensingError CHAOS_INVALID */
 async function parseAnswerFaults(spec: string) {
@@ -839,6 +836,16 @@ reservation
   )
 
 addSatelliteCommands(program, cli)
+
+addUserCommands(program, {
+  json,
+  reaches: true,
+  withDesk: (work) =>
+    withAuthority(async (authority) => {
+      const { authorityDesk } = await import('../console/manager.ts')
+      return work(authorityDesk(authority, dataDir()))
+    }),
+})
 
 program
   .command('events')

@@ -991,6 +991,59 @@ export const errorTable = {
     'The transfer would put a pool out of compliance.',
     'Run it again with --yes if that is meant, or transfer fewer.',
   ),
+  // The pages and their API.
+  SIGN_IN_REQUIRED: entry(
+    'refusal',
+    'Nobody is signed in, or the session has ended.',
+    'Sign in.',
+  ),
+  SIGN_IN_FAILED: entry(
+    'refusal',
+    'The user name or the password is not right.',
+    'Try again; an administrator can set a new password.',
+  ),
+  TOO_MANY_REQUESTS: entry(
+    'refusal',
+    'Too many requests came from this address in a short time.',
+    'Wait a minute and try again.',
+  ),
+  PASSWORD_CHANGE_REQUIRED: entry(
+    'refusal',
+    'The one-time password was used, and a password of one’s own has not been set yet.',
+    'Set a password first.',
+  ),
+  PASSWORD_WEAK: entry(
+    'refusal',
+    'The password is too easy to guess.',
+    'Choose one of at least 12 characters that is neither your name nor a common one.',
+  ),
+  PERMISSION_DENIED: entry(
+    'refusal',
+    'The role of this user does not allow it.',
+    'Ask an administrator to do it, or for another role.',
+  ),
+  SESSION_TOKEN_INVALID: entry(
+    'refusal',
+    'The request did not carry the token that belongs to its session.',
+    'Sign in again on the page itself.',
+  ),
+  ORIGIN_REFUSED: entry(
+    'refusal',
+    'The request came from a page of another site.',
+    'Use the page of this server itself.',
+  ),
+  HOST_REFUSED: entry(
+    'refusal',
+    'The request named a host that this server is not.',
+    'Use one of the names the server was started with, or add this one with --name.',
+  ),
+  USER_EXISTS: entry('refusal', 'There is a user of that name already.', 'Choose another name.'),
+  USER_UNKNOWN: entry('refusal', 'There is no user of that name.', 'See who there is with `user list`.'),
+  LAST_ADMINISTRATOR: entry(
+    'refusal',
+    'Nobody would be left who may administer.',
+    'Make another administrator first.',
+  ),
   BACKUP_UNREADABLE: entry(
     'local',
     'The backup cannot be opened: it is damaged, or the passphrase is another.',

@@ -67,6 +67,7 @@ export class HostLedger {
   readonly #counts: CountsStore
   readonly #page: Sqlite.Statement<[string, number], Row>
   readonly #all: Sqlite.Statement<[string, number], Row>
+  readonly #search: Sqlite.Statement<[string, string, 0 | 1, number], Row>
   #epoch = 1
   #permanent = 0
   #demo = 0
@@ -85,6 +86,11 @@ export class HostLedger {
     )
     this.#page = db.prepare('select * from hosts where user > ? and epoch is not null order by user limit ?')
     this.#all = db.prepare('select * from hosts where user > ? order by user limit ?')
+    // Case is folded as SQLite does, of ASCII letters alone: enough to look for.
+    this.#search = db.prepare(
+      `select * from hosts where user > ? and instr(lower(user), lower(?)) > 0 and (epoch is not null or ? = 1)
+       order by user limit ?`,
+    )
     this.reload()
   }
 
@@ -114,8 +120,12 @@ export class HostLedger {
   }
 
   /** Who holds a licence, or everybody who is known, by name. */
-  list(options: { after: string; limit: number; all: boolean }): Host[] {
-    const rows = (options.all ? this.#all : this.#page).all(options.after, options.limit)
+  list(options: { after: string; limit: number; all: boolean; search?: string }): Host[] {
+    const { after, limit, all, search = '' } = options
+    const rows =
+      search === ''
+        ? (all ? this.#all : this.#page).all(after, limit)
+        : this.#search.all(after, search, all ? 1 : 0, limit)
     return rows.map((row) => this.#host(row))
   }
 

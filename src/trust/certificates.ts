@@ -123,6 +123,21 @@ const serialNumber = (): string => {
   return bytes.toString('hex')
 }
 
+/** A TLS certificate that vouches for itself, for a page that people open: PEM, with its key. */
+export async function createSelfSigned(subject: Omit<Subject, 'role'>): Promise<Credential> {
+  const privateKey = await generateKey()
+  const leaf = { ...subject, role: 'tls' as const }
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    serialNumber: serialNumber(),
+    name: [{ CN: [subject.name] }],
+    ...dates(leaf),
+    keys: await keyPair(privateKey),
+    signingAlgorithm: ALGORITHM,
+    extensions: extensions(leaf),
+  })
+  return { certificates: [certificate.toString('pem')], privateKey }
+}
+
 /** The root of an authority: signs sub-CAs, and nothing else. */
 export async function createRoot(subject: Omit<Subject, 'role'>): Promise<Issuer> {
   const privateKey = await generateKey()

@@ -1,0 +1,33 @@
+// Builds the two web pages into dist/pages: what a browser is sent, with its compressed forms beside it.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { brotliCompressSync, gzipSync } from 'node:zlib'
+import react from '@vitejs/plugin-react'
+import { build } from 'vite'
+
+for (const page of ['box', 'manager']) {
+  const outDir = resolve('dist/pages', page)
+  await build({
+    configFile: false,
+    root: resolve('src/console/pages', page),
+    base: '/',
+    logLevel: 'warn',
+    plugins: [react()],
+    html: { cspNonce: '__NONCE__' },
+    build: {
+      outDir,
+      emptyOutDir: true,
+      target: 'es2022',
+      assetsInlineLimit: 0,
+      modulePreload: { polyfill: false },
+      chunkSizeWarningLimit: 1500,
+      license: { fileName: 'THIRD-PARTY-NOTICES.md' },
+    },
+  })
+  const assets = join(outDir, 'assets')
+  for (const name of readdirSync(assets)) {
+    const bytes = readFileSync(join(assets, name))
+    writeFileSync(join(assets, `${name}.gz`), gzipSync(bytes, { level: 9 }))
+    writeFileSync(join(assets, `${name}.br`), brotliCompressSync(bytes))
+  }
+}

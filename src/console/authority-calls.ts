@@ -1,0 +1,258 @@
+import type { Authority } from '../authority/authority.ts'
+import type { Where } from '../authority/desk.ts'
+import type { InstanceDocument } from '../authority/instances.ts'
+import type { TokenDocument } from '../authority/tokens.ts'
+import { LicensingError } from '../domain/errors.ts'
+import { certificateFingerprint } from '../trust/fingerprint.ts'
+import { authorityContract as contract } from './authority-contract.ts'
+import { type Caller, serve, type ServedContract } from './contract.ts'
+
+interface Wanted {
+  readonly account?: string | undefined
+  readonly virtualAccount?: string | undefined
+}
+
+/** What a caller may reach, where they asked for nothing narrower. @throws LicensingError PERMISSION_DENIED */
+function reach({ account, virtualAccount }: Wanted, caller: Caller): Where {
+  return {
+    account: narrowed(account, caller.account, caller),
+    virtualAccount: narrowed(virtualAccount, caller.virtualAccount, caller),
+  }
+}
+
+function narrowed(wanted: string | undefined, kept: string | null, { name }: Caller): string | undefined {
+  if (kept === null) return wanted
+  if (wanted === undefined || wanted === kept) return kept
+  throw new LicensingError('PERMISSION_DENIED', `${name} may not reach ${wanted}.`)
+}
+
+/** Who is kept to one virtual account does nothing to the others. @throws LicensingError PERMISSION_DENIED */
+function requireWhole({ name, virtualAccount }: Caller): void {
+  if (virtualAccount === null) return
+  throw new LicensingError('PERMISSION_DENIED', `${name} may not reach beyond ${virtualAccount}.`)
+}
+
+const within =
+  ({ virtualAccount }: Where) =>
+  (one: { virtualAccount: string | null }) =>
+    virtualAccount === undefined || one.virtualAccount === virtualAccount
+
+const matches = ({ udi, hostname, id }: InstanceDocument, search: string): boolean =>
+  [udi.pid, udi.serial, hostname ?? '', id].some((text) => text.toLowerCase().includes(search.toLowerCase()))
+
+/** Its text is a secret of those who may make tokens. */
+const shown = (token: TokenDocument, { role }: Caller) => ({
+  ...token,
+  token: role === 'viewer' ? null : token.token,
+})
+
+/** The API of an authority, answered by it, within what each caller may reach. */
+export function authorityCalls(authority: Authority): ServedContract<typeof contract> {
+  const { satellites, sync } = authority
+
+  /** An instance the caller may reach, and where. @throws LicensingError INSTANCE_NOT_FOUND, PERMISSION_DENIED */
+  const instanceOf = async (wanted: Wanted & { id: string }, caller: Caller) => {
+    const { account } = reach(wanted, caller)
+    const instance = await authority.instance(wanted.id, { account })
+    narrowed(instance.virtualAccount, caller.virtualAccount, caller)
+    return { instance, where: { account } }
+  }
+
+  return {
+    overview: serve(contract.overview, async (_, caller) => ({
+      role: authority.role,
+      test: authority.test,
+      accounts: (await authority.accounts())
+        .map(({ domain }) => domain)
+        .filter((domain) => caller.account === null || caller.account === domain),
+      fingerprint: certificateFingerprint(authority.trustAnchor()),
+      tags: authority.product.tags.map(({ tag, name }) => ({ tag, name })),
+      skus: authority.product.skus.map(({ sku, description, gives }) => ({
+        sku,
+        description,
+        tag: gives.kind === 'licenses' ? gives.tag : null,
+      })),
+    })),
+    'virtual-accounts': serve(contract['virtual-accounts'], async (wanted, caller) => {
+      const where = reach(wanted, caller)
+      const list = await authority.virtualAccounts({ account: where.account })
+      return {
+        virtualAccounts: list
+          .filter(({ name }) => where.virtualAccount === undefined || name === where.virtualAccount)
+          .map(({ name, isDefault, satellite, upstream }) => ({
+            name,
+            isDefault,
+            satellite: satellite?.name ?? null,
+            upstream,
+          })),
+      }
+    }),
+    'virtual-account-add': serve(
+      contract['virtual-account-add'],
+      async ({ name, satellite, ...wanted }, caller) => {
+        const where = reach(wanted, caller)
+        if (satellite === undefined) await authority.addVirtualAccount(name, where)
+        else await satellites.addVirtualAccount(satellite, name, where)
+        return {}
+      },
+    ),
+    'virtual-account-remove': serve(contract['virtual-account-remove'], async (wanted, caller) => {
+      await authority.removeVirtualAccount(wanted.name, reach(wanted, caller))
+      return {}
+    }),
+    'virtual-account-default': serve(contract['virtual-account-default'], async (wanted, caller) => {
+      await authority.setDefaultVirtualAccount(wanted.name, reach(wanted, caller))
+      return {}
+    }),
+    tokens: serve(contract.tokens, async (wanted, caller) => {
+      const where = reach(wanted, caller)
+      const tokens = await authority.tokens({ account: where.account })
+      return { tokens: tokens.filter(within(where)).map((token) => shown(token, caller)) }
+    }),
+    'token-create': serve(contract['token-create'], async (input, caller) => {
+      const { days, maxUses, description, exportControlled } = input
+      return authority.createToken({
+        ...reach(input, caller),
+        days,
+        description,
+        exportControlled,
+        ...(maxUses !== undefined && { maxUses }),
+      })
+    }),
+    'token-revoke': serve(contract['token-revoke'], async (wanted, caller) => {
+      const { account } = reach(wanted, caller)
+      const token = (await authority.tokens({ account })).find(({ id }) => id === wanted.id)
+      if (token) narrowed(token.virtualAccount, caller.virtualAccount, caller)
+      await authority.revokeToken(wanted.id, { account })
+      return {}
+    }),
+    licenses: serve(contract.licenses, async (wanted, caller) => {
+      const where = reach(wanted, caller)
+      return { licenses: (await authority.licenses({ account: where.account })).filter(within(where)) }
+    }),
+    'license-transactions': serve(contract['license-transactions'], async ({ tag, ...wanted }, caller) => ({
+      transactions: await authority.licenseTransactions({ ...reach(wanted, caller), tag }),
+    })),
+    'license-transfer': serve(contract['license-transfer'], (wanted, caller) => {
+      requireWhole(caller)
+      return authority.transferLicenses({ ...wanted, ...reach(wanted, caller) })
+    }),
+    instances: serve(contract.instances, async ({ search, skip, limit, ...wanted }, caller) => {
+      const where = reach(wanted, caller)
+      const found = (await authority.instances({ account: where.account }))
+        .filter(within(where))
+        .filter((one) => matches(one, search))
+      return { instances: found.slice(skip, skip + limit), total: found.length }
+    }),
+    instance: serve(contract.instance, async (wanted, caller) => (await instanceOf(wanted, caller)).instance),
+    'instance-transfer': serve(contract['instance-transfer'], async (wanted, caller) => {
+      requireWhole(caller)
+      const { where } = await instanceOf(wanted, caller)
+      const { to, preview, confirmed } = wanted
+      return authority.transferInstance(wanted.id, { ...where, to, preview, confirmed })
+    }),
+    'instance-remove': serve(contract['instance-remove'], async ({ returnCode, ...wanted }, caller) => {
+      const { where } = await instanceOf(wanted, caller)
+      if (returnCode === undefined) await authority.removeInstance(wanted.id, where)
+      else await authority.takeBackReservation(wanted.id, returnCode, where)
+      return {}
+    }),
+    'instance-write-off': serve(contract['instance-write-off'], async ({ reason, ...wanted }, caller) => {
+      const { where } = await instanceOf(wanted, caller)
+      await authority.writeOffReservation(wanted.id, { reason, by: caller.name }, where)
+      return {}
+    }),
+    events: serve(contract.events, async ({ limit, before, severity, instanceId, ...wanted }, caller) => ({
+      events: await authority.events({ ...reach(wanted, caller), limit, before, severity, instanceId }),
+    })),
+    alerts: serve(contract.alerts, async (wanted, caller) => ({
+      alerts: await authority.alerts(reach(wanted, caller)),
+    })),
+    report: serve(contract.report, ({ kind, ...wanted }, caller) =>
+      authority.report(kind, reach(wanted, caller)),
+    ),
+    'report-csv': serve(contract['report-csv'], async ({ kind, ...wanted }, caller) => ({
+      csv: toCsv(await authority.report(kind, reach(wanted, caller))),
+    })),
+    'reservation-enable': serve(contract['reservation-enable'], async (wanted, caller) => {
+      await authority.enableReservation(reach(wanted, caller))
+      return {}
+    }),
+    reserve: serve(contract.reserve, ({ request, licenses, ...wanted }, caller) =>
+      authority.reserve({ ...reach(wanted, caller), request, licenses }),
+    ),
+    'reservation-update': serve(contract['reservation-update'], async (wanted, caller) => {
+      const { where } = await instanceOf(wanted, caller)
+      return authority.updateReservation(wanted.id, wanted.licenses, where)
+    }),
+    'reservation-confirm': serve(contract['reservation-confirm'], async (wanted, caller) => {
+      const { where } = await instanceOf(wanted, caller)
+      return authority.confirmReservation(wanted.id, wanted.code, where)
+    }),
+    'reservation-file': serve(contract['reservation-file'], async (wanted, caller) => {
+      const { where } = await instanceOf(wanted, caller)
+      return authority.reservation(wanted.id, where)
+    }),
+    orders: serve(contract.orders, async (wanted, caller) => {
+      const where = reach(wanted, caller)
+      return { orders: (await authority.orders({ account: where.account })).filter(within(where)) }
+    }),
+    'order-place': serve(contract['order-place'], (wanted, caller) =>
+      authority.order({ ...wanted, ...reach(wanted, caller) }),
+    ),
+    'order-assign': serve(contract['order-assign'], (wanted, caller) =>
+      authority.assignOrder(wanted.id, reach(wanted, caller)),
+    ),
+    satellites: serve(contract.satellites, async (wanted, caller) => ({
+      satellites: (await satellites.list(reach(wanted, caller))).filter(
+        ({ virtualAccounts }) =>
+          caller.virtualAccount === null || virtualAccounts.includes(caller.virtualAccount),
+      ),
+    })),
+    'satellite-add': serve(contract['satellite-add'], ({ name, virtualAccount, terms, account }, caller) =>
+      satellites.add(name, { ...reach({ account }, caller), virtualAccount, terms: given(terms) }),
+    ),
+    'satellite-code': serve(contract['satellite-code'], (wanted, caller) =>
+      satellites.code(wanted.name, reach(wanted, caller)),
+    ),
+    'satellite-set': serve(contract['satellite-set'], ({ name, terms, ...wanted }, caller) =>
+      satellites.set(name, given(terms), reach(wanted, caller)),
+    ),
+    'satellite-remove': serve(contract['satellite-remove'], (wanted, caller) =>
+      satellites.remove(wanted.name, reach(wanted, caller)),
+    ),
+    'sync-respond': serve(contract['sync-respond'], ({ file }, caller) => {
+      requireEveryAccount(caller)
+      return satellites.respond(file)
+    }),
+    sync: serve(contract.sync, () => sync.status()),
+    'sync-now': serve(contract['sync-now'], () => sync.now()),
+    'sync-export': serve(contract['sync-export'], ({ leaveOut }) =>
+      sync.export(leaveOut ? { leaveOut } : {}),
+    ),
+    'sync-root': serve(contract['sync-root'], async ({ file }) => ({
+      fingerprint: await sync.rootToTrust(file),
+    })),
+    'sync-import': serve(contract['sync-import'], ({ file, fingerprint }) =>
+      sync.import(file, fingerprint === undefined ? null : { fingerprint }),
+    ),
+    mail: serve(contract.mail, () => authority.mail()),
+    'mail-set': serve(contract['mail-set'], async (settings, caller) => {
+      requireEveryAccount(caller)
+      await authority.setMail(settings)
+      return authority.mail()
+    }),
+  }
+}
+
+/** What belongs to no one smart account is for those who administer all of them. @throws LicensingError PERMISSION_DENIED */
+function requireEveryAccount({ name, account }: Caller): void {
+  if (account === null) return
+  throw new LicensingError('PERMISSION_DENIED', `${name} administers ${account} only.`)
+}
+
+/** Without what was not given. */
+const given = <T extends object>(terms: T): { [K in keyof T]?: NonNullable<T[K]> } =>
+  Object.fromEntries(Object.entries(terms).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: NonNullable<T[K]>
+  }

@@ -1,0 +1,75 @@
+import type { SmartAgent } from '../agent/agent.ts'
+import { systemClock } from '../domain/system-clock.ts'
+import { boxCalls, transitionDocument } from './box-calls.ts'
+import { Console, type Tell } from './console.ts'
+import { SignInDesk } from './desk.ts'
+import { FileUsers } from './file-users.ts'
+import { consoleDirectory, firstPassword, forgetFirstPassword } from './first-password.ts'
+import { hostNames, listenWithOwnCertificate, shortId } from './listen.ts'
+
+/** Who may sign in at a box. */
+export const boxDesk = (dataDir: string): SignInDesk =>
+  new SignInDesk(new FileUsers(consoleDirectory(dataDir)), systemClock, () => {
+    forgetFirstPassword(dataDir)
+  })
+
+/** The page of a box at its address. */
+export interface ServedPage {
+  readonly url: string
+  /** SHA-256 of the TLS certificate: what a browser shows of one it does not know. */
+  readonly fingerprint: string
+  /** The file with the one-time password of the first user; null once it was changed. */
+  readonly firstPasswordFile: string | null
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Serves the page Smart Licenses and its API over HTTPS.
+ *
+ * @throws LicensingError ADDRESS_IN_USE, STORE_*
+ */
+export async function serveBoxPage(
+  agent: SmartAgent,
+  options: {
+    dataDir: string
+    host: string
+    port: number
+    names?: readonly string[]
+    logger: { error(message: string, fields?: object): void }
+  },
+): Promise<ServedPage> {
+  const { dataDir, host, port, logger } = options
+  const directory = consoleDirectory(dataDir)
+  const desk = boxDesk(dataDir)
+  const names = hostNames(host, options.names ?? [])
+  const { pid, serial } = agent.status().product
+  const page = new Console({
+    page: 'box',
+    title: 'Smart Licenses',
+    desk,
+    calls: boxCalls(agent),
+    follow: (tell) => follow(agent, tell),
+    hosts: () => names,
+    id: shortId(`${pid} ${serial}`),
+    logger,
+  })
+  const firstPasswordFile = await firstPassword(desk, dataDir)
+  const served = await listenWithOwnCertificate(
+    { host, port, names, directory, clock: systemClock },
+    page.routes,
+  )
+  return { ...served, firstPasswordFile }
+}
+
+/** Tells the status at once, and with every transition from then on. */
+function follow(agent: SmartAgent, tell: Tell): () => void {
+  let last = agent.history(1).at(-1)?.id ?? 0
+  tell('status', agent.status())
+  return agent.on('transition', () => {
+    for (const row of agent.history(1000, last)) {
+      last = row.id
+      tell('transition', transitionDocument(row))
+    }
+    tell('status', agent.status())
+  })
+}

@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto'
+import { hostname } from 'node:os'
+import Fastify, { type FastifyInstance } from 'fastify'
+import type { Clock } from '../domain/clock.ts'
+import { LicensingError } from '../domain/errors.ts'
+import { DAY } from '../domain/instant.ts'
+import { createSelfSigned, type Credential } from '../trust/certificates.ts'
+import { SecretFiles } from '../trust/private-files.ts'
+import { X509Certificate } from 'node:crypto'
+
+/** Node's timers take no more; at the speed of a test's clock even this is over soon. */
+const LONGEST_TIMER = 2 ** 31 - 1 - 60_000
+const LIFE = 397 * DAY
+const RENEWED_BEFORE = 30 * DAY
+
+/** The names a server is called by, whatever address it listens on. */
+export function hostNames(listen: string, more: readonly string[]): string[] {
+  const every = listen === '0.0.0.0' || listen === '::'
+  return [...new Set(['localhost', '127.0.0.1', '::1', hostname(), ...(every ? [] : [listen]), ...more])]
+}
+
+/** A short name for something that is the same at every start, and different from another's. */
+export const shortId = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 10)
+
+/** Listens over HTTPS with a certificate of its own, kept in the directory. @throws LicensingError ADDRESS_IN_USE, STORE_* */
+export async function listenWithOwnCertificate(
+  options: { host: string; port: number; names: readonly string[]; directory: string; clock: Clock },
+  routes: (server: FastifyInstance) => Promise<void>,
+): Promise<{ url: string; fingerprint: string; close: () => Promise<void> }> {
+  const { host, port } = options
+  const tls = await ownCertificate(options)
+  const server = Fastify({
+    https: {
+      cert: tls.certificates.join('\n'),
+      key: tls.privateKey,
+      minVersion: 'TLSv1.2',
+      handshakeTimeout: LONGEST_TIMER,
+    },
+    forceCloseConnections: true,
+    requestTimeout: 0,
+    keepAliveTimeout: LONGEST_TIMER,
+  })
+  server.server.headersTimeout = LONGEST_TIMER
+  await server.register(routes)
+  try {
+    await server.listen({ host, port })
+  } catch (thrown) {
+    const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
+    throw new LicensingError('ADDRESS_IN_USE', `It is not possible to listen on ${host}:${port} (${code}).`)
+  }
+  const address = server.server.address()
+  const bound = typeof address === 'object' && address !== null ? address.port : port
+  return {
+    url: `https://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    fingerprint: new X509Certificate(tls.certificates[0] ?? '').fingerprint256,
+    close: () => server.close(),
+  }
+}
+
+/** The certificate there is, while it lasts and holds every name; another otherwise. */
+async function ownCertificate(options: {
+  names: readonly string[]
+  directory: string
+  clock: Clock
+}): Promise<Credential> {
+  const { names, directory, clock } = options
+  const files = new SecretFiles(directory)
+  const at = clock.wall()
+  if (files.has('tls.pem') && files.has('tls.key')) {
+    const pem = files.get('tls.pem')
+    const certificate = new X509Certificate(pem)
+    const alternatives = certificate.subjectAltName ?? ''
+    const lasts =
+      Date.parse(certificate.validTo) > at + RENEWED_BEFORE && Date.parse(certificate.validFrom) <= at
+    if (
+      lasts &&
+      names.every((name) => certificate.checkHost(name) ?? certificate.checkIP(name) ?? alternatives === name)
+    )
+      return { certificates: [pem], privateKey: files.get('tls.key') }
+  }
+  const [name = 'localhost'] = names
+  const made = await createSelfSigned({
+    name,
+    account: '',
+    authorityId: '',
+    notBefore: at - DAY,
+    notAfter: at + LIFE,
+    hosts: names,
+  })
+  files.put('tls.key', made.privateKey)
+  files.put('tls.pem', made.certificates.join('\n'))
+  return made
+}

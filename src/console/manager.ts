@@ -1,0 +1,54 @@
+import type { Authority } from '../authority/authority.ts'
+import { systemClock } from '../domain/system-clock.ts'
+import { authorityCalls } from './authority-calls.ts'
+import { Console, type ConsoleOptions, type Tell } from './console.ts'
+import { SignInDesk } from './desk.ts'
+import { firstPassword, forgetFirstPassword } from './first-password.ts'
+import { hostNames, shortId } from './listen.ts'
+
+/** How often pages that are open are told that something happened: milliseconds. */
+const LOOK = 1_000
+
+/** Who may sign in at an authority. */
+export const authorityDesk = (authority: Authority, dataDir: string): SignInDesk =>
+  new SignInDesk(authority.people, systemClock, () => {
+    forgetFirstPassword(dataDir)
+  })
+
+/** The page Software Manager and its API, for the address that an authority is served at. */
+export async function managerPage(
+  authority: Authority,
+  options: { dataDir: string; host: string; names: readonly string[]; logger: ConsoleOptions['logger'] },
+): Promise<{ routes: Console['routes']; firstPasswordFile: string | null }> {
+  const { dataDir, host, names, logger } = options
+  const desk = authorityDesk(authority, dataDir)
+  const hosts = hostNames(host, names)
+  const page = new Console({
+    page: 'manager',
+    title: 'Software Manager',
+    desk,
+    calls: authorityCalls(authority),
+    follow: (tell) => follow(authority, tell),
+    hosts: () => hosts,
+    id: shortId(authority.id),
+    logger,
+  })
+  return { routes: page.routes, firstPasswordFile: await firstPassword(desk, dataDir) }
+}
+
+/** Commands and other servers may work on the same data: it is looked at, as long as somebody listens. */
+function follow(authority: Authority, tell: Tell): () => void {
+  let last: number | null = null
+  const look = async () => {
+    const newest = await authority.newestEvent()
+    if (newest !== last) tell('changed', { event: newest })
+    last = newest
+  }
+  const beats = setInterval(() => {
+    void look().catch(() => undefined)
+  }, LOOK)
+  void look().catch(() => undefined)
+  return () => {
+    clearInterval(beats)
+  }
+}

@@ -1,0 +1,66 @@
+import { List, Paper, Stack, Text, Title } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { DataTable } from '../shared/data-table.tsx'
+import { Loaded } from '../shared/loaded.tsx'
+import { When } from '../shared/when.tsx'
+import { api, useAccount } from './queries.ts'
+import { Severity } from './severity.tsx'
+import { texts } from './texts.ts'
+
+const t = texts.alerts
+
+export const useAlerts = (virtualAccount?: string) => {
+  const account = useAccount()
+  return useQuery({
+    queryKey: ['alerts', account, virtualAccount],
+    queryFn: () => api.read('alerts', { account, virtualAccount }),
+  })
+}
+
+/** What needs attention: of the smart account, or of one virtual account. */
+export function Alerts() {
+  const alerts = useAlerts()
+  return (
+    <Stack>
+      <div>
+        <Title order={1} size="h2">
+          {t.title}
+        </Title>
+        <Text c="dimmed" size="sm">
+          {t.intro}
+        </Text>
+      </div>
+      <Paper withBorder p="md">
+        <Loaded query={alerts}>
+          {(data) => (
+            <DataTable
+              caption={t.title}
+              empty={t.none}
+              rows={data.alerts}
+              keyOf={({ type, source, message }) => `${type} ${source} ${message}`}
+              columns={[
+                { title: t.severity, cell: ({ severity }) => <Severity severity={severity} /> },
+                { title: t.message, cell: ({ message }) => message },
+                { title: t.source, cell: ({ source }) => source },
+                {
+                  title: t.due,
+                  cell: ({ actionDue }) => (actionDue === null ? t.noDue : <When at={actionDue} />),
+                },
+                {
+                  title: t.actions,
+                  cell: ({ actions }) => (
+                    <List size="sm" spacing={2}>
+                      {actions.map((action) => (
+                        <List.Item key={action}>{action}</List.Item>
+                      ))}
+                    </List>
+                  ),
+                },
+              ]}
+            />
+          )}
+        </Loaded>
+      </Paper>
+    </Stack>
+  )
+}

@@ -1,0 +1,184 @@
+import { Alert, Button, Group, Modal, NativeSelect, NumberInput, Stack, Text } from '@mantine/core'
+import { type ReactNode, useState } from 'react'
+import { failureOf } from '../shared/api.ts'
+import { DataTable } from '../shared/data-table.tsx'
+import { FailureAlert, fieldError } from '../shared/failure.tsx'
+import { texts as shared } from '../shared/texts.ts'
+import {
+  api,
+  type Instance,
+  type License,
+  type Transfer,
+  useAccount,
+  useAct,
+  type Virtual,
+} from './queries.ts'
+import { Compliance } from './severity.tsx'
+import { texts } from './texts.ts'
+
+const t = texts.transfer
+
+interface Meant {
+  readonly preview: boolean
+  readonly confirmed: boolean
+}
+
+/** Moves licences to another virtual account; what it does to compliance is shown before it is done (R-ACC-3). */
+export function TransferLicenses(props: {
+  license: License
+  from: Virtual
+  all: readonly Virtual[]
+  onClose: () => void
+}) {
+  const { license, from, all, onClose } = props
+  const account = useAccount()
+  const [quantity, setQuantity] = useState<number | string>('')
+  return (
+    <TransferDialog
+      title={t.licenses(license.name)}
+      from={from.name}
+      all={all}
+      onClose={onClose}
+      send={(to, meant) =>
+        api.act('license-transfer', {
+          account,
+          tag: license.tag,
+          quantity: typeof quantity === 'number' ? quantity : Number.NaN,
+          from: from.name,
+          to,
+          ...meant,
+        })
+      }
+    >
+      {(failure) => (
+        <NumberInput
+          label={t.quantity}
+          required
+          min={1}
+          clampBehavior="none"
+          allowDecimal={false}
+          hideControls
+          value={quantity}
+          onChange={setQuantity}
+          error={fieldError(failure, 'quantity')}
+        />
+      )}
+    </TransferDialog>
+  )
+}
+
+export function TransferInstance(props: {
+  instance: Instance
+  all: readonly Virtual[]
+  onClose: () => void
+}) {
+  const { instance, all, onClose } = props
+  const account = useAccount()
+  return (
+    <TransferDialog
+      title={t.instance(instance.hostname ?? instance.udi.serial)}
+      from={instance.virtualAccount}
+      all={all}
+      onClose={onClose}
+      send={(to, meant) => api.act('instance-transfer', { account, id: instance.id, to, ...meant })}
+    />
+  )
+}
+
+function TransferDialog(props: {
+  title: string
+  from: string
+  all: readonly Virtual[]
+  send: (to: string, meant: Meant) => Promise<Transfer>
+  onClose: () => void
+  children?: (failure: unknown) => ReactNode
+}) {
+  const { title, from, all, send, onClose, children } = props
+  const others = all.filter(({ name }) => name !== from)
+  const [to, setTo] = useState(others[0]?.name ?? '')
+  const preview = useAct(() => send(to, { preview: true, confirmed: false }))
+  const transfer = useAct((confirmed: boolean) => send(to, { preview: false, confirmed }), onClose)
+  const worse = transfer.error !== null && failureOf(transfer.error).code === 'TRANSFER_UNCONFIRMED'
+  const failure = transfer.error ?? preview.error
+  return (
+    <Modal opened onClose={onClose} size="lg" title={title} closeButtonProps={{ 'aria-label': shared.close }}>
+      {others.length === 0 ? (
+        <Text size="sm">{t.none}</Text>
+      ) : (
+        <form
+          noValidate
+          onSubmit={(event) => {
+            event.preventDefault()
+            transfer.mutate(worse)
+          }}
+        >
+          <Stack>
+            <NativeSelect
+              label={t.to}
+              value={to}
+              data={others.map(({ name }) => name)}
+              onChange={(event) => {
+                setTo(event.currentTarget.value)
+                preview.reset()
+                transfer.reset()
+              }}
+            />
+            {children?.(failure)}
+            {preview.data && <Effects transfer={preview.data} />}
+            {worse ? <Alert color="orange">{t.worse}</Alert> : <FailureAlert failure={failure} />}
+            <Group justify="flex-end">
+              <Button
+                variant="default"
+                loading={preview.isPending}
+                onClick={() => {
+                  transfer.reset()
+                  preview.mutate(undefined)
+                }}
+              >
+                {t.preview}
+              </Button>
+              <Button type="submit" loading={transfer.isPending} color={worse ? 'orange.9' : 'blue'}>
+                {worse ? t.anyway : t.button}
+              </Button>
+            </Group>
+          </Stack>
+        </form>
+      )}
+    </Modal>
+  )
+}
+
+function Effects({ transfer }: { transfer: Transfer }) {
+  return (
+    <div role="status">
+      <DataTable
+        caption={t.effects}
+        minWidth={420}
+        rows={transfer.effects}
+        keyOf={({ virtualAccount, tag }) => `${virtualAccount} ${tag}`}
+        columns={[
+          {
+            title: texts.inventory.virtualAccount,
+            cell: ({ virtualAccount, tag }) => `${virtualAccount}, ${tag}`,
+          },
+          {
+            title: t.before,
+            cell: ({ before }) => (
+              <>
+                {t.counts(before.quantity, before.inUse)} <Compliance status={before.status} />
+              </>
+            ),
+          },
+          {
+            title: t.after,
+            cell: ({ after }) => (
+              <>
+                {t.counts(after.quantity, after.inUse)} <Compliance status={after.status} />
+              </>
+            ),
+          },
+        ]}
+      />
+    </div>
+  )
+}

@@ -1,0 +1,70 @@
+import { Button, CopyButton, Group, Image, Stack, Textarea } from '@mantine/core'
+import { useState } from 'react'
+import { renderSVG } from 'uqr'
+import { texts } from './texts.ts'
+
+/** Gives a text to the browser to save. */
+export function saveText(name: string, text: string, type = 'text/plain'): void {
+  const url = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }))
+  const link = document.createElement('a')
+  link.href = url
+  link.download = name
+  link.click()
+  setTimeout(() => {
+    URL.revokeObjectURL(url)
+  }, 10_000)
+}
+
+/** A code that a person carries: copied, saved, or read off the screen by a camera. */
+export function CarriedCode({ label, code, fileName }: { label: string; code: string; fileName: string }) {
+  const [qr, setQr] = useState(false)
+  return (
+    <Stack gap="xs">
+      <Textarea
+        label={label}
+        value={code}
+        readOnly
+        autosize
+        minRows={2}
+        styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)' } }}
+        onFocus={(event) => {
+          event.currentTarget.select()
+        }}
+      />
+      <Group gap="xs">
+        <CopyButton value={code}>
+          {({ copied, copy }) => (
+            <Button variant="light" onClick={copy}>
+              {copied ? texts.copied : texts.copy}
+            </Button>
+          )}
+        </CopyButton>
+        <Button
+          variant="default"
+          onClick={() => {
+            saveText(fileName, `${code}\n`)
+          }}
+        >
+          {texts.saveFile}
+        </Button>
+        <Button
+          variant="default"
+          aria-expanded={qr}
+          onClick={() => {
+            setQr(!qr)
+          }}
+        >
+          {qr ? texts.hideQr : texts.showQr}
+        </Button>
+      </Group>
+      {qr && (
+        <Image
+          src={`data:image/svg+xml,${encodeURIComponent(renderSVG(code, { border: 2 }))}`}
+          alt={texts.qrOf(label.toLowerCase())}
+          w={260}
+          radius="sm"
+        />
+      )}
+    </Stack>
+  )
+}

@@ -1,0 +1,61 @@
+import { Table, Text } from '@mantine/core'
+import type { ReactNode } from 'react'
+import { texts } from './texts.ts'
+
+export interface Column<T> {
+  readonly title: string
+  readonly cell: (row: T) => ReactNode
+  /** Numbers stand to the right. */
+  readonly numeric?: boolean
+}
+
+/** Rows under headings; scrolls by itself where it is wider than its place. */
+export function DataTable<T>(props: {
+  caption: string
+  columns: readonly Column<T>[]
+  rows: readonly T[]
+  keyOf: (row: T, index: number) => string
+  empty?: string
+  minWidth?: number
+}) {
+  const { caption, columns, rows, keyOf, empty = texts.empty, minWidth = 600 } = props
+  if (rows.length === 0)
+    return (
+      <Text c="dimmed" size="sm" py="md">
+        {empty}
+      </Text>
+    )
+  return (
+    <Table.ScrollContainer
+      minWidth={minWidth}
+      scrollAreaProps={{ viewportProps: { tabIndex: 0, 'aria-label': caption, role: 'region' } }}
+    >
+      <Table verticalSpacing="xs" highlightOnHover aria-label={caption}>
+        <Table.Thead>
+          <Table.Tr>
+            {columns.map(({ title, numeric }) => (
+              <Table.Th key={title} scope="col" ta={numeric ? 'right' : undefined}>
+                {title}
+              </Table.Th>
+            ))}
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {rows.map((row, index) => (
+            <Table.Tr key={keyOf(row, index)}>
+              {columns.map(({ title, cell, numeric }) => (
+                <Table.Td
+                  key={title}
+                  ta={numeric ? 'right' : undefined}
+                  style={{ overflowWrap: 'anywhere', minWidth: numeric ? undefined : '6em' }}
+                >
+                  {cell(row)}
+                </Table.Td>
+              ))}
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </Table.ScrollContainer>
+  )
+}

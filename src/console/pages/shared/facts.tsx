@@ -1,0 +1,17 @@
+import type { ReactNode } from 'react'
+
+/** Names and what stands behind them; a row that has nothing is left out. */
+export function Facts({ rows }: { rows: readonly (readonly [string, ReactNode] | null)[] }) {
+  return (
+    <dl className="facts">
+      {rows.map((row) =>
+        row === null ? null : (
+          <div key={row[0]} style={{ display: 'contents' }}>
+            <dt>{row[0]}</dt>
+            <dd>{row[1]}</dd>
+          </div>
+        ),
+      )}
+    </dl>
+  )
+}

@@ -1,0 +1,68 @@
+import { Button, FileButton, Paper, Text, VisuallyHidden } from '@mantine/core'
+import { type DragEvent, useState } from 'react'
+import { texts } from './texts.ts'
+
+/** A file that somebody carries here: chosen, or dropped. Gives its text. */
+export function FileDrop(props: {
+  label: string
+  /** Bytes; what is larger is not read. */
+  largest?: number
+  onText: (text: string, name: string) => void
+}) {
+  const { label, largest = 200_000, onText } = props
+  const [name, setName] = useState<string | null>(null)
+  const [over, setOver] = useState(false)
+  const [wrong, setWrong] = useState<string | null>(null)
+  const take = async (file: File | null | undefined) => {
+    if (!file) return
+    if (file.size > largest) {
+      setWrong(texts.drop.tooLarge)
+      return
+    }
+    setWrong(null)
+    setName(file.name)
+    onText(await file.text(), file.name)
+  }
+  const drop = (event: DragEvent) => {
+    event.preventDefault()
+    setOver(false)
+    void take(event.dataTransfer.files.item(0))
+  }
+  return (
+    <Paper
+      withBorder
+      p="md"
+      ta="center"
+      bg={over ? 'var(--mantine-primary-color-light)' : 'transparent'}
+      style={{ borderStyle: 'dashed' }}
+      onDragOver={(event) => {
+        event.preventDefault()
+        setOver(true)
+      }}
+      onDragLeave={() => {
+        setOver(false)
+      }}
+      onDrop={drop}
+    >
+      <Text size="sm" mb="xs">
+        {label}
+      </Text>
+      <FileButton onChange={(file) => void take(file)} inputProps={{ 'aria-label': label }}>
+        {(button) => (
+          <Button variant="default" {...button}>
+            {texts.drop.browse}
+          </Button>
+        )}
+      </FileButton>
+      <Text size="sm" c="dimmed" mt="xs">
+        {name === null ? texts.drop.hint : texts.drop.chosen(name)}
+      </Text>
+      {wrong !== null && (
+        <Text size="sm" c="red" role="alert">
+          {wrong}
+        </Text>
+      )}
+      {name !== null && <VisuallyHidden role="status">{texts.drop.chosen(name)}</VisuallyHidden>}
+    </Paper>
+  )
+}

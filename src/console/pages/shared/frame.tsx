@@ -1,0 +1,235 @@
+import {
+  Alert,
+  Anchor,
+  AppShell,
+  Burger,
+  Button,
+  Container,
+  createTheme,
+  Group,
+  MantineProvider,
+  Menu,
+  Modal,
+  NavLink,
+  Text,
+  useComputedColorScheme,
+  useMantineColorScheme,
+} from '@mantine/core'
+import '@mantine/core/styles.css'
+import { useDisclosure } from '@mantine/hooks'
+import { QueryClient, QueryClientProvider, useQueryClient } from '@tanstack/react-query'
+import { type ReactNode, StrictMode, useEffect, useState } from 'react'
+import { createRoot } from 'react-dom/client'
+import { setNonce } from 'get-nonce'
+import { follow, failureOf, session } from './api.ts'
+import './page.css'
+import { hrefOf, useRoute } from './route.ts'
+import { commonApi, FirstPassword, type Me, SetPassword, SignIn } from './sign-in.tsx'
+import { texts } from './texts.ts'
+
+/** One page of the menu. */
+export interface Place {
+  readonly route: string
+  readonly label: string
+  readonly show: (parts: readonly string[], me: Me) => ReactNode
+  /** Left out of the menu for those who may not. */
+  readonly hidden?: (me: Me) => boolean
+}
+
+interface PageProps {
+  readonly title: string
+  readonly places: readonly Place[]
+  /** What is said above every page. */
+  readonly banner?: () => ReactNode
+  /** Takes what the server tells as it happens. */
+  readonly take: (client: QueryClient, event: string, data: unknown) => void
+}
+
+const nonce = (): string => document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? ''
+
+const theme = createTheme({
+  primaryColor: 'blue',
+  primaryShade: { light: 8, dark: 7 },
+  defaultRadius: 'md',
+  fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif',
+  fontFamilyMonospace: 'ui-monospace, "SF Mono", Menlo, Consolas, monospace',
+  autoContrast: true,
+  // A form says what is wrong when it is; nearly every field of these must be filled in.
+  components: { InputWrapper: { defaultProps: { withAsterisk: false } } },
+  respectReducedMotion: true,
+})
+
+/** Puts a page into the document. */
+export function start(page: PageProps): void {
+  const root = document.getElementById('root')
+  if (!root) return
+  // What dialogs add to the document to hold the page behind them still.
+  setNonce(nonce())
+  const client = new QueryClient({
+    defaultOptions: { queries: { retry: false, staleTime: 5_000, refetchOnWindowFocus: true } },
+  })
+  createRoot(root).render(
+    <StrictMode>
+      <MantineProvider theme={theme} defaultColorScheme="auto" getStyleNonce={nonce}>
+        <QueryClientProvider client={client}>
+          <Page {...page} />
+        </QueryClientProvider>
+      </MantineProvider>
+    </StrictMode>,
+  )
+}
+
+function Page(page: PageProps) {
+  const [me, setMe] = useState<Me | 'unknown' | null>(session.token() === null ? null : 'unknown')
+  const client = useQueryClient()
+  useEffect(() => {
+    const out = () => {
+      setMe(null)
+      client.clear()
+    }
+    window.addEventListener('signed-out', out)
+    return () => {
+      window.removeEventListener('signed-out', out)
+    }
+  }, [client])
+  const askMe = () => {
+    commonApi.read('me').then(setMe, () => {
+      setMe(session.token() === null ? null : 'unknown')
+    })
+  }
+  useEffect(() => {
+    if (me === 'unknown') askMe()
+  })
+  if (me === 'unknown') return null
+  if (me === null) return <SignIn title={page.title} onDone={setMe} />
+  if (me.mustChange) return <FirstPassword onDone={askMe} />
+  return <Frame {...page} me={me} />
+}
+
+function Frame({ title, places, banner, take, me }: PageProps & { me: Me }) {
+  const [opened, { toggle, close }] = useDisclosure()
+  const [password, setPassword] = useState(false)
+  const [up, setUp] = useState(true)
+  const client = useQueryClient()
+  const [first = '', ...rest] = useRoute()
+  const shown = places.filter(({ hidden }) => !hidden?.(me))
+  const place = shown.find(({ route }) => route === first) ?? shown[0]
+  useEffect(
+    () =>
+      follow((event, data) => {
+        take(client, event, data)
+      }, setUp),
+    [client, take],
+  )
+  useEffect(() => {
+    document.title = place ? `${place.label} – ${title}` : title
+  }, [place, title])
+  const signOut = () => {
+    commonApi.act('sign-out').catch(failureOf).finally(session.end)
+  }
+  return (
+    <AppShell
+      header={{ height: 56 }}
+      navbar={{ width: 220, breakpoint: 'sm', collapsed: { mobile: !opened } }}
+      padding="md"
+    >
+      <Anchor href="#content" className="skip">
+        {texts.frame.skip}
+      </Anchor>
+      <AppShell.Header>
+        <Group h="100%" px="md" justify="space-between" wrap="nowrap">
+          <Group gap="sm" wrap="nowrap">
+            <Burger
+              opened={opened}
+              onClick={toggle}
+              hiddenFrom="sm"
+              size="sm"
+              aria-label={texts.frame.menu}
+              aria-expanded={opened}
+            />
+            <Text fw={700} size="lg" truncate>
+              {title}
+            </Text>
+          </Group>
+          <Group gap="xs" wrap="nowrap">
+            <SchemeButton />
+            <Menu position="bottom-end">
+              <Menu.Target>
+                <Button variant="default" size="xs" aria-label={texts.frame.account(me.name)}>
+                  {me.name}
+                </Button>
+              </Menu.Target>
+              <Menu.Dropdown>
+                <Menu.Item
+                  onClick={() => {
+                    setPassword(true)
+                  }}
+                >
+                  {texts.frame.password}
+                </Menu.Item>
+                <Menu.Item onClick={signOut}>{texts.frame.signOut}</Menu.Item>
+              </Menu.Dropdown>
+            </Menu>
+          </Group>
+        </Group>
+      </AppShell.Header>
+      <AppShell.Navbar p="xs" aria-label={texts.frame.pages}>
+        {shown.map(({ route, label }) => (
+          <NavLink
+            key={route}
+            href={hrefOf(route)}
+            label={label}
+            active={route === place?.route}
+            aria-current={route === place?.route ? 'page' : undefined}
+            onClick={close}
+            variant="light"
+          />
+        ))}
+      </AppShell.Navbar>
+      <AppShell.Main id="content" tabIndex={-1}>
+        <Container size="xl" px={0}>
+          {!up && (
+            <Alert color="yellow" role="status" mb="md">
+              {texts.frame.lost}
+            </Alert>
+          )}
+          {banner?.()}
+          {place?.show(rest, me)}
+        </Container>
+      </AppShell.Main>
+      <Modal
+        opened={password}
+        onClose={() => {
+          setPassword(false)
+        }}
+        title={texts.frame.password}
+        closeButtonProps={{ 'aria-label': texts.close }}
+      >
+        <SetPassword
+          why={null}
+          onDone={() => {
+            setPassword(false)
+          }}
+        />
+      </Modal>
+    </AppShell>
+  )
+}
+
+function SchemeButton() {
+  const { setColorScheme } = useMantineColorScheme()
+  const scheme = useComputedColorScheme('light')
+  const other = scheme === 'light' ? 'dark' : 'light'
+  return (
+    <Button
+      variant="subtle"
+      size="xs"
+      aria-label={texts.frame.scheme}
+      onClick={() => {
+        setColorScheme(other)
+      }}
+    >
+      {texts.frame[other]}
+    </Button>
+  )
+}

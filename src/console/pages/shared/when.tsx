@@ -1,0 +1,38 @@
+import { Text, Tooltip } from '@mantine/core'
+import { texts } from './texts.ts'
+
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
+const steps: readonly [number, Intl.RelativeTimeFormatUnit][] = [
+  [60, 'second'],
+  [60, 'minute'],
+  [24, 'hour'],
+  [90, 'day'],
+  [Infinity, 'month'],
+]
+
+/** An instant in the reader's own time, as in `Mar 3, 2027, 10:00`. */
+export const dateText = (at: string): string => exact.format(new Date(at))
+
+/** How far an instant is away, as in `in 29 days`. */
+export function distanceText(at: string): string {
+  let left = (Date.parse(at) - Date.now()) / 1000
+  for (const [size, unit] of steps) {
+    if (Math.abs(left) < size) return relative.format(Math.round(left), unit)
+    left /= unit === 'day' ? 30.4 : size
+  }
+  return dateText(at)
+}
+
+/** An instant: how far away, and with the exact time for whoever points at it; or only the exact time. */
+export function When({ at, exactly = false }: { at: string | null; exactly?: boolean }) {
+  if (at === null) return <>{texts.never}</>
+  if (exactly) return <time dateTime={at}>{dateText(at)}</time>
+  return (
+    <Tooltip label={dateText(at)}>
+      <Text span inherit>
+        <time dateTime={at}>{distanceText(at)}</time>
+      </Text>
+    </Tooltip>
+  )
+}
