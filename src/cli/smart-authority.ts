@@ -9,6 +9,7 @@ import { VERSION } from '../domain/version.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
 import { licensesLine } from './licenses-line.ts'
 import { printJson, printText } from './output.ts'
+import { addLicenseTransactions, addReportCommands } from './report-commands.ts'
 import { addTransferCommand } from './transfer-command.ts'
 import { addSatelliteCommands, roadOf } from './satellite-commands.ts'
 import type { ProxyOptions } from './proxy-settings.ts'
@@ -580,6 +581,7 @@ license
   )
 
 addTransferCommand(license, 'license', cli)
+addLicenseTransactions(license, cli)
 
 const instance = program.command('instance').description('product instances of the smart account')
 instance
@@ -840,19 +842,7 @@ reservation
 
 addSatelliteCommands(program, cli)
 
-program
-  .command('events')
-  .description('the event log, oldest first')
-  .option('--limit <n>', 'how many of the newest', '1000')
-  .action((options: { limit: string }) =>
-    withAuthority(async (authority, where) => {
-      const events = await authority.events({ ...where, limit: wholeNumber(options.limit, 'limit') })
-      if (json()) printJson({ events })
-      else
-        for (const one of events)
-          printText(`${one.at}  ${one.severity.padEnd(5)}  ${one.type.padEnd(24)}  ${one.message}`)
-    }),
-  )
+addReportCommands(program, cli)
 
 program
   .command('completion')
