@@ -39,6 +39,17 @@ module.exports = {
         pathNot: '^src/(authority|chaos|domain|protocol|transports|trust)/',
       },
     },
+    {
+      // What a browser is sent holds nothing of the server: its types alone, and what draws the chart.
+      name: 'pages-know-types-alone',
+      severity: 'error',
+      from: { path: '^src/console/pages/' },
+      to: {
+        path: '^(src|machines)/',
+        pathNot: ['^src/console/pages/', '^src/diagrams/'],
+        dependencyTypesNot: ['type-only'],
+      },
+    },
     ...Object.entries(rooms).map(([room, below]) => ({
       name: `${room}-imports-downward`,
       severity: 'error',

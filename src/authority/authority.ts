@@ -25,11 +25,13 @@ import {
   setDefaultVirtualAccount,
   type VirtualAccount,
 } from './accounts.ts'
+import { AlertReader } from './alert-reader.ts'
+import type { AlertDocument } from './alerts.ts'
 import { makeBackup, restoreBackup } from './upstream/backup.ts'
 import { People } from './people.ts'
 import { Credentials } from './credentials.ts'
 import { type Desk, requireRole, type Where } from './desk.ts'
-import { type EventDocument, listEvents, logEvent } from './event-log.ts'
+import { type EventDocument, type EventFilter, listEvents, logEvent } from './event-log.ts'
 import { Exchange } from './exchange.ts'
 import {
   endExpired,
@@ -40,6 +42,8 @@ import {
   showInstance,
 } from './instances.ts'
 import { type Leave, unlimited, whyNothingNew } from './leave.ts'
+import { type LicenseTransaction, listLicenseTransactions } from './license-transactions.ts'
+import { type ReportDocument, type ReportKind, Reports } from './reports.ts'
 import { type Answered, readExchange, readHello } from './requests.ts'
 import { type ReservationDocument, ReservationLedger } from './reservation-ledger.ts'
 import { listReported, orphanedReservation } from './satellites/reported.ts'
@@ -766,8 +770,52 @@ export class Authority {
     return this.#reservations(where, (reservations) => reservations.show(id))
   }
 
-  events(where: Where & { limit?: number } = {}): Promise<EventDocument[]> {
-    return this.#in(where, (tx, { id }) => listEvents(tx, id, where.limit ?? 1000))
+  /** The event log: the newest entries that are asked for, oldest first. */
+  events(where: Where & EventFilter = {}): Promise<EventDocument[]> {
+    return this.#in(where, (tx, { id }) => listEvents(tx, id, where))
+  }
+
+  // Alerts and reports
+
+  /**
+   * What somebody should do something about, the most urgent first: of one virtual account when it is named, otherwise
+   * of them all and of the whole smart account.
+   *
+   * @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN
+   */
+  alerts(where: Where = {}): Promise<AlertDocument[]> {
+    return this.#inSome(where, async (tx, account, virtual, at) => {
+      const sync =
+        this.role === 'satellite' ? await Synchronisation.open(tx, this.#credentials, account, at) : null
+      return new AlertReader(tx, this.#profile, account, at, virtual).all(sync?.status() ?? null)
+    })
+  }
+
+  /** A table of the licences, the product instances or the usage (R-ACC-7). @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN */
+  report(kind: ReportKind, where: Where = {}): Promise<ReportDocument> {
+    return this.#inSome(where, (tx, account, virtual, at) =>
+      new Reports(tx, this.#profile, account, at, virtual).make(kind),
+    )
+  }
+
+  /** The lots behind the pools. @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN, UNKNOWN_TAG */
+  licenseTransactions(where: Where & { tag?: string | undefined } = {}): Promise<LicenseTransaction[]> {
+    return this.#inSome(where, (tx, account, virtual, at) =>
+      listLicenseTransactions(tx, account, this.#profile, at, { virtual, tag: where.tag }),
+    )
+  }
+
+  /** The virtual account that is named, or null for all of them. */
+  #inSome<T>(
+    where: Where,
+    work: (tx: Tx, account: Account, virtual: VirtualAccount | null, at: Instant) => Promise<T>,
+  ): Promise<T> {
+    return this.#in(where, async (tx, account, at) => {
+      const { virtualAccount } = where
+      const virtual =
+        virtualAccount === undefined ? null : await chooseVirtualAccount(tx, account, virtualAccount)
+      return work(tx, account, virtual, at)
+    })
   }
 
   /** The number of the newest entry of the event log; 0 while it is empty. */

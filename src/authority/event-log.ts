@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Instant } from '../domain/instant.ts'
 import type { Tx } from './store.ts'
 
@@ -39,11 +40,38 @@ export interface EventDocument {
   readonly message: string
 }
 
-/** The newest entries, oldest first. */
-export async function listEvents(tx: Tx, accountId: string | null, limit: number): Promise<EventDocument[]> {
+/** Which entries are asked for; all of them without. */
+export interface EventFilter {
+  /** The name of the virtual account they are about: one that was removed is named too. */
+  readonly virtualAccount?: string | undefined
+  readonly instanceId?: string | undefined
+  /** Entries whose words name this entitlement tag. */
+  readonly tag?: string | undefined
+  readonly severity?: EventDocument['severity'] | undefined
+  /** Entries before the one of this id: for reading on where a page ended. */
+  readonly before?: number | undefined
+  /** How many of the newest. */
+  readonly limit?: number | undefined
+}
+
+/** Entries that are read unless it is said how many. */
+const USUAL_LIMIT = 1000
+
+/** The newest entries of a smart account, and of the authority itself, oldest first. */
+export async function listEvents(
+  tx: Tx,
+  accountId: string | null,
+  filter: EventFilter = {},
+): Promise<EventDocument[]> {
+  const { virtualAccount, instanceId, tag, severity, before, limit = USUAL_LIMIT } = filter
   let query = tx.selectFrom('events').selectAll().orderBy('id', 'desc').limit(limit)
   if (accountId !== null)
     query = query.where((or) => or.or([or('account_id', '=', accountId), or('account_id', 'is', null)]))
+  if (virtualAccount !== undefined) query = query.where('virtual_account', '=', virtualAccount)
+  if (instanceId !== undefined) query = query.where('instance_id', '=', instanceId)
+  if (severity !== undefined) query = query.where('severity', '=', severity)
+  if (before !== undefined) query = query.where('id', '<', before)
+  if (tag !== undefined) query = query.where(namesTag(tag))
   const rows = await query.execute()
   return rows.reverse().map((row) => ({
     id: row.id,
@@ -55,3 +83,7 @@ export async function listEvents(tx: Tx, accountId: string | null, limit: number
     message: row.message,
   }))
 }
+
+/** Whether the words of an entry name a tag, as a word of its own: MDC-SMALL does not name SMALL. */
+const namesTag = (tag: string) =>
+  sql<boolean>`instr(' ' || replace(replace(replace(message, ',', ' '), ':', ' '), '.', ' ') || ' ', ${` ${tag.replaceAll('.', ' ')} `}) > 0`

@@ -40,10 +40,10 @@ export interface OrderDocument {
 }
 
 /** When the buyer of an order without a smart account is reminded, and when a person takes over (guide: three e-mails). */
-const REMINDERS = 3
-const BETWEEN_REMINDERS = 7 * DAY
+export const REMINDERS = 3
+export const BETWEEN_REMINDERS = 7 * DAY
 /** Days before the end of a term at which it is warned of. */
-const TERM_WARNINGS = [90, 60, 30]
+export const TERM_WARNINGS: readonly number[] = [90, 60, 30]
 
 const quantities = z.object({
   quantity: z
@@ -96,14 +96,14 @@ export class Orders {
       about: row.id,
       to: row.buyer ?? '',
       subject: `Your order ${row.id}: a Smart Account is needed`,
-      text: `Thank you for your order of ${describe(row)}.\n\nLicences are kept in a Smart Account. Create one, and have the order ${row.id} assigned to it.\n`,
+      text: `Thank you for your order of ${describeOrder(row)}.\n\nLicences are kept in a Smart Account. Create one, and have the order ${row.id} assigned to it.\n`,
       at: this.#at,
     })
     await logEvent(this.#tx, {
       at: this.#at,
       type: 'ORDER_WAITING',
       severity: 'minor',
-      message: `Order ${row.id}, ${describe(row)}, names no smart account.`,
+      message: `Order ${row.id}, ${describeOrder(row)}, names no smart account.`,
     })
     return this.#document(row)
   }
@@ -202,7 +202,7 @@ export class Orders {
       type: row.tag === null ? 'VERSION_ENTITLED' : 'LICENSES_ORDERED',
       accountId: account.id,
       virtualAccount: virtual.name,
-      message: `${describe(row)}${endsAt === null ? '' : `, until ${iso(endsAt)}`}.`,
+      message: `${describeOrder(row)}${endsAt === null ? '' : `, until ${iso(endsAt)}`}.`,
     })
     return this.#document(done)
   }
@@ -235,7 +235,8 @@ export class Orders {
   }
 }
 
-const describe = ({ quantity, tag, sku, version }: OrderRow): string =>
+/** What an order is of, in words. */
+export const describeOrder = ({ quantity, tag, sku, version }: OrderRow): string =>
   tag === null
     ? `software version ${version ?? ''} (${sku ?? ''})`
     : `${quantity} of ${tag}${sku === null ? '' : ` (${sku})`}`
@@ -259,7 +260,7 @@ export async function followUpOrders(tx: Tx, at: Instant): Promise<void> {
         at,
         type: 'ORDER_NEEDS_A_PERSON',
         severity: 'major',
-        message: `Order ${row.id}, ${describe(row)}: call ${row.buyer ?? ''}, who did not name a smart account after ${REMINDERS} reminders.`,
+        message: `Order ${row.id}, ${describeOrder(row)}: call ${row.buyer ?? ''}, who did not name a smart account after ${REMINDERS} reminders.`,
       })
       continue
     }
@@ -273,7 +274,7 @@ export async function followUpOrders(tx: Tx, at: Instant): Promise<void> {
       about: row.id,
       to: row.buyer ?? '',
       subject: `Reminder ${reminders} of ${REMINDERS}: your order ${row.id} needs a Smart Account`,
-      text: `Your order of ${describe(row)} waits for a Smart Account.\n\nCreate one, and have the order ${row.id} assigned to it.\n`,
+      text: `Your order of ${describeOrder(row)} waits for a Smart Account.\n\nCreate one, and have the order ${row.id} assigned to it.\n`,
       at,
     })
     await logEvent(tx, {

@@ -4,9 +4,10 @@ import type { Status } from '../agent/status.ts'
 import type { SystemDocument } from '../agent/system-desk.ts'
 import type { Denial, UsagePeriod } from '../agent/usage-history.ts'
 import type { VerbName } from '../agent/verbs.ts'
+import { csv } from '../domain/csv.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { printJson, printText } from './output.ts'
-import { bar, csv, printTable } from './table.ts'
+import { bar, printTable } from './table.ts'
 
 /** What the commands of one program share. */
 export interface AgentCli {

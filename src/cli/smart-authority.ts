@@ -11,6 +11,7 @@ import { parseAddress } from './address.ts'
 import { licensesLine } from './licenses-line.ts'
 import { printJson, printText } from './output.ts'
 import { pageText } from './page-text.ts'
+import { addLicenseTransactions, addReportCommands } from './report-commands.ts'
 import { addUserCommands } from './user-commands.ts'
 import { addTransferCommand } from './transfer-command.ts'
 import { addSatelliteCommands, roadOf } from './satellite-commands.ts'
@@ -577,6 +578,7 @@ license
   )
 
 addTransferCommand(license, 'license', cli)
+addLicenseTransactions(license, cli)
 
 const instance = program.command('instance').description('product instances of the smart account')
 instance
@@ -847,19 +849,7 @@ addUserCommands(program, {
     }),
 })
 
-program
-  .command('events')
-  .description('the event log, oldest first')
-  .option('--limit <n>', 'how many of the newest', '1000')
-  .action((options: { limit: string }) =>
-    withAuthority(async (authority, where) => {
-      const events = await authority.events({ ...where, limit: wholeNumber(options.limit, 'limit') })
-      if (json()) printJson({ events })
-      else
-        for (const one of events)
-          printText(`${one.at}  ${one.severity.padEnd(5)}  ${one.type.padEnd(24)}  ${one.message}`)
-    }),
-  )
+addReportCommands(program, cli)
 
 program
   .command('completion')

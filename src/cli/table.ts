@@ -41,17 +41,6 @@ export function fitting(
   return { colWidths: widths.map((one) => one + 2), wordWrap: true, wrapOnWordBoundary: false }
 }
 
-/** Rows as comma-separated values (RFC 4180). */
-export function csv(columns: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  const cell = (value: string | number) => {
-    const text = String(value)
-    // What a spreadsheet would take for a formula is text.
-    const safe = /^[=+\-@\t\r]/.test(text) && typeof value === 'string' ? `'${text}` : text
-    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe
-  }
-  return [columns, ...rows].map((row) => row.map(cell).join(',')).join('\r\n') + '\r\n'
-}
-
 /** A count as a bar of blocks, an eighth of one being the least that is drawn. */
 export function bar(value: number, most: number, width: number): string {
   if (most <= 0 || value <= 0) return ''

@@ -13,6 +13,8 @@ function evaluationText({ running, expired, remainingSeconds }: Status['evaluati
   return running ? t.evaluation(days) : t.evaluationStopped(days)
 }
 
+const sentence = (words: string): string => words.replace(/^./, (first) => first.toUpperCase())
+
 /** The state of the box, what it may do, and what comes next. */
 export function Glance({ status }: { status: Status }) {
   const { data } = useExplanation()
@@ -46,7 +48,7 @@ export function Glance({ status }: { status: Status }) {
           {(data?.next.length ?? 0) > 0 && (
             <Timeline bulletSize={14} lineWidth={2} active={-1}>
               {data?.next.map(({ at, what }) => (
-                <Timeline.Item key={`${at} ${what}`} title={what}>
+                <Timeline.Item key={`${at} ${what}`} title={sentence(what)} fz="sm" lh={1.35}>
                   <Text size="xs" c="dimmed">
                     <When at={at} /> · <When at={at} exactly />
                   </Text>

@@ -285,7 +285,7 @@ function Assign({ opened, onClose }: { opened: boolean; onClose: () => void }) {
               setUser(event.currentTarget.value)
             }}
           />
-          <FailureAlert failure={assign.error} />
+          <FailureAlert failure={assign.error} fields={['user']} />
           <Group justify="flex-end">
             <Button type="submit" loading={assign.isPending}>
               {t.assign}

@@ -1,17 +1,16 @@
-import { Alert, Anchor, Button, Checkbox, Group, Paper, Stack, Text, Textarea, Title } from '@mantine/core'
+import { Anchor, Paper, Stack, Text, Title } from '@mantine/core'
 import { useState } from 'react'
-import { failureOf } from '../shared/api.ts'
 import { DataTable } from '../shared/data-table.tsx'
-import { FailureAlert, fieldError } from '../shared/failure.tsx'
 import { Loaded } from '../shared/loaded.tsx'
 import type { Me } from '../shared/sign-in.tsx'
 import { When } from '../shared/when.tsx'
 import { AuthorizationStatus } from './authorization.tsx'
 import { Glance } from './glance.tsx'
-import { api, type Status, useAct, useStatus } from './queries.ts'
+import { api, type Status, useStatus } from './queries.ts'
 import { RegistrationStatus } from './registration.tsx'
 import { ModifyLicenses, Reservation } from './reservation.tsx'
 import { texts } from './texts.ts'
+import { TokenForm } from './token-form.tsx'
 import { Transport } from './transport.tsx'
 import { UsageHistory } from './usage.tsx'
 
@@ -96,75 +95,6 @@ function Registering({ status, me }: { status: Status; me: Me }) {
   )
 }
 
-/** A token, and “overwrite”, which ticks itself when the instance exists already (R-REG-3). */
-export function TokenForm(props: {
-  intro: string
-  button: string
-  send: (token: string, force: boolean) => Promise<unknown>
-  onDone?: () => void
-}) {
-  const { intro, button, send, onDone } = props
-  const [token, setToken] = useState('')
-  const [force, setForce] = useState(false)
-  const t = texts.register
-  const act = useAct(
-    () => send(token, force),
-    () => {
-      setToken('')
-      onDone?.()
-    },
-  )
-  const exists = act.error !== null && failureOf(act.error).code === 'INSTANCE_ALREADY_REGISTERED'
-  return (
-    <form
-      onSubmit={(event) => {
-        event.preventDefault()
-        act.mutate(undefined, {
-          onError: (thrown) => {
-            if (failureOf(thrown).code === 'INSTANCE_ALREADY_REGISTERED') setForce(true)
-          },
-        })
-      }}
-    >
-      <Stack gap="sm">
-        <Text size="sm">{intro}</Text>
-        <Textarea
-          label={t.token}
-          required
-          rows={3}
-          value={token}
-          error={fieldError(act.error, 'token')}
-          autoComplete="off"
-          spellCheck={false}
-          styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)' } }}
-          onChange={(event) => {
-            setToken(event.currentTarget.value)
-          }}
-        />
-        <Checkbox
-          label={t.overwrite}
-          checked={force}
-          onChange={(event) => {
-            setForce(event.currentTarget.checked)
-          }}
-        />
-        <FailureAlert failure={act.error} />
-        {exists && <Alert color="blue">{t.overwriteTicked}</Alert>}
-        <Group>
-          <Button type="submit" loading={act.isPending}>
-            {button}
-          </Button>
-          {act.isPending && (
-            <Text size="sm" role="status">
-              {t.pending}
-            </Text>
-          )}
-        </Group>
-      </Stack>
-    </form>
-  )
-}
-
 function Usage({ status }: { status: Status }) {
   const t = texts.usage
   return (
@@ -185,9 +115,11 @@ function Usage({ status }: { status: Status }) {
                 <Text inherit fw={500}>
                   {name ?? tag}
                 </Text>
-                <Text size="xs" c="dimmed">
-                  {tag}
-                </Text>
+                {name !== null && (
+                  <Text size="xs" c="dimmed">
+                    {tag}
+                  </Text>
+                )}
               </>
             ),
           },

@@ -8,10 +8,10 @@ import { FailureAlert } from '../shared/failure.tsx'
 import type { Me } from '../shared/sign-in.tsx'
 import { texts as shared } from '../shared/texts.ts'
 import { When } from '../shared/when.tsx'
-import { TokenForm } from './licenses.tsx'
 import { Outcome } from './outcome.tsx'
 import { api, type Status, useAct } from './queries.ts'
 import { texts } from './texts.ts'
+import { TokenForm } from './token-form.tsx'
 
 const t = texts.status
 

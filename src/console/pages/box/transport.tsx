@@ -184,7 +184,7 @@ function Settings({ status }: { status: Status }) {
               />
             </>
           )}
-          <FailureAlert failure={wrong} />
+          <FailureAlert failure={wrong} fields={['settings.url', 'url']} />
           <Group>
             <Button type="submit" loading={save.isPending}>
               {shared.save}

@@ -70,7 +70,7 @@ export function Instances(props: { virtual: Virtual; all: readonly Virtual[]; me
           type="search"
           label={t.search}
           value={search}
-          w={320}
+          w={400}
           maw="100%"
           onChange={(event) => {
             setSearch(event.currentTarget.value)

@@ -246,7 +246,7 @@ function AddVirtual({ opened, onClose }: { opened: boolean; onClose: () => void 
               }}
             />
           )}
-          <FailureAlert failure={add.error} />
+          <FailureAlert failure={add.error} fields={['name']} />
           <Group justify="flex-end">
             <Button type="submit" loading={add.isPending}>
               {t.add}

@@ -204,7 +204,7 @@ function Place({ onClose }: { onClose: () => void }) {
               setVirtualAccount(event.currentTarget.value)
             }}
           />
-          <FailureAlert failure={place.error} />
+          <FailureAlert failure={place.error} fields={['quantity', 'termDays']} />
           <Group justify="flex-end">
             <Button type="submit" loading={place.isPending}>
               {t.place}

@@ -166,7 +166,7 @@ function MailForm({ mail }: { mail: Mail }) {
             }}
           />
         )}
-        <FailureAlert failure={save.error} />
+        <FailureAlert failure={save.error} fields={['folder', 'from', 'url']} />
         <Group>
           <Button type="submit" loading={save.isPending}>
             {shared.save}

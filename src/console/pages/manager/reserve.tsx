@@ -466,7 +466,7 @@ export function ConfirmReservation({ instance, onClose }: { instance: Instance; 
               setCode(event.currentTarget.value)
             }}
           />
-          <FailureAlert failure={confirm.error} />
+          <FailureAlert failure={confirm.error} fields={['code']} />
           <Group justify="flex-end">
             <Button type="submit" loading={confirm.isPending}>
               {shared.ok}

@@ -344,7 +344,16 @@ function AddSatellite({ opened, onClose }: { opened: boolean; onClose: () => voi
             {days(t.warn, 'warnDays', warnDays, setWarn)}
             {days(t.restrict, 'restrictDays', restrictDays, setRestrict)}
             {days(t.credential, 'credentialDays', credentialDays, setCredential)}
-            <FailureAlert failure={add.error} />
+            <FailureAlert
+              failure={add.error}
+              fields={[
+                'name',
+                'virtualAccount',
+                'terms.warnDays',
+                'terms.restrictDays',
+                'terms.credentialDays',
+              ]}
+            />
             <Group justify="flex-end">
               <Button type="submit" loading={add.isPending}>
                 {t.add}

@@ -282,7 +282,7 @@ function CreateToken({
               setAgreement(event.currentTarget.checked)
             }}
           />
-          <FailureAlert failure={create.error} />
+          <FailureAlert failure={create.error} fields={['agreement', 'days', 'description', 'maxUses']} />
           <Group justify="flex-end">
             <Button type="submit" loading={create.isPending}>
               {c.button}

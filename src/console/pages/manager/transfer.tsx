@@ -125,7 +125,11 @@ function TransferDialog(props: {
             />
             {children?.(failure)}
             {preview.data && <Effects transfer={preview.data} />}
-            {worse ? <Alert color="orange">{t.worse}</Alert> : <FailureAlert failure={failure} />}
+            {worse ? (
+              <Alert color="orange">{t.worse}</Alert>
+            ) : (
+              <FailureAlert failure={failure} fields={['quantity']} />
+            )}
             <Group justify="flex-end">
               <Button
                 variant="default"

@@ -26,10 +26,7 @@ export function DataTable<T>(props: {
       </Text>
     )
   return (
-    <Table.ScrollContainer
-      minWidth={minWidth}
-      scrollAreaProps={{ viewportProps: { tabIndex: 0, 'aria-label': caption, role: 'region' } }}
-    >
+    <Table.ScrollContainer minWidth={minWidth} type="native" tabIndex={0} role="region" aria-label={caption}>
       <Table verticalSpacing="xs" highlightOnHover aria-label={caption}>
         <Table.Thead>
           <Table.Tr>
@@ -47,7 +44,7 @@ export function DataTable<T>(props: {
                 <Table.Td
                   key={title}
                   ta={numeric ? 'right' : undefined}
-                  style={{ overflowWrap: 'anywhere', minWidth: numeric ? undefined : '6em' }}
+                  style={{ overflowWrap: 'break-word', maxWidth: '28em' }}
                 >
                   {cell(row)}
                 </Table.Td>

@@ -2,10 +2,15 @@ import { Alert, Code, Group, Text } from '@mantine/core'
 import { failureOf } from './api.ts'
 import { texts } from './texts.ts'
 
-/** What went wrong, why, and what to do: heard by a screen reader when it appears. */
-export function FailureAlert({ failure, title }: { failure: unknown; title?: string }) {
+/**
+ * What went wrong, why, and what to do: heard by a screen reader when it appears. What is about one of the fields named is
+ * said there, and not again here.
+ */
+export function FailureAlert(props: { failure: unknown; title?: string; fields?: readonly string[] }) {
+  const { failure, title, fields = [] } = props
   if (failure === null || failure === undefined) return null
-  const { code, message, remedy } = failureOf(failure)
+  const { code, message, remedy, field } = failureOf(failure)
+  if (field !== null && fields.includes(field)) return null
   return (
     <Alert color="red" title={title ?? texts.failed} role="alert" variant="light">
       <Text size="sm">{message}</Text>
@@ -25,5 +30,7 @@ export function FailureAlert({ failure, title }: { failure: unknown; title?: str
 export const fieldError = (failure: unknown, field: string): string | undefined => {
   if (failure === null || failure === undefined) return undefined
   const known = failureOf(failure)
-  return known.field === field ? known.message : undefined
+  if (known.field !== field) return undefined
+  const words = known.message.startsWith(`${field}: `) ? known.message.slice(field.length + 2) : known.message
+  return words.replace(/^./, (first) => first.toUpperCase())
 }

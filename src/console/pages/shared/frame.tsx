@@ -55,7 +55,10 @@ const theme = createTheme({
   fontFamilyMonospace: 'ui-monospace, "SF Mono", Menlo, Consolas, monospace',
   autoContrast: true,
   // A form says what is wrong when it is; nearly every field of these must be filled in.
-  components: { InputWrapper: { defaultProps: { withAsterisk: false } } },
+  components: {
+    InputWrapper: { defaultProps: { withAsterisk: false } },
+    Badge: { defaultProps: { tt: 'none', fw: 600 } },
+  },
   respectReducedMotion: true,
 })
 
@@ -102,7 +105,7 @@ function Page(page: PageProps) {
   })
   if (me === 'unknown') return null
   if (me === null) return <SignIn title={page.title} onDone={setMe} />
-  if (me.mustChange) return <FirstPassword onDone={askMe} />
+  if (me.mustChange) return <FirstPassword name={me.name} onDone={askMe} />
   return <Frame {...page} me={me} />
 }
 
@@ -138,7 +141,7 @@ function Frame({ title, places, banner, take, me }: PageProps & { me: Me }) {
       </Anchor>
       <AppShell.Header>
         <Group h="100%" px="md" justify="space-between" wrap="nowrap">
-          <Group gap="sm" wrap="nowrap">
+          <Group gap="sm" wrap="nowrap" miw={0}>
             <Burger
               opened={opened}
               onClick={toggle}
@@ -151,7 +154,7 @@ function Frame({ title, places, banner, take, me }: PageProps & { me: Me }) {
               {title}
             </Text>
           </Group>
-          <Group gap="xs" wrap="nowrap">
+          <Group gap="xs" wrap="nowrap" style={{ flexShrink: 0 }}>
             <SchemeButton />
             <Menu position="bottom-end">
               <Menu.Target>
@@ -206,6 +209,7 @@ function Frame({ title, places, banner, take, me }: PageProps & { me: Me }) {
         closeButtonProps={{ 'aria-label': texts.close }}
       >
         <SetPassword
+          name={me.name}
           why={null}
           onDone={() => {
             setPassword(false)

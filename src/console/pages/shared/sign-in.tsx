@@ -69,7 +69,7 @@ export function SignIn({ title, onDone }: { title: string; onDone: (me: Me) => v
                 setPassword(event.currentTarget.value)
               }}
             />
-            <FailureAlert failure={failure} />
+            <FailureAlert failure={failure} fields={['name', 'password']} />
             <Button type="submit" loading={pending}>
               {texts.signIn.button}
             </Button>
@@ -84,7 +84,7 @@ export function SignIn({ title, onDone }: { title: string; onDone: (me: Me) => v
 }
 
 /** The fields for another password; after a one-time one, the first thing there is. */
-export function SetPassword({ why, onDone }: { why: string | null; onDone: () => void }) {
+export function SetPassword({ name, why, onDone }: { name: string; why: string | null; onDone: () => void }) {
   const [current, setCurrent] = useState('')
   const [password, setPassword] = useState('')
   const [again, setAgain] = useState('')
@@ -98,6 +98,7 @@ export function SetPassword({ why, onDone }: { why: string | null; onDone: () =>
     <form onSubmit={submit}>
       <Stack>
         {why !== null && <Text size="sm">{why}</Text>}
+        <input type="text" autoComplete="username" value={name} readOnly hidden />
         <PasswordInput
           label={t.current}
           autoComplete="current-password"
@@ -128,7 +129,7 @@ export function SetPassword({ why, onDone }: { why: string | null; onDone: () =>
             setAgain(event.currentTarget.value)
           }}
         />
-        <FailureAlert failure={failure} />
+        <FailureAlert failure={failure} fields={['name', 'password']} />
         <Button type="submit" loading={pending} disabled={again !== password}>
           {t.button}
         </Button>
@@ -137,14 +138,14 @@ export function SetPassword({ why, onDone }: { why: string | null; onDone: () =>
   )
 }
 
-export function FirstPassword({ onDone }: { onDone: () => void }) {
+export function FirstPassword({ name, onDone }: { name: string; onDone: () => void }) {
   return (
     <Center mih="100vh" p="md" component="main">
       <Paper withBorder shadow="sm" p="xl" w={440} maw="100%">
         <Title order={1} size="h2" mb="sm">
           {texts.setPassword.title}
         </Title>
-        <SetPassword why={texts.setPassword.why} onDone={onDone} />
+        <SetPassword name={name} why={texts.setPassword.why} onDone={onDone} />
       </Paper>
     </Center>
   )

@@ -247,7 +247,7 @@ function AddUser(props: { opened: boolean; virtualAccounts: readonly string[]; o
                 data={[{ value: '', label: t.all }, ...virtualAccounts]}
               />
             )}
-            <FailureAlert failure={add.error} />
+            <FailureAlert failure={add.error} fields={['name']} />
             <Button type="submit" loading={add.isPending}>
               {t.add}
             </Button>

@@ -1,0 +1,306 @@
+import fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type Authority, toCsv } from '../../src/authority/index.ts'
+import { csv } from '../../src/domain/csv.ts'
+import { DAY, iso } from '../../src/domain/instant.ts'
+import { carry, makeSatelliteWorld } from '../support/satellite.ts'
+import { codeOf, makeWorld, type World } from '../support/world.ts'
+
+let world: World
+let authority: Authority
+beforeEach(async () => {
+  world = await makeWorld()
+  authority = world.authority
+})
+afterEach(() => world.close())
+
+const day = (days: number) => iso(world.clock.wall() + days * DAY)
+const registered = async (name: string, demand: Record<string, number>, virtualAccount = 'Default') => {
+  const agent = await world.open(name)
+  for (const [tag, count] of Object.entries(demand)) agent.report(tag, count)
+  await agent.register(await world.token({ virtualAccount }))
+  return agent
+}
+
+describe('reports', () => {
+  it('R-ACC-7: licences, by virtual account and tag, with what ends next', async () => {
+    await authority.addVirtualAccount('East')
+    await authority.enableReservation()
+    await authority.order({ tag: 'HOST', quantity: 5, termDays: 30 })
+    await authority.order({ tag: 'HOST', quantity: 2, termDays: 30 })
+    await authority.order({ tag: 'HOST', quantity: 10, termDays: 60 })
+    await authority.order({ tag: 'SYS-XL', quantity: 1, virtualAccount: 'East' })
+    const sealed = await world.open('sealed')
+    await authority.reserve({ request: await sealed.reservation.request(), licenses: { HOST: 4 } })
+    await registered('box', { HOST: 14 })
+    const report = await authority.report('licenses')
+    expect(report).toMatchObject({ kind: 'licenses', generatedAt: day(0) })
+    expect(report.columns.map(({ key }) => key)).toEqual(Object.keys(report.rows[0] ?? {}))
+    expect(report.rows).toEqual([
+      {
+        virtualAccount: 'Default',
+        tag: 'HOST',
+        name: 'Host License',
+        quantity: 17,
+        inUse: 14,
+        reserved: 4,
+        available: 0,
+        balance: -1,
+        status: 'out-of-compliance',
+        nextExpiry: day(30),
+        nextExpiryQuantity: 7,
+      },
+      {
+        virtualAccount: 'East',
+        tag: 'SYS-XL',
+        name: 'Extended Capacity',
+        quantity: 1,
+        inUse: 0,
+        reserved: 0,
+        available: 1,
+        balance: 1,
+        status: 'in-compliance',
+        nextExpiry: null,
+        nextExpiryQuantity: null,
+      },
+    ])
+    world.clock.advance(31 * DAY)
+    expect((await authority.report('licenses')).rows[0]).toMatchObject({
+      quantity: 10,
+      nextExpiry: day(29),
+      nextExpiryQuantity: 10,
+    })
+  })
+
+  it('R-ACC-7: product instances and their usage, registered and reserved, of one virtual account if wanted', async () => {
+    await authority.addVirtualAccount('East')
+    await authority.enableReservation()
+    await authority.order({ tag: 'HOST', quantity: 10 })
+    await authority.order({ tag: 'SYS-XL', quantity: 1, virtualAccount: 'East' })
+    await registered('one', { HOST: 3, 'MDC-SMALL': 1 })
+    await registered('two', { 'SYS-XL': 1 }, 'East')
+    const sealed = await world.open('sealed')
+    await authority.reserve({ request: await sealed.reservation.request(), licenses: { HOST: 4 } })
+    const { rows, columns } = await authority.report('instances')
+    expect(columns.map(({ title }) => title)).toContain('Host name')
+    expect(rows).toMatchObject([
+      {
+        product: 'CWMS-K9',
+        serial: 'ONE',
+        version: '4.0',
+        virtualAccount: 'Default',
+        satellite: null,
+        status: 'out-of-compliance',
+        registered: day(0),
+        lastContact: day(0),
+        licenses: 'HOST 3, MDC-SMALL 1',
+      },
+      { serial: 'TWO', virtualAccount: 'East', status: 'in-compliance', licenses: 'SYS-XL 1' },
+      { serial: 'SEALED', status: 'reserved', lastContact: null, expires: null, licenses: 'HOST 4' },
+    ])
+    const usage = await authority.report('usage')
+    expect(usage.rows).toEqual([
+      {
+        virtualAccount: 'Default',
+        tag: 'HOST',
+        instance: 'CWMS-K9:ONE',
+        count: 3,
+        status: 'in-compliance',
+      },
+      { virtualAccount: 'Default', tag: 'HOST', instance: 'CWMS-K9:SEALED', count: 4, status: 'reserved' },
+      {
+        virtualAccount: 'Default',
+        tag: 'MDC-SMALL',
+        instance: 'CWMS-K9:ONE',
+        count: 1,
+        status: 'out-of-compliance',
+      },
+      {
+        virtualAccount: 'East',
+        tag: 'SYS-XL',
+        instance: 'CWMS-K9:TWO',
+        count: 1,
+        status: 'in-compliance',
+      },
+    ])
+    for (const kind of ['licenses', 'instances', 'usage'] as const) {
+      const east = await authority.report(kind, { virtualAccount: 'East' })
+      expect(east.rows.map((row) => row.virtualAccount)).toEqual(['East'])
+      expect(await codeOf(authority.report(kind, { virtualAccount: 'West' }))).toBe('VIRTUAL_ACCOUNT_UNKNOWN')
+    }
+  })
+
+  it('R-ACC-7, R-SAT-1: a manager’s tell of the boxes of its satellites', async () => {
+    const above = await makeSatelliteWorld()
+    try {
+      const satellite = await above.addSatellite('branch')
+      await above.manager.order({ tag: 'HOST', quantity: 2, virtualAccount: 'BRANCH' })
+      await carry(above.manager, satellite)
+      const box = await above.box(() => satellite, 'box')
+      box.report('HOST', 1)
+      await box.register((await satellite.createToken({ days: 5 })).token)
+      await carry(above.manager, satellite)
+      expect((await above.manager.report('instances')).rows).toMatchObject([
+        { serial: 'BOX', satellite: 'branch', virtualAccount: 'BRANCH', licenses: 'HOST 1' },
+      ])
+      expect((await satellite.report('instances')).rows).toMatchObject([{ serial: 'BOX', satellite: null }])
+      expect(await satellite.licenseTransactions()).toMatchObject([
+        { virtualAccount: 'Default', quantity: 2, source: 'synchronised from the manager' },
+      ])
+    } finally {
+      await above.close()
+    }
+  })
+
+  it('R-ACC-7: names that people gave stay what they are, in a spreadsheet too', async () => {
+    await authority.addVirtualAccount('=HYPERLINK("http://x"),1')
+    await authority.order({ tag: 'HOST', quantity: 1, virtualAccount: '=HYPERLINK("http://x"),1' })
+    const [head, row] = parse(toCsv(await authority.report('licenses')))
+    expect(head?.slice(0, 4)).toEqual(['Virtual account', 'Tag', 'Name', 'Purchased'])
+    expect(row?.slice(0, 4)).toEqual([`'=HYPERLINK("http://x"),1`, 'HOST', 'Host License', '1'])
+  })
+})
+
+describe('the lots behind a pool', () => {
+  it('R-ACC-7, R-ACC-6: say how many, until when, and by which order they came', async () => {
+    await authority.addVirtualAccount('East')
+    const first = await authority.order({ sku: 'CWMS-USRUG-K9', quantity: 5 })
+    const start = day(0)
+    world.clock.advance(DAY)
+    const second = await authority.order({ tag: 'HOST', quantity: 7, termDays: 10 })
+    await authority.order({ tag: 'SYS-XL', quantity: 1 })
+    await authority.transferLicenses({ tag: 'HOST', quantity: 3, from: 'Default', to: 'East' })
+    const lot = { virtualAccount: 'Default', tag: 'HOST', name: 'Host License' }
+    const [bought, term, ...more] = await authority.licenseTransactions({ tag: 'HOST' })
+    expect(bought).toEqual({
+      ...lot,
+      quantity: 5,
+      type: 'perpetual',
+      startsAt: start,
+      endsAt: null,
+      source: `order ${first.id} (CWMS-USRUG-K9)`,
+      status: 'active',
+    })
+    expect(term).toEqual({
+      ...lot,
+      quantity: 4,
+      type: 'term',
+      startsAt: day(0),
+      endsAt: day(10),
+      source: `order ${second.id}`,
+      status: 'active',
+    })
+    expect(more).toMatchObject([
+      {
+        virtualAccount: 'East',
+        quantity: 3,
+        source: `order ${second.id}, transferred from Default`,
+      },
+    ])
+    world.clock.advance(10 * DAY)
+    expect(await authority.licenseTransactions({ virtualAccount: 'East' })).toMatchObject([
+      { status: 'expired', quantity: 3 },
+    ])
+    expect(await authority.licenseTransactions()).toHaveLength(4)
+    expect(await codeOf(authority.licenseTransactions({ tag: 'NONE' }))).toBe('UNKNOWN_TAG')
+    expect(await codeOf(authority.licenseTransactions({ virtualAccount: 'West' }))).toBe(
+      'VIRTUAL_ACCOUNT_UNKNOWN',
+    )
+  })
+
+  it('R-ACC-7: where a lot was before is not guessed at, once a virtual account is gone', async () => {
+    await authority.addVirtualAccount('Gone')
+    await authority.addVirtualAccount('East')
+    const { id } = await authority.order({ tag: 'HOST', quantity: 1, virtualAccount: 'Gone' })
+    await authority.transferLicenses({ tag: 'HOST', quantity: 1, from: 'Gone', to: 'East' })
+    await authority.removeVirtualAccount('Gone')
+    expect((await authority.licenseTransactions()).map(({ source }) => source)).toEqual([
+      `order ${id}, transferred`,
+    ])
+  })
+})
+
+describe('the event log', () => {
+  it('R-ACC-7: by virtual account, instance, tag and severity, and page by page', async () => {
+    await authority.addVirtualAccount('East')
+    await authority.order({ tag: 'HOST', quantity: 1 })
+    await authority.order({ tag: 'MDC-SMALL', quantity: 1, virtualAccount: 'East' })
+    const agent = await registered('box', { HOST: 2 })
+    const id = agent.status().registration.instanceId ?? ''
+    const types = async (filter: Parameters<Authority['events']>[0]) =>
+      (await authority.events(filter)).map(({ type }) => type)
+    expect(await types({ virtualAccount: 'East' })).toEqual(['VIRTUAL_ACCOUNT_ADDED', 'LICENSES_ORDERED'])
+    expect(await types({ instanceId: id })).toEqual(['INSTANCE_REGISTERED'])
+    expect(await types({ severity: 'major' })).toEqual(['INSUFFICIENT_LICENSES'])
+    expect(await types({ tag: 'HOST' })).toEqual(['LICENSES_ORDERED', 'INSUFFICIENT_LICENSES'])
+    expect(await types({ tag: 'MDC-SMALL' })).toEqual(['LICENSES_ORDERED'])
+    expect(await types({ tag: 'SMALL' })).toEqual([])
+    expect(await types({ tag: 'HOST', severity: 'info' })).toEqual(['LICENSES_ORDERED'])
+    const all = await authority.events()
+    const pages = []
+    let before: number | undefined
+    for (;;) {
+      const page = await authority.events({ limit: 2, before })
+      if (page.length === 0) break
+      pages.unshift(...page)
+      before = page[0]?.id
+    }
+    expect(pages).toEqual(all)
+  })
+})
+
+describe('comma-separated values', () => {
+  const text = fc.oneof(
+    fc.string(),
+    fc.string({ unit: fc.constantFrom('"', ',', '\r', '\n', '=', '+', '-', '@', '\t', "'", ' ', 'é', '1') }),
+  )
+  const cell = fc.oneof(text, fc.double({ noNaN: true, noDefaultInfinity: true }), fc.constant(null))
+  const tables = fc
+    .integer({ min: 1, max: 4 })
+    .chain((width) => fc.array(fc.array(cell, { minLength: width, maxLength: width }), { minLength: 1 }))
+
+  it('R-ACC-7: come back as they went, but for the mark that makes a formula text', () => {
+    fc.assert(
+      fc.property(tables, (rows) => {
+        const columns = (rows[0] ?? []).map((_, i) => `column ${i}`)
+        const expected = rows.map((row) =>
+          row.map((one) =>
+            typeof one === 'string' ? one.replace(/^(?=[=+\-@\t\r])/, "'") : String(one ?? ''),
+          ),
+        )
+        expect(parse(csv(columns, rows))).toEqual([columns, ...expected])
+      }),
+    )
+  })
+
+  it('R-ACC-7: no text begins a formula; numbers stay numbers', () => {
+    fc.assert(
+      fc.property(fc.constantFrom('=', '+', '-', '@', '\t', '\r'), fc.string(), (first, rest) => {
+        const [, [one = ''] = []] = parse(csv(['a'], [[first + rest]]))
+        expect(one).toBe(`'${first}${rest}`)
+      }),
+    )
+    expect(csv(['a', 'b'], [[-1, null]])).toBe('a,b\r\n-1,\r\n')
+  })
+})
+
+/** The other direction, by RFC 4180 and nothing else. */
+function parse(text: string): string[][] {
+  const rows: string[][] = []
+  let row: string[] = []
+  let at = 0
+  while (at < text.length) {
+    const [whole = '', quoted, plain] = /^(?:"((?:[^"]|"")*)"|([^",\r\n]*))/.exec(text.slice(at)) ?? []
+    row.push(quoted?.replaceAll('""', '"') ?? plain ?? '')
+    at += whole.length
+    if (text[at] === ',') {
+      at++
+      continue
+    }
+    if (text.slice(at, at + 2) !== '\r\n') throw new Error(`neither a comma nor an end of line at ${at}`)
+    at += 2
+    rows.push(row)
+    row = []
+  }
+  return rows
+}
