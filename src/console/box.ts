@@ -1,4 +1,5 @@
 import type { SmartAgent } from '../agent/agent.ts'
+import type { Clock } from '../domain/clock.ts'
 import { systemClock } from '../domain/system-clock.ts'
 import { boxCalls, transitionDocument } from './box-calls.ts'
 import { Console, type Tell } from './console.ts'
@@ -8,8 +9,8 @@ import { consoleDirectory, firstPassword, forgetFirstPassword } from './first-pa
 import { hostNames, listenWithOwnCertificate, shortId } from './listen.ts'
 
 /** Who may sign in at a box. */
-export const boxDesk = (dataDir: string): SignInDesk =>
-  new SignInDesk(new FileUsers(consoleDirectory(dataDir)), systemClock, () => {
+export const boxDesk = (dataDir: string, clock: Clock = systemClock): SignInDesk =>
+  new SignInDesk(new FileUsers(consoleDirectory(dataDir)), clock, () => {
     forgetFirstPassword(dataDir)
   })
 
@@ -35,12 +36,13 @@ export async function serveBoxPage(
     host: string
     port: number
     names?: readonly string[]
+    clock?: Clock
     logger: { error(message: string, fields?: object): void }
   },
 ): Promise<ServedPage> {
-  const { dataDir, host, port, logger } = options
+  const { dataDir, host, port, clock = systemClock, logger } = options
   const directory = consoleDirectory(dataDir)
-  const desk = boxDesk(dataDir)
+  const desk = boxDesk(dataDir, clock)
   const names = hostNames(host, options.names ?? [])
   const { pid, serial } = agent.status().product
   const page = new Console({
@@ -54,10 +56,7 @@ export async function serveBoxPage(
     logger,
   })
   const firstPasswordFile = await firstPassword(desk, dataDir)
-  const served = await listenWithOwnCertificate(
-    { host, port, names, directory, clock: systemClock },
-    page.routes,
-  )
+  const served = await listenWithOwnCertificate({ host, port, names, directory, clock }, page.routes)
   return { ...served, firstPasswordFile }
 }
 

@@ -15,9 +15,8 @@ import { describeApi } from './openapi.ts'
 export const API = '/api/v1'
 const TOKEN_HEADER = 'x-session-token'
 const LARGEST = 256 * 1024
-/** Of one address in a minute: what a page with several tabs may need, and what a guesser may. */
+/** Of one address in a minute: more than a page with several tabs needs. */
 const REQUESTS = 1_200
-const SIGN_INS = 10
 
 /** Something that is told to pages as it happens. */
 export type Tell = (event: string, data: unknown) => void
@@ -159,7 +158,6 @@ export class Console {
     server.post(
       `${API}/sign-in`,
       {
-        config: { rateLimit: { max: SIGN_INS, timeWindow: 60_000 } },
         onRequest: (request) => {
           this.#requireOrigin(request)
           return Promise.resolve()
@@ -174,7 +172,7 @@ export class Console {
         const { name, password } = parsed.data
         const about = commonContract['sign-in'].about(parsed.data)
         try {
-          const { user, secrets } = await desk.signIn(name, password)
+          const { user, secrets } = await desk.signIn(name, password, request.ip)
           void reply.header('cache-control', 'no-store').setCookie(cookieName(id), secrets.id, {
             path: '/',
             httpOnly: true,
@@ -298,7 +296,11 @@ export class Console {
   async #refuse(thrown: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const field = thrown instanceof InvalidInput ? thrown.field : undefined
     const failure = failureOf(thrown)
-    const status = statusOf(failure)
+    // The web framework knows best what is wrong with the form of a request.
+    const status =
+      failure.code === 'REQUEST_MALFORMED' && 'statusCode' in thrown
+        ? (thrown.statusCode ?? 400)
+        : statusOf(failure)
     const action = request.url.split('?', 1)[0]?.slice(0, 100) ?? ''
     // What was done, or tried by somebody who may, is recorded where it was done.
     if ([401, 403, 421, 429].includes(status) && action !== `${API}/sign-in`)

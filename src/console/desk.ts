@@ -3,6 +3,7 @@ import { LicensingError } from '../domain/errors.ts'
 import { iso } from '../domain/instant.ts'
 import { commonContract, type userSchema } from './common-contract.ts'
 import { type Caller, serve, type ServedContract } from './contract.ts'
+import { Guesses } from './guesses.ts'
 import { checkPassword, hashPassword, oneTimePassword, requireStrong } from './passwords.ts'
 import { Sessions, type SessionSecrets } from './sessions.ts'
 import type { Role, User, UserStore } from './users.ts'
@@ -22,6 +23,7 @@ const userDocument = ({ password: _, createdAt, signedInAt, ...user }: User): Us
 /** Who may sign in, and who has: the front desk of a page. */
 export class SignInDesk {
   readonly sessions: Sessions
+  readonly #guesses: Guesses
   readonly #users: UserStore
   readonly #clock: Clock
   readonly #firstPasswordUsed: () => void
@@ -29,6 +31,7 @@ export class SignInDesk {
   /** @param firstPasswordUsed called when the first user has set a password, and the one-time one is good for nothing */
   constructor(users: UserStore, clock: Clock, firstPasswordUsed: () => void = () => undefined) {
     this.sessions = new Sessions(() => clock.uptime())
+    this.#guesses = new Guesses(() => clock.uptime())
     this.#users = users
     this.#clock = clock
     this.#firstPasswordUsed = firstPasswordUsed
@@ -40,12 +43,17 @@ export class SignInDesk {
     await this.#make({ name: FIRST_USER, role: 'administrator', account: null, virtualAccount: null }, keep)
   }
 
-  /** @throws LicensingError SIGN_IN_FAILED: the same words whatever was wrong */
-  async signIn(name: string, password: string): Promise<{ user: User; secrets: SessionSecrets }> {
+  /** @throws LicensingError SIGN_IN_FAILED: the same words whatever was wrong; TOO_MANY_REQUESTS */
+  async signIn(
+    name: string,
+    password: string,
+    address: string,
+  ): Promise<{ user: User; secrets: SessionSecrets }> {
+    const right = this.#guesses.begin(address)
     const user = await this.#users.find(name.trim())
-    const right = await checkPassword(password, user?.password ?? null)
-    if (!user || !right)
+    if (!(await checkPassword(password, user?.password ?? null)) || !user)
       throw new LicensingError('SIGN_IN_FAILED', 'The user name or the password is not right.')
+    right()
     const signedIn = { ...user, signedInAt: this.#clock.wall() }
     await this.#users.put(signedIn)
     return { user: signedIn, secrets: this.sessions.begin(user.name, user.password) }
@@ -149,11 +157,13 @@ export class SignInDesk {
 
   async #changePassword(
     { current, password }: { current: string; password: string },
-    { name, session }: Caller,
+    { name, session, address }: Caller,
   ): Promise<Record<string, never>> {
+    const right = this.#guesses.begin(address)
     const user = await this.#require(name)
     if (!(await checkPassword(current, user.password)))
       throw new LicensingError('SIGN_IN_FAILED', 'The present password is not right.')
+    right()
     requireStrong(password, name)
     if (password === current)
       throw new LicensingError('PASSWORD_WEAK', 'The new password is the one there was before.')

@@ -1,4 +1,5 @@
 import type { Authority } from '../authority/authority.ts'
+import type { Clock } from '../domain/clock.ts'
 import { systemClock } from '../domain/system-clock.ts'
 import { authorityCalls } from './authority-calls.ts'
 import { Console, type ConsoleOptions, type Tell } from './console.ts'
@@ -10,18 +11,28 @@ import { hostNames, shortId } from './listen.ts'
 const LOOK = 1_000
 
 /** Who may sign in at an authority. */
-export const authorityDesk = (authority: Authority, dataDir: string): SignInDesk =>
-  new SignInDesk(authority.people, systemClock, () => {
+export const authorityDesk = (
+  authority: Authority,
+  dataDir: string,
+  clock: Clock = systemClock,
+): SignInDesk =>
+  new SignInDesk(authority.people, clock, () => {
     forgetFirstPassword(dataDir)
   })
 
 /** The page Software Manager and its API, for the address that an authority is served at. */
 export async function managerPage(
   authority: Authority,
-  options: { dataDir: string; host: string; names: readonly string[]; logger: ConsoleOptions['logger'] },
+  options: {
+    dataDir: string
+    host: string
+    names: readonly string[]
+    clock?: Clock
+    logger: ConsoleOptions['logger']
+  },
 ): Promise<{ routes: Console['routes']; firstPasswordFile: string | null }> {
-  const { dataDir, host, names, logger } = options
-  const desk = authorityDesk(authority, dataDir)
+  const { dataDir, host, names, clock = systemClock, logger } = options
+  const desk = authorityDesk(authority, dataDir, clock)
   const hosts = hostNames(host, names)
   const page = new Console({
     page: 'manager',

@@ -1,0 +1,43 @@
+import { LicensingError } from '../domain/errors.ts'
+
+/** Wrong passwords from one address in so many milliseconds. */
+const MOST = 10
+const WINDOW = 60_000
+const ADDRESSES = 10_000
+
+/** Slows down who guesses passwords: by address, in this process, by the machine's uptime. */
+export class Guesses {
+  readonly #now: () => number
+  readonly #wrong = new Map<string, number[]>()
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  /**
+   * Counts a guess before it is looked at, so that many at once gain nothing.
+   *
+   * @returns takes it back: it was right
+   * @throws LicensingError TOO_MANY_REQUESTS
+   */
+  begin(address: string): () => void {
+    const now = this.#now()
+    const recent = (this.#wrong.get(address) ?? []).filter((at) => now - at < WINDOW)
+    const [first = now] = recent
+    if (recent.length >= MOST)
+      throw new LicensingError('TOO_MANY_REQUESTS', 'Too many wrong passwords came from this address.', {
+        retryAfterMs: first + WINDOW - now,
+      })
+    recent.push(now)
+    this.#wrong.delete(address)
+    this.#wrong.set(address, recent)
+    // The oldest gives way: a Map keeps the order in which they came.
+    for (const oldest of this.#wrong.keys()) {
+      if (this.#wrong.size <= ADDRESSES) break
+      this.#wrong.delete(oldest)
+    }
+    return () => {
+      recent.splice(recent.indexOf(now), 1)
+    }
+  }
+}

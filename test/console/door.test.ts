@@ -1,0 +1,409 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { boxDesk } from '../../src/console/box.ts'
+import { authorityDesk } from '../../src/console/manager.ts'
+import { HOUR, MINUTE } from '../../src/domain/instant.ts'
+import { PASSWORD, send, servePages, signIn, signInFirst, type Visitor } from '../support/pages.ts'
+import { makeWorld, type World } from '../support/world.ts'
+
+let world: World
+let pages: Awaited<ReturnType<typeof servePages>>
+let admin: Visitor
+let firstPassword: string
+
+beforeAll(async () => {
+  world = await makeWorld()
+  pages = await servePages(world)
+  firstPassword = readFileSync(pages.box.firstPasswordFile!, 'utf8').trim()
+  admin = await signInFirst(pages.box.url, pages.box.firstPasswordFile)
+})
+afterAll(async () => {
+  await pages.close()
+  await world.close()
+})
+
+const status = '/api/v1/status'
+/** What the record has newest, as who, what and how it ended. */
+const newest = async (): Promise<(string | null)[]> => {
+  const { audit } = JSON.parse((await admin.read('audit?limit=1')).body) as {
+    audit: { who: string | null; action: string; outcome: string }[]
+  }
+  const [deed] = audit
+  return [deed!.who, deed!.action, deed!.outcome]
+}
+
+describe('R-UI-1: the door of a page lets nobody in who may not', () => {
+  const refused = async (
+    headers: Record<string, string>,
+    code: string,
+    number: number,
+    who: string | null = null,
+  ) => {
+    const answer = await send(pages.box.url, status, { headers })
+    expect([answer.status, answer.code]).toEqual([number, code])
+    expect(answer.body).not.toContain('evaluation')
+    expect(await newest()).toEqual([who, status, code])
+  }
+
+  it('without a session', () => refused({}, 'SIGN_IN_REQUIRED', 401))
+  it('with a cookie that is not one', () =>
+    refused(
+      { cookie: admin.cookie.replace(/=.*/, '=AAAA'), 'x-session-token': admin.token },
+      'SIGN_IN_REQUIRED',
+      401,
+    ))
+  it('with a stolen cookie alone: it does not even read', () =>
+    refused({ cookie: admin.cookie }, 'SESSION_TOKEN_INVALID', 403))
+  it('with a stolen cookie and a forged token', () =>
+    refused({ cookie: admin.cookie, 'x-session-token': 'A'.repeat(43) }, 'SESSION_TOKEN_INVALID', 403))
+  it('with a token alone', () => refused({ 'x-session-token': admin.token }, 'SIGN_IN_REQUIRED', 401))
+  it('from a page of another site, whatever it has', () =>
+    refused(
+      { cookie: admin.cookie, 'x-session-token': admin.token, origin: 'https://evil.example' },
+      'ORIGIN_REFUSED',
+      403,
+    ))
+  it('from another port of this host', () =>
+    refused(
+      { cookie: admin.cookie, 'x-session-token': admin.token, origin: 'https://127.0.0.1:1' },
+      'ORIGIN_REFUSED',
+      403,
+    ))
+  it('from a request that another site’s page made without an origin', () =>
+    refused(
+      { cookie: admin.cookie, 'x-session-token': admin.token, 'sec-fetch-site': 'cross-site' },
+      'ORIGIN_REFUSED',
+      403,
+    ))
+  it('by a name that this host is not called (DNS rebinding)', async () => {
+    await refused(
+      { cookie: admin.cookie, 'x-session-token': admin.token, host: 'evil.example' },
+      'HOST_REFUSED',
+      421,
+    )
+    expect((await send(pages.box.url, '/', { headers: { host: 'evil.example' } })).code).toBe('HOST_REFUSED')
+  })
+
+  it('and an unknown one’s body is not read', async () => {
+    const answer = await send(pages.box.url, '/api/v1/register', { body: { token: 'x'.repeat(300_000) } })
+    expect(answer.code).toBe('SIGN_IN_REQUIRED')
+  })
+
+  it('and a request of the right form from the page itself is answered', async () => {
+    const headers = { cookie: admin.cookie, 'x-session-token': admin.token, origin: pages.box.url }
+    expect((await send(pages.box.url, status, { headers })).status).toBe(200)
+  })
+})
+
+describe('R-UI-1: signing in', () => {
+  it('says the same whatever was wrong, and keeps the name, never the password', async () => {
+    for (const name of ['admin', 'nobody']) {
+      const answer = await send(pages.box.url, '/api/v1/sign-in', {
+        body: { name, password: 'not the right one' },
+      })
+      expect([answer.status, answer.code]).toEqual([401, 'SIGN_IN_FAILED'])
+      expect(await newest()).toEqual([null, 'sign-in', 'SIGN_IN_FAILED'])
+    }
+    const record = readFileSync(join(world.directory, 'box', 'console', 'audit.jsonl'), 'utf8')
+    expect(record).toContain('nobody')
+    expect(record).not.toContain('not the right one')
+  })
+
+  it('sets a cookie that scripts cannot read and other sites cannot send', async () => {
+    const answer = await send(pages.box.url, '/api/v1/sign-in', {
+      body: { name: 'admin', password: PASSWORD },
+    })
+    const [cookie = ''] = answer.headers['set-cookie'] as string[]
+    expect(cookie).toMatch(/^__Host-sla-[0-9a-f]+=/)
+    for (const word of ['HttpOnly', 'Secure', 'SameSite=Strict', 'Path=/']) expect(cookie).toContain(word)
+    expect(cookie).not.toContain('Domain')
+  })
+
+  it('the one-time password is good for setting another, and gone with it', async () => {
+    const desk = boxDesk(join(world.directory, 'box'), world.clock)
+    const { oneTimePassword } = await desk.add({
+      name: 'operator',
+      role: 'administrator',
+      account: null,
+      virtualAccount: null,
+    })
+    const operator = await signIn(pages.box.url, 'operator', oneTimePassword)
+    expect((await operator.read('status')).code).toBe('PASSWORD_CHANGE_REQUIRED')
+    expect((await operator.act('deregister')).code).toBe('PASSWORD_CHANGE_REQUIRED')
+    const change = (password: string) =>
+      operator.act('change-password', { current: oneTimePassword, password })
+    expect((await change('short')).code).toBe('PASSWORD_WEAK')
+    expect((await change('operator-operator')).code).toBe('PASSWORD_WEAK')
+    expect((await change(oneTimePassword)).code).toBe('PASSWORD_WEAK')
+    expect((await change('a good one, really')).status).toBe(200)
+    expect((await operator.read('status')).status).toBe(200)
+    const again = await send(pages.box.url, '/api/v1/sign-in', {
+      body: { name: 'operator', password: oneTimePassword },
+    })
+    expect(again.code).toBe('SIGN_IN_FAILED')
+    // The first user's was in a file, which is gone since it was changed.
+    expect(() => readFileSync(pages.box.firstPasswordFile!)).toThrow('ENOENT')
+    await desk.remove('operator')
+    expect((await operator.read('status')).code).toBe('SIGN_IN_REQUIRED')
+  })
+
+  it('no password is on the disk but as a hash, and none is in a log', () => {
+    const users = readFileSync(join(world.directory, 'box', 'console', 'users.json'), 'utf8')
+    expect(users).toContain('scrypt$')
+    for (const secret of [PASSWORD, firstPassword]) expect(users + pages.logged.join()).not.toContain(secret)
+  })
+
+  it('a session ends when its user signs out, when the password is set anew elsewhere, and with time', async () => {
+    const first = await signIn(pages.box.url, 'admin', PASSWORD)
+    const second = await signIn(pages.box.url, 'admin', PASSWORD)
+    await first.act('sign-out')
+    expect((await first.read('me')).code).toBe('SIGN_IN_REQUIRED')
+    expect((await second.read('me')).status).toBe(200)
+
+    // Another process resets it, as the command does.
+    const desk = boxDesk(join(world.directory, 'box'), world.clock)
+    const { oneTimePassword } = await desk.reset('admin')
+    expect((await second.read('me')).code).toBe('SIGN_IN_REQUIRED')
+    admin = await signIn(pages.box.url, 'admin', oneTimePassword)
+    const other = await signIn(pages.box.url, 'admin', oneTimePassword)
+    await admin.act('change-password', { current: oneTimePassword, password: PASSWORD })
+    expect([(await admin.read('me')).status, (await other.read('me')).code]).toEqual([
+      200,
+      'SIGN_IN_REQUIRED',
+    ])
+
+    const idle = await signIn(pages.box.url, 'admin', PASSWORD)
+    world.clock.advance(HOUR + MINUTE)
+    expect((await idle.read('me')).code).toBe('SIGN_IN_REQUIRED')
+    const busy = await signIn(pages.box.url, 'admin', PASSWORD)
+    for (let half = 0; half < 24; half++) {
+      world.clock.advance(HOUR / 2)
+      expect((await busy.read('me')).status).toBe(200)
+    }
+    world.clock.advance(MINUTE)
+    expect((await busy.read('me')).code).toBe('SIGN_IN_REQUIRED')
+  })
+
+  it('the wall clock set forward ends no session, and set back keeps none', async () => {
+    const visitor = await signIn(pages.box.url, 'admin', PASSWORD)
+    const wall = world.clock.wall()
+    world.clock.setWall(wall + 1000 * HOUR)
+    expect((await visitor.read('me')).status).toBe(200)
+    world.clock.setWall(wall)
+    admin = visitor
+  })
+})
+
+describe('R-UI-1: what the page sends', () => {
+  it('a policy that lets nothing in from elsewhere, and nothing inline', async () => {
+    const { headers, body } = await send(pages.box.url, '/')
+    const policy = String(headers['content-security-policy'])
+    expect(policy).toContain("default-src 'none'")
+    expect(policy).toContain("script-src 'self';")
+    expect(policy).toContain("frame-ancestors 'none'")
+    expect(policy).not.toContain('unsafe')
+    expect(headers['x-content-type-options']).toBe('nosniff')
+    const [, nonce] = /'nonce-([^']+)'/.exec(policy) ?? []
+    expect(body).toContain(`nonce="${nonce}"`)
+    expect((await send(pages.box.url, '/')).body).not.toContain(nonce)
+  })
+
+  it('its assets compressed, and nothing outside of them', async () => {
+    const { body } = await send(pages.box.url, '/')
+    const [, script = ''] = /src="(\/assets\/[^"]+)"/.exec(body) ?? []
+    const asset = await send(pages.box.url, script, { headers: { 'accept-encoding': 'br' } })
+    expect([asset.status, asset.headers['content-encoding']]).toEqual([200, 'br'])
+    for (const path of [
+      '/assets/../index.html',
+      '/assets/%2e%2e/index.html',
+      '/assets/',
+      '/console/users.json',
+    ])
+      expect([404, 403], path).toContain((await send(pages.box.url, path)).status)
+  })
+
+  it('events as they happen, until the session ends', async () => {
+    const visitor = await signIn(pages.box.url, 'admin', PASSWORD)
+    const live = send(pages.box.url, '/api/v1/live', {
+      headers: { cookie: visitor.cookie, 'x-session-token': visitor.token },
+    })
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    await pages.agent.hosts.assign('ann')
+    pages.agent.tick()
+    await visitor.act('sign-out')
+    await pages.agent.hosts.assign('bob')
+    pages.agent.tick()
+    const { status: number, body } = await live
+    expect(number).toBe(200)
+    expect(body).toMatch(/^event: status\ndata: \{"product"/)
+    expect(body).toContain('"assigned":1')
+    expect(body).not.toContain('"assigned":2')
+  })
+
+  it('input that is not of its form is refused with the field, and changes nothing', async () => {
+    const answer = await admin.act('transport-set', { kind: 'direct' })
+    expect(JSON.parse(answer.body)).toMatchObject({ error: { code: 'INVALID_ARGUMENT', field: 'url' } })
+    for (const [type, body] of [
+      ['text/plain', '{"token":"x"}'],
+      ['application/json', '{'],
+      ['application/x-www-form-urlencoded', 'token=x'],
+    ] as const) {
+      const headers = { cookie: admin.cookie, 'x-session-token': admin.token, 'content-type': type }
+      const wrong = await send(pages.box.url, '/api/v1/register', { headers, text: body })
+      expect([400, 415], type).toContain(wrong.status)
+    }
+    expect(pages.agent.status().transport.url).toBe('https://authority.test')
+  })
+})
+
+describe('R-UI-2: roles at the authority', () => {
+  let manager: Visitor
+  let viewer: Visitor
+  let east: Visitor
+
+  const person = async (
+    name: string,
+    role: 'user' | 'viewer',
+    virtualAccount: string | null,
+  ): Promise<Visitor> => {
+    const desk = authorityDesk(world.authority, join(world.directory, 'authority'), world.clock)
+    const { oneTimePassword } = await desk.add({ name, role, account: null, virtualAccount })
+    const visitor = await signIn(pages.manager.url, name, oneTimePassword)
+    await visitor.act('change-password', { current: oneTimePassword, password: PASSWORD })
+    return visitor
+  }
+
+  beforeAll(async () => {
+    manager = await signInFirst(pages.manager.url, pages.manager.firstPasswordFile)
+    await world.authority.addVirtualAccount('East')
+    await world.authority.addVirtualAccount('West')
+    await world.authority.order({ tag: 'HOST', quantity: 5, virtualAccount: 'East' })
+    await world.authority.order({ tag: 'HOST', quantity: 5, virtualAccount: 'West' })
+    viewer = await person('vera', 'viewer', null)
+    east = await person('edna', 'user', 'East')
+  })
+
+  const token = { days: 30, agreement: true }
+
+  it('a viewer looks, and does nothing; what was refused is recorded', async () => {
+    expect((await viewer.read('licenses')).status).toBe(200)
+    for (const [call, input] of [
+      ['token-create', token],
+      ['license-transfer', { tag: 'HOST', quantity: 1, from: 'East', to: 'West' }],
+      ['reservation-enable', {}],
+      ['user-add', { name: 'x', role: 'administrator' }],
+    ] as const)
+      expect((await viewer.act(call, input)).code, call).toBe('PERMISSION_DENIED')
+    const { audit } = JSON.parse((await manager.read('audit?limit=1')).body) as { audit: unknown[] }
+    expect(audit[0]).toMatchObject({
+      who: 'vera',
+      action: '/api/v1/user-add',
+      outcome: 'PERMISSION_DENIED',
+    })
+  })
+
+  it('R-TOK-3: the text of a token is for those who may make tokens', async () => {
+    const made = JSON.parse(
+      (await manager.act('token-create', { ...token, virtualAccount: 'East' })).body,
+    ) as {
+      token: string
+    }
+    expect((await manager.read('tokens')).body).toContain(made.token)
+    expect((await viewer.read('tokens')).body).not.toContain(made.token)
+    expect((await viewer.read('tokens')).body).toContain('"token":null')
+  })
+
+  it('a user of one virtual account sees and does nothing of the others', async () => {
+    const licenses = JSON.parse((await east.read('licenses')).body) as {
+      licenses: { virtualAccount: string }[]
+    }
+    expect(licenses.licenses.map(({ virtualAccount }) => virtualAccount)).toEqual(['East'])
+    expect((await east.act('token-create', { ...token, virtualAccount: 'East' })).status).toBe(200)
+    expect((await east.act('token-create', token)).body).toContain('"virtualAccount":"East"')
+    const west = JSON.parse(
+      (await manager.act('token-create', { ...token, virtualAccount: 'West' })).body,
+    ) as {
+      id: string
+    }
+    for (const [call, input] of [
+      ['token-create', { ...token, virtualAccount: 'West' }],
+      ['token-revoke', { id: west.id }],
+      ['license-transfer', { tag: 'HOST', quantity: 1, from: 'West', to: 'East' }],
+      ['license-transfer', { tag: 'HOST', quantity: 1, from: 'East', to: 'West' }],
+      ['virtual-account-add', { name: 'Mine' }],
+      ['order-place', { tag: 'HOST', quantity: 1000 }],
+      ['instance-write-off', { id: 'x', reason: 'y' }],
+    ] as const)
+      expect((await east.act(call, input)).code, call).toBe('PERMISSION_DENIED')
+    for (const call of [
+      'licenses?virtualAccount=West',
+      'tokens?virtualAccount=West',
+      'instances?virtualAccount=West',
+      'events?virtualAccount=West',
+      'alerts?virtualAccount=West',
+      'report?kind=licenses&virtualAccount=West',
+      'license-transactions?virtualAccount=West',
+      'users',
+      'audit',
+      'mail',
+    ])
+      expect((await east.read(call)).code, call).toBe('PERMISSION_DENIED')
+    for (const call of [
+      'tokens',
+      'instances',
+      'events',
+      'alerts',
+      'report?kind=licenses',
+      'license-transactions',
+      'virtual-accounts',
+      'orders',
+      'satellites',
+    ])
+      expect((await east.read(call)).body, call).not.toContain('West')
+  })
+
+  it('an instance of another virtual account is out of reach, by its id too', async () => {
+    await pages.agent.register(await world.token({ virtualAccount: 'West' }))
+    const id = pages.agent.status().registration.instanceId!
+    expect((await manager.read(`instance?id=${id}`)).status).toBe(200)
+    expect((await east.read(`instance?id=${id}`)).code).toBe('PERMISSION_DENIED')
+    expect((await east.act('instance-remove', { id })).code).toBe('PERMISSION_DENIED')
+    expect((await east.act('instance-transfer', { id, to: 'East' })).code).toBe('PERMISSION_DENIED')
+    expect((await manager.act('instance-transfer', { id, to: 'East' })).status).toBe(200)
+    expect((await east.read(`instance?id=${id}`)).status).toBe(200)
+    expect((await manager.act('instance-remove', { id })).status).toBe(200)
+  })
+
+  it('when the virtual account is gone, its user reaches nothing', async () => {
+    await world.authority.addVirtualAccount('Gone')
+    const lost = await person('gus', 'user', 'Gone')
+    await world.authority.removeVirtualAccount('Gone')
+    await world.authority.addVirtualAccount('Gone')
+    expect((await lost.read('licenses')).body).toBe('{"licenses":[]}')
+    expect((await lost.act('token-create', { ...token, virtualAccount: 'Gone' })).code).toBe(
+      'PERMISSION_DENIED',
+    )
+    expect((await lost.act('token-create', token)).code).toBe('VIRTUAL_ACCOUNT_UNKNOWN')
+  })
+
+  it('somebody must be left who administers, and no administrator is kept to a virtual account', async () => {
+    expect((await manager.act('user-remove', { name: 'admin' })).code).toBe('LAST_ADMINISTRATOR')
+    expect(
+      (await manager.act('user-add', { name: 'half', role: 'administrator', virtualAccount: 'East' })).code,
+    ).toBe('INVALID_ARGUMENT')
+    expect((await manager.act('user-add', { name: 'vera', role: 'viewer' })).code).toBe('USER_EXISTS')
+  })
+})
+
+describe('R-UI-1: guessing', () => {
+  it('is slowed down: after ten wrong passwords of a minute the eleventh waits, and is told how long', async () => {
+    let answer = await send(pages.box.url, '/api/v1/sign-in', { body: { name: 'admin', password: 'guess' } })
+    for (let guess = 0; guess < 11; guess++)
+      answer = await send(pages.box.url, '/api/v1/sign-in', { body: { name: 'admin', password: 'guess' } })
+    expect([answer.status, answer.code]).toEqual([429, 'TOO_MANY_REQUESTS'])
+    expect(Number(answer.headers['retry-after'])).toBe(60)
+    world.clock.advance(MINUTE)
+    await signIn(pages.box.url, 'admin', PASSWORD)
+  })
+})

@@ -1,0 +1,123 @@
+import { readFileSync } from 'node:fs'
+import { request } from 'node:https'
+import { join } from 'node:path'
+import { serveBoxPage } from '../../src/console/box.ts'
+import { managerPage } from '../../src/console/manager.ts'
+import type { World } from './world.ts'
+
+/** An answer to a request that somebody made by hand. */
+export interface Answer {
+  readonly status: number
+  readonly headers: Record<string, string | string[] | undefined>
+  readonly body: string
+  /** The code of the refusal. */
+  readonly code: string | null
+}
+
+/** Sends one request, with whatever headers somebody wants to send. */
+export function send(
+  url: string,
+  path: string,
+  options: { headers?: Record<string, string>; body?: unknown; text?: string } = {},
+): Promise<Answer> {
+  const { headers = {}, body } = options
+  const text = options.text ?? (body === undefined ? null : JSON.stringify(body))
+  return new Promise((resolve, reject) => {
+    const asked = request(
+      new URL(path, url),
+      {
+        method: text === null ? 'GET' : 'POST',
+        // The page's own certificate, which vouches for itself: looked at elsewhere.
+        rejectUnauthorized: false,
+        agent: false,
+        headers: {
+          ...(text !== null && {
+            'content-type': 'application/json',
+            'content-length': String(Buffer.byteLength(text)),
+          }),
+          ...headers,
+        },
+      },
+      (response) => {
+        let said = ''
+        response.setEncoding('utf8')
+        response.on('data', (part: string) => (said += part))
+        response.on('end', () => {
+          let code: string | null = null
+          try {
+            code = (JSON.parse(said) as { error?: { code: string } }).error?.code ?? null
+          } catch {
+            // Not every answer is JSON.
+          }
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: said, code })
+        })
+      },
+    )
+    asked.on('error', reject)
+    asked.end(text ?? '')
+  })
+}
+
+/** Somebody signed in, as a browser with the page open. */
+export interface Visitor {
+  readonly cookie: string
+  readonly token: string
+  read: (call: string) => Promise<Answer>
+  act: (call: string, input?: object) => Promise<Answer>
+}
+
+export const PASSWORD = 'correct horse battery'
+
+export async function signIn(url: string, name: string, password: string): Promise<Visitor> {
+  const answer = await send(url, '/api/v1/sign-in', { body: { name, password } })
+  if (answer.status !== 200) throw new Error(`not signed in: ${answer.body}`)
+  const [cookie = ''] = (answer.headers['set-cookie'] as string[])[0]!.split(';')
+  const { token } = JSON.parse(answer.body) as { token: string }
+  const headers = { cookie, 'x-session-token': token }
+  return {
+    cookie,
+    token,
+    read: (call) => send(url, `/api/v1/${call}`, { headers }),
+    act: (call, input = {}) => send(url, `/api/v1/${call}`, { headers, body: input }),
+  }
+}
+
+/** Signs in the first time: with the one-time password, and a new one set. */
+export async function signInFirst(url: string, passwordFile: string | null): Promise<Visitor> {
+  const first = readFileSync(passwordFile!, 'utf8').trim()
+  const visitor = await signIn(url, 'admin', first)
+  await visitor.act('change-password', { current: first, password: PASSWORD })
+  return visitor
+}
+
+/** The page of a box of a world, and of its authority: served for real, in this process. */
+export async function servePages(world: World) {
+  const agent = await world.open()
+  const logged: string[] = []
+  const logger = {
+    info: () => undefined,
+    error: (message: string, fields?: object) => logged.push(`${message} ${JSON.stringify(fields ?? {})}`),
+  }
+  const box = await serveBoxPage(agent, {
+    dataDir: join(world.directory, 'box'),
+    host: '127.0.0.1',
+    port: 0,
+    clock: world.clock,
+    logger,
+  })
+  const page = await managerPage(world.authority, {
+    dataDir: join(world.directory, 'authority'),
+    host: '127.0.0.1',
+    names: [],
+    clock: world.clock,
+    logger,
+  })
+  const url = await world.authority.listen({ host: '127.0.0.1', port: 0, routes: page.routes })
+  return {
+    agent,
+    logged,
+    box,
+    manager: { url, firstPasswordFile: page.firstPasswordFile },
+    close: () => box.close(),
+  }
+}
