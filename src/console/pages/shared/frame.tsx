@@ -6,6 +6,7 @@ import {
   Button,
   Container,
   createTheme,
+  defaultVariantColorsResolver,
   Group,
   MantineProvider,
   Menu,
@@ -14,6 +15,7 @@ import {
   Text,
   useComputedColorScheme,
   useMantineColorScheme,
+  type VariantColorsResolver,
 } from '@mantine/core'
 import '@mantine/core/styles.css'
 import { useDisclosure } from '@mantine/hooks'
@@ -47,9 +49,24 @@ interface PageProps {
 
 const nonce = (): string => document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? ''
 
+/** Words on a shade of their own colour: darker, or lighter, than Mantine has them, so that they can be read. */
+const readable: VariantColorsResolver = (input) => {
+  const colors = defaultVariantColorsResolver(input)
+  const { color = 'blue', variant } = input
+  if (variant !== 'light' && variant !== 'subtle' && variant !== 'transparent') return colors
+  const [name = 'blue'] = color.split('.')
+  return {
+    ...colors,
+    color: `light-dark(color-mix(in srgb, var(--mantine-color-${name}-9), black 30%), var(--mantine-color-${name}-2))`,
+  }
+}
+
 const theme = createTheme({
   primaryColor: 'blue',
-  primaryShade: { light: 8, dark: 7 },
+  primaryShade: 8,
+  // Where black and white on a colour are equally far from it.
+  luminanceThreshold: 0.179,
+  variantColorResolver: readable,
   defaultRadius: 'md',
   fontFamily: 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif',
   fontFamilyMonospace: 'ui-monospace, "SF Mono", Menlo, Consolas, monospace',
