@@ -1,4 +1,5 @@
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
+import type { SmartAgent } from '../agent/agent.ts'
 import type { VerbName } from '../agent/verbs.ts'
 
 /** How long a command that finds the data directory in use waits for it, by the machine's own uptime. */
@@ -68,10 +69,14 @@ async function within(milliseconds: number, work: Promise<void>): Promise<void> 
   deadline.stop()
 }
 
-/** Runs the daemon: heartbeat and control socket, until it is told to stop. */
+/** Runs the daemon: heartbeat, control socket and what else it serves, until it is told to stop. */
 export async function runDaemon(
   dataDir: string,
-  options: { logger: import('../agent/logger.ts').AgentLogger; ready: () => void },
+  options: {
+    logger: import('../agent/logger.ts').AgentLogger
+    serve: (agent: SmartAgent) => Promise<{ close: () => Promise<void> }>
+    ready: () => void
+  },
 ): Promise<void> {
   const [{ SmartAgent }, { connectControl, serveControl }, { systemClock }] = await Promise.all([
     import('../agent/agent.ts'),
@@ -96,6 +101,11 @@ export async function runDaemon(
   }
   const agent = await open()
   const control = await serveControl(agent, dataDir)
+  const served = await options.serve(agent).catch(async (thrown: unknown) => {
+    await control.close()
+    await agent.close()
+    throw thrown
+  })
   options.ready()
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
@@ -103,6 +113,7 @@ export async function runDaemon(
         resolve()
       })
   })
+  await served.close()
   await control.close()
   await agent.close()
 }

@@ -7,6 +7,7 @@ import type { IssuedAuthorization } from '../authority/reservations.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { VERSION } from '../domain/version.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
+import { parseAddress } from './address.ts'
 import { licensesLine } from './licenses-line.ts'
 import { printJson, printText } from './output.ts'
 import { addTransferCommand } from './transfer-command.ts'
@@ -179,18 +180,6 @@ program
       await authority.close()
     }
   })
-
-/** `HOST:PORT`; without a host, every address. @throws LicensingError INVALID_ARGUMENT */
-function parseAddress(text: string): { host: string; port: number } {
-  const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text)
-  const host = match?.[1] ?? match?.[2]
-  if (!match || host === undefined || Number(match[3]) > 65_535)
-    throw new LicensingError(
-      'INVALID_ARGUMENT',
-      `The address ${JSON.stringify(text)} is not of the form HOST:PORT.`,
-    )
-  return { host: host === '' ? '0.0.0.0' : host, port: Number(match[3]) }
-}
 
 /** The faults of `--chaos`; those of the road are not a server's to do. @throws LicensingError CHAOS_INVALID */
 async function parseAnswerFaults(spec: string) {
