@@ -1,4 +1,4 @@
-// Imports run downward: cli → console, testing → agent, authority → trust → the small rooms → domain.
+// Imports run downward: cli, console, testing → agent, authority → diagrams, trust → the small rooms → domain.
 const rooms = {
   domain: [],
   protocol: ['domain'],
@@ -6,14 +6,26 @@ const rooms = {
   trust: ['domain', 'protocol'],
   hosts: ['domain'],
   system: ['domain'],
+  diagrams: ['domain'],
   agent: ['domain', 'protocol', 'trust', 'transports', 'hosts', 'system'],
   chaos: ['domain', 'protocol', 'trust'],
   authority: ['domain', 'protocol', 'trust', 'transports', 'chaos'],
-  console: ['domain', 'protocol', 'trust', 'transports', 'agent', 'authority'],
   testing: ['domain', 'protocol', 'trust', 'transports', 'agent', 'authority'],
-  cli: ['domain', 'protocol', 'trust', 'transports', 'hosts', 'chaos', 'agent', 'authority', 'console'],
+  console: ['domain', 'protocol', 'trust', 'transports', 'diagrams', 'agent', 'authority'],
+  cli: [
+    'domain',
+    'protocol',
+    'trust',
+    'transports',
+    'hosts',
+    'chaos',
+    'diagrams',
+    'agent',
+    'authority',
+    'console',
+  ],
 }
-const mayUseMachines = ['agent', 'authority', 'testing', 'cli']
+const mayUseMachines = ['diagrams', 'agent', 'authority', 'testing', 'console', 'cli']
 
 module.exports = {
   forbidden: [

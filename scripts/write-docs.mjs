@@ -14,6 +14,8 @@ import {
 } from '../dist/machines/index.js'
 import { noticeTable } from '../dist/src/agent/notices.js'
 import { faultCatalogue } from '../dist/mocks/index.js'
+import { chartSvg } from '../dist/src/diagrams/chart-svg.js'
+import { layOutChart } from '../dist/src/diagrams/lay-out.js'
 import { errorTable } from '../dist/src/domain/errors.js'
 import { arrivals, busiestSecond, dice, draw, histogram } from './arrivals.mjs'
 import { answerSchema, requestSchema, sealedSchema } from '../dist/src/protocol/messages.js'
@@ -83,6 +85,7 @@ const statecharts = [
   '# Statecharts',
   'The agent is one statechart of three axes that stand beside each other: what the box is to the authority (registration), what it may do (license), and whether the authority can be reached (link). The states of the license axis are the seven words of the Status document. Every event carries its instant; `TICK` says that time has passed; `register.accepted` and its like are the ends of requests. Why it is drawn so: [decisions/0002-three-axes.md](decisions/0002-three-axes.md).',
   generated,
+  'As pictures: [the agent](statechart.svg), [the synchronisation of a satellite](satellite-sync.svg). A dot and its arrow show where a box is entered; an arrow from a box is taken wherever within it the chart stands. `smart-agent machine --format svg` draws the agent with the states lit in which a box is.',
   '## The license axis at a glance',
   chart({ axis: 'license', depth: 1 }),
   ...axis(
@@ -197,19 +200,25 @@ const protocol = {
 }
 for (const one of Object.values(protocol.$defs)) delete one.$schema
 
+const picture = async (machine) => chartSvg(await layOutChart(machine), { standalone: true })
+
 const pages = {
   'docs/errors.md': errors.join('\n\n'),
   'docs/events.md': events.join('\n\n'),
   'docs/faults.md': faults.join('\n\n'),
   'docs/retries.md': retries.join('\n\n'),
   'docs/statecharts.md': statecharts.join('\n\n'),
+  'docs/statechart.svg': await picture(smartAgent),
+  'docs/satellite-sync.svg': await picture(satelliteSync),
   'docs/protocol.schema.json': JSON.stringify(protocol, null, 2),
 }
 
 let stale = 0
 for (const [path, text] of Object.entries(pages)) {
   const url = new URL(`../${path}`, import.meta.url)
-  const page = await format(text, { ...(await resolveConfig(url)), filepath: path })
+  const page = path.endsWith('.svg')
+    ? text
+    : await format(text, { ...(await resolveConfig(url)), filepath: path })
   if (!process.argv.includes('--check')) writeFileSync(url, page)
   else if (readOrNothing(url) !== page) {
     console.error(`${path} is not what the code says: run \`npm run docs\`.`)

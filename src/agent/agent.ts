@@ -304,6 +304,11 @@ export class SmartAgent {
     })
   }
 
+  /** Where the chart stands: its value and its facts, which are the agent's own. Not for printing: codes are among them. */
+  get position(): Position {
+    return this.#stepper.position
+  }
+
   /** The newest transitions, oldest first: each with its cause and what it said. */
   history(limit = 100, after = 0): HistoryRow[] {
     return this.#store.history(limit, after)

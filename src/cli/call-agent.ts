@@ -70,12 +70,12 @@ async function within(milliseconds: number, work: Promise<void>): Promise<void> 
 }
 
 /** Runs the daemon: heartbeat, control socket and what else it serves, until it is told to stop. */
-export async function runDaemon(
+export async function runDaemon<T extends { close: () => Promise<void> }>(
   dataDir: string,
   options: {
     logger: import('../agent/logger.ts').AgentLogger
-    serve: (agent: SmartAgent) => Promise<{ close: () => Promise<void> }>
-    ready: () => void
+    serve: (agent: SmartAgent) => Promise<T>
+    ready: (served: T) => void
   },
 ): Promise<void> {
   const [{ SmartAgent }, { connectControl, serveControl }, { systemClock }] = await Promise.all([
@@ -106,7 +106,7 @@ export async function runDaemon(
     await agent.close()
     throw thrown
   })
-  options.ready()
+  options.ready(served)
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
       process.once(signal, () => {

@@ -8,11 +8,9 @@ import type { TransportSettings } from '../transports/transport.ts'
 import type { ProxyOptions } from './proxy-settings.ts'
 import type { VerbName } from '../agent/verbs.ts'
 import type { QrOptions } from './carry.ts'
-import type { ServedPage } from '../console/box.ts'
 import { asTold, LicensingError } from '../domain/errors.ts'
 import { VERSION } from '../domain/version.ts'
 import { printJson, printText } from './output.ts'
-import { pageText } from './page-text.ts'
 import { addProductCommands } from './product-commands.ts'
 import { addUserCommands } from './user-commands.ts'
 
@@ -119,46 +117,35 @@ program
   )
   .option('--log-max-size <bytes>', 'begin a new log file at this size', '10485760')
   .option('--log-max-files <n>', 'log files to keep', '5')
+  .option(
+    '--inspect <host:port>',
+    'tell inspectors on this machine what the chart does; port 0 takes a free one',
+  )
   .action(
     async (options: {
       listen?: string
       name?: string[]
+      inspect?: string
       logFile?: string
       logLevel: string
       logMaxSize: string
       logMaxFiles: string
     }) => {
-      const { parseAddress } = await import('./address.ts')
-      const at = options.listen === undefined ? null : parseAddress(options.listen)
       const [{ runDaemon }, { createLogger }] = await Promise.all([
         import('./call-agent.ts'),
         import('./log.ts'),
       ])
       const logger = createLogger(options)
-      let page: ServedPage | null = null
       await runDaemon(dataDir(), {
         logger,
         serve: async (agent) => {
-          if (!at) return { close: () => Promise.resolve() }
-          const { serveBoxPage } = await import('../console/box.ts')
-          page = await serveBoxPage(agent, { dataDir: dataDir(), ...at, names: options.name ?? [], logger })
-          return page
+          const { ServedBeside } = await import('./serve-beside.ts')
+          const { listen, name: names = [], inspect } = options
+          return ServedBeside.begin(agent, { dataDir: dataDir(), listen, names, inspect, logger })
         },
-        ready: () => {
-          if (json())
-            printJson({
-              running: true,
-              dataDir: dataDir(),
-              ...(page && {
-                page: page.url,
-                fingerprint: page.fingerprint,
-                firstPasswordFile: page.firstPasswordFile,
-              }),
-            })
-          else {
-            printText(`The agent is running on ${dataDir()}.`)
-            if (page) printText(pageText('Smart Licenses', page))
-          }
+        ready: (served) => {
+          if (json()) printJson({ running: true, dataDir: dataDir(), ...served.document() })
+          else printText([`The agent is running on ${dataDir()}.`, ...served.lines()].join('\n'))
         },
       })
     },
@@ -523,30 +510,45 @@ program
   .command('machine')
   .description('the statechart the agent runs')
   .addOption(
-    new Option('--format <format>', 'how to draw it').choices(['mermaid', 'json']).default('mermaid'),
+    new Option('--format <format>', 'how to draw it; svg also shows where the box stands')
+      .choices(['svg', 'mermaid', 'json'])
+      .default('mermaid'),
   )
-  .action(async (options: { format: 'mermaid' | 'json' }) => {
+  .action(async (options: { format: 'svg' | 'mermaid' | 'json' }) => {
     const { drawMermaid, smartAgent } = await import('../../machines/index.ts')
     if (options.format === 'json' || json()) printJson(smartAgent.definition)
-    else printText(drawMermaid(smartAgent))
+    else if (options.format === 'mermaid') printText(drawMermaid(smartAgent))
+    else {
+      const [{ boxSvg, ROWS_FOR_CHART }, { SmartAgent }] = await Promise.all([
+        import('./chart-view.ts'),
+        import('../agent/agent.ts'),
+      ])
+      const lives = SmartAgent.exists(dataDir())
+      printText(await boxSvg(lives ? await call<HistoryRow[]>('history', { limit: ROWS_FOR_CHART }) : []))
+    }
   })
 
 program
   .command('watch')
   .description('the state of the box, live, until Ctrl-C')
   .action(async () => {
-    const [{ followDaemon }, { briefStatus }] = await Promise.all([
+    const [{ followDaemon }, { briefStatus }, { boxChart, ROWS_FOR_CHART }] = await Promise.all([
       import('../agent/control.ts'),
       import('./brief.ts'),
+      import('./chart-view.ts'),
     ])
     const socket = await requireDaemon()
-    await followDaemon(socket, ({ status }) => {
+    const bold = process.stdout.isTTY
+    let rows = json() ? [] : await call<HistoryRow[]>('history', { limit: ROWS_FOR_CHART })
+    await followDaemon(socket, ({ event, status }) => {
       if (json()) {
         process.stdout.write(`${JSON.stringify(status)}\n`)
         return
       }
-      if (process.stdout.isTTY) process.stdout.write('\u001b[2J\u001b[H')
-      printText(briefStatus(status as Status))
+      const row = event as HistoryRow | null | undefined
+      if (row && row.id !== rows.at(-1)?.id) rows = [...rows, row].slice(-ROWS_FOR_CHART)
+      if (bold) process.stdout.write('\u001b[2J\u001b[H')
+      printText(`${briefStatus(status as Status)}\n${boxChart(rows, { bold })}`)
     })
     throw daemonStopped()
   })

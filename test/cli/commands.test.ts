@@ -162,3 +162,26 @@ describe('R-UI-3: bash completion', () => {
     expect(await complete(program, ...words)).toEqual(expected)
   })
 })
+
+describe('the statechart', () => {
+  it('R-UI-4: is drawn with the states lit in which the box is, and its last move', async () => {
+    const box = await newBox()
+    await programs.good(programs.agent(['register', await programs.token(), '--json'], { box }))
+    const { code, stdout, stderr } = await programs.agent(['machine', '--format', 'svg'], { box })
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(/^<svg [^]*<\/svg>\n$/)
+    const lit = [...stdout.matchAll(/class="state \w+ active" data-id="([^"]+)"/g)].map(([, id]) => id)
+    expect(lit).toEqual(
+      expect.arrayContaining(['registration.registered.current', 'license.authorized.current', 'link.up']),
+    )
+    expect(stdout).toContain('class="edge taken"')
+  })
+
+  it('R-UI-4: is drawn without a data directory too, and is Mermaid unless told otherwise', async () => {
+    const nowhere = await programs.agent(['machine', '--format', 'svg'], { box: 'nowhere' })
+    expect([nowhere.code, nowhere.stderr]).toEqual([0, ''])
+    expect(nowhere.stdout).toContain('data-id="license.evaluation"')
+    expect(nowhere.stdout).not.toContain(' active"')
+    expect((await programs.agent(['machine'], { box: 'nowhere' })).stdout).toMatch(/^stateDiagram-v2/)
+  })
+})

@@ -1,8 +1,10 @@
 import { randomInt } from 'node:crypto'
+import { once } from 'node:events'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import WebSocket from 'ws'
 import type { Status } from '../../src/agent/index.ts'
 import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
 
@@ -73,6 +75,48 @@ describe('the daemon', () => {
     await programs.good(programs.agent(['register', await programs.token(), '--json']))
     await events.saying(/AGENT_REG_SUCCESS/)
     await watch.saying(/authorized/)
+  })
+
+  it('R-UI-4: `watch` shows the chart with its states lit, and the last move with its cause and time', async () => {
+    const { url } = await programs.serveAuthority()
+    await programs.initBox(url)
+    await programs.daemon()
+    const watch = programs.follow(['watch'])
+    await watch.saying(/^ {2}● evaluation/m)
+    await programs.good(programs.agent(['register', await programs.token(), '--json']))
+    await watch.saying(/^ {2}● authorized[^]*^ {4}● current/m)
+    await watch.saying(/^last move: \d{4}-\d\d-\d\dT[\d:.]+Z {2}authorize\.accepted: license /m)
+  })
+
+  it('R-UI-4: tells inspectors with `run --inspect`, and says where', async () => {
+    await programs.initBox('https://localhost:1')
+    const run = ['--data-dir', programs.box(), 'run', '--json', '--inspect']
+    const elsewhere = await programs.run('smart-agent', [...run, '0.0.0.0:0'])
+    expect([elsewhere.code, errorOf(elsewhere).code]).toEqual([2, 'INVALID_ARGUMENT'])
+    const daemon = programs.start('smart-agent', [...run, '127.0.0.1:0'])
+    let said = ''
+    daemon.stdout?.setEncoding('utf8').on('data', (text: string) => (said += text))
+    await until(
+      () => new Promise((resolve) => setImmediate(resolve)),
+      () => said.endsWith('}\n'),
+    )
+    const { inspector } = JSON.parse(said) as { inspector: string }
+    const client = new WebSocket(inspector)
+    const [first] = (await once(client, 'message')) as [Buffer]
+    expect(JSON.parse(first.toString())).toMatchObject({ type: '@xstate.actor', name: 'smart-agent' })
+    await programs.initBox('https://localhost:1', 'other')
+    const taken = await programs.run('smart-agent', [
+      '--data-dir',
+      programs.box('other'),
+      'run',
+      '--json',
+      '--inspect',
+      inspector.replace('ws://', ''),
+    ])
+    expect([taken.code, errorOf(taken).code]).toEqual([1, 'ADDRESS_IN_USE'])
+    const closed = once(client, 'close')
+    daemon.kill('SIGTERM')
+    await closed
   })
 
   it('takes what is not a request as an error, and stays', async () => {

@@ -1,0 +1,167 @@
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type WebSocket, WebSocketServer } from 'ws'
+import { type Context, type Position, resolve, smartAgent } from '../../machines/index.ts'
+import type { SmartAgent } from '../agent/agent.ts'
+import { LicensingError } from '../domain/errors.ts'
+
+/** An inspector that is served, until it is closed. */
+export interface ServedInspector {
+  /** `ws://HOST:PORT` */
+  readonly url: string
+  readonly close: () => Promise<void>
+}
+
+const LOOPBACK: readonly string[] = ['127.0.0.1', '::1', 'localhost']
+/** Clients say nothing that is listened to. */
+const LONGEST_MESSAGE = 1024
+const MOST_CLIENTS = 16
+/** What may wait for a client that does not read. */
+const LONGEST_QUEUE = 1024 * 1024
+
+/**
+ * Serves what the agent's chart does to inspectors on this machine, over a WebSocket, as `@statelyai/inspect` 0.7 words it:
+ * the chart and where it stands at first, then every event and where it led. Nothing that a client sends is read, and
+ * nothing secret is told: an event's type, the state, and instants and counts that are named here.
+ *
+ * @throws LicensingError INVALID_ARGUMENT for a host other than this machine's loopback, ADDRESS_IN_USE
+ */
+export async function serveInspector(
+  agent: SmartAgent,
+  at: { readonly host: string; readonly port: number },
+): Promise<ServedInspector> {
+  if (!LOOPBACK.includes(at.host))
+    throw new LicensingError('INVALID_ARGUMENT', `The inspector's address is one of ${LOOPBACK.join(', ')}.`)
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: LONGEST_MESSAGE,
+    perMessageDeflate: false,
+  })
+  const server = createServer((_, response) => {
+    response.writeHead(426, { 'content-type': 'text/plain' }).end('This is a WebSocket.\n')
+  })
+  server.on('upgrade', (request, socket, head) => {
+    // A page from elsewhere, or one whose name was made to point here, is not shown what the box does.
+    if (!isLocal(request.headers) || sockets.clients.size >= MOST_CLIENTS) {
+      socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+      return
+    }
+    sockets.handleUpgrade(request, socket, head, (client) => {
+      client.on('error', () => {
+        client.terminate()
+      })
+      tell(client, actorMessage(agent.position, agent.history(1)[0]?.at ?? 0))
+    })
+  })
+  await new Promise<void>((done, failed) => {
+    server.once('error', ({ code = '' }: NodeJS.ErrnoException) => {
+      failed(
+        new LicensingError(
+          'ADDRESS_IN_USE',
+          `It is not possible to listen on ${at.host}:${at.port} (${code}).`,
+          { remedy: 'Name another address.' },
+        ),
+      )
+    })
+    server.listen(at.port, at.host, done)
+  })
+  const stop = agent.on('transition', ({ at: instant, event, after }) => {
+    if (sockets.clients.size === 0) return
+    const messages = [eventMessage(event.type, instant), snapshotMessage(event.type, after, instant)]
+    for (const client of sockets.clients) for (const message of messages) tell(client, message)
+  })
+  const { port } = server.address() as AddressInfo
+  return {
+    url: `ws://${at.host.includes(':') ? `[${at.host}]` : at.host}:${port}`,
+    close: () =>
+      new Promise((done) => {
+        stop()
+        for (const client of sockets.clients) client.terminate()
+        sockets.close()
+        server.close(() => {
+          done()
+        })
+        server.closeAllConnections()
+      }),
+  }
+}
+
+function isLocal({ host, origin }: { host?: string | undefined; origin?: string | undefined }): boolean {
+  return isLoopback(`http://${host ?? ''}`) && (origin === undefined || isLoopback(origin))
+}
+
+/** Whether a URL's host is this machine by its loopback name or address. */
+const isLoopback = (url: string): boolean =>
+  URL.canParse(url) && LOOPBACK.includes(new URL(url).hostname.replace(/^\[(.*)\]$/, '$1'))
+
+function tell(client: WebSocket, message: object): void {
+  if (client.bufferedAmount > LONGEST_QUEUE) client.terminate()
+  else client.send(JSON.stringify(message))
+}
+
+const common = (type: string, at: number) => ({
+  type,
+  sessionId: smartAgent.id,
+  rootId: smartAgent.id,
+  createdAt: String(at),
+  id: null,
+  _version: '0.7.2',
+})
+
+// A chart that runs by itself has no parent, and its events come from no other actor.
+const actorMessage = (position: Position, at: number) => ({
+  ...common('@xstate.actor', at),
+  name: smartAgent.id,
+  definition,
+  snapshot: snapshotOf(position),
+})
+
+const eventMessage = (type: string, at: number) => ({
+  ...common('@xstate.event', at),
+  event: { type },
+})
+
+const snapshotMessage = (type: string, position: Position, at: number) => ({
+  ...common('@xstate.snapshot', at),
+  event: { type },
+  snapshot: snapshotOf(position),
+})
+
+/** The chart's states and transitions. What it begins with is not among them. */
+const { id, type, states } = smartAgent.config
+const definition = JSON.stringify({ id, type, states })
+
+const snapshotOf = (position: Position) => ({
+  status: 'active',
+  value: position.value,
+  context: safeContext(position.context),
+  children: {},
+  historyValue: {},
+  tags: [...resolve(position).tags],
+})
+
+/** What of the facts may be seen: named one by one, so that a fact that is added later is not. */
+const safeContext = (context: Context) => ({
+  evaluation: {
+    remainingSeconds: context.evaluation.remainingSeconds,
+    running: context.evaluation.running,
+  },
+  registration: context.registration && {
+    registeredAt: context.registration.registeredAt,
+    expiresAt: context.registration.expiresAt,
+  },
+  registering: context.registering && {
+    failures: context.registering.failures,
+    nextAttemptAt: context.registering.nextAttemptAt,
+  },
+  renewal: { nextAt: context.renewal.nextAt, failures: context.renewal.failures },
+  authorization: {
+    since: context.authorization.since,
+    nextAttemptAt: context.authorization.nextAttemptAt,
+    deadlineAt: context.authorization.deadlineAt,
+    failures: context.authorization.failures,
+  },
+  usage: { counts: context.usage.counts, reportAt: context.usage.reportAt },
+  reservation: { stage: context.reservation.current?.stage ?? 'none' },
+  lastFailure: context.lastFailure && { code: context.lastFailure.code, at: context.lastFailure.at },
+})

@@ -1,0 +1,170 @@
+import type { ChartEdge, ChartLayout, ChartNode, ChartPoint } from './chart-layout.ts'
+import { causeWords } from './words.ts'
+
+export interface ChartSvgOptions {
+  /** The ids of the states to light: `activeNodes`. */
+  readonly active?: readonly string[]
+  /** The ids of the edges to light: `takenEdges`. */
+  readonly taken?: readonly string[]
+  /** Whether it carries its own styles, as a file or an `<img>` needs; within a page that has `chartStyles`, it need not. */
+  readonly standalone: boolean
+}
+
+/** The look of a chart, for a page that shows one: every colour is a variable that the page may set. */
+export const chartStyles = `
+.chart {
+  --chart-page: #ffffff; --chart-axis: #f6f8fb; --chart-round: #edf1f6; --chart-box: #ffffff; --chart-line: #8593a6; --chart-text: #16202e;
+  --chart-quiet: #55637a; --chart-edge: #75839a; --chart-on: #0b6bcb; --chart-on-box: #dcecfd; --chart-on-round: #eef5fd;
+  --chart-taken: #b84a00;
+  font-family: "Inter", "Segoe UI", "Helvetica Neue", Arial, "DejaVu Sans", sans-serif;
+}
+@media (prefers-color-scheme: dark) {
+  .chart {
+    --chart-page: #12161d; --chart-axis: #161b24; --chart-round: #1a212c; --chart-box: #1f2733; --chart-line: #5d6b80; --chart-text: #e8edf4;
+    --chart-quiet: #a3b0c2; --chart-edge: #7d8ca3; --chart-on: #63b3ff; --chart-on-box: #173a5f; --chart-on-round: #182636;
+    --chart-taken: #ffa057;
+  }
+}
+.chart .page { fill: var(--chart-page); }
+.chart .state rect { fill: var(--chart-box); stroke: var(--chart-line); stroke-width: 1; }
+.chart .axis rect { fill: var(--chart-axis); }
+.chart .compound rect { fill: var(--chart-round); }
+.chart .name { fill: var(--chart-text); font-size: 13px; font-weight: 600; }
+.chart .axis .name { font-size: 15px; }
+.chart .meaning { fill: var(--chart-quiet); font-size: 11px; }
+.chart .state-words { pointer-events: none; --chart-behind: var(--chart-round); }
+.chart .state-words.axis { --chart-behind: var(--chart-axis); }
+.chart .state-words.atomic { --chart-behind: var(--chart-box); }
+.chart .state-words.active { --chart-behind: var(--chart-on-round); }
+.chart .state-words.axis.active { --chart-behind: var(--chart-axis); }
+.chart .state-words.atomic.active { --chart-behind: var(--chart-on-box); }
+.chart .state-words text { paint-order: stroke; stroke: var(--chart-behind); stroke-width: 4px; stroke-linejoin: round; }
+.chart .active rect { stroke: var(--chart-on); stroke-width: 3; fill: var(--chart-on-box); }
+.chart .active.compound rect { stroke-width: 2.5; fill: var(--chart-on-round); }
+.chart .active.axis rect { stroke-width: 2; fill: var(--chart-axis); }
+.chart .active .name { fill: var(--chart-on); font-weight: 700; }
+.chart .edge path { fill: none; stroke: var(--chart-edge); stroke-width: 1.2; }
+.chart .edge .head, .chart .start .head { fill: var(--chart-edge); stroke: none; }
+.chart .start path { fill: none; stroke: var(--chart-text); stroke-width: 1.2; }
+.chart .start circle, .chart .start .head { fill: var(--chart-text); }
+.chart .edge-label { fill: var(--chart-quiet); font-size: 10.5px; }
+.chart .taken path { stroke: var(--chart-taken); stroke-width: 3; }
+.chart .edge.taken .head { fill: var(--chart-taken); }
+.chart .taken .edge-label { fill: var(--chart-taken); font-weight: 700; }
+.chart .edge:hover path { stroke: var(--chart-on); stroke-width: 2.4; }
+.chart .edge:hover .head { fill: var(--chart-on); }
+.chart .edge:hover .edge-label { fill: var(--chart-text); }
+`
+
+/** The chart as SVG. Needs neither a document nor Node. */
+export function chartSvg(layout: ChartLayout, options: ChartSvgOptions): string {
+  const active = new Set(options.active)
+  const taken = new Set(options.taken)
+  const { width, height, name } = layout
+  // What is lit is drawn last, so that no other arrow crosses it.
+  const edges = [...layout.edges].sort((a, b) => Number(taken.has(a.id)) - Number(taken.has(b.id)))
+  const size = options.standalone ? ` width="${width}" height="${height}"` : ''
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" viewBox="0 0 ${width} ${height}"${size} aria-labelledby="${name}-title ${name}-desc">`,
+    `<title id="${name}-title">${escape(`The statechart ${name}`)}</title>`,
+    `<desc id="${name}-desc">${escape(described(layout, active))}</desc>`,
+    ...(options.standalone
+      ? [`<style>${chartStyles}</style>`, `<rect class="page" width="${width}" height="${height}"/>`]
+      : []),
+    ...layout.nodes.map((node) => box(node, active.has(node.id))),
+    ...layout.starts.map(
+      ({ x, y, points }) =>
+        `<g class="start"><circle cx="${x}" cy="${y}" r="5"/><path d="${path(points)}"/>${head(points)}</g>`,
+    ),
+    ...edges.map((edge) => arrow(edge, taken.has(edge.id))),
+    // Words come last: an arrow into a box passes behind its name.
+    ...layout.nodes.map((node) => words(node, active.has(node.id))),
+    '</svg>\n',
+  ].join('\n')
+}
+
+const described = ({ nodes }: ChartLayout, active: ReadonlySet<string>): string => {
+  const states = nodes.filter(({ kind }) => kind !== 'axis').length
+  const axes = nodes.filter(({ kind }) => kind === 'axis').map(({ key }) => key)
+  const lit = nodes.filter(({ id, kind }) => kind === 'atomic' && active.has(id)).map(({ id }) => id)
+  const where = lit.length === 0 ? '' : ` It stands in ${lit.join(', ')}.`
+  return `${states} states on ${axes.length} axes: ${axes.join(', ')}.${where}`
+}
+
+const classOf = (name: string, { kind }: ChartNode, active: boolean): string =>
+  `class="${name} ${kind}${active ? ' active' : ''}"`
+
+function box(node: ChartNode, active: boolean): string {
+  const { id, kind, x, y, width, height, inside, description } = node
+  const stays = inside.length === 0 ? '' : `\nStays here on: ${inside.map(causeWords).join(', ')}`
+  return [
+    `<g ${classOf('state', node, active)} data-id="${escape(id)}">`,
+    `<title>${escape(`${id}${description === '' ? '' : `: ${description}`}${stays}`)}</title>`,
+    `<rect x="${x}" y="${y}" width="${width}" height="${height}" rx="${kind === 'axis' ? 12 : 8}"/></g>`,
+  ].join('')
+}
+
+function words(node: ChartNode, active: boolean): string {
+  const { key, kind, x, y, lines } = node
+  const top = y + (kind === 'axis' ? 24 : 20)
+  return [
+    `<g ${classOf('state-words', node, active)}>`,
+    `<text class="name" x="${x + 12}" y="${top}">${active ? '● ' : ''}${escape(key)}</text>`,
+    ...lines.map(
+      (line, i) => `<text class="meaning" x="${x + 12}" y="${top + 16 + i * 14}">${escape(line)}</text>`,
+    ),
+    '</g>',
+  ].join('')
+}
+
+function arrow({ id, from, to, causes, points, label }: ChartEdge, taken: boolean): string {
+  return [
+    `<g class="edge${taken ? ' taken' : ''}" data-id="${escape(id)}">`,
+    `<title>${escape(`${from} → ${to}\n${causes.map(causeWords).join('\n')}`)}</title>`,
+    `<path d="${path(points)}"/>${head(points)}`,
+    `<text class="edge-label">`,
+    ...label.lines.map(
+      (line, i) => `<tspan x="${label.x + 4}" y="${label.y + 11 + i * 13}">${escape(line)}</tspan>`,
+    ),
+    '</text></g>',
+  ].join('')
+}
+
+const path = (points: readonly ChartPoint[]): string => {
+  const [first, ...rest] = points
+  if (!first) return ''
+  const corners = rest.map((corner, i) => {
+    const [before, after] = [points[i], rest[i + 1]]
+    if (!before || !after) return `L${corner.x} ${corner.y}`
+    const [a, b] = [towards(corner, before), towards(corner, after)]
+    return `L${a.x} ${a.y}Q${corner.x} ${corner.y} ${b.x} ${b.y}`
+  })
+  return `M${first.x} ${first.y}${corners.join('')}`
+}
+
+/** The point a little way from a corner, where its rounding begins. */
+function towards(corner: ChartPoint, to: ChartPoint): ChartPoint {
+  const [dx, dy] = [to.x - corner.x, to.y - corner.y]
+  const length = Math.abs(dx) + Math.abs(dy)
+  const reach = Math.min(6, length / 2)
+  return length === 0
+    ? corner
+    : { x: Math.round(corner.x + (dx / length) * reach), y: Math.round(corner.y + (dy / length) * reach) }
+}
+
+/** The head of an arrow: a triangle, since a marker cannot take its line's colour everywhere. */
+function head(points: readonly ChartPoint[]): string {
+  const [before, tip] = points.slice(-2)
+  if (!before || !tip) return ''
+  const [dx, dy] = [Math.sign(tip.x - before.x), Math.sign(tip.y - before.y)]
+  const [x, y] = [tip.x - dx * 8, tip.y - dy * 8]
+  return `<polygon class="head" points="${tip.x},${tip.y} ${x - dy * 4},${y - dx * 4} ${x + dy * 4},${y + dx * 4}"/>`
+}
+
+const escape = (text: string): string =>
+  text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll("'", '&#39;')

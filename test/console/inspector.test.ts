@@ -1,0 +1,164 @@
+import { once } from 'node:events'
+import { request } from 'node:http'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import WebSocket from 'ws'
+import type { SmartAgent } from '../../src/agent/index.ts'
+import { serveInspector, type ServedInspector } from '../../src/console/inspector.ts'
+import { codeOf, makeWorld, type World } from '../support/world.ts'
+
+let world: World
+let agent: SmartAgent
+let inspector: ServedInspector
+const clients: WebSocket[] = []
+
+beforeEach(async () => {
+  world = await makeWorld()
+  agent = await world.open()
+  inspector = await serveInspector(agent, { host: '127.0.0.1', port: 0 })
+})
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.terminate()
+  await inspector.close()
+  await world.close()
+})
+
+type Message = Record<string, unknown> & { type: string; snapshot?: Record<string, unknown> }
+
+/** A client that keeps what it is told. */
+function connect(headers: Record<string, string> = {}) {
+  const client = new WebSocket(inspector.url, { headers })
+  clients.push(client)
+  const texts: string[] = []
+  client.on('message', (data: Buffer) => texts.push(data.toString()))
+  client.on('error', () => undefined)
+  return {
+    client,
+    texts,
+    refused: new Promise<number | undefined>((resolve) => {
+      client.on('unexpected-response', (_, response) => {
+        resolve(response.statusCode)
+      })
+      client.on('open', () => {
+        resolve(undefined)
+      })
+    }),
+    /** What came, once that many messages have. */
+    said: async (atLeast: number): Promise<Message[]> => {
+      while (texts.length < atLeast) await once(client, 'message')
+      return texts.map((text) => JSON.parse(text) as Message)
+    },
+  }
+}
+
+describe('R-UI-4: the inspector', () => {
+  it('tells the chart first, then the event and the state of every transition', async () => {
+    const { said } = connect()
+    const [actor] = await said(1)
+    expect(actor).toMatchObject({
+      type: '@xstate.actor',
+      name: 'smart-agent',
+      sessionId: 'smart-agent',
+      rootId: 'smart-agent',
+      id: null,
+      _version: '0.7.2',
+      snapshot: { status: 'active', value: { license: 'evaluation', link: 'unknown' } },
+    })
+    const definition = JSON.parse(String(actor?.definition)) as Record<string, unknown>
+    expect(definition).toMatchObject({ id: 'smart-agent', type: 'parallel' })
+    expect(definition).not.toHaveProperty('context')
+
+    const seen: string[] = []
+    agent.on('transition', ({ event }) => seen.push(event.type))
+    await agent.register(await world.token())
+    const messages = (await said(1 + 2 * seen.length)).slice(1)
+    expect(messages.map(({ type }) => type)).toEqual(
+      seen.flatMap(() => ['@xstate.event', '@xstate.snapshot']),
+    )
+    expect(messages.filter(({ type }) => type === '@xstate.event').map(({ event }) => event)).toEqual(
+      seen.map((type) => ({ type })),
+    )
+    for (const message of messages) {
+      expect(message).toMatchObject({
+        sessionId: 'smart-agent',
+        rootId: 'smart-agent',
+        id: null,
+        _version: '0.7.2',
+      })
+      expect(message.createdAt).toMatch(/^\d+$/)
+    }
+    const { snapshot } = messages.at(-1)!
+    expect(Object.keys(snapshot ?? {}).sort()).toEqual(
+      ['status', 'value', 'context', 'children', 'historyValue', 'tags'].sort(),
+    )
+    expect(snapshot).toMatchObject({ value: { registration: { registered: 'current' } }, tags: ['full'] })
+  })
+
+  it('tells nothing secret: no token, no code, no key, no account', async () => {
+    const { said, texts } = connect()
+    await said(1)
+    const token = await world.token()
+    await agent.register(token)
+    agent.report('HOST', 2)
+    await agent.reportNow()
+    await agent.deregister()
+    const requestCode = await agent.reservation.request()
+    let count = texts.length
+    do {
+      count = texts.length
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    } while (texts.length !== count)
+    const everything = texts.join('\n')
+    expect(everything).toContain('RESERVATION_REQUEST')
+    for (const secret of [token, token.slice(5, 30), requestCode, 'acme.example', 'BEGIN '])
+      expect(everything).not.toContain(secret)
+    expect(everything).not.toMatch(/requestCode|instanceId|returnCode|smartAccount|grant"/)
+  })
+
+  it('refuses pages from elsewhere, and names that only point here', async () => {
+    const { port } = new URL(inspector.url)
+    expect(await connect({ Origin: 'https://stately.ai' }).refused).toBe(403)
+    expect(await connect({ Origin: 'null' }).refused).toBe(403)
+    expect(await connect({ Origin: 'http://localhost.evil.example' }).refused).toBe(403)
+    expect(await connect({ Host: `evil.example:${port}` }).refused).toBe(403)
+    expect(await connect({ Host: `127.0.0.1.evil.example:${port}` }).refused).toBe(403)
+    expect(await connect({ Origin: 'http://localhost:5173' }).refused).toBeUndefined()
+    expect(await connect({ Host: `localhost:${port}` }).refused).toBeUndefined()
+  })
+
+  it('listens to nothing that clients say, and lets go of one that says much', async () => {
+    const quiet = connect()
+    await quiet.said(1)
+    quiet.client.send(JSON.stringify({ type: 'DEREGISTER' }))
+    const loud = connect()
+    await loud.said(1)
+    const closed = once(loud.client, 'close')
+    loud.client.send('x'.repeat(4096))
+    await closed
+    await agent.register(await world.token())
+    expect((await quiet.said(5)).length).toBeGreaterThanOrEqual(5)
+    expect(agent.status().state).toBe('authorized')
+  })
+
+  it('is for this machine alone, and says so of an address that is taken', async () => {
+    expect(await codeOf(serveInspector(agent, { host: '0.0.0.0', port: 0 }))).toBe('INVALID_ARGUMENT')
+    const port = Number(new URL(inspector.url).port)
+    expect(await codeOf(serveInspector(agent, { host: '127.0.0.1', port }))).toBe('ADDRESS_IN_USE')
+  })
+
+  it('is no web page', async () => {
+    const asked = request(inspector.url.replace('ws:', 'http:')).end()
+    const [response] = (await once(asked, 'response')) as [{ statusCode: number; resume: () => void }]
+    response.resume()
+    expect(response.statusCode).toBe(426)
+  })
+
+  it('closes, with its clients, and tells no more', async () => {
+    const { client, said } = connect()
+    await said(1)
+    const closed = once(client, 'close')
+    await inspector.close()
+    await closed
+    await agent.register(await world.token())
+    expect(agent.status().state).toBe('authorized')
+  })
+})

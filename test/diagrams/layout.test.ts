@@ -1,0 +1,256 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { satelliteSync, smartAgent } from '../../machines/index.ts'
+import type { HistoryRow } from '../../src/agent/index.ts'
+import {
+  activeNodes,
+  type ChartLayout,
+  standingOf,
+  takenEdges,
+  withAncestors,
+} from '../../src/diagrams/chart-layout.ts'
+import { chartSvg } from '../../src/diagrams/chart-svg.ts'
+import { chartText } from '../../src/diagrams/chart-text.ts'
+import { layOutChart } from '../../src/diagrams/lay-out.ts'
+import { makeWorld, pass, type World } from '../support/world.ts'
+
+const DAY = 86_400_000
+
+interface State {
+  path: string[]
+  states: Record<string, State>
+  transitions: Map<string, { target?: State[]; guard?: unknown }[]>
+  always?: { target?: State[]; guard?: unknown }[]
+}
+const all = (state: State): State[] => [state, ...Object.values(state.states).flatMap(all)]
+const statesOf = (machine: { root: unknown }) =>
+  all(machine.root as State).filter(({ path }) => path.length > 0)
+const idOf = ({ path }: State) => path.join('.')
+
+interface Box {
+  x: number
+  y: number
+  width: number
+  height: number
+}
+const overlap = (a: Box, b: Box) =>
+  a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height
+const within = (a: Box, b: Box) =>
+  a.x >= b.x && a.y >= b.y && a.x + a.width <= b.x + b.width && a.y + a.height <= b.y + b.height
+const pairs = <T>(list: readonly T[]): [T, T][] =>
+  list.flatMap((a, i) => list.slice(i + 1).map((b): [T, T] => [a, b]))
+
+describe.each([
+  ['the agent', smartAgent],
+  ['the synchronisation of a satellite', satelliteSync],
+] as const)('R-UI-4: the layout of %s', (_, machine) => {
+  let layout: ChartLayout
+  const node = (id: string) => layout.nodes.find((one) => one.id === id)!
+  beforeAll(async () => {
+    layout = await layOutChart(machine)
+  })
+
+  it('has every state of the definition that runs, and no other', () => {
+    expect(layout.nodes.map(({ id }) => id).sort()).toEqual(statesOf(machine).map(idOf).sort())
+  })
+
+  it('has every transition, with its event and its guard, at its state or at a box round it', () => {
+    const missing = statesOf(machine).flatMap((state) =>
+      [...state.transitions, ['always', state.always ?? []] as const].flatMap(([event, taken]) =>
+        taken
+          .filter(({ target, guard: named }) => {
+            const guard = typeof named === 'string' ? named : null
+            const [to] = target ?? []
+            const from = withAncestors(idOf(state))
+            const same = (cause: { event: string; guard: string | null }) =>
+              cause.event === event && cause.guard === guard
+            return to
+              ? !layout.edges.some((e) => from.includes(e.from) && e.to === idOf(to) && e.causes.some(same))
+              : !from.some((id) => node(id).inside.some(same))
+          })
+          .map(({ guard }) => `${idOf(state)} ${event} ${String(guard)}`),
+      ),
+    )
+    expect(missing).toEqual([])
+  })
+
+  it('draws no move that the definition has not', () => {
+    const moves = new Set(
+      statesOf(machine).flatMap((state) =>
+        [...state.transitions, ['always', state.always ?? []] as const].flatMap(([event, taken]) =>
+          taken.flatMap(({ target, guard }) =>
+            (target ?? []).flatMap((to) =>
+              withAncestors(idOf(state)).map((from) =>
+                JSON.stringify([from, idOf(to), event, guard ?? null]),
+              ),
+            ),
+          ),
+        ),
+      ),
+    )
+    const drawn = layout.edges.flatMap(({ from, to, causes }) =>
+      causes.map(({ event, guard }) => JSON.stringify([from, to, event, guard])),
+    )
+    expect(drawn.filter((one) => !moves.has(one))).toEqual([])
+    expect(layout.edges.length).toBeGreaterThan(20)
+  })
+
+  it('has states inside the boxes round them, and none over another', () => {
+    for (const one of layout.nodes)
+      if (one.parent !== null) expect(within(one, node(one.parent)), one.id).toBe(true)
+    const siblings = pairs(layout.nodes).filter(([a, b]) => a.parent === b.parent && overlap(a, b))
+    expect(siblings.map(([a, b]) => [a.id, b.id])).toEqual([])
+    expect(layout.nodes.filter((one) => !within(one, { x: 0, y: 0, ...layout }))).toEqual([])
+  })
+
+  it('has labels that lie on no state without substates, and on no other label', () => {
+    const states = layout.nodes.filter(({ kind }) => kind === 'atomic')
+    const hidden = layout.edges.flatMap(({ id, label }) =>
+      states.filter((state) => overlap(label, state)).map((state) => [id, state.id]),
+    )
+    expect(hidden).toEqual([])
+    const labels = pairs(layout.edges).filter(([a, b]) => overlap(a.label, b.label))
+    expect(labels.map(([a, b]) => [a.id, b.id])).toEqual([])
+  })
+
+  it('begins and ends each arrow at the edge of its boxes', () => {
+    const touches = ({ x, y }: { x: number; y: number }, box: Box) =>
+      within(
+        { x, y, width: 0, height: 0 },
+        { x: box.x - 1, y: box.y - 1, width: box.width + 2, height: box.height + 2 },
+      )
+    for (const { id, from, to, points } of layout.edges) {
+      expect([touches(points[0]!, node(from)), touches(points.at(-1)!, node(to))], id).toEqual([true, true])
+    }
+  })
+
+  it('has a dot for the state that each box is entered by', () => {
+    const entered = layout.nodes.filter(({ initial }) => initial)
+    expect(layout.starts.map(({ to }) => to)).toEqual(entered.map(({ id }) => id))
+    expect(new Set(layout.starts.map(({ parent }) => parent)).size).toBe(layout.starts.length)
+  })
+
+  it('is plain JSON in whole numbers, and the same each time', async () => {
+    expect(JSON.parse(JSON.stringify(layout))).toEqual(layout)
+    expect(JSON.stringify(layout)).not.toMatch(/\d\.\d/)
+    expect(JSON.stringify(await layOutChart(machine))).toBe(JSON.stringify(layout))
+  })
+})
+
+describe('R-UI-4: where a box stands', () => {
+  let layout: ChartLayout
+  let world: World
+  let rows: HistoryRow[]
+  beforeAll(async () => {
+    layout = await layOutChart(smartAgent)
+    world = await makeWorld()
+    const agent = await world.open()
+    await agent.register(await world.token())
+    await agent.settled()
+    agent.report('HOST', 3)
+    await pass(world, agent, 31 * DAY)
+    world.road.down = true
+    for (let i = 0; i < 100; i++) await pass(world, agent, DAY)
+    world.road.down = false
+    await pass(world, agent, DAY)
+    await agent.deregister()
+    rows = agent.history(10_000)
+  })
+  afterAll(() => world.close())
+  const read = (json: string) => JSON.parse(json) as Record<string, string>
+
+  it('lights for each row of its history the state of each axis, with the boxes round it', () => {
+    for (const { after } of rows) {
+      const { registration, license, link } = read(after)
+      const expected = [`registration.${registration}`, `license.${license}`, `link.${link}`].flatMap(
+        withAncestors,
+      )
+      expect(activeNodes(read(after), layout).sort()).toEqual(expected.sort())
+    }
+    expect(new Set(rows.map(({ after }) => read(after).state)).size).toBeGreaterThan(3)
+  })
+
+  it('lights for each row that moved an arrow in each axis that moved', () => {
+    const moved = rows.filter(({ before, after }) => before !== after)
+    expect(moved.length).toBeGreaterThan(8)
+    for (const row of moved) {
+      const [before, after] = [read(row.before), read(row.after)]
+      const taken = takenEdges({ event: row.event, before, after }, layout)
+      const axes = ['registration', 'license', 'link'].filter((axis) => before[axis] !== after[axis])
+      const lit = new Set(taken.map((id) => id.split('.', 1)[0]))
+      expect(
+        axes.filter((axis) => !lit.has(axis)),
+        `${row.event} ${row.before} ${row.after}`,
+      ).toEqual([])
+      for (const id of taken) {
+        const edge = layout.edges.find((one) => one.id === id)!
+        expect(edge.causes.map(({ event }) => event)).toContain(row.event)
+      }
+    }
+  })
+
+  it('also follows what is taken at once', () => {
+    const before = { license: 'evaluation' }
+    expect(
+      takenEdges(
+        { event: 'RESERVATION_INSTALL', before, after: { license: 'reserved.not-authorized' } },
+        layout,
+      ),
+    ).toEqual([
+      'license.evaluation->license.reserved',
+      'license.reserved.authorized->license.reserved.not-authorized',
+    ])
+  })
+
+  it('takes paths that the chart does not have, and other facts, as nothing', () => {
+    expect(activeNodes({ state: 'x', registration: 'nowhere.at.all', link: 7, other: null }, layout)).toEqual(
+      ['registration'],
+    )
+    expect(takenEdges({ event: 'NOTHING', before: {}, after: { link: 'up' } }, layout)).toEqual([])
+  })
+
+  it('reads the value of any chart', async () => {
+    const sync = await layOutChart(satelliteSync)
+    const value = { standing: 'current', exchange: 'asking', credential: 'good' }
+    expect(activeNodes(standingOf(value), sync).length).toBe(6)
+    expect(standingOf({ license: { authorized: 'asking' } })).toEqual({ license: 'authorized.asking' })
+  })
+
+  it('is drawn: lit by more than colour, and said to those who do not see it', () => {
+    const svg = chartSvg(layout, {
+      active: activeNodes({ license: 'authorized.current' }, layout),
+      taken: ['license.registered->license.authorized.current'],
+      standalone: true,
+    })
+    expect(svg).toContain('class="state atomic active" data-id="license.authorized.current"')
+    expect(svg).toContain('● current')
+    expect(svg).toContain('class="edge taken"')
+    expect(svg).toMatch(/role="img"[^]*<desc[^>]*>[^<]*It stands in license\.authorized\.current\./)
+    expect(svg).toContain('prefers-color-scheme: dark')
+    expect(svg).not.toMatch(/https?:\/\/(?!www\.w3\.org\/2000\/svg)/)
+    expect(chartSvg(layout, { standalone: false })).not.toContain('<style')
+  })
+
+  it('is drawn with its words escaped', () => {
+    const [first] = layout.nodes
+    const hostile = { ...first!, key: `<script>&"'`, description: '</title><script>' }
+    const svg = chartSvg({ ...layout, nodes: [hostile] }, { standalone: true })
+    expect(svg).not.toContain('<script')
+    expect(svg).toContain('&lt;script&gt;&amp;&quot;&#39;')
+  })
+
+  it('is told to a terminal: what is lit is opened, the rest is folded', () => {
+    const text = chartText(layout, {
+      active: activeNodes(
+        { registration: 'registered.current', license: 'authorized.asking', link: 'up' },
+        layout,
+      ),
+    })
+    expect(text).toMatch(/^license$/m)
+    expect(text).toMatch(/^ {2}● authorized/m)
+    expect(text).toMatch(/^ {4}● asking/m)
+    expect(text).toMatch(/^ {2}○ auth-expired {2}\(3 states\)$/m)
+    expect(text.split('\n').length).toBeLessThanOrEqual(40)
+    expect(text).not.toContain('\u001b')
+    expect(chartText(layout, { active: ['link.up'], bold: true })).toContain('\u001b[1m● up\u001b[22m')
+  })
+})
