@@ -1,6 +1,8 @@
 import type { SmartAgent } from '../agent/agent.ts'
 import { eventWords } from '../agent/notices.ts'
 import type { HistoryRow } from '../agent/store.ts'
+import type { ChartLayout } from '../diagrams/chart-layout.ts'
+import { layOutChart } from '../diagrams/lay-out.ts'
 import { iso } from '../domain/instant.ts'
 import { VERSION } from '../domain/version.ts'
 import { certificateFingerprint } from '../trust/fingerprint.ts'
@@ -26,6 +28,7 @@ export function boxCalls(agent: SmartAgent): ServedContract<typeof contract> {
   }
   const history = (limit: number, after = 0) => agent.history(limit, after).map(transitionDocument)
   const { reservation, hosts, system } = agent
+  let layout: Promise<ChartLayout> | undefined
   return {
     status: serve(contract.status, () => agent.status()),
     explain: serve(contract.explain, () => agent.explain()),
@@ -78,7 +81,7 @@ export function boxCalls(agent: SmartAgent): ServedContract<typeof contract> {
     'system-join': serve(contract['system-join'], ({ dataCenter }) => system.join(dataCenter)),
     'system-leave': serve(contract['system-leave'], ({ dataCenter }) => system.leave(dataCenter)),
     usage: serve(contract.usage, (wanted) => ({ usage: agent.usage.periods(wanted) })),
-    chart: serve(contract.chart, () => ({ layout: null })),
+    chart: serve(contract.chart, () => (layout ??= layOutChart(agent.machine))),
     support: serve(contract.support, () => supportBundle(agent)),
   }
 }

@@ -206,6 +206,49 @@ const aboutForce = (input: { force: boolean }) => (input.force ? 'overwrite' : '
 const file = z.object({ file: z.string().min(1, 'choose the file').max(200_000) })
 const pem = z.object({ pem: z.string().min(1, 'choose the file').max(100_000) })
 
+const causesSchema = z.array(z.object({ event: z.string(), guard: z.string().nullable() })).readonly()
+const pointsSchema = z.array(z.object({ x: z.number(), y: z.number() })).readonly()
+const linesSchema = z.array(z.string()).readonly()
+const box = { x: z.number(), y: z.number(), width: z.number(), height: z.number() }
+/** A chart that was laid out: where its states, arrows and words are. */
+const layoutSchema = z.object({
+  name: z.string(),
+  width: z.number(),
+  height: z.number(),
+  nodes: z
+    .array(
+      z.object({
+        id: z.string(),
+        key: z.string(),
+        description: z.string(),
+        kind: z.enum(['axis', 'compound', 'atomic']),
+        parent: z.string().nullable(),
+        initial: z.boolean(),
+        inside: causesSchema,
+        lines: linesSchema,
+        ...box,
+      }),
+    )
+    .readonly(),
+  edges: z
+    .array(
+      z.object({
+        id: z.string(),
+        from: z.string(),
+        to: z.string(),
+        causes: causesSchema,
+        points: pointsSchema,
+        label: z.object({ ...box, lines: linesSchema }),
+      }),
+    )
+    .readonly(),
+  starts: z
+    .array(
+      z.object({ parent: z.string(), to: z.string(), x: z.number(), y: z.number(), points: pointsSchema }),
+    )
+    .readonly(),
+})
+
 /** The API of a box: what its page and others may ask of it. */
 export const boxContract = {
   status: read({
@@ -425,7 +468,7 @@ export const boxContract = {
     access: 'viewer',
     summary: 'The statechart that runs, laid out for drawing.',
     input: nothing,
-    output: z.object({ layout: z.unknown() }),
+    output: layoutSchema,
   }),
   support: read({
     access: 'administrator',

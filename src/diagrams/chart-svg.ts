@@ -6,25 +6,23 @@ export interface ChartSvgOptions {
   readonly active?: readonly string[]
   /** The ids of the edges to light: `takenEdges`. */
   readonly taken?: readonly string[]
-  /** Whether it carries its own styles, as a file or an `<img>` needs; within a page that has `chartStyles`, it need not. */
+  /** Whether it carries its own styles, as a file or an `<img>` needs; within a page that has `chartStylesIn`, it need not. */
   readonly standalone: boolean
+  /** The one axis to show; all of them unless named. */
+  readonly axis?: string | undefined
 }
 
-/** The look of a chart, for a page that shows one: every colour is a variable that the page may set. */
-export const chartStyles = `
-.chart {
+const light = `
   --chart-page: #ffffff; --chart-axis: #f6f8fb; --chart-round: #edf1f6; --chart-box: #ffffff; --chart-line: #8593a6; --chart-text: #16202e;
   --chart-quiet: #55637a; --chart-edge: #75839a; --chart-on: #0b6bcb; --chart-on-box: #dcecfd; --chart-on-round: #eef5fd;
   --chart-taken: #b84a00;
-  font-family: "Inter", "Segoe UI", "Helvetica Neue", Arial, "DejaVu Sans", sans-serif;
-}
-@media (prefers-color-scheme: dark) {
-  .chart {
-    --chart-page: #12161d; --chart-axis: #161b24; --chart-round: #1a212c; --chart-box: #1f2733; --chart-line: #5d6b80; --chart-text: #e8edf4;
-    --chart-quiet: #a3b0c2; --chart-edge: #7d8ca3; --chart-on: #63b3ff; --chart-on-box: #173a5f; --chart-on-round: #182636;
-    --chart-taken: #ffa057;
-  }
-}
+`
+const dark = `
+  --chart-page: #12161d; --chart-axis: #161b24; --chart-round: #1a212c; --chart-box: #1f2733; --chart-line: #5d6b80; --chart-text: #e8edf4;
+  --chart-quiet: #a3b0c2; --chart-edge: #7d8ca3; --chart-on: #63b3ff; --chart-on-box: #173a5f; --chart-on-round: #182636;
+  --chart-taken: #ffa057;
+`
+const look = `
 .chart .page { fill: var(--chart-page); }
 .chart .state rect { fill: var(--chart-box); stroke: var(--chart-line); stroke-width: 1; }
 .chart .axis rect { fill: var(--chart-axis); }
@@ -56,31 +54,59 @@ export const chartStyles = `
 .chart .edge:hover .edge-label { fill: var(--chart-text); }
 `
 
+const font = `font-family: "Inter", "Segoe UI", "Helvetica Neue", Arial, "DejaVu Sans", sans-serif;`
+
+/** The look of a chart in a page, where something of the page's own says that it is dark: a selector. */
+export const chartStylesIn = (darkPage: string): string =>
+  `.chart {${light}${font}}\n${darkPage} .chart {${dark}}${look}`
+
+/** The look of a chart that stands alone: dark where its reader prefers that. */
+const chartStyles = `.chart {${light}${font}}
+@media (prefers-color-scheme: dark) { .chart {${dark}} }${look}`
+
 /** The chart as SVG. Needs neither a document nor Node. */
 export function chartSvg(layout: ChartLayout, options: ChartSvgOptions): string {
   const active = new Set(options.active)
   const taken = new Set(options.taken)
-  const { width, height, name } = layout
+  const { name } = layout
+  const shown = shownOf(layout, options.axis)
+  const { width, height } = shown
   // What is lit is drawn last, so that no other arrow crosses it.
-  const edges = [...layout.edges].sort((a, b) => Number(taken.has(a.id)) - Number(taken.has(b.id)))
+  const edges = [...shown.edges].sort((a, b) => Number(taken.has(a.id)) - Number(taken.has(b.id)))
   const size = options.standalone ? ` width="${width}" height="${height}"` : ''
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" viewBox="0 0 ${width} ${height}"${size} aria-labelledby="${name}-title ${name}-desc">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" viewBox="${shown.x} ${shown.y} ${width} ${height}"${size} aria-labelledby="${name}-title ${name}-desc">`,
     `<title id="${name}-title">${escape(`The statechart ${name}`)}</title>`,
     `<desc id="${name}-desc">${escape(described(layout, active))}</desc>`,
     ...(options.standalone
       ? [`<style>${chartStyles}</style>`, `<rect class="page" width="${width}" height="${height}"/>`]
       : []),
-    ...layout.nodes.map((node) => box(node, active.has(node.id))),
-    ...layout.starts.map(
+    ...shown.nodes.map((node) => box(node, active.has(node.id))),
+    ...shown.starts.map(
       ({ x, y, points }) =>
         `<g class="start"><circle cx="${x}" cy="${y}" r="5"/><path d="${path(points)}"/>${head(points)}</g>`,
     ),
     ...edges.map((edge) => arrow(edge, taken.has(edge.id))),
     // Words come last: an arrow into a box passes behind its name.
-    ...layout.nodes.map((node) => words(node, active.has(node.id))),
+    ...shown.nodes.map((node) => words(node, active.has(node.id))),
     '</svg>\n',
   ].join('\n')
+}
+
+/** What is drawn, and the part of the drawing that is looked at. */
+function shownOf(layout: ChartLayout, axis: string | undefined) {
+  const frame = layout.nodes.find(({ id, kind }) => kind === 'axis' && id === axis)
+  if (!frame) return { ...layout, x: 0, y: 0 }
+  const within = (id: string) => id === frame.id || id.startsWith(`${frame.id}.`)
+  return {
+    x: frame.x - 2,
+    y: frame.y - 2,
+    width: frame.width + 4,
+    height: frame.height + 4,
+    nodes: layout.nodes.filter(({ id }) => within(id)),
+    edges: layout.edges.filter(({ from }) => within(from)),
+    starts: layout.starts.filter(({ parent }) => within(parent)),
+  }
 }
 
 const described = ({ nodes }: ChartLayout, active: ReadonlySet<string>): string => {

@@ -70,7 +70,10 @@ async function inventory(tab: string, virtualAccount = 'Default'): Promise<void>
 
 /** “From the Actions menu (for the product instance), choose …” */
 async function action(name: string): Promise<void> {
-  await manager.getByRole('button', { name: /^Actions: / }).click()
+  await manager
+    .getByRole('region', { name: 'Product Instances' })
+    .getByRole('button', { name: /^Actions: / })
+    .click()
   await manager.getByRole('menuitem', { name, exact: true }).click()
 }
 
@@ -341,10 +344,14 @@ describe('License Reservation', () => {
     await manager.getByText('update not confirmed').waitFor()
     await action('Enter Confirmation Code')
     const last = confirmationCode.at(-1) === 'A' ? 'B' : 'A'
-    await manager.getByLabel('Confirmation Code').fill(confirmationCode.slice(0, -1) + last)
+    await manager
+      .getByRole('textbox', { name: 'Confirmation Code' })
+      .fill(confirmationCode.slice(0, -1) + last)
     await manager.getByRole('button', { name: 'OK', exact: true }).click()
     await dialog(manager).getByRole('alert').waitFor()
-    await manager.getByLabel('Confirmation Code').fill(` ${confirmationCode.toLowerCase()}\n`)
+    await manager
+      .getByRole('textbox', { name: 'Confirmation Code' })
+      .fill(` ${confirmationCode.toLowerCase()}\n`)
     await manager.getByRole('button', { name: 'OK', exact: true }).click()
     await manager.getByText('update not confirmed').waitFor({ state: 'hidden' })
   })
@@ -461,7 +468,7 @@ describe('what else the pages do', () => {
     await box.getByRole('link', { name: 'System', exact: true }).click()
     await expectAccessible(box, 'system')
     await picture(box, 'system')
-    await box.getByLabel('Size').selectOption('large')
+    await box.getByLabel('Size', { exact: true }).selectOption('large')
     await box.getByRole('button', { name: 'Set size' }).click()
     await box.getByRole('button', { name: 'Extend to 4000 ports' }).waitFor()
     // There is no trial for it.
@@ -482,6 +489,44 @@ describe('what else the pages do', () => {
     await picture(box, 'history')
   })
 
+  it('R-UI-4: the statechart, lit where it stands, replayed, live, and saved', async () => {
+    await box.getByRole('link', { name: 'Statechart', exact: true }).click()
+    const chart = box.getByTestId('chart')
+    const lit = () =>
+      chart
+        .locator('.state.active.atomic')
+        .evaluateAll((all) => all.map((one) => one.getAttribute('data-id')))
+    await chart.locator('svg').waitFor()
+    expect(await lit()).toEqual(['license.evaluation'])
+    await expectAccessible(box, 'statechart')
+    await picture(box, 'statechart')
+    // Back to the installation of the reservation, by its cause.
+    const cause = box.getByRole('status')
+    const last = await box.getByText(/^Transition \d+ of \d+/).innerText()
+    for (let step = 0; step < 60 && !(await lit()).includes('license.reserved.authorized'); step++)
+      await box.getByRole('button', { name: 'Previous', exact: true }).click()
+    expect(await lit()).toEqual(['license.reserved.authorized'])
+    for (let step = 0; step < 60 && (await lit()).includes('license.reserved.authorized'); step++)
+      await box.getByRole('button', { name: 'Previous', exact: true }).click()
+    await box.getByRole('button', { name: 'Next', exact: true }).click()
+    expect(await cause.innerText()).toContain('RESERVATION_INSTALL')
+    expect(await chart.locator('.edge.taken').count()).toBeGreaterThan(0)
+    await picture(box, 'statechart-replayed')
+    const svg = await saved(box, () => box.getByRole('button', { name: 'Save as SVG' }).click())
+    expect(svg.text).toMatch(/^<svg /)
+    // By keyboard, to the very first; then back to what happens now.
+    await box.getByRole('slider').focus()
+    await box.keyboard.press('Home')
+    await box.getByText(/^Transition 1 of/).waitFor()
+    await box.getByRole('button', { name: 'Now', exact: true }).click()
+    await box.getByText(last.replace(/ Live$/, '')).waitFor()
+    await programs.good(programs.agent(['reservation', 'request', '--json']))
+    await box.getByRole('radiogroup', { name: 'Axis' }).getByText('registration').click()
+    await expect.poll(lit).toEqual(['registration.reservation-requested'])
+    await programs.good(programs.agent(['reservation', 'cancel', '--json']))
+    await expect.poll(lit).toEqual(['registration.unregistered.idle'])
+  })
+
   it('in the dark, on a narrow screen, by keyboard alone', async () => {
     await box.setViewportSize({ width: 390, height: 844 })
     await box.getByRole('button', { name: 'Switch between light and dark' }).click()
@@ -498,7 +543,9 @@ describe('what else the pages do', () => {
     await dialog(box).waitFor()
     await box.keyboard.press('Escape')
     await dialog(box).waitFor({ state: 'hidden' })
-    expect(await edit.evaluate('(one) => one === document.activeElement')).toBe(true)
+    await expect
+      .poll(() => box.evaluate('document.activeElement.getAttribute("aria-label")'))
+      .toBe('View/Edit: Authorization Status')
   })
 
   it('nothing was complained of, and no request left for elsewhere', () => {

@@ -1,11 +1,10 @@
 import { mkdirSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
+import axe from 'axe-core'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { expect } from 'vitest'
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const screenshots = resolve(import.meta.dirname, '../../docs/screenshots')
 
 export const PASSWORD = 'correct horse battery'
@@ -110,10 +109,8 @@ interface AxeResult {
 export async function expectAccessible(page: Page, what: string): Promise<void> {
   // What is still fading in has another contrast.
   await page.waitForTimeout(300)
-  await page.evaluate(axe)
-  const { violations } = (await page.evaluate(
-    'axe.run(document, { resultTypes: ["violations"] })',
-  )) as AxeResult
+  await page.evaluate(axe.source)
+  const { violations } = await page.evaluate<AxeResult>('axe.run(document, { resultTypes: ["violations"] })')
   const serious = violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .map(({ id, nodes }) => `${what}: ${id}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`)

@@ -311,6 +311,9 @@ export const texts = {
     waits: 'What is awaited',
     save: 'Save as SVG',
     picture: 'The statechart of the licensing agent',
+    axis: 'Axis',
+    everything: 'all',
+    fit: 'Fit to the page',
   },
   history: {
     title: 'Event history',

@@ -24,6 +24,7 @@ import { type ReactNode, StrictMode, useEffect, useState } from 'react'
 import { createRoot } from 'react-dom/client'
 import { setNonce } from 'get-nonce'
 import { follow, failureOf, session } from './api.ts'
+import { nonce } from './nonce.ts'
 import './page.css'
 import { hrefOf, useRoute } from './route.ts'
 import { commonApi, FirstPassword, type Me, SetPassword, SignIn } from './sign-in.tsx'
@@ -46,8 +47,6 @@ interface PageProps {
   /** Takes what the server tells as it happens. */
   readonly take: (client: QueryClient, event: string, data: unknown) => void
 }
-
-const nonce = (): string => document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? ''
 
 /** Words on a shade of their own colour: darker, or lighter, than Mantine has them, so that they can be read. */
 const readable: VariantColorsResolver = (input) => {

@@ -1,0 +1,3 @@
+/** What the policy of this page asks of every style that is added to it. */
+export const nonce = (): string =>
+  document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? ''
