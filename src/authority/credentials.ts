@@ -9,6 +9,7 @@ import { agreedKey, agreementKey, newSeed, publicBytes } from '../trust/agreemen
 import {
   createRequest,
   createRoot,
+  createSelfSigned,
   type Credential,
   generateKey,
   issueCertificate,
@@ -80,6 +81,7 @@ const notRegistered = (): never => {
 export class Credentials {
   #identity: AuthorityIdentity
   readonly #keys: SecretFiles
+  #provisional: Promise<Credential> | undefined
 
   private constructor(identity: AuthorityIdentity, keys: SecretFiles) {
     this.#identity = identity
@@ -305,6 +307,7 @@ export class Credentials {
     const hosts = [...new Set(['localhost', '127.0.0.1', '::1', hostname(), ...names])].filter(
       (host) => isIP(host) !== 0 || /^[A-Za-z0-9*]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(host),
     )
+    if (this.#identity.subCa === null) return this.#provisionalTls(hosts, at)
     const stored = await readLeaf(tx, 'tls')
     const good =
       stored &&
@@ -314,6 +317,15 @@ export class Credentials {
       ? stored
       : await this.#newLeaf(tx, 'tls', { name: hosts[0] ?? 'localhost', at, life: TLS_LIFE, hosts })
     return this.#credential(leaf)
+  }
+
+  /** Until a satellite has its CA its page vouches for itself: for the people who register it, and no box. */
+  async #provisionalTls(hosts: readonly string[], at: Instant): Promise<Credential> {
+    const { account, id: authorityId } = this.#identity
+    const name = hosts[0] ?? 'localhost'
+    const dates = { notBefore: at - DAY, notAfter: at + TLS_LIFE }
+    this.#provisional ??= createSelfSigned({ name, account, authorityId, hosts, ...dates })
+    return this.#provisional
   }
 
   /** A TLS certificate that is almost right: kept nowhere, for tests of those who must not take it. */

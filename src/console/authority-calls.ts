@@ -66,7 +66,7 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
       accounts: (await authority.accounts())
         .map(({ domain }) => domain)
         .filter((domain) => caller.account === null || caller.account === domain),
-      fingerprint: certificateFingerprint(authority.trustAnchor()),
+      fingerprint: rootFingerprint(authority),
       tags: authority.product.tags.map(({ tag, name }) => ({ tag, name })),
       skus: authority.product.skus.map(({ sku, description, gives }) => ({
         sku,
@@ -257,3 +257,13 @@ const given = <T extends object>(terms: T): { [K in keyof T]?: NonNullable<T[K]>
   Object.fromEntries(Object.entries(terms).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: NonNullable<T[K]>
   }
+
+/** Null at a satellite that has no root yet. */
+function rootFingerprint(authority: Authority): string | null {
+  try {
+    return certificateFingerprint(authority.trustAnchor())
+  } catch (thrown) {
+    if (thrown instanceof LicensingError && thrown.code === 'SATELLITE_NOT_REGISTERED') return null
+    throw thrown
+  }
+}

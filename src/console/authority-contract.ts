@@ -255,7 +255,7 @@ export const authorityContract = {
       role: z.enum(['manager', 'satellite']),
       test: z.boolean(),
       accounts: z.array(z.string()),
-      fingerprint: z.string(),
+      fingerprint: z.string().nullable(),
       tags: z.array(z.object({ tag: z.string(), name: z.string() })),
       skus: z.array(z.object({ sku: z.string(), description: z.string(), tag: z.string().nullable() })),
     }),

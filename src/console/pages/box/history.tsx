@@ -43,7 +43,10 @@ export function History() {
                   keyOf={({ id }) => String(id)}
                   columns={[
                     { title: t.when, cell: ({ at }) => <When at={at} exactly /> },
-                    { title: t.what, cell: ({ inWords }) => inWords },
+                    {
+                      title: t.what,
+                      cell: ({ inWords }) => inWords.replace(/^./, (first) => first.toUpperCase()),
+                    },
                     { title: t.state, cell: (row) => stateAfter(row) },
                     {
                       title: t.said,
@@ -54,8 +57,9 @@ export function History() {
                               size="xs"
                               variant="light"
                               color={severity <= 3 ? 'red' : severity === 4 ? 'orange' : 'gray'}
+                              style={{ flexShrink: 0 }}
                             >
-                              {severity}
+                              {t.severities[severity] ?? severity}
                             </Badge>
                             <Text size="sm">{message}</Text>
                           </Group>

@@ -47,6 +47,7 @@ export function Transport({ status, me }: { status: Status; me: Me }) {
             component="button"
             type="button"
             size="sm"
+            ta="left"
             onClick={() => {
               setOpened(true)
             }}
@@ -64,7 +65,7 @@ export function Transport({ status, me }: { status: Status; me: Me }) {
             [t.url, transport.url],
             transport.via === null ? null : [t.via, transport.via],
             transport.username === null ? null : [t.username, transport.username],
-            [t.tested, t.link[transport.link]],
+            [t.linkTitle, t.link[transport.link]],
           ]}
         />
       )}

@@ -14,6 +14,8 @@ import { Satellites } from './satellites.tsx'
 import { Synchronization } from './synchronization.tsx'
 import { texts } from './texts.ts'
 
+const { places } = texts
+
 /** The smart account that was chosen; the first one until then. */
 let chosen: string | undefined
 const listeners = new Set<() => void>()
@@ -75,12 +77,17 @@ function Sync({ me }: { me: Me }) {
   return data.role === 'satellite' ? <Synchronization me={me} /> : <Satellites me={me} />
 }
 
+/** A manager has satellites; a satellite has a manager. */
+function SyncName() {
+  const { data } = useOverview()
+  return <>{data?.role === 'satellite' ? places.synchronization : places.satellites}</>
+}
+
 function People({ me }: { me: Me }) {
   const { data } = useVirtualAccounts()
   return <Users me={me} virtualAccounts={data?.virtualAccounts.map(({ name }) => name) ?? []} />
 }
 
-const { places } = texts
 const within = (children: ReactNode) => <InAccount>{children}</InAccount>
 
 start({
@@ -97,6 +104,7 @@ start({
     {
       route: 'satellites',
       label: places.satellites,
+      shown: <SyncName />,
       show: (_, me) => within(<Sync me={me} />),
       hidden: ({ virtualAccount }) => virtualAccount !== null,
     },

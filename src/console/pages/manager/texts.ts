@@ -141,7 +141,7 @@ export const texts = {
   },
   reserve: {
     title: 'Reserve Licenses',
-    steps: ['Enter Request Code', 'Select Licenses', 'Review', 'Authorization Code'],
+    steps: ['Request Code', 'Licenses', 'Review', 'Authorization Code'],
     code: 'Reservation Request Code',
     codeHint: 'From the Smart Licenses page of the box.',
     specific: 'Reserve a specific license',
@@ -161,7 +161,7 @@ export const texts = {
     noLicenses: 'There are no licenses to reserve in this virtual account.',
     updateTitle: 'Update License Reservation',
     updateSpecific: 'Update a specific license',
-    updateSteps: ['Select Licenses', 'Review', 'Authorization Code'],
+    updateSteps: ['Licenses', 'Review', 'Authorization Code'],
     updateDone:
       'Carry the file to the box and update it there; it shows a confirmation code. Until that is entered here, the larger of both quantities is held.',
     now: 'Reserved now',

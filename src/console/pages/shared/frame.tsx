@@ -34,6 +34,8 @@ import { texts } from './texts.ts'
 export interface Place {
   readonly route: string
   readonly label: string
+  /** What the menu shows, where that is not known beforehand. */
+  readonly shown?: ReactNode
   readonly show: (parts: readonly string[], me: Me) => ReactNode
   /** Left out of the menu for those who may not. */
   readonly hidden?: (me: Me) => boolean
@@ -193,11 +195,11 @@ function Frame({ title, places, banner, take, me }: PageProps & { me: Me }) {
         </Group>
       </AppShell.Header>
       <AppShell.Navbar p="xs" aria-label={texts.frame.pages}>
-        {shown.map(({ route, label }) => (
+        {shown.map(({ route, label, shown: name }) => (
           <NavLink
             key={route}
             href={hrefOf(route)}
-            label={label}
+            label={name ?? label}
             active={route === place?.route}
             aria-current={route === place?.route ? 'page' : undefined}
             onClick={close}

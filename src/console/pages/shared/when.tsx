@@ -27,7 +27,12 @@ export function distanceText(at: string): string {
 /** An instant: how far away, and with the exact time for whoever points at it; or only the exact time. */
 export function When({ at, exactly = false }: { at: string | null; exactly?: boolean }) {
   if (at === null) return <>{texts.never}</>
-  if (exactly) return <time dateTime={at}>{dateText(at)}</time>
+  if (exactly)
+    return (
+      <time dateTime={at} style={{ whiteSpace: 'nowrap' }}>
+        {dateText(at)}
+      </time>
+    )
   return (
     <Tooltip label={dateText(at)}>
       <Text span inherit>

@@ -1,0 +1,116 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { authorityContract } from '../../src/console/authority-contract.ts'
+import { boxContract } from '../../src/console/box-contract.ts'
+import { commonContract } from '../../src/console/common-contract.ts'
+import type { Call } from '../../src/console/contract.ts'
+import { send, servePages, signInFirst, type Visitor } from '../support/pages.ts'
+import { makeWorld, type World } from '../support/world.ts'
+
+let world: World
+let pages: Awaited<ReturnType<typeof servePages>>
+let box: Visitor
+let manager: Visitor
+const directory = mkdtempSync(join(tmpdir(), 'sla-api-'))
+
+beforeAll(async () => {
+  world = await makeWorld()
+  pages = await servePages(world)
+  box = await signInFirst(pages.box.url, pages.box.firstPasswordFile)
+  manager = await signInFirst(pages.manager.url, pages.manager.firstPasswordFile)
+})
+afterAll(async () => {
+  rmSync(directory, { recursive: true, force: true })
+  await pages.close()
+  await world.close()
+})
+
+interface Described {
+  readonly openapi: string
+  readonly paths: Record<string, Record<string, object>>
+}
+
+describe.each([
+  ['Smart Licenses', () => pages.box.url, { ...commonContract, ...boxContract }],
+  ['Software Manager', () => pages.manager.url, { ...commonContract, ...authorityContract }],
+] as const)('R-UI-3: the API of %s', (name, url, contract: Record<string, Call>) => {
+  const described = async (): Promise<Described> =>
+    JSON.parse((await send(url(), '/api/v1/openapi.json')).body) as Described
+
+  it('is described, call for call, as it is served', async () => {
+    const { openapi, paths } = await described()
+    expect(openapi).toBe('3.1.0')
+    const calls = Object.entries(contract).map(([call, { method }]) => `${method.toLowerCase()} /${call}`)
+    const written = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method} ${path}`),
+    )
+    expect(written.sort()).toEqual([...calls, 'get /live'].sort())
+  })
+
+  it('is a good OpenAPI document, to a linter nobody here wrote', async () => {
+    const file = join(directory, `${name.replace(' ', '-')}.json`)
+    writeFileSync(file, JSON.stringify(await described()))
+    const { status, stdout, stderr } = spawnSync(
+      resolve('node_modules/.bin/redocly'),
+      ['lint', '--extends=recommended', file],
+      {
+        encoding: 'utf8',
+        env: { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' },
+      },
+    )
+    expect([status, stdout + (status === 0 ? '' : stderr)]).toEqual([0, ''])
+  })
+
+  it('lets nobody in without a session but to sign in', async () => {
+    for (const [call, { method, access }] of Object.entries(contract)) {
+      if (access === 'open') continue
+      const answer = await send(url(), `/api/v1/${call}`, method === 'POST' ? { body: {} } : {})
+      expect([call, answer.status, answer.code]).toEqual([call, 401, 'SIGN_IN_REQUIRED'])
+    }
+  })
+})
+
+describe('R-UI-3: what is read answers in the form that is declared', () => {
+  const reads = (contract: Record<string, Call>): string[] =>
+    Object.entries(contract).flatMap(([call, { method, access }]) =>
+      method === 'GET' && access !== 'open' ? [call] : [],
+    )
+
+  it('at a box, in evaluation, registered and reserved', async () => {
+    const every = async (): Promise<void> => {
+      for (const call of reads({ ...commonContract, ...boxContract }))
+        expect([call, (await box.read(call)).status]).toEqual([call, 200])
+    }
+    await every()
+    await world.authority.order({ tag: 'HOST', quantity: 5 })
+    await pages.agent.register(await world.token())
+    await pages.agent.hosts.assign('ann')
+    await every()
+    await pages.agent.deregister()
+    await world.authority.enableReservation()
+    const { file } = await world.authority.reserve({
+      request: await pages.agent.reservation.request(),
+      licenses: { HOST: 2 },
+    })
+    await pages.agent.reservation.install(file)
+    await every()
+  })
+
+  it('at a manager with a satellite, instances, tokens and a reservation', async () => {
+    await world.authority.satellites.add('site', { virtualAccount: 'Site' })
+    const [instance] = await world.authority.instances()
+    const inputs: Record<string, string> = {
+      instance: `?id=${instance?.id ?? ''}`,
+      report: '?kind=instances',
+      'report-csv': '?kind=usage',
+    }
+    for (const call of reads({ ...commonContract, ...authorityContract })) {
+      const answer = await manager.read(`${call}${inputs[call] ?? ''}`)
+      // A manager has no manager of its own.
+      expect([call, answer.status]).toEqual([call, call === 'sync' ? 409 : 200])
+    }
+  })
+})

@@ -1,0 +1,69 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type ErrorCode, errorTable, LicensingError } from '../../src/domain/errors.ts'
+import { serveBoxPage } from '../../src/console/box.ts'
+import { join } from 'node:path'
+import { openBrowser, signInFirst, type Window } from '../support/browser.ts'
+import { makeWorld, type World } from '../support/world.ts'
+
+const codes = (Object.keys(errorTable) as ErrorCode[]).filter((code) =>
+  ['transport', 'answer'].includes(errorTable[code].kind),
+)
+
+let world: World
+let browser: Awaited<ReturnType<typeof openBrowser>>
+let window: Window
+let close: () => Promise<void>
+let fault: ErrorCode | null = null
+
+beforeAll(async () => {
+  world = await makeWorld()
+  const agent = await world.open('box', {
+    connect: () => {
+      const good = world.transport()
+      return {
+        ...good,
+        post: (path, body) =>
+          fault === null
+            ? good.post(path, body)
+            : Promise.reject(new LicensingError(fault, `What failed was ${fault.toLowerCase()}.`)),
+      }
+    },
+  })
+  await agent.register(await world.token())
+  const page = await serveBoxPage(agent, {
+    dataDir: join(world.directory, 'box'),
+    host: '127.0.0.1',
+    port: 0,
+    logger: { error: () => undefined },
+  })
+  close = page.close
+  browser = await openBrowser()
+  window = await browser.open(page.url)
+  await signInFirst(window.page, page.firstPasswordFile!)
+})
+afterAll(async () => {
+  await browser.close()
+  await close()
+  await world.close()
+})
+
+describe('R-UI-1, R-UI-5: every failure of the road is told in words that somebody can act on', () => {
+  it('there are many of them', () => {
+    expect(codes.length).toBeGreaterThan(25)
+  })
+
+  it.each(codes)('%s: what failed, and what to do', async (code) => {
+    const { page } = window
+    fault = code
+    await page.keyboard.press('Escape')
+    await page.getByRole('link', { name: 'Smart Licenses', exact: true }).click()
+    await page.getByRole('button', { name: 'View/Edit: Authorization Status' }).click()
+    await page.getByRole('button', { name: 'Renew Authorization Now' }).click()
+    const alert = page.getByRole('dialog').getByRole('alert').filter({ hasText: code })
+    await alert.waitFor()
+    const said = await alert.innerText()
+    expect(said).toContain(`What failed was ${code.toLowerCase()}.`)
+    expect(said).toContain(errorTable[code].remedy)
+    fault = null
+  })
+})
