@@ -382,6 +382,32 @@ function satellites() {
   )
 }
 
+/** Bytes that a page may weigh, compressed. */
+const PAGE = 350_000
+
+function pages() {
+  const { stdout, stderr } = spawnSync(process.execPath, [new URL('pages.mjs', import.meta.url).pathname], {
+    encoding: 'utf8',
+  })
+  if (stdout === '') throw new Error(stderr)
+  const { floor, ...both } = JSON.parse(stdout)
+  for (const [page, name] of [
+    ['box', 'Smart Licenses'],
+    ['manager', 'Software Manager'],
+  ]) {
+    const { bytes, ms } = both[page]
+    const kilobytes = (n) => `${Math.round(n / 1000)} kB`
+    row(`${name}: bytes, compressed`, kilobytes(bytes), kilobytes(PAGE), bytes / PAGE, 'under 1')
+    row(
+      `${name}: until its first field can be typed in`,
+      `${Math.round(ms)} ms`,
+      `${Math.round(floor)} ms, a page of text`,
+      ms / floor,
+      'under 5',
+    )
+  }
+}
+
 try {
   chart()
   await gate()
@@ -389,6 +415,7 @@ try {
   await roads()
   await programs()
   satellites()
+  pages()
   console.log(table.toString())
 } finally {
   rmSync(directory, { recursive: true, force: true })

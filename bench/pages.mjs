@@ -1,0 +1,75 @@
+// The two pages as a browser gets them: their bytes, and how long until somebody can type into the first field, beside a
+// page of the same server that has nothing in it but text. Prints one line of JSON.
+import { readdirSync, statSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { chromium } from 'playwright-core'
+import { SmartAgent } from '../dist/src/agent/index.js'
+import { Authority } from '../dist/src/authority/index.js'
+import { serveBoxPage } from '../dist/src/console/box.js'
+import { managerPage } from '../dist/src/console/manager.js'
+
+const directory = mkdtempSync(join(tmpdir(), 'sla-bench-pages-'))
+const dir = (name) => join(directory, name)
+const logger = { info: () => undefined, error: () => undefined }
+const median = (numbers) => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)]
+
+/** Bytes on the wire: the page and what it brings along, compressed as every browser takes it. */
+function weight(page) {
+  const root = new URL(`../dist/pages/${page}/`, import.meta.url).pathname
+  const assets = readdirSync(join(root, 'assets')).filter((name) => name.endsWith('.gz'))
+  return assets.reduce(
+    (sum, name) => sum + statSync(join(root, 'assets', name)).size,
+    statSync(join(root, 'index.html')).size,
+  )
+}
+
+/** Milliseconds from a new browser tab with nothing cached until the selector is there. */
+async function open(browser, url, selector) {
+  const times = []
+  for (let round = 0; round < 9; round++) {
+    const context = await browser.newContext({ ignoreHTTPSErrors: true })
+    const page = await context.newPage()
+    const start = performance.now()
+    await page.goto(url, { waitUntil: 'commit' })
+    await page.locator(selector).first().waitFor()
+    times.push(performance.now() - start)
+    await context.close()
+  }
+  return median(times)
+}
+
+const agent = await SmartAgent.open({
+  dataDir: dir('box'),
+  product: { pid: 'CWMS-K9', serial: 'BENCH', version: '4.0' },
+})
+const box = await serveBoxPage(agent, { dataDir: dir('box'), host: '127.0.0.1', port: 0, logger })
+await Authority.init({ dataDir: dir('authority'), account: 'acme.example', acceptAgreement: true })
+const authority = await Authority.open({ dataDir: dir('authority') })
+const page = await managerPage(authority, {
+  dataDir: dir('authority'),
+  host: '127.0.0.1',
+  names: [],
+  logger,
+})
+const manager = await authority.listen({ host: '127.0.0.1', port: 0, routes: page.routes })
+const browser = await chromium.launch({
+  executablePath: '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking'],
+})
+try {
+  const floor = await open(browser, `${manager}/health`, 'pre')
+  console.log(
+    JSON.stringify({
+      floor,
+      box: { bytes: weight('box'), ms: await open(browser, box.url, 'input') },
+      manager: { bytes: weight('manager'), ms: await open(browser, manager, 'input') },
+    }),
+  )
+} finally {
+  await browser.close()
+  await box.close()
+  await agent.close()
+  await authority.close()
+  rmSync(directory, { recursive: true, force: true })
+}
