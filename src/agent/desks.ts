@@ -125,9 +125,7 @@ export class HostDesk {
    *
    * @param options `after`: the last name of the page before; `search`: a part of the name
    */
-  list(
-    options: { after?: string; limit?: number; all?: boolean; search?: string } = {},
-  ): HostDocument[] {
+  list(options: { after?: string; limit?: number; all?: boolean; search?: string } = {}): HostDocument[] {
     const { after = '', limit = 1000, all = false, search = '' } = options
     return this.#ledger.listHosts({ after, limit, all, search }).map(hostDocument)
   }

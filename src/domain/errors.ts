@@ -992,11 +992,7 @@ export const errorTable = {
     'Run it again with --yes if that is meant, or transfer fewer.',
   ),
   // The pages and their API.
-  SIGN_IN_REQUIRED: entry(
-    'refusal',
-    'Nobody is signed in, or the session has ended.',
-    'Sign in.',
-  ),
+  SIGN_IN_REQUIRED: entry('refusal', 'Nobody is signed in, or the session has ended.', 'Sign in.'),
   SIGN_IN_FAILED: entry(
     'refusal',
     'The user name or the password is not right.',
