@@ -78,24 +78,26 @@ export async function listInstances(
     .where('instances.account_id', '=', account.id)
     .where('instances.status', '=', 'active')
     .orderBy('instances.registered_at')
+    .orderBy('instances.pid')
+    .orderBy('instances.serial')
   if (id !== undefined) query = query.where('instances.id', '=', id)
   const documents: InstanceDocument[] = []
-  for (const row of await query.execute()) {
-    const demands = await tx
-      .selectFrom('demands')
-      .select(['tag', 'count'])
-      .where('instance_id', '=', row.id)
-      .orderBy('tag')
-      .execute()
+  const rows = await query.execute()
+  const demands = await demandsOf(tx, account, id)
+  const compliance = new Map<string, 'in-compliance' | 'out-of-compliance'>()
+  const standing = async (virtualAccountId: string, tag: string) => {
+    const pool = `${virtualAccountId} ${tag}`
+    const known = compliance.get(pool)
+    if (known) return known
+    const { compliant } = await assessPool(tx, virtualAccountId, tag, at)
+    const status = compliant ? 'in-compliance' : 'out-of-compliance'
+    compliance.set(pool, status)
+    return status
+  }
+  for (const row of rows) {
     const entitlements = []
-    for (const { tag, count } of demands) {
-      const pool = await assessPool(tx, row.virtual_account_id, tag, at)
-      entitlements.push({
-        tag,
-        count,
-        status: pool.compliant ? ('in-compliance' as const) : ('out-of-compliance' as const),
-      })
-    }
+    for (const { tag, count } of demands.get(row.id) ?? [])
+      entitlements.push({ tag, count, status: await standing(row.virtual_account_id, tag) })
     documents.push({
       id: row.id,
       udi: { pid: row.pid, serial: row.serial, version: row.version },
@@ -114,6 +116,29 @@ export async function listInstances(
     })
   }
   return documents
+}
+
+/** What the instances of an account use, or one of them: in one query, however many they are. */
+async function demandsOf(
+  tx: Tx,
+  account: Account,
+  id: string | undefined,
+): Promise<Map<string, { tag: string; count: number }[]>> {
+  let query = tx
+    .selectFrom('demands')
+    .innerJoin('instances', 'instances.id', 'demands.instance_id')
+    .select(['demands.instance_id', 'demands.tag', 'demands.count'])
+    .where('instances.account_id', '=', account.id)
+    .where('instances.status', '=', 'active')
+    .orderBy('demands.tag')
+  if (id !== undefined) query = query.where('instances.id', '=', id)
+  const demands = new Map<string, { tag: string; count: number }[]>()
+  for (const { instance_id, tag, count } of await query.execute()) {
+    const of = demands.get(instance_id)
+    if (of) of.push({ tag, count })
+    else demands.set(instance_id, [{ tag, count }])
+  }
+  return demands
 }
 
 /** The instance whose current, or newly issued, certificate this is: a chain alone permits nothing (trust §1). */

@@ -92,6 +92,8 @@ const within = (children: ReactNode) => <InAccount>{children}</InAccount>
 
 start({
   title: texts.title,
+  // What boxes use changes without an event.
+  refresh: 15_000,
   take,
   banner: () => <Banner />,
   places: [

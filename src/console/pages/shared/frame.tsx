@@ -25,6 +25,7 @@ import { createRoot } from 'react-dom/client'
 import { setNonce } from 'get-nonce'
 import { follow, failureOf, session } from './api.ts'
 import { nonce } from './nonce.ts'
+import { FailureAlert } from './failure.tsx'
 import './page.css'
 import { hrefOf, useRoute } from './route.ts'
 import { commonApi, FirstPassword, type Me, SetPassword, SignIn } from './sign-in.tsx'
@@ -46,6 +47,8 @@ interface PageProps {
   readonly places: readonly Place[]
   /** What is said above every page. */
   readonly banner?: () => ReactNode
+  /** Milliseconds after which what is shown is looked at anew, where not everything is told. */
+  readonly refresh?: number
   /** Takes what the server tells as it happens. */
   readonly take: (client: QueryClient, event: string, data: unknown) => void
 }
@@ -87,7 +90,14 @@ export function start(page: PageProps): void {
   // What dialogs add to the document to hold the page behind them still.
   setNonce(nonce())
   const client = new QueryClient({
-    defaultOptions: { queries: { retry: false, staleTime: 5_000, refetchOnWindowFocus: true } },
+    defaultOptions: {
+      queries: {
+        retry: false,
+        staleTime: 5_000,
+        refetchOnWindowFocus: true,
+        refetchInterval: page.refresh ?? false,
+      },
+    },
   })
   createRoot(root).render(
     <StrictMode>
@@ -113,15 +123,26 @@ function Page(page: PageProps) {
       window.removeEventListener('signed-out', out)
     }
   }, [client])
+  const [unreachable, setUnreachable] = useState<unknown>(null)
   const askMe = () => {
-    commonApi.read('me').then(setMe, () => {
-      setMe(session.token() === null ? null : 'unknown')
+    setUnreachable(null)
+    commonApi.read('me').then(setMe, (thrown: unknown) => {
+      if (session.token() === null) setMe(null)
+      else setUnreachable(thrown)
     })
   }
   useEffect(() => {
-    if (me === 'unknown') askMe()
-  })
-  if (me === 'unknown') return null
+    if (session.token() !== null) askMe()
+  }, [])
+  if (me === 'unknown')
+    return unreachable === null ? null : (
+      <Container size="xs" py="xl">
+        <FailureAlert failure={unreachable} />
+        <Button mt="md" onClick={askMe}>
+          {texts.frame.again}
+        </Button>
+      </Container>
+    )
   if (me === null) return <SignIn title={page.title} onDone={setMe} />
   if (me.mustChange) return <FirstPassword name={me.name} onDone={askMe} />
   return <Frame {...page} me={me} />

@@ -31,7 +31,7 @@ export const texts = {
     dark: 'Dark',
     scheme: 'Switch between light and dark',
     lost: 'The connection to the server is lost; what is shown may be old. It is tried again.',
-    test: 'This is a TEST authority: not for production.',
+    again: 'Try again',
   },
   failed: 'That did not work',
   loading: 'Loading',
