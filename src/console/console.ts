@@ -303,7 +303,9 @@ export class Console {
         : statusOf(failure)
     const action = request.url.split('?', 1)[0]?.slice(0, 100) ?? ''
     // What was done, or tried by somebody who may, is recorded where it was done.
-    if ([401, 403, 421, 429].includes(status) && action !== `${API}/sign-in`)
+    // A page that was open asks again by itself after a restart: that is nobody's attempt.
+    const reopening = action === `${API}/live` && failure.code === 'SIGN_IN_REQUIRED'
+    if ([401, 403, 421, 429].includes(status) && action !== `${API}/sign-in` && !reopening)
       await this.#record(request, action, '', failure.code).catch(() => undefined)
     if (status === 500)
       this.#options.logger.error('a request failed', { code: failure.code, reason: failure.message })

@@ -48,7 +48,13 @@ export function Glance({ status }: { status: Status }) {
           {(data?.next.length ?? 0) > 0 && (
             <Timeline bulletSize={14} lineWidth={2} active={-1}>
               {data?.next.map(({ at, what }) => (
-                <Timeline.Item key={`${at} ${what}`} title={sentence(what)} fz="sm" lh={1.35}>
+                <Timeline.Item
+                  key={`${at} ${what}`}
+                  title={sentence(what)}
+                  fz="sm"
+                  lh={1.4}
+                  styles={{ itemTitle: { lineHeight: 1.35 } }}
+                >
                   <Text size="xs" c="dimmed">
                     <When at={at} /> · <When at={at} exactly />
                   </Text>

@@ -83,6 +83,7 @@ export function Reservation(props: { status: Status; opened: boolean; onClose: (
         }}
         onNo={() => {
           setAsking(false)
+          cancel.reset()
         }}
       />
     </Modal>

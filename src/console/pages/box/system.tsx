@@ -61,15 +61,17 @@ export function System({ me }: { me: Me }) {
                   ]}
                 />
               </Paper>
-              <Paper withBorder p="lg">
-                <Title order={2} size="h4" mb="sm">
-                  {t.support}
-                </Title>
-                <Text size="sm" mb="sm">
-                  {t.supportHint}
-                </Text>
-                {me.role === 'administrator' && <SupportButton />}
-              </Paper>
+              {me.role === 'administrator' && (
+                <Paper withBorder p="lg">
+                  <Title order={2} size="h4" mb="sm">
+                    {t.support}
+                  </Title>
+                  <Text size="sm" mb="sm">
+                    {t.supportHint}
+                  </Text>
+                  <SupportButton />
+                </Paper>
+              )}
             </SimpleGrid>
             <Size me={me} />
           </>

@@ -239,7 +239,6 @@ export const texts = {
     install: 'Install the Reservation Authorization Code file',
     file: 'Reservation Authorization Code file',
     installButton: 'Install Authorization Code',
-    installed: 'The authorization code is installed.',
     requested: 'Requested; the Reservation Authorization Code file has not come yet.',
     returning: 'Being returned.',
     reserved: 'Reserved licenses',

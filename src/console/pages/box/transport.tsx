@@ -69,7 +69,7 @@ export function Transport({ status, me }: { status: Status; me: Me }) {
           ]}
         />
       )}
-      {transport.lastFailure && (
+      {transport.link === 'down' && transport.lastFailure && (
         <Stack mt="sm" gap={4}>
           <FailureAlert failure={new Failure(transport.lastFailure)} title={t.link.down} />
           <Text size="xs" c="dimmed">

@@ -1,7 +1,8 @@
-import { List, Paper, Stack, Text, Title } from '@mantine/core'
+import { Anchor, List, Paper, Stack, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { DataTable } from '../shared/data-table.tsx'
 import { Loaded } from '../shared/loaded.tsx'
+import { hrefOf } from '../shared/route.ts'
 import { When } from '../shared/when.tsx'
 import { api, useAccount } from './queries.ts'
 import { Severity } from './severity.tsx'
@@ -18,18 +19,19 @@ export const useAlerts = (virtualAccount?: string) => {
 }
 
 /** What needs attention: of the smart account, or of one virtual account. */
-export function Alerts() {
-  const alerts = useAlerts()
+export function Alerts({ virtualAccount }: { virtualAccount?: string | undefined }) {
+  const alerts = useAlerts(virtualAccount)
   return (
     <Stack>
       <div>
         <Title order={1} size="h2">
-          {t.title}
+          {virtualAccount === undefined ? t.title : t.of(virtualAccount)}
         </Title>
         <Text c="dimmed" size="sm">
           {t.intro}
         </Text>
       </div>
+      {virtualAccount !== undefined && <Anchor href={hrefOf('alerts')}>{t.all}</Anchor>}
       <Paper withBorder p="md">
         <Loaded query={alerts}>
           {(data) => (

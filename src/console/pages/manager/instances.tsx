@@ -133,7 +133,9 @@ export function Instances(props: { virtual: Virtual; all: readonly Virtual[]; me
                         {me.role !== 'viewer' && one.satellite === null && one.reservation !== null && (
                           <>
                             <Menu.Item onClick={begin('update', one)}>{t.update}</Menu.Item>
-                            <Menu.Item onClick={begin('confirm', one)}>{t.confirm}</Menu.Item>
+                            {one.reservation.pending && (
+                              <Menu.Item onClick={begin('confirm', one)}>{t.confirm}</Menu.Item>
+                            )}
                             <FileAgain instance={one} />
                           </>
                         )}

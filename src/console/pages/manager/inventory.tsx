@@ -1,15 +1,28 @@
-import { Badge, Button, Group, Menu, Modal, NativeSelect, Stack, Tabs, TextInput, Title } from '@mantine/core'
+import {
+  Alert,
+  Badge,
+  Button,
+  Group,
+  Menu,
+  Modal,
+  NativeSelect,
+  Stack,
+  Tabs,
+  TextInput,
+  Title,
+} from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
 import { Confirm } from '../shared/confirm.tsx'
 import { FailureAlert, fieldError } from '../shared/failure.tsx'
 import { Loaded } from '../shared/loaded.tsx'
-import { goTo } from '../shared/route.ts'
+import { goTo, hrefOf } from '../shared/route.ts'
 import type { Me } from '../shared/sign-in.tsx'
 import { texts as shared } from '../shared/texts.ts'
 import { useAlerts } from './alerts.tsx'
 import { EventLog } from './events.tsx'
 import { Instances } from './instances.tsx'
+import { labelOf } from './labels.ts'
 import { Licenses } from './licenses.tsx'
 import { api, useAccount, useAct, useOverview, useVirtualAccounts, type Virtual } from './queries.ts'
 import { texts } from './texts.ts'
@@ -35,27 +48,23 @@ export function Inventory({ parts, me }: { parts: readonly string[]; me: Me }) {
             virtualAccounts.find(({ isDefault }) => isDefault) ??
             virtualAccounts[0]
           return virtual ? (
-            <VirtualAccount
-              key={virtual.name}
-              virtual={virtual}
-              all={virtualAccounts}
-              tab={TABS.find((one) => one === tab) ?? 'general'}
-              me={me}
-            />
+            <>
+              {name !== '' && name !== virtual.name && (
+                <Alert color="blue">{t.unknown(name, virtual.name)}</Alert>
+              )}
+              <VirtualAccount
+                key={virtual.name}
+                virtual={virtual}
+                all={virtualAccounts}
+                tab={TABS.find((one) => one === tab) ?? 'general'}
+                me={me}
+              />
+            </>
           ) : null
         }}
       </Loaded>
     </Stack>
   )
-}
-
-const labelOf = ({ name, isDefault, satellite }: Virtual): string => {
-  const marks = [
-    isDefault ? `★ ${t.isDefault}` : '',
-    satellite === null ? '' : `📡 ${t.ofSatellite(satellite)}`,
-  ]
-  const said = marks.filter((mark) => mark !== '').join(', ')
-  return said === '' ? name : `${name} (${said})`
 }
 
 function VirtualAccount(props: { virtual: Virtual; all: readonly Virtual[]; tab: Tab; me: Me }) {
@@ -82,7 +91,7 @@ function VirtualAccount(props: { virtual: Virtual; all: readonly Virtual[]; tab:
           mb={6}
           color={count('major') > 0 ? 'red' : count('minor') > 0 ? 'orange' : 'gray'}
           component="a"
-          href="#/alerts"
+          href={hrefOf('alerts', virtual.name)}
           aria-label={`${t.alertsLabel}: ${t.alerts(count('major'), count('minor'))}`}
           style={{ cursor: 'pointer' }}
         >

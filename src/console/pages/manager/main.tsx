@@ -1,7 +1,8 @@
-import { Alert, NativeSelect } from '@mantine/core'
+import { Alert, Anchor, NativeSelect } from '@mantine/core'
 import { type ReactNode, useSyncExternalStore } from 'react'
 import { start } from '../shared/frame.tsx'
 import { Loaded } from '../shared/loaded.tsx'
+import { hrefOf } from '../shared/route.ts'
 import { Users } from '../shared/users.tsx'
 import type { Me } from '../shared/sign-in.tsx'
 import { Alerts } from './alerts.tsx'
@@ -55,6 +56,11 @@ function Banner() {
           {texts.test}
         </Alert>
       )}
+      {data.role === 'satellite' && data.fingerprint === null && (
+        <Alert color="blue" mb="md">
+          {texts.notRegistered} <Anchor href={hrefOf('satellites')}>{texts.registerIt}</Anchor>
+        </Alert>
+      )}
       {data.accounts.length > 1 && (
         <NativeSelect
           label={texts.account}
@@ -77,6 +83,11 @@ function Sync({ me }: { me: Me }) {
   return data.role === 'satellite' ? <Synchronization me={me} /> : <Satellites me={me} />
 }
 
+function Name() {
+  const { data } = useOverview()
+  return <>{data?.role === 'satellite' ? texts.satelliteTitle : texts.title}</>
+}
+
 /** A manager has satellites; a satellite has a manager. */
 function SyncName() {
   const { data } = useOverview()
@@ -92,6 +103,7 @@ const within = (children: ReactNode) => <InAccount>{children}</InAccount>
 
 start({
   title: texts.title,
+  heading: <Name />,
   // What boxes use changes without an event.
   refresh: 15_000,
   take,
@@ -102,7 +114,7 @@ start({
       label: places.inventory,
       show: (parts, me) => within(<Inventory parts={parts} me={me} />),
     },
-    { route: 'alerts', label: places.alerts, show: () => within(<Alerts />) },
+    { route: 'alerts', label: places.alerts, show: ([name]) => within(<Alerts virtualAccount={name} />) },
     {
       route: 'satellites',
       label: places.satellites,

@@ -19,6 +19,7 @@ import type { Me } from '../shared/sign-in.tsx'
 import { texts as shared } from '../shared/texts.ts'
 import { When } from '../shared/when.tsx'
 import { api, type Order, useAccount, useAct, useOverview, useVirtualAccounts } from './queries.ts'
+import { labelOf } from './labels.ts'
 import { texts } from './texts.ts'
 
 const t = texts.orders
@@ -124,9 +125,12 @@ export function Orders({ me }: { me: Me }) {
   )
 }
 
-function useVirtualNames(): string[] {
+function useVirtualNames(): { value: string; label: string }[] {
   const { data } = useVirtualAccounts()
-  return data?.virtualAccounts.map(({ name }) => name) ?? []
+  // What is bought goes into the default one, unless somebody says otherwise.
+  return (data?.virtualAccounts ?? [])
+    .toSorted((a, b) => Number(b.isDefault) - Number(a.isDefault))
+    .map((one) => ({ value: one.name, label: labelOf(one) }))
 }
 
 function Place({ onClose }: { onClose: () => void }) {
@@ -151,7 +155,7 @@ function Place({ onClose }: { onClose: () => void }) {
     () =>
       api.act('order-place', {
         account,
-        virtualAccount: virtualAccount === '' ? names[0] : virtualAccount,
+        virtualAccount: virtualAccount === '' ? names[0]?.value : virtualAccount,
         ...(by === 'sku' ? { sku: name } : { tag: name }),
         quantity: typeof quantity === 'number' ? quantity : Number.NaN,
         ...(term !== '' && { termDays: typeof term === 'number' ? term : Number.NaN }),
@@ -225,7 +229,7 @@ function Assign({ order, onClose }: { order: Order; onClose: () => void }) {
       api.act('order-assign', {
         account,
         id: order.id,
-        virtualAccount: virtualAccount === '' ? names[0] : virtualAccount,
+        virtualAccount: virtualAccount === '' ? names[0]?.value : virtualAccount,
       }),
     onClose,
   )

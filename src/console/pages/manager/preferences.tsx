@@ -72,7 +72,7 @@ export function Preferences() {
         <Text size="sm" c="dimmed" mb="sm">
           {t.trustHint}
         </Text>
-        <Code style={{ overflowWrap: 'anywhere' }}>{overview.data?.fingerprint}</Code>
+        <Code style={{ overflowWrap: 'anywhere' }}>{overview.data?.fingerprint ?? t.noTrust}</Code>
       </Paper>
     </Stack>
   )

@@ -14,8 +14,13 @@ const t = texts.reports
 const KINDS = ['licenses', 'instances', 'usage'] as const
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
-const cellText = (value: string | number | null) =>
-  typeof value === 'string' && ISO.test(value) ? <When at={value} exactly /> : (value ?? '')
+const cellText = (value: string | number | null) => {
+  if (typeof value !== 'string') return value ?? ''
+  if (ISO.test(value)) return <When at={value} exactly />
+  return Object.hasOwn(texts.compliance, value)
+    ? texts.compliance[value as keyof typeof texts.compliance]
+    : value
+}
 
 /** Reports as tables, with a chart where there is something to compare, and as CSV (R-ACC-7). */
 export function Reports() {
@@ -47,6 +52,7 @@ export function Reports() {
         />
         <NativeSelect
           label={t.virtualAccount}
+          maw={460}
           value={virtualAccount}
           data={[
             { value: '', label: t.all },

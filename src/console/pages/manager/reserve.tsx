@@ -149,7 +149,7 @@ export function Reserve(props: {
               variant="default"
               onClick={() => {
                 reserve.reset()
-                setStep(failureOf(reserve.error).field === 'request' ? 0 : 1)
+                setStep(aboutCode(reserve.error) ? 0 : 1)
               }}
             >
               {shared.back}
@@ -170,6 +170,12 @@ export function Reserve(props: {
       )}
     </Modal>
   )
+}
+
+/** Whether it is the request code that is wrong, and not what is asked for with it. */
+const aboutCode = (thrown: unknown): boolean => {
+  const { code, field } = failureOf(thrown)
+  return field === 'request' || code.startsWith('CODE_')
 }
 
 const tooMany = (rows: readonly { tag: string; available: number }[], quantities: Quantities): boolean =>

@@ -3,6 +3,9 @@ export const texts = {
   title: 'Software Manager',
   satelliteTitle: 'Software Manager satellite',
   test: 'This is a TEST authority: not for production.',
+  notRegistered:
+    'This satellite is not registered with its manager yet, and can promise nothing until it is.',
+  registerIt: 'Register it',
   account: 'Smart Account',
   places: {
     alerts: 'Alerts',
@@ -30,11 +33,14 @@ export const texts = {
     actions: 'What to do',
     none: 'There is nothing that needs attention.',
     noDue: 'now',
+    of: (name: string) => `Alerts of ${name}`,
+    all: 'All alerts of the smart account',
   },
   inventory: {
     title: 'Inventory',
     virtualAccount: 'Virtual Account',
     isDefault: 'default',
+    unknown: (name: string, shown: string) => `There is no virtual account ${name}. This is ${shown}.`,
     ofSatellite: (name: string) => `satellite ${name}`,
     add: 'Add virtual account',
     addTitle: 'Add a virtual account',
@@ -79,6 +85,7 @@ export const texts = {
     revokeTitle: 'Revoke this token?',
     revokeText: 'It registers nothing any more. Instances registered with it stay.',
     none: 'There is no token yet.',
+    made: (id: string) => `The token ${id}… was created. Click it to copy it.`,
     create: {
       title: 'Create Registration Token',
       description: 'Description',
@@ -87,7 +94,7 @@ export const texts = {
       daysHint: 'Days, 1 to 365.',
       uses: 'Max. Number of Users',
       usesHint:
-        'Product instances that may register with it, up to what your system size supports; 4000 at most.',
+        'Product instances that may register with it, up to what your system size supports; 4000 at most. Left empty, 4000.',
       export: 'Allow export-controlled functionality on the products registered with this token',
       agreement:
         'I agree that the products registered with this token are used by the terms and conditions of the license agreement, export regulations included.',
@@ -221,7 +228,6 @@ export const texts = {
     older: 'Show older',
     filter: 'Severity',
     all: 'All',
-    csv: 'Save as CSV',
   },
   satellites: {
     title: 'Satellites',
@@ -350,6 +356,7 @@ export const texts = {
     waiting: (count: number) => `${count} waiting to be sent`,
     saved: 'The settings are saved.',
     trust: 'Root certificate',
+    noTrust: 'None yet: the first synchronization brings it.',
     trustHint: 'Its SHA-256 fingerprint, for those who compare it.',
     reservation: 'Specific license reservation',
     reservationHint: 'A smart account must be authorized for it.',

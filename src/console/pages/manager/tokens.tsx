@@ -34,6 +34,7 @@ const COLORS = { valid: 'green', expired: 'gray', revoked: 'red', exhausted: 'or
 export function Tokens({ virtual, me }: { virtual: Virtual; me: Me }) {
   const account = useAccount()
   const [creating, setCreating] = useState(false)
+  const [made, setMade] = useState<string | null>(null)
   const [shown, setShown] = useState<Token | null>(null)
   const [revoking, setRevoking] = useState<string | null>(null)
   const tokens = useQuery({
@@ -69,12 +70,17 @@ export function Tokens({ virtual, me }: { virtual: Virtual; me: Me }) {
           </Button>
         )}
       </Group>
+      {made !== null && (
+        <Alert color="green" role="status" mb="sm">
+          {t.made(made.slice(0, 8))}
+        </Alert>
+      )}
       <Loaded query={tokens}>
         {(data) => (
           <DataTable
             caption={t.table}
             empty={t.none}
-            rows={data.tokens}
+            rows={data.tokens.toReversed()}
             keyOf={({ id }) => id}
             columns={[
               {
@@ -92,7 +98,7 @@ export function Tokens({ virtual, me }: { virtual: Virtual; me: Me }) {
                         setShown(token)
                       }}
                     >
-                      {token.token.slice(0, 12)}…
+                      {token.id.slice(0, 8)}…
                     </UnstyledButton>
                   ),
               },
@@ -144,6 +150,7 @@ export function Tokens({ virtual, me }: { virtual: Virtual; me: Me }) {
         onClose={() => {
           setCreating(false)
         }}
+        onCreated={setMade}
       />
       <Modal
         opened={shown !== null}
@@ -181,15 +188,13 @@ export function Tokens({ virtual, me }: { virtual: Virtual; me: Me }) {
 
 const numberOf = (value: number | string): number => (typeof value === 'number' ? value : Number.NaN)
 
-function CreateToken({
-  opened,
-  virtual,
-  onClose,
-}: {
+function CreateToken(props: {
   opened: boolean
   virtual: Virtual
   onClose: () => void
+  onCreated: (id: string) => void
 }) {
+  const { opened, virtual, onClose, onCreated } = props
   const account = useAccount()
   const [description, setDescription] = useState('')
   const [days, setDays] = useState<number | string>(30)
@@ -208,9 +213,10 @@ function CreateToken({
         // What is not ticked is refused, and said beside the box.
         agreement: agreement as true,
       }),
-    () => {
+    ({ id }) => {
       setDescription('')
       setAgreement(false)
+      onCreated(id)
       onClose()
     },
   )

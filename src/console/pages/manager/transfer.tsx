@@ -78,7 +78,7 @@ export function TransferInstance(props: {
     <TransferDialog
       title={t.instance(instance.hostname ?? instance.udi.serial)}
       from={instance.virtualAccount}
-      all={all}
+      all={all.filter(({ satellite }) => satellite === null)}
       onClose={onClose}
       send={(to, meant) => api.act('instance-transfer', { account, id: instance.id, to, ...meant })}
     />

@@ -60,7 +60,7 @@ export function BarChart(props: {
           {bars[0]?.label}
         </Text>
         <Text size="xs" c="dimmed">
-          {bars.at(-1)?.label}
+          {bars.length > 1 && bars.at(-1)?.label}
         </Text>
       </Group>
       <VisuallyHidden>

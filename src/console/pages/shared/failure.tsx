@@ -2,6 +2,11 @@ import { Alert, Code, Group, Text } from '@mantine/core'
 import { failureOf } from './api.ts'
 import { texts } from './texts.ts'
 
+/** An error that nobody sees says nothing: on a narrow screen it may be below the edge. */
+const intoView = (alert: HTMLElement | null): void => {
+  alert?.scrollIntoView({ block: 'nearest' })
+}
+
 /**
  * What went wrong, why, and what to do: heard by a screen reader when it appears. What is about one of the fields named is
  * said there, and not again here.
@@ -12,7 +17,7 @@ export function FailureAlert(props: { failure: unknown; title?: string; fields?:
   const { code, message, remedy, field } = failureOf(failure)
   if (field !== null && fields.includes(field)) return null
   return (
-    <Alert color="red" title={title ?? texts.failed} role="alert" variant="light">
+    <Alert ref={intoView} color="red" title={title ?? texts.failed} role="alert" variant="light">
       <Text size="sm">{message}</Text>
       {remedy !== '' && (
         <Text size="sm" fw={500} mt={4}>

@@ -44,6 +44,8 @@ export interface Place {
 
 interface PageProps {
   readonly title: string
+  /** What the header says instead, where that is not known beforehand. */
+  readonly heading?: ReactNode
   readonly places: readonly Place[]
   /** What is said above every page. */
   readonly banner?: () => ReactNode
@@ -78,7 +80,7 @@ const theme = createTheme({
   // A form says what is wrong when it is; nearly every field of these must be filled in.
   components: {
     InputWrapper: { defaultProps: { withAsterisk: false } },
-    Badge: { defaultProps: { tt: 'none', fw: 600 } },
+    Badge: { defaultProps: { tt: 'none', fw: 600, miw: 'max-content' } },
   },
   respectReducedMotion: true,
 })
@@ -112,15 +114,25 @@ export function start(page: PageProps): void {
 
 function Page(page: PageProps) {
   const [me, setMe] = useState<Me | 'unknown' | null>(session.token() === null ? null : 'unknown')
+  const [ended, setEnded] = useState(false)
   const client = useQueryClient()
   useEffect(() => {
     const out = () => {
+      setEnded(true)
       setMe(null)
       client.clear()
     }
+    // Another tab of this browser signed out, or signed in as somebody else.
+    const elsewhere = ({ key, newValue }: StorageEvent) => {
+      if (key !== 'session-token') return
+      if (newValue === null) out()
+      else window.location.reload()
+    }
     window.addEventListener('signed-out', out)
+    window.addEventListener('storage', elsewhere)
     return () => {
       window.removeEventListener('signed-out', out)
+      window.removeEventListener('storage', elsewhere)
     }
   }, [client])
   const [unreachable, setUnreachable] = useState<unknown>(null)
@@ -143,14 +155,15 @@ function Page(page: PageProps) {
         </Button>
       </Container>
     )
-  if (me === null) return <SignIn title={page.title} onDone={setMe} />
+  if (me === null) return <SignIn title={page.title} ended={ended} onDone={setMe} />
   if (me.mustChange) return <FirstPassword name={me.name} onDone={askMe} />
   return <Frame {...page} me={me} />
 }
 
-function Frame({ title, places, banner, take, me }: PageProps & { me: Me }) {
+function Frame({ title, heading, places, banner, take, me }: PageProps & { me: Me }) {
   const [opened, { toggle, close }] = useDisclosure()
   const [password, setPassword] = useState(false)
+  const [changed, setChanged] = useState(false)
   const [up, setUp] = useState(true)
   const client = useQueryClient()
   const [first = '', ...rest] = useRoute()
@@ -190,7 +203,7 @@ function Frame({ title, places, banner, take, me }: PageProps & { me: Me }) {
               aria-expanded={opened}
             />
             <Text fw={700} size="lg" truncate>
-              {title}
+              {heading ?? title}
             </Text>
           </Group>
           <Group gap="xs" wrap="nowrap" style={{ flexShrink: 0 }}>
@@ -235,6 +248,20 @@ function Frame({ title, places, banner, take, me }: PageProps & { me: Me }) {
               {texts.frame.lost}
             </Alert>
           )}
+          {changed && (
+            <Alert
+              color="green"
+              role="status"
+              mb="md"
+              withCloseButton
+              closeButtonLabel={texts.close}
+              onClose={() => {
+                setChanged(false)
+              }}
+            >
+              {texts.setPassword.done}
+            </Alert>
+          )}
           {banner?.()}
           {place?.show(rest, me)}
         </Container>
@@ -252,6 +279,7 @@ function Frame({ title, places, banner, take, me }: PageProps & { me: Me }) {
           why={null}
           onDone={() => {
             setPassword(false)
+            setChanged(true)
           }}
         />
       </Modal>

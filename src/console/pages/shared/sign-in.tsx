@@ -1,4 +1,4 @@
-import { Button, Center, Paper, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
+import { Alert, Button, Center, Paper, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
 import { type SyntheticEvent, useState } from 'react'
 import type { commonContract } from '../../common-contract.ts'
 import { makeApi, type Output, session } from './api.ts'
@@ -27,7 +27,8 @@ export function useForm(send: () => Promise<void>) {
   return { pending, failure, submit }
 }
 
-export function SignIn({ title, onDone }: { title: string; onDone: (me: Me) => void }) {
+export function SignIn(props: { title: string; ended: boolean; onDone: (me: Me) => void }) {
+  const { title, ended, onDone } = props
   const [name, setName] = useState('')
   const [password, setPassword] = useState('')
   const { pending, failure, submit } = useForm(async () => {
@@ -48,6 +49,11 @@ export function SignIn({ title, onDone }: { title: string; onDone: (me: Me) => v
                 {texts.signIn.title}
               </Title>
             </div>
+            {ended && (
+              <Alert color="blue" role="status">
+                {texts.signIn.ended}
+              </Alert>
+            )}
             <TextInput
               label={texts.signIn.name}
               autoComplete="username"

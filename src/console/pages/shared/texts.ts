@@ -7,7 +7,7 @@ export const texts = {
     button: 'Sign in',
     first:
       'The first time, sign in as admin with the one-time password in the file that the program named when it started.',
-    ended: 'You are signed out.',
+    ended: 'Your session has ended. Sign in again.',
   },
   setPassword: {
     title: 'Set a password',
