@@ -58,7 +58,10 @@ function Banner() {
       )}
       {data.role === 'satellite' && data.fingerprint === null && (
         <Alert color="blue" mb="md">
-          {texts.notRegistered} <Anchor href={hrefOf('satellites')}>{texts.registerIt}</Anchor>
+          {texts.notRegistered}{' '}
+          <Anchor href={hrefOf('satellites')} c="inherit" underline="always">
+            {texts.registerIt}
+          </Anchor>
         </Alert>
       )}
       {data.accounts.length > 1 && (
