@@ -3,7 +3,6 @@ import { useState } from 'react'
 import { Facts } from '../shared/facts.tsx'
 import { FailureAlert } from '../shared/failure.tsx'
 import type { Me } from '../shared/sign-in.tsx'
-import { texts as shared } from '../shared/texts.ts'
 import { When } from '../shared/when.tsx'
 import { Outcome } from './outcome.tsx'
 import { api, type Status, useAct } from './queries.ts'
@@ -53,7 +52,6 @@ export function AuthorizationStatus({ status, me }: { status: Status; me: Me }) 
         }}
         size="lg"
         title={t.authorization}
-        closeButtonProps={{ 'aria-label': shared.close }}
       >
         <Stack>
           {facts}

@@ -12,6 +12,7 @@ import {
 } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useMemo, useState } from 'react'
+import { Heading } from '../shared/heading.tsx'
 import { activeNodes, type ChartLayout, takenEdges } from '../../../diagrams/chart-layout.ts'
 import { chartStylesIn, chartSvg } from '../../../diagrams/chart-svg.ts'
 import { saveText } from '../shared/carry.tsx'
@@ -30,14 +31,7 @@ export function Chart() {
   const history = useHistory()
   return (
     <Stack>
-      <div>
-        <Title order={1} size="h2">
-          {t.title}
-        </Title>
-        <Text c="dimmed" size="sm">
-          {t.intro}
-        </Text>
-      </div>
+      <Heading title={t.title} intro={t.intro} />
       <Loaded query={chart}>
         {(layout) => (
           <Loaded query={history}>{(data) => <Replay layout={layout} rows={data.history} />}</Loaded>

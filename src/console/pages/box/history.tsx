@@ -1,5 +1,6 @@
-import { Badge, Button, Group, Paper, Stack, Text, Title } from '@mantine/core'
+import { Badge, Button, Group, Paper, Stack, Text } from '@mantine/core'
 import { useState } from 'react'
+import { Heading } from '../shared/heading.tsx'
 import { DataTable } from '../shared/data-table.tsx'
 import { Loaded } from '../shared/loaded.tsx'
 import { When } from '../shared/when.tsx'
@@ -22,14 +23,7 @@ export function History() {
   const [shown, setShown] = useState(PAGE)
   return (
     <Stack>
-      <div>
-        <Title order={1} size="h2">
-          {t.title}
-        </Title>
-        <Text c="dimmed" size="sm">
-          {t.intro}
-        </Text>
-      </div>
+      <Heading title={t.title} intro={t.intro} />
       <Paper withBorder p="md">
         <Loaded query={history}>
           {(data) => {

@@ -10,17 +10,16 @@ import {
   Stack,
   Text,
   TextInput,
-  Title,
 } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
+import { Heading } from '../shared/heading.tsx'
 import { Confirm } from '../shared/confirm.tsx'
 import { DataTable } from '../shared/data-table.tsx'
 import { FailureAlert, fieldError } from '../shared/failure.tsx'
 import { Loaded } from '../shared/loaded.tsx'
 import type { Me } from '../shared/sign-in.tsx'
-import { texts as shared } from '../shared/texts.ts'
 import { When } from '../shared/when.tsx'
 import { api, type Host, useAct, useStatus } from './queries.ts'
 import { texts } from './texts.ts'
@@ -44,14 +43,7 @@ export function Hosts({ me }: { me: Me }) {
   return (
     <Stack>
       <Group justify="space-between" align="flex-start">
-        <div style={{ maxWidth: '60ch' }}>
-          <Title order={1} size="h2">
-            {t.title}
-          </Title>
-          <Text c="dimmed" size="sm">
-            {t.intro}
-          </Text>
-        </div>
+        <Heading title={t.title} intro={t.intro} />
         {me.role === 'administrator' && (
           <Button
             onClick={() => {
@@ -267,7 +259,6 @@ function Assign({ opened, onClose }: { opened: boolean; onClose: () => void }) {
         close()
       }}
       title={t.assignTitle}
-      closeButtonProps={{ 'aria-label': shared.close }}
     >
       <form
         onSubmit={(event) => {

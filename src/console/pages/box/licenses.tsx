@@ -1,5 +1,6 @@
 import { Anchor, Paper, Stack, Text, Title } from '@mantine/core'
 import { useState } from 'react'
+import { Heading } from '../shared/heading.tsx'
 import { DataTable } from '../shared/data-table.tsx'
 import { Loaded } from '../shared/loaded.tsx'
 import type { Me } from '../shared/sign-in.tsx'
@@ -19,9 +20,7 @@ export function Licenses({ me }: { me: Me }) {
   const status = useStatus()
   return (
     <Stack>
-      <Title order={1} size="h2">
-        {texts.title}
-      </Title>
+      <Heading title={texts.title} />
       <Loaded query={status}>
         {(data) => (
           <>

@@ -6,7 +6,6 @@ import { Confirm } from '../shared/confirm.tsx'
 import { Facts } from '../shared/facts.tsx'
 import { FailureAlert } from '../shared/failure.tsx'
 import type { Me } from '../shared/sign-in.tsx'
-import { texts as shared } from '../shared/texts.ts'
 import { When } from '../shared/when.tsx'
 import { Outcome } from './outcome.tsx'
 import { api, type Status, useAct } from './queries.ts'
@@ -53,7 +52,6 @@ export function RegistrationStatus({ status, me }: { status: Status; me: Me }) {
         }}
         size="lg"
         title={t.registration}
-        closeButtonProps={{ 'aria-label': shared.close }}
       >
         <Details status={status} me={me} />
       </Modal>

@@ -23,13 +23,7 @@ export function Reservation(props: { status: Status; opened: boolean; onClose: (
     },
   )
   return (
-    <Modal
-      opened={opened}
-      onClose={onClose}
-      size="lg"
-      title={t.title}
-      closeButtonProps={{ 'aria-label': shared.close }}
-    >
+    <Modal opened={opened} onClose={onClose} size="lg" title={t.title}>
       <Stack>
         <Text size="sm">{t.intro}</Text>
         {requestCode === null ? (
@@ -190,7 +184,6 @@ export function ModifyLicenses({ status }: { status: Status }) {
         }}
         size="lg"
         title={t.modifyTitle}
-        closeButtonProps={{ 'aria-label': shared.close }}
       >
         <Stack>
           <Text size="sm">{t.modifyHint}</Text>

@@ -11,6 +11,7 @@ import {
   Title,
 } from '@mantine/core'
 import { useState } from 'react'
+import { Heading } from '../shared/heading.tsx'
 import { saveText } from '../shared/carry.tsx'
 import { DataTable } from '../shared/data-table.tsx'
 import { FailureAlert, fieldError } from '../shared/failure.tsx'
@@ -30,9 +31,7 @@ export function System({ me }: { me: Me }) {
   const status = useStatus()
   return (
     <Stack>
-      <Title order={1} size="h2">
-        {t.title}
-      </Title>
+      <Heading title={t.title} />
       <Loaded query={status}>
         {(data) => (
           <>

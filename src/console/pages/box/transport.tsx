@@ -84,7 +84,6 @@ export function Transport({ status, me }: { status: Status; me: Me }) {
         }}
         size="lg"
         title={t.modal}
-        closeButtonProps={{ 'aria-label': shared.close }}
       >
         <Settings status={status} />
       </Modal>

@@ -1,5 +1,6 @@
-import { Anchor, List, Paper, Stack, Text, Title } from '@mantine/core'
+import { Anchor, List, Paper, Stack } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
+import { Heading } from '../shared/heading.tsx'
 import { DataTable } from '../shared/data-table.tsx'
 import { Loaded } from '../shared/loaded.tsx'
 import { hrefOf } from '../shared/route.ts'
@@ -23,14 +24,7 @@ export function Alerts({ virtualAccount }: { virtualAccount?: string | undefined
   const alerts = useAlerts(virtualAccount)
   return (
     <Stack>
-      <div>
-        <Title order={1} size="h2">
-          {virtualAccount === undefined ? t.title : t.of(virtualAccount)}
-        </Title>
-        <Text c="dimmed" size="sm">
-          {t.intro}
-        </Text>
-      </div>
+      <Heading title={virtualAccount === undefined ? t.title : t.of(virtualAccount)} intro={t.intro} />
       {virtualAccount !== undefined && <Anchor href={hrefOf('alerts')}>{t.all}</Anchor>}
       <Paper withBorder p="md">
         <Loaded query={alerts}>

@@ -226,13 +226,7 @@ function FileAgain({ instance }: { instance: Instance }) {
 
 function Details({ instance, onClose }: { instance: Instance; onClose: () => void }) {
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      size="xl"
-      title={`${t.detailTitle}: ${nameOf(instance)}`}
-      closeButtonProps={{ 'aria-label': shared.close }}
-    >
+    <Modal opened onClose={onClose} size="xl" title={`${t.detailTitle}: ${nameOf(instance)}`}>
       <Tabs defaultValue="overview" keepMounted={false}>
         <Tabs.List mb="md">
           <Tabs.Tab value="overview">{t.tabs.overview}</Tabs.Tab>

@@ -1,24 +1,12 @@
-import {
-  Alert,
-  Badge,
-  Button,
-  Group,
-  Menu,
-  Modal,
-  NativeSelect,
-  Stack,
-  Tabs,
-  TextInput,
-  Title,
-} from '@mantine/core'
+import { Alert, Badge, Button, Group, Menu, Modal, NativeSelect, Stack, Tabs, TextInput } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
+import { Heading } from '../shared/heading.tsx'
 import { Confirm } from '../shared/confirm.tsx'
 import { FailureAlert, fieldError } from '../shared/failure.tsx'
 import { Loaded } from '../shared/loaded.tsx'
 import { goTo, hrefOf } from '../shared/route.ts'
 import type { Me } from '../shared/sign-in.tsx'
-import { texts as shared } from '../shared/texts.ts'
 import { useAlerts } from './alerts.tsx'
 import { EventLog } from './events.tsx'
 import { Instances } from './instances.tsx'
@@ -38,9 +26,7 @@ export function Inventory({ parts, me }: { parts: readonly string[]; me: Me }) {
   const [name = '', tab = ''] = parts
   return (
     <Stack>
-      <Title order={1} size="h2">
-        {t.title}
-      </Title>
+      <Heading title={t.title} />
       <Loaded query={virtuals}>
         {({ virtualAccounts }) => {
           const virtual =
@@ -227,7 +213,6 @@ function AddVirtual({ opened, onClose }: { opened: boolean; onClose: () => void 
         onClose()
       }}
       title={t.addTitle}
-      closeButtonProps={{ 'aria-label': shared.close }}
     >
       <form
         onSubmit={(event) => {

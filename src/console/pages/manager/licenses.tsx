@@ -4,7 +4,6 @@ import { useState } from 'react'
 import { DataTable } from '../shared/data-table.tsx'
 import { Loaded } from '../shared/loaded.tsx'
 import type { Me } from '../shared/sign-in.tsx'
-import { texts as shared } from '../shared/texts.ts'
 import { When } from '../shared/when.tsx'
 import { api, type License, useAccount, useLicenses, type Virtual } from './queries.ts'
 import { Reserve } from './reserve.tsx'
@@ -176,13 +175,7 @@ function Transactions(props: { license: License; virtual: Virtual; onClose: () =
       api.read('license-transactions', { account, virtualAccount: virtual.name, tag: license.tag }),
   })
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      size="xl"
-      title={`${t.transactions}: ${license.name}`}
-      closeButtonProps={{ 'aria-label': shared.close }}
-    >
+    <Modal opened onClose={onClose} size="xl" title={`${t.transactions}: ${license.name}`}>
       <Loaded query={transactions}>
         {(data) => (
           <DataTable

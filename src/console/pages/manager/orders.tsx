@@ -1,22 +1,11 @@
-import {
-  Badge,
-  Button,
-  Group,
-  Modal,
-  NativeSelect,
-  NumberInput,
-  Paper,
-  Stack,
-  Text,
-  Title,
-} from '@mantine/core'
+import { Badge, Button, Group, Modal, NativeSelect, NumberInput, Paper, Stack } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
+import { Heading } from '../shared/heading.tsx'
 import { DataTable } from '../shared/data-table.tsx'
 import { FailureAlert, fieldError } from '../shared/failure.tsx'
 import { Loaded } from '../shared/loaded.tsx'
 import type { Me } from '../shared/sign-in.tsx'
-import { texts as shared } from '../shared/texts.ts'
 import { When } from '../shared/when.tsx'
 import { api, type Order, useAccount, useAct, useOverview, useVirtualAccounts } from './queries.ts'
 import { labelOf } from './labels.ts'
@@ -36,14 +25,7 @@ export function Orders({ me }: { me: Me }) {
   return (
     <Stack>
       <Group justify="space-between">
-        <div>
-          <Title order={1} size="h2">
-            {t.title}
-          </Title>
-          <Text c="dimmed" size="sm">
-            {t.intro}
-          </Text>
-        </div>
+        <Heading title={t.title} intro={t.intro} />
         {may && (
           <Button
             onClick={() => {
@@ -163,7 +145,7 @@ function Place({ onClose }: { onClose: () => void }) {
     onClose,
   )
   return (
-    <Modal opened onClose={onClose} title={t.place} closeButtonProps={{ 'aria-label': shared.close }}>
+    <Modal opened onClose={onClose} title={t.place}>
       <form
         noValidate
         onSubmit={(event) => {
@@ -234,7 +216,7 @@ function Assign({ order, onClose }: { order: Order; onClose: () => void }) {
     onClose,
   )
   return (
-    <Modal opened onClose={onClose} title={t.assign} closeButtonProps={{ 'aria-label': shared.close }}>
+    <Modal opened onClose={onClose} title={t.assign}>
       <Stack>
         <NativeSelect
           label={t.virtualAccount}

@@ -12,6 +12,7 @@ import {
 } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
+import { Heading } from '../shared/heading.tsx'
 import { FailureAlert, fieldError } from '../shared/failure.tsx'
 import { Loaded } from '../shared/loaded.tsx'
 import { texts as shared } from '../shared/texts.ts'
@@ -28,9 +29,7 @@ export function Preferences() {
   const enable = useAct(() => api.act('reservation-enable', { account }))
   return (
     <Stack>
-      <Title order={1} size="h2">
-        {t.title}
-      </Title>
+      <Heading title={t.title} />
       <Paper withBorder p="lg">
         <Title order={2} size="h4">
           {t.mail}

@@ -1,6 +1,7 @@
 import { Button, Group, NativeSelect, Paper, Stack, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
+import { Heading } from '../shared/heading.tsx'
 import { saveText } from '../shared/carry.tsx'
 import { type Column, DataTable } from '../shared/data-table.tsx'
 import { FailureAlert } from '../shared/failure.tsx'
@@ -38,9 +39,7 @@ export function Reports() {
   )
   return (
     <Stack>
-      <Title order={1} size="h2">
-        {t.title}
-      </Title>
+      <Heading title={t.title} />
       <Group align="flex-end">
         <NativeSelect
           label={t.kind}

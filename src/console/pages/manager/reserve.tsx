@@ -65,14 +65,7 @@ export function Reserve(props: {
   const wanted = Object.values(given(quantities)).some((quantity) => quantity > 0)
   const notEnabled = reserve.error !== null && failureOf(reserve.error).code === 'RESERVATION_NOT_ENABLED'
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      size="xl"
-      title={t.title}
-      closeOnClickOutside={false}
-      closeButtonProps={{ 'aria-label': shared.close }}
-    >
+    <Modal opened onClose={onClose} size="xl" title={t.title} closeOnClickOutside={false}>
       <Stepper active={step} size="sm" mb="md" allowNextStepsSelect={false}>
         {t.steps.map((label) => (
           <Stepper.Step key={label} label={label} />
@@ -374,14 +367,7 @@ export function UpdateReservation(props: { instance: Instance; onClose: () => vo
     },
   )
   return (
-    <Modal
-      opened
-      onClose={onClose}
-      size="xl"
-      title={t.updateTitle}
-      closeOnClickOutside={false}
-      closeButtonProps={{ 'aria-label': shared.close }}
-    >
+    <Modal opened onClose={onClose} size="xl" title={t.updateTitle} closeOnClickOutside={false}>
       <Stepper active={step} size="sm" mb="md" allowNextStepsSelect={false}>
         {t.updateSteps.map((label) => (
           <Stepper.Step key={label} label={label} />
@@ -453,7 +439,7 @@ export function ConfirmReservation({ instance, onClose }: { instance: Instance; 
   const [code, setCode] = useState('')
   const confirm = useAct(() => api.act('reservation-confirm', { account, id: instance.id, code }), onClose)
   return (
-    <Modal opened onClose={onClose} title={t.confirm} closeButtonProps={{ 'aria-label': shared.close }}>
+    <Modal opened onClose={onClose} title={t.confirm}>
       <form
         onSubmit={(event) => {
           event.preventDefault()

@@ -15,6 +15,7 @@ import {
 } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
+import { Heading } from '../shared/heading.tsx'
 import { CarriedCode, saveText } from '../shared/carry.tsx'
 import { Confirm } from '../shared/confirm.tsx'
 import { DataTable } from '../shared/data-table.tsx'
@@ -58,14 +59,7 @@ export function Satellites({ me }: { me: Me }) {
   return (
     <Stack>
       <Group justify="space-between">
-        <div>
-          <Title order={1} size="h2">
-            {t.title}
-          </Title>
-          <Text c="dimmed" size="sm">
-            {t.intro}
-          </Text>
-        </div>
+        <Heading title={t.title} intro={t.intro} />
         {may && (
           <Button
             onClick={() => {
@@ -299,12 +293,7 @@ function AddSatellite({ opened, onClose }: { opened: boolean; onClose: () => voi
     />
   )
   return (
-    <Modal
-      opened={opened}
-      onClose={close}
-      title={t.addTitle}
-      closeButtonProps={{ 'aria-label': shared.close }}
-    >
+    <Modal opened={opened} onClose={close} title={t.addTitle}>
       {add.data ? (
         <Stack>
           <CarriedCode label={t.code} code={add.data.code} fileName="satellite-code.txt" />

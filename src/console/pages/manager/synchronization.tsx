@@ -1,6 +1,7 @@
 import { Alert, Button, Code, Group, Paper, Stack, Text, Title } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
+import { Heading } from '../shared/heading.tsx'
 import { Failure } from '../shared/api.ts'
 import { saveText } from '../shared/carry.tsx'
 import { Facts } from '../shared/facts.tsx'
@@ -22,14 +23,7 @@ export function Synchronization({ me }: { me: Me }) {
   const may = me.role === 'administrator'
   return (
     <Stack>
-      <div>
-        <Title order={1} size="h2">
-          {t.title}
-        </Title>
-        <Text c="dimmed" size="sm">
-          {t.intro}
-        </Text>
-      </div>
+      <Heading title={t.title} intro={t.intro} />
       <Loaded query={sync}>
         {(data) => (
           <>

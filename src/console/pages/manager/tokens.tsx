@@ -159,7 +159,6 @@ export function Tokens({ virtual, me }: { virtual: Virtual; me: Me }) {
         }}
         title={t.copyTitle}
         size="lg"
-        closeButtonProps={{ 'aria-label': shared.close }}
       >
         <Stack>
           <Text size="sm">{t.copyHint}</Text>
@@ -230,7 +229,6 @@ function CreateToken(props: {
       }}
       title={c.title}
       size="lg"
-      closeButtonProps={{ 'aria-label': shared.close }}
     >
       <form
         noValidate

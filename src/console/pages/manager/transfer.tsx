@@ -3,7 +3,6 @@ import { type ReactNode, useState } from 'react'
 import { failureOf } from '../shared/api.ts'
 import { DataTable } from '../shared/data-table.tsx'
 import { FailureAlert, fieldError } from '../shared/failure.tsx'
-import { texts as shared } from '../shared/texts.ts'
 import {
   api,
   type Instance,
@@ -101,7 +100,7 @@ function TransferDialog(props: {
   const worse = transfer.error !== null && failureOf(transfer.error).code === 'TRANSFER_UNCONFIRMED'
   const failure = transfer.error ?? preview.error
   return (
-    <Modal opened onClose={onClose} size="lg" title={title} closeButtonProps={{ 'aria-label': shared.close }}>
+    <Modal opened onClose={onClose} size="lg" title={title}>
       {others.length === 0 ? (
         <Text size="sm">{t.none}</Text>
       ) : (

@@ -18,7 +18,7 @@ export function Confirm(props: {
 }) {
   const { opened, title, text, yes = texts.yes, no = texts.no, pending = false, failure, onYes, onNo } = props
   return (
-    <Modal opened={opened} onClose={onNo} title={title} closeButtonProps={{ 'aria-label': texts.close }}>
+    <Modal opened={opened} onClose={onNo} title={title}>
       <Stack>
         <Text size="sm">{text}</Text>
         {props.children}

@@ -80,6 +80,7 @@ const theme = createTheme({
   // A form says what is wrong when it is; nearly every field of these must be filled in.
   components: {
     InputWrapper: { defaultProps: { withAsterisk: false } },
+    Modal: { defaultProps: { closeButtonProps: { 'aria-label': texts.close } } },
     Badge: { defaultProps: { tt: 'none', fw: 600, miw: 'max-content' } },
   },
   respectReducedMotion: true,
@@ -272,7 +273,6 @@ function Frame({ title, heading, places, banner, take, me }: PageProps & { me: M
           setPassword(false)
         }}
         title={texts.frame.password}
-        closeButtonProps={{ 'aria-label': texts.close }}
       >
         <SetPassword
           name={me.name}

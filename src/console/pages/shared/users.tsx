@@ -14,6 +14,7 @@ import {
 } from '@mantine/core'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
+import { Heading } from './heading.tsx'
 import type { Role } from '../../users.ts'
 import { CarriedCode } from './carry.tsx'
 import { Confirm } from './confirm.tsx'
@@ -49,14 +50,7 @@ export function Users({ me, virtualAccounts }: { me: Me; virtualAccounts: readon
   return (
     <Stack>
       <Group justify="space-between">
-        <div>
-          <Title order={1} size="h2">
-            {t.title}
-          </Title>
-          <Text c="dimmed" size="sm">
-            {t.intro}
-          </Text>
-        </div>
+        <Heading title={t.title} intro={t.intro} />
         <Button
           onClick={() => {
             setAdding(true)
@@ -201,12 +195,7 @@ function AddUser(props: { opened: boolean; virtualAccounts: readonly string[]; o
     setName('')
   }
   return (
-    <Modal
-      opened={opened}
-      onClose={close}
-      title={t.addTitle}
-      closeButtonProps={{ 'aria-label': texts.close }}
-    >
+    <Modal opened={opened} onClose={close} title={t.addTitle}>
       {add.data ? (
         <Stack>
           <Made {...add.data} />
