@@ -50,6 +50,8 @@ export interface EventFilter {
   readonly severity?: EventDocument['severity'] | undefined
   /** Entries before the one of this id: for reading on where a page ended. */
   readonly before?: number | undefined
+  /** Without entries that are of no smart account. */
+  readonly ownOnly?: boolean | undefined
   /** How many of the newest. */
   readonly limit?: number | undefined
 }
@@ -63,10 +65,11 @@ export async function listEvents(
   accountId: string | null,
   filter: EventFilter = {},
 ): Promise<EventDocument[]> {
-  const { virtualAccount, instanceId, tag, severity, before, limit = USUAL_LIMIT } = filter
+  const { virtualAccount, instanceId, tag, severity, before, ownOnly = false, limit = USUAL_LIMIT } = filter
   let query = tx.selectFrom('events').selectAll().orderBy('id', 'desc').limit(limit)
   if (accountId !== null)
     query = query.where((or) => or.or([or('account_id', '=', accountId), or('account_id', 'is', null)]))
+  if (ownOnly) query = query.where('account_id', 'is not', null)
   if (virtualAccount !== undefined) query = query.where('virtual_account', '=', virtualAccount)
   if (instanceId !== undefined) query = query.where('instance_id', '=', instanceId)
   if (severity !== undefined) query = query.where('severity', '=', severity)

@@ -6,6 +6,8 @@ import type { Tx } from './store.ts'
 
 /** How many entries of the audit record are kept. */
 const KEPT = 100_000
+/** And of what strangers were refused. */
+const KEPT_REFUSALS = 10_000
 
 /** Somebody who signs in at the page of an authority. */
 export interface PersonRecord {
@@ -54,30 +56,58 @@ export class People {
     })
   }
 
-  /** Adds a person, or replaces the one of that name. @throws LicensingError ACCOUNT_UNKNOWN, VIRTUAL_ACCOUNT_UNKNOWN, INVALID_ARGUMENT */
-  put(person: PersonRecord): Promise<void> {
+  /** Adds a person; false where there is one of that name. @throws LicensingError ACCOUNT_UNKNOWN, VIRTUAL_ACCOUNT_UNKNOWN */
+  add(person: PersonRecord): Promise<boolean> {
+    return this.#transaction((tx) => insert(tx, person))
+  }
+
+  /** Adds the first person; false where there is anybody. @param keep called before the person is there, and only then */
+  addFirst(person: PersonRecord, keep: () => void): Promise<boolean> {
     return this.#transaction(async (tx) => {
-      const reach = await reachOf(tx, person)
-      const { name, role, password, createdAt, signedInAt } = person
-      const row = {
-        role,
-        ...reach,
-        password,
-        must_change: person.mustChange ? 1 : 0,
-        created_at: createdAt,
-        signed_in_at: signedInAt,
-      }
-      await tx
-        .insertInto('users')
-        .values({ name, ...row })
-        .onConflict((conflict) => conflict.column('name').doUpdateSet(row))
-        .execute()
+      if (await tx.selectFrom('users').select('name').limit(1).executeTakeFirst()) return false
+      keep()
+      return insert(tx, person)
     })
   }
 
-  remove(name: string): Promise<void> {
+  /** Changes a person whose password is still kept as that; false where it is not, or nobody is there any more. */
+  change(
+    name: string,
+    kept: string,
+    { password, mustChange, signedInAt }: Partial<PersonRecord>,
+  ): Promise<boolean> {
     return this.#transaction(async (tx) => {
+      const { numUpdatedRows } = await tx
+        .updateTable('users')
+        .set({
+          ...(password !== undefined && { password }),
+          ...(mustChange !== undefined && { must_change: mustChange ? 1 : 0 }),
+          ...(signedInAt !== undefined && { signed_in_at: signedInAt }),
+        })
+        .where('name', '=', name)
+        .where('password', '=', kept)
+        .executeTakeFirst()
+      return numUpdatedRows > 0n
+    })
+  }
+
+  /** Removes a person, unless nobody would be left who may administer everything and has a password of their own. */
+  remove(name: string): Promise<'removed' | 'unknown' | 'last'> {
+    return this.#transaction(async (tx) => {
+      const row = await tx.selectFrom('users').selectAll().where('name', '=', name).executeTakeFirst()
+      if (!row) return 'unknown'
+      const other = await tx
+        .selectFrom('users')
+        .select('name')
+        .where('name', '<>', name)
+        .where('role', '=', 'administrator')
+        .where('account_id', 'is', null)
+        .where('must_change', '=', 0)
+        .limit(1)
+        .executeTakeFirst()
+      if (row.role === 'administrator' && row.account_id === null && !other) return 'last'
       await tx.deleteFrom('users').where('name', '=', name).execute()
+      return 'removed'
     })
   }
 
@@ -87,12 +117,7 @@ export class People {
         .insertInto('audit')
         .values({ at, who, address, action, about, outcome })
         .executeTakeFirst()
-      const id = Number(insertId ?? 0)
-      if (id % 100 === 0)
-        await tx
-          .deleteFrom('audit')
-          .where('id', '<=', id - KEPT)
-          .execute()
+      if (Number(insertId ?? 0) % 100 === 0) await prune(tx)
     })
   }
 
@@ -135,15 +160,47 @@ async function nameOf(
     ?.name
 }
 
-async function reachOf(tx: Tx, { name, account, virtualAccount }: PersonRecord) {
-  if (virtualAccount === GONE) {
-    // Whoever reaches nothing is not given another reach by signing in.
-    const row = await tx.selectFrom('users').selectAll().where('name', '=', name).executeTakeFirst()
-    return { account_id: row?.account_id ?? null, virtual_account_id: row?.virtual_account_id ?? GONE }
-  }
+async function reachOf(tx: Tx, { account, virtualAccount }: PersonRecord) {
   if (account === null && virtualAccount === null) return { account_id: null, virtual_account_id: null }
   const found = await chooseAccount(tx, account ?? undefined)
   if (virtualAccount === null) return { account_id: found.id, virtual_account_id: null }
   const virtual = await chooseVirtualAccount(tx, found, virtualAccount)
   return { account_id: found.id, virtual_account_id: virtual.id }
+}
+
+async function insert(tx: Tx, person: PersonRecord): Promise<boolean> {
+  const { name, role, password, mustChange, createdAt, signedInAt } = person
+  const reach = await reachOf(tx, person)
+  const { numInsertedOrUpdatedRows } = await tx
+    .insertInto('users')
+    .values({
+      name,
+      role,
+      ...reach,
+      password,
+      must_change: mustChange ? 1 : 0,
+      created_at: createdAt,
+      signed_in_at: signedInAt,
+    })
+    .onConflict((conflict) => conflict.column('name').doNothing())
+    .executeTakeFirst()
+  return (numInsertedOrUpdatedRows ?? 0n) > 0n
+}
+
+/** What strangers are refused is counted apart: it pushes nothing out that somebody did. */
+async function prune(tx: Tx): Promise<void> {
+  for (const [of, kept] of [
+    ['is', KEPT_REFUSALS],
+    ['is not', KEPT],
+  ] as const) {
+    const oldest = await tx
+      .selectFrom('audit')
+      .select('id')
+      .where('who', of, null)
+      .orderBy('id', 'desc')
+      .offset(kept)
+      .limit(1)
+      .executeTakeFirst()
+    if (oldest) await tx.deleteFrom('audit').where('who', of, null).where('id', '<=', oldest.id).execute()
+  }
 }

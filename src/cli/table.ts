@@ -16,9 +16,13 @@ export async function printTable(
     style: { head: [], border: [], compact: true },
     ...fitting([columns, ...rows], width),
   })
-  for (const row of rows) table.push([...row])
+  for (const row of rows) table.push(row.map(cellOf))
   printText(table.toString())
 }
+
+/** Names come from boxes and strangers: none of them moves the terminal, or begins a row of its own. */
+const cellOf = (cell: string | number): string | number =>
+  typeof cell === 'number' ? cell : cell.replace(/[\p{Cc}\p{Cf}]/gu, '\u{fffd}')
 
 /** What a column needs beside its text: a blank at either side, and a border. */
 const AROUND = 3

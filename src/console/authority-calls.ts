@@ -41,6 +41,9 @@ const within =
 const matches = ({ udi, hostname, id }: InstanceDocument, search: string): boolean =>
   [udi.pid, udi.serial, hostname ?? '', id].some((text) => text.toLowerCase().includes(search.toLowerCase()))
 
+/** Alerts about what belongs to no one smart account. */
+const OF_NOBODY: readonly string[] = ['order-without-account', 'mail-not-sent']
+
 /** Its text is a secret of those who may make tokens. */
 const shown = (token: TokenDocument, { role }: Caller) => ({
   ...token,
@@ -55,7 +58,12 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
   const instanceOf = async (wanted: Wanted & { id: string }, caller: Caller) => {
     const { account } = reach(wanted, caller)
     const instance = await authority.instance(wanted.id, { account })
-    narrowed(instance.virtualAccount, caller.virtualAccount, caller)
+    // What is out of reach is not there.
+    if (caller.virtualAccount !== null && instance.virtualAccount !== caller.virtualAccount)
+      throw new LicensingError(
+        'INSTANCE_NOT_FOUND',
+        `${account ?? 'The smart account'} has no product instance ${JSON.stringify(wanted.id)}.`,
+      )
     return { instance, where: { account } }
   }
 
@@ -123,7 +131,8 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
     'token-revoke': serve(contract['token-revoke'], async (wanted, caller) => {
       const { account } = reach(wanted, caller)
       const token = (await authority.tokens({ account })).find(({ id }) => id === wanted.id)
-      if (token) narrowed(token.virtualAccount, caller.virtualAccount, caller)
+      if (token && caller.virtualAccount !== null && token.virtualAccount !== caller.virtualAccount)
+        throw new LicensingError('TOKEN_NOT_FOUND', `${account ?? 'The smart account'} has no such token.`)
       await authority.revokeToken(wanted.id, { account })
       return {}
     }),
@@ -132,7 +141,11 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
       return { licenses: (await authority.licenses({ account: where.account })).filter(within(where)) }
     }),
     'license-transactions': serve(contract['license-transactions'], async ({ tag, ...wanted }, caller) => ({
-      transactions: await authority.licenseTransactions({ ...reach(wanted, caller), tag }),
+      transactions: (await authority.licenseTransactions({ ...reach(wanted, caller), tag })).map((lot) => ({
+        ...lot,
+        // Where it came from may be out of reach.
+        source: caller.virtualAccount === null ? lot.source : lot.source.replace(/ from .*/s, ''),
+      })),
     })),
     'license-transfer': serve(contract['license-transfer'], (wanted, caller) => {
       requireWhole(caller)
@@ -164,10 +177,19 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
       return {}
     }),
     events: serve(contract.events, async ({ limit, before, severity, instanceId, ...wanted }, caller) => ({
-      events: await authority.events({ ...reach(wanted, caller), limit, before, severity, instanceId }),
+      events: await authority.events({
+        ...reach(wanted, caller),
+        limit,
+        before,
+        severity,
+        instanceId,
+        ownOnly: caller.account !== null,
+      }),
     })),
     alerts: serve(contract.alerts, async (wanted, caller) => ({
-      alerts: await authority.alerts(reach(wanted, caller)),
+      alerts: (await authority.alerts(reach(wanted, caller))).filter(
+        ({ type }) => caller.account === null || !OF_NOBODY.includes(type),
+      ),
     })),
     report: serve(contract.report, ({ kind, ...wanted }, caller) =>
       authority.report(kind, reach(wanted, caller)),
@@ -196,20 +218,21 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
     }),
     orders: serve(contract.orders, async (wanted, caller) => {
       const where = reach(wanted, caller)
-      return { orders: (await authority.orders({ account: where.account })).filter(within(where)) }
+      const orders = (await authority.orders({ account: where.account })).filter(within(where))
+      // What waits for a smart account is nobody's yet.
+      return { orders: orders.filter((one) => caller.account === null || one.virtualAccount !== null) }
     }),
     'order-place': serve(contract['order-place'], (wanted, caller) =>
       authority.order({ ...wanted, ...reach(wanted, caller) }),
     ),
-    'order-assign': serve(contract['order-assign'], (wanted, caller) =>
-      authority.assignOrder(wanted.id, reach(wanted, caller)),
-    ),
-    satellites: serve(contract.satellites, async (wanted, caller) => ({
-      satellites: (await satellites.list(reach(wanted, caller))).filter(
-        ({ virtualAccounts }) =>
-          caller.virtualAccount === null || virtualAccounts.includes(caller.virtualAccount),
-      ),
-    })),
+    'order-assign': serve(contract['order-assign'], (wanted, caller) => {
+      requireEveryAccount(caller)
+      return authority.assignOrder(wanted.id, reach(wanted, caller))
+    }),
+    satellites: serve(contract.satellites, async (wanted, caller) => {
+      requireWhole(caller)
+      return { satellites: await satellites.list(reach(wanted, caller)) }
+    }),
     'satellite-add': serve(contract['satellite-add'], ({ name, virtualAccount, terms, account }, caller) =>
       satellites.add(name, { ...reach({ account }, caller), virtualAccount, terms: given(terms) }),
     ),
@@ -226,18 +249,33 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
       requireEveryAccount(caller)
       return satellites.respond(file)
     }),
-    sync: serve(contract.sync, () => sync.status()),
-    'sync-now': serve(contract['sync-now'], () => sync.now()),
-    'sync-export': serve(contract['sync-export'], ({ leaveOut }) =>
-      sync.export(leaveOut ? { leaveOut } : {}),
-    ),
-    'sync-root': serve(contract['sync-root'], async ({ file }) => ({
-      fingerprint: await sync.rootToTrust(file),
-    })),
-    'sync-import': serve(contract['sync-import'], ({ file, fingerprint }) =>
-      sync.import(file, fingerprint === undefined ? null : { fingerprint }),
-    ),
-    mail: serve(contract.mail, () => authority.mail()),
+    sync: serve(contract.sync, async (_, { role }) => {
+      const status = await sync.status()
+      const { manager } = status
+      return role === 'administrator' || manager === null
+        ? status
+        : { ...status, manager: { ...manager, username: null } }
+    }),
+    'sync-now': serve(contract['sync-now'], (_, caller) => {
+      requireEveryAccount(caller)
+      return sync.now()
+    }),
+    'sync-export': serve(contract['sync-export'], ({ leaveOut }, caller) => {
+      requireEveryAccount(caller)
+      return sync.export(leaveOut ? { leaveOut } : {})
+    }),
+    'sync-root': serve(contract['sync-root'], async ({ file }, caller) => {
+      requireEveryAccount(caller)
+      return { fingerprint: await sync.rootToTrust(file) }
+    }),
+    'sync-import': serve(contract['sync-import'], ({ file, fingerprint }, caller) => {
+      requireEveryAccount(caller)
+      return sync.import(file, fingerprint === undefined ? null : { fingerprint })
+    }),
+    mail: serve(contract.mail, (_, caller) => {
+      requireEveryAccount(caller)
+      return authority.mail()
+    }),
     'mail-set': serve(contract['mail-set'], async (settings, caller) => {
       requireEveryAccount(caller)
       await authority.setMail(settings)

@@ -20,10 +20,12 @@ const inVirtual = inAccount.extend({ virtualAccount: virtualName.optional() })
 const id = z.string().min(1).max(200)
 const ofInstance = inAccount.extend({ id })
 const aboutId = (input: { id: string }) => input.id
-const quantities = z.record(
-  z.string().max(100),
-  z.number().int('a whole number').min(0, 'a quantity is 0 or more').max(1_000_000_000),
-)
+const quantities = z
+  .record(
+    z.string().max(100),
+    z.number().int('a whole number').min(0, 'a quantity is 0 or more').max(1_000_000_000),
+  )
+  .refine((licenses) => Object.keys(licenses).length <= 100, 'too many licenses')
 const code = z.string().trim().min(1, 'paste the code').max(20_000)
 const days = (least: number, most: number) =>
   z

@@ -1,5 +1,6 @@
 import type { SmartAgent } from '../agent/agent.ts'
 import { eventWords } from '../agent/notices.ts'
+import type { Status } from '../agent/status.ts'
 import type { HistoryRow } from '../agent/store.ts'
 import type { ChartLayout } from '../diagrams/chart-layout.ts'
 import { layOutChart } from '../diagrams/lay-out.ts'
@@ -7,7 +8,7 @@ import { iso } from '../domain/instant.ts'
 import { VERSION } from '../domain/version.ts'
 import { certificateFingerprint } from '../trust/fingerprint.ts'
 import { boxContract as contract } from './box-contract.ts'
-import { serve, type ServedContract } from './contract.ts'
+import { type Caller, serve, type ServedContract } from './contract.ts'
 
 /** A transition of the chart as a page sees it. */
 export const transitionDocument = (row: HistoryRow) => ({
@@ -20,6 +21,13 @@ export const transitionDocument = (row: HistoryRow) => ({
   notices: JSON.parse(row.notices) as { notice: string; message: string; severity: number }[],
 })
 
+/** Codes are for those who carry them: whoever may only look is not shown them. */
+export function statusFor(status: Status, { role }: Pick<Caller, 'role'>): Status {
+  if (role === 'administrator') return status
+  const codes = { requestCode: null, confirmationCode: null, returnCode: null, returned: [] }
+  return { ...status, reservation: { ...status.reservation, ...codes } }
+}
+
 /** The API of a box, answered by its agent. */
 export function boxCalls(agent: SmartAgent): ServedContract<typeof contract> {
   const fingerprint = () => {
@@ -30,7 +38,7 @@ export function boxCalls(agent: SmartAgent): ServedContract<typeof contract> {
   const { reservation, hosts, system } = agent
   let layout: Promise<ChartLayout> | undefined
   return {
-    status: serve(contract.status, () => agent.status()),
+    status: serve(contract.status, (_, caller) => statusFor(agent.status(), caller)),
     explain: serve(contract.explain, () => agent.explain()),
     history: serve(contract.history, ({ limit, after }) => ({ history: history(limit, after) })),
     'transport-set': serve(contract['transport-set'], (settings) => agent.setTransport(settings)),
@@ -81,7 +89,15 @@ export function boxCalls(agent: SmartAgent): ServedContract<typeof contract> {
     'system-join': serve(contract['system-join'], ({ dataCenter }) => system.join(dataCenter)),
     'system-leave': serve(contract['system-leave'], ({ dataCenter }) => system.leave(dataCenter)),
     usage: serve(contract.usage, (wanted) => ({ usage: agent.usage.periods(wanted) })),
-    chart: serve(contract.chart, () => (layout ??= layOutChart(agent.machine))),
+    chart: serve(contract.chart, async () => {
+      layout ??= layOutChart(agent.machine)
+      try {
+        return await layout
+      } catch (thrown) {
+        layout = undefined
+        throw thrown
+      }
+    }),
     support: serve(contract.support, () => supportBundle(agent)),
   }
 }

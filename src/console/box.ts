@@ -1,7 +1,9 @@
 import type { SmartAgent } from '../agent/agent.ts'
 import type { Clock } from '../domain/clock.ts'
 import { systemClock } from '../domain/system-clock.ts'
-import { boxCalls, transitionDocument } from './box-calls.ts'
+import { boxCalls, statusFor, transitionDocument } from './box-calls.ts'
+import { statusSchema } from './box-contract.ts'
+import type { Caller } from './contract.ts'
 import { Console, type Tell } from './console.ts'
 import { SignInDesk } from './desk.ts'
 import { FileUsers } from './file-users.ts'
@@ -10,8 +12,11 @@ import { hostNames, listenWithOwnCertificate, shortId } from './listen.ts'
 
 /** Who may sign in at a box. */
 export const boxDesk = (dataDir: string, clock: Clock = systemClock): SignInDesk =>
-  new SignInDesk(new FileUsers(consoleDirectory(dataDir)), clock, () => {
-    forgetFirstPassword(dataDir)
+  new SignInDesk(new FileUsers(consoleDirectory(dataDir)), clock, {
+    reaches: false,
+    firstPasswordUsed: () => {
+      forgetFirstPassword(dataDir)
+    },
   })
 
 /** The page of a box at its address. */
@@ -50,7 +55,7 @@ export async function serveBoxPage(
     title: 'Smart Licenses',
     desk,
     calls: boxCalls(agent),
-    follow: (tell) => follow(agent, tell),
+    follow: (tell, caller) => follow(agent, tell, caller),
     hosts: () => names,
     id: shortId(`${pid} ${serial}`),
     logger,
@@ -61,14 +66,15 @@ export async function serveBoxPage(
 }
 
 /** Tells the status at once, and with every transition from then on. */
-function follow(agent: SmartAgent, tell: Tell): () => void {
+function follow(agent: SmartAgent, tell: Tell, caller: Caller): () => void {
+  const status = () => statusSchema.parse(statusFor(agent.status(), caller))
   let last = agent.history(1).at(-1)?.id ?? 0
-  tell('status', agent.status())
+  tell('status', status())
   return agent.on('transition', () => {
     for (const row of agent.history(1000, last)) {
       last = row.id
       tell('transition', transitionDocument(row))
     }
-    tell('status', agent.status())
+    tell('status', status())
   })
 }

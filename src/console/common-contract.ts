@@ -4,7 +4,7 @@ import { roleSchema } from './users.ts'
 
 /** The calls that both pages have: signing in, and who may. */
 
-const name = z
+export const userName = z
   .string()
   .trim()
   .min(1, 'a user has a name')
@@ -39,7 +39,6 @@ export const commonContract = {
       'Signs in: sets the session cookie and gives the token that goes with every call in X-Session-Token.',
     input: z.object({ name: z.string().min(1, 'give the name').max(200), password }),
     output: z.object({ token: z.string(), user: userSchema }),
-    about: (input) => input.name.slice(0, 64),
   }),
   'sign-out': act({
     access: 'signed-in',
@@ -69,7 +68,7 @@ export const commonContract = {
     access: 'administrator',
     summary: 'Adds a user, with a one-time password that is shown this once.',
     input: z.object({
-      name,
+      name: userName,
       role: roleSchema,
       account: z.string().max(253).nullable().default(null),
       virtualAccount: z.string().max(100).nullable().default(null),
@@ -80,14 +79,14 @@ export const commonContract = {
   'user-reset': act({
     access: 'administrator',
     summary: 'Gives a user a new one-time password; every session of theirs ends.',
-    input: z.object({ name }),
+    input: z.object({ name: userName }),
     output: madeSchema,
     about: (input) => input.name,
   }),
   'user-remove': act({
     access: 'administrator',
     summary: 'Removes a user; every session of theirs ends.',
-    input: z.object({ name }),
+    input: z.object({ name: userName }),
     output: nothing,
     about: (input) => input.name,
   }),

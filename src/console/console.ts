@@ -15,6 +15,8 @@ import { describeApi } from './openapi.ts'
 export const API = '/api/v1'
 const TOKEN_HEADER = 'x-session-token'
 const LARGEST = 256 * 1024
+/** Bytes that wait for a listener who does not read them. */
+const SLOWEST = 1024 * 1024
 /** Of one address in a minute: more than a page with several tabs needs. */
 const REQUESTS = 1_200
 
@@ -64,6 +66,8 @@ function pagesDirectory(page: string): string | null {
 export class Console {
   readonly #options: ConsoleOptions
   readonly #callers = new WeakMap<FastifyRequest, Caller>()
+  /** What a request is about, once that is known. */
+  readonly #abouts = new WeakMap<FastifyRequest, string>()
 
   constructor(options: ConsoleOptions) {
     this.#options = options
@@ -91,18 +95,20 @@ export class Console {
       },
       referrerPolicy: { policy: 'no-referrer' },
     })
-    server.addHook('onRequest', (request, _reply, done) => {
-      this.#requireHost(request)
-      done()
-    })
     await server.register(rateLimit, {
-      global: true,
+      global: false,
       max: REQUESTS,
       timeWindow: 60_000,
       errorResponseBuilder: (_request, { ttl }) =>
         new LicensingError('TOO_MANY_REQUESTS', 'Too many requests came from this address.', {
           retryAfterMs: ttl,
         }),
+    })
+    // Before anything is refused: a refusal is work too.
+    server.addHook('onRequest', server.rateLimit())
+    server.addHook('onRequest', (request, _reply, done) => {
+      this.#requireHost(request)
+      done()
     })
     server.setErrorHandler((thrown: FastifyError, request, reply) => this.#refuse(thrown, request, reply))
     this.#serveApi(server)
@@ -139,16 +145,12 @@ export class Console {
       handler: async (request, reply) => {
         void reply.header('cache-control', 'no-store')
         const caller = this.#caller(request)
-        const { about, work } = take(call.method === 'GET' ? request.query : (request.body ?? {}))
-        if (call.method === 'GET') return work(caller)
-        try {
-          const answer = await work(caller)
-          await this.#record(request, name, about, 'done')
-          return answer
-        } catch (thrown) {
-          await this.#record(request, name, about, asLicensingError(thrown).code)
-          throw thrown
-        }
+        if (call.method === 'GET') return take(request.query).work(caller)
+        const { about, work } = take(request.body ?? {})
+        this.#abouts.set(request, about)
+        const answer = await work(caller)
+        await this.#recordDone(request, name, about)
+        return answer
       },
     })
   }
@@ -170,27 +172,16 @@ export class Console {
           throw new InvalidInput(issue?.path.join('.') ?? '', issue?.message ?? 'not of its form')
         }
         const { name, password } = parsed.data
-        const about = commonContract['sign-in'].about(parsed.data)
-        try {
-          const { user, secrets } = await desk.signIn(name, password, request.ip)
-          void reply.header('cache-control', 'no-store').setCookie(cookieName(id), secrets.id, {
-            path: '/',
-            httpOnly: true,
-            secure: true,
-            sameSite: 'strict',
-          })
-          await desk.record({
-            who: user.name,
-            address: request.ip,
-            action: 'sign-in',
-            about: '',
-            outcome: 'done',
-          })
-          return { token: secrets.token, user: desk.document(user) }
-        } catch (thrown) {
-          await this.#record(request, 'sign-in', about, asLicensingError(thrown).code)
-          throw thrown
-        }
+        this.#abouts.set(request, (await desk.knows(name)) ? name.trim() : 'an unknown name')
+        const { user, secrets } = await desk.signIn(name, password, request.ip)
+        void reply.header('cache-control', 'no-store').setCookie(cookieName(id), secrets.id, {
+          path: '/',
+          httpOnly: true,
+          secure: true,
+          sameSite: 'strict',
+        })
+        await this.#recordDone(request, 'sign-in', '', user.name)
+        return { token: secrets.token, user: desk.document(user) }
       },
     )
   }
@@ -209,11 +200,16 @@ export class Console {
     // One after the other: each looks first whether the session still stands.
     let told = Promise.resolve()
     const stop = follow((event, data) => {
-      told = told.then(async () => {
-        if (await desk.userOf(desk.sessions.whose(caller.session)))
-          raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
-        else raw.end()
-      })
+      told = told
+        .then(async () => {
+          if (raw.writableLength > SLOWEST || !(await desk.userOf(desk.sessions.whose(caller.session))))
+            raw.end()
+          else raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
+        })
+        // Whatever is wrong, it is this listener's alone.
+        .catch(() => {
+          raw.destroy()
+        })
     }, caller)
     raw.on('close', stop)
     raw.on('error', stop)
@@ -288,9 +284,36 @@ export class Console {
     throw new LicensingError('SIGN_IN_REQUIRED', 'Nobody is signed in.')
   }
 
-  async #record(request: FastifyRequest, action: string, about: string, outcome: string): Promise<void> {
-    const who = this.#callers.get(request)?.name ?? null
-    await this.#options.desk.record({ who, address: request.ip, action, about, outcome })
+  /** What was done is done, whether or not it could be written down. */
+  async #recordDone(request: FastifyRequest, action: string, about: string, who?: string): Promise<void> {
+    try {
+      await this.#options.desk.record({
+        who: who ?? this.#callers.get(request)?.name ?? null,
+        address: request.ip,
+        action,
+        about,
+        outcome: 'done',
+      })
+    } catch (thrown) {
+      this.#options.logger.error('the audit record could not be written', {
+        reason: asLicensingError(thrown).message,
+      })
+    }
+  }
+
+  /** Every attempt to do something, and whatever a caller may not: by the name of the call, never by what was typed. */
+  async #recordRefusal(request: FastifyRequest, failure: LicensingError, status: number): Promise<void> {
+    const action = request.routeOptions.url?.replace(`${API}/`, '') ?? 'what is not there'
+    // A page that was open asks again by itself after a restart: that is nobody's attempt.
+    if (action === 'live' && failure.code === 'SIGN_IN_REQUIRED') return
+    if (request.method !== 'POST' && ![401, 403, 421, 429].includes(status)) return
+    await this.#options.desk.record({
+      who: this.#callers.get(request)?.name ?? null,
+      address: request.ip,
+      action,
+      about: this.#abouts.get(request) ?? '',
+      outcome: failure.code,
+    })
   }
 
   async #refuse(thrown: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): Promise<void> {
@@ -301,12 +324,7 @@ export class Console {
       failure.code === 'REQUEST_MALFORMED' && 'statusCode' in thrown
         ? (thrown.statusCode ?? 400)
         : statusOf(failure)
-    const action = request.url.split('?', 1)[0]?.slice(0, 100) ?? ''
-    // What was done, or tried by somebody who may, is recorded where it was done.
-    // A page that was open asks again by itself after a restart: that is nobody's attempt.
-    const reopening = action === `${API}/live` && failure.code === 'SIGN_IN_REQUIRED'
-    if ([401, 403, 421, 429].includes(status) && action !== `${API}/sign-in` && !reopening)
-      await this.#record(request, action, '', failure.code).catch(() => undefined)
+    await this.#recordRefusal(request, failure, status).catch(() => undefined)
     if (status === 500)
       this.#options.logger.error('a request failed', { code: failure.code, reason: failure.message })
     const told =

@@ -1,16 +1,25 @@
 import type { Clock } from '../domain/clock.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { iso } from '../domain/instant.ts'
-import { commonContract, type userSchema } from './common-contract.ts'
+import { checked } from '../domain/checked.ts'
+import { commonContract, userName, type userSchema } from './common-contract.ts'
+import { plain, Told } from './told.ts'
 import { type Caller, serve, type ServedContract } from './contract.ts'
 import { Guesses } from './guesses.ts'
 import { checkPassword, hashPassword, oneTimePassword, requireStrong } from './passwords.ts'
 import { Sessions, type SessionSecrets } from './sessions.ts'
-import type { Role, User, UserStore } from './users.ts'
+import type { Deed, Role, User, UserStore } from './users.ts'
 import type { z } from 'zod'
 
 /** The user there is from the first start on. */
 export const FIRST_USER = 'admin'
+
+interface Wanted {
+  readonly name: string
+  readonly role: Role
+  readonly account: string | null
+  readonly virtualAccount: string | null
+}
 
 type UserDocument = z.infer<typeof userSchema>
 
@@ -26,21 +35,35 @@ export class SignInDesk {
   readonly #guesses: Guesses
   readonly #users: UserStore
   readonly #clock: Clock
+  readonly #reaches: boolean
   readonly #firstPasswordUsed: () => void
+  readonly #told = new Told()
 
-  /** @param firstPasswordUsed called when the first user has set a password, and the one-time one is good for nothing */
-  constructor(users: UserStore, clock: Clock, firstPasswordUsed: () => void = () => undefined) {
+  /**
+   * @param options `reaches`: whether users can be kept to a smart account; `firstPasswordUsed`: called when the one-time
+   * password of the first user is good for nothing any more
+   */
+  constructor(users: UserStore, clock: Clock, options: { reaches: boolean; firstPasswordUsed: () => void }) {
     this.sessions = new Sessions(() => clock.uptime())
     this.#guesses = new Guesses(() => clock.uptime())
     this.#users = users
     this.#clock = clock
-    this.#firstPasswordUsed = firstPasswordUsed
+    this.#reaches = options.reaches
+    this.#firstPasswordUsed = options.firstPasswordUsed
   }
 
   /** Makes the first user where there is none. @param keep keeps the one-time password, before the user is there */
   async begin(keep: (oneTimePassword: string) => void): Promise<void> {
     if ((await this.#users.list()).length > 0) return
-    await this.#make({ name: FIRST_USER, role: 'administrator', account: null, virtualAccount: null }, keep)
+    const { user, password } = await this.#made({
+      name: FIRST_USER,
+      role: 'administrator',
+      account: null,
+      virtualAccount: null,
+    })
+    await this.#users.addFirst(user, () => {
+      keep(password)
+    })
   }
 
   /** @throws LicensingError SIGN_IN_FAILED: the same words whatever was wrong; TOO_MANY_REQUESTS */
@@ -53,10 +76,12 @@ export class SignInDesk {
     const user = await this.#users.find(name.trim())
     if (!(await checkPassword(password, user?.password ?? null)) || !user)
       throw new LicensingError('SIGN_IN_FAILED', 'The user name or the password is not right.')
+    const signedInAt = this.#clock.wall()
+    // Removed, or given another password, while this one was looked at.
+    if (!(await this.#users.change(user.name, user.password, { signedInAt })))
+      throw new LicensingError('SIGN_IN_FAILED', 'The user name or the password is not right.')
     right()
-    const signedIn = { ...user, signedInAt: this.#clock.wall() }
-    await this.#users.put(signedIn)
-    return { user: signedIn, secrets: this.sessions.begin(user.name, user.password) }
+    return { user: { ...user, signedInAt }, secrets: this.sessions.begin(user.name, user.password) }
   }
 
   /** The user of a session; null when it is over: by time, or because the user or the password is another by now. */
@@ -65,14 +90,27 @@ export class SignInDesk {
     return user !== null && user.password === session?.stamp ? user : null
   }
 
-  async record(deed: {
-    who: string | null
-    address: string
-    action: string
-    about: string
-    outcome: string
-  }) {
-    await this.#users.record({ at: this.#clock.wall(), ...deed })
+  /** Whether there is such a user: what else is typed into the field of the name may be a password. */
+  async knows(name: string): Promise<boolean> {
+    return (await this.#users.find(name.trim())) !== null
+  }
+
+  /** Records what was done, and once a minute what the same caller was refused in the same way. */
+  async record(deed: Omit<Deed, 'at'>): Promise<void> {
+    const { who, address, action, about, outcome } = deed
+    if (
+      outcome !== 'done' &&
+      !this.#told.isNew(`${who ?? ''} ${address} ${action} ${outcome}`, this.#clock.uptime())
+    )
+      return
+    await this.#users.record({
+      at: this.#clock.wall(),
+      who,
+      address,
+      action: plain(action, 100),
+      about: plain(about, 300),
+      outcome,
+    })
   }
 
   /** The calls of the common contract, but for `sign-in`, which answers with a cookie too. */
@@ -127,32 +165,40 @@ export class SignInDesk {
   }
 
   /** @throws LicensingError USER_EXISTS, INVALID_ARGUMENT, ACCOUNT_UNKNOWN, VIRTUAL_ACCOUNT_UNKNOWN */
-  async add(wanted: { name: string; role: Role; account: string | null; virtualAccount: string | null }) {
-    if (await this.#users.find(wanted.name))
-      throw new LicensingError('USER_EXISTS', `There is a user ${wanted.name} already.`)
+  async add(wanted: Wanted): Promise<{ name: string; oneTimePassword: string }> {
+    const name = checked(userName, wanted.name, 'user name')
     if (wanted.role === 'administrator' && wanted.virtualAccount !== null)
       throw new LicensingError(
         'INVALID_ARGUMENT',
         'An administrator is not kept to one virtual account: give the role user.',
       )
-    return this.#make(wanted)
+    if (!this.#reaches && (wanted.account !== null || wanted.virtualAccount !== null))
+      throw new LicensingError('INVALID_ARGUMENT', 'A box has no smart accounts that users could be kept to.')
+    const { user, password } = await this.#made({ ...wanted, name })
+    if (!(await this.#users.add(user)))
+      throw new LicensingError('USER_EXISTS', `There is a user ${name} already.`)
+    return { name, oneTimePassword: password }
   }
 
   /** A new one-time password. @throws LicensingError USER_UNKNOWN */
   async reset(name: string): Promise<{ name: string; oneTimePassword: string }> {
-    const user = await this.#require(name)
-    const password = oneTimePassword()
-    await this.#users.put({ ...user, password: await hashPassword(password), mustChange: true })
-    return { name, oneTimePassword: password }
+    const oneTime = oneTimePassword()
+    const password = await hashPassword(oneTime)
+    // Whoever sets a password of their own at the same moment loses it.
+    while (
+      !(await this.#users.change(name, (await this.#require(name)).password, { password, mustChange: true }))
+    );
+    if (name === FIRST_USER) this.#firstPasswordUsed()
+    return { name, oneTimePassword: oneTime }
   }
 
   /** @throws LicensingError USER_UNKNOWN, LAST_ADMINISTRATOR */
   async remove(name: string): Promise<void> {
-    await this.#require(name)
-    const left = (await this.#users.list()).filter((user) => user.name !== name)
-    if (!left.some(({ role, account }) => role === 'administrator' && account === null))
+    const done = await this.#users.remove(name)
+    if (done === 'unknown') throw new LicensingError('USER_UNKNOWN', `There is no user ${name}.`)
+    if (done === 'last')
       throw new LicensingError('LAST_ADMINISTRATOR', `Without ${name} nobody could administer.`)
-    await this.#users.remove(name)
+    if (name === FIRST_USER) this.#firstPasswordUsed()
   }
 
   async #changePassword(
@@ -168,26 +214,23 @@ export class SignInDesk {
     if (password === current)
       throw new LicensingError('PASSWORD_WEAK', 'The new password is the one there was before.')
     const hash = await hashPassword(password)
-    await this.#users.put({ ...user, password: hash, mustChange: false })
+    if (!(await this.#users.change(name, user.password, { password: hash, mustChange: false })))
+      throw new LicensingError('SIGN_IN_FAILED', 'The present password is not right any more.')
     this.sessions.restamp(session, hash)
     if (name === FIRST_USER) this.#firstPasswordUsed()
     return {}
   }
 
-  async #make(
-    wanted: { name: string; role: Role; account: string | null; virtualAccount: string | null },
-    keep: (oneTimePassword: string) => void = () => undefined,
-  ) {
+  async #made(wanted: Wanted): Promise<{ user: User; password: string }> {
     const password = oneTimePassword()
-    keep(password)
-    await this.#users.put({
+    const user = {
       ...wanted,
       password: await hashPassword(password),
       mustChange: true,
       createdAt: this.#clock.wall(),
       signedInAt: null,
-    })
-    return { name: wanted.name, oneTimePassword: password }
+    }
+    return { user, password }
   }
 
   /** @throws LicensingError USER_UNKNOWN */

@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { LicensingError } from '../domain/errors.ts'
 import { ensurePrivateFile, fileExists, SecretFiles, storeFailure } from '../trust/private-files.ts'
-import { type Deed, roleSchema, type User, type UserStore } from './users.ts'
+import { canLose, type Deed, roleSchema, type User, type UserChange, type UserStore } from './users.ts'
 
 const USERS = 'users.json'
 const AUDIT = 'audit.jsonl'
+const REFUSED = 'refused.jsonl'
 /** Bytes at which the record begins a new file; the one before is kept. */
 const LARGEST = 4 * 1024 * 1024
 
@@ -35,11 +36,13 @@ const deedSchema = z.object({
 export class FileUsers implements UserStore {
   readonly #files: SecretFiles
   readonly #audit: string
+  readonly #refused: string
 
   /** @throws LicensingError DATA_DIR_UNSAFE, STORE_* */
   constructor(directory: string) {
     this.#files = new SecretFiles(directory)
     this.#audit = join(directory, AUDIT)
+    this.#refused = join(directory, REFUSED)
   }
 
   find(name: string): Promise<User | null> {
@@ -50,23 +53,44 @@ export class FileUsers implements UserStore {
     return Promise.resolve(this.#read())
   }
 
-  put(user: User): Promise<void> {
-    const others = this.#read().filter(({ name }) => name !== user.name)
-    this.#write([...others, user])
-    return Promise.resolve()
+  add(user: User): Promise<boolean> {
+    const users = this.#read()
+    if (users.some(({ name }) => name === user.name)) return Promise.resolve(false)
+    this.#write([...users, user])
+    return Promise.resolve(true)
   }
 
-  remove(name: string): Promise<void> {
-    this.#write(this.#read().filter((user) => user.name !== name))
-    return Promise.resolve()
+  addFirst(user: User, keep: () => void): Promise<boolean> {
+    if (this.#read().length > 0) return Promise.resolve(false)
+    keep()
+    this.#write([user])
+    return Promise.resolve(true)
+  }
+
+  change(name: string, password: string, change: UserChange): Promise<boolean> {
+    const users = this.#read()
+    const found = users.find((user) => user.name === name && user.password === password)
+    if (!found) return Promise.resolve(false)
+    this.#write(users.map((user) => (user === found ? { ...user, ...change } : user)))
+    return Promise.resolve(true)
+  }
+
+  remove(name: string): Promise<'removed' | 'unknown' | 'last'> {
+    const users = this.#read()
+    if (!users.some((user) => user.name === name)) return Promise.resolve('unknown')
+    if (!canLose(users, name)) return Promise.resolve('last')
+    this.#write(users.filter((user) => user.name !== name))
+    return Promise.resolve('removed')
   }
 
   record(deed: Deed): Promise<void> {
+    // What strangers are refused is kept apart: it pushes nothing out that somebody did.
+    const path = deed.who === null ? this.#refused : this.#audit
     try {
-      ensurePrivateFile(this.#audit)
-      if (statSync(this.#audit).size > LARGEST) renameSync(this.#audit, `${this.#audit}.1`)
-      appendFileSync(this.#audit, `${JSON.stringify(deed)}\n`, { mode: 0o600 })
-      chmodSync(this.#audit, 0o600)
+      ensurePrivateFile(path)
+      if (statSync(path).size > LARGEST) renameSync(path, `${path}.1`)
+      appendFileSync(path, `${JSON.stringify(deed)}\n`, { mode: 0o600 })
+      chmodSync(path, 0o600)
     } catch (thrown) {
       return Promise.reject(storeFailure(thrown, 'writing the audit record'))
     }
@@ -74,13 +98,15 @@ export class FileUsers implements UserStore {
   }
 
   deeds(limit: number): Promise<Deed[]> {
-    const lines = [`${this.#audit}.1`, this.#audit].flatMap((path) =>
-      fileExists(path) ? readFileSync(path, 'utf8').split('\n') : [],
-    )
+    const newest = [this.#audit, this.#refused].flatMap((audit) => {
+      const lines = [`${audit}.1`, audit].flatMap((path) =>
+        fileExists(path) ? readFileSync(path, 'utf8').split('\n') : [],
+      )
+      return lines.slice(-limit - 1).flatMap(readDeed)
+    })
     return Promise.resolve(
-      lines
-        .slice(-limit - 1)
-        .flatMap(readDeed)
+      newest
+        .toSorted((a, b) => a.at - b.at)
         .slice(-limit)
         .reverse(),
     )
@@ -88,9 +114,12 @@ export class FileUsers implements UserStore {
 
   #read(): User[] {
     if (!this.#files.has(USERS)) return []
-    const parsed = usersSchema.safeParse(JSON.parse(this.#files.get(USERS)))
+    const parsed = usersSchema.safeParse(jsonOf(this.#files.get(USERS)))
     if (parsed.success) return parsed.data
-    throw new LicensingError('STORE_UNREADABLE', 'The list of users cannot be read.')
+    throw new LicensingError('STORE_UNREADABLE', 'The list of users, console/users.json, cannot be read.', {
+      remedy:
+        'Restore it from a backup; or remove it, which makes the first user and a one-time password anew.',
+    })
   }
 
   #write(users: readonly User[]): void {
@@ -98,12 +127,17 @@ export class FileUsers implements UserStore {
   }
 }
 
+/** Undefined for what is no JSON. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
 /** A line that a crash cut short is no deed. */
 function readDeed(line: string): Deed[] {
-  try {
-    const parsed = deedSchema.safeParse(JSON.parse(line))
-    return parsed.success ? [parsed.data] : []
-  } catch {
-    return []
-  }
+  const parsed = deedSchema.safeParse(jsonOf(line))
+  return parsed.success ? [parsed.data] : []
 }

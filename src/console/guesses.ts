@@ -5,10 +5,14 @@ const MOST = 10
 const WINDOW = 60_000
 const ADDRESSES = 10_000
 
+interface Guess {
+  readonly at: number
+}
+
 /** Slows down who guesses passwords: by address, in this process, by the machine's uptime. */
 export class Guesses {
   readonly #now: () => number
-  readonly #wrong = new Map<string, number[]>()
+  readonly #wrong = new Map<string, Guess[]>()
 
   constructor(now: () => number) {
     this.#now = now
@@ -22,22 +26,24 @@ export class Guesses {
    */
   begin(address: string): () => void {
     const now = this.#now()
-    const recent = (this.#wrong.get(address) ?? []).filter((at) => now - at < WINDOW)
-    const [first = now] = recent
+    const recent = (this.#wrong.get(address) ?? []).filter(({ at }) => now - at < WINDOW)
+    const [first = { at: now }] = recent
     if (recent.length >= MOST)
       throw new LicensingError('TOO_MANY_REQUESTS', 'Too many wrong passwords came from this address.', {
-        retryAfterMs: first + WINDOW - now,
+        retryAfterMs: first.at + WINDOW - now,
       })
-    recent.push(now)
+    const guess = { at: now }
     this.#wrong.delete(address)
-    this.#wrong.set(address, recent)
+    this.#wrong.set(address, [...recent, guess])
     // The oldest gives way: a Map keeps the order in which they came.
     for (const oldest of this.#wrong.keys()) {
       if (this.#wrong.size <= ADDRESSES) break
       this.#wrong.delete(oldest)
     }
     return () => {
-      recent.splice(recent.indexOf(now), 1)
+      const others = (this.#wrong.get(address) ?? []).filter((one) => one !== guess)
+      if (others.length > 0) this.#wrong.set(address, others)
+      else this.#wrong.delete(address)
     }
   }
 }

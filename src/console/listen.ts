@@ -37,10 +37,15 @@ export async function listenWithOwnCertificate(
       handshakeTimeout: LONGEST_TIMER,
     },
     forceCloseConnections: true,
+    exposeHeadRoutes: false,
     requestTimeout: 0,
     keepAliveTimeout: LONGEST_TIMER,
   })
   server.server.headersTimeout = LONGEST_TIMER
+  server.setNotFoundHandler(async (_request, reply) => {
+    const failure = new LicensingError('REQUEST_MALFORMED', 'There is nothing at this address.')
+    await reply.code(404).send({ error: failure.toJSON() })
+  })
   await server.register(routes)
   try {
     await server.listen({ host, port })

@@ -16,8 +16,11 @@ export const authorityDesk = (
   dataDir: string,
   clock: Clock = systemClock,
 ): SignInDesk =>
-  new SignInDesk(authority.people, clock, () => {
-    forgetFirstPassword(dataDir)
+  new SignInDesk(authority.people, clock, {
+    reaches: true,
+    firstPasswordUsed: () => {
+      forgetFirstPassword(dataDir)
+    },
   })
 
 /** The page Software Manager and its API, for the address that an authority is served at. */

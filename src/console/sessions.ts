@@ -4,6 +4,8 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 const LONGEST = 12 * 3_600_000
 const IDLE = 3_600_000
 const MOST = 1_000
+/** And of one user: nobody signs the others out by signing in. */
+const MOST_OF_USER = 20
 
 interface Session {
   readonly name: string
@@ -36,7 +38,7 @@ export class Sessions {
   }
 
   begin(name: string, stamp: string): SessionSecrets {
-    this.#forget()
+    this.#forget(name)
     const id = randomBytes(32).toString('base64url')
     const token = randomBytes(32).toString('base64url')
     const now = this.#now()
@@ -83,8 +85,10 @@ export class Sessions {
     return now - begunAt > LONGEST || now - usedAt > IDLE
   }
 
-  #forget(): void {
+  #forget(name: string): void {
     for (const [id, session] of this.#sessions) if (this.#over(session)) this.#sessions.delete(id)
+    const own = [...this.#sessions].filter(([, session]) => session.name === name)
+    for (const [id] of own.slice(0, Math.max(0, own.length - MOST_OF_USER + 1))) this.#sessions.delete(id)
     // The oldest give way: a Map keeps the order in which they came.
     for (const id of this.#sessions.keys()) {
       if (this.#sessions.size < MOST) break

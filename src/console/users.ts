@@ -33,14 +33,31 @@ export interface Deed {
   readonly outcome: string
 }
 
-/** Where users and the audit record are kept. */
+/** What changes of a user. */
+export type UserChange = Partial<Pick<User, 'password' | 'mustChange' | 'signedInAt'>>
+
+/** Where users and the audit record are kept. Each call is done whole, or not at all. */
 export interface UserStore {
   find(name: string): Promise<User | null>
   list(): Promise<User[]>
-  /** Adds a user, or replaces the one of that name. */
-  put(user: User): Promise<void>
-  remove(name: string): Promise<void>
+  /** Adds a user; false where there is one of that name. */
+  add(user: User): Promise<boolean>
+  /** Adds the first user; false where there is anybody. @param keep called before the user is there, and only then */
+  addFirst(user: User, keep: () => void): Promise<boolean>
+  /** Changes a user whose password is still kept as that; false where it is not, or nobody is there any more. */
+  change(name: string, password: string, change: UserChange): Promise<boolean>
+  /** Removes a user, unless nobody would be left who may administer everything and has a password of their own. */
+  remove(name: string): Promise<'removed' | 'unknown' | 'last'>
   record(deed: Deed): Promise<void>
   /** The newest, the newest first. */
   deeds(limit: number): Promise<Deed[]>
 }
+
+/** Whether somebody may administer everything, and can. */
+const administers = ({ role, account, mustChange }: User): boolean =>
+  role === 'administrator' && account === null && !mustChange
+
+/** Whether users can go on without one of them. */
+export const canLose = (users: readonly User[], name: string): boolean =>
+  users.some((user) => user.name !== name && administers(user)) ||
+  !users.some((user) => user.name === name && user.role === 'administrator' && user.account === null)

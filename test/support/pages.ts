@@ -41,6 +41,7 @@ export function send(
       (response) => {
         let said = ''
         response.setEncoding('utf8')
+        response.on('error', reject)
         response.on('data', (part: string) => (said += part))
         response.on('end', () => {
           let code: string | null = null

@@ -1,0 +1,17 @@
+import { Text, Title } from '@mantine/core'
+
+/** What a place of the page is called, and what it is for. */
+export function Heading({ title, intro }: { title: string; intro?: string }) {
+  return (
+    <div style={{ maxWidth: '70ch' }}>
+      <Title order={1} size="h2">
+        {title}
+      </Title>
+      {intro !== undefined && (
+        <Text c="dimmed" size="sm">
+          {intro}
+        </Text>
+      )}
+    </div>
+  )
+}

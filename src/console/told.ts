@@ -1,0 +1,26 @@
+const WINDOW = 60_000
+const MOST = 10_000
+
+/** What was told a short while ago, and need not be told again. */
+export class Told {
+  readonly #last = new Map<string, number>()
+
+  isNew(what: string, now: number): boolean {
+    const last = this.#last.get(what)
+    if (last !== undefined && now - last < WINDOW) return false
+    this.#last.delete(what)
+    this.#last.set(what, now)
+    // The oldest gives way: a Map keeps the order in which they came.
+    for (const oldest of this.#last.keys()) {
+      if (this.#last.size <= MOST) break
+      this.#last.delete(oldest)
+    }
+    return true
+  }
+}
+
+/** A text from outside without signs that would move a terminal, turn words round or begin a line; cut where it is long. */
+export const plain = (text: string, longest: number): string => {
+  const clean = text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\u{fffd}')
+  return clean.length <= longest ? clean : `${clean.slice(0, longest)}…`
+}
