@@ -8,6 +8,7 @@ import {
   type Sealed,
 } from '../protocol/messages.ts'
 import { z } from 'zod'
+import { LONGEST_TIMER } from '../transports/listen.ts'
 import type { Credential } from '../trust/certificates.ts'
 import type { Misbehaviour } from './misbehaviour.ts'
 import { LONGEST_SYNC } from './satellites/exchange.ts'
@@ -15,8 +16,6 @@ import { SYNC_PATH } from './upstream/door.ts'
 
 const synchronisationSchema = z.object({ request: z.string() })
 const LARGEST_REQUEST = 256 * 1024
-/** Node's timers take no more; at the speed of a test's clock even this is over soon. */
-const LONGEST_TIMER = 2 ** 31 - 1 - 60_000
 
 export interface ServerLogger {
   info(message: string, fields?: object): void

@@ -5,6 +5,7 @@ import { FaultPlan } from '../chaos/index.ts'
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import { type Instant, MINUTE } from '../domain/instant.ts'
 import type { RequestType, Sealed } from '../protocol/messages.ts'
+import { hostInUrl, listenOn, LOOPBACK } from '../transports/listen.ts'
 import type { Credential } from '../trust/certificates.ts'
 import { createManagement } from './management.ts'
 import { Misbehaviour, type RequestRecord } from './misbehaviour.ts'
@@ -44,26 +45,6 @@ interface Served {
   readonly logger: ServerLogger
 }
 
-const LOOPBACK: readonly string[] = ['127.0.0.1', '::1', 'localhost']
-
-/** A host as it stands in a URL. */
-const hostOf = (host: string): string => (host.includes(':') ? `[${host}]` : host)
-
-/** @returns the port @throws LicensingError ADDRESS_IN_USE */
-async function listenOn(server: FastifyInstance, at: { host: string; port: number }): Promise<number> {
-  try {
-    await server.listen(at)
-  } catch (thrown) {
-    const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
-    throw new LicensingError(
-      'ADDRESS_IN_USE',
-      `It is not possible to listen on ${at.host}:${at.port} (${code}).`,
-    )
-  }
-  const address = server.server.address()
-  return typeof address === 'object' && address !== null ? address.port : at.port
-}
-
 /** An authority at its addresses, until it is closed. */
 export class Serving {
   readonly #served: Served
@@ -91,7 +72,7 @@ export class Serving {
     this.#beats = setInterval(() => {
       void this.#beat()
     }, MINUTE)
-    return `https://${hostOf(options.host)}:${port}`
+    return `https://${hostInUrl(options.host)}:${port}`
   }
 
   async #beat(): Promise<void> {
@@ -142,7 +123,7 @@ export class Serving {
     const bearer = randomBytes(24).toString('base64url')
     this.#management = createManagement(misbehaviour, bearer)
     const port = await listenOn(this.#management, options)
-    return { url: `http://${hostOf(options.host)}:${port}`, bearer }
+    return { url: `http://${hostInUrl(options.host)}:${port}`, bearer }
   }
 
   async respond(request: InProcessRequest): Promise<InProcessAnswer> {

@@ -6,7 +6,7 @@ import { LicensingError } from '../domain/errors.ts'
 import { toCsv } from '../authority/reports.ts'
 import { certificateFingerprint } from '../trust/fingerprint.ts'
 import { authorityContract as contract } from './authority-contract.ts'
-import { type Caller, serve, type ServedContract } from './contract.ts'
+import { type Caller, requireEveryAccount, serve, type ServedContract } from './contract.ts'
 
 interface Wanted {
   readonly account?: string | undefined
@@ -282,12 +282,6 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
       return authority.mail()
     }),
   }
-}
-
-/** What belongs to no one smart account is for those who administer all of them. @throws LicensingError PERMISSION_DENIED */
-function requireEveryAccount({ name, account }: Caller): void {
-  if (account === null) return
-  throw new LicensingError('PERMISSION_DENIED', `${name} administers ${account} only.`)
 }
 
 /** Without what was not given. */

@@ -56,7 +56,7 @@ export async function serveBoxPage(
     desk,
     calls: boxCalls(agent),
     follow: (tell, caller) => follow(agent, tell, caller),
-    hosts: () => names,
+    hosts: names,
     id: shortId(`${pid} ${serial}`),
     logger,
   })

@@ -8,7 +8,7 @@ import files from '@fastify/static'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { asLicensingError, type ErrorCode, LicensingError } from '../domain/errors.ts'
 import { commonContract } from './common-contract.ts'
-import { type Access, type Caller, InvalidInput, type Served } from './contract.ts'
+import { type Access, type Caller, InvalidInput, parseInput, type Served } from './contract.ts'
 import type { SignInDesk } from './desk.ts'
 import { describeApi } from './openapi.ts'
 
@@ -31,7 +31,7 @@ export interface ConsoleOptions {
   /** Begins to tell what happens; gives how to stop. */
   readonly follow: (tell: Tell, caller: Caller) => () => void
   /** The hosts this server may be called by; a port is not looked at. */
-  readonly hosts: () => readonly string[]
+  readonly hosts: readonly string[]
   /** Tells this server's cookie from those of others on the same host. */
   readonly id: string
   readonly logger: { error(message: string, fields?: object): void }
@@ -65,12 +65,14 @@ function pagesDirectory(page: string): string | null {
 /** One of the two pages with its API: behind the same door, whichever it is. */
 export class Console {
   readonly #options: ConsoleOptions
+  readonly #hosts: ReadonlySet<string>
   readonly #callers = new WeakMap<FastifyRequest, Caller>()
   /** What a request is about, once that is known. */
   readonly #abouts = new WeakMap<FastifyRequest, string>()
 
   constructor(options: ConsoleOptions) {
     this.#options = options
+    this.#hosts = new Set(options.hosts.map((host) => host.toLowerCase()))
   }
 
   /** Its routes, in a scope of their own on a server. */
@@ -166,12 +168,7 @@ export class Console {
         },
       },
       async (request, reply) => {
-        const parsed = commonContract['sign-in'].input.safeParse(request.body)
-        if (!parsed.success) {
-          const [issue] = parsed.error.issues
-          throw new InvalidInput(issue?.path.join('.') ?? '', issue?.message ?? 'not of its form')
-        }
-        const { name, password } = parsed.data
+        const { name, password } = parseInput(commonContract['sign-in'].input, request.body)
         this.#abouts.set(request, (await desk.knows(name)) ? name.trim() : 'an unknown name')
         const { user, secrets } = await desk.signIn(name, password, request.ip)
         void reply.header('cache-control', 'no-store').setCookie(cookieName(id), secrets.id, {
@@ -237,10 +234,9 @@ export class Console {
 
   /** Whoever calls by another name was led here by somebody else's (DNS rebinding). */
   #requireHost(request: FastifyRequest): void {
-    const hosts = this.#options.hosts().map((host) => host.toLowerCase())
     const { hostname } = request
     const host = hostname.replace(/^\[|\]$/g, '').toLowerCase()
-    if (!hosts.includes(host))
+    if (!this.#hosts.has(host))
       throw new LicensingError('HOST_REFUSED', `This server is not called ${JSON.stringify(hostname)}.`)
   }
 

@@ -58,6 +58,12 @@ export interface Caller {
   readonly session: string
 }
 
+/** What belongs to no one smart account is for those who administer all of them. @throws LicensingError PERMISSION_DENIED */
+export function requireEveryAccount({ name, account }: Caller): void {
+  if (account === null) return
+  throw new LicensingError('PERMISSION_DENIED', `${name} administers ${account} only.`)
+}
+
 /** An input that is not of its form: which field, for the page to say so beside it. */
 export class InvalidInput extends Error {
   readonly field: string
@@ -68,6 +74,14 @@ export class InvalidInput extends Error {
     this.field = field
     this.failure = new LicensingError('INVALID_ARGUMENT', `${field || 'The request'}: ${message}.`)
   }
+}
+
+/** @throws InvalidInput */
+export function parseInput<I extends z.ZodType>(input: I, raw: unknown): z.output<I> {
+  const parsed = input.safeParse(raw)
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  throw new InvalidInput(issue?.path.join('.') ?? '', issue?.message ?? 'not of its form')
 }
 
 /** A call with what answers it. */
@@ -84,14 +98,10 @@ export const serve = <M extends 'GET' | 'POST', I extends z.ZodType, O extends z
 ): Served => ({
   call,
   take: (raw) => {
-    const parsed = call.input.safeParse(raw)
-    if (!parsed.success) {
-      const [issue] = parsed.error.issues
-      throw new InvalidInput(issue?.path.join('.') ?? '', issue?.message ?? 'not of its form')
-    }
+    const input = parseInput(call.input, raw)
     return {
-      about: call.about(parsed.data),
-      work: async (caller) => call.output.parse(await run(parsed.data, caller)),
+      about: call.about(input),
+      work: async (caller) => call.output.parse(await run(input, caller)),
     }
   },
 })

@@ -4,7 +4,7 @@ import { iso } from '../domain/instant.ts'
 import { checked } from '../domain/checked.ts'
 import { commonContract, userName, type userSchema } from './common-contract.ts'
 import { plain, Told } from './told.ts'
-import { type Caller, serve, type ServedContract } from './contract.ts'
+import { type Caller, requireEveryAccount, serve, type ServedContract } from './contract.ts'
 import { Guesses } from './guesses.ts'
 import { checkPassword, hashPassword, oneTimePassword, requireStrong } from './passwords.ts'
 import { Sessions, type SessionSecrets } from './sessions.ts'
@@ -126,24 +126,24 @@ export class SignInDesk {
         this.#changePassword(input, caller),
       ),
       users: serve(commonContract.users, async (_, caller) => {
-        requireEverything(caller)
+        requireEveryAccount(caller)
         return { users: await this.list() }
       }),
       'user-add': serve(commonContract['user-add'], (input, caller) => {
-        requireEverything(caller)
+        requireEveryAccount(caller)
         return this.add(input)
       }),
       'user-reset': serve(commonContract['user-reset'], ({ name }, caller) => {
-        requireEverything(caller)
+        requireEveryAccount(caller)
         return this.reset(name)
       }),
       'user-remove': serve(commonContract['user-remove'], async ({ name }, caller) => {
-        requireEverything(caller)
+        requireEveryAccount(caller)
         await this.remove(name)
         return {}
       }),
       audit: serve(commonContract.audit, async ({ limit }, caller) => {
-        requireEverything(caller)
+        requireEveryAccount(caller)
         return { audit: await this.audit(limit) }
       }),
     }
@@ -239,10 +239,4 @@ export class SignInDesk {
     if (user) return user
     throw new LicensingError('USER_UNKNOWN', `There is no user ${name}.`)
   }
-}
-
-/** Who may sign in is for those who administer everything there is. @throws LicensingError PERMISSION_DENIED */
-function requireEverything({ name, account }: Caller): void {
-  if (account === null) return
-  throw new LicensingError('PERMISSION_DENIED', `${name} administers ${account} only.`)
 }

@@ -1,4 +1,5 @@
 import { LicensingError } from '../domain/errors.ts'
+import { dropOldest } from './drop-oldest.ts'
 
 /** Wrong passwords from one address in so many milliseconds. */
 const MOST = 10
@@ -35,11 +36,7 @@ export class Guesses {
     const guess = { at: now }
     this.#wrong.delete(address)
     this.#wrong.set(address, [...recent, guess])
-    // The oldest gives way: a Map keeps the order in which they came.
-    for (const oldest of this.#wrong.keys()) {
-      if (this.#wrong.size <= ADDRESSES) break
-      this.#wrong.delete(oldest)
-    }
+    dropOldest(this.#wrong, ADDRESSES)
     return () => {
       const others = (this.#wrong.get(address) ?? []).filter((one) => one !== guess)
       if (others.length > 0) this.#wrong.set(address, others)

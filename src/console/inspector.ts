@@ -4,6 +4,7 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import { type Context, type Position, resolve, smartAgent } from '../../machines/index.ts'
 import type { SmartAgent } from '../agent/agent.ts'
 import { LicensingError } from '../domain/errors.ts'
+import { hostInUrl, LOOPBACK } from '../transports/listen.ts'
 
 /** An inspector that is served, until it is closed. */
 export interface ServedInspector {
@@ -12,7 +13,6 @@ export interface ServedInspector {
   readonly close: () => Promise<void>
 }
 
-const LOOPBACK: readonly string[] = ['127.0.0.1', '::1', 'localhost']
 /** Clients say nothing that is listened to. */
 const LONGEST_MESSAGE = 1024
 const MOST_CLIENTS = 16
@@ -72,7 +72,7 @@ export async function serveInspector(
   })
   const { port } = server.address() as AddressInfo
   return {
-    url: `ws://${at.host.includes(':') ? `[${at.host}]` : at.host}:${port}`,
+    url: `ws://${hostInUrl(at.host)}:${port}`,
     close: () =>
       new Promise((done) => {
         stop()

@@ -1,22 +1,20 @@
-import { createHash } from 'node:crypto'
+import { createHash, X509Certificate } from 'node:crypto'
 import { hostname } from 'node:os'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { Clock } from '../domain/clock.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { DAY } from '../domain/instant.ts'
+import { hostInUrl, listenOn, LONGEST_TIMER, LOOPBACK } from '../transports/listen.ts'
 import { createSelfSigned, type Credential } from '../trust/certificates.ts'
 import { SecretFiles } from '../trust/private-files.ts'
-import { X509Certificate } from 'node:crypto'
 
-/** Node's timers take no more; at the speed of a test's clock even this is over soon. */
-const LONGEST_TIMER = 2 ** 31 - 1 - 60_000
 const LIFE = 397 * DAY
 const RENEWED_BEFORE = 30 * DAY
 
 /** The names a server is called by, whatever address it listens on. */
 export function hostNames(listen: string, more: readonly string[]): string[] {
   const every = listen === '0.0.0.0' || listen === '::'
-  return [...new Set(['localhost', '127.0.0.1', '::1', hostname(), ...(every ? [] : [listen]), ...more])]
+  return [...new Set([...LOOPBACK, hostname(), ...(every ? [] : [listen]), ...more])]
 }
 
 /** A short name for something that is the same at every start, and different from another's. */
@@ -47,16 +45,9 @@ export async function listenWithOwnCertificate(
     await reply.code(404).send({ error: failure.toJSON() })
   })
   await server.register(routes)
-  try {
-    await server.listen({ host, port })
-  } catch (thrown) {
-    const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
-    throw new LicensingError('ADDRESS_IN_USE', `It is not possible to listen on ${host}:${port} (${code}).`)
-  }
-  const address = server.server.address()
-  const bound = typeof address === 'object' && address !== null ? address.port : port
+  const bound = await listenOn(server, { host, port })
   return {
-    url: `https://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    url: `https://${hostInUrl(host)}:${bound}`,
     fingerprint: new X509Certificate(tls.certificates[0] ?? '').fingerprint256,
     close: () => server.close(),
   }

@@ -43,7 +43,7 @@ export async function managerPage(
     desk,
     calls: authorityCalls(authority),
     follow: (tell) => follow(authority, tell),
-    hosts: () => hosts,
+    hosts,
     id: shortId(authority.id),
     logger,
   })

@@ -1,4 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { dropOldest } from './drop-oldest.ts'
 
 /** Milliseconds of the machine's uptime: what a wall clock does, ends no session and keeps none alive. */
 const LONGEST = 12 * 3_600_000
@@ -89,10 +90,6 @@ export class Sessions {
     for (const [id, session] of this.#sessions) if (this.#over(session)) this.#sessions.delete(id)
     const own = [...this.#sessions].filter(([, session]) => session.name === name)
     for (const [id] of own.slice(0, Math.max(0, own.length - MOST_OF_USER + 1))) this.#sessions.delete(id)
-    // The oldest give way: a Map keeps the order in which they came.
-    for (const id of this.#sessions.keys()) {
-      if (this.#sessions.size < MOST) break
-      this.#sessions.delete(id)
-    }
+    dropOldest(this.#sessions, MOST - 1)
   }
 }

@@ -1,3 +1,5 @@
+import { dropOldest } from './drop-oldest.ts'
+
 const WINDOW = 60_000
 const MOST = 10_000
 
@@ -10,11 +12,7 @@ export class Told {
     if (last !== undefined && now - last < WINDOW) return false
     this.#last.delete(what)
     this.#last.set(what, now)
-    // The oldest gives way: a Map keeps the order in which they came.
-    for (const oldest of this.#last.keys()) {
-      if (this.#last.size <= MOST) break
-      this.#last.delete(oldest)
-    }
+    dropOldest(this.#last, MOST)
     return true
   }
 }

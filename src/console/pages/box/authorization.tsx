@@ -1,18 +1,17 @@
-import { Button, Divider, Group, Modal, Paper, Stack, Text, Title } from '@mantine/core'
-import { useState } from 'react'
+import { Button, Divider, Group, Stack, Text } from '@mantine/core'
 import { Facts } from '../shared/facts.tsx'
 import { FailureAlert } from '../shared/failure.tsx'
 import type { Me } from '../shared/sign-in.tsx'
 import { When } from '../shared/when.tsx'
 import { Outcome } from './outcome.tsx'
 import { api, type Status, useAct } from './queries.ts'
+import { StatusPanel } from './status-panel.tsx'
 import { texts } from './texts.ts'
 
 const t = texts.status
 
 /** How the authorization stands; “View/Edit” renews it. */
 export function AuthorizationStatus({ status, me }: { status: Status; me: Me }) {
-  const [opened, setOpened] = useState(false)
   const { authorization: a } = status
   const facts = (
     <Facts
@@ -28,37 +27,12 @@ export function AuthorizationStatus({ status, me }: { status: Status; me: Me }) 
   const mayRenew =
     me.role === 'administrator' && status.registration.instanceId !== null && status.state !== 'reserved'
   return (
-    <Paper withBorder p="lg" data-testid="authorization-status">
-      <Group justify="space-between" mb="xs">
-        <Title order={2} size="h4">
-          {t.authorization}
-        </Title>
-        <Button
-          variant="default"
-          size="xs"
-          aria-label={`${t.viewEdit}: ${t.authorization}`}
-          onClick={() => {
-            setOpened(true)
-          }}
-        >
-          {t.viewEdit}
-        </Button>
-      </Group>
-      {facts}
-      <Modal
-        opened={opened}
-        onClose={() => {
-          setOpened(false)
-        }}
-        size="lg"
-        title={t.authorization}
-      >
-        <Stack>
-          {facts}
-          {mayRenew && <Renew />}
-        </Stack>
-      </Modal>
-    </Paper>
+    <StatusPanel title={t.authorization} testId="authorization-status" facts={facts}>
+      <Stack>
+        {facts}
+        {mayRenew && <Renew />}
+      </Stack>
+    </StatusPanel>
   )
 }
 

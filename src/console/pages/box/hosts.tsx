@@ -14,6 +14,7 @@ import {
 import { useDebouncedValue } from '@mantine/hooks'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
+import { RowActions } from '../shared/row-actions.tsx'
 import { Heading } from '../shared/heading.tsx'
 import { Confirm } from '../shared/confirm.tsx'
 import { DataTable } from '../shared/data-table.tsx'
@@ -214,14 +215,9 @@ function Rows({ hosts, me, empty }: { hosts: readonly Host[]; me: Me; empty: str
             title: t.actions,
             cell: (host) =>
               me.role === 'administrator' ? (
-                <Menu>
-                  <Menu.Target>
-                    <Button size="xs" variant="default" aria-label={`${t.actions}: ${host.user}`}>
-                      {t.actions}
-                    </Button>
-                  </Menu.Target>
-                  <Menu.Dropdown>{items(host)}</Menu.Dropdown>
-                </Menu>
+                <RowActions label={t.actions} of={host.user}>
+                  {items(host)}
+                </RowActions>
               ) : null,
           },
         ]}

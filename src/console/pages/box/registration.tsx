@@ -1,4 +1,4 @@
-import { Button, Divider, Group, Modal, Paper, Stack, Text, Title } from '@mantine/core'
+import { Button, Divider, Group, Stack, Text, Title } from '@mantine/core'
 import { useState } from 'react'
 import { Failure } from '../shared/api.ts'
 import { CarriedCode } from '../shared/carry.tsx'
@@ -9,6 +9,7 @@ import type { Me } from '../shared/sign-in.tsx'
 import { When } from '../shared/when.tsx'
 import { Outcome } from './outcome.tsx'
 import { api, type Status, useAct } from './queries.ts'
+import { StatusPanel } from './status-panel.tsx'
 import { texts } from './texts.ts'
 import { TokenForm } from './token-form.tsx'
 
@@ -16,46 +17,26 @@ const t = texts.status
 
 /** How the registration stands, with what can be done about it behind “View/Edit”. */
 export function RegistrationStatus({ status, me }: { status: Status; me: Me }) {
-  const [opened, setOpened] = useState(false)
   const { registration: r } = status
   return (
-    <Paper withBorder p="lg" data-testid="registration-status">
-      <Group justify="space-between" mb="xs">
-        <Title order={2} size="h4">
-          {t.registration}
-        </Title>
-        <Button
-          variant="default"
-          size="xs"
-          aria-label={`${t.viewEdit}: ${t.registration}`}
-          onClick={() => {
-            setOpened(true)
-          }}
-        >
-          {t.viewEdit}
-        </Button>
-      </Group>
-      <Facts
-        rows={[
-          [t.registration, texts.registrationStates[r.status]],
-          r.smartAccount === null ? null : [t.account, r.smartAccount],
-          r.virtualAccount === null ? null : [t.virtualAccount, r.virtualAccount],
-          r.nextRenewalAt === null ? null : [t.nextRenewal, <When key="next" at={r.nextRenewalAt} />],
-          r.expiresAt === null ? null : [t.expires, <When key="end" at={r.expiresAt} exactly />],
-          r.nextAttemptAt === null ? null : [t.nextAttempt, <When key="attempt" at={r.nextAttemptAt} />],
-        ]}
-      />
-      <Modal
-        opened={opened}
-        onClose={() => {
-          setOpened(false)
-        }}
-        size="lg"
-        title={t.registration}
-      >
-        <Details status={status} me={me} />
-      </Modal>
-    </Paper>
+    <StatusPanel
+      title={t.registration}
+      testId="registration-status"
+      facts={
+        <Facts
+          rows={[
+            [t.registration, texts.registrationStates[r.status]],
+            r.smartAccount === null ? null : [t.account, r.smartAccount],
+            r.virtualAccount === null ? null : [t.virtualAccount, r.virtualAccount],
+            r.nextRenewalAt === null ? null : [t.nextRenewal, <When key="next" at={r.nextRenewalAt} />],
+            r.expiresAt === null ? null : [t.expires, <When key="end" at={r.expiresAt} exactly />],
+            r.nextAttemptAt === null ? null : [t.nextAttempt, <When key="attempt" at={r.nextAttemptAt} />],
+          ]}
+        />
+      }
+    >
+      <Details status={status} me={me} />
+    </StatusPanel>
   )
 }
 

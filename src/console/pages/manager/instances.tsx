@@ -16,6 +16,7 @@ import {
 import { useDebouncedValue } from '@mantine/hooks'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
+import { RowActions } from '../shared/row-actions.tsx'
 import { saveText } from '../shared/carry.tsx'
 import { Confirm } from '../shared/confirm.tsx'
 import { DataTable } from '../shared/data-table.tsx'
@@ -119,38 +120,31 @@ export function Instances(props: { virtual: Virtual; all: readonly Virtual[]; me
                 {
                   title: t.actions,
                   cell: (one) => (
-                    <Menu>
-                      <Menu.Target>
-                        <Button size="xs" variant="default" aria-label={`${t.actions}: ${nameOf(one)}`}>
-                          {t.actions}
-                        </Button>
-                      </Menu.Target>
-                      <Menu.Dropdown>
-                        <Menu.Item onClick={begin('show', one)}>{t.show}</Menu.Item>
-                        {me.role !== 'viewer' && one.satellite === null && one.reservation === null && (
-                          <Menu.Item onClick={begin('transfer', one)}>{t.transfer}</Menu.Item>
-                        )}
-                        {me.role !== 'viewer' && one.satellite === null && one.reservation !== null && (
-                          <>
-                            <Menu.Item onClick={begin('update', one)}>{t.update}</Menu.Item>
-                            {one.reservation.pending && (
-                              <Menu.Item onClick={begin('confirm', one)}>{t.confirm}</Menu.Item>
-                            )}
-                            <FileAgain instance={one} />
-                          </>
-                        )}
-                        {me.role !== 'viewer' && one.satellite === null && (
-                          <Menu.Item color="red" onClick={begin('remove', one)}>
-                            {t.remove}
-                          </Menu.Item>
-                        )}
-                        {me.role === 'administrator' && one.reservation !== null && (
-                          <Menu.Item color="red" onClick={begin('write-off', one)}>
-                            {t.writeOff}
-                          </Menu.Item>
-                        )}
-                      </Menu.Dropdown>
-                    </Menu>
+                    <RowActions label={t.actions} of={nameOf(one)}>
+                      <Menu.Item onClick={begin('show', one)}>{t.show}</Menu.Item>
+                      {me.role !== 'viewer' && one.satellite === null && one.reservation === null && (
+                        <Menu.Item onClick={begin('transfer', one)}>{t.transfer}</Menu.Item>
+                      )}
+                      {me.role !== 'viewer' && one.satellite === null && one.reservation !== null && (
+                        <>
+                          <Menu.Item onClick={begin('update', one)}>{t.update}</Menu.Item>
+                          {one.reservation.pending && (
+                            <Menu.Item onClick={begin('confirm', one)}>{t.confirm}</Menu.Item>
+                          )}
+                          <FileAgain instance={one} />
+                        </>
+                      )}
+                      {me.role !== 'viewer' && one.satellite === null && (
+                        <Menu.Item color="red" onClick={begin('remove', one)}>
+                          {t.remove}
+                        </Menu.Item>
+                      )}
+                      {me.role === 'administrator' && one.reservation !== null && (
+                        <Menu.Item color="red" onClick={begin('write-off', one)}>
+                          {t.writeOff}
+                        </Menu.Item>
+                      )}
+                    </RowActions>
                   ),
                 },
               ]}

@@ -1,6 +1,7 @@
 import { Button, Group, Menu, Modal, Paper, Progress, Stack, Text, Title, Tooltip } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
+import { RowActions } from '../shared/row-actions.tsx'
 import { DataTable } from '../shared/data-table.tsx'
 import { Loaded } from '../shared/loaded.tsx'
 import type { Me } from '../shared/sign-in.tsx'
@@ -83,31 +84,24 @@ export function Licenses(props: { virtual: Virtual; all: readonly Virtual[]; me:
               {
                 title: t.actions,
                 cell: (license) => (
-                  <Menu>
-                    <Menu.Target>
-                      <Button size="xs" variant="default" aria-label={`${t.actions}: ${license.tag}`}>
-                        {t.actions}
-                      </Button>
-                    </Menu.Target>
-                    <Menu.Dropdown>
+                  <RowActions label={t.actions} of={license.tag}>
+                    <Menu.Item
+                      onClick={() => {
+                        setLooking(license)
+                      }}
+                    >
+                      {t.showTransactions}
+                    </Menu.Item>
+                    {may && (
                       <Menu.Item
                         onClick={() => {
-                          setLooking(license)
+                          setMoving(license)
                         }}
                       >
-                        {t.showTransactions}
+                        {t.transfer}
                       </Menu.Item>
-                      {may && (
-                        <Menu.Item
-                          onClick={() => {
-                            setMoving(license)
-                          }}
-                        >
-                          {t.transfer}
-                        </Menu.Item>
-                      )}
-                    </Menu.Dropdown>
-                  </Menu>
+                    )}
+                  </RowActions>
                 ),
               },
             ]}

@@ -15,6 +15,7 @@ import {
 } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
+import { RowActions } from '../shared/row-actions.tsx'
 import { Heading } from '../shared/heading.tsx'
 import { CarriedCode, saveText } from '../shared/carry.tsx'
 import { Confirm } from '../shared/confirm.tsx'
@@ -127,30 +128,23 @@ export function Satellites({ me }: { me: Me }) {
                     title: t.actions,
                     cell: ({ name, status }) =>
                       may && status !== 'removed' ? (
-                        <Menu>
-                          <Menu.Target>
-                            <Button size="xs" variant="default" aria-label={`${t.actions}: ${name}`}>
-                              {t.actions}
-                            </Button>
-                          </Menu.Target>
-                          <Menu.Dropdown>
-                            <Menu.Item
-                              onClick={() => {
-                                code.mutate(name)
-                              }}
-                            >
-                              {t.code}
-                            </Menu.Item>
-                            <Menu.Item
-                              color="red"
-                              onClick={() => {
-                                setRemoving(name)
-                              }}
-                            >
-                              {t.remove}
-                            </Menu.Item>
-                          </Menu.Dropdown>
-                        </Menu>
+                        <RowActions label={t.actions} of={name}>
+                          <Menu.Item
+                            onClick={() => {
+                              code.mutate(name)
+                            }}
+                          >
+                            {t.code}
+                          </Menu.Item>
+                          <Menu.Item
+                            color="red"
+                            onClick={() => {
+                              setRemoving(name)
+                            }}
+                          >
+                            {t.remove}
+                          </Menu.Item>
+                        </RowActions>
                       ) : null,
                   },
                 ]}

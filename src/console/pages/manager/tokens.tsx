@@ -16,6 +16,7 @@ import {
 } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
+import { RowActions } from '../shared/row-actions.tsx'
 import { CarriedCode } from '../shared/carry.tsx'
 import { Confirm } from '../shared/confirm.tsx'
 import { DataTable } from '../shared/data-table.tsx'
@@ -121,23 +122,16 @@ export function Tokens({ virtual, me }: { virtual: Virtual; me: Me }) {
                 title: t.actions,
                 cell: ({ id, status }) =>
                   may && status !== 'revoked' ? (
-                    <Menu>
-                      <Menu.Target>
-                        <Button size="xs" variant="default" aria-label={`${t.actions}: ${id.slice(0, 8)}`}>
-                          {t.actions}
-                        </Button>
-                      </Menu.Target>
-                      <Menu.Dropdown>
-                        <Menu.Item
-                          color="red"
-                          onClick={() => {
-                            setRevoking(id)
-                          }}
-                        >
-                          {t.revoke}
-                        </Menu.Item>
-                      </Menu.Dropdown>
-                    </Menu>
+                    <RowActions label={t.actions} of={id.slice(0, 8)}>
+                      <Menu.Item
+                        color="red"
+                        onClick={() => {
+                          setRevoking(id)
+                        }}
+                      >
+                        {t.revoke}
+                      </Menu.Item>
+                    </RowActions>
                   ) : null,
               },
             ]}

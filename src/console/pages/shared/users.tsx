@@ -14,6 +14,7 @@ import {
 } from '@mantine/core'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { useState } from 'react'
+import { RowActions } from './row-actions.tsx'
 import { Heading } from './heading.tsx'
 import type { Role } from '../../users.ts'
 import { CarriedCode } from './carry.tsx'
@@ -88,30 +89,23 @@ export function Users({ me, virtualAccounts }: { me: Me; virtualAccounts: readon
                   title: t.actions,
                   cell: ({ name }) =>
                     name === me.name ? null : (
-                      <Menu>
-                        <Menu.Target>
-                          <Button size="xs" variant="default" aria-label={`${t.actions}: ${name}`}>
-                            {t.actions}
-                          </Button>
-                        </Menu.Target>
-                        <Menu.Dropdown>
-                          <Menu.Item
-                            onClick={() => {
-                              reset.mutate(name)
-                            }}
-                          >
-                            {t.reset}
-                          </Menu.Item>
-                          <Menu.Item
-                            color="red"
-                            onClick={() => {
-                              setRemoving(name)
-                            }}
-                          >
-                            {t.remove}
-                          </Menu.Item>
-                        </Menu.Dropdown>
-                      </Menu>
+                      <RowActions label={t.actions} of={name}>
+                        <Menu.Item
+                          onClick={() => {
+                            reset.mutate(name)
+                          }}
+                        >
+                          {t.reset}
+                        </Menu.Item>
+                        <Menu.Item
+                          color="red"
+                          onClick={() => {
+                            setRemoving(name)
+                          }}
+                        >
+                          {t.remove}
+                        </Menu.Item>
+                      </RowActions>
                     ),
                 },
               ]}

@@ -1,0 +1,16 @@
+import { Button, Menu } from '@mantine/core'
+import type { ReactNode } from 'react'
+
+/** What can be done with one row: a button that says whose, and its menu. */
+export function RowActions({ label, of, children }: { label: string; of: string; children: ReactNode }) {
+  return (
+    <Menu>
+      <Menu.Target>
+        <Button size="xs" variant="default" aria-label={`${label}: ${of}`}>
+          {label}
+        </Button>
+      </Menu.Target>
+      <Menu.Dropdown>{children}</Menu.Dropdown>
+    </Menu>
+  )
+}

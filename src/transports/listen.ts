@@ -1,0 +1,38 @@
+import { LicensingError } from '../domain/errors.ts'
+
+/** Node's timers take no more; at the speed of a test's clock even this is over soon. */
+export const LONGEST_TIMER = 2 ** 31 - 1 - 60_000
+
+/** What only this machine reaches. */
+export const LOOPBACK: readonly string[] = ['127.0.0.1', '::1', 'localhost']
+
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+}
+
+/** A host as it stands in a URL. */
+export const hostInUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host)
+
+/** Why an address cannot be listened on, from the system's own error. */
+export function addressInUse({ host, port }: ListenAddress, thrown: unknown): LicensingError {
+  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
+  return new LicensingError('ADDRESS_IN_USE', `It is not possible to listen on ${host}:${port} (${code}).`)
+}
+
+/** A server of the web framework, as far as listening goes. */
+interface Listener {
+  listen: (at: ListenAddress) => PromiseLike<unknown>
+  readonly server: { address: () => { port: number } | string | null }
+}
+
+/** @returns the port @throws LicensingError ADDRESS_IN_USE */
+export async function listenOn(server: Listener, at: ListenAddress): Promise<number> {
+  try {
+    await server.listen(at)
+  } catch (thrown) {
+    throw addressInUse(at, thrown)
+  }
+  const address = server.server.address()
+  return typeof address === 'object' && address !== null ? address.port : at.port
+}
