@@ -33,6 +33,7 @@ import { Credentials } from './credentials.ts'
 import { type Desk, requireRole, type Where } from './desk.ts'
 import { type EventDocument, type EventFilter, listEvents, logEvent } from './event-log.ts'
 import { Exchange } from './exchange.ts'
+import { Exchanges, type Outcome } from './exchanges.ts'
 import {
   endExpired,
   type InstanceDocument,
@@ -44,7 +45,7 @@ import {
 import { type Leave, unlimited, whyNothingNew } from './leave.ts'
 import { type LicenseTransaction, listLicenseTransactions } from './license-transactions.ts'
 import { type ReportDocument, type ReportKind, Reports } from './reports.ts'
-import { type Answered, readExchange, readHello } from './requests.ts'
+import { type Answered, readHello, type SignedRequest, wantedBy } from './requests.ts'
 import { type ReservationDocument, ReservationLedger } from './reservation-ledger.ts'
 import { listReported, orphanedReservation } from './satellites/reported.ts'
 import { type IssuedAuthorization, type Quantities, Reservations, TRUST_BUNDLE } from './reservations.ts'
@@ -67,6 +68,7 @@ import {
 } from './store.ts'
 import { SyncDoor, writeRoad } from './upstream/door.ts'
 import { Synchronisation } from './upstream/synchronisation.ts'
+import { WorkingSet } from './working-set.ts'
 import { createToken, listTokens, revokeToken, type TokenDocument, type TokenOptions } from './tokens.ts'
 
 /** What was refused in a transaction that is kept: a wrong code counts. */
@@ -87,6 +89,19 @@ function checkRoot(pem: string): string {
       `The root certificate cannot be used: ${thrown.message}.`,
     )
   }
+}
+
+/** What the answers of one transaction share. */
+interface AnswerContext {
+  readonly time: Instant
+  readonly signer: Credential
+  readonly leave: Leave
+}
+
+/** What gets no signed answer. What else is thrown is an accident, and undoes the transaction. */
+function asOutcome(thrown: unknown): LicensingError {
+  if (thrown instanceof LicensingError && !/^(INTERNAL$|STORE_|DATABASE_)/.test(thrown.code)) return thrown
+  throw thrown
 }
 
 /** Undoes a transfer that was only to be seen. */
@@ -122,6 +137,7 @@ export class Authority {
   #lookedAfter = -Infinity
   #corrections = 0
   readonly #desk: Desk
+  readonly #exchanges: Exchanges<AnswerContext>
   readonly #serving: Serving
   readonly #post: Post
   /** A manager's satellites. */
@@ -158,6 +174,7 @@ export class Authority {
     this.satellites = new SatelliteDoor(this.#desk)
     this.sync = new SyncDoor(this.#desk, connect)
     this.people = new People((work) => this.#store.transaction(work))
+    this.#exchanges = new Exchanges((requests) => this.#decide(requests))
     this.#post = new Post(
       (work) => this.#store.transaction(async (tx) => work(tx, await this.#housekeep(tx))),
       credentials,
@@ -322,16 +339,8 @@ export class Authority {
    * gets no signed answer
    */
   async handle(type: RequestType, message: unknown): Promise<Sealed> {
-    const exchange = readExchange(type, message)
-    const { decided, time, signer, leave } = await this.#store.transaction(async (tx) => {
-      const time = await this.#housekeep(tx)
-      const leave = await this.#leave(tx, time)
-      const decided = await new Exchange(tx, this.#credentials, this.#profile, leave, time).decide(exchange)
-      const signer = await this.#credentials.answerSigner(tx, time)
-      await writeSetting(tx, 'told-time', String(time))
-      return { decided, time, signer, leave }
-    })
-    this.#told = { time, monotonic: this.#clock.monotonic() }
+    const { decided, context } = await this.#exchanges.take(type, message)
+    const { time, signer, leave } = context
     const { decision } = decided
     this.#logger.info('exchange', {
       type,
@@ -344,6 +353,26 @@ export class Authority {
       privateKey: signer.privateKey,
       certificates: signer.certificates,
     })
+  }
+
+  /** Decides exchanges in one transaction. */
+  async #decide(
+    requests: readonly SignedRequest[],
+  ): Promise<{ outcomes: Outcome[]; context: AnswerContext }> {
+    const decided = await this.#store.transaction(async (tx) => {
+      const time = await this.#housekeep(tx)
+      const leave = await this.#leave(tx, time)
+      const set = await WorkingSet.of(tx, wantedBy(requests), time)
+      const exchange = new Exchange(set, this.#credentials, this.#profile, leave)
+      const outcomes: Outcome[] = []
+      for (const request of requests) outcomes.push(await exchange.decide(request).catch(asOutcome))
+      await set.flush()
+      const signer = await this.#credentials.answerSigner(tx, time)
+      await writeSetting(tx, 'told-time', String(time))
+      return { outcomes, context: { time, signer, leave } }
+    })
+    this.#told = { time: decided.context.time, monotonic: this.#clock.monotonic() }
+    return decided
   }
 
   /**
