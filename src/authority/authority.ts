@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../domain/clock.ts'
-import { LicensingError } from '../domain/errors.ts'
+import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import { type Instant, iso, MINUTE } from '../domain/instant.ts'
 import { conferencing, defineProfile, type ProductProfile, type ProfileInput } from '../domain/profile.ts'
 import { systemClock } from '../domain/system-clock.ts'
 import { HELLO_AUDIENCE, PROTOCOL_VERSION, type RequestType, type Sealed } from '../protocol/messages.ts'
 import { readEnrolmentCode } from '../protocol/enrolment.ts'
+import type { ConnectionGuard } from '../transports/connection-guard.ts'
 import type { Transport, TransportSettings } from '../transports/transport.ts'
 import type { Credential } from '../trust/certificates.ts'
 import { ChainError, readRoots } from '../trust/chain.ts'
@@ -28,6 +29,7 @@ import {
 import { AlertReader } from './alert-reader.ts'
 import type { AlertDocument } from './alerts.ts'
 import { makeBackup, restoreBackup } from './upstream/backup.ts'
+import { type Figures, readFigures } from './figures.ts'
 import { People } from './people.ts'
 import { Credentials } from './credentials.ts'
 import { type Desk, requireRole, type Where } from './desk.ts'
@@ -53,7 +55,8 @@ import { followUpOrders, type OrderDocument, Orders, type Wanted, warnOfTerms } 
 import type { RequestRecord } from './misbehaviour.ts'
 import { SatelliteDoor } from './satellites/door.ts'
 import { checkSatelliteName, followUpSatellites } from './satellites/satellites.ts'
-import type { ServerLogger } from './server.ts'
+import { type AuthorityObserver, type ExchangeWatch, inProcess, type Origin, unobserved } from './observer.ts'
+import type { ServerLogger, Unreadiness } from './server.ts'
 import { type InProcessAnswer, type InProcessRequest, type ListenOptions, Serving } from './serving.ts'
 import { breaksCompliance, type TransferDocument, Transfers } from './transfers.ts'
 import {
@@ -103,6 +106,11 @@ export interface TransferOptions {
   readonly confirmed?: boolean
 }
 
+/** What sees an exchange pass, and what it is told of its end. */
+interface Watching extends Omit<ExchangeWatch, 'end'> {
+  refusal: string | null
+}
+
 const silent: ServerLogger = { info: () => undefined, error: () => undefined }
 
 /**
@@ -116,9 +124,11 @@ export class Authority {
   readonly #clock: Clock
   readonly #logger: ServerLogger
   readonly #profile: ProductProfile
+  readonly #observer: AuthorityObserver
   /** The highest time told so far, and when that was by a clock nobody can set. */
   #told: { time: Instant; monotonic: number }
   #lookedAfter = -Infinity
+  #asked: Promise<readonly Unreadiness[]> | null = null
   #corrections = 0
   readonly #desk: Desk
   readonly #serving: Serving
@@ -139,7 +149,12 @@ export class Authority {
     profile: ProductProfile,
     told: Instant,
     connect: ((settings: TransportSettings) => Transport) | undefined,
+    observer: AuthorityObserver,
   ) {
+    this.#observer = observer
+    store.observe = (seconds) => {
+      observer.transaction(seconds)
+    }
     this.#dataDir = dataDir
     this.#store = store
     this.#credentials = credentials
@@ -162,9 +177,11 @@ export class Authority {
       credentials,
     )
     this.#serving = new Serving({
-      handle: (type, message) => this.handle(type, message),
-      hello: (message) => this.hello(message),
-      synchronise: (request) => this.satellites.respondByWire(request),
+      handle: (type, message, origin) => this.handle(type, message, origin),
+      hello: (message, origin) => this.#watched('hello', origin, () => this.hello(message)),
+      synchronise: (request, origin) =>
+        this.#watched('synchronise', origin, () => this.satellites.respondByWire(request)),
+      unready: () => this.#unready(),
       tls: (names) =>
         this.#store.transaction(async (tx) => credentials.tls(tx, names, await this.#housekeep(tx))),
       beat: () => this.#beat(),
@@ -246,8 +263,10 @@ export class Authority {
     profile?: ProfileInput
     /** A road to the manager of one's own, for tests. */
     connect?: (settings: TransportSettings) => Transport
+    /** Sees what it does: metrics, traces. */
+    observe?: AuthorityObserver
   }): Promise<Authority> {
-    const { dataDir, clock = systemClock, logger = silent, connect } = options
+    const { dataDir, clock = systemClock, logger = silent, connect, observe = unobserved } = options
     const profile = options.profile ? defineProfile(options.profile) : conferencing
     if (!storeExists(dataDir))
       throw new LicensingError('DATA_DIR_MISSING', `There is no authority in ${dataDir}.`)
@@ -258,7 +277,7 @@ export class Authority {
         async (tx) =>
           [await Credentials.load(dataDir, tx), Number((await readSetting(tx, 'told-time')) ?? 0)] as const,
       )
-      return new Authority(dataDir, store, credentials, clock, logger, profile, told, connect)
+      return new Authority(dataDir, store, credentials, clock, logger, profile, told, connect, observe)
     } catch (thrown) {
       await store.close()
       throw thrown
@@ -312,23 +331,39 @@ export class Authority {
    * @throws LicensingError REQUEST_MALFORMED, REQUEST_SIGNATURE_INVALID, PROTOCOL_UNSUPPORTED, STORE_*: for what
    * gets no signed answer
    */
-  async handle(type: RequestType, message: unknown): Promise<Sealed> {
+  handle(type: RequestType, message: unknown, origin: Origin = inProcess): Promise<Sealed> {
+    return this.#watched(type, origin, (watch) => this.#exchange(type, message, origin, watch))
+  }
+
+  async #exchange(
+    type: RequestType,
+    message: unknown,
+    { requestId }: Origin,
+    watch: Watching,
+  ): Promise<Sealed> {
+    watch.step('receive')
     const exchange = readExchange(type, message)
     const { decided, time, signer, leave } = await this.#store.transaction(async (tx) => {
+      watch.step('decide')
       const time = await this.#housekeep(tx)
       const leave = await this.#leave(tx, time)
       const decided = await new Exchange(tx, this.#credentials, this.#profile, leave, time).decide(exchange)
       const signer = await this.#credentials.answerSigner(tx, time)
       await writeSetting(tx, 'told-time', String(time))
+      watch.step('commit')
       return { decided, time, signer, leave }
     })
     this.#told = { time, monotonic: this.#clock.monotonic() }
+    watch.step('seal')
     const { decision } = decided
+    if (decision.outcome === 'refused') watch.refusal = decision.code
     this.#logger.info('exchange', {
       type,
       outcome: decision.outcome,
       ...(decision.outcome === 'refused' && { code: decision.code }),
       audience: decided.audience,
+      ...(requestId !== null && { requestId }),
+      ...(watch.traceId !== null && { traceId: watch.traceId }),
     })
     return seal(this.#answer(decided, time, leave), {
       type: 'sla-answer+jws',
@@ -395,6 +430,71 @@ export class Authority {
       mandate: leave.mandate,
       decision,
     }
+  }
+
+  /** Lets the observer see an exchange, however it ends. */
+  async #watched<T>(
+    type: Parameters<AuthorityObserver['exchange']>[0],
+    origin: Origin,
+    work: (watch: Watching) => Promise<T>,
+  ): Promise<T> {
+    const seen = this.#observer.exchange(type, origin)
+    const watch: Watching = {
+      traceId: seen.traceId,
+      step: (step) => {
+        seen.step(step)
+      },
+      refusal: null,
+    }
+    try {
+      const done = await work(watch)
+      seen.end({ outcome: watch.refusal === null ? 'accepted' : 'refused', code: watch.refusal })
+      return done
+    } catch (thrown) {
+      seen.end({ outcome: 'failed', code: asLicensingError(thrown).code })
+      throw thrown
+    }
+  }
+
+  // How it is
+
+  /** Why it cannot do its work now; nothing where it can. */
+  unready(): Promise<readonly Unreadiness[]> {
+    return this.#serving.unready()
+  }
+
+  /** Whether the database answers: asked once for all who ask at the same moment. */
+  #unready(): Promise<readonly Unreadiness[]> {
+    this.#asked ??= this.#store
+      .transaction((tx) => readSetting(tx, 'authority'))
+      .then(
+        () => [],
+        () => ['database' as const],
+      )
+      .finally(() => {
+        this.#asked = null
+      })
+    return this.#asked
+  }
+
+  /** What there is and how it stands, in numbers: for metrics. Reads, and writes nothing. */
+  figures(): Promise<Figures> {
+    return this.#store.transaction(async (tx) => {
+      const at = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
+      const sync =
+        this.role === 'satellite'
+          ? (
+              await Synchronisation.open(tx, this.#credentials, await chooseAccount(tx, undefined), at)
+            ).status()
+          : null
+      const tlsEnds = this.#serving.tlsEnds()
+      return readFigures(tx, { credentials: this.#credentials, profile: this.#profile, at, sync, tlsEnds })
+    })
+  }
+
+  /** The connections of the address it is served at; null while it is not. */
+  get connections(): ConnectionGuard | null {
+    return this.#serving.connections
   }
 
   /**
@@ -847,6 +947,11 @@ export class Authority {
   }): Promise<{ name: string; tokensRevoked: number }> {
     const { dataDir, backup, passphrase, clock = systemClock } = options
     return restoreBackup(dataDir, backup, passphrase, clock)
+  }
+
+  /** Stops serving: takes nothing new, and answers what is under way, for at most half a minute. */
+  drain(): Promise<void> {
+    return this.#serving.drain()
   }
 
   async close(): Promise<void> {

@@ -45,6 +45,8 @@ class ImmediateDialect extends SqliteDialect {
  */
 export class AuthorityStore {
   readonly #db: Kysely<Tables>
+  /** Told how long a transaction took, in seconds, with its wait for the database. */
+  observe: (seconds: number) => void = () => undefined
 
   private constructor(db: Kysely<Tables>) {
     this.#db = db
@@ -90,11 +92,14 @@ export class AuthorityStore {
 
   /** One transaction: all of it is on disk when this resolves, or nothing. */
   async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    const begun = performance.now()
     try {
       return await this.#db.transaction().execute(work)
     } catch (thrown) {
       if (thrown instanceof Database.SqliteError) throw storeFailure(thrown, 'writing the database')
       throw thrown
+    } finally {
+      this.observe((performance.now() - begun) / 1000)
     }
   }
 

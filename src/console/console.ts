@@ -7,6 +7,7 @@ import rateLimit from '@fastify/rate-limit'
 import files from '@fastify/static'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { asLicensingError, type ErrorCode, LicensingError } from '../domain/errors.ts'
+import { endsWithItsServer } from '../transports/connection-guard.ts'
 import { commonContract } from './common-contract.ts'
 import { type Access, type Caller, InvalidInput, parseInput, type Served } from './contract.ts'
 import type { SignInDesk } from './desk.ts'
@@ -193,6 +194,7 @@ export class Console {
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
     })
+    endsWithItsServer(raw)
     const { desk, follow } = this.#options
     // One after the other: each looks first whether the session still stands.
     let told = Promise.resolve()
@@ -322,7 +324,11 @@ export class Console {
         : statusOf(failure)
     await this.#recordRefusal(request, failure, status).catch(() => undefined)
     if (status === 500)
-      this.#options.logger.error('a request failed', { code: failure.code, reason: failure.message })
+      this.#options.logger.error('a request failed', {
+        requestId: request.id,
+        code: failure.code,
+        reason: failure.message,
+      })
     const told =
       failure.code === 'INTERNAL' ? new LicensingError('INTERNAL', 'The request could not be done.') : failure
     if (failure.retryAfterMs !== undefined)
