@@ -58,7 +58,7 @@ export function createGuardedServer(options: {
   takeJsonOnly(server)
   if (guard) {
     server.addHook('preParsing', (request, _reply, payload, done) => {
-      guard.reserve(request.raw, request.routeOptions.bodyLimit ?? largest)
+      guard.reserve(request.raw, request.routeOptions.bodyLimit)
       done(null, payload)
     })
     server.addHook('preClose', () => guard.drain())
