@@ -58,6 +58,7 @@ import { checkSatelliteName, followUpSatellites } from './satellites/satellites.
 import { type AuthorityObserver, type ExchangeWatch, inProcess, type Origin, unobserved } from './observer.ts'
 import type { ServerLogger, Unreadiness } from './server.ts'
 import { type InProcessAnswer, type InProcessRequest, type ListenOptions, Serving } from './serving.ts'
+import { SignIns } from './sign-ins.ts'
 import { breaksCompliance, type TransferDocument, Transfers } from './transfers.ts'
 import {
   AuthorityStore,
@@ -139,6 +140,8 @@ export class Authority {
   readonly sync: SyncDoor
   /** Who signs in at its page, and what they did. */
   readonly people: People
+  /** Who is signed in there. */
+  readonly signIns: SignIns
 
   private constructor(
     dataDir: string,
@@ -172,6 +175,10 @@ export class Authority {
     this.satellites = new SatelliteDoor(this.#desk)
     this.sync = new SyncDoor(this.#desk, connect)
     this.people = new People((work) => this.#store.transaction(work))
+    this.signIns = new SignIns(
+      (work) => this.#store.transaction(work),
+      () => this.#now(),
+    )
     this.#post = new Post(
       (work) => this.#store.transaction(async (tx) => work(tx, await this.#housekeep(tx))),
       credentials,

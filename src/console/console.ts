@@ -201,7 +201,7 @@ export class Console {
     const stop = follow((event, data) => {
       told = told
         .then(async () => {
-          if (raw.writableLength > SLOWEST || !(await desk.userOf(desk.sessions.whose(caller.session))))
+          if (raw.writableLength > SLOWEST || !(await desk.userOf(await desk.sessions.whose(caller.session))))
             raw.end()
           else raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
         })
@@ -258,7 +258,7 @@ export class Console {
     const { desk, id } = this.#options
     const session = request.cookies[cookieName(id)]
     const token = request.headers[TOKEN_HEADER]
-    const found = desk.sessions.find(session, typeof token === 'string' ? token : undefined)
+    const found = await desk.sessions.find(session, typeof token === 'string' ? token : undefined)
     if (found === 'no-session' || session === undefined)
       throw new LicensingError('SIGN_IN_REQUIRED', 'Nobody is signed in, or the session has ended.')
     if (found === 'forged')
