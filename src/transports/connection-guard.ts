@@ -143,7 +143,8 @@ export class ConnectionGuard {
       this.#bySocket.set(socket, connection)
       this.#turn(connection, 'waiting')
     })
-    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    // Before whoever answers it: what is answered is known here first.
+    server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
       const connection = this.#bySocket.get(request.socket)
       if (connection) this.#serve(connection, request, response)
     })
