@@ -18,6 +18,7 @@ export const authorityDesk = (
 ): SignInDesk =>
   new SignInDesk(authority.people, clock, {
     reaches: true,
+    kept: authority.signIns,
     firstPasswordUsed: () => {
       forgetFirstPassword(dataDir)
     },
