@@ -25,7 +25,9 @@ import {
   setDefaultVirtualAccount,
   type VirtualAccount,
 } from './accounts.ts'
+import { actingAs } from './actor.ts'
 import { AlertReader } from './alert-reader.ts'
+import { AuditDoor } from './audit/door.ts'
 import type { AlertDocument } from './alerts.ts'
 import { makeBackup, restoreBackup } from './upstream/backup.ts'
 import { People } from './people.ts'
@@ -127,8 +129,10 @@ export class Authority {
   readonly satellites: SatelliteDoor
   /** A satellite's synchronisation with its manager. */
   readonly sync: SyncDoor
-  /** Who signs in at its page, and what they did. */
+  /** Who signs in at its page. */
   readonly people: People
+  /** Who did what, and what was refused. */
+  readonly audit: AuditDoor
 
   private constructor(
     dataDir: string,
@@ -157,10 +161,10 @@ export class Authority {
     this.satellites = new SatelliteDoor(this.#desk)
     this.sync = new SyncDoor(this.#desk, connect)
     this.people = new People((work) => this.#store.transaction(work))
-    this.#post = new Post(
-      (work) => this.#store.transaction(async (tx) => work(tx, await this.#housekeep(tx))),
-      credentials,
-    )
+    const timely = <T>(work: (tx: Tx, at: Instant) => Promise<T>) =>
+      this.#store.transaction(async (tx) => work(tx, await this.#housekeep(tx)))
+    this.audit = new AuditDoor(timely, credentials)
+    this.#post = new Post(timely, credentials)
     this.#serving = new Serving({
       handle: (type, message) => this.handle(type, message),
       hello: (message) => this.hello(message),
@@ -409,6 +413,7 @@ export class Authority {
   /** What time brings while the authority is served: exchanges of a satellite, reminders, warnings, and the mails of both. */
   async #beat(): Promise<void> {
     if (this.role === 'satellite') await this.sync.beat()
+    await this.audit.beat()
     await this.sendMails()
   }
 
@@ -470,7 +475,12 @@ export class Authority {
   }
 
   /** What time has brought, and what time it is: never before what any process of this authority has told. */
-  async #housekeep(tx: Tx): Promise<Instant> {
+  #housekeep(tx: Tx): Promise<Instant> {
+    // What time brings is nobody's doing, whoever asked.
+    return actingAs(null, () => this.#lookAfter(tx))
+  }
+
+  async #lookAfter(tx: Tx): Promise<Instant> {
     await this.#followCorrections(tx)
     const at = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
     if (this.role === 'satellite') {

@@ -1,5 +1,7 @@
-import { sql } from 'kysely'
-import type { Instant } from '../domain/instant.ts'
+import { type Selectable, sql } from 'kysely'
+import { type Instant, iso } from '../domain/instant.ts'
+import { presentActor } from './actor.ts'
+import type { Tables } from './schema.ts'
 import type { Tx } from './store.ts'
 
 /** What the authority records: the event log of its accounts. */
@@ -25,6 +27,7 @@ export async function logEvent(tx: Tx, entry: LogEntry): Promise<void> {
       type: entry.type,
       severity: entry.severity ?? 'info',
       message: entry.message,
+      who: presentActor(),
     })
     .execute()
 }
@@ -38,6 +41,8 @@ export interface EventDocument {
   readonly virtualAccount: string | null
   readonly instanceId: string | null
   readonly message: string
+  /** Who did it; null for what time, a box or a satellite brought. */
+  readonly who: string | null
 }
 
 /** Which entries are asked for; all of them without. */
@@ -76,16 +81,19 @@ export async function listEvents(
   if (before !== undefined) query = query.where('id', '<', before)
   if (tag !== undefined) query = query.where(namesTag(tag))
   const rows = await query.execute()
-  return rows.reverse().map((row) => ({
-    id: row.id,
-    at: new Date(row.at).toISOString(),
-    type: row.type,
-    severity: row.severity,
-    virtualAccount: row.virtual_account,
-    instanceId: row.instance_id,
-    message: row.message,
-  }))
+  return rows.reverse().map(documentOf)
 }
+
+const documentOf = (row: Selectable<Tables['events']>): EventDocument => ({
+  id: row.id,
+  at: iso(row.at),
+  type: row.type,
+  severity: row.severity,
+  virtualAccount: row.virtual_account,
+  instanceId: row.instance_id,
+  message: row.message,
+  who: row.who,
+})
 
 /** Whether the words of an entry name a tag, as a word of its own: MDC-SMALL does not name SMALL. */
 const namesTag = (tag: string) =>

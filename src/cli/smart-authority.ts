@@ -12,6 +12,8 @@ import { licensesLine } from './licenses-line.ts'
 import { printJson, printText } from './output.ts'
 import { pageText } from './page-text.ts'
 import { addLicenseTransactions, addReportCommands } from './report-commands.ts'
+import { asCommand, userName } from './as-command.ts'
+import { addAuditCommands } from './audit-commands.ts'
 import { addUserCommands } from './user-commands.ts'
 import { addTransferCommand } from './transfer-command.ts'
 import { addSatelliteCommands, roadOf } from './satellite-commands.ts'
@@ -40,12 +42,18 @@ const json = (): boolean => globals().json ?? false
 const dataDir = (): string =>
   globals().dataDir ?? process.env.SMART_AUTHORITY_DATA_DIR ?? '/var/lib/smart-authority'
 
-/** Opens the authority, does the one thing, closes it. */
+/** The command that was given. */
+let running: Command | null = null
+program.hook('preAction', (_, command) => {
+  running = command
+})
+
+/** Opens the authority, does the one thing on behalf of whoever gave the command, closes it. */
 async function withAuthority<T>(work: (authority: Authority, where: Where) => Promise<T> | T): Promise<T> {
   const { Authority } = await import('../authority/authority.ts')
   const authority = await Authority.open({ dataDir: dataDir() })
   try {
-    return await work(authority, { account: globals().account })
+    return await asCommand(authority, running, () => work(authority, { account: globals().account }))
   } finally {
     await authority.close()
   }
@@ -525,7 +533,7 @@ token
       if (json()) printJson({ tokens })
       else {
         await printTable(
-          ['Id', 'Virtual account', 'Status', 'Expires', 'Uses', 'Export-controlled', 'Description'],
+          ['Id', 'Virtual account', 'Status', 'Expires', 'Uses', 'Export-controlled', 'Description', 'Created by'],
           tokens.map((one) => [
             one.id,
             one.virtualAccount,
@@ -534,6 +542,7 @@ token
             `${one.uses} of ${one.maxUses}`,
             one.exportControlled ? 'allowed' : 'not allowed',
             one.description,
+            one.createdBy ?? '-',
           ]),
         )
       }
@@ -654,18 +663,8 @@ async function removeInstance(
           await readCode('return code', returnCode, returnCodeFile),
           where,
         )
-      : await authority.writeOffReservation(id, { reason: lostBox, by: await userName() }, where)
+      : await authority.writeOffReservation(id, { reason: lostBox, by: userName() }, where)
   return { ...ended.udi, virtualAccount: ended.virtualAccount, removed: ended.instanceId }
-}
-
-/** Who is at the terminal, for the record. */
-async function userName(): Promise<string> {
-  const { userInfo } = await import('node:os')
-  try {
-    return userInfo().username
-  } catch {
-    return `user ${String(process.getuid?.() ?? 'unknown')}`
-  }
 }
 
 async function readCode(what: string, argument?: string, file?: string): Promise<string> {
@@ -850,6 +849,8 @@ addUserCommands(program, {
 })
 
 addReportCommands(program, cli)
+
+addAuditCommands(program, cli)
 
 program
   .command('completion')
