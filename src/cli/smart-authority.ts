@@ -14,6 +14,8 @@ import { pageText } from './page-text.ts'
 import { addLicenseTransactions, addReportCommands } from './report-commands.ts'
 import { asCommand, userName } from './as-command.ts'
 import { addAuditCommands } from './audit-commands.ts'
+import { addNotificationCommands } from './notification-commands.ts'
+import { addWebhookCommands } from './webhook-commands.ts'
 import { addUserCommands } from './user-commands.ts'
 import { addTransferCommand } from './transfer-command.ts'
 import { addSatelliteCommands, roadOf } from './satellite-commands.ts'
@@ -851,6 +853,10 @@ addUserCommands(program, {
 addReportCommands(program, cli)
 
 addAuditCommands(program, cli)
+
+addWebhookCommands(program, cli)
+
+addNotificationCommands(program, cli)
 
 program
   .command('completion')

@@ -871,8 +871,13 @@ export const errorTable = {
     'A webhook is not sent to that address.',
     'Give an https URL without user name and password; http is for this machine alone.',
   ),
+  ADDRESS_FORBIDDEN: entry(
+    'local',
+    'The name of a receiver leads to an address that nothing is sent to: link-local, or none at all.',
+    'Give the webhook the name of a machine that may receive it.',
+  ),
   WEBHOOK_NOT_DELIVERED: entry(
-    'transport',
+    'local',
     'The receiver of a webhook did not take what was sent.',
     'Look at the receiver; it is tried again by itself, and after the last attempt with `webhook retry`.',
   ),
