@@ -813,7 +813,7 @@ export class Authority {
   /** The whole event log, or what fits of it, oldest first: a page at a time, each read when it is asked for. */
   async *exportEvents(where: Where & EventFilter = {}): AsyncGenerator<EventDocument[]> {
     const last = await this.newestEvent()
-    for (let after = 0; after < last; ) {
+    for (let after = 0; after < last;) {
       const page = await this.#in(where, (tx, { id }) => eventsAfter(tx, id, where, { after, last }))
       const end = page.at(-1)
       if (!end) return

@@ -31,7 +31,10 @@ const MOST = 100
 const wantedSchema = z.object({
   kind: z.enum(SCHEDULE_KINDS),
   every: z.enum(SCHEDULE_EVERY),
-  hour: z.int('the hour is a whole number').min(0, 'the hour is 0 to 23, UTC').max(23, 'the hour is 0 to 23, UTC'),
+  hour: z
+    .int('the hour is a whole number')
+    .min(0, 'the hour is 0 to 23, UTC')
+    .max(23, 'the hour is 0 to 23, UTC'),
   folder: z.string().min(1).max(1000).nullable(),
 })
 
@@ -84,21 +87,26 @@ export class Schedules {
   }
 
   /** @throws LicensingError INVALID_ARGUMENT, RECIPIENT_REFUSED, FILE_UNWRITABLE, VIRTUAL_ACCOUNT_UNKNOWN */
-  add(wanted: WantedSchedule, where: Where = {}): Promise<ScheduleDocument> {
+  async add(wanted: WantedSchedule, where: Where = {}): Promise<ScheduleDocument> {
     const given = 'folder' in wanted.to ? wanted.to.folder : null
     const { kind, every, hour, folder } = checked(wantedSchema, { ...wanted, folder: given }, 'schedule')
     if (folder !== null) makeFolder(folder)
     return this.#desk.in(where, async (tx, account, at) => {
       const recipient = 'recipient' in wanted.to ? checkRecipient(wanted.to.recipient, account) : null
       const virtual =
-        where.virtualAccount === undefined ? null : await chooseVirtualAccount(tx, account, where.virtualAccount)
+        where.virtualAccount === undefined
+          ? null
+          : await chooseVirtualAccount(tx, account, where.virtualAccount)
       const there = await tx
         .selectFrom('report_schedules')
         .select('id')
         .where('account_id', '=', account.id)
         .execute()
       if (there.length >= MOST)
-        throw new LicensingError('INVALID_ARGUMENT', `${account.domain} has ${MOST} scheduled reports, and may not have more.`)
+        throw new LicensingError(
+          'INVALID_ARGUMENT',
+          `${account.domain} has ${MOST} scheduled reports, and may not have more.`,
+        )
       const row: Row = {
         id: `rs_${randomBytes(9).toString('hex')}`,
         account_id: account.id,
@@ -143,7 +151,10 @@ export class Schedules {
         .returning('id')
         .execute()
       if (removed.length === 0)
-        throw new LicensingError('SCHEDULE_NOT_FOUND', `${account.domain} has no scheduled report ${JSON.stringify(id)}.`)
+        throw new LicensingError(
+          'SCHEDULE_NOT_FOUND',
+          `${account.domain} has no scheduled report ${JSON.stringify(id)}.`,
+        )
     })
   }
 

@@ -54,7 +54,9 @@ export async function asCommand<T>(
     try {
       await authority.audit.record({ who: actorName(actor), address: 'local', ...deed, outcome })
     } catch (thrown) {
-      process.stderr.write(`warning: the audit record could not be written: ${asLicensingError(thrown).message}\n`)
+      process.stderr.write(
+        `warning: the audit record could not be written: ${asLicensingError(thrown).message}\n`,
+      )
     }
   }
   try {

@@ -41,7 +41,10 @@ export function addAuditCommands(program: Command, { json, withAuthority }: Auth
     .description('whether the record is whole; with a file, whether an exported one is')
     .argument('[file]', 'an exported record')
     .option('--checkpoint <file...>', 'a checkpoint that was kept elsewhere')
-    .option('--trust <file>', 'the root certificate, where an exported record is verified without its authority')
+    .option(
+      '--trust <file>',
+      'the root certificate, where an exported record is verified without its authority',
+    )
     .action(async (file: string | undefined, options: { checkpoint?: string[]; trust?: string }) => {
       const { readNamedFile } = await import('./secrets.ts')
       const checkpoints = (options.checkpoint ?? []).map(readNamedFile)
@@ -78,7 +81,9 @@ export function addAuditCommands(program: Command, { json, withAuthority }: Auth
     )
   audit
     .command('checkpoint')
-    .description('a signed statement of where the record ends: keep it where nobody can write who can write here')
+    .description(
+      'a signed statement of where the record ends: keep it where nobody can write who can write here',
+    )
     .option('--out <file>', 'where to write it; - for standard output', '-')
     .action((options: { out: string }) =>
       withAuthority(async (authority) => {

@@ -25,7 +25,10 @@ export function addNotificationCommands(program: Command, { json, withAuthority 
     .option('--virtual-account <name>', 'of one virtual account only')
     .option('--daily', 'Daily Event Summary')
     .option('--status', 'Status Notification: a change of compliance, or of a major alert')
-    .option('--expiring [days]', `days before licenses end, of 90, 60 and 30: 90,30; without a number ${PRESELECTED}`)
+    .option(
+      '--expiring [days]',
+      `days before licenses end, of 90, 60 and 30: 90,30; without a number ${PRESELECTED}`,
+    )
     .action(
       (
         recipient: string,
@@ -45,7 +48,10 @@ export function addNotificationCommands(program: Command, { json, withAuthority 
             { ...where, virtualAccount },
           )
           if (json()) printJson(set)
-          else printText(`${set.recipient} is told of ${set.virtualAccount ?? 'the smart account'}: ${tells(set)}.`)
+          else
+            printText(
+              `${set.recipient} is told of ${set.virtualAccount ?? 'the smart account'}: ${tells(set)}.`,
+            )
         }),
     )
   notification

@@ -103,7 +103,10 @@ function addSchedules(report: Command, { json, withAuthority }: AuthorityCli): v
       withAuthority(async (authority, where) => {
         const { every, to, folder, virtualAccount } = options
         if ((to === undefined) === (folder === undefined))
-          throw new LicensingError('USAGE', 'A report goes to an address or into a folder: give --to or --folder.')
+          throw new LicensingError(
+            'USAGE',
+            'A report goes to an address or into a folder: give --to or --folder.',
+          )
         const path = await import('node:path')
         const added = await authority.schedules.add(
           {
@@ -223,8 +226,7 @@ function addEvents(program: Command, { json, withAuthority }: AuthorityCli): voi
           await exportEvents(authority.exportEvents(filter), format, out ?? '-', json())
           return
         }
-        if (out !== undefined)
-          throw new LicensingError('USAGE', '--out is for an export: give --format too.')
+        if (out !== undefined) throw new LicensingError('USAGE', '--out is for an export: give --format too.')
         const events = await authority.events({
           ...filter,
           limit: wholeNumber(options.limit ?? '1000', 'limit'),

@@ -535,7 +535,16 @@ token
       if (json()) printJson({ tokens })
       else {
         await printTable(
-          ['Id', 'Virtual account', 'Status', 'Expires', 'Uses', 'Export-controlled', 'Description', 'Created by'],
+          [
+            'Id',
+            'Virtual account',
+            'Status',
+            'Expires',
+            'Uses',
+            'Export-controlled',
+            'Description',
+            'Created by',
+          ],
           tokens.map((one) => [
             one.id,
             one.virtualAccount,

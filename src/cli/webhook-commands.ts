@@ -106,6 +106,16 @@ export function addWebhookCommands(program: Command, { json, withAuthority }: Au
       }),
     )
   webhook
+    .command('send')
+    .description('send what is due now; while the authority is served that happens by itself')
+    .action(() =>
+      withAuthority(async (authority) => {
+        const delivered = await authority.webhooks.deliver()
+        if (json()) printJson({ delivered })
+        else printText(`${delivered} ${delivered === 1 ? 'message was' : 'messages were'} taken.`)
+      }),
+    )
+  webhook
     .command('dead')
     .description('what could not be delivered, and is not tried any more')
     .option('--limit <n>', 'how many of the oldest', '1000')
@@ -136,5 +146,11 @@ export function addWebhookCommands(program: Command, { json, withAuthority }: Au
 async function secretOf(file: string | undefined): Promise<string | undefined> {
   if (file === undefined) return undefined
   const { readSecret } = await import('./secrets.ts')
-  return (await readSecret({ file: file === '-' ? undefined : file, ...(file === '-' && { argument: '-' }), what: 'secret' })).trim()
+  return (
+    await readSecret({
+      file: file === '-' ? undefined : file,
+      ...(file === '-' && { argument: '-' }),
+      what: 'secret',
+    })
+  ).trim()
 }

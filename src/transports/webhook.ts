@@ -52,7 +52,8 @@ export function checkWebhookUrl(text: string): string {
   if (url.protocol === 'http:') {
     if (!LOOPBACK.includes(host)) fail('it is http, and not on this machine')
   } else if (url.protocol !== 'https:') fail('it is not https')
-  if (isIP(host) !== 0 && !mayReceive(host)) fail(`${host} is a link-local address, or none that could receive`)
+  if (isIP(host) !== 0 && !mayReceive(host))
+    fail(`${host} is a link-local address, or none that could receive`)
   return url.href
 }
 

@@ -59,7 +59,18 @@ afterAll(async () => {
   await world.close()
 })
 
-const columns = ['at', 'who', 'address', 'action', 'about', 'outcome', 'number', 'previous', 'hash', 'chain'] as const
+const columns = [
+  'at',
+  'who',
+  'address',
+  'action',
+  'about',
+  'outcome',
+  'number',
+  'previous',
+  'hash',
+  'chain',
+] as const
 const changed = (value: unknown) => (typeof value === 'number' ? value + 50 : `${String(value)}x`)
 
 describe('the audit record', () => {
@@ -136,11 +147,15 @@ describe('the audit record', () => {
 
   it('that was cut off at its end is found by a checkpoint, and a checkpoint that was altered is refused', async () => {
     database.prepare(`delete from audit where chain = 'deeds' and number > 3`).run()
-    const { hash } = database.prepare(`select hash from audit where chain = 'deeds' and number = 3`).get() as {
+    const { hash } = database
+      .prepare(`select hash from audit where chain = 'deeds' and number = 3`)
+      .get() as {
       hash: string
     }
     database.prepare(`update audit_chains set number = 3, head = ? where chain = 'deeds'`).run(hash)
-    await expect(world.authority.audit.verify([kept])).rejects.toThrow(/entries 4 to 9 of the deeds are missing/)
+    await expect(world.authority.audit.verify([kept])).rejects.toThrow(
+      /entries 4 to 9 of the deeds are missing/,
+    )
     expect(await codeOf(world.authority.audit.verify([kept.replace('Deeds to:', 'Deeds to: ')]))).toBe(
       'SIGNED_FILE_ALTERED',
     )
@@ -201,7 +216,13 @@ describe('the audit record', () => {
     write('audit', [])
     write(
       'audit_chains',
-      ends.map(({ chain }) => ({ chain, number: 0, head: 'beginning', anchor_number: 0, anchor_hash: 'beginning' })),
+      ends.map(({ chain }) => ({
+        chain,
+        number: 0,
+        head: 'beginning',
+        anchor_number: 0,
+        anchor_hash: 'beginning',
+      })),
     )
     write(
       'audit',

@@ -29,7 +29,10 @@ export interface Checkpoint {
 }
 
 /** A checkpoint as signed text: whoever can write the database, and has no key of the authority, cannot make one. */
-export function writeCheckpoint({ authority, account, at, begins, ends }: Checkpoint, by: Credential): string {
+export function writeCheckpoint(
+  { authority, account, at, begins, ends }: Checkpoint,
+  by: Credential,
+): string {
   const place = ({ number, hash }: Place) => `${number} ${hash}`
   const values = {
     authority,
@@ -55,10 +58,9 @@ export function readCheckpoint(text: string, roots: readonly X509Certificate[]):
     const at = Date.parse(fields.time ?? '')
     if (Number.isNaN(at)) throw malformed('its time is none')
     const places = (suffix: string) =>
-      Object.fromEntries(CHAINS.map((chain) => [chain, placeOf(fields[`${chain}${suffix}`] ?? '')])) as Record<
-        Chain,
-        Place
-      >
+      Object.fromEntries(
+        CHAINS.map((chain) => [chain, placeOf(fields[`${chain}${suffix}`] ?? '')]),
+      ) as Record<Chain, Place>
     return {
       authority: fields.authority ?? '',
       account: fields.account ?? '',

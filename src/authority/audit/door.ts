@@ -37,9 +37,7 @@ export class AuditDoor {
   async verify(checkpoints: readonly string[] = []): Promise<IntactRecord> {
     const roots = this.#roots()
     const kept = readKept(checkpoints, roots)
-    return this.#transaction((tx) =>
-      new AuditRecord(tx).verify(kept, this.#credentials.identity.id, roots),
-    )
+    return this.#transaction((tx) => new AuditRecord(tx).verify(kept, this.#credentials.identity.id, roots))
   }
 
   /** Verifies a record that was exported, by this authority's own root. @throws LicensingError AUDIT_BROKEN, SIGNED_FILE_* */

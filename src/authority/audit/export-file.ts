@@ -76,7 +76,9 @@ export async function verifyExport(
       if (last.number !== begin.number) broken(`the ${walk.chain} are missing`)
     } else {
       if (walk.begin.number !== begin.number || walk.begin.hash !== begin.hash)
-        broken(`the entries from ${begin.number + 1} to ${walk.begin.number} of the ${walk.chain} are missing`)
+        broken(
+          `the entries from ${begin.number + 1} to ${walk.begin.number} of the ${walk.chain} are missing`,
+        )
       requireFits(walk.finish(last))
     }
   }
@@ -108,4 +110,3 @@ function parsed<T>(schema: z.ZodType<T>, document: object, number: number): T {
 /** @throws LicensingError FILE_UNREADABLE where the text is no checkpoint, or of no root that is trusted: SIGNED_FILE_* */
 export const readKept = (texts: readonly string[], roots: readonly X509Certificate[]): Checkpoint[] =>
   texts.map((text) => readCheckpoint(text, roots))
-

@@ -73,23 +73,14 @@ export class AuditRecord {
       .executeTakeFirstOrThrow()
     const entry = chained(deed, chain, { number: end.number - 1, hash: end.head })
     await this.#tx.insertInto('audit').values(entry).execute()
-    await this.#tx
-      .updateTable('audit_chains')
-      .set({ head: entry.hash })
-      .where('chain', '=', chain)
-      .execute()
+    await this.#tx.updateTable('audit_chains').set({ head: entry.hash }).where('chain', '=', chain).execute()
     if (entry.number % 100 === 0) await this.#prune(chain, entry.number - KEPT[chain], end.anchor_number)
   }
 
   /** The newest entries of both chains, the newest first. */
   async newest(limit: number): Promise<StoredDeed[]> {
     await this.#chainOlder()
-    const rows = await this.#tx
-      .selectFrom('audit')
-      .selectAll()
-      .orderBy('id', 'desc')
-      .limit(limit)
-      .execute()
+    const rows = await this.#tx.selectFrom('audit').selectAll().orderBy('id', 'desc').limit(limit).execute()
     return rows.map(entryOf)
   }
 
@@ -143,7 +134,9 @@ export class AuditRecord {
       const { head, anchor } = ends[chain]
       const wanted = wantedBy([...kept, ...own.checkpoints], chain)
       if (wanted.get(anchor.number)?.some((hash) => hash !== anchor.hash))
-        broken(`entry ${anchor.number} of the ${chain}, the last that was pruned, is not the one that was signed`)
+        broken(
+          `entry ${anchor.number} of the ${chain}, the last that was pruned, is not the one that was signed`,
+        )
       const walk = new ChainWalk(chain, anchor, wanted)
       let id = 0
       for (;;) {
@@ -151,7 +144,8 @@ export class AuditRecord {
         for (const entry of page) {
           requireFits(walk.take(entry))
           // Lists are in the order of the ids, which no hash covers.
-          if (entry.id <= id) broken(`entry ${entry.number} of the ${chain} stands in another place of the list`)
+          if (entry.id <= id)
+            broken(`entry ${entry.number} of the ${chain} stands in another place of the list`)
           id = entry.id
         }
         if (page.length < BATCH) break
@@ -293,9 +287,13 @@ export class AuditRecord {
       .selectFrom('audit')
       .select((eb) => eb.fn.countAll<number>().as('entries'))
       .executeTakeFirstOrThrow()
-    const expected = CHAINS.reduce((sum, chain) => sum + ends[chain].head.number - ends[chain].anchor.number, 0)
+    const expected = CHAINS.reduce(
+      (sum, chain) => sum + ends[chain].head.number - ends[chain].anchor.number,
+      0,
+    )
     const beside = Number(counted.entries) - expected
-    if (beside !== 0) broken(`${beside} ${beside === 1 ? 'entry stands' : 'entries stand'} outside the chains`)
+    if (beside !== 0)
+      broken(`${beside} ${beside === 1 ? 'entry stands' : 'entries stand'} outside the chains`)
   }
 }
 

@@ -73,7 +73,8 @@ async function summariseFor(
   const usual = grave.length < LISTED ? await list.where('severity', '=', 'info').execute() : []
   const listed = [...grave, ...usual].slice(0, LISTED)
   const lines = listed.map(
-    (one) => `${iso(one.at)}  ${one.severity.padEnd(5)}  ${one.type}  ${one.message}${one.who === null ? '' : ` (${one.who})`}`,
+    (one) =>
+      `${iso(one.at)}  ${one.severity.padEnd(5)}  ${one.type}  ${one.message}${one.who === null ? '' : ` (${one.who})`}`,
   )
   const more = all - listed.length
   const where = virtual ? `${virtual.name} of ${account?.domain ?? ''}` : (account?.domain ?? '')

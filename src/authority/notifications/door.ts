@@ -24,7 +24,12 @@ const wantedSchema = z.object({
   status: z.boolean(),
   expiring: z
     .array(
-      z.int().refine((days) => TERM_WARNINGS.includes(days), `the days before an end are ${TERM_WARNINGS.join(', ')}`),
+      z
+        .int()
+        .refine(
+          (days) => TERM_WARNINGS.includes(days),
+          `the days before an end are ${TERM_WARNINGS.join(', ')}`,
+        ),
     )
     .max(TERM_WARNINGS.length),
 })
@@ -97,7 +102,7 @@ export class NotificationDoor {
    *
    * @throws LicensingError INVALID_ARGUMENT, RECIPIENT_REFUSED, VIRTUAL_ACCOUNT_UNKNOWN
    */
-  set(wanted: WantedNotification, where: Where = {}): Promise<NotificationDocument> {
+  async set(wanted: WantedNotification, where: Where = {}): Promise<NotificationDocument> {
     const { daily, status, expiring } = checked(
       wantedSchema,
       { daily: wanted.daily, status: wanted.status, expiring: [...new Set(wanted.expiring)] },
@@ -111,7 +116,9 @@ export class NotificationDoor {
     return this.#desk.in(where, async (tx, account, at) => {
       const recipient = checkRecipient(wanted.recipient, account, wanted.own)
       const virtual =
-        where.virtualAccount === undefined ? null : await chooseVirtualAccount(tx, account, where.virtualAccount)
+        where.virtualAccount === undefined
+          ? null
+          : await chooseVirtualAccount(tx, account, where.virtualAccount)
       const others = await tx
         .selectFrom('notifications')
         .select(['id', 'recipient', 'virtual_account_id', 'daily', 'status'])
@@ -121,7 +128,10 @@ export class NotificationDoor {
         (one) => one.recipient === recipient && one.virtual_account_id === (virtual?.id ?? null),
       )
       if (!there && others.length >= MOST)
-        throw new LicensingError('INVALID_ARGUMENT', `${account.domain} has ${MOST} notifications, and may not have more.`)
+        throw new LicensingError(
+          'INVALID_ARGUMENT',
+          `${account.domain} has ${MOST} notifications, and may not have more.`,
+        )
       const terms = {
         daily: daily ? 1 : 0,
         status: status ? 1 : 0,
@@ -129,7 +139,10 @@ export class NotificationDoor {
         set_by: presentActor(),
       }
       // What happened while nobody wanted to know is not told later.
-      const fresh = { daily: { summed_until: at, daily_next_at: firstSummary(at) }, status: { alerts: null, look_next_at: at } }
+      const fresh = {
+        daily: { summed_until: at, daily_next_at: firstSummary(at) },
+        status: { alerts: null, look_next_at: at },
+      }
       const id = there?.id ?? `nt_${randomBytes(9).toString('hex')}`
       if (there)
         await tx
@@ -200,7 +213,10 @@ export class NotificationDoor {
         .returning('id')
         .execute()
       if (removed.length === 0)
-        throw new LicensingError('NOTIFICATION_NOT_FOUND', `${account.domain} has no notification ${JSON.stringify(id)}.`)
+        throw new LicensingError(
+          'NOTIFICATION_NOT_FOUND',
+          `${account.domain} has no notification ${JSON.stringify(id)}.`,
+        )
       await tx.deleteFrom('mails').where('about', 'like', `${id}%`).where('sent_at', 'is', null).execute()
     })
   }
@@ -212,7 +228,10 @@ export class NotificationDoor {
       await notifyOfAlerts(tx, at, (accountId, virtualAccountId) =>
         this.#alertsOf(tx, at, accountId, virtualAccountId),
       )
-      await tx.deleteFrom('mails').where('sent_at', '<', at - KEPT_MAILS).execute()
+      await tx
+        .deleteFrom('mails')
+        .where('sent_at', '<', at - KEPT_MAILS)
+        .execute()
     })
   }
 }

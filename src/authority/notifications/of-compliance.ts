@@ -18,7 +18,10 @@ export const FOOTER =
  * Writes the Status Notification of a pool whose compliance has changed, in the transaction that changes it. One that waits
  * to be sent about the same pool gives way to it.
  */
-export async function notifyOfCompliance(tx: Tx, event: Omit<Selectable<Tables['events']>, 'id'>): Promise<void> {
+export async function notifyOfCompliance(
+  tx: Tx,
+  event: Omit<Selectable<Tables['events']>, 'id'>,
+): Promise<void> {
   const { account_id: accountId, virtual_account: virtual, message, at } = event
   const change = CHANGES[event.type]
   if (change === undefined || accountId === null || virtual === null) return
@@ -30,10 +33,7 @@ export async function notifyOfCompliance(tx: Tx, event: Omit<Selectable<Tables['
     .where('notifications.account_id', '=', accountId)
     .where('notifications.status', '=', 1)
     .where((eb) =>
-      eb.or([
-        eb('notifications.virtual_account_id', 'is', null),
-        eb('virtual_accounts.name', '=', virtual),
-      ]),
+      eb.or([eb('notifications.virtual_account_id', 'is', null), eb('virtual_accounts.name', '=', virtual)]),
     )
     .execute()
   const [tag = ''] = message.split(':', 1)

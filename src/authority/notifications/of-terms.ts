@@ -23,11 +23,7 @@ export async function notifyOfTerms(tx: Tx, ending: readonly EndingLicenses[], a
     .innerJoin('accounts', 'accounts.id', 'notifications.account_id')
     .selectAll('notifications')
     .select('accounts.domain')
-    .where(
-      'notifications.account_id',
-      'in',
-      [...new Set(ending.map(({ accountId }) => accountId))],
-    )
+    .where('notifications.account_id', 'in', [...new Set(ending.map(({ accountId }) => accountId))])
     .execute()
   for (const row of rows) {
     const windows = JSON.parse(row.expiring) as number[]

@@ -20,7 +20,9 @@ import {
 } from './outbox.ts'
 
 const typesSchema = z
-  .array(z.string().regex(/^[A-Z][A-Z_]{0,99}$/, 'a type of events is written as in the event log: TOKEN_CREATED'))
+  .array(
+    z.string().regex(/^[A-Z][A-Z_]{0,99}$/, 'a type of events is written as in the event log: TOKEN_CREATED'),
+  )
   .min(1)
   .max(100)
 /** Webhooks of one smart account. */
@@ -86,15 +88,26 @@ export class WebhookDoor {
    * @returns with the secret, this once
    * @throws LicensingError WEBHOOK_URL_REFUSED, INVALID_ARGUMENT
    */
-  async add(wanted: WantedWebhook, where: Where = {}): Promise<WebhookDocument & { readonly secret: string }> {
+  async add(
+    wanted: WantedWebhook,
+    where: Where = {},
+  ): Promise<WebhookDocument & { readonly secret: string }> {
     const url = checkWebhookUrl(wanted.url)
-    const types = wanted.types === undefined ? null : checked(typesSchema, [...wanted.types], 'type of events')
+    const types =
+      wanted.types === undefined ? null : checked(typesSchema, [...wanted.types], 'type of events')
     const secret = wanted.secret === undefined ? newWebhookSecret() : checkWebhookSecret(wanted.secret)
     const ca = wanted.ca === undefined ? null : checkCa(wanted.ca)
     return this.#desk.in(where, async (tx, account, at) => {
-      const there = await tx.selectFrom('webhooks').select('id').where('account_id', '=', account.id).execute()
+      const there = await tx
+        .selectFrom('webhooks')
+        .select('id')
+        .where('account_id', '=', account.id)
+        .execute()
       if (there.length >= MOST)
-        throw new LicensingError('INVALID_ARGUMENT', `${account.domain} has ${MOST} webhooks, and may not have more.`)
+        throw new LicensingError(
+          'INVALID_ARGUMENT',
+          `${account.domain} has ${MOST} webhooks, and may not have more.`,
+        )
       const row: WebhookRow = {
         id: `wh_${randomBytes(9).toString('hex')}`,
         account_id: account.id,
@@ -298,7 +311,10 @@ export class WebhookDoor {
 
   #post(hook: WebhookRow, { id, body }: { id: string; body: string }): Promise<Delivered> {
     const at = this.#desk.wall()
-    const sealed = [hook.secret, ...(hook.old_secret !== null && hook.old_until > at ? [hook.old_secret] : [])]
+    const sealed = [
+      hook.secret,
+      ...(hook.old_secret !== null && hook.old_until > at ? [hook.old_secret] : []),
+    ]
     const secrets = sealed.map((one) => this.#desk.credentials.openSecret(one))
     return postWebhook(hook, { body, headers: webhookHeaders({ id, body, at }, secrets) }, at)
   }
@@ -327,7 +343,12 @@ export class WebhookDoor {
 
   /** Of its address the host alone: the rest may be what lets one in. */
   #log(tx: Tx, account: Account, at: Instant, type: string, { id, url }: WebhookRow): Promise<void> {
-    return logEvent(tx, { at, type, accountId: account.id, message: `Webhook ${id}, to ${new URL(url).host}.` })
+    return logEvent(tx, {
+      at,
+      type,
+      accountId: account.id,
+      message: `Webhook ${id}, to ${new URL(url).host}.`,
+    })
   }
 }
 
@@ -336,7 +357,10 @@ function checkCa(pem: string): string {
   try {
     return new X509Certificate(pem).toString()
   } catch {
-    throw new LicensingError('INVALID_ARGUMENT', 'The CA certificate of the webhook cannot be read: PEM is expected.')
+    throw new LicensingError(
+      'INVALID_ARGUMENT',
+      'The CA certificate of the webhook cannot be read: PEM is expected.',
+    )
   }
 }
 

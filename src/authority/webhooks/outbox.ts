@@ -185,7 +185,11 @@ export async function noteFailed(
     })
     .where('id', '=', delivery.id)
     .execute()
-  await tx.updateTable('webhooks').set({ failure: failed.why }).where('id', '=', delivery.webhook_id).execute()
+  await tx
+    .updateTable('webhooks')
+    .set({ failure: failed.why })
+    .where('id', '=', delivery.webhook_id)
+    .execute()
   if (dead) await pruneDead(tx, delivery.webhook_id)
   return dead
 }
