@@ -515,6 +515,7 @@ export const migrations: readonly (readonly string[])[] = [
     `create index events_by_type on events (type, account_id)`,
     `create index events_by_time on events (at)`,
     `create index active_instances_by_contact on instances (account_id, last_contact_at) where status = 'active'`,
+    `create index ended_reservations on reservations (account_id, ended_at) where ended_at is not null`,
     `alter table audit add column chain text`,
     `alter table audit add column number bigint`,
     `alter table audit add column previous text`,

@@ -72,7 +72,7 @@ export async function asCommand<T>(
 /** What a command does, and to what; null for one that only looks. */
 function deedOf(command: Command): { action: string; about: string } | null {
   const words: string[] = []
-  for (let one: Command | null = command; one?.parent; one = one.parent) words.unshift(one.name())
+  for (let one = command; one.parent; one = one.parent) words.unshift(one.name())
   const action = words.join(' ')
   if (LOOKING.includes(action) || LOOKING_WORDS.includes(words.at(-1) ?? '')) return null
   const named = command.registeredArguments.flatMap((argument, i) => {

@@ -244,7 +244,7 @@ function addEvents(program: Command, { json, withAuthority }: AuthorityCli): voi
 /** A day or a time of the command line; without a zone it is UTC. @throws LicensingError INVALID_ARGUMENT */
 function instantOf(text: string): number {
   const at = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)?)?$/.test(text)
-    ? Date.parse(/T/.test(text) && !/(Z|[+-]\d\d:\d\d)$/.test(text) ? `${text}Z` : text)
+    ? Date.parse(text.includes('T') && !/(Z|[+-]\d\d:\d\d)$/.test(text) ? `${text}Z` : text)
     : NaN
   if (!Number.isNaN(at)) return at
   throw new LicensingError(

@@ -242,7 +242,7 @@ export class AuditRecord {
       .where('number', '=', upTo)
       .executeTakeFirst()
     // What is broken is not pruned away.
-    if (!last || last.hash === null) return
+    if (typeof last?.hash !== 'string') return
     await this.#tx
       .updateTable('audit_chains')
       .set({ anchor_number: upTo, anchor_hash: last.hash })
@@ -285,7 +285,7 @@ export class AuditRecord {
   async #requireNothingElse(ends: Record<Chain, { head: Place; anchor: Place }>): Promise<void> {
     const counted = await this.#tx
       .selectFrom('audit')
-      .select((eb) => eb.fn.countAll<number>().as('entries'))
+      .select((eb) => eb.fn.countAll<number | string>().as('entries'))
       .executeTakeFirstOrThrow()
     const expected = CHAINS.reduce(
       (sum, chain) => sum + ends[chain].head.number - ends[chain].anchor.number,

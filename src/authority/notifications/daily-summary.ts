@@ -61,7 +61,7 @@ async function summariseFor(
     .where('at', '<', end)
   if (row.virtual_account_id !== null) events = events.where('virtual_account', '=', virtual?.name ?? '')
   const counts = await events
-    .select(['severity', (eb) => eb.fn.countAll<number>().as('count')])
+    .select(['severity', (eb) => eb.fn.countAll<number | string>().as('count')])
     .groupBy('severity')
     .execute()
   const count = (severity: string) => Number(counts.find((one) => one.severity === severity)?.count ?? 0)

@@ -333,7 +333,7 @@ export class WebhookDoor {
   async #counts(tx: Tx, id: string): Promise<{ waiting: number; dead: number }> {
     const rows = await tx
       .selectFrom('webhook_deliveries')
-      .select(['dead', (eb) => eb.fn.countAll<number>().as('count')])
+      .select(['dead', (eb) => eb.fn.countAll<number | string>().as('count')])
       .where('webhook_id', '=', id)
       .groupBy('dead')
       .execute()
