@@ -38,7 +38,7 @@ describe('the commands', () => {
       [me, 'order place', 'tag: HOST; quantity: 5', 'done'],
       [me, 'virtual-account remove', 'Nowhere', 'VIRTUAL_ACCOUNT_UNKNOWN'],
       [me, 'token revoke', '', 'done'],
-      [me, 'token create', 'days: 30; virtualAccount: Default', 'done'],
+      [me, 'token create', 'virtualAccount: Default; days: 30', 'done'],
     ])
     const { events } = await json<{ events: { type: string; who: string | null }[] }>('events')
     expect(events.find(({ type }) => type === 'TOKEN_CREATED')!.who).toBe(me)
