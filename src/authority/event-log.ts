@@ -18,21 +18,30 @@ export interface LogEntry {
 }
 
 /** Adds an entry in the transaction of what it tells of. Words only from public facts. */
-export async function logEvent(tx: Tx, entry: LogEntry): Promise<void> {
-  const row = {
-    at: entry.at,
-    account_id: entry.accountId ?? null,
-    virtual_account: entry.virtualAccount ?? null,
-    instance_id: entry.instanceId ?? null,
-    type: entry.type,
-    severity: entry.severity ?? 'info',
-    message: entry.message,
-    who: presentActor(),
-  }
-  const { id } = await tx.insertInto('events').values(row).returning('id').executeTakeFirstOrThrow()
-  // Whoever is to be told of it is told because of this transaction, or not at all.
-  await queueDeliveries(tx, { id, ...row })
-  await notifyOfCompliance(tx, row)
+export const logEvent = (tx: Tx, entry: LogEntry): Promise<void> => logEvents(tx, [entry])
+
+/** Adds entries, in their order. Whoever is to be told of them is told because of this transaction, or not at all. */
+export async function logEvents(tx: Tx, entries: readonly LogEntry[]): Promise<void> {
+  if (entries.length === 0) return
+  const rows = await tx
+    .insertInto('events')
+    .values(
+      entries.map((entry) => ({
+        at: entry.at,
+        account_id: entry.accountId ?? null,
+        virtual_account: entry.virtualAccount ?? null,
+        instance_id: entry.instanceId ?? null,
+        type: entry.type,
+        severity: entry.severity ?? 'info',
+        message: entry.message,
+        who: presentActor(),
+      })),
+    )
+    .returningAll()
+    .execute()
+  const events = rows.toSorted((a, b) => a.id - b.id)
+  await queueDeliveries(tx, events)
+  for (const event of events) await notifyOfCompliance(tx, event)
 }
 
 /** An entry as people and programs see it. */

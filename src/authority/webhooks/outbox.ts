@@ -18,6 +18,8 @@ const IN_ORDER = 6
 const BATCH = 50
 /** How long a webhook is left to whoever has taken it: longer than a batch of silent receivers takes. */
 const TAKEN = 15 * MINUTE
+/** Rows that one statement inserts. */
+const INSERTED = 500
 /** Dead deliveries that are kept of one webhook. */
 const KEPT_DEAD = 10_000
 
@@ -33,28 +35,30 @@ function fits({ types, severity }: Pick<WebhookRow, 'types' | 'severity'>, event
 }
 
 /**
- * Puts an event into the queue of every webhook that it fits, in the transaction of the event: of its smart account, or of
- * them all where it is of none.
+ * Puts events into the queue of every webhook that they fit, in the transaction of the events: of their smart account, or of
+ * them all where one is of none.
  */
-export async function queueDeliveries(tx: Tx, event: EventRow): Promise<void> {
-  let query = tx.selectFrom('webhooks').select(['id', 'types', 'severity'])
-  if (event.account_id !== null) query = query.where('account_id', '=', event.account_id)
-  const hooks = (await query.execute()).filter((hook) => fits(hook, event))
-  if (hooks.length === 0) return
-  await tx
-    .insertInto('webhook_deliveries')
-    .values(
-      hooks.map(({ id }) => ({
+export async function queueDeliveries(tx: Tx, events: readonly EventRow[]): Promise<void> {
+  const hooks = await tx.selectFrom('webhooks').select(['id', 'account_id', 'types', 'severity']).execute()
+  const deliveries = events.flatMap((event) =>
+    hooks
+      .filter((hook) => (event.account_id ?? hook.account_id) === hook.account_id && fits(hook, event))
+      .map((hook) => ({
         id: `msg_${randomUUID()}`,
-        webhook_id: id,
+        webhook_id: hook.id,
         event_id: event.id,
         attempts: 0,
         next_at: event.at,
         dead: 0,
         failure: null,
       })),
-    )
-    .execute()
+  )
+  // A statement takes so many values.
+  for (let from = 0; from < deliveries.length; from += INSERTED)
+    await tx
+      .insertInto('webhook_deliveries')
+      .values(deliveries.slice(from, from + INSERTED))
+      .execute()
 }
 
 /** A message to a receiver: the event, as JSON. */
