@@ -26,14 +26,16 @@ import {
   setDefaultVirtualAccount,
   type VirtualAccount,
 } from './accounts.ts'
+import { actingAs } from './actor.ts'
 import { AlertReader } from './alert-reader.ts'
+import { AuditDoor } from './audit/door.ts'
 import type { AlertDocument } from './alerts.ts'
 import { makeBackup, restoreBackup } from './upstream/backup.ts'
 import { type Figures, readFigures } from './figures.ts'
 import { People } from './people.ts'
 import { Credentials } from './credentials.ts'
 import { type Desk, requireRole, type Where } from './desk.ts'
-import { type EventDocument, type EventFilter, listEvents, logEvent } from './event-log.ts'
+import { type EventDocument, type EventFilter, eventsAfter, listEvents, logEvent } from './event-log.ts'
 import { Exchange } from './exchange.ts'
 import { Exchanges, type Outcome } from './exchanges.ts'
 import {
@@ -51,10 +53,12 @@ import { type Answered, readHello, type SignedRequest, wantedBy } from './reques
 import { type ReservationDocument, ReservationLedger } from './reservation-ledger.ts'
 import { listReported, orphanedReservation } from './satellites/reported.ts'
 import { type IssuedAuthorization, type Quantities, Reservations, TRUST_BUNDLE } from './reservations.ts'
+import { NotificationDoor } from './notifications/door.ts'
 import { type MailDocument, type MailRoad, Post } from './post.ts'
 import { followUpOrders, type OrderDocument, Orders, type Wanted, warnOfTerms } from './orders.ts'
 import type { RequestRecord } from './misbehaviour.ts'
 import { SatelliteDoor } from './satellites/door.ts'
+import { Schedules } from './schedules.ts'
 import { checkSatelliteName, followUpSatellites } from './satellites/satellites.ts'
 import { type AuthorityObserver, type ExchangeWatch, inProcess, type Origin, unobserved } from './observer.ts'
 import type { ServerLogger, Unreadiness } from './server.ts'
@@ -72,6 +76,7 @@ import {
 } from './store.ts'
 import { SyncDoor, writeRoad } from './upstream/door.ts'
 import { Synchronisation } from './upstream/synchronisation.ts'
+import { WebhookDoor } from './webhooks/door.ts'
 import { WorkingSet } from './working-set.ts'
 import { createToken, listTokens, revokeToken, type TokenDocument, type TokenOptions } from './tokens.ts'
 
@@ -155,10 +160,18 @@ export class Authority {
   readonly satellites: SatelliteDoor
   /** A satellite's synchronisation with its manager. */
   readonly sync: SyncDoor
-  /** Who signs in at its page, and what they did. */
+  /** Who signs in at its page. */
   readonly people: People
   /** Who is signed in there. */
   readonly signIns: SignIns
+  /** Who did what, and what was refused. */
+  readonly audit: AuditDoor
+  /** Programs that are told of events. */
+  readonly webhooks: WebhookDoor
+  /** People who are told by e-mail. */
+  readonly notifications: NotificationDoor
+  /** Reports that are made again and again. */
+  readonly schedules: Schedules
 
   private constructor(
     dataDir: string,
@@ -192,15 +205,23 @@ export class Authority {
     this.satellites = new SatelliteDoor(this.#desk)
     this.sync = new SyncDoor(this.#desk, connect)
     this.people = new People((work) => this.#store.transaction(work))
-    this.#exchanges = new Exchanges((requests, decided) => this.#decide(requests, decided))
     this.signIns = new SignIns(
       (work) => this.#store.transaction(work),
       () => this.#now(),
     )
-    this.#post = new Post(
-      (work) => this.#store.transaction(async (tx) => work(tx, await this.#housekeep(tx))),
-      credentials,
-    )
+    const timely = <T>(work: (tx: Tx, at: Instant) => Promise<T>) =>
+      this.#store.transaction(async (tx) => work(tx, await this.#housekeep(tx)))
+    this.audit = new AuditDoor(timely, credentials)
+    this.webhooks = new WebhookDoor(this.#desk, timely)
+    this.schedules = new Schedules(this.#desk, timely)
+    this.notifications = new NotificationDoor(this.#desk, timely, async (tx, at, accountId, virtualId) => {
+      const account = (await listAccounts(tx)).find(({ id }) => id === accountId)
+      if (!account) return []
+      const virtual = (await listVirtualAccounts(tx, accountId)).find(({ id }) => id === virtualId)
+      return virtualId === null || virtual ? this.#alerts(tx, account, virtual ?? null, at) : []
+    })
+    this.#exchanges = new Exchanges((requests, decided) => this.#decide(requests, decided))
+    this.#post = new Post(timely, credentials)
     this.#serving = new Serving({
       handle: (type, message, origin) => this.handle(type, message, origin),
       hello: (message, origin) => this.#watched('hello', origin, () => this.hello(message)),
@@ -553,7 +574,16 @@ export class Authority {
   /** What time brings while the authority is served: exchanges of a satellite, reminders, warnings, and the mails of both. */
   async #beat(): Promise<void> {
     if (this.role === 'satellite') await this.sync.beat()
-    await this.sendMails()
+    await this.audit.beat()
+    await this.notifications.beat()
+    await this.schedules.beat()
+    // A receiver that is slow, and a mail server that is down, keep nothing from each other.
+    const delivered = this.webhooks.deliver()
+    try {
+      await this.sendMails()
+    } finally {
+      await delivered
+    }
   }
 
   /** What came to an authority that misbehaves, on its own sockets; nothing otherwise. */
@@ -614,7 +644,12 @@ export class Authority {
   }
 
   /** What time has brought, and what time it is: never before what any process of this authority has told. */
-  async #housekeep(tx: Tx): Promise<Instant> {
+  #housekeep(tx: Tx): Promise<Instant> {
+    // What time brings is nobody's doing, whoever asked.
+    return actingAs(null, () => this.#lookAfter(tx))
+  }
+
+  async #lookAfter(tx: Tx): Promise<Instant> {
     await this.#followCorrections(tx)
     const at = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
     if (this.role === 'satellite') {
@@ -919,6 +954,18 @@ export class Authority {
     return this.#in(where, (tx, { id }) => listEvents(tx, id, where))
   }
 
+  /** The whole event log, or what fits of it, oldest first: a page at a time, each read when it is asked for. */
+  async *exportEvents(where: Where & EventFilter = {}): AsyncGenerator<EventDocument[]> {
+    const last = await this.newestEvent()
+    for (let after = 0; after < last;) {
+      const page = await this.#in(where, (tx, { id }) => eventsAfter(tx, id, where, { after, last }))
+      const end = page.at(-1)
+      if (!end) return
+      yield page
+      after = end.id
+    }
+  }
+
   // Alerts and reports
 
   /**
@@ -928,11 +975,18 @@ export class Authority {
    * @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN
    */
   alerts(where: Where = {}): Promise<AlertDocument[]> {
-    return this.#inSome(where, async (tx, account, virtual, at) => {
-      const sync =
-        this.role === 'satellite' ? await Synchronisation.open(tx, this.#credentials, account, at) : null
-      return new AlertReader(tx, this.#profile, account, at, virtual).all(sync?.status() ?? null)
-    })
+    return this.#inSome(where, (tx, account, virtual, at) => this.#alerts(tx, account, virtual, at))
+  }
+
+  async #alerts(
+    tx: Tx,
+    account: Account,
+    virtual: VirtualAccount | null,
+    at: Instant,
+  ): Promise<AlertDocument[]> {
+    const sync =
+      this.role === 'satellite' ? await Synchronisation.open(tx, this.#credentials, account, at) : null
+    return new AlertReader(tx, this.#profile, account, at, virtual).all(sync?.status() ?? null)
   }
 
   /** A table of the licences, the product instances or the usage (R-ACC-7). @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN */
@@ -1000,6 +1054,7 @@ export class Authority {
 
   async close(): Promise<void> {
     await this.#serving.close()
+    await this.webhooks.close()
     this.sync.close()
     await this.#store.close()
   }

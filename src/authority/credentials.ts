@@ -65,6 +65,7 @@ const SIGNER_NAMES = {
   'answer-signer': 'Answer Signer',
   'reservation-signer': 'Reservation Signer',
   sync: 'Synchronisation Signer',
+  'audit-signer': 'Audit Signer',
 } as const
 type Signer = keyof typeof SIGNER_NAMES
 
@@ -274,6 +275,11 @@ export class Credentials {
   /** The signer of mandates and synchronisation answers that is good now: a manager's. */
   syncSigner(tx: Tx, at: Instant): Promise<Credential> {
     return this.#signer(tx, 'sync', at)
+  }
+
+  /** The signer of checkpoints of the audit record that is good now. */
+  auditSigner(tx: Tx, at: Instant): Promise<Credential> {
+    return this.#signer(tx, 'audit-signer', at)
   }
 
   async #signer(tx: Tx, role: Signer, at: Instant): Promise<Credential> {

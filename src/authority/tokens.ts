@@ -5,6 +5,7 @@ import { LicensingError } from '../domain/errors.ts'
 import { DAY, type Instant, iso } from '../domain/instant.ts'
 import { formatToken, parseToken } from '../protocol/token.ts'
 import { type Account, requireOwn, type VirtualAccount } from './accounts.ts'
+import { presentActor } from './actor.ts'
 import type { Credentials } from './credentials.ts'
 import { logEvent } from './event-log.ts'
 import { accountTag, type TokenFacts, tokenRefusal } from './rules.ts'
@@ -39,6 +40,8 @@ export interface TokenDocument {
   readonly uses: number
   readonly exportControlled: boolean
   readonly status: 'valid' | 'expired' | 'revoked' | 'exhausted'
+  /** Who made it; null where that was not recorded. */
+  readonly createdBy: string | null
 }
 
 /** A new registration token. @throws LicensingError INVALID_ARGUMENT, AGREEMENT_NOT_ACCEPTED */
@@ -73,6 +76,7 @@ export async function createToken(
       created_at: at,
       expires_at: at + options.days * DAY,
       revoked_at: null,
+      created_by: presentActor(),
     })
     .execute()
   await logEvent(tx, {
@@ -92,6 +96,7 @@ export async function createToken(
     uses: 0,
     exportControlled: options.exportControlled,
     status: 'valid',
+    createdBy: presentActor(),
   }
 }
 
@@ -190,6 +195,7 @@ export async function listTokens(
       uses: row.uses,
       exportControlled: row.export_controlled === 1,
       status: statusOf(refusal),
+      createdBy: row.created_by,
     }
   })
 }

@@ -11,6 +11,10 @@ import { licensesLine } from './licenses-line.ts'
 import { printJson, printText } from './output.ts'
 import { addLicenseTransactions, addReportCommands } from './report-commands.ts'
 import { addServeCommand } from './serve-command.ts'
+import { asCommand, userName } from './as-command.ts'
+import { addAuditCommands } from './audit-commands.ts'
+import { addNotificationCommands } from './notification-commands.ts'
+import { addWebhookCommands } from './webhook-commands.ts'
 import { addUserCommands } from './user-commands.ts'
 import { addTransferCommand } from './transfer-command.ts'
 import { addSatelliteCommands, roadOf } from './satellite-commands.ts'
@@ -47,12 +51,18 @@ const dataDir = (): string =>
 /** Given as an argument it may hold a password, which the environment keeps to this user. */
 const database = (): string | undefined => globals().database ?? process.env.SMART_AUTHORITY_DATABASE
 
-/** Opens the authority, does the one thing, closes it. */
+/** The command that was given. */
+let running: Command | null = null
+program.hook('preAction', (_, command) => {
+  running = command
+})
+
+/** Opens the authority, does the one thing on behalf of whoever gave the command, closes it. */
 async function withAuthority<T>(work: (authority: Authority, where: Where) => Promise<T> | T): Promise<T> {
   const { Authority } = await import('../authority/authority.ts')
   const authority = await Authority.open({ dataDir: dataDir(), database: database() })
   try {
-    return await work(authority, { account: globals().account })
+    return await asCommand(authority, running, () => work(authority, { account: globals().account }))
   } finally {
     await authority.close()
   }
@@ -461,7 +471,16 @@ token
       if (json()) printJson({ tokens })
       else {
         await printTable(
-          ['Id', 'Virtual account', 'Status', 'Expires', 'Uses', 'Export-controlled', 'Description'],
+          [
+            'Id',
+            'Virtual account',
+            'Status',
+            'Expires',
+            'Uses',
+            'Export-controlled',
+            'Description',
+            'Created by',
+          ],
           tokens.map((one) => [
             one.id,
             one.virtualAccount,
@@ -470,6 +489,7 @@ token
             `${one.uses} of ${one.maxUses}`,
             one.exportControlled ? 'allowed' : 'not allowed',
             one.description,
+            one.createdBy ?? '-',
           ]),
         )
       }
@@ -590,18 +610,8 @@ async function removeInstance(
           await readCode('return code', returnCode, returnCodeFile),
           where,
         )
-      : await authority.writeOffReservation(id, { reason: lostBox, by: await userName() }, where)
+      : await authority.writeOffReservation(id, { reason: lostBox, by: userName() }, where)
   return { ...ended.udi, virtualAccount: ended.virtualAccount, removed: ended.instanceId }
-}
-
-/** Who is at the terminal, for the record. */
-async function userName(): Promise<string> {
-  const { userInfo } = await import('node:os')
-  try {
-    return userInfo().username
-  } catch {
-    return `user ${String(process.getuid?.() ?? 'unknown')}`
-  }
 }
 
 async function readCode(what: string, argument?: string, file?: string): Promise<string> {
@@ -786,6 +796,12 @@ addUserCommands(program, {
 })
 
 addReportCommands(program, cli)
+
+addAuditCommands(program, cli)
+
+addWebhookCommands(program, cli)
+
+addNotificationCommands(program, cli)
 
 program
   .command('completion')
