@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../domain/clock.ts'
-import { LicensingError } from '../domain/errors.ts'
+import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import { type Instant, iso, MINUTE } from '../domain/instant.ts'
 import { conferencing, defineProfile, type ProductProfile, type ProfileInput } from '../domain/profile.ts'
 import { systemClock } from '../domain/system-clock.ts'
 import { HELLO_AUDIENCE, PROTOCOL_VERSION, type RequestType, type Sealed } from '../protocol/messages.ts'
 import { readEnrolmentCode } from '../protocol/enrolment.ts'
+import type { ConnectionGuard } from '../transports/connection-guard.ts'
 import type { Transport, TransportSettings } from '../transports/transport.ts'
 import type { Credential } from '../trust/certificates.ts'
 import { ChainError, readRoots } from '../trust/chain.ts'
@@ -30,6 +31,7 @@ import { AlertReader } from './alert-reader.ts'
 import { AuditDoor } from './audit/door.ts'
 import type { AlertDocument } from './alerts.ts'
 import { makeBackup, restoreBackup } from './upstream/backup.ts'
+import { type Figures, readFigures } from './figures.ts'
 import { People } from './people.ts'
 import { Credentials } from './credentials.ts'
 import { type Desk, requireRole, type Where } from './desk.ts'
@@ -58,8 +60,10 @@ import type { RequestRecord } from './misbehaviour.ts'
 import { SatelliteDoor } from './satellites/door.ts'
 import { Schedules } from './schedules.ts'
 import { checkSatelliteName, followUpSatellites } from './satellites/satellites.ts'
-import type { ServerLogger } from './server.ts'
+import { type AuthorityObserver, type ExchangeWatch, inProcess, type Origin, unobserved } from './observer.ts'
+import type { ServerLogger, Unreadiness } from './server.ts'
 import { type InProcessAnswer, type InProcessRequest, type ListenOptions, Serving } from './serving.ts'
+import { SignIns } from './sign-ins.ts'
 import { breaksCompliance, type TransferDocument, Transfers } from './transfers.ts'
 import {
   AuthorityStore,
@@ -124,6 +128,11 @@ export interface TransferOptions {
   readonly confirmed?: boolean
 }
 
+/** What sees an exchange pass, and what it is told of its end. */
+interface Watching extends Omit<ExchangeWatch, 'end'> {
+  refusal: string | null
+}
+
 const silent: ServerLogger = { info: () => undefined, error: () => undefined }
 
 /**
@@ -137,9 +146,11 @@ export class Authority {
   readonly #clock: Clock
   readonly #logger: ServerLogger
   readonly #profile: ProductProfile
+  readonly #observer: AuthorityObserver
   /** The highest time told so far, and when that was by a clock nobody can set. */
   #told: { time: Instant; monotonic: number }
   #lookedAfter = -Infinity
+  #asked: Promise<readonly Unreadiness[]> | null = null
   #corrections = 0
   readonly #desk: Desk
   readonly #exchanges: Exchanges<AnswerContext>
@@ -151,6 +162,8 @@ export class Authority {
   readonly sync: SyncDoor
   /** Who signs in at its page. */
   readonly people: People
+  /** Who is signed in there. */
+  readonly signIns: SignIns
   /** Who did what, and what was refused. */
   readonly audit: AuditDoor
   /** Programs that are told of events. */
@@ -169,7 +182,12 @@ export class Authority {
     profile: ProductProfile,
     told: Instant,
     connect: ((settings: TransportSettings) => Transport) | undefined,
+    observer: AuthorityObserver,
   ) {
+    this.#observer = observer
+    store.observe = (seconds) => {
+      observer.transaction(seconds)
+    }
     this.#dataDir = dataDir
     this.#store = store
     this.#credentials = credentials
@@ -187,6 +205,10 @@ export class Authority {
     this.satellites = new SatelliteDoor(this.#desk)
     this.sync = new SyncDoor(this.#desk, connect)
     this.people = new People((work) => this.#store.transaction(work))
+    this.signIns = new SignIns(
+      (work) => this.#store.transaction(work),
+      () => this.#now(),
+    )
     const timely = <T>(work: (tx: Tx, at: Instant) => Promise<T>) =>
       this.#store.transaction(async (tx) => work(tx, await this.#housekeep(tx)))
     this.audit = new AuditDoor(timely, credentials)
@@ -198,12 +220,17 @@ export class Authority {
       const virtual = (await listVirtualAccounts(tx, accountId)).find(({ id }) => id === virtualId)
       return virtualId === null || virtual ? this.#alerts(tx, account, virtual ?? null, at) : []
     })
-    this.#exchanges = new Exchanges((requests) => this.#decide(requests))
+    this.#exchanges = new Exchanges((requests, decided) => this.#decide(requests, decided), clock)
     this.#post = new Post(timely, credentials)
     this.#serving = new Serving({
-      handle: (type, message) => this.handle(type, message),
-      hello: (message) => this.hello(message),
-      synchronise: (request) => this.satellites.respondByWire(request),
+      handle: (type, message, origin) => this.handle(type, message, origin),
+      hello: (message, origin) => this.#watched('hello', origin, () => this.hello(message)),
+      synchronise: (request, origin) =>
+        this.#watched('synchronise', origin, () => this.satellites.respondByWire(request)),
+      require: (type) => {
+        this.#exchanges.require(type)
+      },
+      unready: () => this.#unready(),
       tls: (names) =>
         this.#store.transaction(async (tx) => credentials.tls(tx, names, await this.#housekeep(tx))),
       beat: () => this.#beat(),
@@ -293,8 +320,10 @@ export class Authority {
     profile?: ProfileInput
     /** A road to the manager of one's own, for tests. */
     connect?: (settings: TransportSettings) => Transport
+    /** Sees what it does: metrics, traces. */
+    observe?: AuthorityObserver
   }): Promise<Authority> {
-    const { dataDir, clock = systemClock, logger = silent, connect, database } = options
+    const { dataDir, clock = systemClock, logger = silent, connect, database, observe = unobserved } = options
     const profile = options.profile ? defineProfile(options.profile) : conferencing
     if (!storeExists(dataDir) && database === undefined)
       throw new LicensingError('DATA_DIR_MISSING', `There is no authority in ${dataDir}.`)
@@ -305,7 +334,7 @@ export class Authority {
         async (tx) =>
           [await Credentials.load(dataDir, tx), Number((await readSetting(tx, 'told-time')) ?? 0)] as const,
       )
-      return new Authority(dataDir, store, credentials, clock, logger, profile, told, connect)
+      return new Authority(dataDir, store, credentials, clock, logger, profile, told, connect, observe)
     } catch (thrown) {
       await store.close()
       throw thrown
@@ -359,15 +388,28 @@ export class Authority {
    * @throws LicensingError REQUEST_MALFORMED, REQUEST_SIGNATURE_INVALID, PROTOCOL_UNSUPPORTED, STORE_*: for what
    * gets no signed answer
    */
-  async handle(type: RequestType, message: unknown): Promise<Sealed> {
-    const { decided, context } = await this.#exchanges.take(type, message)
+  handle(type: RequestType, message: unknown, origin: Origin = inProcess): Promise<Sealed> {
+    return this.#watched(type, origin, (watch) => this.#exchange(type, message, origin, watch))
+  }
+
+  async #exchange(
+    type: RequestType,
+    message: unknown,
+    { requestId }: Origin,
+    watch: Watching,
+  ): Promise<Sealed> {
+    const { decided, context } = await this.#exchanges.take(type, message, watch)
     const { time, signer, leave } = context
+    watch.step('seal')
     const { decision } = decided
+    if (decision.outcome === 'refused') watch.refusal = decision.code
     this.#logger.info('exchange', {
       type,
       outcome: decision.outcome,
       ...(decision.outcome === 'refused' && { code: decision.code }),
       audience: decided.audience,
+      ...(requestId !== null && { requestId }),
+      ...(watch.traceId !== null && { traceId: watch.traceId }),
     })
     return seal(this.#answer(decided, time, leave), {
       type: 'sla-answer+jws',
@@ -379,21 +421,24 @@ export class Authority {
   /** Decides exchanges in one transaction. */
   async #decide(
     requests: readonly SignedRequest[],
+    decided: () => void,
   ): Promise<{ outcomes: Outcome[]; context: AnswerContext }> {
-    const decided = await this.#store.transaction(async (tx) => {
+    const done = await this.#store.transaction(async (tx) => {
       const time = await this.#housekeep(tx)
       const leave = await this.#leave(tx, time)
       const set = await WorkingSet.of(tx, wantedBy(requests), time)
-      const exchange = new Exchange(set, this.#credentials, this.#profile, leave)
+      const { underLoad } = this.#exchanges
+      const exchange = new Exchange(set, this.#credentials, this.#profile, leave, underLoad)
       const outcomes: Outcome[] = []
       for (const request of requests) outcomes.push(await exchange.decide(request).catch(asOutcome))
       await set.flush()
       const signer = await this.#credentials.answerSigner(tx, time)
       await writeSetting(tx, 'told-time', String(time))
+      decided()
       return { outcomes, context: { time, signer, leave } }
     })
-    this.#told = { time: decided.context.time, monotonic: this.#clock.monotonic() }
-    return decided
+    this.#told = { time: done.context.time, monotonic: this.#clock.monotonic() }
+    return done
   }
 
   /**
@@ -454,6 +499,71 @@ export class Authority {
       mandate: leave.mandate,
       decision,
     }
+  }
+
+  /** Lets the observer see an exchange, however it ends. */
+  async #watched<T>(
+    type: Parameters<AuthorityObserver['exchange']>[0],
+    origin: Origin,
+    work: (watch: Watching) => Promise<T>,
+  ): Promise<T> {
+    const seen = this.#observer.exchange(type, origin)
+    const watch: Watching = {
+      traceId: seen.traceId,
+      step: (step) => {
+        seen.step(step)
+      },
+      refusal: null,
+    }
+    try {
+      const done = await work(watch)
+      seen.end({ outcome: watch.refusal === null ? 'accepted' : 'refused', code: watch.refusal })
+      return done
+    } catch (thrown) {
+      seen.end({ outcome: 'failed', code: asLicensingError(thrown).code })
+      throw thrown
+    }
+  }
+
+  // How it is
+
+  /** Why it cannot do its work now; nothing where it can. */
+  unready(): Promise<readonly Unreadiness[]> {
+    return this.#serving.unready()
+  }
+
+  /** Whether the database answers: asked once for all who ask at the same moment. */
+  #unready(): Promise<readonly Unreadiness[]> {
+    this.#asked ??= this.#store
+      .transaction((tx) => readSetting(tx, 'authority'))
+      .then(
+        () => [],
+        () => ['database' as const],
+      )
+      .finally(() => {
+        this.#asked = null
+      })
+    return this.#asked
+  }
+
+  /** What there is and how it stands, in numbers: for metrics. Reads, and writes nothing. */
+  figures(): Promise<Figures> {
+    return this.#store.transaction(async (tx) => {
+      const at = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
+      const sync =
+        this.role === 'satellite'
+          ? (
+              await Synchronisation.open(tx, this.#credentials, await chooseAccount(tx, undefined), at)
+            ).status()
+          : null
+      const tlsEnds = this.#serving.tlsEnds()
+      return readFigures(tx, { credentials: this.#credentials, profile: this.#profile, at, sync, tlsEnds })
+    })
+  }
+
+  /** The connections of the address it is served at; null while it is not. */
+  get connections(): ConnectionGuard | null {
+    return this.#serving.connections
   }
 
   /**
@@ -939,6 +1049,11 @@ export class Authority {
   }): Promise<{ name: string; tokensRevoked: number }> {
     const { dataDir, backup, passphrase, clock = systemClock } = options
     return restoreBackup(dataDir, backup, passphrase, clock)
+  }
+
+  /** Stops serving: takes nothing new, and answers what is under way, for at most half a minute. */
+  drain(): Promise<void> {
+    return this.#serving.drain()
   }
 
   async close(): Promise<void> {

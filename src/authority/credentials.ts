@@ -396,6 +396,21 @@ export class Credentials {
     return sealSecret(secret, this.#keys.get('token.key'))
   }
 
+  /** When the root, the issuing CA and the signer of answers end: what there is of them. */
+  async ends(tx: Tx): Promise<Record<string, Instant>> {
+    const signer = await readLeaf(tx, 'answer-signer')
+    const pems = {
+      root: this.#identity.root,
+      'issuing-ca': this.#identity.subCa,
+      'answer-signer': signer?.certificate ?? null,
+    }
+    return Object.fromEntries(
+      Object.entries(pems).flatMap(([name, pem]) =>
+        pem === null ? [] : [[name, Date.parse(new X509Certificate(pem).validTo)]],
+      ),
+    )
+  }
+
   openSecret(stored: string): string {
     return openSecret(stored, this.#keys.get('token.key'))
   }

@@ -250,6 +250,17 @@ export interface Tables {
     created_at: number
     signed_in_at: number | null
   }
+  /** Who is signed in at the page: the digests of its cookie, its token and the password as it is kept. */
+  sessions: {
+    id: string
+    token: string
+    name: string
+    stamp: string
+    begun_at: number
+    used_at: number
+  }
+  /** Passwords that were tried, by address: one that is right is taken out again. */
+  guesses: { id: Generated<number>; address: string; at: number }
   /** Who did what, and what was refused. */
   audit: {
     id: Generated<number>
@@ -503,6 +514,16 @@ export const migrations: readonly (readonly string[])[] = [
       id integer primary key autoincrement, at bigint not null, who text, address text not null, action text not null,
       about text not null, outcome text not null
     )`,
+  ],
+  // Who is signed in at the page, in every process and through a restart; and passwords that were tried.
+  [
+    `create table sessions (
+      id text primary key, token text not null, name text not null, stamp text not null, begun_at bigint not null,
+      used_at bigint not null
+    )`,
+    `create index sessions_of_user on sessions (name)`,
+    `create table guesses (id integer primary key autoincrement, address text not null, at bigint not null)`,
+    `create index guesses_of_address on guesses (address, at)`,
   ],
   // Who did it, a chained audit record, webhooks, notifications, scheduled reports.
   [

@@ -7,11 +7,10 @@ import type { IssuedAuthorization } from '../authority/reservations.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { VERSION } from '../domain/version.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
-import { parseAddress } from './address.ts'
 import { licensesLine } from './licenses-line.ts'
 import { printJson, printText } from './output.ts'
-import { pageText } from './page-text.ts'
 import { addLicenseTransactions, addReportCommands } from './report-commands.ts'
+import { addServeCommand } from './serve-command.ts'
 import { asCommand, userName } from './as-command.ts'
 import { addAuditCommands } from './audit-commands.ts'
 import { addNotificationCommands } from './notification-commands.ts'
@@ -69,7 +68,7 @@ async function withAuthority<T>(work: (authority: Authority, where: Where) => Pr
   }
 }
 
-const cli: AuthorityCli = { json, dataDir, withAuthority }
+const cli: AuthorityCli = { json, dataDir, database, withAuthority }
 
 program
   .command('init')
@@ -158,79 +157,7 @@ async function satelliteOf(options: InitOptions) {
   }
 }
 
-program
-  .command('serve')
-  .description('serve agents, and the page Software Manager, over HTTPS')
-  .option('--listen <host:port>', 'address to listen on; port 0 takes a free one', '127.0.0.1:8443')
-  .option('--name <name...>', 'further names and addresses for the TLS certificate')
-  .option(
-    '--chaos <faults>',
-    "misbehave on purpose, as in 'delay=200ms,error503=0.1' (made with init --test only)",
-  )
-  .option(
-    '--management <host:port>',
-    'plan faults at run time, and see what came (made with init --test only)',
-  )
-  .action(async (options: { listen: string; name?: string[]; chaos?: string; management?: string }) => {
-    const at = parseAddress(options.listen)
-    const management = options.management === undefined ? undefined : parseAddress(options.management)
-    const chaos = options.chaos === undefined ? undefined : await parseAnswerFaults(options.chaos)
-    const [{ Authority }, { createLogger }] = await Promise.all([
-      import('../authority/authority.ts'),
-      import('./log.ts'),
-    ])
-    const logger = createLogger({ logLevel: 'info', logMaxSize: '1', logMaxFiles: '1' })
-    const authority = await Authority.open({ dataDir: dataDir(), database: database(), logger })
-    const stopped = new Promise<void>((resolve) => {
-      for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
-        process.once(signal, () => {
-          resolve()
-        })
-    })
-    try {
-      const names = options.name ?? []
-      const { managerPage } = await import('../console/manager.ts')
-      const page = await managerPage(authority, { dataDir: dataDir(), host: at.host, names, logger })
-      const url = await authority.listen({ ...at, names, routes: page.routes, ...(chaos && { chaos }) })
-      const managed = management && (await serveManagement(authority, management))
-      const { firstPasswordFile } = page
-      if (json())
-        process.stdout.write(`${JSON.stringify({ listening: url, firstPasswordFile, ...managed })}\n`)
-      else {
-        printText(`listening on ${url}`)
-        printText(pageText('Software Manager', { url, firstPasswordFile }))
-        if (managed) printText(`management on ${managed.management}, its bearer is in ${managed.bearerFile}`)
-      }
-      logger.info('listening', { url })
-      await stopped
-      logger.info('stopping')
-    } finally {
-      await authority.close()
-    }
-  })
-
-/** The faults of `--chaos`; those of the road are not a server's to do. @throws LicensingError CHAOS_INVALID */
-async function parseAnswerFaults(spec: string) {
-  const { FaultPlan, isAnswerFault, parseChaos } = await import('../chaos/index.ts')
-  const faults = parseChaos(spec)
-  const [road] = faults.filter(({ fault }) => !isAnswerFault(fault))
-  if (road)
-    throw new LicensingError(
-      'CHAOS_INVALID',
-      `${road.fault} is a fault of the road, which an authority cannot do to itself.`,
-      { remedy: 'Use `mockAuthority` and its road in tests.' },
-    )
-  return new FaultPlan(faults)
-}
-
-/** Opens the management address; its bearer goes into a file of this user alone, not onto the screen. */
-async function serveManagement(authority: Authority, at: { host: string; port: number }) {
-  const { SecretFiles } = await import('../trust/private-files.ts')
-  const { url, bearer } = await authority.listenManagement(at)
-  const directory = `${dataDir()}/management`
-  new SecretFiles(directory).put('bearer', bearer)
-  return { management: url, bearerFile: `${directory}/bearer` }
-}
+addServeCommand(program, cli)
 
 const trust = program.command('trust').description('the certificates of the authority')
 trust

@@ -7,6 +7,7 @@ import rateLimit from '@fastify/rate-limit'
 import files from '@fastify/static'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { asLicensingError, type ErrorCode, LicensingError } from '../domain/errors.ts'
+import { endsWithItsServer } from '../transports/connection-guard.ts'
 import { commonContract } from './common-contract.ts'
 import { type Access, type Caller, InvalidInput, parseInput, type Served } from './contract.ts'
 import type { SignInDesk } from './desk.ts'
@@ -195,13 +196,14 @@ export class Console {
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
     })
+    endsWithItsServer(raw)
     const { desk, follow } = this.#options
     // One after the other: each looks first whether the session still stands.
     let told = Promise.resolve()
     const stop = follow((event, data) => {
       told = told
         .then(async () => {
-          if (raw.writableLength > SLOWEST || !(await desk.userOf(desk.sessions.whose(caller.session))))
+          if (raw.writableLength > SLOWEST || !(await desk.userOf(await desk.sessions.whose(caller.session))))
             raw.end()
           else raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
         })
@@ -258,7 +260,7 @@ export class Console {
     const { desk, id } = this.#options
     const session = request.cookies[cookieName(id)]
     const token = request.headers[TOKEN_HEADER]
-    const found = desk.sessions.find(session, typeof token === 'string' ? token : undefined)
+    const found = await desk.sessions.find(session, typeof token === 'string' ? token : undefined)
     if (found === 'no-session' || session === undefined)
       throw new LicensingError('SIGN_IN_REQUIRED', 'Nobody is signed in, or the session has ended.')
     if (found === 'forged')
@@ -324,7 +326,11 @@ export class Console {
         : statusOf(failure)
     await this.#recordRefusal(request, failure, status).catch(() => undefined)
     if (status === 500)
-      this.#options.logger.error('a request failed', { code: failure.code, reason: failure.message })
+      this.#options.logger.error('a request failed', {
+        requestId: request.id,
+        code: failure.code,
+        reason: failure.message,
+      })
     const told =
       failure.code === 'INTERNAL' ? new LicensingError('INTERNAL', 'The request could not be done.') : failure
     if (failure.retryAfterMs !== undefined)

@@ -19,6 +19,7 @@ export const authorityDesk = (
 ): SignInDesk =>
   new SignInDesk(authority.people, clock, {
     reaches: true,
+    kept: authority.signIns,
     firstPasswordUsed: () => {
       forgetFirstPassword(dataDir)
     },
