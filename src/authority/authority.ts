@@ -26,15 +26,18 @@ import {
   setDefaultVirtualAccount,
   type VirtualAccount,
 } from './accounts.ts'
+import { actingAs } from './actor.ts'
 import { AlertReader } from './alert-reader.ts'
+import { AuditDoor } from './audit/door.ts'
 import type { AlertDocument } from './alerts.ts'
 import { makeBackup, restoreBackup } from './upstream/backup.ts'
 import { type Figures, readFigures } from './figures.ts'
 import { People } from './people.ts'
 import { Credentials } from './credentials.ts'
 import { type Desk, requireRole, type Where } from './desk.ts'
-import { type EventDocument, type EventFilter, listEvents, logEvent } from './event-log.ts'
+import { type EventDocument, type EventFilter, eventsAfter, listEvents, logEvent } from './event-log.ts'
 import { Exchange } from './exchange.ts'
+import { Exchanges, type Outcome } from './exchanges.ts'
 import {
   endExpired,
   type InstanceDocument,
@@ -46,14 +49,16 @@ import {
 import { type Leave, unlimited, whyNothingNew } from './leave.ts'
 import { type LicenseTransaction, listLicenseTransactions } from './license-transactions.ts'
 import { type ReportDocument, type ReportKind, Reports } from './reports.ts'
-import { type Answered, readExchange, readHello } from './requests.ts'
+import { type Answered, readHello, type SignedRequest, wantedBy } from './requests.ts'
 import { type ReservationDocument, ReservationLedger } from './reservation-ledger.ts'
 import { listReported, orphanedReservation } from './satellites/reported.ts'
 import { type IssuedAuthorization, type Quantities, Reservations, TRUST_BUNDLE } from './reservations.ts'
+import { NotificationDoor } from './notifications/door.ts'
 import { type MailDocument, type MailRoad, Post } from './post.ts'
 import { followUpOrders, type OrderDocument, Orders, type Wanted, warnOfTerms } from './orders.ts'
 import type { RequestRecord } from './misbehaviour.ts'
 import { SatelliteDoor } from './satellites/door.ts'
+import { Schedules } from './schedules.ts'
 import { checkSatelliteName, followUpSatellites } from './satellites/satellites.ts'
 import { type AuthorityObserver, type ExchangeWatch, inProcess, type Origin, unobserved } from './observer.ts'
 import type { ServerLogger, Unreadiness } from './server.ts'
@@ -63,6 +68,7 @@ import { breaksCompliance, type TransferDocument, Transfers } from './transfers.
 import {
   AuthorityStore,
   countedCorrections,
+  nameDatabase,
   readSetting,
   storeExists,
   type Tx,
@@ -70,6 +76,8 @@ import {
 } from './store.ts'
 import { SyncDoor, writeRoad } from './upstream/door.ts'
 import { Synchronisation } from './upstream/synchronisation.ts'
+import { WebhookDoor } from './webhooks/door.ts'
+import { WorkingSet } from './working-set.ts'
 import { createToken, listTokens, revokeToken, type TokenDocument, type TokenOptions } from './tokens.ts'
 
 /** What was refused in a transaction that is kept: a wrong code counts. */
@@ -90,6 +98,19 @@ function checkRoot(pem: string): string {
       `The root certificate cannot be used: ${thrown.message}.`,
     )
   }
+}
+
+/** What the answers of one transaction share. */
+interface AnswerContext {
+  readonly time: Instant
+  readonly signer: Credential
+  readonly leave: Leave
+}
+
+/** What gets no signed answer. What else is thrown is an accident, and undoes the transaction. */
+function asOutcome(thrown: unknown): LicensingError {
+  if (thrown instanceof LicensingError && !/^(INTERNAL$|STORE_|DATABASE_)/.test(thrown.code)) return thrown
+  throw thrown
 }
 
 /** Undoes a transfer that was only to be seen. */
@@ -132,16 +153,25 @@ export class Authority {
   #asked: Promise<readonly Unreadiness[]> | null = null
   #corrections = 0
   readonly #desk: Desk
+  readonly #exchanges: Exchanges<AnswerContext>
   readonly #serving: Serving
   readonly #post: Post
   /** A manager's satellites. */
   readonly satellites: SatelliteDoor
   /** A satellite's synchronisation with its manager. */
   readonly sync: SyncDoor
-  /** Who signs in at its page, and what they did. */
+  /** Who signs in at its page. */
   readonly people: People
   /** Who is signed in there. */
   readonly signIns: SignIns
+  /** Who did what, and what was refused. */
+  readonly audit: AuditDoor
+  /** Programs that are told of events. */
+  readonly webhooks: WebhookDoor
+  /** People who are told by e-mail. */
+  readonly notifications: NotificationDoor
+  /** Reports that are made again and again. */
+  readonly schedules: Schedules
 
   private constructor(
     dataDir: string,
@@ -179,15 +209,27 @@ export class Authority {
       (work) => this.#store.transaction(work),
       () => this.#now(),
     )
-    this.#post = new Post(
-      (work) => this.#store.transaction(async (tx) => work(tx, await this.#housekeep(tx))),
-      credentials,
-    )
+    const timely = <T>(work: (tx: Tx, at: Instant) => Promise<T>) =>
+      this.#store.transaction(async (tx) => work(tx, await this.#housekeep(tx)))
+    this.audit = new AuditDoor(timely, credentials)
+    this.webhooks = new WebhookDoor(this.#desk, timely)
+    this.schedules = new Schedules(this.#desk, timely)
+    this.notifications = new NotificationDoor(this.#desk, timely, async (tx, at, accountId, virtualId) => {
+      const account = (await listAccounts(tx)).find(({ id }) => id === accountId)
+      if (!account) return []
+      const virtual = (await listVirtualAccounts(tx, accountId)).find(({ id }) => id === virtualId)
+      return virtualId === null || virtual ? this.#alerts(tx, account, virtual ?? null, at) : []
+    })
+    this.#exchanges = new Exchanges((requests, decided) => this.#decide(requests, decided), clock)
+    this.#post = new Post(timely, credentials)
     this.#serving = new Serving({
       handle: (type, message, origin) => this.handle(type, message, origin),
       hello: (message, origin) => this.#watched('hello', origin, () => this.hello(message)),
       synchronise: (request, origin) =>
         this.#watched('synchronise', origin, () => this.satellites.respondByWire(request)),
+      require: (type) => {
+        this.#exchanges.require(type)
+      },
       unready: () => this.#unready(),
       tls: (names) =>
         this.#store.transaction(async (tx) => credentials.tls(tx, names, await this.#housekeep(tx))),
@@ -214,6 +256,8 @@ export class Authority {
     acceptAgreement: boolean
     test?: boolean
     clock?: Clock
+    /** The PostgreSQL database that its data is in, `postgres://…`: its data directory names it from then on. */
+    database?: string | undefined
     satellite?: {
       /** The name that it was added under at its manager. */
       readonly name: string
@@ -230,18 +274,22 @@ export class Authority {
         remedy: 'Give --accept-agreement, or ask someone with the authority to do so.',
       })
     }
-    const { satellite, test = false } = options
+    const { satellite, test = false, database } = options
     const name = satellite && checkSatelliteName(satellite.name)
     const root = satellite?.trust === undefined ? null : checkRoot(satellite.trust)
     const code = satellite?.code === undefined ? null : readEnrolmentCode(satellite.code)
     ensurePrivateDirectory(options.dataDir)
     const at = (options.clock ?? systemClock).wall()
-    const store = await AuthorityStore.open(options.dataDir)
+    const store = await AuthorityStore.open(options.dataDir, database)
     try {
       await store.transaction(async (tx) => {
         if ((await readSetting(tx, 'authority')) !== null) {
-          throw new LicensingError('DATA_DIR_EXISTS', `There is an authority in ${options.dataDir} already.`)
+          throw new LicensingError(
+            'DATA_DIR_EXISTS',
+            `There is an authority in ${database === undefined ? options.dataDir : 'that database'} already.`,
+          )
         }
+        if (database !== undefined) nameDatabase(options.dataDir, database)
         const { domain } = await addAccount(tx, options.account, at)
         const facts = { id: randomUUID(), account: domain, test }
         if (name === undefined) {
@@ -266,6 +314,8 @@ export class Authority {
     dataDir: string
     clock?: Clock
     logger?: ServerLogger
+    /** Its PostgreSQL database, where that is not the one its data directory names. */
+    database?: string | undefined
     /** The product whose licences it gives; the shipped conferencing server's unless given. */
     profile?: ProfileInput
     /** A road to the manager of one's own, for tests. */
@@ -273,12 +323,12 @@ export class Authority {
     /** Sees what it does: metrics, traces. */
     observe?: AuthorityObserver
   }): Promise<Authority> {
-    const { dataDir, clock = systemClock, logger = silent, connect, observe = unobserved } = options
+    const { dataDir, clock = systemClock, logger = silent, connect, database, observe = unobserved } = options
     const profile = options.profile ? defineProfile(options.profile) : conferencing
-    if (!storeExists(dataDir))
+    if (!storeExists(dataDir) && database === undefined)
       throw new LicensingError('DATA_DIR_MISSING', `There is no authority in ${dataDir}.`)
     checkPrivateDirectory(dataDir)
-    const store = await AuthorityStore.open(dataDir)
+    const store = await AuthorityStore.open(dataDir, database)
     try {
       const [credentials, told] = await store.transaction(
         async (tx) =>
@@ -348,19 +398,8 @@ export class Authority {
     { requestId }: Origin,
     watch: Watching,
   ): Promise<Sealed> {
-    watch.step('receive')
-    const exchange = readExchange(type, message)
-    const { decided, time, signer, leave } = await this.#store.transaction(async (tx) => {
-      watch.step('decide')
-      const time = await this.#housekeep(tx)
-      const leave = await this.#leave(tx, time)
-      const decided = await new Exchange(tx, this.#credentials, this.#profile, leave, time).decide(exchange)
-      const signer = await this.#credentials.answerSigner(tx, time)
-      await writeSetting(tx, 'told-time', String(time))
-      watch.step('commit')
-      return { decided, time, signer, leave }
-    })
-    this.#told = { time, monotonic: this.#clock.monotonic() }
+    const { decided, context } = await this.#exchanges.take(type, message, watch)
+    const { time, signer, leave } = context
     watch.step('seal')
     const { decision } = decided
     if (decision.outcome === 'refused') watch.refusal = decision.code
@@ -377,6 +416,29 @@ export class Authority {
       privateKey: signer.privateKey,
       certificates: signer.certificates,
     })
+  }
+
+  /** Decides exchanges in one transaction. */
+  async #decide(
+    requests: readonly SignedRequest[],
+    decided: () => void,
+  ): Promise<{ outcomes: Outcome[]; context: AnswerContext }> {
+    const done = await this.#store.transaction(async (tx) => {
+      const time = await this.#housekeep(tx)
+      const leave = await this.#leave(tx, time)
+      const set = await WorkingSet.of(tx, wantedBy(requests), time)
+      const { underLoad } = this.#exchanges
+      const exchange = new Exchange(set, this.#credentials, this.#profile, leave, underLoad)
+      const outcomes: Outcome[] = []
+      for (const request of requests) outcomes.push(await exchange.decide(request).catch(asOutcome))
+      await set.flush()
+      const signer = await this.#credentials.answerSigner(tx, time)
+      await writeSetting(tx, 'told-time', String(time))
+      decided()
+      return { outcomes, context: { time, signer, leave } }
+    })
+    this.#told = { time: done.context.time, monotonic: this.#clock.monotonic() }
+    return done
   }
 
   /**
@@ -516,7 +578,16 @@ export class Authority {
   /** What time brings while the authority is served: exchanges of a satellite, reminders, warnings, and the mails of both. */
   async #beat(): Promise<void> {
     if (this.role === 'satellite') await this.sync.beat()
-    await this.sendMails()
+    await this.audit.beat()
+    await this.notifications.beat()
+    await this.schedules.beat()
+    // A receiver that is slow, and a mail server that is down, keep nothing from each other.
+    const delivered = this.webhooks.deliver()
+    try {
+      await this.sendMails()
+    } finally {
+      await delivered
+    }
   }
 
   /** What came to an authority that misbehaves, on its own sockets; nothing otherwise. */
@@ -577,7 +648,12 @@ export class Authority {
   }
 
   /** What time has brought, and what time it is: never before what any process of this authority has told. */
-  async #housekeep(tx: Tx): Promise<Instant> {
+  #housekeep(tx: Tx): Promise<Instant> {
+    // What time brings is nobody's doing, whoever asked.
+    return actingAs(null, () => this.#lookAfter(tx))
+  }
+
+  async #lookAfter(tx: Tx): Promise<Instant> {
     await this.#followCorrections(tx)
     const at = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
     if (this.role === 'satellite') {
@@ -882,6 +958,18 @@ export class Authority {
     return this.#in(where, (tx, { id }) => listEvents(tx, id, where))
   }
 
+  /** The whole event log, or what fits of it, oldest first: a page at a time, each read when it is asked for. */
+  async *exportEvents(where: Where & EventFilter = {}): AsyncGenerator<EventDocument[]> {
+    const last = await this.newestEvent()
+    for (let after = 0; after < last;) {
+      const page = await this.#in(where, (tx, { id }) => eventsAfter(tx, id, where, { after, last }))
+      const end = page.at(-1)
+      if (!end) return
+      yield page
+      after = end.id
+    }
+  }
+
   // Alerts and reports
 
   /**
@@ -891,11 +979,18 @@ export class Authority {
    * @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN
    */
   alerts(where: Where = {}): Promise<AlertDocument[]> {
-    return this.#inSome(where, async (tx, account, virtual, at) => {
-      const sync =
-        this.role === 'satellite' ? await Synchronisation.open(tx, this.#credentials, account, at) : null
-      return new AlertReader(tx, this.#profile, account, at, virtual).all(sync?.status() ?? null)
-    })
+    return this.#inSome(where, (tx, account, virtual, at) => this.#alerts(tx, account, virtual, at))
+  }
+
+  async #alerts(
+    tx: Tx,
+    account: Account,
+    virtual: VirtualAccount | null,
+    at: Instant,
+  ): Promise<AlertDocument[]> {
+    const sync =
+      this.role === 'satellite' ? await Synchronisation.open(tx, this.#credentials, account, at) : null
+    return new AlertReader(tx, this.#profile, account, at, virtual).all(sync?.status() ?? null)
   }
 
   /** A table of the licences, the product instances or the usage (R-ACC-7). @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN */
@@ -963,6 +1058,7 @@ export class Authority {
 
   async close(): Promise<void> {
     await this.#serving.close()
+    await this.webhooks.close()
     this.sync.close()
     await this.#store.close()
   }

@@ -37,7 +37,7 @@ export function addServeCommand(program: Command, cli: AuthorityCli): void {
     .action((options: ServeOptions) => serve(cli, options))
 }
 
-async function serve({ dataDir, json }: AuthorityCli, options: ServeOptions): Promise<void> {
+async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOptions): Promise<void> {
   const at = parseAddress(options.listen)
   const management = options.management === undefined ? undefined : parseAddress(options.management)
   const chaos = options.chaos === undefined ? undefined : await parseAnswerFaults(options.chaos)
@@ -49,7 +49,12 @@ async function serve({ dataDir, json }: AuthorityCli, options: ServeOptions): Pr
   ])
   const logger = createLogger(options)
   const { observe, ...telemetry } = await begin(options)
-  const authority = await Authority.open({ dataDir: dataDir(), logger, ...(observe && { observe }) })
+  const authority = await Authority.open({
+    dataDir: dataDir(),
+    database: database(),
+    logger,
+    ...(observe && { observe }),
+  })
   const stopped = toldToStop()
   try {
     const names = options.name ?? []

@@ -11,6 +11,10 @@ import { licensesLine } from './licenses-line.ts'
 import { printJson, printText } from './output.ts'
 import { addLicenseTransactions, addReportCommands } from './report-commands.ts'
 import { addServeCommand } from './serve-command.ts'
+import { asCommand, userName } from './as-command.ts'
+import { addAuditCommands } from './audit-commands.ts'
+import { addNotificationCommands } from './notification-commands.ts'
+import { addWebhookCommands } from './webhook-commands.ts'
 import { addUserCommands } from './user-commands.ts'
 import { addTransferCommand } from './transfer-command.ts'
 import { addSatelliteCommands, roadOf } from './satellite-commands.ts'
@@ -27,6 +31,10 @@ const program = new Command('smart-authority')
     '--data-dir <dir>',
     'where the authority keeps its data (default: $SMART_AUTHORITY_DATA_DIR or /var/lib/smart-authority)',
   )
+  .option(
+    '--database <url>',
+    'the PostgreSQL database, postgres://…, that its data is in (default: the one named at `init`, or else a file of the data directory)',
+  )
   .option('--account <domain>', 'the smart account, needed only with more than one')
   .option('--json', 'one JSON document on standard output')
   .version(VERSION)
@@ -34,23 +42,33 @@ const program = new Command('smart-authority')
   .exitOverride()
   .configureOutput({ writeErr: () => undefined })
 
-const globals = () => program.opts<{ dataDir?: string; account?: string; json?: boolean }>()
+const globals = () =>
+  program.opts<{ dataDir?: string; database?: string; account?: string; json?: boolean }>()
 const json = (): boolean => globals().json ?? false
 const dataDir = (): string =>
   globals().dataDir ?? process.env.SMART_AUTHORITY_DATA_DIR ?? '/var/lib/smart-authority'
 
-/** Opens the authority, does the one thing, closes it. */
+/** Given as an argument it may hold a password, which the environment keeps to this user. */
+const database = (): string | undefined => globals().database ?? process.env.SMART_AUTHORITY_DATABASE
+
+/** The command that was given. */
+let running: Command | null = null
+program.hook('preAction', (_, command) => {
+  running = command
+})
+
+/** Opens the authority, does the one thing on behalf of whoever gave the command, closes it. */
 async function withAuthority<T>(work: (authority: Authority, where: Where) => Promise<T> | T): Promise<T> {
   const { Authority } = await import('../authority/authority.ts')
-  const authority = await Authority.open({ dataDir: dataDir() })
+  const authority = await Authority.open({ dataDir: dataDir(), database: database() })
   try {
-    return await work(authority, { account: globals().account })
+    return await asCommand(authority, running, () => work(authority, { account: globals().account }))
   } finally {
     await authority.close()
   }
 }
 
-const cli: AuthorityCli = { json, dataDir, withAuthority }
+const cli: AuthorityCli = { json, dataDir, database, withAuthority }
 
 program
   .command('init')
@@ -80,6 +98,7 @@ program
       account,
       acceptAgreement: options.acceptAgreement ?? false,
       test: options.test ?? false,
+      database: database(),
       ...(satellite && { satellite }),
     })
     if (json()) printJson({ dataDir: dataDir(), account, role: options.role, ...(satellite && { name }) })
@@ -452,7 +471,16 @@ token
       if (json()) printJson({ tokens })
       else {
         await printTable(
-          ['Id', 'Virtual account', 'Status', 'Expires', 'Uses', 'Export-controlled', 'Description'],
+          [
+            'Id',
+            'Virtual account',
+            'Status',
+            'Expires',
+            'Uses',
+            'Export-controlled',
+            'Description',
+            'Created by',
+          ],
           tokens.map((one) => [
             one.id,
             one.virtualAccount,
@@ -461,6 +489,7 @@ token
             `${one.uses} of ${one.maxUses}`,
             one.exportControlled ? 'allowed' : 'not allowed',
             one.description,
+            one.createdBy ?? '-',
           ]),
         )
       }
@@ -581,18 +610,8 @@ async function removeInstance(
           await readCode('return code', returnCode, returnCodeFile),
           where,
         )
-      : await authority.writeOffReservation(id, { reason: lostBox, by: await userName() }, where)
+      : await authority.writeOffReservation(id, { reason: lostBox, by: userName() }, where)
   return { ...ended.udi, virtualAccount: ended.virtualAccount, removed: ended.instanceId }
-}
-
-/** Who is at the terminal, for the record. */
-async function userName(): Promise<string> {
-  const { userInfo } = await import('node:os')
-  try {
-    return userInfo().username
-  } catch {
-    return `user ${String(process.getuid?.() ?? 'unknown')}`
-  }
 }
 
 async function readCode(what: string, argument?: string, file?: string): Promise<string> {
@@ -777,6 +796,12 @@ addUserCommands(program, {
 })
 
 addReportCommands(program, cli)
+
+addAuditCommands(program, cli)
+
+addWebhookCommands(program, cli)
+
+addNotificationCommands(program, cli)
 
 program
   .command('completion')

@@ -60,6 +60,7 @@ export async function serveBoxPage(
     desk,
     calls: boxCalls(agent),
     follow: (tell, caller) => follow(agent, tell, caller),
+    onBehalfOf: (_caller, work) => work(),
     hosts: names,
     id: shortId(`${pid} ${serial}`),
     logger,

@@ -31,6 +31,8 @@ export interface ConsoleOptions {
   readonly calls: Readonly<Record<string, Served>>
   /** Begins to tell what happens; gives how to stop. */
   readonly follow: (tell: Tell, caller: Caller) => () => void
+  /** Does what a caller asked for, so that what is recorded on the way bears the caller's name. */
+  readonly onBehalfOf: <T>(caller: Caller, work: () => Promise<T>) => Promise<T>
   /** The hosts this server may be called by; a port is not looked at. */
   readonly hosts: readonly string[]
   /** Tells this server's cookie from those of others on the same host. */
@@ -151,7 +153,7 @@ export class Console {
         if (call.method === 'GET') return take(request.query).work(caller)
         const { about, work } = take(request.body ?? {})
         this.#abouts.set(request, about)
-        const answer = await work(caller)
+        const answer = await this.#options.onBehalfOf(caller, () => work(caller))
         await this.#recordDone(request, name, about)
         return answer
       },
