@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Status } from '../../src/agent/index.ts'
 import { Authority } from '../../src/authority/index.ts'
@@ -7,7 +9,6 @@ import { AuthorityMetrics } from '../../src/telemetry/authority-metrics.ts'
 import { makePrograms, type Programs } from '../support/programs.ts'
 import { parseMetrics, valueOf } from '../support/prometheus.ts'
 import { makeWorld, pass, type World } from '../support/world.ts'
-import { join } from 'node:path'
 
 const scrape = async (url: string) => {
   const answer = await fetch(`${url}/metrics`)
@@ -70,7 +71,7 @@ describe('the metrics of both programs', () => {
       value('licenses_reserved', pool),
     ]).toEqual([3, 5, 0])
     expect(value('alerts', { severity: 'major' })).toBe(1)
-    expect(value('deliveries_waiting', { kind: 'mail' })).toBe(0)
+    for (const kind of ['mail', 'webhook']) expect(value('deliveries_waiting', { kind })).toBe(0)
     for (const certificate of ['root', 'issuing-ca', 'answer-signer', 'tls'])
       expect(value('certificate_remaining_seconds', { certificate })).toBeGreaterThan(DAY / 1000)
     expect([value('ready'), value('database_up'), value('connections_limit')]).toEqual([1, 1, 20_000])
@@ -97,6 +98,12 @@ describe('the metrics of both programs', () => {
       expect(text).not.toContain(token.split('.').at(-1))
       expect(text).not.toMatch(/SLT1|PRIVATE KEY|password/i)
     }
+    // Each alert rule is about metrics that there are.
+    const rules = readFileSync(new URL('../../deploy/prometheus/alerts.yml', import.meta.url), 'utf8')
+    const told = new Set([...there.types.keys(), ...here.types.keys()])
+    const asked = [...rules.matchAll(/smart_(?:authority|agent)_\w+/g)].map(([name]) => name)
+    expect(asked.length).toBeGreaterThan(15)
+    expect(asked.map((name) => name.replace(/_bucket$/, '')).filter((name) => !told.has(name))).toEqual([])
     daemon.kill('SIGTERM')
     await new Promise((resolve) => daemon.once('close', resolve))
     expect(daemon.exitCode).toBe(0)
@@ -111,6 +118,19 @@ describe('the metrics of both programs', () => {
     await without.stop()
     const everywhere = await serve('smart-authority', [...words, '--metrics', '0.0.0.0:0'])
     expect((JSON.parse(everywhere.line) as { metrics: string }).metrics).toMatch(/^http:\/\/0\.0\.0\.0:/)
+    // The service files and the container ask for what there is.
+    for (const [file, program] of [
+      ['systemd/smart-authority.service', 'smart-authority'],
+      ['systemd/smart-agent.service', 'smart-agent'],
+      ['container/Containerfile', 'smart-authority'],
+    ] as const) {
+      const text = readFileSync(new URL(`../../deploy/${file}`, import.meta.url), 'utf8')
+      const command = /^(?:ExecStart|CMD \[).*$/m.exec(text)?.[0] ?? ''
+      const { stdout } = await run(program, [program === 'smart-agent' ? 'run' : 'serve', '--help'])
+      const options = [...command.matchAll(/--[a-z-]+/g)].map(([option]) => option)
+      expect(options).toContain('--metrics')
+      for (const option of options) expect(stdout).toContain(`${option} `)
+    }
     const wrong = await run('smart-authority', [...words, '--metrics', 'somewhere'])
     expect(wrong.code).toBe(2)
   })
@@ -189,7 +209,7 @@ describe('metrics in one process', () => {
           instances: {},
           pools: Array.from({ length: 700 }, (_, i) => ({ ...pool, virtualAccount: `"V\\${i}\n` })),
           alerts: {},
-          mailsWaiting: 0,
+          waiting: {},
           certificates: {},
         }),
     })
