@@ -132,7 +132,7 @@ async function proveOldKey(
       instanceId: identity.instanceId,
       certificateRequest: sha256(registering.certificateRequest),
     },
-    { type: 'sla-proof+jws', privateKey: oldKey, certificates: identity.certificates.slice(0, 1) },
+    { type: 'sla-proof+jws', privateKey: createPrivateKey(oldKey), certificates: identity.certificates.slice(0, 1) },
   )
   return `${proof.protected}.${proof.payload}.${proof.signature}`
 }
@@ -201,7 +201,7 @@ async function exchange(
 ): Promise<{ text: string }> {
   const sealed = await seal(payload, {
     type: 'sla-request+jws',
-    privateKey,
+    privateKey: createPrivateKey(privateKey),
     ...(certificates.length > 0 && { certificates }),
   })
   return { text: await road.transport.post(exchangePath(type), JSON.stringify(sealed)) }

@@ -9,7 +9,7 @@ import {
 } from '../protocol/messages.ts'
 import { z } from 'zod'
 import { LONGEST_TIMER } from '../transports/listen.ts'
-import type { Credential } from '../trust/certificates.ts'
+import { type Credential, tlsOptions } from '../trust/certificates.ts'
 import type { Misbehaviour } from './misbehaviour.ts'
 import { LONGEST_SYNC } from './satellites/exchange.ts'
 import { SYNC_PATH } from './upstream/door.ts'
@@ -41,8 +41,7 @@ export function createServer(options: {
 }): FastifyInstance {
   const { tls, handle, hello, synchronise, misbehaviour, routes, logger } = options
   const https = tls && {
-    cert: tls.certificates.join('\n'),
-    key: tls.privateKey,
+    ...tlsOptions(tls),
     minVersion: 'TLSv1.2' as const,
     // By the process clock, which a test may run thousands of times too fast.
     handshakeTimeout: LONGEST_TIMER,

@@ -1,11 +1,11 @@
-import { createHash, X509Certificate } from 'node:crypto'
+import { createHash, createPrivateKey, X509Certificate } from 'node:crypto'
 import { hostname } from 'node:os'
 import Fastify, { type FastifyInstance } from 'fastify'
 import type { Clock } from '../domain/clock.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { DAY } from '../domain/instant.ts'
 import { hostInUrl, listenOn, LONGEST_TIMER, LOOPBACK } from '../transports/listen.ts'
-import { createSelfSigned, type Credential } from '../trust/certificates.ts'
+import { createSelfSigned, type Credential, tlsOptions } from '../trust/certificates.ts'
 import { SecretFiles } from '../trust/private-files.ts'
 
 const LIFE = 397 * DAY
@@ -29,8 +29,7 @@ export async function listenWithOwnCertificate(
   const tls = await ownCertificate(options)
   const server = Fastify({
     https: {
-      cert: tls.certificates.join('\n'),
-      key: tls.privateKey,
+      ...tlsOptions(tls),
       minVersion: 'TLSv1.2',
       handshakeTimeout: LONGEST_TIMER,
     },
@@ -72,7 +71,7 @@ async function ownCertificate(options: {
       lasts &&
       names.every((name) => certificate.checkHost(name) ?? certificate.checkIP(name) ?? alternatives === name)
     )
-      return { certificates: [pem], privateKey: files.get('tls.key') }
+      return { certificates: [pem], privateKey: createPrivateKey(files.get('tls.key')) }
   }
   const [name = 'localhost'] = names
   const made = await createSelfSigned({
@@ -83,7 +82,8 @@ async function ownCertificate(options: {
     notAfter: at + LIFE,
     hosts: names,
   })
-  files.put('tls.key', made.privateKey)
-  files.put('tls.pem', made.certificates.join('\n'))
+  const { cert, key } = tlsOptions(made)
+  files.put('tls.key', key)
+  files.put('tls.pem', cert)
   return made
 }

@@ -1,9 +1,10 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { type KeyObject, verify } from 'node:crypto'
 import { decodeProtectedHeader, FlattenedSign, flattenedVerify } from 'jose'
 import type { Sealed } from '../protocol/messages.ts'
 
 /** What kind of message is signed: in the protected header, so that one cannot pass for another. */
-export type SealType = 'sla-request+jws' | 'sla-answer+jws' | 'sla-proof+jws' | 'sla-mandate+jws'
+export type SealType =
+  'sla-request+jws' | 'sla-answer+jws' | 'sla-proof+jws' | 'sla-mandate+jws' | 'sla-trust-bundle+jws'
 
 const ALGORITHM = 'ES256'
 
@@ -14,12 +15,12 @@ const fromX5c = (der: string): string => `-----BEGIN CERTIFICATE-----\n${der}\n-
 /** Signs a payload. The certificates, leaf first, say whose the key is; a registration has none yet. */
 export async function seal(
   payload: object,
-  by: { type: SealType; privateKey: string; certificates?: readonly string[] },
+  by: { type: SealType; privateKey: KeyObject; certificates?: readonly string[] },
 ): Promise<Sealed> {
   const header = { alg: ALGORITHM, typ: by.type, ...(by.certificates && { x5c: by.certificates.map(toX5c) }) }
   const jws = await new FlattenedSign(Buffer.from(JSON.stringify(payload)))
     .setProtectedHeader(header)
-    .sign(createPrivateKey(by.privateKey))
+    .sign(by.privateKey)
   return { protected: jws.protected ?? '', payload: jws.payload, signature: jws.signature }
 }
 
@@ -52,4 +53,11 @@ export async function sealedBy(sealed: Sealed, type: SealType, publicKey: KeyObj
   } catch {
     return false
   }
+}
+
+/** The same without a pause in it: ES256 over exactly these bytes, in the one spelling they have (RFC 7515 §5.2, RFC 7518 §3.4). */
+export function signatureFits({ protected: head, payload, signature }: Sealed, key: KeyObject): boolean {
+  const bytes = Buffer.from(signature, 'base64url')
+  if (bytes.toString('base64url') !== signature) return false
+  return verify('sha256', Buffer.from(`${head}.${payload}`), { key, dsaEncoding: 'ieee-p1363' }, bytes)
 }
