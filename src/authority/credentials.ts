@@ -14,6 +14,7 @@ import {
   generateKey,
   issueCertificate,
 } from '../trust/certificates.ts'
+import { IdentityIssuer } from '../trust/identity-issuer.ts'
 import { SecretFiles } from '../trust/private-files.ts'
 import { newSecretKey, openSecret, sealSecret } from '../trust/sealed-secret.ts'
 import { keyDigest } from '../trust/mandate.ts'
@@ -82,6 +83,10 @@ export class Credentials {
   #identity: AuthorityIdentity
   readonly #keys: SecretFiles
   #provisional: Promise<Credential> | undefined
+  #identityIssuers: { issuingCa: string; of: Map<string, Promise<IdentityIssuer>> } = {
+    issuingCa: '',
+    of: new Map(),
+  }
 
   private constructor(identity: AuthorityIdentity, keys: SecretFiles) {
     this.#identity = identity
@@ -239,16 +244,21 @@ export class Credentials {
 
   /** An identity certificate for a box: 365 days from five minutes ago. With its issuing CA. */
   async issueIdentity(key: KeyObject, instanceId: string, account: string, at: Instant): Promise<string[]> {
+    const issuer = await this.#identityIssuer(account)
     const notBefore = at - BACKDATED
-    const certificate = await issueCertificate(this.#issuer(), key, {
-      role: 'instance',
-      name: instanceId,
-      account,
-      authorityId: this.identity.id,
-      notBefore,
-      notAfter: notBefore + IDENTITY_LIFE,
-    })
-    return [certificate, this.issuingCa]
+    const identity = { name: instanceId, notBefore, notAfter: notBefore + IDENTITY_LIFE }
+    return [issuer.issue(key, identity), this.issuingCa]
+  }
+
+  /** Made once for a smart account, as long as the issuing CA stays. */
+  #identityIssuer(account: string): Promise<IdentityIssuer> {
+    const { issuingCa } = this
+    if (this.#identityIssuers.issuingCa !== issuingCa) this.#identityIssuers = { issuingCa, of: new Map() }
+    const { of } = this.#identityIssuers
+    const made =
+      of.get(account) ?? IdentityIssuer.create(this.#issuer(), { account, authorityId: this.identity.id })
+    of.set(account, made)
+    return made
   }
 
   /** The signer of answers that is good now; a new one takes over when the old one nears its end. */

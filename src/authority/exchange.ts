@@ -3,7 +3,7 @@ import { type Instant, iso } from '../domain/instant.ts'
 import type { ProductProfile } from '../domain/profile.ts'
 import { answerHash } from '../protocol/digest.ts'
 import type { Decision, InstanceRequest, Request, Sealed } from '../protocol/messages.ts'
-import { readRequest } from '../trust/certificates.ts'
+import { readRequest } from '../trust/certificate-request.ts'
 import { checkChain, readRoots, thumbprint } from '../trust/chain.ts'
 import { sealedBy, sealedCertificates } from '../trust/seal.ts'
 import type { Credentials } from './credentials.ts'
@@ -245,7 +245,7 @@ export class Exchange {
   }
 
   async #renew(instance: InstanceRow, certificateRequest: string): Promise<Decision> {
-    const key = await readRequest(certificateRequest)
+    const key = readRequest(certificateRequest)
     if (!key)
       return refuse(
         'CERTIFICATE_REQUEST_INVALID',

@@ -9,7 +9,7 @@ import {
 } from '../protocol/messages.ts'
 import { serialsOf } from '../protocol/digest.ts'
 import { tokenMacMatches } from '../protocol/token.ts'
-import { readRequest } from '../trust/certificates.ts'
+import { readRequest } from '../trust/certificate-request.ts'
 import { readRoots, thumbprint } from '../trust/chain.ts'
 import { peek, sealedBy, sealedCertificates } from '../trust/seal.ts'
 import type { Account } from './accounts.ts'
@@ -53,7 +53,7 @@ export class Registration {
     const [root] = readRoots(this.#credentials.root)
     if (!root || request.audience !== thumbprint(root))
       throw malformed('it is addressed to another authority')
-    const key = await readRequest(body.certificateRequest)
+    const key = readRequest(body.certificateRequest)
     if (!key) throw malformed('its certificate request is not a good one')
     if (!(await sealedBy(sealed, 'sla-request+jws', key))) throw badSignature()
     const spki = spkiOf(key)

@@ -1,8 +1,9 @@
 import 'reflect-metadata'
-import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, webcrypto } from 'node:crypto'
+import { createPrivateKey, createPublicKey, type KeyObject, webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 import type { Instant } from '../domain/instant.ts'
 import { ROLE_OID, type Role } from './roles.ts'
+import { serialNumber } from './serial-number.ts'
 
 /** ECDSA P-256 with SHA-256 (ES256): the only algorithm of this project. */
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
@@ -36,18 +37,6 @@ export async function createRequest(privatePem: string, name: string): Promise<s
     signingAlgorithm: ALGORITHM,
   })
   return request.toString('pem')
-}
-
-/** The public key of a request whose own signature is right and whose key is P-256; null otherwise. */
-export async function readRequest(pem: string): Promise<KeyObject | null> {
-  try {
-    const request = new x509.Pkcs10CertificateRequest(pem)
-    const key = createPublicKey({ key: Buffer.from(request.publicKey.rawData), format: 'der', type: 'spki' })
-    if (key.asymmetricKeyType !== 'ec' || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') return null
-    return (await request.verify()) ? key : null
-  } catch {
-    return null
-  }
 }
 
 /** Whom and what a certificate is for. */
@@ -122,19 +111,12 @@ const nameOf = (subject: Pick<Subject, 'name' | 'account' | 'authorityId'>): x50
   { OU: [subject.authorityId] },
 ]
 
-/** Random and positive, as RFC 5280 §4.1.2.2 asks: nobody can guess the next, and a restore repeats none. */
-const serialNumber = (): string => {
-  const bytes = randomBytes(16)
-  bytes[0] = ((bytes[0] ?? 0) & 0x7f) | 0x40
-  return bytes.toString('hex')
-}
-
 /** A TLS certificate that vouches for itself, for a page that people open: PEM, with its key. */
 export async function createSelfSigned(subject: Omit<Subject, 'role'>): Promise<Credential> {
   const privateKey = await generateKey()
   const leaf = { ...subject, role: 'tls' as const }
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: serialNumber(),
+    serialNumber: serialNumber().toString('hex'),
     name: [{ CN: [subject.name] }],
     ...dates(leaf),
     keys: await keyPair(privateKey),
@@ -149,7 +131,7 @@ export async function createRoot(subject: Omit<Subject, 'role'>): Promise<Issuer
   const privateKey = await generateKey()
   const root = { ...subject, role: 'root' as const }
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
-    serialNumber: serialNumber(),
+    serialNumber: serialNumber().toString('hex'),
     name: nameOf(root),
     ...dates(root),
     keys: await keyPair(privateKey),
@@ -172,7 +154,7 @@ export async function issueCertificate(
   const signing = await keyPair(issuer.privateKey)
   const key = await importPublic(publicKey)
   const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: serialNumber(),
+    serialNumber: serialNumber().toString('hex'),
     subject: new x509.Name(nameOf(subject)).toString(),
     issuer: ca.subject,
     ...dates(subject),

@@ -11,7 +11,7 @@ import {
 } from '../../protocol/sync-request.ts'
 import { keyFingerprint } from '../../trust/fingerprint.ts'
 import { keyDigest, signMandate } from '../../trust/mandate.ts'
-import { readRequest } from '../../trust/certificates.ts'
+import { readRequest } from '../../trust/certificate-request.ts'
 import { signAndName, verifyTextByKey } from '../../trust/sign-text.ts'
 import { type Account, listVirtualAccounts } from '../accounts.ts'
 import type { Credentials } from '../credentials.ts'
@@ -98,8 +98,8 @@ const refuse = (
 class Differs extends Error {}
 
 /** The public key of the CA that a satellite asks a certificate for. @throws LicensingError SIGNED_FILE_MALFORMED */
-async function readIssuingKey({ issuingCa }: SyncRequest): Promise<KeyObject> {
-  const key = await readRequest(
+function readIssuingKey({ issuingCa }: SyncRequest): KeyObject {
+  const key = readRequest(
     `-----BEGIN CERTIFICATE REQUEST-----\n${issuingCa}\n-----END CERTIFICATE REQUEST-----\n`,
   )
   if (key) return key
@@ -161,7 +161,7 @@ export class SyncExchange {
       )
     await this.#checkIds(row, request)
     // Looked at before anything is changed.
-    const issuingKey = await readIssuingKey(request)
+    const issuingKey = readIssuingKey(request)
     const place = await this.#place(row, request, road)
     if (place === 'diverged') return this.#repair(row, request, digest)
     return this.#accept(row, { request, digest }, place, issuingKey)

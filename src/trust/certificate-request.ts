@@ -1,0 +1,41 @@
+import { createPublicKey, type KeyObject, verify } from 'node:crypto'
+import { BIT_STRING, DerError, elementsOf, INTEGER, readOnly, SEQUENCE } from './der.ts'
+
+/** AlgorithmIdentifier of ecdsa-with-SHA256 (RFC 5758 §3.2). */
+const ECDSA_SHA256 = Buffer.from('300a06082a8648ce3d040302', 'hex')
+const PEM = /^\s*-----BEGIN CERTIFICATE REQUEST-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE REQUEST-----\s*$/
+
+/**
+ * The public key of a PKCS #10 request (RFC 2986) in PEM whose own signature is right and whose key is
+ * P-256; null otherwise. Of the request nothing else is believed.
+ */
+export function readRequest(pem: string): KeyObject | null {
+  try {
+    const [info, algorithm, signature] = elementsOf(readOnly(derOf(pem), SEQUENCE))
+    if (!info || signature?.tag !== BIT_STRING || !algorithm?.whole.equals(ECDSA_SHA256)) return null
+    const [version, , spki] = elementsOf(info)
+    if (version?.tag !== INTEGER || !spki) return null
+    const key = createPublicKey({ key: spki.whole, format: 'der', type: 'spki' })
+    if (key.asymmetricKeyType !== 'ec' || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') return null
+    // The first byte of a bit string counts the bits that are not used: none.
+    const good =
+      signature.content[0] === 0 && verify('sha256', info.whole, key, signature.content.subarray(1))
+    return good ? key : null
+  } catch (thrown) {
+    if (thrown instanceof DerError || isKeyError(thrown)) return null
+    throw thrown
+  }
+}
+
+/** What Node says of bytes that are no key or no signature. */
+const isKeyError = (thrown: unknown): boolean =>
+  thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' && thrown.code.startsWith("ERR_")
+
+/** @throws DerError */
+function derOf(pem: string): Buffer {
+  const base64 = PEM.exec(pem)?.[1]?.replace(/\s/g, '')
+  if (base64 === undefined) throw new DerError('not PEM')
+  const der = Buffer.from(base64, 'base64')
+  if (der.toString('base64') !== base64) throw new DerError('not base64')
+  return der
+}

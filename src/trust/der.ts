@@ -1,0 +1,81 @@
+/** One element of DER (X.690): its tag, its content, and the whole of it with tag and length. */
+export interface Element {
+  readonly tag: number
+  readonly content: Buffer
+  readonly whole: Buffer
+}
+
+export const SEQUENCE = 0x30
+export const INTEGER = 0x02
+export const BIT_STRING = 0x03
+const UTC_TIME = 0x17
+const GENERALIZED_TIME = 0x18
+
+/** Lengths of more than four bytes belong to nothing that is read here. */
+const LONGEST_LENGTH = 4
+
+/** Bytes that are no DER, or end in the middle of it. */
+export class DerError extends Error {
+  override readonly name = 'DerError'
+}
+
+/** Reads the element at an offset. @throws DerError */
+export function readElement(bytes: Buffer, offset = 0): Element {
+  const tag = bytes[offset]
+  const first = bytes[offset + 1]
+  if (tag === undefined || first === undefined || (tag & 0x1f) === 0x1f) throw new DerError('no element')
+  let length = first
+  let start = offset + 2
+  if (first >= 0x80) {
+    const count = first & 0x7f
+    if (count === 0 || count > LONGEST_LENGTH || start + count > bytes.length) throw new DerError('no length')
+    length = bytes.readUIntBE(start, count)
+    start += count
+    if (length < 0x80 || (count > 1 && length < 2 ** (8 * (count - 1))))
+      throw new DerError('a length that is not the shortest')
+  }
+  const end = start + length
+  if (end > bytes.length) throw new DerError('an element that ends too late')
+  return { tag, content: bytes.subarray(start, end), whole: bytes.subarray(offset, end) }
+}
+
+/** Reads bytes that are one element and nothing more. @throws DerError */
+export function readOnly(bytes: Buffer, tag: number): Element {
+  const element = readElement(bytes)
+  if (element.tag !== tag || element.whole.length !== bytes.length) throw new DerError('another element')
+  return element
+}
+
+/** The elements inside one. @throws DerError */
+export function elementsOf({ content }: Element): Element[] {
+  const elements: Element[] = []
+  for (let offset = 0; offset < content.length;) {
+    const element = readElement(content, offset)
+    elements.push(element)
+    offset += element.whole.length
+  }
+  return elements
+}
+
+/** One element as DER. */
+export function element(tag: number, ...parts: readonly Uint8Array[]): Buffer {
+  const length = parts.reduce((sum, part) => sum + part.length, 0)
+  if (length < 0x80) return Buffer.concat([Buffer.of(tag, length), ...parts])
+  const count = length < 0x100 ? 1 : length < 0x1_0000 ? 2 : 3
+  const head = Buffer.alloc(2 + count)
+  head[0] = tag
+  head[1] = 0x80 | count
+  head.writeUIntBE(length, 2, count)
+  return Buffer.concat([head, ...parts])
+}
+
+/** An instant as certificates write it (RFC 5280 §4.1.2.5): in whole seconds, UTCTime until 2049. */
+export function timeElement(at: number): Buffer {
+  const digits = new Date(at)
+    .toISOString()
+    .replace(/\.\d+Z$/, 'Z')
+    .replace(/[-:T]/g, '')
+  return Number(digits.slice(0, 4)) < 2050
+    ? element(UTC_TIME, Buffer.from(digits.slice(2)))
+    : element(GENERALIZED_TIME, Buffer.from(digits))
+}

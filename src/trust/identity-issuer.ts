@@ -1,0 +1,115 @@
+import {
+  createHash,
+  createPrivateKey,
+  generateKeyPairSync,
+  type KeyObject,
+  sign,
+  X509Certificate,
+} from 'node:crypto'
+import type { Instant } from '../domain/instant.ts'
+import { type Issuer, issueCertificate } from './certificates.ts'
+import { BIT_STRING, element, elementsOf, INTEGER, readOnly, SEQUENCE, timeElement } from './der.ts'
+import { serialNumber } from './serial-number.ts'
+
+const OCTET_STRING = 0x04
+const UTF8_STRING = 0x0c
+const SET = 0x31
+const EXTENSIONS = 0xa3
+/** OBJECT IDENTIFIER of subjectKeyIdentifier (RFC 5280 §4.2.1.2). */
+const SUBJECT_KEY_IDENTIFIER = Buffer.from('0603551d0e', 'hex')
+
+/** What differs between the identities of one smart account. */
+export interface Identity {
+  /** The id of the product instance: the subject's CN. */
+  readonly name: string
+  readonly notBefore: Instant
+  readonly notAfter: Instant
+}
+
+/**
+ * Issues the identities of one smart account's product instances, from a template: what is the same in all of them is
+ * encoded once, by the certificate library, and each costs little more than its signature.
+ */
+export class IdentityIssuer {
+  readonly #key: KeyObject
+  /** Elements of the certificate, in their order (RFC 5280 §4.1). */
+  readonly #version: Buffer
+  readonly #algorithm: Buffer
+  readonly #issuer: Buffer
+  /** The RDNs behind the first, which is the CN; and the CN's type. */
+  readonly #namesAfter: Buffer
+  readonly #nameType: Buffer
+  /** The extensions around the one that names the subject's key. */
+  readonly #extensions: readonly (Buffer | 'subject-key')[]
+
+  private constructor(issuer: Issuer, template: X509Certificate) {
+    this.#key = createPrivateKey(issuer.privateKey)
+    const [tbs, algorithm] = elementsOf(readOnly(template.raw, SEQUENCE))
+    const [version, , , name, , subject, , extensions] = tbs ? elementsOf(tbs) : []
+    const [first, ...others] = subject ? elementsOf(subject) : []
+    const [attribute] = first ? elementsOf(first) : []
+    const [type] = attribute ? elementsOf(attribute) : []
+    const [list] = extensions ? elementsOf(extensions) : []
+    if (!version || !algorithm || !name || !type || !list)
+      throw new TypeError('not a certificate of version 3')
+    this.#version = version.whole
+    this.#algorithm = algorithm.whole
+    this.#issuer = name.whole
+    this.#nameType = type.whole
+    this.#namesAfter = Buffer.concat(others.map(({ whole }) => whole))
+    this.#extensions = elementsOf(list).map(({ content, whole }) =>
+      content.subarray(0, SUBJECT_KEY_IDENTIFIER.length).equals(SUBJECT_KEY_IDENTIFIER)
+        ? 'subject-key'
+        : whole,
+    )
+  }
+
+  /** @param facts.account the smart account, and the authority that issues: subject O and OU */
+  static async create(
+    issuer: Issuer,
+    facts: { readonly account: string; readonly authorityId: string },
+  ): Promise<IdentityIssuer> {
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const dates = { notBefore: 0, notAfter: 1000 }
+    const pem = await issueCertificate(issuer, publicKey, { role: 'instance', name: 'x', ...facts, ...dates })
+    return new IdentityIssuer(issuer, new X509Certificate(pem))
+  }
+
+  /** A certificate for a P-256 key: PEM. */
+  issue(publicKey: KeyObject, { name, notBefore, notAfter }: Identity): string {
+    const spki = publicKey.export({ type: 'spki', format: 'der' })
+    const tbs = element(
+      SEQUENCE,
+      this.#version,
+      element(INTEGER, serialNumber()),
+      this.#algorithm,
+      this.#issuer,
+      element(SEQUENCE, timeElement(notBefore), timeElement(notAfter)),
+      element(
+        SEQUENCE,
+        element(SET, element(SEQUENCE, this.#nameType, element(UTF8_STRING, Buffer.from(name)))),
+        this.#namesAfter,
+      ),
+      spki,
+      element(
+        EXTENSIONS,
+        element(
+          SEQUENCE,
+          ...this.#extensions.map((one) => (one === 'subject-key' ? subjectKeyIdentifier(spki) : one)),
+        ),
+      ),
+    )
+    const signature = sign('sha256', tbs, this.#key)
+    return pemOf(element(SEQUENCE, tbs, this.#algorithm, element(BIT_STRING, Buffer.of(0), signature)))
+  }
+}
+
+/** SHA-1 over the bits of the key, by RFC 5280 §4.2.1.2 (1): a name, not a protection. */
+function subjectKeyIdentifier(spki: Buffer): Buffer {
+  const bits = elementsOf(readOnly(spki, SEQUENCE))[1]?.content.subarray(1) ?? Buffer.of()
+  const digest = createHash('sha1').update(bits).digest()
+  return element(SEQUENCE, SUBJECT_KEY_IDENTIFIER, element(OCTET_STRING, element(OCTET_STRING, digest)))
+}
+
+const pemOf = (der: Buffer): string =>
+  `-----BEGIN CERTIFICATE-----\n${(der.toString('base64').match(/.{1,64}/g) ?? []).join('\n')}\n-----END CERTIFICATE-----\n`
