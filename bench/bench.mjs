@@ -174,14 +174,11 @@ async function roads(exchanges = 1000) {
     notAfter: now + 86_400_000,
     hosts: ['localhost'],
   })
-  const server = createServer(
-    { ...tlsOptions(tls), keepAliveTimeout: 60_000 },
-    (request, response) => {
-      request
-        .resume()
-        .once('end', () => response.setHeader('content-type', 'application/json').end('{"ok":true}'))
-    },
-  )
+  const server = createServer({ ...tlsOptions(tls), keepAliveTimeout: 60_000 }, (request, response) => {
+    request
+      .resume()
+      .once('end', () => response.setHeader('content-type', 'application/json').end('{"ok":true}'))
+  })
   let handshakes = 0
   server.on('secureConnection', () => handshakes++)
   await new Promise((listening) => server.listen(0, '127.0.0.1', listening))

@@ -31,7 +31,7 @@ import { makeBackup, restoreBackup } from './upstream/backup.ts'
 import { People } from './people.ts'
 import { Credentials } from './credentials.ts'
 import { type Desk, requireRole, type Where } from './desk.ts'
-import { type EventDocument, type EventFilter, listEvents, logEvent } from './event-log.ts'
+import { type EventDocument, type EventFilter, listEvents } from './event-log.ts'
 import { Exchange } from './exchange.ts'
 import {
   endExpired,
@@ -47,7 +47,7 @@ import { type ReportDocument, type ReportKind, Reports } from './reports.ts'
 import { type Answered, readExchange, readHello } from './requests.ts'
 import { type ReservationDocument, ReservationLedger } from './reservation-ledger.ts'
 import { listReported, orphanedReservation } from './satellites/reported.ts'
-import { type IssuedAuthorization, type Quantities, Reservations, TRUST_BUNDLE } from './reservations.ts'
+import { type IssuedAuthorization, type Quantities, Reservations } from './reservations.ts'
 import { type MailDocument, type MailRoad, Post } from './post.ts'
 import { followUpOrders, type OrderDocument, Orders, type Wanted, warnOfTerms } from './orders.ts'
 import type { RequestRecord } from './misbehaviour.ts'
@@ -66,6 +66,7 @@ import {
 } from './store.ts'
 import { SyncDoor, writeRoad } from './upstream/door.ts'
 import { Synchronisation } from './upstream/synchronisation.ts'
+import { TrustDoor } from './trust-door.ts'
 import { createToken, listTokens, revokeToken, type TokenDocument, type TokenOptions } from './tokens.ts'
 
 /** What was refused in a transaction that is kept: a wrong code counts. */
@@ -127,6 +128,8 @@ export class Authority {
   readonly satellites: SatelliteDoor
   /** A satellite's synchronisation with its manager. */
   readonly sync: SyncDoor
+  /** Its keys and certificates: shown, replaced, taken off the machine. */
+  readonly trust: TrustDoor
   /** Who signs in at its page, and what they did. */
   readonly people: People
 
@@ -156,6 +159,9 @@ export class Authority {
     }
     this.satellites = new SatelliteDoor(this.#desk)
     this.sync = new SyncDoor(this.#desk, connect)
+    this.trust = new TrustDoor(credentials, (work) =>
+      this.#store.transaction(async (tx) => work(tx, await this.#housekeep(tx))),
+    )
     this.people = new People((work) => this.#store.transaction(work))
     this.#post = new Post(
       (work) => this.#store.transaction(async (tx) => work(tx, await this.#housekeep(tx))),
@@ -295,15 +301,6 @@ export class Authority {
     return this.#profile
   }
 
-  /** A new key for signing answers, in force at once. */
-  async rotateSigner(): Promise<void> {
-    await this.#store.transaction(async (tx) => {
-      const at = this.#now()
-      await this.#credentials.rotateSigner(tx, at)
-      await logEvent(tx, { at, type: 'SIGNER_ROTATED', message: 'A new key signs the answers.' })
-    })
-  }
-
   // Exchanges
 
   /**
@@ -346,7 +343,7 @@ export class Authority {
     const request = readHello(message)
     const { time, signer, leave } = await this.#store.transaction(async (tx) => {
       const time = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
-      await this.#credentials.refresh(tx)
+      await this.#credentials.refresh(tx, time)
       return {
         time,
         signer: await this.#credentials.answerSigner(tx, time),
@@ -380,7 +377,8 @@ export class Authority {
   }
 
   #answer({ request, audience, decision }: Answered, time: Instant, leave: Leave): object {
-    const { id, role, test, epoch } = this.#credentials.identity
+    const { id, role, test, epoch, trust } = this.#credentials.identity
+    const trustBundles = this.#credentials.bundlesAfter(request.trustBundle)
     return {
       protocol: PROTOCOL_VERSION,
       direction: 'answer',
@@ -391,7 +389,8 @@ export class Authority {
       authority: { id, role, test },
       time: iso(time),
       epoch,
-      trustBundle: TRUST_BUNDLE,
+      trustBundle: trust.number,
+      ...(trustBundles.length > 0 && { trustBundles }),
       mandate: leave.mandate,
       decision,
     }
@@ -473,8 +472,8 @@ export class Authority {
   async #housekeep(tx: Tx): Promise<Instant> {
     await this.#followCorrections(tx)
     const at = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
+    await this.#credentials.refresh(tx, at)
     if (this.role === 'satellite') {
-      await this.#credentials.refresh(tx)
       await (await Synchronisation.open(tx, this.#credentials, await chooseAccount(tx, undefined), at)).tick()
     }
     await endExpired(tx, at)

@@ -1,10 +1,10 @@
-import { type KeyObject, X509Certificate } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import { type Instant, iso } from '../domain/instant.ts'
 import type { ProductProfile } from '../domain/profile.ts'
 import { answerHash } from '../protocol/digest.ts'
 import type { Decision, InstanceRequest, Request, Sealed } from '../protocol/messages.ts'
 import { readRequest } from '../trust/certificate-request.ts'
-import { checkChain, readRoots, thumbprint } from '../trust/chain.ts'
+import { thumbprint } from '../trust/chain.ts'
 import { sealedBy, sealedCertificates } from '../trust/seal.ts'
 import type { Credentials } from './credentials.ts'
 import { logEvent } from './event-log.ts'
@@ -50,7 +50,7 @@ export class Exchange {
     const found =
       (await findByCertificate(this.#tx, certificate)) ??
       (await this.#reviewed(certificate, request.instanceId))
-    const key = found?.key ?? this.#ownCertificate(certificate, request.instanceId)
+    const key = found?.key ?? this.#credentials.ownIdentity(certificate, request.instanceId, this.#at)?.key
     // Nobody on the way may cause a final refusal: what does not verify gets no signed answer (trust §4).
     if (!key || !(await sealedBy(sealed, 'sla-request+jws', key))) throw badSignature()
     const decided = (decision: Decision): Decided => ({ request, audience: request.instanceId, decision })
@@ -66,31 +66,16 @@ export class Exchange {
     return decided(await this.#inSequence(instance, request, digest, found.pending))
   }
 
-  /** The key of an identity certificate this authority issued to an instance it has no row of any more. */
-  #ownCertificate(pem: string, instanceId: string): KeyObject | undefined {
-    try {
-      const { root, issuingCa, identity } = this.#credentials
-      const roots = readRoots(root)
-      const checked = checkChain([pem, issuingCa], { role: 'instance', at: this.#at, roots })
-      return checked.authorityId === identity.id && checked.name === instanceId
-        ? checked.certificate.publicKey
-        : undefined
-    } catch {
-      return undefined
-    }
-  }
-
   /** An instance that was taken back after a restore: its box shows the certificate that this authority issued to it. */
   async #reviewed(pem: string, instanceId: string) {
-    const key = this.#ownCertificate(pem, instanceId)
-    if (!key) return undefined
+    if (!this.#credentials.ownIdentity(pem, instanceId, this.#at)) return undefined
     const { publicKey, validTo } = new X509Certificate(pem)
     const { numUpdatedRows } = await this.#tx
       .updateTable('instances')
       .set({
         thumbprint: thumbprint(new X509Certificate(pem)),
         public_key: spkiOf(publicKey),
-        certificates: JSON.stringify([pem, this.#credentials.issuingCa]),
+        certificates: JSON.stringify([pem, ...this.#credentials.issuingCas]),
         expires_at: Date.parse(validTo),
         in_review: 0,
       })

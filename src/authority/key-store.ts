@@ -98,7 +98,10 @@ export class KeyStore {
       throw new LicensingError(
         'STORE_UNREADABLE',
         `A secret in the database was sealed under another key than ${TOKEN_KEY} in the data directory.`,
-        { remedy: 'Every machine of an authority needs the same token.key: copy it from the one it was made on.' },
+        {
+          remedy:
+            'Every machine of an authority needs the same token.key: copy it from the one it was made on.',
+        },
       )
     }
   }

@@ -10,7 +10,7 @@ import {
 import { serialsOf } from '../protocol/digest.ts'
 import { tokenMacMatches } from '../protocol/token.ts'
 import { readRequest } from '../trust/certificate-request.ts'
-import { readRoots, thumbprint } from '../trust/chain.ts'
+import { thumbprint } from '../trust/chain.ts'
 import { peek, sealedBy, sealedCertificates } from '../trust/seal.ts'
 import type { Account } from './accounts.ts'
 import type { Credentials } from './credentials.ts'
@@ -50,8 +50,7 @@ export class Registration {
 
   async decide(sealed: Sealed, request: RegisterRequest): Promise<Decided> {
     const { body } = request
-    const [root] = readRoots(this.#credentials.root)
-    if (!root || request.audience !== thumbprint(root))
+    if (!this.#credentials.roots.some((root) => request.audience === thumbprint(root)))
       throw malformed('it is addressed to another authority')
     const key = readRequest(body.certificateRequest)
     if (!key) throw malformed('its certificate request is not a good one')

@@ -18,7 +18,7 @@ import type { InstanceRow } from './instances.ts'
 
 /** What an answer is to, and for whom. */
 export interface Answered {
-  readonly request: Pick<Request | HelloRequest, 'type' | 'messageId' | 'nonce'>
+  readonly request: Pick<Request | HelloRequest, 'type' | 'messageId' | 'nonce' | 'trustBundle'>
   readonly audience: string
   readonly decision: Decision
 }

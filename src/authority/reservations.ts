@@ -41,9 +41,6 @@ import {
 } from './rules.ts'
 import { type Tx, writeSetting } from './store.ts'
 
-/** The trust anchors have been replaced no time yet (trust §10). */
-export const TRUST_BUNDLE = 1
-
 /** Epochs that a code may be of: more restores of one authority are not looked back over. */
 const EPOCHS_TRIED = 50
 
@@ -451,8 +448,9 @@ export class Reservations {
       ),
       boxKey: row.box_key,
       authorityKey: this.#credentials.reservationKey(),
-      trustBundle: TRUST_BUNDLE,
+      trustBundle: this.#credentials.identity.trust.number,
       mandate: this.#leave.mandate,
+      trustBundles: this.#credentials.bundlesAfter(0),
     })
     // What a file says of the time is told, as an answer's is: nothing that follows is older.
     await writeSetting(this.#tx, 'told-time', String(this.#at))

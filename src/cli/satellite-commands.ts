@@ -10,6 +10,7 @@ import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
 import { printJson, printText } from './output.ts'
 import type { ProxyOptions } from './proxy-settings.ts'
 import { printTable } from './table.ts'
+import { bringRootKey, type RootKeyOptions, rootKeyOptions } from './trust-commands.ts'
 
 /** The commands of a manager for its satellites, and of a satellite for its manager. */
 export function addSatelliteCommands(program: Command, cli: AuthorityCli): void {
@@ -190,26 +191,28 @@ function addSynchronisation(program: Command, cli: AuthorityCli): void {
           )
       }),
     )
-  sync
+  const respond = sync
     .command('respond')
     .description('on a manager: answer the request of a satellite')
     .argument('<file>')
     .requiredOption('--out <file>', 'where to write the answer; - for standard output')
-    .action((file: string, options: { out: string }) =>
-      withAuthority(async (authority) => {
-        refuseStandardOutput(options.out, json())
-        const [{ readNamedFile }, { writeCarriedFile }] = await Promise.all([
-          import('./secrets.ts'),
-          import('./carry.ts'),
-        ])
-        const request = readNamedFile(file)
-        const { file: _text, ...responded } = await writeCarriedFile(options.out, () =>
-          authority.satellites.respond(request),
-        )
-        if (json()) printJson({ ...responded, out: options.out })
-        else say(options.out, respondedText(responded))
-      }),
-    )
+  for (const option of rootKeyOptions()) respond.addOption(option)
+  respond.action((file: string, options: RootKeyOptions & { out: string }) =>
+    withAuthority(async (authority) => {
+      refuseStandardOutput(options.out, json())
+      await bringRootKey(authority, options)
+      const [{ readNamedFile }, { writeCarriedFile }] = await Promise.all([
+        import('./secrets.ts'),
+        import('./carry.ts'),
+      ])
+      const request = readNamedFile(file)
+      const { file: _text, ...responded } = await writeCarriedFile(options.out, () =>
+        authority.satellites.respond(request),
+      )
+      if (json()) printJson({ ...responded, out: options.out })
+      else say(options.out, respondedText(responded))
+    }),
+  )
   sync
     .command('import')
     .description('on a satellite: take the answer of the manager')

@@ -13,6 +13,7 @@ import { printJson, printText } from './output.ts'
 import { pageText } from './page-text.ts'
 import { addLicenseTransactions, addReportCommands } from './report-commands.ts'
 import { addUserCommands } from './user-commands.ts'
+import { addTrustCommands } from './trust-commands.ts'
 import { addTransferCommand } from './transfer-command.ts'
 import { addSatelliteCommands, roadOf } from './satellite-commands.ts'
 import type { ProxyOptions } from './proxy-settings.ts'
@@ -213,38 +214,7 @@ async function serveManagement(authority: Authority, at: { host: string; port: n
   return { management: url, bearerFile: `${directory}/bearer` }
 }
 
-const trust = program.command('trust').description('the certificates of the authority')
-trust
-  .command('export')
-  .description('print the root certificate that agents are given')
-  .action(() =>
-    withAuthority((authority) => {
-      const pem = authority.trustAnchor()
-      if (json()) printJson({ trust: pem })
-      else printText(pem)
-    }),
-  )
-trust
-  .command('show')
-  .description('print the fingerprint of the root certificate, for those who compare it')
-  .action(() =>
-    withAuthority(async (authority) => {
-      const { certificateFingerprint } = await import('../trust/fingerprint.ts')
-      const fingerprint = certificateFingerprint(authority.trustAnchor())
-      if (json()) printJson({ fingerprint })
-      else printText(fingerprint)
-    }),
-  )
-trust
-  .command('rotate')
-  .description('sign answers with a new key from now on')
-  .action(() =>
-    withAuthority(async (authority) => {
-      await authority.rotateSigner()
-      if (json()) printJson({ rotated: true })
-      else printText('A new key signs the answers from now on.')
-    }),
-  )
+addTrustCommands(program, cli)
 
 const account = program.command('account').description('smart accounts')
 account

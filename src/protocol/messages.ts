@@ -170,6 +170,8 @@ const answerEnvelope = {
   time: instant,
   /** A satellite's leave to act, signed by the manager; null from a manager. */
   mandate: z.string().max(16_384).nullable(),
+  /** The bundles of roots that the box lacks by what its request says, each signed by the roots before it: the oldest first. */
+  trustBundles: z.array(z.string().max(100_000)).max(50).optional(),
 }
 
 export const answerSchema = z.discriminatedUnion('type', [

@@ -165,11 +165,8 @@ function wellMade({ roots, managerId }: TrustBundle): boolean {
  */
 export function adoptBundles(held: Anchors, texts: readonly string[], at: Instant): Anchors {
   let now = held
-  // The numbers are read before anything is believed: only the order is made of them.
-  const numberOf = (text: string): number => {
-    const parsed = readNumber(text)
-    return parsed ?? 0
-  }
+  // Unchecked so far: only the order is made of it.
+  const numberOf = (text: string): number => readNumber(text) ?? 0
   const inOrder = [...texts].slice(0, MOST_BUNDLES).sort((a, b) => numberOf(a) - numberOf(b))
   for (const text of inOrder) {
     const bundle = readSigned(text, rootsAt(now, at))
@@ -182,18 +179,22 @@ export function adoptBundles(held: Anchors, texts: readonly string[], at: Instan
   return now
 }
 
-/** What a bundle says its number is, unchecked; null when it says none. */
-export function readNumber(text: string): number | null {
+/** What a bundle says, unchecked; null for what is no bundle. */
+function peekBundle(text: string): z.infer<typeof payloadSchema> | null {
   try {
     const { payload } = signedSchema.parse(JSON.parse(text))
-    const { number } = z
-      .object({ number: z.number() })
-      .parse(JSON.parse(Buffer.from(payload, 'base64url').toString()))
-    return number
+    return payloadSchema.parse(JSON.parse(Buffer.from(payload, 'base64url').toString()))
   } catch {
     return null
   }
 }
+
+/** What a bundle says its number is, unchecked; null when it says none. */
+export const readNumber = (text: string): number | null => peekBundle(text)?.number ?? null
+
+/** The roots that a bundle tells of, unchecked. */
+export const rootsIn = (text: string): X509Certificate[] =>
+  (peekBundle(text)?.roots ?? []).map((pem) => new X509Certificate(pem))
 
 /**
  * Takes the bundles of a file that somebody carried.

@@ -38,11 +38,12 @@ const post = (url: string, more: Partial<RoadOptions> = {}) => {
 const credential = async () => {
   const now = Date.now()
   return tlsOptions(
-  await mock.authority.tlsForTests({
-    notBefore: now - DAY,
-    notAfter: now + DAY,
-    hosts: ['localhost', '::1'],
-  }))
+    await mock.authority.tlsForTests({
+      notBefore: now - DAY,
+      notAfter: now + DAY,
+      hosts: ['localhost', '::1'],
+    }),
+  )
 }
 const listen = async (server: ReturnType<typeof createServer>, host = '127.0.0.1'): Promise<number> => {
   await new Promise<void>((resolve) => {

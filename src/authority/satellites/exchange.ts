@@ -19,7 +19,6 @@ import { logEvent } from '../event-log.ts'
 import { Conflicts } from './conflicts.ts'
 import { placing, sameTotals, withLarger } from './merge.ts'
 import { Reported } from './reported.ts'
-import { TRUST_BUNDLE } from '../reservations.ts'
 import { mostOwned } from '../rules.ts'
 import type { SatelliteRow } from './satellites.ts'
 import { attempt, type Tx } from '../store.ts'
@@ -457,8 +456,9 @@ export class SyncExchange {
       managerId: this.#credentials.identity.id,
       request: digest,
       answeredAt: this.#at,
-      trustBundle: TRUST_BUNDLE,
-      root: this.#credentials.root,
+      trustBundle: this.#credentials.identity.trust.number,
+      trustBundles: this.#credentials.bundlesAfter(0),
+      root: this.#credentials.roots[0]?.toString() ?? '',
     }
   }
 
