@@ -59,6 +59,7 @@ import { breaksCompliance, type TransferDocument, Transfers } from './transfers.
 import {
   AuthorityStore,
   countedCorrections,
+  nameDatabase,
   readSetting,
   storeExists,
   type Tx,
@@ -196,6 +197,8 @@ export class Authority {
     acceptAgreement: boolean
     test?: boolean
     clock?: Clock
+    /** The PostgreSQL database that its data is in, `postgres://…`: its data directory names it from then on. */
+    database?: string | undefined
     satellite?: {
       /** The name that it was added under at its manager. */
       readonly name: string
@@ -212,18 +215,22 @@ export class Authority {
         remedy: 'Give --accept-agreement, or ask someone with the authority to do so.',
       })
     }
-    const { satellite, test = false } = options
+    const { satellite, test = false, database } = options
     const name = satellite && checkSatelliteName(satellite.name)
     const root = satellite?.trust === undefined ? null : checkRoot(satellite.trust)
     const code = satellite?.code === undefined ? null : readEnrolmentCode(satellite.code)
     ensurePrivateDirectory(options.dataDir)
     const at = (options.clock ?? systemClock).wall()
-    const store = await AuthorityStore.open(options.dataDir)
+    const store = await AuthorityStore.open(options.dataDir, database)
     try {
       await store.transaction(async (tx) => {
         if ((await readSetting(tx, 'authority')) !== null) {
-          throw new LicensingError('DATA_DIR_EXISTS', `There is an authority in ${options.dataDir} already.`)
+          throw new LicensingError(
+            'DATA_DIR_EXISTS',
+            `There is an authority in ${database === undefined ? options.dataDir : 'that database'} already.`,
+          )
         }
+        if (database !== undefined) nameDatabase(options.dataDir, database)
         const { domain } = await addAccount(tx, options.account, at)
         const facts = { id: randomUUID(), account: domain, test }
         if (name === undefined) {
@@ -248,17 +255,19 @@ export class Authority {
     dataDir: string
     clock?: Clock
     logger?: ServerLogger
+    /** Its PostgreSQL database, where that is not the one its data directory names. */
+    database?: string | undefined
     /** The product whose licences it gives; the shipped conferencing server's unless given. */
     profile?: ProfileInput
     /** A road to the manager of one's own, for tests. */
     connect?: (settings: TransportSettings) => Transport
   }): Promise<Authority> {
-    const { dataDir, clock = systemClock, logger = silent, connect } = options
+    const { dataDir, clock = systemClock, logger = silent, connect, database } = options
     const profile = options.profile ? defineProfile(options.profile) : conferencing
-    if (!storeExists(dataDir))
+    if (!storeExists(dataDir) && database === undefined)
       throw new LicensingError('DATA_DIR_MISSING', `There is no authority in ${dataDir}.`)
     checkPrivateDirectory(dataDir)
-    const store = await AuthorityStore.open(dataDir)
+    const store = await AuthorityStore.open(dataDir, database)
     try {
       const [credentials, told] = await store.transaction(
         async (tx) =>
