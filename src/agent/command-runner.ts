@@ -199,7 +199,9 @@ export class CommandRunner {
     const entitlements = Object.entries(counts)
       .filter(([, count]) => count > 0)
       .map(([tag, count]) => ({ tag, count }))
-    return { entitlements, version: this.#store.read('product', productSchema)?.version ?? '' }
+    const product = this.#store.read('product', productSchema)
+    const udi = product && { pid: product.pid, serial: product.serial }
+    return { entitlements, version: product?.version ?? '', ...(udi && { udi }) }
   }
 
   async #body(

@@ -25,6 +25,9 @@ export const ALERT_TYPES = [
   'satellite-recommended',
   'order-without-account',
   'mail-not-sent',
+  'token-in-doubt',
+  'instance-in-review',
+  'reservation-in-doubt',
 ] as const
 export type AlertType = (typeof ALERT_TYPES)[number]
 

@@ -27,7 +27,8 @@ import {
 } from './accounts.ts'
 import { AlertReader } from './alert-reader.ts'
 import type { AlertDocument } from './alerts.ts'
-import { makeBackup, restoreBackup } from './upstream/backup.ts'
+import { makeBackup, type RestoreOptions, restoreBackup } from './backup/backup.ts'
+import type { Restored } from './backup/begin-anew.ts'
 import { People } from './people.ts'
 import { Credentials } from './credentials.ts'
 import { type Desk, requireRole, type Where } from './desk.ts'
@@ -44,6 +45,7 @@ import {
 import { type Leave, unlimited, whyNothingNew } from './leave.ts'
 import { type LicenseTransaction, listLicenseTransactions } from './license-transactions.ts'
 import { type ReportDocument, type ReportKind, Reports } from './reports.ts'
+import { confirmInstance, confirmToken } from './review.ts'
 import { type Answered, readExchange, readHello } from './requests.ts'
 import { type ReservationDocument, ReservationLedger } from './reservation-ledger.ts'
 import { listReported, orphanedReservation } from './satellites/reported.ts'
@@ -639,6 +641,17 @@ export class Authority {
     })
   }
 
+  /** A person has looked at what is in doubt of a product instance since a restore. @throws LicensingError INSTANCE_NOT_IN_REVIEW */
+  async confirmInstance(id: string, where: Where = {}): Promise<InstanceDocument> {
+    await this.#in(where, (tx, account, at) => confirmInstance(tx, account, id, at))
+    return this.instance(id, where)
+  }
+
+  /** The same of a token. @throws LicensingError TOKEN_NOT_FOUND, TOKEN_NOT_IN_REVIEW */
+  confirmToken(tokenOrId: string, wanted: Where & { uses?: number } = {}): Promise<{ id: string }> {
+    return this.#in(wanted, (tx, account, at) => confirmToken(tx, account, tokenOrId, wanted.uses, at))
+  }
+
   /** @throws LicensingError INSTANCE_OF_SATELLITE */
   async #requireOwnInstance(tx: Tx, account: Account, at: Instant, id: string): Promise<void> {
     const [below] = await listReported(tx, account, at, id)
@@ -837,24 +850,26 @@ export class Authority {
   // Backup
 
   /**
-   * A satellite as one sealed file, while it goes on.
+   * The authority as one sealed file, while it goes on.
    *
-   * @throws LicensingError WRONG_ROLE, INVALID_ARGUMENT, STORE_*
+   * @param write takes the file piece by piece
+   * @throws LicensingError INVALID_ARGUMENT, STORE_*
    */
-  backup(passphrase: string): Promise<Buffer> {
-    requireRole(this.#desk, 'satellite', 'a backup of this kind is made')
-    return makeBackup(this.#dataDir, passphrase)
+  backupTo(passphrase: string, write: (chunk: Buffer) => void): Promise<void> {
+    return makeBackup(this.#dataDir, this.#store, passphrase, write)
   }
 
-  /** Makes a satellite's data directory of a backup. @throws LicensingError DATA_DIR_EXISTS, BACKUP_UNREADABLE, STORE_* */
-  static restore(options: {
-    dataDir: string
-    backup: Buffer
-    passphrase: string
-    clock?: Clock
-  }): Promise<{ name: string; tokensRevoked: number }> {
-    const { dataDir, backup, passphrase, clock = systemClock } = options
-    return restoreBackup(dataDir, backup, passphrase, clock)
+  /** The same, at once. */
+  async backup(passphrase: string): Promise<Buffer> {
+    const chunks: Buffer[] = []
+    await this.backupTo(passphrase, (chunk) => chunks.push(chunk))
+    return Buffer.concat(chunks)
+  }
+
+  /** Makes a data directory of a backup. @throws LicensingError DATA_DIR_EXISTS, BACKUP_UNREADABLE, STORE_*, DATABASE_* */
+  static restore(options: RestoreOptions & { clock?: Clock }): Promise<Restored> {
+    const { clock = systemClock, ...rest } = options
+    return restoreBackup(rest, clock)
   }
 
   async close(): Promise<void> {

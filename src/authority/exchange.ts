@@ -12,10 +12,13 @@ import type { Leave } from './leave.ts'
 import { endInstance, findByCertificate, type InstanceRow, virtualAccountOf } from './instances.ts'
 import { assessPool, setDemand } from './pools.ts'
 import { Registration } from './registration.ts'
+import { Review } from './review.ts'
 import { badSignature, type Decided, endedRefusal, malformed, refuse, spkiOf } from './requests.ts'
 import { touchInstance } from './revisions.ts'
 import { AUTHORIZATION_LIFE, BACKDATED } from './rules.ts'
 import type { Tx } from './store.ts'
+
+type AuthorizeBody = (InstanceRequest & { type: 'authorize' })['body']
 
 /** Decides one exchange in the transaction it is given: decision, sequence, pools and events go together. */
 export class Exchange {
@@ -49,7 +52,7 @@ export class Exchange {
     if (certificate === undefined) throw malformed('it does not say whose it is')
     const found =
       (await findByCertificate(this.#tx, certificate)) ??
-      (await this.#reviewed(certificate, request.instanceId))
+      (await new Review(this.#tx, this.#credentials, this.#at).shown(certificate, request.instanceId))
     const key = found?.key ?? this.#credentials.ownIdentity(certificate, request.instanceId, this.#at)?.key
     // Nobody on the way may cause a final refusal: what does not verify gets no signed answer (trust §4).
     if (!key || !(await sealedBy(sealed, 'sla-request+jws', key))) throw badSignature()
@@ -64,25 +67,6 @@ export class Exchange {
     if (instance.status !== 'active' && !toldAgain) return decided(refuse(...endedRefusal(instance.status)))
     if (this.#at >= Date.parse(found.validTo)) return decided(refuse(...endedRefusal('expired')))
     return decided(await this.#inSequence(instance, request, digest, found.pending))
-  }
-
-  /** An instance that was taken back after a restore: its box shows the certificate that this authority issued to it. */
-  async #reviewed(pem: string, instanceId: string) {
-    if (!this.#credentials.ownIdentity(pem, instanceId, this.#at)) return undefined
-    const { publicKey, validTo } = new X509Certificate(pem)
-    const { numUpdatedRows } = await this.#tx
-      .updateTable('instances')
-      .set({
-        thumbprint: thumbprint(new X509Certificate(pem)),
-        public_key: spkiOf(publicKey),
-        certificates: JSON.stringify([pem, ...this.#credentials.issuingCas]),
-        expires_at: Date.parse(validTo),
-        in_review: 0,
-      })
-      .where('id', '=', instanceId)
-      .where('in_review', '=', 1)
-      .executeTakeFirst()
-    return numUpdatedRows > 0n ? findByCertificate(this.#tx, pem) : undefined
   }
 
   /** One request, one decision (trust §2). */
@@ -172,7 +156,7 @@ export class Exchange {
   async #carryOut(instance: InstanceRow, request: InstanceRequest): Promise<Decision> {
     switch (request.type) {
       case 'authorize':
-        return this.#authorize(instance, request.body)
+        return this.#authorizeAs(instance, request.body)
       case 'renew':
         return this.#renew(instance, request.body.certificateRequest)
       case 'acknowledge':
@@ -184,10 +168,13 @@ export class Exchange {
     }
   }
 
-  async #authorize(
-    instance: InstanceRow,
-    body: { entitlements: { tag: string; count: number }[]; version: string },
-  ): Promise<Decision> {
+  /** A box that was taken back says what it is. */
+  async #authorizeAs(instance: InstanceRow, body: AuthorizeBody): Promise<Decision> {
+    const row = await new Review(this.#tx, this.#credentials, this.#at).learn(instance, body.udi)
+    return row.status === 'active' ? this.#authorize(row, body) : refuse(...endedRefusal(row.status))
+  }
+
+  async #authorize(instance: InstanceRow, body: AuthorizeBody): Promise<Decision> {
     const owner = { id: instance.id, virtualAccountId: instance.virtual_account_id }
     const isKnown = (wanted: string) => this.#profile.tags.some(({ tag }) => tag === wanted)
     const demand = body.entitlements.filter(({ tag }) => isKnown(tag))

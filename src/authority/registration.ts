@@ -114,7 +114,13 @@ export class Registration {
     const no = whyNothingNew(this.#leave)
     if (no) return refuse(no.code, no.message)
     const refusal = tokenRefusal(
-      { revokedAt: token.revoked_at, expiresAt: token.expires_at, uses: token.uses, maxUses: token.max_uses },
+      {
+        revokedAt: token.revoked_at,
+        expiresAt: token.expires_at,
+        uses: token.uses,
+        maxUses: token.max_uses,
+        inReview: token.in_review !== 0,
+      },
       this.#at,
     )
     if (refusal) return refuse(refusal.code, refusal.message)

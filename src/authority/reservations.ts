@@ -135,6 +135,7 @@ export class Reservations {
       wrong_codes: 0,
       wrong_since: 0,
       revision: 0,
+      in_review: 0,
     }
     await this.#tx.insertInto('reservations').values(row).execute()
     await this.#ledger.hold(row, parts, this.#credentials.identity.epoch)
@@ -156,6 +157,11 @@ export class Reservations {
     await this.#requireEnabled()
     this.#requireLeave()
     const row = await this.#ledger.active(id)
+    if (row.in_review !== 0)
+      throw new LicensingError(
+        'RESERVATION_IN_DOUBT',
+        `The reservation of ${describeBox(row)} may have been changed before the restore.`,
+      )
     if (row.sequence !== row.confirmed)
       throw new LicensingError(
         'UPDATE_PENDING',
@@ -324,6 +330,7 @@ export class Reservations {
       status: 'lost',
       authorization: 0,
       pending: false,
+      inReview: false,
       reservedAt: iso(since_at),
       updatedAt: iso(this.#at),
       endedAt: iso(this.#at),

@@ -83,6 +83,8 @@ export interface Tables {
     created_at: number
     expires_at: number
     revoked_at: number | null
+    /** Restored, and not confirmed: how often it was used since the backup is not known. */
+    in_review: number
   }
   instances: {
     id: string
@@ -118,7 +120,7 @@ export interface Tables {
     epoch: number
     /** At a satellite: the exchange that reports its last change. */
     revision: number
-    /** Taken back after a restore: its box has not shown its certificate yet. */
+    /** Taken back after a restore: 1 while its box has not shown its certificate yet, 2 while a person has not looked. */
     in_review: number
   }
   demands: { instance_id: string; tag: string; count: number }
@@ -143,6 +145,8 @@ export interface Tables {
     wrong_codes: number
     wrong_since: number
     revision: number
+    /** Restored, and not confirmed: it may have been changed since the backup. */
+    in_review: number
   }
   /** What each authorization of a reservation reserves. */
   reserved_licenses: {
@@ -187,6 +191,8 @@ export interface Tables {
     overdue: number
     /** Days before the end of its credential at which it was last warned of. */
     credential_told: number | null
+    /** The manager's own epoch when it last answered: after a restore of the manager, the satellite knows better. */
+    manager_epoch: number
   }
   /** The answers to a satellite that it may still come back with. */
   satellite_answers: { satellite_id: string; epoch: number; sequence: number; hash: string }
@@ -415,5 +421,11 @@ export const migrations: readonly (readonly string[])[] = [
       id integer primary key autoincrement, at bigint not null, who text, address text not null, action text not null,
       about text not null, outcome text not null
     )`,
+  ],
+  // What is in doubt after a restore of a manager.
+  [
+    `alter table tokens add column in_review integer not null default 0`,
+    `alter table reservations add column in_review integer not null default 0`,
+    `alter table satellites add column manager_epoch integer not null default 1`,
   ],
 ]

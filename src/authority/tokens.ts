@@ -38,7 +38,7 @@ export interface TokenDocument {
   readonly maxUses: number
   readonly uses: number
   readonly exportControlled: boolean
-  readonly status: 'valid' | 'expired' | 'revoked' | 'exhausted'
+  readonly status: 'valid' | 'expired' | 'revoked' | 'exhausted' | 'in-doubt'
 }
 
 /** A new registration token. @throws LicensingError INVALID_ARGUMENT, AGREEMENT_NOT_ACCEPTED */
@@ -73,6 +73,7 @@ export async function createToken(
       created_at: at,
       expires_at: at + options.days * DAY,
       revoked_at: null,
+      in_review: 0,
     })
     .execute()
   await logEvent(tx, {
@@ -107,6 +108,8 @@ const statusOf = (refusal: ReturnType<typeof tokenRefusal>): TokenDocument['stat
   switch (refusal?.code) {
     case undefined:
       return 'valid'
+    case 'TOKEN_IN_DOUBT':
+      return 'in-doubt'
     case 'TOKEN_EXPIRED':
       return 'expired'
     case 'TOKEN_EXHAUSTED':
@@ -133,7 +136,13 @@ export async function listTokens(
     .execute()
   return rows.map((row) => {
     const refusal = tokenRefusal(
-      { revokedAt: row.revoked_at, expiresAt: row.expires_at, uses: row.uses, maxUses: row.max_uses },
+      {
+        revokedAt: row.revoked_at,
+        expiresAt: row.expires_at,
+        uses: row.uses,
+        maxUses: row.max_uses,
+        inReview: row.in_review !== 0,
+      },
       at,
     )
     return {

@@ -13,6 +13,8 @@ import { printJson, printText } from './output.ts'
 import { pageText } from './page-text.ts'
 import { addLicenseTransactions, addReportCommands } from './report-commands.ts'
 import { addUserCommands } from './user-commands.ts'
+import { addBackupCommands } from './backup-commands.ts'
+import { addReviewCommands } from './review-commands.ts'
 import { addTrustCommands } from './trust-commands.ts'
 import { addTransferCommand } from './transfer-command.ts'
 import { addSatelliteCommands, roadOf } from './satellite-commands.ts'
@@ -576,7 +578,7 @@ instance
             one.udi.serial,
             one.virtualAccount,
             one.satellite ?? '',
-            one.status,
+            one.inReview ? `${one.status}, in review` : one.status,
             one.lastContactAt ?? 'never',
             one.entitlements.map(({ tag, count }) => `${tag} ${count}`).join(', '),
           ]),
@@ -611,6 +613,8 @@ instance
   )
 
 addTransferCommand(instance, 'instance', cli)
+
+addReviewCommands(instance, token, cli)
 
 /** Removes an instance in the way that fits it: a reservation ends by its return code, or by who answers for a lost box. */
 async function removeInstance(
@@ -817,6 +821,8 @@ reservation
   )
 
 addSatelliteCommands(program, cli)
+
+addBackupCommands(program, cli)
 
 addUserCommands(program, {
   json,

@@ -1021,6 +1021,12 @@ export const errorTable = {
     'The authority was restored from a backup, and does not know how often the token was used since.',
     'Ask the authority’s people for another token, or to confirm this one.',
   ),
+  INSTANCE_NOT_IN_REVIEW: entry(
+    'local',
+    'Nothing waits to be confirmed of that product instance.',
+    '`instance list` says which ones were taken back after a restore.',
+  ),
+  TOKEN_NOT_IN_REVIEW: entry('local', 'The token is not in doubt.', '`token list` says how each stands.'),
   RESERVATION_IN_DOUBT: entry(
     'local',
     'The authority was restored from a backup, and the reservation may have been changed since.',

@@ -80,6 +80,8 @@ export const authorizeRequestSchema = z.object({
   body: z.object({
     entitlements: z.array(z.object({ tag: entitlementTagSchema, count: countSchema })).max(1000),
     version: z.string().max(32),
+    /** Which box asks: for an authority that was restored, and does not know it any more. */
+    udi: z.object({ pid: udiSchema.shape.pid, serial: udiSchema.shape.serial }).optional(),
   }),
 })
 
