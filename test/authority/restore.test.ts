@@ -13,6 +13,7 @@ import { codeOf, makeWorld, type World } from '../support/world.ts'
 
 const PASSPHRASE = 'correct horse battery'
 const RENEWAL = 31 * DAY
+const KINDS = ['register', 'report', 'renew', 'leave', 'backup'] as const
 let world: World
 /** The manager that runs now: boxes reach whichever that is. */
 let manager: Authority
@@ -206,9 +207,7 @@ describe('trust §9: backup and restore of a manager', () => {
 
   it('whatever came after the backup, all boxes come right again, and what they use is counted', async () => {
     const step = fc.record({
-      kind: fc.constantFrom('register', 'report', 'renew', 'leave', 'backup') as fc.Arbitrary<
-        'register' | 'report' | 'renew' | 'leave' | 'backup'
-      >,
+      kind: fc.constantFrom(...KINDS),
       box: fc.nat({ max: 2 }),
       count: fc.integer({ min: 1, max: 6 }),
     })
@@ -250,7 +249,8 @@ describe('trust §9: backup and restore of a manager', () => {
         const instances = await manager.instances()
         const wrong = instances.filter(({ udi }) => {
           const at = ['A', 'B', 'C'].indexOf(udi.serial)
-          return at === -1 || !isRegistered(boxes[at] as SmartAgent)
+          const agent = boxes[at]
+          return agent === undefined || !isRegistered(agent)
         })
         for (const { id, udi } of wrong) {
           expect(left.has(['A', 'B', 'C'].indexOf(udi.serial))).toBe(true)

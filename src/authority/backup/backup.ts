@@ -173,16 +173,17 @@ async function unpack(dataDir: string, { backup, passphrase, database }: Restore
 
 /** The version of the tables in a backup. @throws LicensingError BACKUP_UNREADABLE */
 async function versionIn(backup: Buffer, passphrase: string): Promise<number> {
-  let first: number | null = null
+  const found: number[] = []
   // The whole of it is looked at: nothing is made of a file that is not as it was written.
   const opened = await openLines(backup, passphrase, TITLE, (text) => {
-    if (first === null) {
+    if (found.length === 0) {
       const line = lineSchema.safeParse(JSON.parse(text))
-      if (line.success && 'migration' in line.data) first = line.data.migration
+      found.push(line.success && 'migration' in line.data ? line.data.migration : 0)
     }
     return Promise.resolve()
   })
-  if (opened && first !== null) return first
+  const [version = 0] = found
+  if (opened && version > 0) return version
   throw new LicensingError('BACKUP_UNREADABLE', 'The backup cannot be opened.')
 }
 

@@ -76,7 +76,7 @@ function inOrder(tables: readonly Table[]): readonly Table[] {
 /** How far the tables of a database have been brought. */
 export async function versionOf(tx: Tx): Promise<number> {
   const { rows } = await sql<{ last: number | null }>`select max(number) as last from migrations`.execute(tx)
-  return Number(rows[0]?.last ?? 0)
+  return rows[0]?.last ?? 0
 }
 
 /** Every row of every table, in the transaction it is given. */
