@@ -1,37 +1,37 @@
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
-import { isIP } from 'node:net'
-import { hostname } from 'node:os'
 import { LicensingError } from '../domain/errors.ts'
 import { DAY, type Instant } from '../domain/instant.ts'
 import { agreedKey, agreementKey, newSeed, publicBytes } from '../trust/agreement.ts'
 import {
   createRequest,
-  createRoot,
   createSelfSigned,
   type Credential,
   generateKey,
   type Issuer,
   issueCertificate,
 } from '../trust/certificates.ts'
-import { ChainError, checkChain, describe, readCertificates, readRoots } from '../trust/chain.ts'
+import { ChainError, checkChain, readCertificates, readRoots } from '../trust/chain.ts'
 import { IdentityIssuer } from '../trust/identity-issuer.ts'
 import { keyDigest } from '../trust/mandate.ts'
 import { signTextByKey } from '../trust/sign-text.ts'
 import { readNumber, rootsIn } from '../trust/trust-bundle.ts'
+import {
+  certifyIssuingCa,
+  certifySatelliteCa,
+  makeRoot,
+  ownHosts,
+  SATELLITE_CA_RENEWED_BEFORE,
+} from './authority-certificates.ts'
 import { type AuthorityIdentity, FIRST_BUNDLE, readIdentity, writeIdentity } from './identity.ts'
 import { readKeySetting, removeKeySetting, writeKeySetting } from './key-settings.ts'
 import { type KeyPlace, keyPlaceSchema, KeyStore } from './key-store.ts'
 import { type Issuing, LEAF_KEY_FILE, Leaves, type Signer } from './leaves.ts'
+import { RootKey } from './root-key.ts'
 import { BACKDATED, IDENTITY_LIFE } from './rules.ts'
 import type { Tx } from './store.ts'
 
 export type { AuthorityIdentity } from './identity.ts'
 
-const ROOT_LIFE = 20 * 365 * DAY
-const SUB_CA_LIFE = 10 * 365 * DAY
-/** A satellite's CA outlives the identities it issues (trust §7): it is renewed while it has two years left. */
-const SATELLITE_CA_LIFE = 3 * 365 * DAY
-const SATELLITE_CA_RENEWED_BEFORE = 2 * 365 * DAY
 /** For the people who register a satellite that has no CA yet. */
 const PROVISIONAL_LIFE = 800 * DAY
 
@@ -40,22 +40,12 @@ const RESERVATION_KEY = 'reservation.key'
 /** Bytes of a box's public key. */
 const BOX_KEY = 32
 
-/** The file of the key of a root, by the number of the bundle that brought it. */
-const rootKeyFile = (number: number): string => (number === FIRST_BUNDLE ? 'root.key' : `root-${number}.key`)
-const ROOT_KEY_FILE = /^root(?:-(\d+))?\.key$/
-/** Whether a file is the key of a root: such a one is never in a backup (trust §9). */
-export const isRootKeyFile = (name: string): boolean => ROOT_KEY_FILE.test(name)
-
 const notRegistered = (): never => {
   throw new LicensingError(
     'SATELLITE_NOT_REGISTERED',
     'This satellite was never synchronised with its manager.',
   )
 }
-
-/** Names that a certificate may be for. */
-const isHost = (host: string): boolean =>
-  isIP(host) !== 0 || /^[A-Za-z0-9*]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(host)
 
 /**
  * The authority's own keys and certificates: a root that signs the issuing CA and nothing else, and under that
@@ -66,12 +56,12 @@ export class Credentials {
   #identity: AuthorityIdentity
   readonly #keys: KeyStore
   readonly #leaves: Leaves
+  /** The key of the newest root, where it is at hand. */
+  readonly rootKey: RootKey
   #issuingKey: KeyPlace = SUB_CA_KEY
   /** A satellite's next issuing CA, until its manager has certified it. */
   #nextIssuingKey: KeyPlace | null = null
   #reservationSeed: string | null = null
-  /** The root's key, where it was brought for this process alone: PEM. */
-  #broughtRootKey: string | null = null
   #roots: { pem: string; certificates: X509Certificate[] } = { pem: '', certificates: [] }
   #provisional: Promise<Credential> | undefined
   #identityIssuers: { issuingCa: string; of: Map<string, Promise<IdentityIssuer>> } = {
@@ -83,6 +73,10 @@ export class Credentials {
     this.#identity = identity
     this.#keys = keys
     this.#leaves = new Leaves(keys)
+    this.rootKey = new RootKey(keys, () => ({
+      root: this.#identity.root === null ? undefined : this.roots[0],
+      number: this.#identity.trust.number,
+    }))
   }
 
   get identity(): AuthorityIdentity {
@@ -125,19 +119,19 @@ export class Credentials {
   ): Promise<Credentials> {
     const keys = new KeyStore(dataDir)
     const { id, account, role, test, at } = facts
-    const root = await createRoot(rootSubject(facts, FIRST_BUNDLE))
+    const root = await makeRoot(facts, FIRST_BUNDLE, at)
     const subCaKey = await generateKey()
-    keys.put(rootKeyFile(FIRST_BUNDLE), root.privateKey)
     keys.put(SUB_CA_KEY, subCaKey)
     keys.create()
     const credentials = new Credentials(
       {
         ...{ id, account, role, test, epoch: 1, root: root.certificate },
-        subCa: await issueIssuingCa(root, createPublicKey(subCaKey), { id, account }, at),
+        subCa: await certifyIssuingCa(root, createPublicKey(subCaKey), { id, account }, at),
         ...NEVER_ROTATED,
       },
       keys,
     )
+    credentials.rootKey.put(root.privateKey, FIRST_BUNDLE)
     await writeIdentity(tx, credentials.#identity)
     await credentials.#readKeys(tx)
     return credentials
@@ -221,12 +215,7 @@ export class Credentials {
   async #sweep(tx: Tx): Promise<void> {
     this.#keys.sweep(LEAF_KEY_FILE, await this.#leaves.keyFiles(tx))
     if (this.#issuingKey !== SUB_CA_KEY) this.#keys.remove(SUB_CA_KEY)
-    this.removeOldRootKeys()
-  }
-
-  /** Keys of roots that were replaced sign nothing any more. Of a number that is not reached yet it may be one that is being made. */
-  removeOldRootKeys(): void {
-    for (let old = FIRST_BUNDLE; old < this.#identity.trust.number; old++) this.#keys.remove(rootKeyFile(old))
+    this.rootKey.removeOld()
   }
 
   async #write(tx: Tx, changed: Partial<AuthorityIdentity>): Promise<void> {
@@ -305,48 +294,6 @@ export class Credentials {
   // What the root signs
 
   /**
-   * The root's key for this process alone, where it is kept elsewhere.
-   *
-   * @throws LicensingError ROOT_KEY_WRONG
-   */
-  bringRootKey(pem: string): void {
-    requireKeyOf(pem, this.roots[0])
-    this.#broughtRootKey = pem
-  }
-
-  get hasRootKey(): boolean {
-    return this.#broughtRootKey !== null || this.#keys.has(this.#rootKeyFile)
-  }
-
-  get #rootKeyFile(): string {
-    return rootKeyFile(this.#identity.trust.number)
-  }
-
-  /** The newest root with its key. @throws LicensingError ROOT_KEY_ABSENT */
-  rootIssuer(): Issuer {
-    const [root] = this.roots
-    if (!root || !this.hasRootKey)
-      throw new LicensingError('ROOT_KEY_ABSENT', 'The key of the root certificate is not on this machine.')
-    const privateKey = this.#broughtRootKey ?? this.#keys.get(this.#rootKeyFile)
-    return { certificate: root.toString(), privateKey }
-  }
-
-  /** The root's key as it lies on this machine; null when it does not. */
-  rootKeyOnHost(): string | null {
-    return this.#keys.has(this.#rootKeyFile) ? this.#keys.get(this.#rootKeyFile) : null
-  }
-
-  /** Takes the root's key off this machine. */
-  removeRootKey(): void {
-    this.#keys.remove(this.#rootKeyFile)
-  }
-
-  /** Puts the key of the next root beside that of the present one. */
-  putRootKey(pem: string, number: number): void {
-    this.#keys.put(rootKeyFile(number), pem)
-  }
-
-  /**
    * The certificates of a satellite's CA, signed by the root: those it has while they last, and a new one after.
    *
    * @param key the CA's public key
@@ -361,7 +308,7 @@ export class Credentials {
     const { present } = satellite
     const good = present === null ? [] : this.#lasting(readCertificates(present), key, at)
     if (good.length > 0) return good.join('')
-    return this.certifySatelliteCa(this.rootIssuer(), key, satellite, at)
+    return certifySatelliteCa(this.rootKey.issuer(), key, satellite, at)
   }
 
   /** The certificates that lead to a root of today, if one of them has two years left. */
@@ -375,30 +322,13 @@ export class Credentials {
     return lasts ? led.map((one) => one.toString()) : []
   }
 
-  /** A certificate of a satellite's CA by a root: PEM. */
-  certifySatelliteCa(
-    root: Issuer,
-    key: KeyObject,
-    satellite: { id: string; account: string },
-    at: Instant,
-  ): Promise<string> {
-    return issueCertificate(root, key, {
-      role: 'sub-ca',
-      name: `Satellite ${satellite.id.slice(0, 8)}`,
-      account: satellite.account,
-      authorityId: satellite.id,
-      notBefore: at - BACKDATED,
-      notAfter: at - BACKDATED + SATELLITE_CA_LIFE,
-    })
-  }
-
   // Rotation
 
   /** Another issuing CA under the root: what it issues is issued anew when it is next wanted. @throws LicensingError ROOT_KEY_ABSENT */
   async rotateIssuingCa(tx: Tx, at: Instant): Promise<void> {
-    const root = this.rootIssuer()
+    const root = this.rootKey.issuer()
     const pem = await generateKey()
-    const subCa = await issueIssuingCa(root, createPublicKey(pem), this.#identity, at)
+    const subCa = await certifyIssuingCa(root, createPublicKey(pem), this.#identity, at)
     const place = this.#keys.seal(pem)
     this.#retire()
     await writeKeySetting(tx, 'issuing-ca-key', JSON.stringify(place))
@@ -414,18 +344,17 @@ export class Credentials {
   ): Promise<void> {
     const { trust } = this.#identity
     const key = createPublicKey(this.#keys.pem(this.#issuingKey))
-    this.#broughtRootKey = null
+    this.rootKey.forget()
     await this.#write(tx, {
       root: `${next.root.certificate.trim()}\n${this.roots[0]?.toString() ?? ''}`,
-      furtherCas: [await issueIssuingCa(next.root, key, this.#identity, at)],
+      furtherCas: [await certifyIssuingCa(next.root, key, this.#identity, at)],
       trust: { number: next.number, bundles: [...trust.bundles, next.bundle], until: next.until },
     })
   }
 
   /** The next root, with its key: kept by nobody yet. */
   nextRoot(at: Instant): Promise<Issuer> {
-    const { id, account, trust } = this.#identity
-    return createRoot(rootSubject({ id, account, at }, trust.number + 1))
+    return makeRoot(this.#identity, this.#identity.trust.number + 1, at)
   }
 
   /** A new key and certificate for a signer. Boxes notice nothing: they check its role and its chain. */
@@ -569,46 +498,4 @@ const NEVER_ROTATED = {
   furtherCas: [],
   formerCas: [],
   trust: { number: FIRST_BUNDLE, bundles: [], until: null },
-}
-
-/** The names of this machine, and further ones. */
-const ownHosts = (names: readonly string[]): string[] =>
-  [...new Set(['localhost', '127.0.0.1', '::1', hostname(), ...names])].filter(isHost)
-
-const rootSubject = (facts: { id: string; account: string; at: Instant }, number: number) => ({
-  account: facts.account,
-  authorityId: facts.id,
-  // Two roots of an authority must not have one name: a chain is built by names.
-  name: `Smart Licensing Root ${facts.id.slice(0, 8)}${number === FIRST_BUNDLE ? '' : ` ${number}`}`,
-  notBefore: facts.at - BACKDATED,
-  notAfter: facts.at + ROOT_LIFE,
-})
-
-/** A certificate of an authority's own issuing CA: PEM. */
-const issueIssuingCa = (
-  root: Issuer,
-  key: KeyObject,
-  { id, account }: { id: string; account: string },
-  at: Instant,
-): Promise<string> =>
-  issueCertificate(root, key, {
-    role: 'sub-ca',
-    name: `Smart Licensing Issuing CA ${id.slice(0, 8)}`,
-    account,
-    authorityId: id,
-    notBefore: at - BACKDATED,
-    notAfter: at + SUB_CA_LIFE,
-  })
-
-/** @throws LicensingError ROOT_KEY_WRONG */
-function requireKeyOf(pem: string, root: X509Certificate | undefined): void {
-  try {
-    if (root?.checkPrivateKey(createPrivateKey(pem)) === true) return
-  } catch {
-    // Said below.
-  }
-  throw new LicensingError(
-    'ROOT_KEY_WRONG',
-    `The key given is not that of the root certificate${root ? ` ${describe(root).name}` : ''}.`,
-  )
 }

@@ -7,6 +7,7 @@ import { readCertificates } from '../trust/chain.ts'
 import { certificateFingerprint } from '../trust/fingerprint.ts'
 import { openFiles, sealFiles } from '../trust/sealed-file.ts'
 import { signTrustBundle, writeTrustBundles } from '../trust/trust-bundle.ts'
+import { certifySatelliteCa } from './authority-certificates.ts'
 import type { Credentials } from './credentials.ts'
 import { logEvent } from './event-log.ts'
 import { SIGNERS, type Signer } from './leaves.ts'
@@ -53,14 +54,14 @@ export class TrustDoor {
 
   show(): Promise<TrustDocument> {
     return this.#in(() => {
-      const { identity, roots, hasRootKey } = this.#credentials
+      const { identity, roots, rootKey } = this.#credentials
       const [newest, older] = roots.map((root) => certificateFingerprint(root.toString()))
       const { until, number } = identity.trust
       return Promise.resolve({
         fingerprint: newest ?? '',
         bundle: number,
         replacing: older === undefined || until === null ? null : { fingerprint: older, until: iso(until) },
-        rootKeyOnHost: hasRootKey,
+        rootKeyOnHost: rootKey.onHost() !== null,
         issuingCaEndsAt:
           identity.subCa === null ? null : iso(Date.parse(new X509Certificate(identity.subCa).validTo)),
       })
@@ -136,13 +137,13 @@ export class TrustDoor {
       this.#requireOneRoot()
       return {
         next: await credentials.nextRoot(at),
-        old: credentials.rootIssuer(),
+        old: credentials.rootKey.issuer(),
         number: credentials.identity.trust.number + 1,
       }
     })
     // Put away first: a root whose key is lost is worse than a key that nothing names.
     if (options.keep) await options.keep(next.privateKey)
-    else credentials.putRootKey(next.privateKey, number)
+    else credentials.rootKey.put(next.privateKey, number)
     await this.#in(async (tx, at) => {
       this.#requireOneRoot()
       if (credentials.identity.trust.number !== number - 1)
@@ -167,7 +168,7 @@ export class TrustDoor {
         message: `Bundle ${number}: another root certificate, ${certificateFingerprint(next.certificate)}. The old one is believed until ${iso(until)}.`,
       })
     })
-    credentials.removeOldRootKeys()
+    credentials.rootKey.removeOld()
     return this.show()
   }
 
@@ -188,7 +189,7 @@ export class TrustDoor {
       const [certificate] = readCertificates(present ?? '')
       if (!certificate || id === null) continue
       const key = createPublicKey(certificate.publicKey.export({ type: 'spki', format: 'pem' }))
-      const further = await this.#credentials.certifySatelliteCa(root, key, { id, account }, at)
+      const further = await certifySatelliteCa(root, key, { id, account }, at)
       await tx
         .updateTable('satellites')
         .set({ issuing_ca: `${present?.trim() ?? ''}\n${further}` })
@@ -213,11 +214,11 @@ export class TrustDoor {
    * @throws LicensingError ROOT_KEY_ABSENT, INVALID_ARGUMENT, and what `write` throws: the key is where it was
    */
   async exportRootKey(passphrase: string, write: (file: Buffer) => Promise<void>): Promise<void> {
-    const key = this.#credentials.rootKeyOnHost()
+    const key = this.#credentials.rootKey.onHost()
     if (key === null)
       throw new LicensingError('ROOT_KEY_ABSENT', 'The key of the root certificate is not on this machine.')
     await write(await sealRootKey(key, passphrase))
-    this.#credentials.removeRootKey()
+    this.#credentials.rootKey.remove()
   }
 
   /**
@@ -229,7 +230,7 @@ export class TrustDoor {
     const files = await openFiles(file, passphrase, ROOT_KEY_TITLE)
     const key = files?.find(({ name }) => name === ROOT_KEY)
     if (!key) throw new LicensingError('ROOT_KEY_UNREADABLE', 'The file of the root’s key cannot be opened.')
-    this.#credentials.bringRootKey(key.bytes.toString('utf8'))
+    this.#credentials.rootKey.bring(key.bytes.toString('utf8'))
   }
 }
 

@@ -1,5 +1,4 @@
 import {
-  appendFileSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -185,9 +184,10 @@ const VERSIONS = readdirSync(golden).flatMap((name) => /^authority-(\d+)$/.exec(
 /** A data directory as a version of before has left it. */
 function lay(version: string): string {
   const dataDir = join(programs.directory, `old-${version}`)
-  mkdirSync(dataDir, { mode: 0o700 })
-  cpSync(join(golden, `authority-${version}`, 'keys'), join(dataDir, 'keys'), { recursive: true })
-  for (const name of readdirSync(join(dataDir, 'keys'))) appendFileSync(join(dataDir, 'keys', name), '')
+  mkdirSync(join(dataDir, 'keys'), { recursive: true, mode: 0o700 })
+  const keys = join(golden, `authority-${version}`, 'keys')
+  for (const name of readdirSync(keys))
+    writeFileSync(join(dataDir, 'keys', name), readFileSync(join(keys, name)), { mode: 0o600 })
   const database = new Database(join(dataDir, 'authority.db'))
   database.exec(readFileSync(join(golden, `authority-${version}`, 'authority.sql'), 'utf8'))
   database.close()
