@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Event, Failure, RequestKind } from '../../machines/index.ts'
 import { asLicensingError, asTold, type LicensingError } from '../domain/errors.ts'
-import { MINUTE } from '../domain/instant.ts'
+import { iso, MINUTE } from '../domain/instant.ts'
 import type { AuthorizeAccepted, RegisterAccepted, RenewAccepted } from '../protocol/messages.ts'
 import type { Transport } from '../transports/transport.ts'
 import type { ClockGuard } from './clock-guard.ts'
@@ -195,13 +195,14 @@ export class CommandRunner {
 
   /** What is in use now, as an authorization asks for it. */
   #usage(): Record<string, unknown> {
-    const { counts } = this.#stepper.position.context.usage
-    const entitlements = Object.entries(counts)
+    const { usage, authorization } = this.#stepper.position.context
+    const entitlements = Object.entries(usage.counts)
       .filter(([, count]) => count > 0)
       .map(([tag, count]) => ({ tag, count }))
     const product = this.#store.read('product', productSchema)
     const udi = product && { pid: product.pid, serial: product.serial }
-    return { entitlements, version: product?.version ?? '', ...(udi && { udi }) }
+    const deadlineAt = iso(authorization.deadlineAt)
+    return { entitlements, version: product?.version ?? '', deadlineAt, ...(udi && { udi }) }
   }
 
   async #body(

@@ -1,4 +1,4 @@
-import { LicensingError } from '../domain/errors.ts'
+import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import type { Instant } from '../domain/instant.ts'
 import { type RoadOptions, roadOf } from '../transports/road.ts'
 import {
@@ -11,6 +11,7 @@ import {
 } from '../transports/transport.ts'
 import { newSecretKey, openSecret, sealSecret } from '../trust/sealed-secret.ts'
 import { rootsPem } from '../trust/trust-bundle.ts'
+import type { AgentObserver } from './observer.ts'
 import type { AgentStore } from './store.ts'
 import { readAnchors, tlsRoots } from './trust.ts'
 import type { RoadReport, StepReport } from './walk-road.ts'
@@ -24,6 +25,7 @@ export class BoxRoad {
   readonly #connect: ((settings: TransportSettings) => Transport) | undefined
   readonly #now: () => Instant
   #transport: { readonly anchors: string | null; readonly transport: Transport } | null = null
+  readonly #observer: AgentObserver | undefined
   #number = 0
   /** Ends the walks that are under way. */
   #walks = new AbortController()
@@ -32,8 +34,10 @@ export class BoxRoad {
     store: AgentStore,
     connect: ((settings: TransportSettings) => Transport) | undefined,
     now: () => Instant,
+    observer?: AgentObserver,
   ) {
     this.#store = store
+    this.#observer = observer
     this.#connect = connect
     this.#now = now
   }
@@ -67,7 +71,7 @@ export class BoxRoad {
     // A root was replaced since, or its overlap has ended.
     if (this.#transport?.anchors !== anchors) this.#transport?.transport.close()
     else return this.#transport.transport
-    const transport = make(this.#withPassword(settings))
+    const transport = watched(make(this.#withPassword(settings)), this.#observer)
     this.#transport = { anchors, transport }
     return transport
   }
@@ -118,6 +122,27 @@ export class BoxRoad {
       (pem) => pem !== null,
     )
     return roadOf(settings, anchors)
+  }
+}
+
+/** A transport whose requests are seen. */
+function watched(transport: Transport, observer: AgentObserver | undefined): Transport {
+  if (!observer) return transport
+  return {
+    post: async (path, body) => {
+      const watch = observer.request(path.split('/').at(-1) ?? '')
+      try {
+        const answer = await transport.post(path, body, watch.traceparent)
+        watch.end(null)
+        return answer
+      } catch (thrown) {
+        watch.end(asLicensingError(thrown).code)
+        throw thrown
+      }
+    },
+    close: (options) => {
+      transport.close(options)
+    },
   }
 }
 

@@ -433,6 +433,11 @@ export class Credentials {
     return this.#leaves.signer(tx, 'sync', this.#issuing(), at)
   }
 
+  /** The signer of checkpoints of the audit record that is good now. */
+  auditSigner(tx: Tx, at: Instant): Promise<Credential> {
+    return this.#leaves.signer(tx, 'audit-signer', this.#issuing(), at)
+  }
+
   /** The public key that boxes agree with on the key of their codes: base64url. */
   reservationKey(): string {
     return Buffer.from(publicBytes(this.#agreementKey())).toString('base64url')
@@ -486,6 +491,20 @@ export class Credentials {
   /** A token's secret as it is stored. */
   sealSecret(secret: string): string {
     return this.#keys.sealSecret(secret)
+  }
+
+  /** When the root, the issuing CA and the signer of answers end: what there is of them. */
+  async ends(tx: Tx): Promise<Record<string, Instant>> {
+    const pems = {
+      root: this.#identity.root,
+      'issuing-ca': this.#identity.subCa,
+      'answer-signer': await this.#leaves.certificate(tx, 'answer-signer'),
+    }
+    return Object.fromEntries(
+      Object.entries(pems).flatMap(([name, pem]) =>
+        pem === null ? [] : [[name, Date.parse(new X509Certificate(pem).validTo)]],
+      ),
+    )
   }
 
   /** @throws LicensingError STORE_UNREADABLE */

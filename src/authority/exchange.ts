@@ -2,71 +2,98 @@ import { X509Certificate } from 'node:crypto'
 import { type Instant, iso } from '../domain/instant.ts'
 import type { ProductProfile } from '../domain/profile.ts'
 import { answerHash } from '../protocol/digest.ts'
-import type { Decision, InstanceRequest, Request, Sealed } from '../protocol/messages.ts'
+import type { Decision, InstanceRequest } from '../protocol/messages.ts'
 import { readRequest } from '../trust/certificate-request.ts'
 import { thumbprint } from '../trust/chain.ts'
-import { sealedBy, sealedCertificates } from '../trust/seal.ts'
 import type { Credentials } from './credentials.ts'
-import { logEvent } from './event-log.ts'
 import type { Leave } from './leave.ts'
-import { endInstance, findByCertificate, type InstanceRow, virtualAccountOf } from './instances.ts'
-import { assessPool, setDemand } from './pools.ts'
+import { endInstance, type InstanceRow } from './instances.ts'
 import { Registration } from './registration.ts'
-import { Review } from './review.ts'
-import { badSignature, type Decided, endedRefusal, malformed, refuse, spkiOf } from './requests.ts'
-import { touchInstance } from './revisions.ts'
-import { AUTHORIZATION_LIFE, BACKDATED } from './rules.ts'
-import type { Tx } from './store.ts'
+import { isUnknown, Review } from './review.ts'
+import {
+  badSignature,
+  type Decided,
+  endedRefusal,
+  malformed,
+  refuse,
+  type SignedRequest,
+  spkiOf,
+} from './requests.ts'
+import { AUTHORIZATION_LIFE, BACKDATED, spreadContact } from './rules.ts'
+import type { WorkingSet } from './working-set.ts'
 
 type AuthorizeBody = (InstanceRequest & { type: 'authorize' })['body']
 
-/** Decides one exchange in the transaction it is given: decision, sequence, pools and events go together. */
+type SignedInstanceRequest = Extract<SignedRequest, { digest: string }>
+
+/**
+ * Decides exchanges in the transaction of a working set: decision, sequence, pools and events go together. What throws has
+ * changed nothing.
+ */
 export class Exchange {
-  readonly #tx: Tx
+  readonly #set: WorkingSet
   readonly #credentials: Credentials
   readonly #profile: ProductProfile
   readonly #leave: Leave
+  readonly #underLoad: boolean
   readonly #at: Instant
 
-  constructor(tx: Tx, credentials: Credentials, profile: ProductProfile, leave: Leave, at: Instant) {
+  /** @param underLoad whether boxes are asked to come back at other times than all at once */
+  constructor(
+    set: WorkingSet,
+    credentials: Credentials,
+    profile: ProductProfile,
+    leave: Leave,
+    underLoad: boolean,
+  ) {
     this.#leave = leave
-    this.#tx = tx
+    this.#underLoad = underLoad
+    this.#set = set
     this.#credentials = credentials
     this.#profile = profile
-    this.#at = at
+    this.#at = set.at
   }
 
-  async decide(exchange: { sealed: Sealed; request: Request; digest: string }): Promise<Decided> {
-    const { sealed, request, digest } = exchange
-    return request.type === 'register'
-      ? new Registration(this.#tx, this.#credentials, this.#leave, this.#at).decide(sealed, request)
-      : this.#instanceRequest(sealed, request, digest)
+  decide(signed: SignedRequest): Promise<Decided> {
+    return 'key' in signed
+      ? new Registration(this.#set, this.#credentials, this.#leave).decide(signed)
+      : this.#instanceRequest(signed)
   }
 
   // Requests of a registered box
 
-  async #instanceRequest(sealed: Sealed, request: InstanceRequest, digest: string): Promise<Decided> {
+  async #instanceRequest(signed: SignedInstanceRequest): Promise<Decided> {
+    const { request, digest, certificate } = signed
     if (request.audience !== this.#credentials.identity.id)
       throw malformed('it is addressed to another authority')
-    const [certificate] = sealedCertificates(sealed, 'sla-request+jws') ?? []
-    if (certificate === undefined) throw malformed('it does not say whose it is')
-    const found =
-      (await findByCertificate(this.#tx, certificate)) ??
-      (await new Review(this.#tx, this.#credentials, this.#at).shown(certificate, request.instanceId))
-    const key = found?.key ?? this.#credentials.ownIdentity(certificate, request.instanceId, this.#at)?.key
-    // Nobody on the way may cause a final refusal: what does not verify gets no signed answer (trust §4).
-    if (!key || !(await sealedBy(sealed, 'sla-request+jws', key))) throw badSignature()
+    const instance = (await this.#set.instance(signed.thumbprint)) ?? (await this.#reviewed(signed))
+    // Whoever signs with a certificate of their own making gets no signed answer (trust §4).
+    if (!instance && !this.#isOwn(signed)) throw badSignature()
     const decided = (decision: Decision): Decided => ({ request, audience: request.instanceId, decision })
     // Not known here, and perhaps so all the same: no answer, so that the box asks again.
-    if (!found && this.#leave.frozen) throw this.#leave.frozen
-    if (!found) return decided(refuse('INSTANCE_UNKNOWN', 'This authority knows no such product instance.'))
-    const { instance } = found
+    if (!instance && this.#leave.frozen) throw this.#leave.frozen
+    if (!instance)
+      return decided(refuse('INSTANCE_UNKNOWN', 'This authority knows no such product instance.'))
     if (instance.id !== request.instanceId) throw malformed('its certificate is of another instance')
     // Only an end that the box itself asked for is told again as it was.
     const toldAgain = instance.status === 'deregistered' && repeats(instance, request, digest)
     if (instance.status !== 'active' && !toldAgain) return decided(refuse(...endedRefusal(instance.status)))
-    if (this.#at >= Date.parse(found.validTo)) return decided(refuse(...endedRefusal('expired')))
-    return decided(await this.#inSequence(instance, request, digest, found.pending))
+    if (this.#at >= Date.parse(certificate.validTo)) return decided(refuse(...endedRefusal('expired')))
+    const pending = instance.thumbprint !== signed.thumbprint
+    return decided(await this.#inSequence(instance, request, digest, pending))
+  }
+
+  /** Whether this authority issued the certificate to the instance, of which it may have no row any more. */
+  #isOwn({ pem, request }: SignedInstanceRequest): boolean {
+    return this.#credentials.ownIdentity(pem, request.instanceId, this.#at) !== undefined
+  }
+
+  /** An instance that shows after a restore the certificate that this authority issued to it. */
+  async #reviewed(signed: SignedInstanceRequest): Promise<InstanceRow | undefined> {
+    if (!this.#isOwn(signed)) return undefined
+    const review = new Review(await this.#set.settle(), this.#credentials, this.#at)
+    const taken = await review.shown(signed.pem, signed.request.instanceId)
+    return taken ? this.#set.instance(signed.thumbprint) : undefined
   }
 
   /** One request, one decision (trust §2). */
@@ -92,20 +119,16 @@ export class Exchange {
     if (!ahead && (request.sequence === instance.sequence || !heard)) return this.#diverged(instance)
     if (pending) await this.#adopt(instance)
     const decision = await this.#carryOut(instance, request)
-    await this.#tx
-      .updateTable('instances')
-      .set({
-        epoch,
-        sequence: request.sequence,
-        request_digest: digest,
-        message_id: request.messageId,
-        decision: JSON.stringify(decision),
-        last_answer: answerHash(request.messageId, decision),
-        answer_before: instance.last_answer,
-        last_contact_at: this.#at,
-      })
-      .where('id', '=', instance.id)
-      .execute()
+    this.#set.answered(instance, {
+      epoch,
+      sequence: request.sequence,
+      request_digest: digest,
+      message_id: request.messageId,
+      decision: JSON.stringify(decision),
+      last_answer: answerHash(request.messageId, decision),
+      answer_before: instance.last_answer,
+      last_contact_at: this.#at,
+    })
     return decision
   }
 
@@ -120,12 +143,12 @@ export class Exchange {
     severity: 'minor' | 'major',
     what: string,
   ): Promise<void> {
-    await logEvent(this.#tx, {
+    this.#set.log({
       at: this.#at,
       type,
       severity,
       accountId: instance.account_id,
-      virtualAccount: await virtualAccountOf(this.#tx, instance),
+      virtualAccount: await this.#set.virtualAccount(instance.virtual_account_id),
       instanceId: instance.id,
       message: `${instance.pid}:${instance.serial} ${what}: it may have been copied, or restored from a copy.`,
     })
@@ -139,7 +162,8 @@ export class Exchange {
       instance.next_certificates === null
     )
       return
-    await this.#tx
+    const tx = await this.#set.settle()
+    await tx
       .updateTable('instances')
       .set({
         thumbprint: instance.next_thumbprint,
@@ -162,37 +186,31 @@ export class Exchange {
       case 'acknowledge':
         return { outcome: 'accepted' }
       case 'deregister':
-        await endInstance(this.#tx, instance, 'deregistered', this.#at)
+        await endInstance(await this.#set.settle(), instance, 'deregistered', this.#at)
         await this.#log(instance, 'INSTANCE_DEREGISTERED', `${instance.pid}:${instance.serial} deregistered.`)
         return { outcome: 'accepted' }
     }
   }
 
-  /** A box that was taken back says what it is. */
+  /** A box that was taken back after a restore says what it is. */
   async #authorizeAs(instance: InstanceRow, body: AuthorizeBody): Promise<Decision> {
-    const row = await new Review(this.#tx, this.#credentials, this.#at).learn(instance, body.udi)
+    if (!isUnknown(instance)) return this.#authorize(instance, body)
+    const review = new Review(await this.#set.settle(), this.#credentials, this.#at)
+    const row = await review.learn(instance, body.udi)
     return row.status === 'active' ? this.#authorize(row, body) : refuse(...endedRefusal(row.status))
   }
 
   async #authorize(instance: InstanceRow, body: AuthorizeBody): Promise<Decision> {
-    const owner = { id: instance.id, virtualAccountId: instance.virtual_account_id }
     const isKnown = (wanted: string) => this.#profile.tags.some(({ tag }) => tag === wanted)
     const demand = body.entitlements.filter(({ tag }) => isKnown(tag))
-    await setDemand(this.#tx, owner, demand, this.#at)
-    if (body.version !== '' && body.version !== instance.version) {
-      await this.#tx
-        .updateTable('instances')
-        .set({ version: body.version })
-        .where('id', '=', instance.id)
-        .execute()
-      await touchInstance(this.#tx, instance.id)
-    }
+    await this.#set.setDemand(instance, demand)
+    if (body.version !== '' && body.version !== instance.version) this.#set.upgraded(instance, body.version)
     // What is in use is known all the same.
     if (this.#leave.refusal) return refuse(this.#leave.refusal.code, this.#leave.refusal.message)
     const entitlements = []
     for (const { tag, count } of body.entitlements) {
       const known = this.#profile.tags.find((one) => one.tag === tag)
-      const pool = await assessPool(this.#tx, instance.virtual_account_id, tag, this.#at)
+      const pool = await this.#set.pool(instance.virtual_account_id, tag)
       entitlements.push({
         tag,
         name: known?.name ?? '',
@@ -211,8 +229,8 @@ export class Exchange {
       entitlements,
       compliance: covered ? 'in-compliance' : 'out-of-compliance',
       deadlineAt: iso(Math.min(this.#at - BACKDATED + AUTHORIZATION_LIFE, this.#leave.notAfter)),
-      nextContactAt: null,
-      ...(await this.#membership(instance)),
+      nextContactAt: covered && this.#underLoad ? iso(this.#at + spreadContact(Math.random())) : null,
+      ...(await this.#set.membership(instance)),
     }
   }
 
@@ -223,7 +241,7 @@ export class Exchange {
         'CERTIFICATE_REQUEST_INVALID',
         'The certificate request is not one for a P-256 key, signed by it.',
       )
-    const membership = await this.#membership(instance)
+    const membership = await this.#set.membership(instance)
     const certificates = await this.#credentials.issueIdentity(
       key,
       instance.id,
@@ -231,7 +249,8 @@ export class Exchange {
       this.#at,
     )
     const certificate = new X509Certificate(certificates[0] ?? '')
-    await this.#tx
+    const tx = await this.#set.settle()
+    await tx
       .updateTable('instances')
       .set({
         next_thumbprint: thumbprint(certificate),
@@ -249,21 +268,12 @@ export class Exchange {
     return { outcome: 'accepted', certificates, ...membership }
   }
 
-  async #membership(instance: InstanceRow): Promise<{ smartAccount: string; virtualAccount: string }> {
-    const { domain } = await this.#tx
-      .selectFrom('accounts')
-      .select('domain')
-      .where('id', '=', instance.account_id)
-      .executeTakeFirstOrThrow()
-    return { smartAccount: domain, virtualAccount: await virtualAccountOf(this.#tx, instance) }
-  }
-
   async #log(instance: InstanceRow, type: string, message: string): Promise<void> {
-    await logEvent(this.#tx, {
+    this.#set.log({
       at: this.#at,
       type,
       accountId: instance.account_id,
-      virtualAccount: await virtualAccountOf(this.#tx, instance),
+      virtualAccount: await this.#set.virtualAccount(instance.virtual_account_id),
       instanceId: instance.id,
       message,
     })

@@ -9,6 +9,7 @@ const NAMES = [
   'answer-signer',
   'reservation-signer',
   'sync',
+  'audit-signer',
   'tls',
 ] as const
 type KeySetting = (typeof NAMES)[number]

@@ -19,12 +19,13 @@ const SIGNER_NAMES = {
   'answer-signer': 'Answer Signer',
   'reservation-signer': 'Reservation Signer',
   sync: 'Synchronisation Signer',
+  'audit-signer': 'Audit Signer',
 } as const
 export type Signer = keyof typeof SIGNER_NAMES
 export const SIGNERS = Object.keys(SIGNER_NAMES) as readonly Signer[]
 
 /** The files in which keys of leaves were kept before they were kept sealed in the database. */
-export const LEAF_KEY_FILE = /^(?:answer-signer|reservation-signer|sync|tls)-[0-9a-f]{12}\.key$/
+export const LEAF_KEY_FILE = /^(?:answer-signer|reservation-signer|sync|audit-signer|tls)-[0-9a-f]{12}\.key$/
 
 /** A leaf of the authority's own: its certificate, where its key is, and for TLS the names it is for. */
 const leafSchema = z.object({
@@ -94,6 +95,12 @@ export class Leaves {
   async tlsHosts(tx: Tx): Promise<readonly string[]> {
     const stored = await readKeySetting(tx, 'tls')
     return stored === null ? [] : leafSchema.parse(JSON.parse(stored)).hosts
+  }
+
+  /** The certificate of a leaf: PEM; null where there is none. */
+  async certificate(tx: Tx, role: Signer): Promise<string | null> {
+    const stored = await readKeySetting(tx, role)
+    return stored === null ? null : leafSchema.parse(JSON.parse(stored)).certificate
   }
 
   /** The key files that leaves still name. */

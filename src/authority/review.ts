@@ -6,7 +6,7 @@ import { thumbprint } from '../trust/chain.ts'
 import { type Account, listVirtualAccounts } from './accounts.ts'
 import type { Credentials } from './credentials.ts'
 import { logEvent } from './event-log.ts'
-import { endInstance, findByCertificate, type InstanceRow } from './instances.ts'
+import { endInstance, type InstanceRow } from './instances.ts'
 import { spkiOf } from './requests.ts'
 import { touchInstance, touchReservation } from './revisions.ts'
 import { BACKDATED } from './rules.ts'
@@ -34,20 +34,17 @@ export class Review {
     this.#at = at
   }
 
-  /** The instance of a certificate that is in no row, where it is its own all the same; undefined where it is not. */
-  async shown(pem: string, instanceId: string) {
+  /** Takes the instance of a certificate that is in no row, where it is this authority's own all the same. @returns whether it is */
+  async shown(pem: string, instanceId: string): Promise<boolean> {
     const own = this.#credentials.ownIdentity(pem, instanceId, this.#at)
-    if (!own) return undefined
+    if (!own) return false
     const row = await this.#tx
       .selectFrom('instances')
       .selectAll()
       .where('id', '=', instanceId)
       .executeTakeFirst()
     const certificate = new X509Certificate(pem)
-    const taken = row
-      ? await this.#takeShown(row, certificate)
-      : await this.#takeUnknown(instanceId, own.account, certificate)
-    return taken ? findByCertificate(this.#tx, pem) : undefined
+    return row ? this.#takeShown(row, certificate) : this.#takeUnknown(instanceId, own.account, certificate)
   }
 
   /** It was handed back without its certificate, or has renewed it since the backup. */
@@ -143,7 +140,7 @@ export class Review {
    * @returns the row as it is from here on
    */
   async learn(row: InstanceRow, udi: { pid: string; serial: string } | undefined): Promise<InstanceRow> {
-    if (row.in_review !== SHOWN || row.pid !== UNKNOWN_PRODUCT || !udi) return row
+    if (!isUnknown(row) || !udi) return row
     const { pid, serial } = udi
     const rival = await this.#tx
       .selectFrom('instances')
@@ -163,6 +160,9 @@ export class Review {
     return { ...row, pid, serial }
   }
 }
+
+/** Whether it is known by its certificate alone. */
+export const isUnknown = (row: InstanceRow): boolean => row.in_review === SHOWN && row.pid === UNKNOWN_PRODUCT
 
 /** Whether a certificate was issued after the one that is known. */
 function isNewer(certificate: X509Certificate, known: string): boolean {

@@ -77,8 +77,13 @@ export class TrustDoor {
 
   /** A new key and certificate for each: in force at once, in every process of this authority. Boxes notice nothing. */
   async rotate(leaves: readonly Leaf[]): Promise<void> {
+    const satellite = this.#credentials.identity.role === 'satellite'
+    // Mandates and synchronisation answers are a manager's alone.
+    const own = leaves.filter((leaf) => !satellite || leaf !== 'sync')
+    if (own.length === 0)
+      throw new LicensingError('WRONG_ROLE', 'This authority is a satellite: it signs no mandates.')
     await this.#in(async (tx, at) => {
-      for (const leaf of leaves) {
+      for (const leaf of own) {
         if (leaf === 'tls') await this.#credentials.rotateTls(tx, at)
         else await this.#credentials.rotateSigner(tx, leaf, at)
         await logEvent(tx, {
@@ -244,5 +249,6 @@ const ROTATED: Readonly<Record<Signer | 'tls', string>> = {
   'answer-signer': 'A new key signs the answers.',
   'reservation-signer': 'A new key signs reservation files.',
   sync: 'A new key signs mandates and synchronisation answers.',
+  'audit-signer': 'A new key signs checkpoints of the audit record.',
   tls: 'Servers have a new key and certificate.',
 }

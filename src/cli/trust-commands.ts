@@ -50,7 +50,8 @@ const LEAF_NAMES: Readonly<Record<string, readonly Leaf[]>> = {
   'reservation-signer': ['reservation-signer'],
   'sync-signer': ['sync'],
   tls: ['tls'],
-  leaves: ['answer-signer', 'reservation-signer', 'sync', 'tls'],
+  'audit-signer': ['audit-signer'],
+  leaves: ['answer-signer', 'reservation-signer', 'sync', 'audit-signer', 'tls'],
 }
 
 /** The commands for an authority's own keys and certificates. */

@@ -65,7 +65,11 @@ export const registerRequestSchema = z.object({
   body: z.object({
     certificateRequest: z.string().min(1).max(8192),
     udi: udiSchema,
-    hostname: z.string().max(253).nullable(),
+    hostname: z
+      .string()
+      .max(253)
+      .regex(/^\P{Cc}*$/u)
+      .nullable(),
     agentVersion: z.string().max(64),
     force: z.boolean(),
     token: z.object({ id: base64url.max(64), account: base64url.max(64), mac: base64url.max(64) }),
@@ -82,6 +86,8 @@ export const authorizeRequestSchema = z.object({
     version: z.string().max(32),
     /** Which box asks: for an authority that was restored, and does not know it any more. */
     udi: z.object({ pid: udiSchema.shape.pid, serial: udiSchema.shape.serial }).optional(),
+    /** When the present authorization ends, null without one: under load those who need an answer soon are answered first. */
+    deadlineAt: instant.nullable().optional(),
   }),
 })
 

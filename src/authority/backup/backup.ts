@@ -25,7 +25,7 @@ import { migrations } from '../schema.ts'
 import { DATABASE_FILE } from '../sqlite.ts'
 import { AuthorityStore, nameDatabase, type Tx } from '../store.ts'
 import { beginAnew, type Restored } from './begin-anew.ts'
-import { dumpRows, goOnNumbering, loadRows, rowsSchema, tablesAt, versionOf } from './dump.ts'
+import { dumpRows, emptyTables, goOnNumbering, loadRows, rowsSchema, tablesAt, versionOf } from './dump.ts'
 
 const TITLE = 'SMART LICENSING BACKUP, version 2'
 /** A satellite's, of before: its SQLite database as a file. */
@@ -158,6 +158,7 @@ async function unpack(dataDir: string, { backup, passphrase, database }: Restore
         throw new LicensingError('DATA_DIR_EXISTS', 'There is an authority in that database already.', {
           remedy: 'Restore into a database without tables.',
         })
+      await emptyTables(tx, migration)
       const loading = new Loading(tx, new SecretFiles(join(dataDir, 'keys')), migration)
       if (!(await openLines(backup, passphrase, TITLE, (line) => loading.take(line)))) throw new NotOpened()
       loading.requireWhole()

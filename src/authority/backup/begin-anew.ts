@@ -26,6 +26,8 @@ export async function beginAnew(dataDir: string, clock: Clock): Promise<Restored
     return await store.transaction(async (tx) => {
       const credentials = await Credentials.load(dataDir, tx)
       const at = Math.max(clock.wall(), Number((await readSetting(tx, 'told-time')) ?? 0))
+      // Who was signed in when the backup was made may have signed out since.
+      await tx.deleteFrom('sessions').execute()
       return credentials.identity.role === 'satellite'
         ? satelliteAnew(tx, credentials, at)
         : managerAnew(tx, credentials, at)

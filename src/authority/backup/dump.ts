@@ -119,6 +119,12 @@ function isBeyond(key: readonly string[], last: Row): RawBuilder<unknown> {
   return sql`(${sql.ref(column)} > ${value} or (${sql.ref(column)} = ${value} and ${isBeyond(rest, last)}))`
 }
 
+/** Removes what the migrations themselves have put into the tables: it is in the backup too. */
+export async function emptyTables(tx: Tx, version: number): Promise<void> {
+  for (const { name } of [...tablesAt(version)].reverse())
+    await sql`delete from ${sql.table(name)}`.execute(tx)
+}
+
 /** Puts rows back, in the transaction it is given. @throws LicensingError BACKUP_UNREADABLE */
 export async function loadRows(
   tx: Tx,
