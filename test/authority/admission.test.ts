@@ -1,5 +1,4 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto'
-import { createPrivateKey, randomBytes, randomUUID } from 'node:crypto'
+import { createPrivateKey, type KeyObject, randomBytes, randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Exchanges } from '../../src/authority/exchanges.ts'
 import type { Decided, SignedRequest } from '../../src/authority/requests.ts'
@@ -45,7 +44,7 @@ const authorize = (version: string, deadlineAt?: string | null) =>
       lastAnswer: null,
       body: { entitlements: [], version, ...(deadlineAt !== undefined && { deadlineAt }) },
     },
-    { type: 'sla-request+jws', privateKey: createPrivateKey(privateKey), certificates: [certificate] },
+    { type: 'sla-request+jws', privateKey: privateKey, certificates: [certificate] },
   )
 const register = (version: string) =>
   seal(

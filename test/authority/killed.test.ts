@@ -220,6 +220,6 @@ describe('a database of every version before', () => {
   })
 
   it('is among the golden ones', () => {
-    expect(VERSIONS.map(Number)).toEqual(Array.from({ length: migrations.length - 1 }, (_, i) => i + 1))
+    expect(VERSIONS.map(Number)).toEqual([1, 2, 3, 4, 5])
   })
 })
