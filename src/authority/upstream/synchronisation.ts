@@ -520,10 +520,11 @@ export class Synchronisation {
     trust: TrustGiven,
   ): { answer: SyncAnswer; digest: string; anchors: Anchors; root: string } {
     const known = this.#credentials.identity.root
-    const held = { ...anchorsOf(known ?? this.#trusted(text, trust)), number: this.#held(known) }
+    const given = known ?? this.#trusted(text, trust)
+    const held = { ...anchorsOf(given), number: this.#held(known) }
     // Each bundle is signed by a root that is known here: a satellite that has missed its overlap learns of it by the answer.
     const anchors = adoptBundles(held, bundlesIn(text), this.#at)
-    const root = rootsPem(anchors, this.#at)
+    const root = anchors === held ? given : rootsPem(anchors, this.#at)
     const { lines, signer, digest } = verifyText(text, {
       ...ANSWER,
       role: 'sync',
