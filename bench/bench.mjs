@@ -13,6 +13,7 @@ import { mockAuthority } from '../dist/mocks/index.js'
 import { layRoad } from '../dist/mocks/road.js'
 import { SmartAgent } from '../dist/src/agent/index.js'
 import { httpsTransport } from '../dist/src/transports/https.js'
+import { tlsOptions } from '../dist/src/trust/certificates.js'
 
 const program = new URL('../dist/bin/smart-agent.js', import.meta.url).pathname
 const directory = mkdtempSync(join(tmpdir(), 'sla-bench-'))
@@ -173,14 +174,11 @@ async function roads(exchanges = 1000) {
     notAfter: now + 86_400_000,
     hosts: ['localhost'],
   })
-  const server = createServer(
-    { cert: tls.certificates.join('\n'), key: tls.privateKey, keepAliveTimeout: 60_000 },
-    (request, response) => {
-      request
-        .resume()
-        .once('end', () => response.setHeader('content-type', 'application/json').end('{"ok":true}'))
-    },
-  )
+  const server = createServer({ ...tlsOptions(tls), keepAliveTimeout: 60_000 }, (request, response) => {
+    request
+      .resume()
+      .once('end', () => response.setHeader('content-type', 'application/json').end('{"ok":true}'))
+  })
   let handshakes = 0
   server.on('secureConnection', () => handshakes++)
   await new Promise((listening) => server.listen(0, '127.0.0.1', listening))

@@ -1,5 +1,5 @@
 import 'reflect-metadata'
-import { webcrypto } from 'node:crypto'
+import { KeyObject, webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 import { DAY } from '../src/domain/instant.ts'
 import type { Credential } from '../src/trust/certificates.ts'
@@ -36,7 +36,6 @@ export async function inspectingCredential(
       ]),
     ],
   })
-  const pkcs8 = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', leafKeys.privateKey)).toString('base64')
-  const privateKey = `-----BEGIN PRIVATE KEY-----\n${pkcs8.replace(/(.{64})/g, '$1\n')}\n-----END PRIVATE KEY-----\n`
+  const privateKey = KeyObject.from(leafKeys.privateKey)
   return { certificates: [leaf.toString('pem'), ca.toString('pem')], privateKey }
 }

@@ -4,7 +4,7 @@ import { createSecureContext, TLSSocket } from 'node:tls'
 import { faultCatalogue, type FaultName, type RoadFaultName, strangeCredential } from '../src/chaos/index.ts'
 import { DAY } from '../src/domain/instant.ts'
 import type { TransportSettings } from '../src/transports/transport.ts'
-import type { Credential } from '../src/trust/certificates.ts'
+import { type Credential, tlsOptions } from '../src/trust/certificates.ts'
 import { inspectingCredential } from './inspecting-credential.ts'
 
 /** A real road on loopback, to a real authority: with every fault that takes sockets, TLS or a proxy. */
@@ -161,10 +161,9 @@ const shut = (server: Server | HttpServer): Promise<void> =>
 
 /** Answers TLS with a credential that is not right, and says nothing more. */
 async function present(socket: Socket, credential: Promise<Credential>): Promise<void> {
-  const { certificates, privateKey } = await credential
   const secure = new TLSSocket(socket, {
     isServer: true,
-    secureContext: createSecureContext({ cert: certificates.join('\n'), key: privateKey }),
+    secureContext: createSecureContext(tlsOptions(await credential)),
   })
   secure.on('error', () => undefined)
 }

@@ -47,6 +47,7 @@ import { describeStatus, type Status } from './status.ts'
 import type { RoadReport, StepReport } from './walk-road.ts'
 import { type AlongWith, Stepper, type Transition } from './stepper.ts'
 import { AgentStore, type HistoryRow } from './store.ts'
+import { giveRoots, readAnchors, requireAnchors, writeAnchors } from './trust.ts'
 
 const ALLOWED = Object.freeze({ allowed: true, reason: null })
 
@@ -123,9 +124,9 @@ export class SmartAgent {
     this.#store = store
     this.#product = product
     this.#profile = options.profile ? defineProfile(options.profile) : conferencing
-    this.#road = new BoxRoad(store, options.connect, options.observe)
     this.#logger = options.logger ?? silent
     this.#clock = new ClockGuard(clock, store.read('clock', readingSchema))
+    this.#road = new BoxRoad(store, options.connect, () => this.#clock.now(), options.observe)
     this.#stepper = new Stepper({
       store,
       clock: this.#clock,
@@ -171,6 +172,9 @@ export class SmartAgent {
       clock: this.#clock,
       transport: () => this.#road.open(),
       roadNumber: () => this.#road.number,
+      trustChanged: (bundle) => {
+        this.#stepper.remark('TRUST_CHANGED', `bundle ${bundle}`)
+      },
       settled: (settled) => {
         this.#sweep()
         this.#settledEmitter.emit('settled', settled)
@@ -220,7 +224,7 @@ export class SmartAgent {
       }
       store.commit(() => {
         if (!stored) store.write('product', current)
-        if (options.trust !== undefined) store.write('trust', options.trust)
+        if (options.trust !== undefined) giveRoots(store, options.trust)
         if (options.tlsCa !== undefined) store.write('tls-ca', options.tlsCa)
         if (options.transport) store.write('transport', storeSettings(options.transport, store))
       })
@@ -613,19 +617,33 @@ export class SmartAgent {
     return this.status().transport
   }
 
-  /** Installs the root certificate of the authority (PEM). Throws TRUST_ANCHOR_INVALID. */
-  async installTrust(pem: string): Promise<void> {
-    const thumbprint = await checkAnchor(pem)
+  /**
+   * Installs the root certificate of the authority (PEM), or the bundles by which it replaced the one this box has: a file of
+   * `smart-authority trust bundle export`.
+   *
+   * @throws LicensingError TRUST_ANCHOR_INVALID, TRUST_ANCHOR_MISSING, TRUST_BUNDLE_REFUSED
+   */
+  async installTrust(text: string): Promise<void> {
+    const { installBundles, readTrustBundles } = await import('../trust/trust-bundle.ts')
+    const bundles = readTrustBundles(text)
+    const anchors = bundles && installBundles(requireAnchors(this.#store), bundles, this.#clock.now())
+    const what = anchors ? `bundle ${anchors.number}` : await checkAnchor(text)
     this.#store.commit(() => {
-      this.#store.write('trust', pem)
+      if (anchors) writeAnchors(this.#store, anchors)
+      else giveRoots(this.#store, text)
     })
-    this.#stepper.remark('TRUST_CHANGED', thumbprint)
+    this.#stepper.remark('TRUST_CHANGED', what)
     this.#road.change()
   }
 
-  /** The root certificates this box believes: PEM; null when there are none. */
+  /** The root certificates this box believes: PEM, the newest first; null when there are none. */
   trustAnchor(): string | null {
     return this.#road.trustAnchor()
+  }
+
+  /** The number of the bundle of roots it believes: 0 for roots that were given by hand. */
+  trustBundle(): number {
+    return readAnchors(this.#store)?.number ?? 0
   }
 
   /**

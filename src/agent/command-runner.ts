@@ -1,8 +1,7 @@
-import type { X509Certificate } from 'node:crypto'
 import { randomBytes, randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Event, Failure, RequestKind } from '../../machines/index.ts'
-import { asLicensingError, asTold, LicensingError } from '../domain/errors.ts'
+import { asLicensingError, asTold, type LicensingError } from '../domain/errors.ts'
 import { iso, MINUTE } from '../domain/instant.ts'
 import type { AuthorizeAccepted, RegisterAccepted, RenewAccepted } from '../protocol/messages.ts'
 import type { Transport } from '../transports/transport.ts'
@@ -16,7 +15,9 @@ import {
   productSchema,
   registeringSchema,
 } from './facts.ts'
+import { rootsAt } from '../trust/trust-bundle.ts'
 import type { AgentStore, PendingCommand } from './store.ts'
+import { readAnchors, requireAnchors, writeAnchors } from './trust.ts'
 import type { AlongWith, Stepper } from './stepper.ts'
 
 /** Refusals that say the registration itself is over. */
@@ -55,6 +56,9 @@ export class CommandRunner {
   readonly #transport: () => Promise<Transport>
   readonly #roadNumber: () => number
   readonly #settled: (settled: Settled) => void
+  readonly #trustChanged: (bundle: number) => void
+  /** A bundle of roots that was taken, and not told of yet. */
+  #adopted: number | null = null
   #running: Promise<void> | null = null
   #closed = false
 
@@ -65,6 +69,8 @@ export class CommandRunner {
     transport: () => Promise<Transport>
     /** Counts the changes of the road. */
     roadNumber: () => number
+    /** The authority has replaced its root: that is on disk. */
+    trustChanged: (bundle: number) => void
     settled: (settled: Settled) => void
   }) {
     this.#store = parts.store
@@ -73,6 +79,7 @@ export class CommandRunner {
     this.#transport = parts.transport
     this.#roadNumber = parts.roadNumber
     this.#settled = parts.settled
+    this.#trustChanged = parts.trustChanged
   }
 
   /** Starts on what is to be done, unless it is being done. Resolves when nothing is left. */
@@ -121,6 +128,7 @@ export class CommandRunner {
         along(store)
       })
     }
+    this.#tellAdopted()
     this.#settled({ kind: command.kind, failure: outcome?.failure ?? null })
   }
 
@@ -169,7 +177,16 @@ export class CommandRunner {
     const { body, key } = await this.#body(kind, identity)
     const sequence = (skipped?.sequence ?? identity.sequence) + 1
     const madeAt = this.#clock.now()
-    const outstanding: Outstanding = { kind, messageId: randomUUID(), sequence, body, key, madeAt }
+    const trustBundle = readAnchors(this.#store)?.number ?? 0
+    const outstanding: Outstanding = {
+      kind,
+      messageId: randomUUID(),
+      sequence,
+      body,
+      key,
+      madeAt,
+      trustBundle,
+    }
     this.#store.commit(() => {
       this.#store.write('outstanding', outstanding)
     })
@@ -182,8 +199,10 @@ export class CommandRunner {
     const entitlements = Object.entries(usage.counts)
       .filter(([, count]) => count > 0)
       .map(([tag, count]) => ({ tag, count }))
-    const version = this.#store.read('product', productSchema)?.version ?? ''
-    return { entitlements, version, deadlineAt: iso(authorization.deadlineAt) }
+    const product = this.#store.read('product', productSchema)
+    const udi = product && { pid: product.pid, serial: product.serial }
+    const deadlineAt = iso(authorization.deadlineAt)
+    return { entitlements, version: product?.version ?? '', deadlineAt, ...(udi && { udi }) }
   }
 
   async #body(
@@ -212,12 +231,8 @@ export class CommandRunner {
 
   async #road(): Promise<Road> {
     const transport = await this.#transport()
-    const { readRoots } = await import('../trust/chain.ts')
-    const pem = this.#store.readText('trust')
-    if (pem === null)
-      throw new LicensingError('TRUST_ANCHOR_MISSING', 'The box has no root certificate of its authority.')
-    const roots: X509Certificate[] = readRoots(pem)
-    return { transport, roots }
+    const anchors = requireAnchors(this.#store)
+    return { transport, anchors, roots: rootsAt(anchors, this.#clock.now()) }
   }
 
   async #register(): Promise<Outcome | null> {
@@ -349,9 +364,19 @@ export class CommandRunner {
     }
   }
 
-  /** The answer's time is the box's time from here on (trust §3). */
+  /** The answer's time is the box's time from here on (trust §3), and its roots the box's roots (trust §10). */
   #sync(answer: OpenedAnswer): void {
     this.#clock.sync(answer.now)
+    if (answer.anchors === null) return
+    writeAnchors(this.#store, answer.anchors)
+    this.#adopted = answer.anchors.number
+  }
+
+  #tellAdopted(): void {
+    const bundle = this.#adopted
+    this.#adopted = null
+    // What was not kept is not told: it comes again with the next answer.
+    if (bundle !== null && readAnchors(this.#store)?.number === bundle) this.#trustChanged(bundle)
   }
 }
 

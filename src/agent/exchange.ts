@@ -26,6 +26,7 @@ import {
 import { parseToken, tokenMac } from '../protocol/token.ts'
 import { ChainError, type Chained, checkChain, type Checked, thumbprint } from '../trust/chain.ts'
 import { verifyMandate } from '../trust/mandate.ts'
+import { adoptBundles, type Anchors } from '../trust/trust-bundle.ts'
 import { peek, seal, sealedBy, sealedCertificates } from '../trust/seal.ts'
 import type { Transport } from '../transports/transport.ts'
 import type { Identity, Outstanding, Product, Registering } from './facts.ts'
@@ -40,7 +41,9 @@ export const keyAudience = (privateKey: string): string =>
 /** What an exchange needs of the box: how to reach, and whom to believe. */
 export interface Road {
   readonly transport: Transport
+  /** The roots that are believed now, the newest first, and by which bundle. */
   readonly roots: readonly X509Certificate[]
+  readonly anchors: Anchors
 }
 
 /** Asks an authority whether it is one: nothing is changed on either side. */
@@ -49,7 +52,7 @@ export async function sendHello(road: Road, authorityId: string | null): Promise
   if (!root)
     throw new LicensingError('TRUST_ANCHOR_MISSING', 'The box has no root certificate of its authority.')
   const asked: HelloRequest = {
-    ...envelope(randomUUID(), newNonce(), thumbprint(root), null),
+    ...envelope(randomUUID(), newNonce(), thumbprint(root), { epoch: 0, trustBundle: road.anchors.number }),
     type: 'hello',
   }
   const text = await road.transport.post(exchangePath('hello'), JSON.stringify(asked))
@@ -88,7 +91,10 @@ export async function sendRegistration(
     force: registering.force,
   }
   const payload = {
-    ...envelope(box.messageId, nonce, claim.audience, box.identity),
+    ...envelope(box.messageId, nonce, claim.audience, {
+      epoch: box.identity?.epoch ?? 0,
+      trustBundle: road.anchors.number,
+    }),
     type: 'register' as const,
     body: {
       certificateRequest: registering.certificateRequest,
@@ -132,7 +138,11 @@ async function proveOldKey(
       instanceId: identity.instanceId,
       certificateRequest: sha256(registering.certificateRequest),
     },
-    { type: 'sla-proof+jws', privateKey: oldKey, certificates: identity.certificates.slice(0, 1) },
+    {
+      type: 'sla-proof+jws',
+      privateKey: createPrivateKey(oldKey),
+      certificates: identity.certificates.slice(0, 1),
+    },
   )
   return `${proof.protected}.${proof.payload}.${proof.signature}`
 }
@@ -147,7 +157,10 @@ export async function sendOutstanding(
 ): Promise<OpenedAnswer> {
   const nonce = newNonce()
   const payload = {
-    ...envelope(outstanding.messageId, nonce, identity.authority.id, identity),
+    ...envelope(outstanding.messageId, nonce, identity.authority.id, {
+      epoch: identity.epoch,
+      trustBundle: outstanding.trustBundle ?? identity.trustBundle,
+    }),
     instanceId: identity.instanceId,
     sequence: outstanding.sequence,
     lastAnswer: identity.lastAnswer,
@@ -182,14 +195,19 @@ export async function sendOutstanding(
   return checked
 }
 
-const envelope = (messageId: string, nonce: string, audience: string, identity: Identity | null) => ({
+const envelope = (
+  messageId: string,
+  nonce: string,
+  audience: string,
+  { epoch, trustBundle }: Pick<Identity, 'epoch' | 'trustBundle'>,
+) => ({
   protocol: PROTOCOL_VERSION,
   direction: 'request' as const,
   messageId,
   nonce,
   audience,
-  epoch: identity?.epoch ?? 0,
-  trustBundle: identity?.trustBundle ?? 0,
+  epoch,
+  trustBundle,
 })
 
 async function exchange(
@@ -201,7 +219,7 @@ async function exchange(
 ): Promise<{ text: string }> {
   const sealed = await seal(payload, {
     type: 'sla-request+jws',
-    privateKey,
+    privateKey: createPrivateKey(privateKey),
     ...(certificates.length > 0 && { certificates }),
   })
   return { text: await road.transport.post(exchangePath(type), JSON.stringify(sealed)) }
@@ -214,6 +232,8 @@ export type OpenedAnswer = Answer & {
   readonly now: Instant
   /** The mandate that a satellite has shown; null from a manager. */
   readonly seen: Pick<Mandate, 'epoch' | 'sequence'> | null
+  /** The roots that are believed from here on, where it brought newer ones; null where it did not. */
+  readonly anchors: Anchors | null
 }
 
 interface Expected {
@@ -241,7 +261,7 @@ interface Expected {
  */
 export async function open(
   text: string,
-  road: Pick<Road, 'roots'>,
+  road: Pick<Road, 'roots' | 'anchors'>,
   expected: Expected,
 ): Promise<OpenedAnswer> {
   const sealed = sealedSchema.safeParse(parseJson(text))
@@ -301,7 +321,14 @@ export async function open(
   const hash = answerHash(answer.messageId, sent.decision)
   const satellite = signer.authorityId !== signer.managerId
   const now = satellite ? Math.max(time, expected.ranTo) : time
-  return { ...(mandate ? capped(answer, mandate) : answer), hash, now, seen: mandate }
+  const anchors = adoptBundles(road.anchors, answer.trustBundles ?? [], time)
+  return {
+    ...(mandate ? capped(answer, mandate) : answer),
+    hash,
+    now,
+    seen: mandate,
+    anchors: anchors === road.anchors ? null : anchors,
+  }
 }
 
 /** An authorization answers for each tag that was asked, as it was asked, and its sum is what its rows say. */

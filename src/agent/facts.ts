@@ -212,6 +212,8 @@ export const outstandingSchema = z.object({
   madeAt: z.number(),
   /** The key of a certificate request that is in the body. */
   key: z.string().nullable(),
+  /** The bundle of roots the box had then: it is part of what is repeated. Null before bundles were held. */
+  trustBundle: z.number().nullable().default(null),
 })
 export type Outstanding = z.infer<typeof outstandingSchema>
 

@@ -8,15 +8,18 @@ import {
   issuedAtOf,
   readAuthorization,
 } from '../protocol/authorization-file.ts'
+import { bundlesIn } from '../protocol/lines.ts'
 import { MOST_REQUESTS, type ProofKind, writeProofCode, writeRequestCode } from '../protocol/offline-codes.ts'
 import { agreedKey, agreementKey, newSeed, publicBytes } from '../trust/agreement.ts'
-import { type Chained, readRoots } from '../trust/chain.ts'
+import type { Chained } from '../trust/chain.ts'
 import { verifyMandate } from '../trust/mandate.ts'
 import { verifyText } from '../trust/sign-text.ts'
+import { adoptBundles, type Anchors, rootsAt } from '../trust/trust-bundle.ts'
 import type { ClockGuard } from './clock-guard.ts'
 import { type Product, RESERVATION_SEED } from './facts.ts'
 import type { AgentStore } from './store.ts'
 import type { Stepper } from './stepper.ts'
+import { readAnchors, writeAnchors } from './trust.ts'
 
 /**
  * Specific licence reservation at the box (guide, "License Reservation"): what people carry is made, checked and taken
@@ -27,6 +30,8 @@ export class BoxReservation {
   readonly #stepper: Stepper
   readonly #clock: ClockGuard
   readonly #product: Product
+  /** The roots that the file brings, where they are newer. */
+  #adopting: Anchors | null = null
 
   constructor(store: AgentStore, stepper: Stepper, clock: ClockGuard, product: Product) {
     this.#store = store
@@ -153,10 +158,12 @@ export class BoxReservation {
     })
     this.#stepper.step(
       (at) => ({ type, at, grant: grant(at) }),
-      () => {
+      (store) => {
         this.#clock.heard(issuedAt, knownAt)
+        if (this.#adopting) writeAnchors(store, this.#adopting)
       },
     )
+    if (this.#adopting) this.#stepper.remark('TRUST_CHANGED', `bundle ${this.#adopting.number}`)
   }
 
   /** Ends the grant, and makes the code that gives it back; again, the same code (R-SLR-6). */
@@ -208,8 +215,8 @@ export class BoxReservation {
 
   /** Checks a file to the last: afterwards nothing stands against taking it. */
   #read(text: string, { cancelled = false } = {}): Authorization {
-    const anchor = this.#store.readText('trust')
-    if (anchor === null)
+    const held = readAnchors(this.#store)
+    if (held === null)
       throw new LicensingError(
         'TRUST_ANCHOR_MISSING',
         'The box has no root certificate to check the file by.',
@@ -217,7 +224,9 @@ export class BoxReservation {
     const { current, requests, returned } = this.#facts
     const knownAt =
       current?.stage === 'requested' ? current.at : (current?.grant.knownAt ?? this.#clock.now())
-    const roots = readRoots(anchor)
+    // A box that was off while the root was replaced learns of it by the file: each bundle is signed by a root it has.
+    const anchors = adoptBundles(held, bundlesIn(text), this.#clock.now())
+    const roots = rootsAt(anchors, cancelled ? issuedAtOf(text.split(/\r?\n|\r/)) : this.#clock.now())
     const at = (lines: readonly string[]) =>
       Math.max(issuedAtOf(lines), this.#clock.corrected(issuedAtOf(lines), knownAt))
     const { lines, signer } = verifyText(text, {
@@ -230,6 +239,7 @@ export class BoxReservation {
       at: (lines) => (cancelled ? issuedAtOf(lines) : at(lines)),
     })
     const file = readAuthorization(lines)
+    this.#adopting = anchors === held ? null : anchors
     if (signer.authorityId !== file.authorityId)
       throw new LicensingError(
         'SIGNED_FILE_UNTRUSTED',

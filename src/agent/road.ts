@@ -1,4 +1,5 @@
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
+import type { Instant } from '../domain/instant.ts'
 import { type RoadOptions, roadOf } from '../transports/road.ts'
 import {
   checkSettings,
@@ -9,8 +10,10 @@ import {
   type TransportSettings,
 } from '../transports/transport.ts'
 import { newSecretKey, openSecret, sealSecret } from '../trust/sealed-secret.ts'
+import { rootsPem } from '../trust/trust-bundle.ts'
 import type { AgentObserver } from './observer.ts'
 import type { AgentStore } from './store.ts'
+import { readAnchors, tlsRoots } from './trust.ts'
 import type { RoadReport, StepReport } from './walk-road.ts'
 
 /** The key that the proxy's password is stored under: a file of its own. */
@@ -20,8 +23,9 @@ export const TRANSPORT_KEY = 'transport.key'
 export class BoxRoad {
   readonly #store: AgentStore
   readonly #connect: ((settings: TransportSettings) => Transport) | undefined
+  readonly #now: () => Instant
+  #transport: { readonly anchors: string | null; readonly transport: Transport } | null = null
   readonly #observer: AgentObserver | undefined
-  #transport: Transport | null = null
   #number = 0
   /** Ends the walks that are under way. */
   #walks = new AbortController()
@@ -29,11 +33,13 @@ export class BoxRoad {
   constructor(
     store: AgentStore,
     connect: ((settings: TransportSettings) => Transport) | undefined,
+    now: () => Instant,
     observer?: AgentObserver,
   ) {
     this.#store = store
     this.#observer = observer
     this.#connect = connect
+    this.#now = now
   }
 
   settings(): StoredSettings | null {
@@ -42,7 +48,8 @@ export class BoxRoad {
 
   /** The root certificates this box believes: PEM; null when there are none. */
   trustAnchor(): string | null {
-    return this.#store.readText('trust')
+    const anchors = readAnchors(this.#store)
+    return anchors && rootsPem(anchors, this.#now())
   }
 
   /** @throws LicensingError TRANSPORT_NOT_CONFIGURED, TRUST_ANCHOR_MISSING */
@@ -60,7 +67,13 @@ export class BoxRoad {
     const make = this.#connect ?? (await this.#overHttps())
     // The settings are read after the last pause: they may have been changed in it.
     const { settings } = this.require()
-    return (this.#transport ??= watched(make(this.#withPassword(settings)), this.#observer))
+    const anchors = tlsRoots(this.#store, this.#now())
+    // A root was replaced since, or its overlap has ended.
+    if (this.#transport?.anchors !== anchors) this.#transport?.transport.close()
+    else return this.#transport.transport
+    const transport = watched(make(this.#withPassword(settings)), this.#observer)
+    this.#transport = { anchors, transport }
+    return transport
   }
 
   async #overHttps(): Promise<(settings: TransportSettings) => Transport> {
@@ -76,13 +89,13 @@ export class BoxRoad {
   /** The next exchange opens a new transport; one that is under way ends on the old. */
   change(): void {
     this.#number++
-    this.#transport?.close()
+    this.#transport?.transport.close()
     this.#transport = null
   }
 
   /** Nothing goes on: an exchange under way is broken off. */
   abort(): void {
-    this.#transport?.close({ now: true })
+    this.#transport?.transport.close({ now: true })
     this.#transport = null
     this.#walks.abort()
     this.#walks = new AbortController()
@@ -105,7 +118,9 @@ export class BoxRoad {
   }
 
   #options(settings: TransportSettings): RoadOptions {
-    const anchors = [this.trustAnchor(), this.#store.readText('tls-ca')].filter((pem) => pem !== null)
+    const anchors = [tlsRoots(this.#store, this.#now()), this.#store.readText('tls-ca')].filter(
+      (pem) => pem !== null,
+    )
     return roadOf(settings, anchors)
   }
 }

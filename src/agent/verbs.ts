@@ -66,10 +66,10 @@ export const verbs = {
     await agent.installTlsCa(pem)
     return agent.status().transport
   }),
-  'trust-show': verb(true, none, (agent) => ({ trust: agent.trustAnchor() })),
+  'trust-show': verb(true, none, (agent) => ({ trust: agent.trustAnchor(), bundle: agent.trustBundle() })),
   'trust-install': verb(true, z.object({ pem: z.string().max(100_000) }), async (agent, { pem }) => {
     await agent.installTrust(pem)
-    return { trust: agent.trustAnchor() }
+    return { trust: agent.trustAnchor(), bundle: agent.trustBundle() }
   }),
   register: verb(false, registration, (agent, { token, ...options }) => agent.register(token, options)),
   reregister: verb(false, registration, (agent, { token, ...options }) => agent.reregister(token, options)),

@@ -1,6 +1,7 @@
 import type { Failure } from '../../machines/index.ts'
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import { readRoots } from '../trust/chain.ts'
+import { anchorsOf } from '../trust/trust-bundle.ts'
 import { openConnection, type RoadStep } from '../transports/connection.ts'
 import { startDeadline } from '../transports/deadline.ts'
 import { httpsTransport } from '../transports/https.ts'
@@ -99,7 +100,7 @@ async function greet(
   by.signal.addEventListener('abort', stop)
   try {
     const { authority, time } = await sendHello(
-      { transport, roots: readRoots(by.anchor) },
+      { transport, roots: readRoots(by.anchor), anchors: anchorsOf(by.anchor) },
       by.authorityId,
     ).catch((thrown: unknown) => {
       if (thrown instanceof LicensingError && thrown.kind === 'answer' && thrown.code !== 'ANSWER_MALFORMED')

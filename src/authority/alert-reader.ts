@@ -30,6 +30,7 @@ import {
 import { outbox, readMailSettings } from './mail.ts'
 import { describeOrder } from './orders.ts'
 import { lotsOf } from './pools.ts'
+import { reviewAlerts } from './review-alerts.ts'
 import { ReservationLedger } from './reservation-ledger.ts'
 import type { Tx } from './store.ts'
 import type { SyncStatus } from './upstream/synchronisation.ts'
@@ -88,6 +89,7 @@ export class AlertReader {
       ...(await this.#unconfirmed()),
       ...(await this.#reservedTerms()),
       ...(await this.#reservedTermsBelow()),
+      ...(await reviewAlerts(this.#tx, this.#account, (id) => this.#place(id))),
       ...(await this.#returned()),
       ...(sync === null ? await this.#duplicates() : []),
       ...own

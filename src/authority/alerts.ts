@@ -27,6 +27,9 @@ export const ALERT_TYPES = [
   'satellite-recommended',
   'order-without-account',
   'mail-not-sent',
+  'token-in-doubt',
+  'instance-in-review',
+  'reservation-in-doubt',
   'webhook-not-delivered',
   'report-not-made',
 ] as const

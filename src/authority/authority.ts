@@ -30,12 +30,13 @@ import { actingAs } from './actor.ts'
 import { AlertReader } from './alert-reader.ts'
 import { AuditDoor } from './audit/door.ts'
 import type { AlertDocument } from './alerts.ts'
-import { makeBackup, restoreBackup } from './upstream/backup.ts'
-import { type Figures, readFigures } from './figures.ts'
+import { makeBackup, type RestoreOptions, restoreBackup } from './backup/backup.ts'
+import type { Restored } from './backup/begin-anew.ts'
 import { People } from './people.ts'
 import { Credentials } from './credentials.ts'
 import { type Desk, requireRole, type Where } from './desk.ts'
-import { type EventDocument, type EventFilter, eventsAfter, listEvents, logEvent } from './event-log.ts'
+import { type Figures, readFigures } from './figures.ts'
+import { type EventDocument, type EventFilter, eventsAfter, listEvents } from './event-log.ts'
 import { Exchange } from './exchange.ts'
 import { Exchanges, type Outcome } from './exchanges.ts'
 import {
@@ -49,10 +50,11 @@ import {
 import { type Leave, unlimited, whyNothingNew } from './leave.ts'
 import { type LicenseTransaction, listLicenseTransactions } from './license-transactions.ts'
 import { type ReportDocument, type ReportKind, Reports } from './reports.ts'
-import { type Answered, readHello, type SignedRequest, wantedBy } from './requests.ts'
+import { confirmInstance, confirmToken } from './review.ts'
 import { type ReservationDocument, ReservationLedger } from './reservation-ledger.ts'
 import { listReported, orphanedReservation } from './satellites/reported.ts'
-import { type IssuedAuthorization, type Quantities, Reservations, TRUST_BUNDLE } from './reservations.ts'
+import { type IssuedAuthorization, type Quantities, Reservations } from './reservations.ts'
+import { type Answered, readHello, type SignedRequest, wantedBy } from './requests.ts'
 import { NotificationDoor } from './notifications/door.ts'
 import { type MailDocument, type MailRoad, Post } from './post.ts'
 import { followUpOrders, type OrderDocument, Orders, type Wanted, warnOfTerms } from './orders.ts'
@@ -76,6 +78,7 @@ import {
 } from './store.ts'
 import { SyncDoor, writeRoad } from './upstream/door.ts'
 import { Synchronisation } from './upstream/synchronisation.ts'
+import { TrustDoor } from './trust-door.ts'
 import { WebhookDoor } from './webhooks/door.ts'
 import { WorkingSet } from './working-set.ts'
 import { createToken, listTokens, revokeToken, type TokenDocument, type TokenOptions } from './tokens.ts'
@@ -160,6 +163,8 @@ export class Authority {
   readonly satellites: SatelliteDoor
   /** A satellite's synchronisation with its manager. */
   readonly sync: SyncDoor
+  /** Its keys and certificates: shown, replaced, taken off the machine. */
+  readonly trust: TrustDoor
   /** Who signs in at its page. */
   readonly people: People
   /** Who is signed in there. */
@@ -204,6 +209,9 @@ export class Authority {
     }
     this.satellites = new SatelliteDoor(this.#desk)
     this.sync = new SyncDoor(this.#desk, connect)
+    this.trust = new TrustDoor(credentials, (work) =>
+      this.#store.transaction(async (tx) => work(tx, await this.#housekeep(tx))),
+    )
     this.people = new People((work) => this.#store.transaction(work))
     this.signIns = new SignIns(
       (work) => this.#store.transaction(work),
@@ -371,15 +379,6 @@ export class Authority {
     return this.#profile
   }
 
-  /** A new key for signing answers, in force at once. */
-  async rotateSigner(): Promise<void> {
-    await this.#store.transaction(async (tx) => {
-      const at = this.#now()
-      await this.#credentials.rotateSigner(tx, at)
-      await logEvent(tx, { at, type: 'SIGNER_ROTATED', message: 'A new key signs the answers.' })
-    })
-  }
-
   // Exchanges
 
   /**
@@ -450,7 +449,7 @@ export class Authority {
     const request = readHello(message)
     const { time, signer, leave } = await this.#store.transaction(async (tx) => {
       const time = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
-      await this.#credentials.refresh(tx)
+      await this.#credentials.refresh(tx, time)
       return {
         time,
         signer: await this.#credentials.answerSigner(tx, time),
@@ -484,7 +483,8 @@ export class Authority {
   }
 
   #answer({ request, audience, decision }: Answered, time: Instant, leave: Leave): object {
-    const { id, role, test, epoch } = this.#credentials.identity
+    const { id, role, test, epoch, trust } = this.#credentials.identity
+    const trustBundles = this.#credentials.bundlesAfter(request.trustBundle)
     return {
       protocol: PROTOCOL_VERSION,
       direction: 'answer',
@@ -495,7 +495,8 @@ export class Authority {
       authority: { id, role, test },
       time: iso(time),
       epoch,
-      trustBundle: TRUST_BUNDLE,
+      trustBundle: trust.number,
+      ...(trustBundles.length > 0 && { trustBundles }),
       mandate: leave.mandate,
       decision,
     }
@@ -656,8 +657,8 @@ export class Authority {
   async #lookAfter(tx: Tx): Promise<Instant> {
     await this.#followCorrections(tx)
     const at = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
+    await this.#credentials.refresh(tx, at)
     if (this.role === 'satellite') {
-      await this.#credentials.refresh(tx)
       await (await Synchronisation.open(tx, this.#credentials, await chooseAccount(tx, undefined), at)).tick()
     }
     await endExpired(tx, at)
@@ -812,6 +813,17 @@ export class Authority {
       await this.#requireOwnInstance(tx, account, at, id)
       return removeInstance(tx, account, id, at)
     })
+  }
+
+  /** A person has looked at what is in doubt of a product instance since a restore. @throws LicensingError INSTANCE_NOT_IN_REVIEW */
+  async confirmInstance(id: string, where: Where = {}): Promise<InstanceDocument> {
+    await this.#in(where, (tx, account, at) => confirmInstance(tx, account, id, at))
+    return this.instance(id, where)
+  }
+
+  /** The same of a token. @throws LicensingError TOKEN_NOT_FOUND, TOKEN_NOT_IN_REVIEW */
+  confirmToken(tokenOrId: string, wanted: Where & { uses?: number } = {}): Promise<{ id: string }> {
+    return this.#in(wanted, (tx, account, at) => confirmToken(tx, account, tokenOrId, wanted.uses, at))
   }
 
   /** @throws LicensingError INSTANCE_OF_SATELLITE */
@@ -1031,24 +1043,26 @@ export class Authority {
   // Backup
 
   /**
-   * A satellite as one sealed file, while it goes on.
+   * The authority as one sealed file, while it goes on.
    *
-   * @throws LicensingError WRONG_ROLE, INVALID_ARGUMENT, STORE_*
+   * @param write takes the file piece by piece
+   * @throws LicensingError INVALID_ARGUMENT, STORE_*
    */
-  backup(passphrase: string): Promise<Buffer> {
-    requireRole(this.#desk, 'satellite', 'a backup of this kind is made')
-    return makeBackup(this.#dataDir, passphrase)
+  backupTo(passphrase: string, write: (chunk: Buffer) => void): Promise<void> {
+    return makeBackup(this.#dataDir, this.#store, passphrase, write)
   }
 
-  /** Makes a satellite's data directory of a backup. @throws LicensingError DATA_DIR_EXISTS, BACKUP_UNREADABLE, STORE_* */
-  static restore(options: {
-    dataDir: string
-    backup: Buffer
-    passphrase: string
-    clock?: Clock
-  }): Promise<{ name: string; tokensRevoked: number }> {
-    const { dataDir, backup, passphrase, clock = systemClock } = options
-    return restoreBackup(dataDir, backup, passphrase, clock)
+  /** The same, at once. */
+  async backup(passphrase: string): Promise<Buffer> {
+    const chunks: Buffer[] = []
+    await this.backupTo(passphrase, (chunk) => chunks.push(chunk))
+    return Buffer.concat(chunks)
+  }
+
+  /** Makes a data directory of a backup. @throws LicensingError DATA_DIR_EXISTS, BACKUP_UNREADABLE, STORE_*, DATABASE_* */
+  static restore(options: RestoreOptions & { clock?: Clock }): Promise<Restored> {
+    const { clock = systemClock, ...rest } = options
+    return restoreBackup(rest, clock)
   }
 
   /** Stops serving: takes nothing new, and answers what is under way, for at most half a minute. */

@@ -1,73 +1,44 @@
-import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, X509Certificate } from 'node:crypto'
-import { isIP } from 'node:net'
-import { hostname } from 'node:os'
-import { join } from 'node:path'
-import { z } from 'zod'
+import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { LicensingError } from '../domain/errors.ts'
 import { DAY, type Instant } from '../domain/instant.ts'
 import { agreedKey, agreementKey, newSeed, publicBytes } from '../trust/agreement.ts'
 import {
   createRequest,
-  createRoot,
   createSelfSigned,
   type Credential,
   generateKey,
+  type Issuer,
   issueCertificate,
 } from '../trust/certificates.ts'
+import { ChainError, checkChain, readCertificates, readRoots } from '../trust/chain.ts'
 import { IdentityIssuer } from '../trust/identity-issuer.ts'
-import { SecretFiles } from '../trust/private-files.ts'
-import { newSecretKey, openSecret, sealSecret } from '../trust/sealed-secret.ts'
 import { keyDigest } from '../trust/mandate.ts'
 import { signTextByKey } from '../trust/sign-text.ts'
+import { readNumber, rootsIn } from '../trust/trust-bundle.ts'
+import {
+  certifyIssuingCa,
+  certifySatelliteCa,
+  makeRoot,
+  ownHosts,
+  SATELLITE_CA_RENEWED_BEFORE,
+} from './authority-certificates.ts'
+import { type AuthorityIdentity, FIRST_BUNDLE, readIdentity, writeIdentity } from './identity.ts'
+import { readKeySetting, removeKeySetting, writeKeySetting } from './key-settings.ts'
+import { type KeyPlace, keyPlaceSchema, KeyStore } from './key-store.ts'
+import { type Issuing, LEAF_KEY_FILE, Leaves, type Signer } from './leaves.ts'
+import { RootKey } from './root-key.ts'
 import { BACKDATED, IDENTITY_LIFE } from './rules.ts'
-import { readSetting, type Tx, writeSetting } from './store.ts'
+import type { Tx } from './store.ts'
 
-const ROOT_LIFE = 20 * 365 * DAY
-const SUB_CA_LIFE = 10 * 365 * DAY
-/** A satellite's CA outlives the identities it issues (trust §7): it is renewed while it has two years left. */
-const SATELLITE_CA_LIFE = 3 * 365 * DAY
-const SATELLITE_CA_RENEWED_BEFORE = 2 * 365 * DAY
-/** At most 90 days (trust §10). */
-const SIGNER_LIFE = 90 * DAY
-const SIGNER_RENEWED_BEFORE = 30 * DAY
-/** Long, since a box checks it by its own clock, which may be wrong by months. */
-const TLS_LIFE = 800 * DAY
-const TLS_RENEWED_BEFORE = 266 * DAY
+export type { AuthorityIdentity } from './identity.ts'
 
+/** For the people who register a satellite that has no CA yet. */
+const PROVISIONAL_LIFE = 800 * DAY
+
+const SUB_CA_KEY = 'sub-ca.key'
+const RESERVATION_KEY = 'reservation.key'
 /** Bytes of a box's public key. */
 const BOX_KEY = 32
-
-/** Who the authority is: public facts only. */
-const identitySchema = z.object({
-  id: z.string(),
-  account: z.string(),
-  role: z.enum(['manager', 'satellite']),
-  test: z.boolean(),
-  /** Restores of this authority so far, plus one (trust §9). */
-  epoch: z.int().min(1).default(1),
-  /** The manager's root, and the issuing CA under it: null at a satellite that does not have them yet. */
-  root: z.string().nullable(),
-  subCa: z.string().nullable(),
-})
-export type AuthorityIdentity = z.infer<typeof identitySchema>
-const IDENTITY = 'authority'
-
-/** A leaf of the authority's own: its certificate, and the file that holds its key. */
-const leafSchema = z.object({
-  certificate: z.string(),
-  key: z.string(),
-  hosts: z.array(z.string()).default([]),
-})
-type Leaf = z.infer<typeof leafSchema>
-
-/** What is signed by keys of their own. */
-const SIGNER_NAMES = {
-  'answer-signer': 'Answer Signer',
-  'reservation-signer': 'Reservation Signer',
-  sync: 'Synchronisation Signer',
-  'audit-signer': 'Audit Signer',
-} as const
-type Signer = keyof typeof SIGNER_NAMES
 
 const notRegistered = (): never => {
   throw new LicensingError(
@@ -78,34 +49,66 @@ const notRegistered = (): never => {
 
 /**
  * The authority's own keys and certificates: a root that signs the issuing CA and nothing else, and under that
- * the identities of boxes, the signer of answers and the TLS certificate. Private keys are files of mode 0600.
+ * the identities of boxes, the signer of answers and the TLS certificate. The keys of the root and of the first issuing CA are
+ * files of mode 0600; what is made later is sealed in the database under another such file.
  */
 export class Credentials {
   #identity: AuthorityIdentity
-  readonly #keys: SecretFiles
+  readonly #keys: KeyStore
+  readonly #leaves: Leaves
+  /** The key of the newest root, where it is at hand. */
+  readonly rootKey: RootKey
+  #issuingKey: KeyPlace = SUB_CA_KEY
+  /** A satellite's next issuing CA, until its manager has certified it. */
+  #nextIssuingKey: KeyPlace | null = null
+  #reservationSeed: string | null = null
+  #roots: { pem: string; certificates: X509Certificate[] } = { pem: '', certificates: [] }
   #provisional: Promise<Credential> | undefined
   #identityIssuers: { issuingCa: string; of: Map<string, Promise<IdentityIssuer>> } = {
     issuingCa: '',
     of: new Map(),
   }
 
-  private constructor(identity: AuthorityIdentity, keys: SecretFiles) {
+  private constructor(identity: AuthorityIdentity, keys: KeyStore) {
     this.#identity = identity
     this.#keys = keys
+    this.#leaves = new Leaves(keys)
+    this.rootKey = new RootKey(keys, () => ({
+      root: this.#identity.root === null ? undefined : this.roots[0],
+      number: this.#identity.trust.number,
+    }))
   }
 
   get identity(): AuthorityIdentity {
     return this.#identity
   }
 
-  /** The root of the manager: PEM. @throws LicensingError SATELLITE_NOT_REGISTERED */
+  /** The roots of the manager, the newest first: PEM. @throws LicensingError SATELLITE_NOT_REGISTERED */
   get root(): string {
     return this.#identity.root ?? notRegistered()
+  }
+
+  /** The same, read. @throws LicensingError SATELLITE_NOT_REGISTERED */
+  get roots(): readonly X509Certificate[] {
+    const pem = this.root
+    if (this.#roots.pem !== pem) this.#roots = { pem, certificates: readRoots(pem) }
+    return this.#roots.certificates
   }
 
   /** The CA that issues this authority's certificates: PEM. @throws LicensingError SATELLITE_NOT_REGISTERED */
   get issuingCa(): string {
     return this.#identity.subCa ?? notRegistered()
+  }
+
+  /** All certificates it has: two while the root is replaced, for those who believe the one or the other. */
+  get issuingCas(): readonly string[] {
+    return [this.issuingCa, ...this.#identity.furtherCas]
+  }
+
+  /** The bundles of roots that somebody lacks who holds the one of a number: signed, the oldest first. */
+  bundlesAfter(number: number): readonly string[] {
+    const { trust } = this.#identity
+    return trust.number <= number ? [] : trust.bundles.filter((text) => (readNumber(text) ?? 0) > number)
   }
 
   /** Makes the root, the issuing CA and the key that tokens are stored under. */
@@ -114,35 +117,24 @@ export class Credentials {
     tx: Tx,
     facts: { id: string; account: string; role: 'manager'; test: boolean; at: Instant },
   ): Promise<Credentials> {
-    const keys = new SecretFiles(join(dataDir, 'keys'))
-    const { id, account, at } = facts
-    const of = { account, authorityId: id, notBefore: at - BACKDATED }
-    const root = await createRoot({
-      ...of,
-      name: `Smart Licensing Root ${id.slice(0, 8)}`,
-      notAfter: at + ROOT_LIFE,
-    })
+    const keys = new KeyStore(dataDir)
+    const { id, account, role, test, at } = facts
+    const root = await makeRoot(facts, FIRST_BUNDLE, at)
     const subCaKey = await generateKey()
-    const subCa = await issueCertificate(root, createPublicKey(createPrivateKey(subCaKey)), {
-      ...of,
-      role: 'sub-ca',
-      name: `Smart Licensing Issuing CA ${id.slice(0, 8)}`,
-      notAfter: at + SUB_CA_LIFE,
-    })
-    keys.put('root.key', root.privateKey)
-    keys.put('sub-ca.key', subCaKey)
-    keys.put('token.key', newSecretKey())
-    const identity: AuthorityIdentity = {
-      id,
-      account,
-      role: facts.role,
-      test: facts.test,
-      epoch: 1,
-      root: root.certificate,
-      subCa,
-    }
-    await writeSetting(tx, IDENTITY, JSON.stringify(identity))
-    return new Credentials(identity, keys)
+    keys.put(SUB_CA_KEY, subCaKey)
+    keys.create()
+    const credentials = new Credentials(
+      {
+        ...{ id, account, role, test, epoch: 1, root: root.certificate },
+        subCa: await certifyIssuingCa(root, createPublicKey(subCaKey), { id, account }, at),
+        ...NEVER_ROTATED,
+      },
+      keys,
+    )
+    credentials.rootKey.put(root.privateKey, FIRST_BUNDLE)
+    await writeIdentity(tx, credentials.#identity)
+    await credentials.#readKeys(tx)
+    return credentials
   }
 
   /**
@@ -155,54 +147,157 @@ export class Credentials {
     tx: Tx,
     facts: { id: string; account: string; test: boolean; root: string | null },
   ): Promise<Credentials> {
-    const keys = new SecretFiles(join(dataDir, 'keys'))
-    keys.put('sub-ca.key', await generateKey())
+    const keys = new KeyStore(dataDir)
+    keys.put(SUB_CA_KEY, await generateKey())
     keys.put('sync.key', await generateKey())
-    keys.put('token.key', newSecretKey())
-    const identity: AuthorityIdentity = { ...facts, role: 'satellite', epoch: 1, subCa: null }
-    await writeSetting(tx, IDENTITY, JSON.stringify(identity))
-    return new Credentials(identity, keys)
+    keys.create()
+    const credentials = new Credentials(
+      { ...facts, role: 'satellite', epoch: 1, subCa: null, ...NEVER_ROTATED },
+      keys,
+    )
+    await writeIdentity(tx, credentials.#identity)
+    await credentials.#readKeys(tx)
+    return credentials
   }
 
-  /** What another process of this authority has made of its identity since. */
-  async refresh(tx: Tx): Promise<void> {
-    const json = await readSetting(tx, IDENTITY)
-    if (json !== null) this.#identity = identitySchema.parse(JSON.parse(json))
+  /** @throws LicensingError STORE_UNREADABLE, DATA_DIR_MISSING */
+  static async load(dataDir: string, tx: Tx): Promise<Credentials> {
+    const identity = await readIdentity(tx)
+    if (identity === null)
+      throw new LicensingError('DATA_DIR_MISSING', `The authority in ${dataDir} was never made.`)
+    const credentials = new Credentials(identity, new KeyStore(dataDir))
+    await credentials.#readKeys(tx)
+    await credentials.#sweep(tx)
+    return credentials
   }
 
-  /** Takes what the manager gave: its root, the certificate of this satellite's CA, the epoch. */
-  async adopt(tx: Tx, given: Partial<Pick<AuthorityIdentity, 'root' | 'subCa' | 'epoch'>>): Promise<void> {
-    this.#identity = { ...this.#identity, ...given }
-    await writeSetting(tx, IDENTITY, JSON.stringify(this.#identity))
+  /**
+   * What another process of this authority has made of its identity and keys since, and what time brings: the end of the
+   * overlap of two roots.
+   */
+  async refresh(tx: Tx, at: Instant): Promise<void> {
+    const identity = await readIdentity(tx)
+    if (identity) this.#identity = identity
+    await this.#readKeys(tx)
+    const { trust, furtherCas } = this.#identity
+    if (trust.until === null || at < trust.until) return
+    const [newest] = this.roots
+    // The certificate by the newest root stands first from here on, and alone.
+    const [last = this.#identity.subCa] = furtherCas.slice(-1)
+    await this.#write(tx, {
+      root: newest ? newest.toString() : this.root,
+      subCa: last,
+      furtherCas: [],
+      trust: { ...trust, until: null },
+    })
   }
+
+  async #readKeys(tx: Tx): Promise<void> {
+    const place = async (name: 'issuing-ca-key' | 'next-issuing-ca-key') => {
+      const json = await readKeySetting(tx, name)
+      return json === null ? null : keyPlaceSchema.parse(JSON.parse(json))
+    }
+    this.#issuingKey = (await place('issuing-ca-key')) ?? SUB_CA_KEY
+    this.#nextIssuingKey = await place('next-issuing-ca-key')
+    this.#reservationSeed ??= await this.#readReservationSeed(tx)
+  }
+
+  /** One for all processes of this authority; older data directories have it as a file, or not at all. */
+  async #readReservationSeed(tx: Tx): Promise<string> {
+    const stored = await readKeySetting(tx, 'reservation-key')
+    if (stored !== null) return this.#keys.openSecret(stored)
+    const seed = this.#keys.has(RESERVATION_KEY) ? this.#keys.get(RESERVATION_KEY) : newSeed()
+    await writeKeySetting(tx, 'reservation-key', this.#keys.sealSecret(seed))
+    return seed
+  }
+
+  /** Files of keys that were replaced. */
+  async #sweep(tx: Tx): Promise<void> {
+    this.#keys.sweep(LEAF_KEY_FILE, await this.#leaves.keyFiles(tx))
+    if (this.#issuingKey !== SUB_CA_KEY) this.#keys.remove(SUB_CA_KEY)
+    this.rootKey.removeOld()
+  }
+
+  async #write(tx: Tx, changed: Partial<AuthorityIdentity>): Promise<void> {
+    this.#identity = { ...this.#identity, ...changed }
+    await writeIdentity(tx, this.#identity)
+  }
+
+  /** Takes what the manager gave: its roots, the certificates of this satellite's CA, the epoch. */
+  async adopt(
+    tx: Tx,
+    given: Partial<Pick<AuthorityIdentity, 'root' | 'subCa' | 'furtherCas' | 'trust' | 'epoch'>>,
+  ): Promise<void> {
+    await this.#write(tx, given)
+  }
+
+  // A satellite's own
 
   /** The public key of a satellite for its manager: SPKI, base64url. */
   syncKey(): string {
-    return createPublicKey(createPrivateKey(this.#keys.get('sync.key')))
+    return createPublicKey(this.#keys.pem('sync.key'))
       .export({ type: 'spki', format: 'der' })
       .toString('base64url')
   }
 
-  /** How this satellite's CA is named in its mandate. */
-  issuingKeyDigest(): string {
-    return keyDigest(createPublicKey(createPrivateKey(this.#keys.get('sub-ca.key'))))
-  }
-
   /** Signs what a satellite says to its manager. */
   signSync(lines: readonly string[]): { text: string; digest: string } {
-    return signTextByKey(lines, this.#keys.get('sync.key'))
+    return signTextByKey(lines, this.#keys.key('sync.key'))
   }
 
-  /** The request for a certificate of this satellite's CA: PKCS #10, base64. */
+  /** The request for a certificate of this satellite's CA, the next one where one is made: PKCS #10, base64. */
   async issuingCaRequest(): Promise<string> {
-    const pem = await createRequest(this.#keys.get('sub-ca.key'), this.#identity.id)
+    const pem = await createRequest(
+      this.#keys.pem(this.#nextIssuingKey ?? this.#issuingKey),
+      this.identity.id,
+    )
     return pem.replace(/-----[^-]+-----|\s/g, '')
   }
 
+  /** Whether a certificate is one for this satellite's CA, as it is or as it was asked for. */
+  isForIssuingKey(certificate: string): boolean {
+    return this.#placeOfIssuingKey(certificate) !== null
+  }
+
+  #placeOfIssuingKey(certificate: string): KeyPlace | null {
+    const digest = keyDigest(new X509Certificate(certificate).publicKey)
+    const places = [this.#issuingKey, this.#nextIssuingKey].filter((place) => place !== null)
+    return places.find((place) => keyDigest(createPublicKey(this.#keys.pem(place))) === digest) ?? null
+  }
+
+  /** From here on a satellite issues by the CA whose certificates came: they are for a key of its own. */
+  async adoptIssuingCas(tx: Tx, certificates: readonly string[]): Promise<void> {
+    const [subCa = this.issuingCa, ...furtherCas] = certificates
+    const place = this.#placeOfIssuingKey(subCa)
+    if (place !== null && place === this.#nextIssuingKey) {
+      await writeKeySetting(tx, 'issuing-ca-key', JSON.stringify(place))
+      await removeKeySetting(tx, 'next-issuing-ca-key')
+      this.#retire()
+      this.#issuingKey = place
+      this.#nextIssuingKey = null
+    }
+    await this.#write(tx, { subCa, furtherCas })
+  }
+
+  /** A satellite's next issuing CA: in force once its manager has certified it. */
+  async prepareIssuingCa(tx: Tx): Promise<void> {
+    this.#nextIssuingKey = this.#keys.seal(await generateKey())
+    await writeKeySetting(tx, 'next-issuing-ca-key', JSON.stringify(this.#nextIssuingKey))
+  }
+
+  /** The issuing CA of today is one of yesterday from here on. */
+  #retire(): void {
+    const { formerCas, subCa } = this.#identity
+    this.#identity = { ...this.#identity, formerCas: subCa === null ? formerCas : [subCa, ...formerCas] }
+  }
+
+  // What the root signs
+
   /**
-   * The certificate of a satellite's CA, signed by the root: the one it has while it lasts, and a new one after.
+   * The certificates of a satellite's CA, signed by the root: those it has while they last, and a new one after.
    *
    * @param key the CA's public key
+   * @param satellite.present the certificates it has: PEM, one after the other
    * @throws LicensingError ROOT_KEY_ABSENT
    */
   async issueSatelliteCa(
@@ -211,36 +306,77 @@ export class Credentials {
     at: Instant,
   ): Promise<string> {
     const { present } = satellite
-    if (present !== null) {
-      const { publicKey, validTo } = new X509Certificate(present)
-      if (publicKey.equals(key) && Date.parse(validTo) > at + SATELLITE_CA_RENEWED_BEFORE) return present
-    }
-    if (!this.#keys.has('root.key'))
-      throw new LicensingError('ROOT_KEY_ABSENT', 'The key of the root certificate is not on this machine.')
-    const root = { certificate: this.root, privateKey: this.#keys.get('root.key') }
-    return issueCertificate(root, key, {
-      role: 'sub-ca',
-      name: `Satellite ${satellite.id.slice(0, 8)}`,
-      account: satellite.account,
-      authorityId: satellite.id,
-      notBefore: at - BACKDATED,
-      notAfter: at - BACKDATED + SATELLITE_CA_LIFE,
+    const good = present === null ? [] : this.#lasting(readCertificates(present), key, at)
+    if (good.length > 0) return good.join('')
+    return certifySatelliteCa(this.rootKey.issuer(), key, satellite, at)
+  }
+
+  /** The certificates that lead to a root of today, if one of them has two years left. */
+  #lasting(certificates: readonly X509Certificate[], key: KeyObject, at: Instant): string[] {
+    const led = certificates.filter(
+      (one) =>
+        one.publicKey.equals(key) &&
+        this.roots.some((root) => one.checkIssued(root) && one.verify(root.publicKey)),
+    )
+    const lasts = led.some(({ validTo }) => Date.parse(validTo) > at + SATELLITE_CA_RENEWED_BEFORE)
+    return lasts ? led.map((one) => one.toString()) : []
+  }
+
+  // Rotation
+
+  /** Another issuing CA under the root: what it issues is issued anew when it is next wanted. @throws LicensingError ROOT_KEY_ABSENT */
+  async rotateIssuingCa(tx: Tx, at: Instant): Promise<void> {
+    const root = this.rootKey.issuer()
+    const pem = await generateKey()
+    const subCa = await certifyIssuingCa(root, createPublicKey(pem), this.#identity, at)
+    const place = this.#keys.seal(pem)
+    this.#retire()
+    await writeKeySetting(tx, 'issuing-ca-key', JSON.stringify(place))
+    this.#issuingKey = place
+    await this.#write(tx, { subCa, furtherCas: [] })
+  }
+
+  /** Another root: the issuing CA has certificates by both until the overlap ends. Its key was put away before. */
+  async adoptRoot(
+    tx: Tx,
+    next: { root: Issuer; bundle: string; number: number; until: Instant },
+    at: Instant,
+  ): Promise<void> {
+    const { trust } = this.#identity
+    const key = createPublicKey(this.#keys.pem(this.#issuingKey))
+    this.rootKey.forget()
+    await this.#write(tx, {
+      root: `${next.root.certificate.trim()}\n${this.roots[0]?.toString() ?? ''}`,
+      furtherCas: [await certifyIssuingCa(next.root, key, this.#identity, at)],
+      trust: { number: next.number, bundles: [...trust.bundles, next.bundle], until: next.until },
     })
   }
 
-  /** @throws LicensingError STORE_UNREADABLE */
-  static async load(dataDir: string, tx: Tx): Promise<Credentials> {
-    const json = await readSetting(tx, IDENTITY)
-    if (json === null)
-      throw new LicensingError('DATA_DIR_MISSING', `The authority in ${dataDir} was never made.`)
-    const parsed = identitySchema.safeParse(JSON.parse(json))
-    if (!parsed.success)
-      throw new LicensingError('STORE_UNREADABLE', 'The database does not say which authority it is of.')
-    return new Credentials(parsed.data, new SecretFiles(join(dataDir, 'keys')))
+  /** The next root, with its key: kept by nobody yet. */
+  nextRoot(at: Instant): Promise<Issuer> {
+    return makeRoot(this.#identity, this.#identity.trust.number + 1, at)
   }
 
-  #issuer() {
-    return { certificate: this.issuingCa, privateKey: this.#keys.get('sub-ca.key') }
+  /** A new key and certificate for a signer. Boxes notice nothing: they check its role and its chain. */
+  async rotateSigner(tx: Tx, role: Signer, at: Instant): Promise<void> {
+    await this.#leaves.newSigner(tx, role, this.#issuing(), at)
+  }
+
+  /** A new key and TLS certificate for the names it is for. Servers take it within a minute. */
+  async rotateTls(tx: Tx, at: Instant): Promise<void> {
+    await this.#leaves.newTls(tx, ownHosts(await this.#leaves.tlsHosts(tx)), this.#issuing(), at)
+  }
+
+  // What the issuing CA signs
+
+  #issuing(): Issuing {
+    const { account, id: authorityId } = this.#identity
+    const certificates = this.issuingCas
+    return { ...this.#issuer(), certificates, account, authorityId }
+  }
+
+  #issuer(): Issuer {
+    return { certificate: this.issuingCa, privateKey: this.#keys.pem(this.#issuingKey) }
   }
 
   /** An identity certificate for a box: 365 days from five minutes ago. With its issuing CA. */
@@ -248,7 +384,7 @@ export class Credentials {
     const issuer = await this.#identityIssuer(account)
     const notBefore = at - BACKDATED
     const identity = { name: instanceId, notBefore, notAfter: notBefore + IDENTITY_LIFE }
-    return [issuer.issue(key, identity), this.issuingCa]
+    return [issuer.issue(key, identity), ...this.issuingCas]
   }
 
   /** Made once for a smart account, as long as the issuing CA stays. */
@@ -262,84 +398,73 @@ export class Credentials {
     return made
   }
 
+  /**
+   * An identity certificate that this authority issued to an instance, whatever it knows of it, and that is valid; undefined
+   * for any other.
+   */
+  ownIdentity(pem: string, instanceId: string, at: Instant): { key: KeyObject; account: string } | undefined {
+    const { subCa, formerCas, id, trust } = this.#identity
+    // What an issuing CA of before was certified by.
+    const roots = [...this.roots, ...trust.bundles.flatMap(rootsIn)]
+    for (const ca of [...(subCa === null ? [] : this.issuingCas), ...formerCas]) {
+      try {
+        const expected = { role: 'instance', at, roots } as const
+        const { authorityId, name, account, certificate } = checkChain([pem, ca], expected)
+        if (authorityId === id && name === instanceId) return { key: certificate.publicKey, account }
+      } catch (thrown) {
+        if (!(thrown instanceof ChainError)) throw thrown
+      }
+    }
+    return undefined
+  }
+
   /** The signer of answers that is good now; a new one takes over when the old one nears its end. */
   answerSigner(tx: Tx, at: Instant): Promise<Credential> {
-    return this.#signer(tx, 'answer-signer', at)
+    return this.#leaves.signer(tx, 'answer-signer', this.#issuing(), at)
   }
 
   /** The signer of reservation authorization files that is good now. */
   reservationSigner(tx: Tx, at: Instant): Promise<Credential> {
-    return this.#signer(tx, 'reservation-signer', at)
+    return this.#leaves.signer(tx, 'reservation-signer', this.#issuing(), at)
   }
 
   /** The signer of mandates and synchronisation answers that is good now: a manager's. */
   syncSigner(tx: Tx, at: Instant): Promise<Credential> {
-    return this.#signer(tx, 'sync', at)
+    return this.#leaves.signer(tx, 'sync', this.#issuing(), at)
   }
 
   /** The signer of checkpoints of the audit record that is good now. */
   auditSigner(tx: Tx, at: Instant): Promise<Credential> {
-    return this.#signer(tx, 'audit-signer', at)
-  }
-
-  async #signer(tx: Tx, role: Signer, at: Instant): Promise<Credential> {
-    const stored = await readLeaf(tx, role)
-    const good = stored && lastsBeyond(stored, at + SIGNER_RENEWED_BEFORE)
-    return this.#credential(good ? stored : await this.#newSigner(tx, role, at))
-  }
-
-  #newSigner(tx: Tx, role: Signer, at: Instant): Promise<Leaf> {
-    return this.#newLeaf(tx, role, { name: SIGNER_NAMES[role], at, life: SIGNER_LIFE, hosts: [] })
-  }
-
-  #credential(leaf: Leaf): Credential {
-    return { certificates: [leaf.certificate, this.issuingCa], privateKey: this.#keys.get(leaf.key) }
+    return this.#leaves.signer(tx, 'audit-signer', this.#issuing(), at)
   }
 
   /** The public key that boxes agree with on the key of their codes: base64url. */
   reservationKey(): string {
-    return Buffer.from(publicBytes(this.#reservationKey())).toString('base64url')
+    return Buffer.from(publicBytes(this.#agreementKey())).toString('base64url')
   }
 
   /** The key of the codes of one reservation; null for a public key of a box that is none. */
   codeKey(boxKey: Uint8Array, reservationId: string): Uint8Array | null {
     // A reservation that was taken back after a restore is known without its box's key.
-    return boxKey.length === BOX_KEY ? agreedKey(this.#reservationKey(), boxKey, reservationId) : null
+    return boxKey.length === BOX_KEY ? agreedKey(this.#agreementKey(), boxKey, reservationId) : null
   }
 
-  #reservationKey(): KeyObject {
-    // Made the first time it is wanted: older data directories have none.
-    if (!this.#keys.has('reservation.key')) this.#keys.put('reservation.key', newSeed())
-    return agreementKey(this.#keys.get('reservation.key'), 1)
-  }
-
-  /** A new key and certificate for signing answers. Boxes notice nothing: they check its role and its chain. */
-  async rotateSigner(tx: Tx, at: Instant): Promise<void> {
-    await this.#newSigner(tx, 'answer-signer', at)
+  #agreementKey(): KeyObject {
+    return agreementKey(this.#reservationSeed ?? '', 1)
   }
 
   /** The TLS certificate for this machine's names and further ones, made anew when they change. */
   async tls(tx: Tx, names: readonly string[], at: Instant): Promise<Credential> {
-    const hosts = [...new Set(['localhost', '127.0.0.1', '::1', hostname(), ...names])].filter(
-      (host) => isIP(host) !== 0 || /^[A-Za-z0-9*]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(host),
-    )
+    const hosts = ownHosts(names)
     if (this.#identity.subCa === null) return this.#provisionalTls(hosts, at)
-    const stored = await readLeaf(tx, 'tls')
-    const good =
-      stored &&
-      lastsBeyond(stored, at + TLS_RENEWED_BEFORE) &&
-      hosts.every((host) => stored.hosts.includes(host))
-    const leaf = good
-      ? stored
-      : await this.#newLeaf(tx, 'tls', { name: hosts[0] ?? 'localhost', at, life: TLS_LIFE, hosts })
-    return this.#credential(leaf)
+    return this.#leaves.tls(tx, hosts, this.#issuing(), at)
   }
 
   /** Until a satellite has its CA its page vouches for itself: for the people who register it, and no box. */
   async #provisionalTls(hosts: readonly string[], at: Instant): Promise<Credential> {
     const { account, id: authorityId } = this.#identity
     const name = hosts[0] ?? 'localhost'
-    const dates = { notBefore: at - DAY, notAfter: at + TLS_LIFE }
+    const dates = { notBefore: at - DAY, notAfter: at + PROVISIONAL_LIFE }
     this.#provisional ??= createSelfSigned({ name, account, authorityId, hosts, ...dates })
     return this.#provisional
   }
@@ -350,59 +475,30 @@ export class Credentials {
     notAfter: Instant
     hosts: readonly string[]
   }): Promise<Credential> {
-    const privateKey = await generateKey()
-    const publicKey = createPublicKey(createPrivateKey(privateKey))
+    const privateKey = createPrivateKey(await generateKey())
     const { account, id: authorityId } = this.identity
     const name = facts.hosts[0] ?? 'localhost'
-    const certificate = await issueCertificate(this.#issuer(), publicKey, {
+    const certificate = await issueCertificate(this.#issuer(), createPublicKey(privateKey), {
       role: 'tls',
       name,
       account,
       authorityId,
       ...facts,
     })
-    return { certificates: [certificate, this.issuingCa], privateKey }
-  }
-
-  async #newLeaf(
-    tx: Tx,
-    role: Signer | 'tls',
-    facts: { name: string; at: Instant; life: number; hosts: readonly string[] },
-  ): Promise<Leaf> {
-    const privateKey = await generateKey()
-    const key = `${role}-${randomBytes(6).toString('hex')}.key`
-    // The key is on disk before anything refers to it.
-    this.#keys.put(key, privateKey)
-    const certificate = await issueCertificate(
-      this.#issuer(),
-      createPublicKey(createPrivateKey(privateKey)),
-      {
-        role,
-        name: facts.name,
-        account: this.identity.account,
-        authorityId: this.identity.id,
-        notBefore: facts.at - BACKDATED,
-        notAfter: facts.at - BACKDATED + facts.life,
-        hosts: facts.hosts,
-      },
-    )
-    const leaf = { certificate, key, hosts: [...facts.hosts] }
-    await writeSetting(tx, role, JSON.stringify(leaf))
-    return leaf
+    return { certificates: [certificate, ...this.issuingCas], privateKey }
   }
 
   /** A token's secret as it is stored. */
   sealSecret(secret: string): string {
-    return sealSecret(secret, this.#keys.get('token.key'))
+    return this.#keys.sealSecret(secret)
   }
 
   /** When the root, the issuing CA and the signer of answers end: what there is of them. */
   async ends(tx: Tx): Promise<Record<string, Instant>> {
-    const signer = await readLeaf(tx, 'answer-signer')
     const pems = {
       root: this.#identity.root,
       'issuing-ca': this.#identity.subCa,
-      'answer-signer': signer?.certificate ?? null,
+      'answer-signer': await this.#leaves.certificate(tx, 'answer-signer'),
     }
     return Object.fromEntries(
       Object.entries(pems).flatMap(([name, pem]) =>
@@ -411,15 +507,14 @@ export class Credentials {
     )
   }
 
+  /** @throws LicensingError STORE_UNREADABLE */
   openSecret(stored: string): string {
-    return openSecret(stored, this.#keys.get('token.key'))
+    return this.#keys.openSecret(stored)
   }
 }
 
-async function readLeaf(tx: Tx, role: string): Promise<Leaf | null> {
-  const json = await readSetting(tx, role)
-  return json === null ? null : leafSchema.parse(JSON.parse(json))
+const NEVER_ROTATED = {
+  furtherCas: [],
+  formerCas: [],
+  trust: { number: FIRST_BUNDLE, bundles: [], until: null },
 }
-
-const lastsBeyond = (leaf: Leaf, at: Instant): boolean =>
-  Date.parse(new X509Certificate(leaf.certificate).validTo) > at

@@ -4,11 +4,12 @@ import type { ProductProfile } from '../domain/profile.ts'
 import { answerHash } from '../protocol/digest.ts'
 import type { Decision, InstanceRequest } from '../protocol/messages.ts'
 import { readRequest } from '../trust/certificate-request.ts'
-import { checkChain, readRoots, thumbprint } from '../trust/chain.ts'
+import { thumbprint } from '../trust/chain.ts'
 import type { Credentials } from './credentials.ts'
 import type { Leave } from './leave.ts'
 import { endInstance, type InstanceRow } from './instances.ts'
 import { Registration } from './registration.ts'
+import { isUnknown, Review } from './review.ts'
 import {
   badSignature,
   type Decided,
@@ -20,6 +21,8 @@ import {
 } from './requests.ts'
 import { AUTHORIZATION_LIFE, BACKDATED, spreadContact } from './rules.ts'
 import type { WorkingSet } from './working-set.ts'
+
+type AuthorizeBody = (InstanceRequest & { type: 'authorize' })['body']
 
 type SignedInstanceRequest = Extract<SignedRequest, { digest: string }>
 
@@ -82,34 +85,15 @@ export class Exchange {
 
   /** Whether this authority issued the certificate to the instance, of which it may have no row any more. */
   #isOwn({ pem, request }: SignedInstanceRequest): boolean {
-    try {
-      const { root, issuingCa, identity } = this.#credentials
-      const roots = readRoots(root)
-      const checked = checkChain([pem, issuingCa], { role: 'instance', at: this.#at, roots })
-      return checked.authorityId === identity.id && checked.name === request.instanceId
-    } catch {
-      return false
-    }
+    return this.#credentials.ownIdentity(pem, request.instanceId, this.#at) !== undefined
   }
 
-  /** An instance that was taken back after a restore: its box shows the certificate that this authority issued to it. */
+  /** An instance that shows after a restore the certificate that this authority issued to it. */
   async #reviewed(signed: SignedInstanceRequest): Promise<InstanceRow | undefined> {
     if (!this.#isOwn(signed)) return undefined
-    const { pem, certificate, request } = signed
-    const tx = await this.#set.settle()
-    const { numUpdatedRows } = await tx
-      .updateTable('instances')
-      .set({
-        thumbprint: signed.thumbprint,
-        public_key: spkiOf(certificate.publicKey),
-        certificates: JSON.stringify([pem, this.#credentials.issuingCa]),
-        expires_at: Date.parse(certificate.validTo),
-        in_review: 0,
-      })
-      .where('id', '=', request.instanceId)
-      .where('in_review', '=', 1)
-      .executeTakeFirst()
-    return numUpdatedRows > 0n ? this.#set.instance(signed.thumbprint) : undefined
+    const review = new Review(await this.#set.settle(), this.#credentials, this.#at)
+    const taken = await review.shown(signed.pem, signed.request.instanceId)
+    return taken ? this.#set.instance(signed.thumbprint) : undefined
   }
 
   /** One request, one decision (trust §2). */
@@ -196,7 +180,7 @@ export class Exchange {
   async #carryOut(instance: InstanceRow, request: InstanceRequest): Promise<Decision> {
     switch (request.type) {
       case 'authorize':
-        return this.#authorize(instance, request.body)
+        return this.#authorizeAs(instance, request.body)
       case 'renew':
         return this.#renew(instance, request.body.certificateRequest)
       case 'acknowledge':
@@ -208,10 +192,15 @@ export class Exchange {
     }
   }
 
-  async #authorize(
-    instance: InstanceRow,
-    body: { entitlements: { tag: string; count: number }[]; version: string },
-  ): Promise<Decision> {
+  /** A box that was taken back after a restore says what it is. */
+  async #authorizeAs(instance: InstanceRow, body: AuthorizeBody): Promise<Decision> {
+    if (!isUnknown(instance)) return this.#authorize(instance, body)
+    const review = new Review(await this.#set.settle(), this.#credentials, this.#at)
+    const row = await review.learn(instance, body.udi)
+    return row.status === 'active' ? this.#authorize(row, body) : refuse(...endedRefusal(row.status))
+  }
+
+  async #authorize(instance: InstanceRow, body: AuthorizeBody): Promise<Decision> {
     const isKnown = (wanted: string) => this.#profile.tags.some(({ tag }) => tag === wanted)
     const demand = body.entitlements.filter(({ tag }) => isKnown(tag))
     await this.#set.setDemand(instance, demand)

@@ -23,6 +23,8 @@ export interface InstanceDocument {
   readonly satellite: string | null
   readonly status: 'in-compliance' | 'out-of-compliance' | 'reserved'
   readonly exportControlled: boolean
+  /** Since a restore: it is not known for certain, and waits for a person. */
+  readonly inReview: boolean
   /** When it was registered, or licences were reserved for it. */
   readonly registeredAt: string
   /** Null for an instance that works from a reservation: it never asks, and its reservation has no end of its own. */
@@ -55,6 +57,7 @@ export function reservedInstance(document: ReservationDocument): InstanceDocumen
     satellite: null,
     status: 'reserved',
     exportControlled: false,
+    inReview: document.inReview,
     registeredAt: document.reservedAt,
     lastContactAt: null,
     expiresAt: null,
@@ -108,6 +111,7 @@ export async function listInstances(
         ? 'in-compliance'
         : 'out-of-compliance',
       exportControlled: row.export_controlled === 1,
+      inReview: row.in_review !== 0,
       registeredAt: iso(row.registered_at),
       lastContactAt: iso(row.last_contact_at),
       expiresAt: iso(row.expires_at),

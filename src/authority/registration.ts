@@ -2,7 +2,7 @@ import { createHash, type KeyObject, randomUUID, X509Certificate } from 'node:cr
 import type { Instant } from '../domain/instant.ts'
 import { type Decision, type Refused, type RegisterRequest, sealedSchema } from '../protocol/messages.ts'
 import { tokenMacMatches } from '../protocol/token.ts'
-import { readRoots, thumbprint } from '../trust/chain.ts'
+import { thumbprint } from '../trust/chain.ts'
 import { peek, sealedBy, sealedCertificates } from '../trust/seal.ts'
 import type { Account } from './accounts.ts'
 import type { Credentials } from './credentials.ts'
@@ -35,8 +35,7 @@ export class Registration {
 
   async decide(signed: SignedRegistration): Promise<Decided> {
     const { request, key, spki } = signed
-    const [root] = readRoots(this.#credentials.root)
-    if (!root || request.audience !== thumbprint(root))
+    if (!this.#credentials.roots.some((root) => request.audience === thumbprint(root)))
       throw malformed('it is addressed to another authority')
     const decision = await this.#decision(request, key, spki)
     return {

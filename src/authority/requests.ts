@@ -23,7 +23,7 @@ import type { Wanted } from './working-set.ts'
 
 /** What an answer is to, and for whom. */
 export interface Answered {
-  readonly request: Pick<Request | HelloRequest, 'type' | 'messageId' | 'nonce'>
+  readonly request: Pick<Request | HelloRequest, 'type' | 'messageId' | 'nonce' | 'trustBundle'>
   readonly audience: string
   readonly decision: Decision
 }

@@ -30,6 +30,8 @@ export interface ReservationDocument {
   readonly authorization: number
   /** The box has not said yet that it has installed the newest authorization: the larger of both is held. */
   readonly pending: boolean
+  /** Since a restore: it may have been changed since the backup, and waits for a person. */
+  readonly inReview: boolean
   readonly reservedAt: string
   readonly updatedAt: string
   readonly endedAt: string | null
@@ -205,6 +207,7 @@ export class ReservationLedger {
       virtualAccount: await this.virtualName(row),
       status: row.status,
       authorization: row.sequence,
+      inReview: row.in_review !== 0,
       pending,
       reservedAt: iso(row.created_at),
       updatedAt: iso(row.updated_at),

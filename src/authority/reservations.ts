@@ -41,9 +41,6 @@ import {
 } from './rules.ts'
 import { type Tx, writeSetting } from './store.ts'
 
-/** The trust anchors have been replaced no time yet (trust §10). */
-export const TRUST_BUNDLE = 1
-
 /** Epochs that a code may be of: more restores of one authority are not looked back over. */
 const EPOCHS_TRIED = 50
 
@@ -138,6 +135,7 @@ export class Reservations {
       wrong_codes: 0,
       wrong_since: 0,
       revision: 0,
+      in_review: 0,
     }
     await this.#tx.insertInto('reservations').values(row).execute()
     await this.#ledger.hold(row, parts, this.#credentials.identity.epoch)
@@ -159,6 +157,11 @@ export class Reservations {
     await this.#requireEnabled()
     this.#requireLeave()
     const row = await this.#ledger.active(id)
+    if (row.in_review !== 0)
+      throw new LicensingError(
+        'RESERVATION_IN_DOUBT',
+        `The reservation of ${describeBox(row)} may have been changed before the restore.`,
+      )
     if (row.sequence !== row.confirmed)
       throw new LicensingError(
         'UPDATE_PENDING',
@@ -327,6 +330,7 @@ export class Reservations {
       status: 'lost',
       authorization: 0,
       pending: false,
+      inReview: false,
       reservedAt: iso(since_at),
       updatedAt: iso(this.#at),
       endedAt: iso(this.#at),
@@ -451,8 +455,9 @@ export class Reservations {
       ),
       boxKey: row.box_key,
       authorityKey: this.#credentials.reservationKey(),
-      trustBundle: TRUST_BUNDLE,
+      trustBundle: this.#credentials.identity.trust.number,
       mandate: this.#leave.mandate,
+      trustBundles: this.#credentials.bundlesAfter(0),
     })
     // What a file says of the time is told, as an answer's is: nothing that follows is older.
     await writeSetting(this.#tx, 'told-time', String(this.#at))

@@ -26,6 +26,8 @@ export interface TokenFacts {
   readonly expiresAt: Instant
   readonly uses: number
   readonly maxUses: number
+  /** Restored from a backup, and not confirmed. */
+  readonly inReview: boolean
 }
 
 /** Why a token cannot be used at an instant; null when it can (R-TOK-4). */
@@ -34,6 +36,12 @@ export function tokenRefusal(token: TokenFacts, at: Instant): { code: ErrorCode;
     return {
       code: 'TOKEN_REVOKED',
       message: `The token was revoked at ${new Date(token.revokedAt).toISOString()}.`,
+    }
+  }
+  if (token.inReview) {
+    return {
+      code: 'TOKEN_IN_DOUBT',
+      message: 'How often the token was used is not known since the authority was restored.',
     }
   }
   if (at >= token.expiresAt) {

@@ -86,6 +86,8 @@ export interface Tables {
     created_at: number
     expires_at: number
     revoked_at: number | null
+    /** Restored, and not confirmed: how often it was used since the backup is not known. */
+    in_review: number
     /** Who made it; null for one that is older than this is recorded. */
     created_by: string | null
   }
@@ -123,7 +125,7 @@ export interface Tables {
     epoch: number
     /** At a satellite: the exchange that reports its last change. */
     revision: number
-    /** Taken back after a restore: its box has not shown its certificate yet. */
+    /** Taken back after a restore: 1 while its box has not shown its certificate yet, 2 while a person has not looked. */
     in_review: number
   }
   demands: { instance_id: string; tag: string; count: number }
@@ -148,6 +150,8 @@ export interface Tables {
     wrong_codes: number
     wrong_since: number
     revision: number
+    /** Restored, and not confirmed: it may have been changed since the backup. */
+    in_review: number
   }
   /** What each authorization of a reservation reserves. */
   reserved_licenses: {
@@ -192,6 +196,8 @@ export interface Tables {
     overdue: number
     /** Days before the end of its credential at which it was last warned of. */
     credential_told: number | null
+    /** The manager's own epoch when it last answered: after a restore of the manager, the satellite knows better. */
+    manager_epoch: number
   }
   /** The answers to a satellite that it may still come back with. */
   satellite_answers: { satellite_id: string; epoch: number; sequence: number; hash: string }
@@ -574,5 +580,11 @@ export const migrations: readonly (readonly string[])[] = [
       kind text not null, every text not null, hour integer not null, recipient text, folder text,
       created_at bigint not null, next_at bigint not null, last_at bigint, failure text, taken_until bigint not null
     )`,
+  ],
+  // What is in doubt after a restore of a manager.
+  [
+    `alter table tokens add column in_review integer not null default 0`,
+    `alter table reservations add column in_review integer not null default 0`,
+    `alter table satellites add column manager_epoch integer not null default 1`,
   ],
 ]

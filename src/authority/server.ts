@@ -17,7 +17,7 @@ import { z } from 'zod'
 import { SECOND } from '../domain/instant.ts'
 import type { ConnectionGuard } from '../transports/connection-guard.ts'
 import { createGuardedServer } from '../transports/guarded-server.ts'
-import type { Credential } from '../trust/certificates.ts'
+import { type Credential, tlsOptions } from '../trust/certificates.ts'
 import type { Misbehaviour } from './misbehaviour.ts'
 import type { Origin } from './observer.ts'
 import { LONGEST_SYNC } from './satellites/exchange.ts'
@@ -65,7 +65,7 @@ export function createServer(options: {
 }): FastifyInstance {
   const { tls, guard, handle, require, hello, synchronise, unready, misbehaviour, routes, logger } = options
   const server = createGuardedServer({
-    tls: tls && { cert: tls.certificates.join('\n'), key: tls.privateKey },
+    tls: tls && tlsOptions(tls),
     guard,
     largest: LARGEST_REQUEST,
   })

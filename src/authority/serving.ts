@@ -7,7 +7,7 @@ import { type Instant, MINUTE } from '../domain/instant.ts'
 import type { RequestType, Sealed } from '../protocol/messages.ts'
 import { ConnectionGuard, type ConnectionLimits } from '../transports/connection-guard.ts'
 import { hostInUrl, listenOn, LOOPBACK } from '../transports/listen.ts'
-import type { Credential } from '../trust/certificates.ts'
+import { type Credential, tlsOptions } from '../trust/certificates.ts'
 import { createManagement } from './management.ts'
 import { Misbehaviour, type RequestRecord } from './misbehaviour.ts'
 import type { Origin } from './observer.ts'
@@ -102,7 +102,7 @@ export class Serving {
     const { server } = this.#server ?? {}
     const tls = await this.#served.tls(this.#names)
     if (!(server instanceof TlsServer) || tls.certificates.join() === this.#tls?.certificates.join()) return
-    server.setSecureContext({ cert: tls.certificates.join('\n'), key: tls.privateKey })
+    server.setSecureContext(tlsOptions(tls))
     this.#tls = tls
   }
 

@@ -50,11 +50,16 @@ export class AuthorityStore {
   }
 
   /**
+   * @param version how far the tables are brought: for a backup of before, which goes on from there
    * @param database `postgres://…`; without it the one that the data directory names, or else its own SQLite database
    * @throws LicensingError DATA_DIR_EXISTS, STORE_UNWRITABLE, STORE_UNREADABLE, STORE_FULL, STORE_TOO_NEW, DATABASE_UNREACHABLE,
    * DATABASE_REFUSED
    */
-  static async open(dataDir: string, database?: string): Promise<AuthorityStore> {
+  static async open(
+    dataDir: string,
+    database?: string,
+    version: number = migrations.length,
+  ): Promise<AuthorityStore> {
     const named = namedDatabase(dataDir)
     if (database !== undefined && (sqliteExists(dataDir) || (named !== null && named !== database)))
       throw new LicensingError(
@@ -67,7 +72,7 @@ export class AuthorityStore {
         ? new AuthorityStore(openSqlite(dataDir), 'sqlite')
         : new AuthorityStore(openPostgres(url), 'postgres')
     try {
-      await store.#migrate()
+      await store.#migrate(version)
       return store
     } catch (thrown) {
       await store.close()
@@ -76,7 +81,7 @@ export class AuthorityStore {
   }
 
   /** Brings the tables to this version, once, however many processes start together. */
-  async #migrate(): Promise<void> {
+  async #migrate(version: number): Promise<void> {
     await this.transaction(async (tx) => {
       await sql`create table if not exists migrations (number integer primary key)`.execute(tx)
       const { rows } = await sql<{ last: number | null }>`select max(number) as last from migrations`.execute(
@@ -90,7 +95,7 @@ export class AuthorityStore {
         )
       }
       for (const [index, statements] of migrations.entries()) {
-        if (index < done) continue
+        if (index < done || index >= version) continue
         for (const statement of statements)
           await sql.raw(this.kind === 'postgres' ? forPostgres(statement) : statement).execute(tx)
         await sql`insert into migrations (number) values (${index + 1})`.execute(tx)

@@ -39,7 +39,7 @@ export interface TokenDocument {
   readonly maxUses: number
   readonly uses: number
   readonly exportControlled: boolean
-  readonly status: 'valid' | 'expired' | 'revoked' | 'exhausted'
+  readonly status: 'valid' | 'expired' | 'revoked' | 'exhausted' | 'in-doubt'
   /** Who made it; null where that was not recorded. */
   readonly createdBy: string | null
 }
@@ -76,6 +76,7 @@ export async function createToken(
       created_at: at,
       expires_at: at + options.days * DAY,
       revoked_at: null,
+      in_review: 0,
       created_by: presentActor(),
     })
     .execute()
@@ -112,6 +113,8 @@ const statusOf = (refusal: ReturnType<typeof tokenRefusal>): TokenDocument['stat
   switch (refusal?.code) {
     case undefined:
       return 'valid'
+    case 'TOKEN_IN_DOUBT':
+      return 'in-doubt'
     case 'TOKEN_EXPIRED':
       return 'expired'
     case 'TOKEN_EXHAUSTED':
@@ -157,6 +160,7 @@ export async function registrationTokens(tx: Tx, ids: readonly string[]): Promis
     expiresAt: row.expires_at,
     uses: row.uses,
     maxUses: row.max_uses,
+    inReview: row.in_review !== 0,
     account: { id: row.accountId, domain: row.domain, agreementAt: row.agreementAt },
   }))
 }
@@ -178,7 +182,13 @@ export async function listTokens(
     .execute()
   return rows.map((row) => {
     const refusal = tokenRefusal(
-      { revokedAt: row.revoked_at, expiresAt: row.expires_at, uses: row.uses, maxUses: row.max_uses },
+      {
+        revokedAt: row.revoked_at,
+        expiresAt: row.expires_at,
+        uses: row.uses,
+        maxUses: row.max_uses,
+        inReview: row.in_review !== 0,
+      },
       at,
     )
     return {

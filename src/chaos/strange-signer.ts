@@ -16,10 +16,11 @@ export async function strangeCredential(
   }
   const publicOf = (key: string) => createPublicKey(createPrivateKey(key))
   const root = await createRoot({ ...subject, name: 'Smart Licensing Root of strangers' })
-  const [caKey, privateKey] = [await generateKey(), await generateKey()]
+  const [caKey, pem] = [await generateKey(), await generateKey()]
+  const privateKey = createPrivateKey(pem)
   const name = 'Smart Licensing Issuing CA of strangers'
   const ca = await issueCertificate(root, publicOf(caKey), { ...subject, role: 'sub-ca', name })
-  const leaf = await issueCertificate({ certificate: ca, privateKey: caKey }, publicOf(privateKey), {
+  const leaf = await issueCertificate({ certificate: ca, privateKey: caKey }, createPublicKey(privateKey), {
     ...subject,
     ...facts,
     role,

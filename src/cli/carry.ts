@@ -136,9 +136,31 @@ export async function writeCarriedBytes(path: string, work: () => Promise<Buffer
   return (await writeWhole(path, work, (bytes) => bytes)).length
 }
 
+/** Writes what comes piece by piece in the same way. @returns how many bytes @throws LicensingError FILE_UNWRITABLE */
+export function writeCarriedStream(
+  path: string,
+  work: (write: (chunk: Buffer) => void) => Promise<void>,
+): Promise<number> {
+  return writeWhole(
+    path,
+    async (write) => {
+      let bytes = 0
+      await work((chunk) => {
+        write(chunk)
+        bytes += chunk.length
+      })
+      return bytes
+    },
+    () => WRITTEN,
+  )
+}
+
+/** What was to be written was, piece by piece. */
+const WRITTEN = Buffer.alloc(0)
+
 async function writeWhole<T>(
   path: string,
-  work: () => Promise<T>,
+  work: (write: (chunk: Buffer) => void) => Promise<T>,
   contents: (done: T) => string | Buffer | null,
 ): Promise<T> {
   if (path === '') throw new LicensingError('INVALID_ARGUMENT', 'The file to write has no name.')
@@ -155,10 +177,16 @@ async function writeWhole<T>(
     throw unwritable(thrown)
   }
   try {
-    const done = await work()
+    const done = await work((chunk) => {
+      try {
+        writeFileSync(fd, chunk)
+      } catch (thrown) {
+        throw unwritable(thrown)
+      }
+    })
     try {
       const whole = contents(done)
-      if (whole !== null) writeFileSync(fd, whole)
+      if (whole !== null && whole !== WRITTEN) writeFileSync(fd, whole)
       fsyncSync(fd)
       if (whole !== null) {
         renameSync(temporary, place)

@@ -10,12 +10,12 @@ import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
 import { printJson, printText } from './output.ts'
 import type { ProxyOptions } from './proxy-settings.ts'
 import { printTable } from './table.ts'
+import { bringRootKey, type RootKeyOptions, rootKeyOptions } from './trust-commands.ts'
 
 /** The commands of a manager for its satellites, and of a satellite for its manager. */
 export function addSatelliteCommands(program: Command, cli: AuthorityCli): void {
   addSatellites(program, cli)
   addSynchronisation(program, cli)
-  addBackup(program, cli)
 }
 
 interface TermOptions {
@@ -190,26 +190,28 @@ function addSynchronisation(program: Command, cli: AuthorityCli): void {
           )
       }),
     )
-  sync
+  const respond = sync
     .command('respond')
     .description('on a manager: answer the request of a satellite')
     .argument('<file>')
     .requiredOption('--out <file>', 'where to write the answer; - for standard output')
-    .action((file: string, options: { out: string }) =>
-      withAuthority(async (authority) => {
-        refuseStandardOutput(options.out, json())
-        const [{ readNamedFile }, { writeCarriedFile }] = await Promise.all([
-          import('./secrets.ts'),
-          import('./carry.ts'),
-        ])
-        const request = readNamedFile(file)
-        const { file: _text, ...responded } = await writeCarriedFile(options.out, () =>
-          authority.satellites.respond(request),
-        )
-        if (json()) printJson({ ...responded, out: options.out })
-        else say(options.out, respondedText(responded))
-      }),
-    )
+  for (const option of rootKeyOptions()) respond.addOption(option)
+  respond.action((file: string, options: RootKeyOptions & { out: string }) =>
+    withAuthority(async (authority) => {
+      refuseStandardOutput(options.out, json())
+      await bringRootKey(authority, options)
+      const [{ readNamedFile }, { writeCarriedFile }] = await Promise.all([
+        import('./secrets.ts'),
+        import('./carry.ts'),
+      ])
+      const request = readNamedFile(file)
+      const { file: _text, ...responded } = await writeCarriedFile(options.out, () =>
+        authority.satellites.respond(request),
+      )
+      if (json()) printJson({ ...responded, out: options.out })
+      else say(options.out, respondedText(responded))
+    }),
+  )
   sync
     .command('import')
     .description('on a satellite: take the answer of the manager')
@@ -440,55 +442,4 @@ function statusText(status: SyncStatus & { manager: ManagerRoad | null }): strin
       : [`carried         exchange ${carried.exchange}, since ${day(carried.since)}`]),
     ...(reason ? [`last failure    ${reason.message} ${reason.remedy}`] : []),
   ].join('\n')
-}
-
-function addBackup(program: Command, { json, dataDir, withAuthority }: AuthorityCli): void {
-  const passphrase = async (file: string | undefined): Promise<string> => {
-    const { readSecret } = await import('./secrets.ts')
-    const given = file === '-' ? { argument: '-' } : { file }
-    return (await readSecret({ ...given, what: 'passphrase of the backup' })).replace(/\r?\n$/, '')
-  }
-  program
-    .command('backup')
-    .description('on a satellite: its data and keys as one file, sealed by a passphrase; while it is served')
-    .argument('<file>')
-    .option('--passphrase-file <file>', 'read the passphrase from a file; - for standard input')
-    .action((file: string, options: { passphraseFile?: string }) =>
-      withAuthority(async (authority) => {
-        const { writeCarriedBytes } = await import('./carry.ts')
-        const secret = await passphrase(options.passphraseFile)
-        const bytes = await writeCarriedBytes(file, () => authority.backup(secret))
-        if (json()) printJson({ out: file, bytes })
-        else
-          printText(
-            `The backup is in ${file}, ${bytes} bytes. Without its passphrase nobody can use it, you included.`,
-          )
-      }),
-    )
-  program
-    .command('restore')
-    .description('make a satellite’s data directory of a backup: --data-dir names a new one')
-    .argument('<file>')
-    .option('--passphrase-file <file>', 'read the passphrase from a file; - for standard input')
-    .action(async (file: string, options: { passphraseFile?: string }) => {
-      const [{ Authority }, { readNamedBytes }] = await Promise.all([
-        import('../authority/authority.ts'),
-        import('./secrets.ts'),
-      ])
-      const backup = readNamedBytes(file)
-      const restored = await Authority.restore({
-        dataDir: dataDir(),
-        backup,
-        passphrase: await passphrase(options.passphraseFile),
-      })
-      if (json()) printJson({ dataDir: dataDir(), ...restored })
-      else
-        printText(
-          [
-            `The satellite ${restored.name} is restored in ${dataDir()}. Do not start the old copy again.`,
-            `${counted(restored.tokensRevoked, 'token')} ${restored.tokensRevoked === 1 ? 'was' : 'were'} revoked: make new ones.`,
-            'Until it has synchronised it promises nothing new; what its manager knows comes back then. Boxes that the manager never heard of register again.',
-          ].join('\n'),
-        )
-    })
 }

@@ -16,6 +16,9 @@ import { addAuditCommands } from './audit-commands.ts'
 import { addNotificationCommands } from './notification-commands.ts'
 import { addWebhookCommands } from './webhook-commands.ts'
 import { addUserCommands } from './user-commands.ts'
+import { addBackupCommands } from './backup-commands.ts'
+import { addReviewCommands } from './review-commands.ts'
+import { addTrustCommands } from './trust-commands.ts'
 import { addTransferCommand } from './transfer-command.ts'
 import { addSatelliteCommands, roadOf } from './satellite-commands.ts'
 import type { ProxyOptions } from './proxy-settings.ts'
@@ -159,38 +162,7 @@ async function satelliteOf(options: InitOptions) {
 
 addServeCommand(program, cli)
 
-const trust = program.command('trust').description('the certificates of the authority')
-trust
-  .command('export')
-  .description('print the root certificate that agents are given')
-  .action(() =>
-    withAuthority((authority) => {
-      const pem = authority.trustAnchor()
-      if (json()) printJson({ trust: pem })
-      else printText(pem)
-    }),
-  )
-trust
-  .command('show')
-  .description('print the fingerprint of the root certificate, for those who compare it')
-  .action(() =>
-    withAuthority(async (authority) => {
-      const { certificateFingerprint } = await import('../trust/fingerprint.ts')
-      const fingerprint = certificateFingerprint(authority.trustAnchor())
-      if (json()) printJson({ fingerprint })
-      else printText(fingerprint)
-    }),
-  )
-trust
-  .command('rotate')
-  .description('sign answers with a new key from now on')
-  .action(() =>
-    withAuthority(async (authority) => {
-      await authority.rotateSigner()
-      if (json()) printJson({ rotated: true })
-      else printText('A new key signs the answers from now on.')
-    }),
-  )
+addTrustCommands(program, cli)
 
 const account = program.command('account').description('smart accounts')
 account
@@ -553,7 +525,7 @@ instance
             one.udi.serial,
             one.virtualAccount,
             one.satellite ?? '',
-            one.status,
+            one.inReview ? `${one.status}, in review` : one.status,
             one.lastContactAt ?? 'never',
             one.entitlements.map(({ tag, count }) => `${tag} ${count}`).join(', '),
           ]),
@@ -588,6 +560,8 @@ instance
   )
 
 addTransferCommand(instance, 'instance', cli)
+
+addReviewCommands(instance, token, cli)
 
 /** Removes an instance in the way that fits it: a reservation ends by its return code, or by who answers for a lost box. */
 async function removeInstance(
@@ -784,6 +758,8 @@ reservation
   )
 
 addSatelliteCommands(program, cli)
+
+addBackupCommands(program, cli)
 
 addUserCommands(program, {
   json,

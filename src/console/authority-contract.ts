@@ -57,7 +57,7 @@ const tokenSchema = z.object({
   maxUses: count,
   uses: count,
   exportControlled: z.boolean(),
-  status: z.enum(['valid', 'expired', 'revoked', 'exhausted']),
+  status: z.enum(['valid', 'expired', 'revoked', 'exhausted', 'in-doubt']),
   createdBy: z.string().nullable(),
 })
 const licenseSchema = z.object({

@@ -1,4 +1,4 @@
-import { createHash, X509Certificate } from 'node:crypto'
+import { createHash, createPrivateKey, X509Certificate } from 'node:crypto'
 import { hostname } from 'node:os'
 import type { FastifyInstance } from 'fastify'
 import type { Clock } from '../domain/clock.ts'
@@ -6,7 +6,7 @@ import { DAY } from '../domain/instant.ts'
 import { ConnectionGuard } from '../transports/connection-guard.ts'
 import { createGuardedServer } from '../transports/guarded-server.ts'
 import { hostInUrl, listenOn, LOOPBACK } from '../transports/listen.ts'
-import { createSelfSigned, type Credential } from '../trust/certificates.ts'
+import { createSelfSigned, type Credential, tlsOptions } from '../trust/certificates.ts'
 import { SecretFiles } from '../trust/private-files.ts'
 
 /** Connections at a time: a page has a few, and a box few pages. */
@@ -45,7 +45,7 @@ export async function listenWithOwnCertificate(
   const tls = await ownCertificate(options)
   const connections = new ConnectionGuard({ connections: CONNECTIONS, unread: UNREAD })
   const server = createGuardedServer({
-    tls: { cert: tls.certificates.join('\n'), key: tls.privateKey },
+    tls: tlsOptions(tls),
     guard: connections,
     largest: LARGEST,
   })
@@ -82,7 +82,7 @@ async function ownCertificate(options: {
       lasts &&
       names.every((name) => certificate.checkHost(name) ?? certificate.checkIP(name) ?? alternatives === name)
     )
-      return { certificates: [pem], privateKey: files.get('tls.key') }
+      return { certificates: [pem], privateKey: createPrivateKey(files.get('tls.key')) }
   }
   const [name = 'localhost'] = names
   const made = await createSelfSigned({
@@ -93,7 +93,8 @@ async function ownCertificate(options: {
     notAfter: at + LIFE,
     hosts: names,
   })
-  files.put('tls.key', made.privateKey)
-  files.put('tls.pem', made.certificates.join('\n'))
+  const { cert, key } = tlsOptions(made)
+  files.put('tls.key', key)
+  files.put('tls.pem', cert)
   return made
 }

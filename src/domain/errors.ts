@@ -1035,7 +1035,48 @@ export const errorTable = {
   ROOT_KEY_ABSENT: entry(
     'local',
     'The key of the root certificate is not on this machine, and a satellite’s CA is signed by it.',
-    'Put root.key into the keys directory for as long as the answer is made.',
+    'Give it with --root-key FILE, from `trust root export`; or put root.key into the keys directory for as long as it takes.',
+  ),
+  ROOT_KEY_WRONG: entry(
+    'local',
+    'The key given is not that of the root certificate in force.',
+    'Give the file that the newest `trust rotate root` wrote, or `trust root export` if there was none.',
+  ),
+  ROTATION_UNDER_WAY: entry(
+    'local',
+    'The root certificate is being replaced, and both are believed until the overlap ends.',
+    'Wait for the end of the overlap, which `trust show` tells.',
+  ),
+  ROOT_KEY_UNREADABLE: entry(
+    'local',
+    'The file of the root’s key cannot be opened: it is another file, damaged, or has another passphrase.',
+    'Check the passphrase; carry the file as a binary file.',
+  ),
+  NO_TRUST_BUNDLE: entry(
+    'local',
+    'The root certificate was never replaced: there is no bundle.',
+    'Give boxes the root certificate itself, from `trust export`.',
+  ),
+  TRUST_BUNDLE_REFUSED: entry(
+    'refusal',
+    'The bundle of root certificates is not signed by one that is believed here, or is not newer than what is.',
+    'Get the file anew with `smart-authority trust bundle export`; compare fingerprints, and install the root certificate itself if this box has missed all of them.',
+  ),
+  TOKEN_IN_DOUBT: entry(
+    'refusal',
+    'The authority was restored from a backup, and does not know how often the token was used since.',
+    'Ask the authority’s people for another token, or to confirm this one.',
+  ),
+  INSTANCE_NOT_IN_REVIEW: entry(
+    'local',
+    'Nothing waits to be confirmed of that product instance.',
+    '`instance list` says which ones were taken back after a restore.',
+  ),
+  TOKEN_NOT_IN_REVIEW: entry('local', 'The token is not in doubt.', '`token list` says how each stands.'),
+  RESERVATION_IN_DOUBT: entry(
+    'local',
+    'The authority was restored from a backup, and the reservation may have been changed since.',
+    'Compare it with what the box shows, then confirm it with `instance confirm`; or end it with its return code.',
   ),
   TRANSFER_UNAVAILABLE: entry(
     'local',

@@ -3,7 +3,15 @@ import { countSchema, entitlementTagSchema } from '../domain/entitlement.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { type Instant, iso } from '../domain/instant.ts'
 import { udiSchema } from '../domain/udi.ts'
-import { readFields, readSections, wrap, writeFields, writeSection } from './lines.ts'
+import {
+  bundlesOf,
+  readFields,
+  readSections,
+  wrap,
+  writeBundles,
+  writeFields,
+  writeSection,
+} from './lines.ts'
 
 /** Licences of one tag, reserved until one instant or for ever. A tag has several when its licences end differently. */
 export interface ReservedLicense {
@@ -33,6 +41,8 @@ export interface Authorization {
   readonly trustBundle: number
   /** A satellite's leave to reserve, signed by its manager; null in a manager's own file. */
   readonly mandate: string | null
+  /** The bundles of roots there are so far, signed, the oldest first: for a box that has missed them. */
+  readonly trustBundles: readonly string[]
 }
 
 export const AUTHORIZATION_TITLE = 'SMART LICENSING RESERVATION AUTHORIZATION, version 1'
@@ -58,6 +68,7 @@ type FieldName = (typeof FIELDS)[number][1]
 
 const LICENSES = 'Reserved licences:'
 const MANDATE = 'Mandate:'
+const BUNDLES = 'Trust bundles:'
 const LICENSE = /^ {2}(\S+) +(\d{1,9}) {2}(perpetual|until (\S+)) {2}(\S.*)$/
 
 /** The lines of the file, for signing. */
@@ -83,6 +94,7 @@ export function writeAuthorization(authorization: Authorization): string[] {
     ),
     '',
     ...(authorization.mandate === null ? [] : writeSection('Mandate', wrap(authorization.mandate))),
+    ...writeBundles(authorization.trustBundles),
   ]
 }
 
@@ -141,11 +153,19 @@ export function readAuthorization(lines: readonly string[]): Authorization {
   const fields = schema.safeParse(readFields(lines, 2, FIELDS, malformed))
   if (!fields.success)
     throw malformed(`its line ${String(fields.error.issues[0]?.path[0])} is not of its form`)
-  const foot = lines.indexOf(MANDATE)
-  const rows = lines.slice(head + 1, foot === -1 ? undefined : foot)
+  const [mandateAt, bundlesAt] = [lines.indexOf(MANDATE), lines.indexOf(BUNDLES)]
+  const [foot = lines.length] = [mandateAt, bundlesAt].filter((at) => at !== -1)
+  const rows = lines.slice(head + 1, foot)
   while (rows.at(-1) === '') rows.pop()
   const mandate =
-    foot === -1 ? null : readSections(lines, foot, ['Mandate'], malformed).Mandate.join('') || null
+    mandateAt === -1
+      ? null
+      : readSections(
+          bundlesAt === -1 ? lines : lines.slice(0, bundlesAt),
+          mandateAt,
+          ['Mandate'],
+          malformed,
+        ).Mandate.join('') || null
   const licenses = rows.map((line) => {
     const [, tag, count, , until, name] = LICENSE.exec(line) ?? []
     const license = licenseSchema.safeParse({ tag, count: Number(count), endsAt: until ?? null, name })
@@ -155,7 +175,7 @@ export function readAuthorization(lines: readonly string[]): Authorization {
   })
   if (licenses.length === 0) throw malformed('it reserves nothing')
   const { product: pid, serial, version, ...rest } = fields.data
-  return { ...rest, udi: { pid, serial, version }, licenses, mandate }
+  return { ...rest, udi: { pid, serial, version }, licenses, mandate, trustBundles: bundlesOf(lines) }
 }
 
 /** When an authorization says it was issued: unchecked, from its lines; 0 when it does not say. */

@@ -109,3 +109,28 @@ const LINE = 64
 
 /** A long word over several rows. */
 export const wrap = (text: string): string[] => text.match(new RegExp(`.{1,${LINE}}`, 'g')) ?? []
+
+const BUNDLES = 'Trust bundles'
+
+/** The bundles of roots of a file, as its last section; nothing while the first root is in force. */
+export const writeBundles = (bundles: readonly string[]): string[] =>
+  bundles.length === 0
+    ? []
+    : writeSection(BUNDLES, wrap(Buffer.from(JSON.stringify(bundles)).toString('base64url')))
+
+/** The bundles of roots of a file: unchecked, from its text, since who signed it may only be known by them. */
+export const bundlesIn = (text: string): string[] =>
+  bundlesOf(text.split(/\r\n|\n|\r/).map((line) => line.trimEnd()))
+
+/** The same from its lines. */
+export function bundlesOf(lines: readonly string[]): string[] {
+  const head = lines.lastIndexOf(`${BUNDLES}:`)
+  if (head === -1) return []
+  const rows = lines.slice(head + 1).filter((row) => row.startsWith('  '))
+  try {
+    const parsed: unknown = JSON.parse(Buffer.from(rows.join('').replaceAll(' ', ''), 'base64url').toString())
+    return Array.isArray(parsed) ? parsed.filter((one) => typeof one === 'string') : []
+  } catch {
+    return []
+  }
+}

@@ -84,6 +84,8 @@ export const authorizeRequestSchema = z.object({
   body: z.object({
     entitlements: z.array(z.object({ tag: entitlementTagSchema, count: countSchema })).max(1000),
     version: z.string().max(32),
+    /** Which box asks: for an authority that was restored, and does not know it any more. */
+    udi: z.object({ pid: udiSchema.shape.pid, serial: udiSchema.shape.serial }).optional(),
     /** When the present authorization ends, null without one: under load those who need an answer soon are answered first. */
     deadlineAt: instant.nullable().optional(),
   }),
@@ -176,6 +178,8 @@ const answerEnvelope = {
   time: instant,
   /** A satellite's leave to act, signed by the manager; null from a manager. */
   mandate: z.string().max(16_384).nullable(),
+  /** The bundles of roots that the box lacks by what its request says, each signed by the roots before it: the oldest first. */
+  trustBundles: z.array(z.string().max(100_000)).max(50).optional(),
 }
 
 export const answerSchema = z.discriminatedUnion('type', [

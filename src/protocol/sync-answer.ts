@@ -3,6 +3,7 @@ import { entitlementTagSchema } from '../domain/entitlement.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { type Instant, iso } from '../domain/instant.ts'
 import {
+  bundlesOf,
   quoted,
   readFields,
   readRows,
@@ -10,6 +11,7 @@ import {
   unquoted,
   wordsOf,
   wrap,
+  writeBundles,
   writeFields,
   writeSection,
 } from './lines.ts'
@@ -68,7 +70,9 @@ export interface SyncAnswer {
   readonly trustBundle: number
   /** The manager's root: PEM. */
   readonly root: string
-  /** The satellite's issuing CA: PEM; null when nothing was accepted. */
+  /** The bundles of roots there are so far, signed, the oldest first. */
+  readonly trustBundles: readonly string[]
+  /** The satellite's issuing CA: PEM, one certificate by each root in force; null when nothing was accepted. */
   readonly issuingCa: string | null
   /** The mandate that goes into each of the satellite's answers; null when nothing was accepted. */
   readonly mandate: string | null
@@ -113,6 +117,8 @@ const SECTIONS = [
   'Mandate',
 ] as const
 
+const certificatesOf = (pem: string): string[] =>
+  pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? []
 const ofPem = (pem: string): string => pem.replace(/-----[^-]+-----|\s/g, '')
 const toPem = (base64: string): string =>
   `-----BEGIN CERTIFICATE-----\n${wrap(base64).join('\n')}\n-----END CERTIFICATE-----`
@@ -160,8 +166,12 @@ export function writeSyncAnswer(answer: SyncAnswer): string[] {
     ...writeSection('Known before', answer.known.map(instanceRow)),
     ...writeSection('Notices', answer.notices.map(quoted)),
     ...writeSection('Root certificate', wrap(ofPem(answer.root))),
-    ...writeSection('Issuing CA certificate', answer.issuingCa === null ? [] : wrap(ofPem(answer.issuingCa))),
+    ...writeSection(
+      'Issuing CA certificate',
+      answer.issuingCa === null ? [] : wrap(certificatesOf(answer.issuingCa).map(ofPem).join('.')),
+    ),
     ...writeSection('Mandate', answer.mandate === null ? [] : wrap(answer.mandate)),
+    ...writeBundles(answer.trustBundles),
   ]
 }
 
@@ -235,10 +245,17 @@ export function readSyncAnswer(lines: readonly string[]): SyncAnswer {
   const fields = fieldsSchema.safeParse(readFields(lines, 2, FIELDS, malformed))
   if (!fields.success)
     throw malformed(`its line ${String(fields.error.issues[0]?.path[0])} is not of its form`)
-  const sections = readSections(lines, FIELDS.length + 3, SECTIONS, malformed)
+  const bundlesAt = lines.lastIndexOf('Trust bundles:')
+  const sections = readSections(
+    bundlesAt === -1 ? lines : lines.slice(0, bundlesAt),
+    FIELDS.length + 3,
+    SECTIONS,
+    malformed,
+  )
   const pem = (head: 'Root certificate' | 'Issuing CA certificate'): string | null => {
     const base64 = sections[head].join('')
-    return base64 === '' ? null : toPem(base64)
+    // While a root is replaced there is one by each, with a dot between.
+    return base64 === '' ? null : base64.split('.').map(toPem).join('\n')
   }
   const root = pem('Root certificate')
   if (root === null) throw malformed('it holds no root certificate')
@@ -260,6 +277,7 @@ export function readSyncAnswer(lines: readonly string[]): SyncAnswer {
     known: readAll(sections['Known before'], 'what was known', readInstanceRow),
     notices: readAll(sections.Notices, 'notices', (row) => unquoted(row)),
     root,
+    trustBundles: bundlesOf(lines),
     issuingCa: pem('Issuing CA certificate'),
     mandate: sections.Mandate.join('') || null,
   }

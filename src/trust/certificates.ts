@@ -51,11 +51,17 @@ export interface Subject {
   readonly hosts?: readonly string[]
 }
 
-/** A certificate chain, leaf first, and the private key of its leaf: all PEM. */
+/** A certificate chain, leaf first, as PEM, and the private key of its leaf, read once for all that it signs. */
 export interface Credential {
   readonly certificates: readonly string[]
-  readonly privateKey: string
+  readonly privateKey: KeyObject
 }
+
+/** A credential as a TLS server takes it: PEM. Not for printing. */
+export const tlsOptions = ({ certificates, privateKey }: Credential): { cert: string; key: string } => ({
+  cert: certificates.join('\n'),
+  key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+})
 
 /** A CA: its certificate and its private key, both PEM. */
 export interface Issuer {
@@ -117,7 +123,7 @@ export async function createSelfSigned(subject: Omit<Subject, 'role'>): Promise<
     signingAlgorithm: ALGORITHM,
     extensions: extensions(leaf),
   })
-  return { certificates: [certificate.toString('pem')], privateKey }
+  return { certificates: [certificate.toString('pem')], privateKey: createPrivateKey(privateKey) }
 }
 
 /** The root of an authority: signs sub-CAs, and nothing else. */

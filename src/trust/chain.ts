@@ -74,9 +74,13 @@ const validAt = (certificate: X509Certificate, at: Instant): boolean =>
 const issuedBy = (certificate: X509Certificate, issuer: X509Certificate): boolean =>
   certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)
 
+/** While a root is replaced, the issuing CA has a certificate by each: the verifier takes the one whose root it has. */
+const MOST_ISSUERS = 3
+
 /**
- * Checks a chain of exactly [leaf, sub-CA] up to one of the roots, at an instant, for one role.
- * Longer chains do not exist here: a sub-CA issues no CA. The leaf must be of the sub-CA's own authority.
+ * Checks a chain of [leaf, sub-CA] up to one of the roots, at an instant, for one role. Longer chains do not exist here: a
+ * sub-CA issues no CA. What may follow are further certificates of the same sub-CA, by other roots. The leaf must be of the
+ * sub-CA's own authority.
  *
  * @throws ChainError
  */
@@ -84,11 +88,13 @@ export function checkChain(
   pem: readonly string[],
   expected: { role: Role; at: Instant; roots: readonly X509Certificate[] },
 ): Chained {
-  const [leaf, subCa] = pem.map(parse)
-  if (!leaf || !subCa || pem.length !== 2) {
+  const [leaf, first, ...further] = pem.map(parse)
+  if (!leaf || !first || further.length >= MOST_ISSUERS) {
     throw new ChainError('untrusted', 'the chain is not a certificate and its issuing CA')
   }
-  const root = expected.roots.find((one) => one.ca && issuedBy(subCa, one))
+  const rootOf = (one: X509Certificate) => expected.roots.find((root) => root.ca && issuedBy(one, root))
+  const subCa = [first, ...further].find((one) => rootOf(one) !== undefined) ?? first
+  const root = rootOf(subCa)
   if (!subCa.ca || !root) {
     throw new ChainError(
       'untrusted',

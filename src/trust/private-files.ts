@@ -87,7 +87,8 @@ export function ensurePrivateFile(path: string): void {
   }
 }
 
-const syncDirectory = (path: string): void => {
+/** Has the entries of a directory on disk: a file that was renamed into it is there after a power cut. */
+export const syncDirectory = (path: string): void => {
   const fd = openSync(path, 'r')
   try {
     fsyncSync(fd)

@@ -1,9 +1,10 @@
-import { createPrivateKey, type KeyObject, sign, verify } from 'node:crypto'
+import { type KeyObject, sign, verify } from 'node:crypto'
 import { z } from 'zod'
 import type { Sealed } from '../protocol/messages.ts'
 
 /** What kind of message is signed: in the protected header, so that one cannot pass for another. */
-export type SealType = 'sla-request+jws' | 'sla-answer+jws' | 'sla-proof+jws' | 'sla-mandate+jws'
+export type SealType =
+  'sla-request+jws' | 'sla-answer+jws' | 'sla-proof+jws' | 'sla-mandate+jws' | 'sla-trust-bundle+jws'
 
 const ALGORITHM = 'ES256'
 
@@ -19,12 +20,14 @@ const SIGNATURE_FORM = 'ieee-p1363'
 /** Signs a payload. The certificates, leaf first, say whose the key is; a registration has none yet. */
 export function seal(
   payload: object,
-  by: { type: SealType; privateKey: string | KeyObject; certificates?: readonly string[] },
+  by: { type: SealType; privateKey: KeyObject; certificates?: readonly string[] },
 ): Promise<Sealed> {
   const header = { alg: ALGORITHM, typ: by.type, ...(by.certificates && { x5c: by.certificates.map(toX5c) }) }
-  const key = typeof by.privateKey === 'string' ? createPrivateKey(by.privateKey) : by.privateKey
   const [head, body] = [encode(JSON.stringify(header)), encode(JSON.stringify(payload))]
-  const signature = sign('sha256', Buffer.from(`${head}.${body}`), { key, dsaEncoding: SIGNATURE_FORM })
+  const signature = sign('sha256', Buffer.from(`${head}.${body}`), {
+    key: by.privateKey,
+    dsaEncoding: SIGNATURE_FORM,
+  })
   return Promise.resolve({ protected: head, payload: body, signature: signature.toString('base64url') })
 }
 

@@ -3,14 +3,14 @@ import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
 
 const [packed, unpacked] = [promisify(gzip), promisify(gunzip)]
-const SALT = 16
-const IV = 12
-const TAG = 16
+export const SALT = 16
+export const IV = 12
+export const TAG = 16
 const KEY = 32
 /** scrypt (RFC 7914): 32 MiB and some tens of milliseconds for each guess of a passphrase. */
 const COST = { N: 2 ** 15, r: 8, p: 1, maxmem: 64 * 1024 * 1024 }
 
-const keyOf = (passphrase: string, salt: Buffer): Promise<Buffer> =>
+export const keyOf = (passphrase: string, salt: Buffer): Promise<Buffer> =>
   new Promise((resolve, reject) => {
     scrypt(passphrase.normalize('NFC'), salt, KEY, COST, (failed, key) => {
       if (failed) reject(failed)

@@ -1,4 +1,4 @@
-import { createHash, createPrivateKey, type KeyObject, sign, verify, X509Certificate } from 'node:crypto'
+import { createHash, type KeyObject, sign, verify, X509Certificate } from 'node:crypto'
 import { LicensingError } from '../domain/errors.ts'
 import { type Instant, iso } from '../domain/instant.ts'
 import { readSignedText, textToSign, writeSignedText } from '../protocol/signed-text.ts'
@@ -12,7 +12,7 @@ export const signText = (lines: readonly string[], by: Credential): string => si
 /** The same, with the digest that names exactly what was signed: base64url. */
 export function signAndName(lines: readonly string[], by: Credential): { text: string; digest: string } {
   const signed = textToSign(lines, by.certificates)
-  const key = createPrivateKey(by.privateKey)
+  const key = by.privateKey
   const signature = sign('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' })
   return { text: writeSignedText(signed, signature), digest: textDigest(signed) }
 }
@@ -64,7 +64,7 @@ export function verifyText(
 /** Signs the lines of a file by a key that the other side knows, or learns from the file: it holds no certificates. */
 export function signTextByKey(
   lines: readonly string[],
-  privateKey: string,
+  privateKey: KeyObject,
 ): { text: string; digest: string } {
   return signAndName(lines, { certificates: [], privateKey })
 }

@@ -1,4 +1,4 @@
-import { createPrivateKey, randomBytes, randomUUID } from 'node:crypto'
+import { createPrivateKey, type KeyObject, randomBytes, randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { Exchanges } from '../../src/authority/exchanges.ts'
 import type { Decided, SignedRequest } from '../../src/authority/requests.ts'
@@ -11,8 +11,8 @@ import { seal } from '../../src/trust/seal.ts'
 const NOW = Date.UTC(2026, 0, 1)
 const ignored = { step: () => undefined }
 let certificate: string
-let privateKey: string
-let key: string
+let privateKey: KeyObject
+let key: KeyObject
 let csr: string
 
 beforeAll(async () => {
@@ -20,8 +20,9 @@ beforeAll(async () => {
   const made = await createSelfSigned(facts)
   certificate = made.certificates[0] ?? ''
   privateKey = made.privateKey
-  key = await generateKey()
-  csr = await createRequest(key, 'box')
+  const pem = await generateKey()
+  key = createPrivateKey(pem)
+  csr = await createRequest(pem, 'box')
 })
 
 const envelope = () => ({
@@ -43,7 +44,7 @@ const authorize = (version: string, deadlineAt?: string | null) =>
       lastAnswer: null,
       body: { entitlements: [], version, ...(deadlineAt !== undefined && { deadlineAt }) },
     },
-    { type: 'sla-request+jws', privateKey: createPrivateKey(privateKey), certificates: [certificate] },
+    { type: 'sla-request+jws', privateKey: privateKey, certificates: [certificate] },
   )
 const register = (version: string) =>
   seal(

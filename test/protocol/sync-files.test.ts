@@ -122,6 +122,7 @@ const answer = () =>
     root: fc.constant(root.certificate.trim()),
     issuingCa: fc.option(fc.constant(root.certificate.trim()), { nil: null }),
     mandate: fc.option(fc.stringMatching(/^[A-Za-z0-9_.-]{1,400}$/), { nil: null }),
+    trustBundles: fc.array(fc.string(), { maxLength: 3 }),
     virtualAccounts: fc.array(fc.record({ name, home: fc.boolean() }), { maxLength: 3 }),
     lots: fc.array(
       fc.record({
@@ -212,8 +213,8 @@ describe('R-SAT-3: the files of an exchange', () => {
   })
 
   it('the signature is over every character', () => {
-    const privateKey = root.privateKey
-    const key = createPublicKey(createPrivateKey(privateKey))
+    const privateKey = createPrivateKey(root.privateKey)
+    const key = createPublicKey(root.privateKey)
     fc.assert(
       fc.property(request, fc.nat(), fc.nat({ max: 125 - 33 }), (one, at, sign) => {
         const { text } = signTextByKey(writeSyncRequest(one), privateKey)

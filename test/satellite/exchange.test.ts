@@ -360,7 +360,7 @@ describe('R-SAT-1: who does what', () => {
       () => satellite.addAccount('other.example', { acceptAgreement: true }),
       () => manager.sync.status(),
       () => manager.sync.export(),
-      () => manager.backup('a passphrase'),
+      () => satellite.trust.rotateRoot({}),
     ])
       expect(await codeOf(Promise.resolve().then(() => work() as Promise<unknown>))).toBe('WRONG_ROLE')
   })

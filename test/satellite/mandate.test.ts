@@ -1,5 +1,5 @@
 import { createPrivateKey, createPublicKey } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SmartAgent } from '../../src/agent/index.ts'
@@ -17,40 +17,13 @@ import { readRoots } from '../../src/trust/chain.ts'
 import { signMandate } from '../../src/trust/mandate.ts'
 import { peek, seal } from '../../src/trust/seal.ts'
 import { signText, verifyText } from '../../src/trust/sign-text.ts'
-import { Database } from '../../src/trust/sqlite.ts'
 import type { Transport } from '../../src/transports/transport.ts'
+import { StolenKeys } from '../support/keys.ts'
 import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
 import { codeOf } from '../support/world.ts'
 
 /** Whatever a customer can do who holds all the keys of a satellite, and has changed its program. */
-class AlteredSatellite {
-  readonly #directory: string
-
-  constructor(directory: string) {
-    this.#directory = directory
-  }
-
-  #setting(name: string): string {
-    const database = new Database(join(this.#directory, 'authority.db'), { readonly: true })
-    try {
-      const row = database.prepare('select value from settings where name = ?').get(name) as { value: string }
-      return row.value
-    } finally {
-      database.close()
-    }
-  }
-
-  #key = (name: string): string => readFileSync(join(this.#directory, 'keys', name), 'utf8')
-
-  identity(): { id: string; account: string; subCa: string } {
-    return JSON.parse(this.#setting('authority')) as { id: string; account: string; subCa: string }
-  }
-
-  signer(role: 'answer-signer' | 'reservation-signer'): Credential {
-    const leaf = JSON.parse(this.#setting(role)) as { certificate: string; key: string }
-    return { certificates: [leaf.certificate, this.identity().subCa], privateKey: this.#key(leaf.key) }
-  }
-
+class AlteredSatellite extends StolenKeys {
   /** A certificate of any role: its own CA signs whatever it is given. */
   async forge(
     role: 'sync' | 'answer-signer',
@@ -60,11 +33,11 @@ class AlteredSatellite {
     const privateKey = await generateKey()
     const { subCa, account } = this.identity()
     const certificate = await issueCertificate(
-      { certificate: subCa, privateKey: this.#key('sub-ca.key') },
+      { certificate: subCa, privateKey: this.file('sub-ca.key') },
       createPublicKey(createPrivateKey(privateKey)),
       { role, name: 'Forged', account, authorityId, notBefore: at - DAY, notAfter: at + 80 * DAY },
     )
-    return { certificates: [certificate, subCa], privateKey }
+    return { certificates: [certificate, subCa], privateKey: createPrivateKey(privateKey) }
   }
 
   /** Answers signed anew, with something changed in them. */

@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import type { KeyObject } from 'node:crypto'
 import type { Sealed } from '../../src/protocol/messages.ts'
 import { seal, sealedCertificates } from '../../src/trust/seal.ts'
+import { StolenKeys } from './keys.ts'
 
 /** A sealed message taken apart, for changing it. */
 export interface Parts {
@@ -74,16 +74,13 @@ export function flips(body: string): { name: string; body: string }[] {
 }
 
 /** The private key of the authority that fits what it signs answers with. */
-export function answerKey(authorityDir: string): string {
-  const keys = join(authorityDir, 'keys')
-  const name = readdirSync(keys).find((one) => one.startsWith('answer-signer'))
-  return readFileSync(join(keys, name ?? ''), 'utf8')
-}
+export const answerKey = (authorityDir: string): KeyObject =>
+  new StolenKeys(authorityDir).key('answer-signer')
 
 /** Signs an answer again after a change, as only its authority could. */
 export async function resign(
   body: string,
-  privateKey: string,
+  privateKey: KeyObject,
   change: (payload: Record<string, unknown>) => void,
   certificates?: readonly string[],
 ): Promise<string> {

@@ -35,6 +35,8 @@ export async function makeSatelliteWorld() {
   })
   const manager = await Authority.open({ dataDir: managerDir, clock })
   const open: { close(): Promise<void> }[] = []
+  /** The manager that answers: another one after a restore of it. */
+  let answering = manager
   const wire = { fault: 'none' as WireFault, exchanges: 0, onDeath: (): void => undefined }
 
   /** The wire between a satellite and the manager. */
@@ -48,8 +50,8 @@ export async function makeSatelliteWorld() {
       if (wire.fault === 'dies before') return dies()
       if (wire.fault === 'lost request')
         throw new LicensingError('CONNECTION_REFUSED', 'the manager refused the connection.')
-      if (wire.fault === 'sent twice') await manager.respond({ method: 'POST', path, body })
-      const { status, body: answer } = await manager.respond({ method: 'POST', path, body })
+      if (wire.fault === 'sent twice') await answering.respond({ method: 'POST', path, body })
+      const { status, body: answer } = await answering.respond({ method: 'POST', path, body })
       if (status !== 200) throw new LicensingError('AUTHORITY_REJECTED', `the manager answered ${status}`)
       if (wire.fault === 'dies after') return dies()
       if (wire.fault === 'lost answer')
@@ -94,6 +96,9 @@ export async function makeSatelliteWorld() {
     wire,
     openSatellite,
     managerRoad,
+    useManager: (other: Authority) => {
+      answering = other
+    },
     /** A satellite that was added at the manager, and not synchronised yet. */
     addSatellite: async (name: string, options: { virtualAccount?: string; online?: boolean } = {}) => {
       const { code } = await manager.satellites.add(name, {

@@ -6,6 +6,7 @@ import { inspectingCredential } from '../../mocks/inspecting-credential.ts'
 import { mockAuthority, type MockAuthority } from '../../mocks/index.ts'
 import { DAY } from '../../src/domain/instant.ts'
 import { httpsTransport } from '../../src/transports/https.ts'
+import { tlsOptions } from '../../src/trust/certificates.ts'
 import type { RoadOptions } from '../../src/transports/road.ts'
 import { codeOf } from '../support/world.ts'
 
@@ -36,12 +37,13 @@ const post = (url: string, more: Partial<RoadOptions> = {}) => {
 }
 const credential = async () => {
   const now = Date.now()
-  const { certificates, privateKey } = await mock.authority.tlsForTests({
-    notBefore: now - DAY,
-    notAfter: now + DAY,
-    hosts: ['localhost', '::1'],
-  })
-  return { cert: certificates.join('\n'), key: privateKey }
+  return tlsOptions(
+    await mock.authority.tlsForTests({
+      notBefore: now - DAY,
+      notAfter: now + DAY,
+      hosts: ['localhost', '::1'],
+    }),
+  )
 }
 const listen = async (server: ReturnType<typeof createServer>, host = '127.0.0.1'): Promise<number> => {
   await new Promise<void>((resolve) => {
@@ -97,11 +99,11 @@ print(s.getsockname()[1], flush=True); time.sleep(60)`
   })
 
   it('TLS_INSPECTED: by one whose name would steer a terminal, and fill a log', async () => {
-    const { certificates, privateKey } = await inspectingCredential(Date.now(), [
+    const inspecting = await inspectingCredential(Date.now(), [
       { CN: ['Evil\u001b[2J\u001b]0;pwned\u0007\nerror: all is well'] },
       { O: ['x'.repeat(5000)] },
     ])
-    const server = createTlsServer({ cert: certificates.join('\n'), key: privateKey })
+    const server = createTlsServer(tlsOptions(inspecting))
     server.on('tlsClientError', () => undefined)
     const failed = await post(`https://localhost:${await listen(server)}`).catch((thrown: unknown) => thrown)
     expect(failed).toMatchObject({ code: 'TLS_INSPECTED' })

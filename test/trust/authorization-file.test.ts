@@ -36,6 +36,7 @@ const authorization: Authorization = {
   authorityKey: Buffer.alloc(32, 9).toString('base64url'),
   trustBundle: 1,
   mandate: null,
+  trustBundles: [],
 }
 
 let roots: X509Certificate[]
@@ -58,7 +59,7 @@ const issue = async (role: Role, root?: { certificate: string; privateKey: strin
     role,
     name: 'Reservation Signer',
   })
-  return { certificates: [leaf, subCa], privateKey }
+  return { certificates: [leaf, subCa], privateKey: createPrivateKey(privateKey) }
 }
 let root: { certificate: string; privateKey: string }
 
@@ -235,6 +236,7 @@ describe('an authorization file', () => {
       authorityKey: key,
       trustBundle: number,
       mandate: fc.option(fc.stringMatching(/^[A-Za-z0-9_.-]{1,300}$/), { nil: null }),
+      trustBundles: fc.array(fc.string(), { maxLength: 3 }),
     })
     fc.assert(
       fc.property(any, (one) => {

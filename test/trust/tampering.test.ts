@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -202,7 +203,7 @@ describe('an answer that is genuine, and not the one that was asked for', () => 
     )
     world.road.onAnswer = (_, body) => {
       const [, subCa = ''] = sealedCertificates(JSON.parse(body) as Sealed, 'sla-answer+jws') ?? []
-      return resign(body, key, () => undefined, [leaf, subCa])
+      return resign(body, createPrivateKey(key), () => undefined, [leaf, subCa])
     }
     expect(await codeOf(agent.renewAuthorization())).toBe('ANSWER_SIGNER_ROLE')
   })

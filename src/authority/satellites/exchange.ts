@@ -19,7 +19,6 @@ import { logEvent } from '../event-log.ts'
 import { Conflicts } from './conflicts.ts'
 import { placing, sameTotals, withLarger } from './merge.ts'
 import { Reported } from './reported.ts'
-import { TRUST_BUNDLE } from '../reservations.ts'
 import { mostOwned } from '../rules.ts'
 import type { SatelliteRow } from './satellites.ts'
 import { attempt, type Tx } from '../store.ts'
@@ -358,12 +357,16 @@ export class SyncExchange {
       ({ satellite }) => satellite?.id === row.id,
     )
     const listed = new Set([...request.instances, ...request.ended].map(({ id }) => id))
-    const before = request.report === 'full' ? await reported.active() : []
+    // After a restore of this manager the satellite knows better what has ended since than the backup does.
+    const behind = row.manager_epoch < this.#credentials.identity.epoch
+    const all = request.report === 'full' ? await reported.active() : []
+    const before = behind ? [] : all
     // What had ended before a restore has not come back with it; what was not known yet, or was more, has not gone.
     const gone = await reported.endedOf(request.instances.map(({ id }) => id))
     const { instances, larger } = withLarger(request.instances, before, this.#at)
     const known = [...before.filter(({ id }) => !listed.has(id)), ...larger]
     await reported.take(instances, request.ended, placing(request, virtualAccounts))
+    if (behind) await reported.endMissing(all.map(({ id }) => id).filter((id) => !listed.has(id)))
     if (request.report === 'full') {
       await reported.endReplaced(listed)
       await reported.rebuild()
@@ -457,8 +460,9 @@ export class SyncExchange {
       managerId: this.#credentials.identity.id,
       request: digest,
       answeredAt: this.#at,
-      trustBundle: TRUST_BUNDLE,
-      root: this.#credentials.root,
+      trustBundle: this.#credentials.identity.trust.number,
+      trustBundles: this.#credentials.bundlesAfter(0),
+      root: this.#credentials.roots[0]?.toString() ?? '',
     }
   }
 
@@ -568,6 +572,7 @@ export class SyncExchange {
         automatic_until: given.automaticUntil,
         overdue: 0,
         credential_told: null,
+        manager_epoch: this.#credentials.identity.epoch,
       })
       .where('id', '=', row.id)
       .execute()

@@ -177,6 +177,16 @@ export class Reported {
     for (const batch of batches(rows.filter((id) => !listed.has(id)))) await this.#end(batch)
   }
 
+  /** What had ended before this manager was restored, as the satellite's full report shows. */
+  async endMissing(ids: readonly string[]): Promise<void> {
+    const changes = new Changes()
+    for (const batch of batches(ids)) {
+      await this.#forget([...(await this.#rows(batch)).values()], changes)
+      await this.#end(batch)
+    }
+    await changes.apply(this.#tx, this.#at)
+  }
+
   /** What the satellite is told to end, until it says that it has. */
   async replaced(): Promise<string[]> {
     const rows = await this.#tx
@@ -450,6 +460,7 @@ export async function listReported(
             ? 'out-of-compliance'
             : 'in-compliance',
       exportControlled: false,
+      inReview: false,
       registeredAt: iso(row.since_at),
       lastContactAt: iso(row.answered_at),
       expiresAt: null,

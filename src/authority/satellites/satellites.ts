@@ -142,6 +142,7 @@ export class Satellites {
       automatic_until: null,
       overdue: 0,
       credential_told: null,
+      manager_epoch: this.#credentials.identity.epoch,
     }
     await this.#tx.insertInto('satellites').values(row).execute()
     await this.#give(row, virtualAccount, true)

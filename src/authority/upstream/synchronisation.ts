@@ -1,4 +1,4 @@
-import { randomBytes, randomInt, X509Certificate } from 'node:crypto'
+import { randomBytes, randomInt, type X509Certificate } from 'node:crypto'
 import { z } from 'zod'
 import {
   beginSync,
@@ -13,15 +13,17 @@ import {
 import { LicensingError } from '../../domain/errors.ts'
 import { duration, HOUR, type Instant, iso } from '../../domain/instant.ts'
 import { enrolmentMac } from '../../protocol/enrolment.ts'
+import { bundlesIn } from '../../protocol/lines.ts'
 import { readSignedText } from '../../protocol/signed-text.ts'
 import { readSyncAnswer, SYNC_ANSWER_TITLE, type SyncAnswer } from '../../protocol/sync-answer.ts'
 import { LEAVABLE, type Leavable, type SyncRequest, writeSyncRequest } from '../../protocol/sync-request.ts'
-import { ChainError, readRoots } from '../../trust/chain.ts'
+import { ChainError, readCertificates, readRoots } from '../../trust/chain.ts'
 import { certificateFingerprint, keyFingerprint, sameFingerprint } from '../../trust/fingerprint.ts'
-import { keyDigest, verifyMandate } from '../../trust/mandate.ts'
+import { verifyMandate } from '../../trust/mandate.ts'
 import { verifyText } from '../../trust/sign-text.ts'
+import { adoptBundles, type Anchors, anchorsOf, rootsPem } from '../../trust/trust-bundle.ts'
 import { type Account, listVirtualAccounts } from '../accounts.ts'
-import type { Credentials } from '../credentials.ts'
+import type { AuthorityIdentity, Credentials } from '../credentials.ts'
 import { logEvent } from '../event-log.ts'
 import { SYNC_SEQUENCE, touchAll } from '../revisions.ts'
 import { countCorrection, readSetting, type Tx, writeSetting } from '../store.ts'
@@ -424,7 +426,7 @@ export class Synchronisation {
    * @throws LicensingError SIGNED_FILE_*, SYNC_*, MANDATE_INVALID, CONFIRMATION_REQUIRED: nothing was changed
    */
   async import(text: string, trust: TrustGiven): Promise<Imported> {
-    const { answer, digest, root } = this.#read(text, trust)
+    const { answer, digest, anchors, root } = this.#read(text, trust)
     const writtenAt = await this.#checkAsked(answer)
     // An answer that was made before its request was written, by this clock: the clock was ahead then by that much.
     const ahead = writtenAt - answer.answeredAt
@@ -473,7 +475,11 @@ export class Synchronisation {
       throw new LicensingError('SIGNED_FILE_MALFORMED', 'The answer gives no mandate.')
     this.#checkMandate(answer, issuingCa, mandate, root)
     const registered = this.#facts.mandate === null
-    await this.#credentials.adopt(this.#tx, { root, subCa: issuingCa })
+    await this.#credentials.adoptIssuingCas(
+      this.#tx,
+      certificatesOf(issuingCa).map((one) => one.toString()),
+    )
+    await this.#credentials.adopt(this.#tx, { root, ...this.#newTrust(answer, anchors) })
     const again = await new SyncApply(this.#tx, this.#account, at).apply(answer)
     await this.#write({
       managerId: answer.managerId,
@@ -509,9 +515,16 @@ export class Synchronisation {
     })
   }
 
-  #read(text: string, trust: TrustGiven): { answer: SyncAnswer; digest: string; root: string } {
+  #read(
+    text: string,
+    trust: TrustGiven,
+  ): { answer: SyncAnswer; digest: string; anchors: Anchors; root: string } {
     const known = this.#credentials.identity.root
-    const root = known ?? this.#trusted(text, trust)
+    const given = known ?? this.#trusted(text, trust)
+    const held = { ...anchorsOf(given), number: this.#held(known) }
+    // Each bundle is signed by a root that is known here: a satellite that has missed its overlap learns of it by the answer.
+    const anchors = adoptBundles(held, bundlesIn(text), this.#at)
+    const root = anchors === held ? given : rootsPem(anchors, this.#at)
     const { lines, signer, digest } = verifyText(text, {
       ...ANSWER,
       role: 'sync',
@@ -535,7 +548,20 @@ export class Synchronisation {
         'SIGNED_FILE_UNTRUSTED',
         'The answer is of another manager than this satellite’s.',
       )
-    return { answer, digest, root }
+    return { answer, digest, anchors, root }
+  }
+
+  /** The number of the bundle that is held: of a root that came with its answer, none is known yet. */
+  #held(known: string | null): number {
+    return known === null ? 0 : this.#credentials.identity.trust.number
+  }
+
+  /** The bundles of roots of the manager, for this satellite's boxes, and until when the older roots are believed. */
+  #newTrust({ trustBundles }: SyncAnswer, anchors: Anchors): Pick<AuthorityIdentity, 'trust'> | undefined {
+    const { number } = this.#credentials.identity.trust
+    if (anchors.number <= number) return undefined
+    const until = anchors.roots.flatMap((one) => one.until ?? []).at(0) ?? null
+    return { trust: { number: anchors.number, bundles: [...trustBundles], until } }
   }
 
   /** The root of an answer, where none is known and somebody answers for it (trust §8). */
@@ -588,17 +614,20 @@ export class Synchronisation {
   }
 
   #checkMandate(answer: SyncAnswer, issuingCa: string, text: string, root: string): void {
-    const certificate = new X509Certificate(issuingCa)
     const { identity } = this.#credentials
-    const own = keyDigest(certificate.publicKey) === this.#credentials.issuingKeyDigest()
-    const [issuer] = rootsOf(root)
-    if (!own || !issuer || !certificate.checkIssued(issuer) || !certificate.verify(issuer.publicKey))
+    const roots = rootsOf(root)
+    const good = certificatesOf(issuingCa).every(
+      (one) =>
+        this.#credentials.isForIssuingKey(one.toString()) &&
+        roots.some((issuer) => one.checkIssued(issuer) && one.verify(issuer.publicKey)),
+    )
+    if (!good)
       throw new LicensingError(
         'SIGNED_FILE_UNTRUSTED',
         'The certificate in the answer is not one for this satellite’s CA, signed by the root.',
       )
     const mandate = verifyMandate(text, {
-      roots: rootsOf(root),
+      roots,
       satelliteId: identity.id,
       account: this.#account.domain,
       issuingCa,
@@ -642,6 +671,19 @@ const NOTICE_SEVERITY = {
   SYNC_CREDENTIAL_ENDING: 'minor',
   SYNC_CREDENTIAL_ENDED: 'major',
 } as const
+
+/** @throws LicensingError SIGNED_FILE_UNTRUSTED */
+function certificatesOf(pem: string): X509Certificate[] {
+  try {
+    return readCertificates(pem)
+  } catch (thrown) {
+    if (!(thrown instanceof ChainError)) throw thrown
+    throw new LicensingError(
+      'SIGNED_FILE_UNTRUSTED',
+      'The certificate of the satellite’s CA in the answer cannot be read.',
+    )
+  }
+}
 
 /** @throws LicensingError SIGNED_FILE_UNTRUSTED */
 function rootsOf(pem: string): X509Certificate[] {

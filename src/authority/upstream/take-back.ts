@@ -153,6 +153,7 @@ export class TakeBack {
           wrong_codes: 0,
           wrong_since: 0,
           revision: 0,
+          in_review: 0,
         })
         .execute()
       await this.#hold(one.id, 1, one.licenses)

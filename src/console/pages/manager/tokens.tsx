@@ -29,7 +29,13 @@ import { api, type Token, useAccount, useAct, type Virtual } from './queries.ts'
 import { texts } from './texts.ts'
 
 const t = texts.tokens
-const COLORS = { valid: 'green', expired: 'gray', revoked: 'red', exhausted: 'orange' } as const
+const COLORS = {
+  valid: 'green',
+  expired: 'gray',
+  revoked: 'red',
+  exhausted: 'orange',
+  'in-doubt': 'red',
+} as const
 
 /** The registration tokens of a virtual account (R-TOK-1…3). */
 export function Tokens({ virtual, me }: { virtual: Virtual; me: Me }) {

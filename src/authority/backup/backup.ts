@@ -1,0 +1,237 @@
+import { randomBytes } from 'node:crypto'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { z } from 'zod'
+import { checked } from '../../domain/checked.ts'
+import type { Clock } from '../../domain/clock.ts'
+import { LicensingError } from '../../domain/errors.ts'
+import { HOUR } from '../../domain/instant.ts'
+import { checkPrivateDirectory, SecretFiles, storeFailure, syncDirectory } from '../../trust/private-files.ts'
+import { openFiles } from '../../trust/sealed-file.ts'
+import { openLines, sealLines } from '../../trust/sealed-stream.ts'
+import { passphraseSchema } from '../passphrase.ts'
+import { isRootKeyFile } from '../root-key.ts'
+import { migrations } from '../schema.ts'
+import { DATABASE_FILE } from '../sqlite.ts'
+import { AuthorityStore, nameDatabase, type Tx } from '../store.ts'
+import { beginAnew, type Restored } from './begin-anew.ts'
+import { dumpRows, emptyTables, goOnNumbering, loadRows, rowsSchema, tablesAt, versionOf } from './dump.ts'
+
+const TITLE = 'SMART LICENSING BACKUP, version 2'
+/** A satellite's, of before: its SQLite database as a file. */
+const FORMER_TITLE = 'SMART LICENSING BACKUP, version 1'
+
+const KEY_NAME = /^[a-z0-9-]+\.key$/
+
+/** The lines of a backup: a head, rows and keys, and an end that says how many there were. */
+const lineSchema = z.union([
+  z.object({ backup: z.literal('smart-authority'), migration: z.int().min(1) }),
+  rowsSchema,
+  z.object({ key: z.string().regex(KEY_NAME), text: z.string().max(100_000) }),
+  z.object({ end: z.object({ rows: z.int(), keys: z.int() }) }),
+])
+type Line = z.infer<typeof lineSchema>
+
+/**
+ * An authority as one file, sealed by a passphrase: every row and its keys, without that of the root, as of one moment, while it goes
+ * on. The rows are of no database in particular.
+ *
+ * @param write takes the file piece by piece
+ * @throws LicensingError INVALID_ARGUMENT, STORE_*, DATABASE_UNREACHABLE
+ */
+export async function makeBackup(
+  dataDir: string,
+  store: AuthorityStore,
+  passphrase: string,
+  write: (chunk: Buffer) => void,
+): Promise<void> {
+  const secret = checked(passphraseSchema, passphrase, 'passphrase')
+  let begun = false
+  try {
+    await store.read(async (tx) => {
+      // A reading that is begun again cannot take back what was written.
+      if (begun) throw new LicensingError('DATABASE_UNREACHABLE', 'The database went away during the backup.')
+      begun = true
+      await sealLines(linesOf(dataDir, tx), secret, TITLE, write)
+    })
+  } catch (thrown) {
+    throw storeFailure(thrown, 'making the backup')
+  }
+}
+
+async function* linesOf(dataDir: string, tx: Tx): AsyncGenerator<string> {
+  const line = (one: Line): string => JSON.stringify(one)
+  const migration = await versionOf(tx)
+  yield line({ backup: 'smart-authority', migration })
+  let rows = 0
+  for await (const some of dumpRows(tx, migration)) {
+    rows += some.rows.length
+    yield line(some)
+  }
+  // The keys after the rows: whatever they refer to is there.
+  const directory = join(dataDir, 'keys')
+  const names = readdirSync(directory).filter((name) => KEY_NAME.test(name) && !isRootKeyFile(name))
+  for (const key of names) yield line({ key, text: readFileSync(join(directory, key), 'utf8') })
+  yield line({ end: { rows, keys: names.length } })
+}
+
+/** Where a backup is restored to. */
+export interface RestoreOptions {
+  readonly dataDir: string
+  readonly backup: Buffer
+  readonly passphrase: string
+  /** `postgres://…`: a database without tables; without it, one of its own in the data directory. */
+  readonly database?: string | undefined
+}
+
+/**
+ * Makes a data directory of a backup, whole or not at all. From here on the authority goes on in an epoch of its own, and what may have
+ * been used or changed since the backup is held until somebody has looked.
+ *
+ * @throws LicensingError DATA_DIR_EXISTS, BACKUP_UNREADABLE, STORE_*, DATABASE_*
+ */
+export async function restoreBackup(options: RestoreOptions, clock: Clock): Promise<Restored> {
+  const place = resolve(options.dataDir)
+  if (existsSync(place) && readdirSync(place).length > 0)
+    throw new LicensingError('DATA_DIR_EXISTS', `${place} is not empty.`, {
+      remedy: 'Restore into a new directory, and name that with --data-dir.',
+    })
+  removeStale(place)
+  const temporary = join(dirname(place), `.${basename(place)}-${randomBytes(6).toString('hex')}`)
+  try {
+    mkdirSync(join(temporary, 'keys'), { recursive: true, mode: 0o700 })
+    checkPrivateDirectory(temporary)
+    const former = options.backup.subarray(0, FORMER_TITLE.length).toString() === FORMER_TITLE
+    await (former ? unpackFormer(temporary, options) : unpack(temporary, options))
+    if (options.database !== undefined) nameDatabase(temporary, options.database)
+    const done = await beginAnew(temporary, clock)
+    if (existsSync(place)) rmdirSync(place)
+    renameSync(temporary, place)
+    syncDirectory(dirname(place))
+    return done
+  } catch (thrown) {
+    throw storeFailure(thrown, 'restoring the backup')
+  } finally {
+    rmSync(temporary, { recursive: true, force: true })
+  }
+}
+
+/** What a restore that was killed has left lying about. */
+function removeStale(place: string): void {
+  const parent = dirname(place)
+  if (!existsSync(parent)) return
+  const head = `.${basename(place)}-`
+  for (const name of readdirSync(parent)) {
+    if (!name.startsWith(head) || !/^[0-9a-f]{12}$/.test(name.slice(head.length))) continue
+    if (Date.now() - statSync(join(parent, name)).mtimeMs > HOUR)
+      rmSync(join(parent, name), { recursive: true, force: true })
+  }
+}
+
+const unreadable = (why: string) =>
+  new LicensingError('BACKUP_UNREADABLE', `The backup cannot be used: ${why}.`)
+
+/** Undoes what was loaded of a file whose seal turns out to be wrong. */
+class NotOpened extends Error {}
+
+async function unpack(dataDir: string, { backup, passphrase, database }: RestoreOptions): Promise<void> {
+  const migration = await versionIn(backup, passphrase)
+  if (migration > migrations.length)
+    throw new LicensingError(
+      'STORE_TOO_NEW',
+      `The backup is of version ${migration}; this program knows ${migrations.length}.`,
+    )
+  const store = await AuthorityStore.open(dataDir, database, migration)
+  try {
+    await store.transaction(async (tx) => {
+      if (await tx.selectFrom('settings').select('name').executeTakeFirst())
+        throw new LicensingError('DATA_DIR_EXISTS', 'There is an authority in that database already.', {
+          remedy: 'Restore into a database without tables.',
+        })
+      await emptyTables(tx, migration)
+      const loading = new Loading(tx, new SecretFiles(join(dataDir, 'keys')), migration)
+      if (!(await openLines(backup, passphrase, TITLE, (line) => loading.take(line)))) throw new NotOpened()
+      loading.requireWhole()
+      if (store.kind === 'postgres') await goOnNumbering(tx, migration)
+    })
+  } catch (thrown) {
+    if (thrown instanceof NotOpened) throw unreadable('it is damaged')
+    throw thrown
+  } finally {
+    await store.close()
+  }
+}
+
+/** The version of the tables in a backup. @throws LicensingError BACKUP_UNREADABLE */
+async function versionIn(backup: Buffer, passphrase: string): Promise<number> {
+  const found: number[] = []
+  // The whole of it is looked at: nothing is made of a file that is not as it was written.
+  const opened = await openLines(backup, passphrase, TITLE, (text) => {
+    if (found.length === 0) {
+      const line = lineSchema.safeParse(JSON.parse(text))
+      found.push(line.success && 'migration' in line.data ? line.data.migration : 0)
+    }
+    return Promise.resolve()
+  })
+  const [version = 0] = found
+  if (opened && version > 0) return version
+  throw new LicensingError('BACKUP_UNREADABLE', 'The backup cannot be opened.')
+}
+
+/** Takes the lines of a backup into a new data directory and its database. */
+class Loading {
+  readonly #tx: Tx
+  readonly #keys: SecretFiles
+  readonly #tables: ReadonlySet<string>
+  #rows = 0
+  #keysTaken = 0
+  #whole = false
+
+  constructor(tx: Tx, keys: SecretFiles, migration: number) {
+    this.#tx = tx
+    this.#keys = keys
+    this.#tables = new Set(tablesAt(migration).map(({ name }) => name))
+  }
+
+  async take(text: string): Promise<void> {
+    const parsed = lineSchema.safeParse(JSON.parse(text))
+    if (!parsed.success) throw unreadable('a line of it is not of its form')
+    const line = parsed.data
+    if ('rows' in line) {
+      await loadRows(this.#tx, this.#tables, line)
+      this.#rows += line.rows.length
+    } else if ('key' in line) {
+      this.#keys.put(line.key, line.text)
+      this.#keysTaken++
+    } else if ('end' in line) this.#whole = line.end.rows === this.#rows && line.end.keys === this.#keysTaken
+  }
+
+  /** @throws LicensingError BACKUP_UNREADABLE */
+  requireWhole(): void {
+    if (!this.#whole) throw unreadable('it does not hold what it says')
+  }
+}
+
+async function unpackFormer(
+  dataDir: string,
+  { backup, passphrase, database }: RestoreOptions,
+): Promise<void> {
+  if (database !== undefined)
+    throw new LicensingError('USAGE', 'A backup of this age is restored into a data directory alone.')
+  const files = await openFiles(backup, passphrase, FORMER_TITLE)
+  if (files === null) throw new LicensingError('BACKUP_UNREADABLE', 'The backup cannot be opened.')
+  for (const { name, bytes } of files) {
+    if (name !== DATABASE_FILE && !/^keys\/[a-z0-9-]+\.key$/.test(name)) continue
+    writeFileSync(join(dataDir, name), bytes, { mode: 0o600, flush: true })
+  }
+}

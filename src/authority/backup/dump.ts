@@ -1,0 +1,151 @@
+import { type RawBuilder, sql } from 'kysely'
+import { z } from 'zod'
+import { LicensingError } from '../../domain/errors.ts'
+import { migrations } from '../schema.ts'
+import type { Tx } from '../store.ts'
+
+/** Rows that are read, written and carried at a time: of the widest table they are few enough for one statement. */
+const BATCH = 200
+
+const valueSchema = z.union([z.string(), z.number(), z.null()])
+const nameSchema = z.string().regex(/^[a-z][a-z0-9_]*$/)
+
+/** Some rows of a table: a line of a backup. */
+export const rowsSchema = z.object({
+  table: nameSchema,
+  columns: z.array(nameSchema).min(1),
+  rows: z.array(z.array(valueSchema)).min(1).max(BATCH),
+})
+export type Rows = z.infer<typeof rowsSchema>
+
+/** A table as the migrations make it. */
+interface Table {
+  readonly name: string
+  /** By which its rows are read in order; none for one that has no primary key. */
+  readonly key: readonly string[]
+  readonly references: Set<string>
+  /** Whether the database numbers its rows. */
+  readonly numbered: boolean
+}
+
+/**
+ * The tables after so many migrations, each behind those that it refers to: read from the migrations themselves, so that none is
+ * forgotten.
+ */
+export function tablesAt(version: number): readonly Table[] {
+  const tables = new Map<string, Table>()
+  for (const statement of migrations.slice(0, version).flat()) {
+    const [, dropped] = /^drop table (\w+)/.exec(statement) ?? []
+    if (dropped !== undefined) tables.delete(dropped)
+    const [, made] = /^create table (\w+)/.exec(statement) ?? []
+    const [, altered] = /^alter table (\w+) add column/.exec(statement) ?? []
+    const references = [...statement.matchAll(/\breferences (\w+)/g)].map(([, name = '']) => name)
+    if (made !== undefined)
+      tables.set(made, {
+        name: made,
+        key: keyOf(statement),
+        references: new Set(references.filter((name) => name !== made)),
+        numbered: statement.includes('autoincrement'),
+      })
+    if (altered !== undefined) for (const name of references) tables.get(altered)?.references.add(name)
+  }
+  return inOrder([...tables.values()])
+}
+
+function keyOf(statement: string): readonly string[] {
+  const [, several] = /primary key \(([^)]+)\)/.exec(statement) ?? []
+  if (several !== undefined) return several.split(',').map((name) => name.trim())
+  const [, one] = /(\w+) \w+ primary key/.exec(statement) ?? []
+  return one === undefined ? [] : [one]
+}
+
+function inOrder(tables: readonly Table[]): readonly Table[] {
+  const done = new Set<string>()
+  const ordered: Table[] = []
+  while (ordered.length < tables.length) {
+    const next = tables.find(
+      ({ name, references }) => !done.has(name) && [...references].every((one) => done.has(one)),
+    )
+    if (!next) throw new TypeError('tables refer to one another in a circle')
+    done.add(next.name)
+    ordered.push(next)
+  }
+  return ordered
+}
+
+/** How far the tables of a database have been brought. */
+export async function versionOf(tx: Tx): Promise<number> {
+  const { rows } = await sql<{ last: number | null }>`select max(number) as last from migrations`.execute(tx)
+  return rows[0]?.last ?? 0
+}
+
+/** Every row of every table, in the transaction it is given. */
+export async function* dumpRows(tx: Tx, version: number): AsyncGenerator<Rows> {
+  for (const table of tablesAt(version)) yield* dumpTable(tx, table)
+}
+
+type Row = Record<string, string | number | null>
+
+async function* dumpTable(tx: Tx, { name, key }: Table): AsyncGenerator<Rows> {
+  const order = sql.join(key.map((column) => sql.ref(column)))
+  for (let last: Row | null = null; ;) {
+    const beyond: RawBuilder<unknown> = last === null ? sql`` : sql`where ${isBeyond(key, last)}`
+    // Without a key there is no place to go on from: such a table is small, and read at once.
+    const { rows }: { rows: Row[] } =
+      key.length === 0
+        ? await sql<Row>`select * from ${sql.table(name)}`.execute(tx)
+        : await sql<Row>`select * from ${sql.table(name)} ${beyond} order by ${order} limit ${BATCH}`.execute(
+            tx,
+          )
+    const [first] = rows
+    if (!first) return
+    const columns = Object.keys(first)
+    for (let from = 0; from < rows.length; from += BATCH)
+      yield {
+        table: name,
+        columns,
+        rows: rows.slice(from, from + BATCH).map((row) => columns.map((column) => row[column] ?? null)),
+      }
+    last = rows.at(-1) ?? null
+    if (key.length === 0 || rows.length < BATCH) return
+  }
+}
+
+/** Whether a row comes after another, by the columns of its key. */
+function isBeyond(key: readonly string[], last: Row): RawBuilder<unknown> {
+  const [column = '', ...rest] = key
+  const value = last[column] ?? null
+  if (rest.length === 0) return sql`${sql.ref(column)} > ${value}`
+  return sql`(${sql.ref(column)} > ${value} or (${sql.ref(column)} = ${value} and ${isBeyond(rest, last)}))`
+}
+
+/** Removes what the migrations themselves have put into the tables: it is in the backup too. */
+export async function emptyTables(tx: Tx, version: number): Promise<void> {
+  for (const { name } of [...tablesAt(version)].reverse())
+    await sql`delete from ${sql.table(name)}`.execute(tx)
+}
+
+/** Puts rows back, in the transaction it is given. @throws LicensingError BACKUP_UNREADABLE */
+export async function loadRows(
+  tx: Tx,
+  known: ReadonlySet<string>,
+  { table, columns, rows }: Rows,
+): Promise<void> {
+  if (!known.has(table) || rows.some((row) => row.length !== columns.length))
+    throw new LicensingError(
+      'BACKUP_UNREADABLE',
+      `The backup holds rows of a table ${table} that is not as it was.`,
+    )
+  await sql`insert into ${sql.table(table)} (${sql.join(columns.map((column) => sql.ref(column)))}) values ${sql.join(
+    rows.map((row) => sql`(${sql.join(row)})`),
+  )}`.execute(tx)
+}
+
+/** Has a database that numbers rows itself go on behind those that were put back. */
+export async function goOnNumbering(tx: Tx, version: number): Promise<void> {
+  for (const { name, numbered } of tablesAt(version))
+    if (numbered)
+      await sql`select setval(pg_get_serial_sequence(${name}, 'id'), coalesce((select max(id) from ${sql.table(name)}), 0) + 1, false)`.execute(
+        tx,
+      )
+}

@@ -1,0 +1,225 @@
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Authority } from '../../src/authority/index.ts'
+import { migrations } from '../../src/authority/schema.ts'
+import { Database } from '../../src/trust/sqlite.ts'
+import { makePrograms, type Programs } from '../support/programs.ts'
+
+/**
+ * What is killed in the middle is whole when it is started again: at every step by which a command changes the file system, and at
+ * random moments, which are those of the database.
+ */
+const DIE_AT = new URL('../support/die-at.cjs', import.meta.url).pathname
+const KILLED = null
+/** Steps of one command that are tried in one run of the tests: all of them with `EVERY_STEP=1`. */
+const TRIED = process.env.EVERY_STEP === '1' ? Infinity : 5
+let programs: Programs
+
+beforeEach(async () => {
+  programs = makePrograms()
+  await programs.initAuthority()
+  await programs.order(5)
+  writeFileSync(join(programs.directory, 'passphrase'), 'correct horse battery')
+})
+afterEach(() => programs.close())
+
+const passphrase = () => ['--passphrase-file', join(programs.directory, 'passphrase')]
+const dying = (words: readonly string[], step: number) =>
+  programs.authority(words, {
+    env: { NODE_OPTIONS: `--require ${DIE_AT}`, DIE_AT: String(step), DIE_UNDER: programs.directory },
+  })
+
+/** How many steps a command makes, on a copy of the directory. */
+async function stepsOf(words: readonly string[], cleanUp: () => void): Promise<number> {
+  const count = join(programs.directory, 'steps')
+  const kept = join(programs.directory, 'kept')
+  cpSync(programs.box('authority'), kept, { recursive: true })
+  const done = await programs.authority(words, {
+    env: {
+      NODE_OPTIONS: `--require ${DIE_AT}`,
+      DIE_AT: '0',
+      DIE_UNDER: programs.directory,
+      DIE_COUNT: count,
+    },
+  })
+  expect(done).toMatchObject({ code: 0 })
+  rmSync(programs.box('authority'), { recursive: true })
+  cpSync(kept, programs.box('authority'), { recursive: true })
+  rmSync(kept, { recursive: true })
+  cleanUp()
+  const steps = Number(readFileSync(count, 'utf8').trim().split('\n').at(-1))
+  rmSync(count)
+  return steps
+}
+
+/** Kills a command at its steps, one after the other, and looks at what is left after each. */
+async function killAtSteps(
+  words: readonly string[],
+  whole: () => Promise<void>,
+  cleanUp = () => undefined as void,
+): Promise<void> {
+  const steps = await stepsOf(words, cleanUp)
+  expect(steps).toBeGreaterThan(0)
+  const stride = Math.max(1, Math.ceil(steps / TRIED))
+  for (let step = 1 + (steps % stride); step <= steps; step += stride) {
+    expect((await dying(words, step)).code, `step ${step} of ${steps}`).toBe(KILLED)
+    await whole()
+    cleanUp()
+  }
+}
+
+/** Whether the authority is whole: it opens, knows its keys, and signs by them. */
+async function isWhole(): Promise<void> {
+  const shown = await programs.good<{ fingerprint: string }>(programs.authority(['trust', 'show', '--json']))
+  expect(shown.fingerprint).toMatch(/^[0-9A-F:]{95}$/)
+  await programs.token()
+  const authority = await Authority.open({ dataDir: programs.box('authority') })
+  try {
+    await authority.hello({
+      protocol: 1,
+      direction: 'request',
+      type: 'hello',
+      messageId: '6fd6f1a6-5b53-44a4-9f4f-5a4a5d6a7e10',
+      nonce: 'n'.repeat(24),
+      audience: 'anybody',
+      epoch: 0,
+      trustBundle: 0,
+    })
+    await authority.trust.rotate(['answer-signer', 'tls'])
+  } finally {
+    await authority.close()
+  }
+}
+
+describe('kill -9', () => {
+  it('of the rotation of a root: the root is the old or the new one, and its key is there', async () => {
+    await killAtSteps(['trust', 'rotate', 'root', '--json'], async () => {
+      await isWhole()
+      const { bundle } = await programs.good<{ bundle: number }>(
+        programs.authority(['trust', 'show', '--json']),
+      )
+      expect(
+        existsSync(join(programs.box('authority'), 'keys', bundle === 1 ? 'root.key' : `root-${bundle}.key`)),
+      ).toBe(true)
+      if (bundle === 1) return
+      // It was done: what is left to try begins where it began.
+      await programs.close()
+      programs = makePrograms()
+      await programs.initAuthority()
+    })
+  })
+
+  it('of the rotation of an issuing CA and of leaves', async () => {
+    for (const what of ['issuing-ca', 'leaves'])
+      for (let run = 0; run < 3; run++) {
+        const child = programs.start('smart-authority', [
+          '--data-dir',
+          programs.box('authority'),
+          'trust',
+          'rotate',
+          what,
+        ])
+        const ended = new Promise((end) => child.once('close', end))
+        setTimeout(() => child.kill('SIGKILL'), 250 + run * 150)
+        await ended
+        await isWhole()
+      }
+  })
+
+  it('of the export of the root’s key: the key is on the machine, or in its file', async () => {
+    const file = join(programs.directory, 'root.sealed')
+    await killAtSteps(['trust', 'root', 'export', file, ...passphrase()], async () => {
+      await isWhole()
+      const onHost = existsSync(join(programs.box('authority'), 'keys', 'root.key'))
+      if (onHost) return
+      const given = ['--root-key', file, ...passphrase(), '--json']
+      await programs.good(programs.authority(['trust', 'rotate', 'issuing-ca', ...given]))
+      await programs.close()
+      programs = makePrograms()
+      await programs.initAuthority()
+    })
+  })
+
+  it('of a backup and a restore: whole, or not there', async () => {
+    const file = join(programs.directory, 'backup')
+    await killAtSteps(
+      ['backup', file, ...passphrase()],
+      async () => {
+        await isWhole()
+        expect(existsSync(file)).toBe(false)
+      },
+      () => {
+        rmSync(file, { force: true })
+      },
+    )
+    await programs.good(programs.authority(['backup', file, ...passphrase(), '--json']))
+    const place = join(programs.directory, 'new')
+    const restore = ['--data-dir', place, 'restore', file, ...passphrase(), '--json']
+    await killAtSteps(
+      restore,
+      async () => {
+        expect(existsSync(place) && readdirSync(place).length > 0).toBe(false)
+        await programs.good(programs.authority(restore))
+        await programs.good(programs.authority(['--data-dir', place, 'trust', 'show', '--json']))
+      },
+      () => {
+        rmSync(place, { recursive: true, force: true })
+      },
+    )
+  })
+})
+
+const golden = new URL('../golden/', import.meta.url).pathname
+const VERSIONS = readdirSync(golden).flatMap((name) => /^authority-(\d+)$/.exec(name)?.[1] ?? [])
+
+/** A data directory as a version of before has left it. */
+function lay(version: string): string {
+  const dataDir = join(programs.directory, `old-${version}`)
+  mkdirSync(join(dataDir, 'keys'), { recursive: true, mode: 0o700 })
+  const keys = join(golden, `authority-${version}`, 'keys')
+  for (const name of readdirSync(keys))
+    writeFileSync(join(dataDir, 'keys', name), readFileSync(join(keys, name)), { mode: 0o600 })
+  const database = new Database(join(dataDir, 'authority.db'))
+  database.exec(readFileSync(join(golden, `authority-${version}`, 'authority.sql'), 'utf8'))
+  database.close()
+  return dataDir
+}
+
+describe('a database of every version before', () => {
+  it.each(VERSIONS)('of version %s is brought up to date, killed at any moment or not', async (version) => {
+    const dataDir = lay(version)
+    const command = (...words: string[]) => programs.authority(['--data-dir', dataDir, ...words])
+    for (const delay of [150, 300, 400]) {
+      const child = programs.start('smart-authority', ['--data-dir', dataDir, 'token', 'list'])
+      const ended = new Promise((end) => child.once('close', end))
+      setTimeout(() => child.kill('SIGKILL'), delay)
+      await ended
+    }
+    const { instances } = await programs.good<{ instances: { udi: { serial: string } }[] }>(
+      command('instance', 'list', '--json'),
+    )
+    expect(instances.map(({ udi }) => udi.serial)).toContain('OLD')
+    // What is sealed is opened, what is signed is signed, and a backup of it is one of today.
+    const { tokens } = await programs.good<{ tokens: { token: string }[] }>(
+      command('token', 'list', '--json'),
+    )
+    expect(tokens[0]?.token).toMatch(/^SLT1\./)
+    await programs.good(command('trust', 'rotate', 'root', '--json'))
+    const backup = join(programs.directory, 'backup')
+    await programs.good(command('backup', backup, ...passphrase(), '--json'))
+    const place = join(programs.directory, 'new')
+    await programs.good(
+      programs.authority(['--data-dir', place, 'restore', backup, ...passphrase(), '--json']),
+    )
+    const database = new Database(join(place, 'authority.db'), { readonly: true })
+    expect(database.prepare('select max(number) as last from migrations').get()).toEqual({
+      last: migrations.length,
+    })
+    database.close()
+  })
+
+  it('is among the golden ones', () => {
+    expect(VERSIONS.map(Number)).toEqual([1, 2, 3, 4, 5])
+  })
+})

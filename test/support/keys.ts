@@ -1,0 +1,41 @@
+import { createPrivateKey, type KeyObject } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Credential } from '../../src/trust/certificates.ts'
+import { openSecret } from '../../src/trust/sealed-secret.ts'
+import { Database } from '../../src/trust/sqlite.ts'
+
+/** Whatever somebody reads who has an authority's data directory, and all that is in it. */
+export class StolenKeys {
+  readonly #directory: string
+
+  constructor(directory: string) {
+    this.#directory = directory
+  }
+
+  setting(name: string): string {
+    const database = new Database(join(this.#directory, 'authority.db'), { readonly: true })
+    try {
+      const row = database.prepare('select value from settings where name = ?').get(name) as { value: string }
+      return row.value
+    } finally {
+      database.close()
+    }
+  }
+
+  file = (name: string): string => readFileSync(join(this.#directory, 'keys', name), 'utf8')
+
+  identity(): { id: string; account: string; subCa: string } {
+    return JSON.parse(this.setting('authority')) as { id: string; account: string; subCa: string }
+  }
+
+  key(role: string): KeyObject {
+    const { key } = JSON.parse(this.setting(role)) as { key: { sealed: string } }
+    return createPrivateKey(openSecret(key.sealed, this.file('token.key')))
+  }
+
+  signer(role: 'answer-signer' | 'reservation-signer'): Credential {
+    const { certificate } = JSON.parse(this.setting(role)) as { certificate: string }
+    return { certificates: [certificate, this.identity().subCa], privateKey: this.key(role) }
+  }
+}
