@@ -28,7 +28,9 @@ import {
 import { AlertReader } from './alert-reader.ts'
 import type { AlertDocument } from './alerts.ts'
 import { makeBackup, restoreBackup } from './upstream/backup.ts'
+import { ApiClients } from './api-clients.ts'
 import { People } from './people.ts'
+import { listNumberedAccounts, type NumberedAccount } from './public-numbers.ts'
 import { Credentials } from './credentials.ts'
 import { type Desk, requireRole, type Where } from './desk.ts'
 import { type EventDocument, type EventFilter, listEvents, logEvent } from './event-log.ts'
@@ -55,7 +57,7 @@ import { SatelliteDoor } from './satellites/door.ts'
 import { checkSatelliteName, followUpSatellites } from './satellites/satellites.ts'
 import type { ServerLogger } from './server.ts'
 import { type InProcessAnswer, type InProcessRequest, type ListenOptions, Serving } from './serving.ts'
-import { breaksCompliance, type TransferDocument, Transfers } from './transfers.ts'
+import { breaksCompliance, type TransferDocument, Transfers, type WantedTransfer } from './transfers.ts'
 import {
   AuthorityStore,
   countedCorrections,
@@ -129,6 +131,8 @@ export class Authority {
   readonly sync: SyncDoor
   /** Who signs in at its page, and what they did. */
   readonly people: People
+  /** The programs that use its REST API. */
+  readonly apiClients: ApiClients
 
   private constructor(
     dataDir: string,
@@ -157,6 +161,9 @@ export class Authority {
     this.satellites = new SatelliteDoor(this.#desk)
     this.sync = new SyncDoor(this.#desk, connect)
     this.people = new People((work) => this.#store.transaction(work))
+    this.apiClients = new ApiClients(this.#desk, this.people, (work) =>
+      this.#store.transaction(async (tx) => work(tx, await this.#time(tx))),
+    )
     this.#post = new Post(
       (work) => this.#store.transaction(async (tx) => work(tx, await this.#housekeep(tx))),
       credentials,
@@ -469,10 +476,15 @@ export class Authority {
     this.#told = { time, monotonic: this.#clock.monotonic() }
   }
 
-  /** What time has brought, and what time it is: never before what any process of this authority has told. */
-  async #housekeep(tx: Tx): Promise<Instant> {
+  /** What time it is: never before what any process of this authority has told. */
+  async #time(tx: Tx): Promise<Instant> {
     await this.#followCorrections(tx)
-    const at = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
+    return Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
+  }
+
+  /** What time has brought, and what time it is. */
+  async #housekeep(tx: Tx): Promise<Instant> {
+    const at = await this.#time(tx)
     if (this.role === 'satellite') {
       await this.#credentials.refresh(tx)
       await (await Synchronisation.open(tx, this.#credentials, await chooseAccount(tx, undefined), at)).tick()
@@ -505,6 +517,11 @@ export class Authority {
 
   accounts(): Promise<Account[]> {
     return this.#store.transaction(listAccounts)
+  }
+
+  /** Every smart account and its virtual accounts, with the numbers that the REST API names them by. */
+  numberedAccounts(): Promise<NumberedAccount[]> {
+    return this.#store.transaction(listNumberedAccounts)
   }
 
   virtualAccounts(where: Where = {}): Promise<VirtualAccount[]> {
@@ -578,13 +595,13 @@ export class Authority {
 
   /** A token for registering: as many uses as a token may have unless said otherwise, without export-controlled functionality. */
   createToken(
-    wanted: Where & { days: number } & Partial<Omit<TokenOptions, 'days'>>,
+    wanted: Where & { days: number; createdBy?: string } & Partial<Omit<TokenOptions, 'days'>>,
   ): Promise<TokenDocument> {
-    const { days, maxUses = 4000, description = '', exportControlled = false } = wanted
+    const { days, maxUses = 4000, description = '', exportControlled = false, createdBy } = wanted
     return this.#inVirtual(wanted, async (tx, account, virtual, at) => {
       await this.#requireLeave(tx, at)
       const options = { days, maxUses, description, exportControlled }
-      return createToken(tx, this.#credentials, account, virtual, options, at)
+      return createToken(tx, this.#credentials, account, virtual, options, at, createdBy)
     })
   }
 
@@ -651,7 +668,7 @@ export class Authority {
    * @throws LicensingError TRANSFER_UNAVAILABLE, TRANSFER_UNCONFIRMED, VIRTUAL_ACCOUNT_*, UNKNOWN_TAG, INVALID_ARGUMENT
    */
   transferLicenses(
-    wanted: Where & { tag: string; quantity: number; from: string; to: string } & TransferOptions,
+    wanted: Where & WantedTransfer & { from: string; to: string } & TransferOptions,
   ): Promise<TransferDocument> {
     return this.#transfer(wanted, async (tx, account, at) =>
       new Transfers(tx, this.#profile, account, at).licenses(

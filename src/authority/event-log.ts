@@ -50,6 +50,9 @@ export interface EventFilter {
   readonly severity?: EventDocument['severity'] | undefined
   /** Entries before the one of this id: for reading on where a page ended. */
   readonly before?: number | undefined
+  /** Entries from this instant on, and before that one. */
+  readonly from?: Instant | undefined
+  readonly until?: Instant | undefined
   /** Without entries that are of no smart account. */
   readonly ownOnly?: boolean | undefined
   /** How many of the newest. */
@@ -73,6 +76,8 @@ export async function listEvents(
   if (virtualAccount !== undefined) query = query.where('virtual_account', '=', virtualAccount)
   if (instanceId !== undefined) query = query.where('instance_id', '=', instanceId)
   if (severity !== undefined) query = query.where('severity', '=', severity)
+  if (filter.from !== undefined) query = query.where('at', '>=', filter.from)
+  if (filter.until !== undefined) query = query.where('at', '<', filter.until)
   if (before !== undefined) query = query.where('id', '<', before)
   if (tag !== undefined) query = query.where(namesTag(tag))
   const rows = await query.execute()

@@ -16,6 +16,7 @@ import { SYNC_PATH } from './upstream/door.ts'
 
 const synchronisationSchema = z.object({ request: z.string() })
 const LARGEST_REQUEST = 256 * 1024
+const LONGEST_NAME = 2_000
 
 export interface ServerLogger {
   info(message: string, fields?: object): void
@@ -55,6 +56,8 @@ export function createServer(options: {
     keepAliveTimeout: LONGEST_TIMER,
     forceCloseConnections: true,
     exposeHeadRoutes: false,
+    // Names of virtual accounts stand in paths, with every sign of theirs encoded.
+    routerOptions: { maxParamLength: LONGEST_NAME },
   })
   server.server.headersTimeout = LONGEST_TIMER
   const answer = (type: ExchangeType, message: unknown) =>

@@ -38,6 +38,8 @@ export interface TokenDocument {
   readonly maxUses: number
   readonly uses: number
   readonly exportControlled: boolean
+  /** Who made it; null where that was not said. */
+  readonly createdBy: string | null
   readonly status: 'valid' | 'expired' | 'revoked' | 'exhausted'
 }
 
@@ -49,6 +51,7 @@ export async function createToken(
   virtualAccount: VirtualAccount,
   wanted: TokenOptions,
   at: Instant,
+  createdBy: string | null = null,
 ): Promise<TokenDocument> {
   const options = checked(tokenOptionsSchema, wanted, 'token')
   requireOwn(virtualAccount, 'its tokens are made there')
@@ -73,6 +76,7 @@ export async function createToken(
       created_at: at,
       expires_at: at + options.days * DAY,
       revoked_at: null,
+      created_by: createdBy,
     })
     .execute()
   await logEvent(tx, {
@@ -80,7 +84,7 @@ export async function createToken(
     type: 'TOKEN_CREATED',
     accountId: account.id,
     virtualAccount: virtualAccount.name,
-    message: `Token ${id}, ${options.days} days, ${options.maxUses} uses.`,
+    message: `Token ${id}, ${options.days} days, ${options.maxUses} uses${createdBy === null ? '' : `, by ${createdBy}`}.`,
   })
   return {
     token: formatToken({ account: accountTag(account.domain), id, secret }),
@@ -91,6 +95,7 @@ export async function createToken(
     maxUses: options.maxUses,
     uses: 0,
     exportControlled: options.exportControlled,
+    createdBy,
     status: 'valid',
   }
 }
@@ -149,6 +154,7 @@ export async function listTokens(
       maxUses: row.max_uses,
       uses: row.uses,
       exportControlled: row.export_controlled === 1,
+      createdBy: row.created_by,
       status: statusOf(refusal),
     }
   })

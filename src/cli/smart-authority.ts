@@ -1,11 +1,14 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
+import type { FastifyInstance } from 'fastify'
 import type { Authority } from '../authority/authority.ts'
 import type { Where } from '../authority/desk.ts'
 import type { OrderDocument } from '../authority/orders.ts'
 import type { IssuedAuthorization } from '../authority/reservations.ts'
+import type { ServerLogger } from '../authority/server.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { VERSION } from '../domain/version.ts'
+import { addApiClientCommands } from './api-client-commands.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
 import { parseAddress } from './address.ts'
 import { licensesLine } from './licenses-line.ts'
@@ -141,7 +144,7 @@ async function satelliteOf(options: InitOptions) {
 
 program
   .command('serve')
-  .description('serve agents, and the page Software Manager, over HTTPS')
+  .description('serve agents, the REST API, and the page Software Manager, over HTTPS')
   .option('--listen <host:port>', 'address to listen on; port 0 takes a free one', '127.0.0.1:8443')
   .option('--name <name...>', 'further names and addresses for the TLS certificate')
   .option(
@@ -152,8 +155,17 @@ program
     '--management <host:port>',
     'plan faults at run time, and see what came (made with init --test only)',
   )
-  .action(async (options: { listen: string; name?: string[]; chaos?: string; management?: string }) => {
+  .option(
+    '--connect-proxy <host:port>',
+    'lead clients that know fixed cloud hosts alone to this authority, as their HTTP proxy; loopback only',
+  )
+  .option(
+    '--connect-name <name...>',
+    'the hosts that are led here (default: those of the field: swapi.cisco.com, apx.cisco.com, …)',
+  )
+  .action(async (options: ServeOptions) => {
     const at = parseAddress(options.listen)
+    const door = doorOf(options)
     const management = options.management === undefined ? undefined : parseAddress(options.management)
     const chaos = options.chaos === undefined ? undefined : await parseAnswerFaults(options.chaos)
     const [{ Authority }, { createLogger }] = await Promise.all([
@@ -172,14 +184,28 @@ program
       const names = options.name ?? []
       const { managerPage } = await import('../console/manager.ts')
       const page = await managerPage(authority, { dataDir: dataDir(), host: at.host, names, logger })
-      const url = await authority.listen({ ...at, names, routes: page.routes, ...(chaos && { chaos }) })
+      const { RestApi } = await import('../rest/rest.ts')
+      const api = new RestApi(authority, { logger })
+      const routes = async (server: FastifyInstance): Promise<void> => {
+        await server.register(page.routes)
+        await server.register(api.routes)
+      }
+      const url = await authority.listen({ ...at, names, routes, ...(chaos && { chaos }) })
+      const led = door && (await openDoor(authority, { ...door, url, listen: at, logger }))
+      if (led)
+        void stopped.then(() => {
+          void led.door.close()
+        })
       const managed = management && (await serveManagement(authority, management))
       const { firstPasswordFile } = page
       if (json())
-        process.stdout.write(`${JSON.stringify({ listening: url, firstPasswordFile, ...managed })}\n`)
+        process.stdout.write(
+          `${JSON.stringify({ listening: url, firstPasswordFile, ...managed, ...(led && { connectProxy: led.connectProxy, connectCa: led.connectCa }) })}\n`,
+        )
       else {
         printText(`listening on ${url}`)
         printText(pageText('Software Manager', { url, firstPasswordFile }))
+        if (led) printText(`CONNECT proxy on ${led.connectProxy}, its CA is in ${led.connectCa}`)
         if (managed) printText(`management on ${managed.management}, its bearer is in ${managed.bearerFile}`)
       }
       logger.info('listening', { url })
@@ -202,6 +228,55 @@ async function parseAnswerFaults(spec: string) {
       { remedy: 'Use `mockAuthority` and its road in tests.' },
     )
   return new FaultPlan(faults)
+}
+
+interface ServeOptions {
+  listen: string
+  name?: string[]
+  chaos?: string
+  management?: string
+  connectProxy?: string
+  connectName?: string[]
+}
+
+/** Where the CONNECT proxy is wanted; undefined for nowhere. @throws LicensingError USAGE, INVALID_ARGUMENT */
+function doorOf({ connectProxy, connectName }: ServeOptions) {
+  if (connectProxy !== undefined) return { ...parseAddress(connectProxy), names: connectName }
+  if (connectName === undefined) return undefined
+  throw new LicensingError('USAGE', '--connect-name is for a CONNECT proxy: --connect-proxy HOST:PORT.')
+}
+
+/** Opens the CONNECT proxy, and writes down what its clients are to trust. */
+async function openDoor(
+  authority: Authority,
+  options: {
+    host: string
+    port: number
+    names: string[] | undefined
+    url: string
+    listen: { host: string }
+    logger: ServerLogger
+  },
+) {
+  const { host, port, listen, logger } = options
+  const { CLOUD_NAMES, ConnectDoor } = await import('../rest/connect-door.ts')
+  const { SecretFiles } = await import('../trust/private-files.ts')
+  const every = listen.host === '0.0.0.0' || listen.host === '::'
+  const { door, url } = await ConnectDoor.open({
+    host,
+    port,
+    names: options.names ?? CLOUD_NAMES,
+    authority: {
+      host: every ? '127.0.0.1' : listen.host,
+      port: Number(new URL(options.url).port || 443),
+      trust: authority.trustAnchor(),
+    },
+    at: Date.now(),
+    logger,
+  })
+  const directory = `${dataDir()}/connect`
+  new SecretFiles(directory).put('ca.pem', door.caCertificate)
+  return { door, connectProxy: url, connectCa: `${directory}/ca.pem` }
 }
 
 /** Opens the management address; its bearer goes into a file of this user alone, not onto the screen. */
@@ -848,6 +923,8 @@ addUserCommands(program, {
       return work(authorityDesk(authority, dataDir()))
     }),
 })
+
+addApiClientCommands(program, cli)
 
 addReportCommands(program, cli)
 

@@ -1,5 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
-import { dropOldest } from './drop-oldest.ts'
+import { dropOldest } from '../domain/drop-oldest.ts'
 
 /** Milliseconds of the machine's uptime: what a wall clock does, ends no session and keeps none alive. */
 const LONGEST = 12 * 3_600_000

@@ -1,5 +1,5 @@
 import { LicensingError } from '../domain/errors.ts'
-import { dropOldest } from './drop-oldest.ts'
+import { dropOldest } from '../domain/drop-oldest.ts'
 
 /** Wrong passwords from one address in so many milliseconds. */
 const MOST = 10
@@ -19,6 +19,17 @@ export class Guesses {
     this.#now = now
   }
 
+  /** @throws LicensingError TOO_MANY_REQUESTS: as many were wrong as may be, a short while ago */
+  requireOpen(address: string): void {
+    const now = this.#now()
+    const recent = this.#recent(address, now)
+    const [first = { at: now }] = recent
+    if (recent.length >= MOST)
+      throw new LicensingError('TOO_MANY_REQUESTS', 'Too many wrong passwords came from this address.', {
+        retryAfterMs: first.at + WINDOW - now,
+      })
+  }
+
   /**
    * Counts a guess before it is looked at, so that many at once gain nothing.
    *
@@ -26,14 +37,10 @@ export class Guesses {
    * @throws LicensingError TOO_MANY_REQUESTS
    */
   begin(address: string): () => void {
+    this.requireOpen(address)
     const now = this.#now()
-    const recent = (this.#wrong.get(address) ?? []).filter(({ at }) => now - at < WINDOW)
-    const [first = { at: now }] = recent
-    if (recent.length >= MOST)
-      throw new LicensingError('TOO_MANY_REQUESTS', 'Too many wrong passwords came from this address.', {
-        retryAfterMs: first.at + WINDOW - now,
-      })
     const guess = { at: now }
+    const recent = this.#recent(address, now)
     this.#wrong.delete(address)
     this.#wrong.set(address, [...recent, guess])
     dropOldest(this.#wrong, ADDRESSES)
@@ -42,5 +49,9 @@ export class Guesses {
       if (others.length > 0) this.#wrong.set(address, others)
       else this.#wrong.delete(address)
     }
+  }
+
+  #recent(address: string, now: number): Guess[] {
+    return (this.#wrong.get(address) ?? []).filter(({ at }) => now - at < WINDOW)
   }
 }
