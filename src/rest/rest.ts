@@ -150,7 +150,7 @@ export class RestApi {
   }
 
   #serveDescription(server: FastifyInstance): void {
-    const description = describeRest(endpoints)
+    let description: object | null = null
     server.get(
       DESCRIPTION_PATH,
       {
@@ -159,7 +159,7 @@ export class RestApi {
           await this.#admit(request, 'read', false)
         },
       },
-      () => description,
+      () => (description ??= describeRest(endpoints)),
     )
   }
 
