@@ -139,7 +139,9 @@ export function describeRest(endpoints: readonly Endpoint[]): Json {
     paths,
     components: {
       securitySchemes: { bearer: { type: 'http', scheme: 'bearer' } },
-      schemas: envelopes,
+      schemas: Object.fromEntries(
+        [...new Set(endpoints.map(({ envelope }) => envelope))].map((form) => [form, envelopes[form]]),
+      ),
     },
   }
 }

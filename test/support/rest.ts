@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
@@ -113,3 +114,23 @@ export async function serveRest(world: World) {
 }
 
 export type Rest = Awaited<ReturnType<typeof serveRest>>
+
+/** Runs a command to its end. */
+export const runCommand = (
+  command: string,
+  words: readonly string[],
+  { input = '', env = process.env }: { input?: string; env?: NodeJS.ProcessEnv } = {},
+): Promise<{ code: number | null; stdout: string; stderr: string }> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(command, words, { stdio: ['pipe', 'pipe', 'pipe'], env })
+    let stdout = ''
+    let stderr = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+    child.stdin.on('error', () => undefined)
+    child.stdin.end(input)
+    child.once('error', reject)
+    child.once('close', (code) => {
+      resolve({ code, stdout, stderr })
+    })
+  })
