@@ -62,21 +62,24 @@ const hasDigest = (secret: string, stored: string): boolean =>
 /** How an access token says who a client is. */
 export const clientName = (id: string): string => `API client ${id}`
 
+type Work = <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>
+/** The database and the time: to write in, and to read in, which waits for nobody. */
+interface Timed {
+  readonly write: Work
+  readonly read: Work
+}
+
 /** The programs that use the REST API, and what lets them in: known to every process on the database. */
 export class ApiClients {
   readonly #desk: Desk
   readonly #people: People
-  readonly #transaction: <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>
+  readonly #database: Timed
 
-  /** @param transaction one transaction, and what time it is; without what time has brought */
-  constructor(
-    desk: Desk,
-    people: People,
-    transaction: <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>,
-  ) {
+  /** @param database one transaction, and what time it is; without what time has brought */
+  constructor(desk: Desk, people: People, database: Timed) {
     this.#desk = desk
     this.#people = people
-    this.#transaction = transaction
+    this.#database = database
   }
 
   /**
@@ -167,7 +170,7 @@ export class ApiClients {
 
   /** Whether there is such a client, and this is its secret. It takes as long when there is none. */
   verify(id: string, secret: string): Promise<boolean> {
-    return this.#transaction(async (tx) => {
+    return this.#database.read(async (tx) => {
       const row = await tx
         .selectFrom('api_clients')
         .select(['secret_hash'])
@@ -184,7 +187,7 @@ export class ApiClients {
    * @returns null when the client was revoked, or the password changed, since it was checked
    */
   issue(holder: { client: string | null; person: PersonRecord | null }): Promise<string | null> {
-    return this.#transaction(async (tx, at) => {
+    return this.#database.write(async (tx, at) => {
       const { client, person } = holder
       if (client === null && person === null) return null
       await tx.deleteFrom('access_tokens').where('expires_at', '<=', at).execute()
@@ -207,7 +210,7 @@ export class ApiClients {
 
   /** Who an access token lets in; null for nobody: unknown, over, or its client or its password are no more. */
   whose(token: string): Promise<ApiCaller | null> {
-    return this.#transaction((tx, at) => this.#holderOf(tx, token, at))
+    return this.#database.read((tx, at) => this.#holderOf(tx, token, at))
   }
 
   async #holderOf(tx: Tx, token: string, at: Instant): Promise<ApiCaller | null> {

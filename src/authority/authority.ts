@@ -35,6 +35,7 @@ import { Credentials } from './credentials.ts'
 import { type Desk, requireRole, type Where } from './desk.ts'
 import { type EventDocument, type EventFilter, listEvents, logEvent } from './event-log.ts'
 import { Exchange } from './exchange.ts'
+import { Exchanges, type Outcome } from './exchanges.ts'
 import {
   endExpired,
   type InstanceDocument,
@@ -46,7 +47,7 @@ import {
 import { type Leave, unlimited, whyNothingNew } from './leave.ts'
 import { type LicenseTransaction, listLicenseTransactions } from './license-transactions.ts'
 import { type ReportDocument, type ReportKind, Reports } from './reports.ts'
-import { type Answered, readExchange, readHello } from './requests.ts'
+import { type Answered, readHello, type SignedRequest, wantedBy } from './requests.ts'
 import { type ReservationDocument, ReservationLedger } from './reservation-ledger.ts'
 import { listReported, orphanedReservation } from './satellites/reported.ts'
 import { type IssuedAuthorization, type Quantities, Reservations, TRUST_BUNDLE } from './reservations.ts'
@@ -61,6 +62,7 @@ import { breaksCompliance, type TransferDocument, Transfers, type WantedTransfer
 import {
   AuthorityStore,
   countedCorrections,
+  nameDatabase,
   readSetting,
   storeExists,
   type Tx,
@@ -68,6 +70,7 @@ import {
 } from './store.ts'
 import { SyncDoor, writeRoad } from './upstream/door.ts'
 import { Synchronisation } from './upstream/synchronisation.ts'
+import { WorkingSet } from './working-set.ts'
 import { createToken, listTokens, revokeToken, type TokenDocument, type TokenOptions } from './tokens.ts'
 
 /** What was refused in a transaction that is kept: a wrong code counts. */
@@ -88,6 +91,19 @@ function checkRoot(pem: string): string {
       `The root certificate cannot be used: ${thrown.message}.`,
     )
   }
+}
+
+/** What the answers of one transaction share. */
+interface AnswerContext {
+  readonly time: Instant
+  readonly signer: Credential
+  readonly leave: Leave
+}
+
+/** What gets no signed answer. What else is thrown is an accident, and undoes the transaction. */
+function asOutcome(thrown: unknown): LicensingError {
+  if (thrown instanceof LicensingError && !/^(INTERNAL$|STORE_|DATABASE_)/.test(thrown.code)) return thrown
+  throw thrown
 }
 
 /** Undoes a transfer that was only to be seen. */
@@ -123,6 +139,7 @@ export class Authority {
   #lookedAfter = -Infinity
   #corrections = 0
   readonly #desk: Desk
+  readonly #exchanges: Exchanges<AnswerContext>
   readonly #serving: Serving
   readonly #post: Post
   /** A manager's satellites. */
@@ -161,9 +178,11 @@ export class Authority {
     this.satellites = new SatelliteDoor(this.#desk)
     this.sync = new SyncDoor(this.#desk, connect)
     this.people = new People((work) => this.#store.transaction(work))
-    this.apiClients = new ApiClients(this.#desk, this.people, (work) =>
-      this.#store.transaction(async (tx) => work(tx, await this.#time(tx))),
-    )
+    this.apiClients = new ApiClients(this.#desk, this.people, {
+      write: (work) => this.#store.transaction(async (tx) => work(tx, await this.#time(tx))),
+      read: (work) => this.#store.read(async (tx) => work(tx, await this.#time(tx))),
+    })
+    this.#exchanges = new Exchanges((requests) => this.#decide(requests))
     this.#post = new Post(
       (work) => this.#store.transaction(async (tx) => work(tx, await this.#housekeep(tx))),
       credentials,
@@ -197,6 +216,8 @@ export class Authority {
     acceptAgreement: boolean
     test?: boolean
     clock?: Clock
+    /** The PostgreSQL database that its data is in, `postgres://…`: its data directory names it from then on. */
+    database?: string | undefined
     satellite?: {
       /** The name that it was added under at its manager. */
       readonly name: string
@@ -213,18 +234,22 @@ export class Authority {
         remedy: 'Give --accept-agreement, or ask someone with the authority to do so.',
       })
     }
-    const { satellite, test = false } = options
+    const { satellite, test = false, database } = options
     const name = satellite && checkSatelliteName(satellite.name)
     const root = satellite?.trust === undefined ? null : checkRoot(satellite.trust)
     const code = satellite?.code === undefined ? null : readEnrolmentCode(satellite.code)
     ensurePrivateDirectory(options.dataDir)
     const at = (options.clock ?? systemClock).wall()
-    const store = await AuthorityStore.open(options.dataDir)
+    const store = await AuthorityStore.open(options.dataDir, database)
     try {
       await store.transaction(async (tx) => {
         if ((await readSetting(tx, 'authority')) !== null) {
-          throw new LicensingError('DATA_DIR_EXISTS', `There is an authority in ${options.dataDir} already.`)
+          throw new LicensingError(
+            'DATA_DIR_EXISTS',
+            `There is an authority in ${database === undefined ? options.dataDir : 'that database'} already.`,
+          )
         }
+        if (database !== undefined) nameDatabase(options.dataDir, database)
         const { domain } = await addAccount(tx, options.account, at)
         const facts = { id: randomUUID(), account: domain, test }
         if (name === undefined) {
@@ -249,17 +274,19 @@ export class Authority {
     dataDir: string
     clock?: Clock
     logger?: ServerLogger
+    /** Its PostgreSQL database, where that is not the one its data directory names. */
+    database?: string | undefined
     /** The product whose licences it gives; the shipped conferencing server's unless given. */
     profile?: ProfileInput
     /** A road to the manager of one's own, for tests. */
     connect?: (settings: TransportSettings) => Transport
   }): Promise<Authority> {
-    const { dataDir, clock = systemClock, logger = silent, connect } = options
+    const { dataDir, clock = systemClock, logger = silent, connect, database } = options
     const profile = options.profile ? defineProfile(options.profile) : conferencing
-    if (!storeExists(dataDir))
+    if (!storeExists(dataDir) && database === undefined)
       throw new LicensingError('DATA_DIR_MISSING', `There is no authority in ${dataDir}.`)
     checkPrivateDirectory(dataDir)
-    const store = await AuthorityStore.open(dataDir)
+    const store = await AuthorityStore.open(dataDir, database)
     try {
       const [credentials, told] = await store.transaction(
         async (tx) =>
@@ -320,16 +347,8 @@ export class Authority {
    * gets no signed answer
    */
   async handle(type: RequestType, message: unknown): Promise<Sealed> {
-    const exchange = readExchange(type, message)
-    const { decided, time, signer, leave } = await this.#store.transaction(async (tx) => {
-      const time = await this.#housekeep(tx)
-      const leave = await this.#leave(tx, time)
-      const decided = await new Exchange(tx, this.#credentials, this.#profile, leave, time).decide(exchange)
-      const signer = await this.#credentials.answerSigner(tx, time)
-      await writeSetting(tx, 'told-time', String(time))
-      return { decided, time, signer, leave }
-    })
-    this.#told = { time, monotonic: this.#clock.monotonic() }
+    const { decided, context } = await this.#exchanges.take(type, message)
+    const { time, signer, leave } = context
     const { decision } = decided
     this.#logger.info('exchange', {
       type,
@@ -342,6 +361,26 @@ export class Authority {
       privateKey: signer.privateKey,
       certificates: signer.certificates,
     })
+  }
+
+  /** Decides exchanges in one transaction. */
+  async #decide(
+    requests: readonly SignedRequest[],
+  ): Promise<{ outcomes: Outcome[]; context: AnswerContext }> {
+    const decided = await this.#store.transaction(async (tx) => {
+      const time = await this.#housekeep(tx)
+      const leave = await this.#leave(tx, time)
+      const set = await WorkingSet.of(tx, wantedBy(requests), time)
+      const exchange = new Exchange(set, this.#credentials, this.#profile, leave)
+      const outcomes: Outcome[] = []
+      for (const request of requests) outcomes.push(await exchange.decide(request).catch(asOutcome))
+      await set.flush()
+      const signer = await this.#credentials.answerSigner(tx, time)
+      await writeSetting(tx, 'told-time', String(time))
+      return { outcomes, context: { time, signer, leave } }
+    })
+    this.#told = { time: decided.context.time, monotonic: this.#clock.monotonic() }
+    return decided
   }
 
   /**

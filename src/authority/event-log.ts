@@ -14,18 +14,24 @@ export interface LogEntry {
 }
 
 /** Adds an entry in the transaction of what it tells of. Words only from public facts. */
-export async function logEvent(tx: Tx, entry: LogEntry): Promise<void> {
+export const logEvent = (tx: Tx, entry: LogEntry): Promise<void> => logEvents(tx, [entry])
+
+/** Adds entries, in their order. */
+export async function logEvents(tx: Tx, entries: readonly LogEntry[]): Promise<void> {
+  if (entries.length === 0) return
   await tx
     .insertInto('events')
-    .values({
-      at: entry.at,
-      account_id: entry.accountId ?? null,
-      virtual_account: entry.virtualAccount ?? null,
-      instance_id: entry.instanceId ?? null,
-      type: entry.type,
-      severity: entry.severity ?? 'info',
-      message: entry.message,
-    })
+    .values(
+      entries.map((entry) => ({
+        at: entry.at,
+        account_id: entry.accountId ?? null,
+        virtual_account: entry.virtualAccount ?? null,
+        instance_id: entry.instanceId ?? null,
+        type: entry.type,
+        severity: entry.severity ?? 'info',
+        message: entry.message,
+      })),
+    )
     .execute()
 }
 

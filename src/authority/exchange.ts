@@ -1,103 +1,106 @@
-import { type KeyObject, X509Certificate } from 'node:crypto'
+import { X509Certificate } from 'node:crypto'
 import { type Instant, iso } from '../domain/instant.ts'
 import type { ProductProfile } from '../domain/profile.ts'
 import { answerHash } from '../protocol/digest.ts'
-import type { Decision, InstanceRequest, Request, Sealed } from '../protocol/messages.ts'
+import type { Decision, InstanceRequest } from '../protocol/messages.ts'
 import { readRequest } from '../trust/certificate-request.ts'
 import { checkChain, readRoots, thumbprint } from '../trust/chain.ts'
-import { sealedBy, sealedCertificates } from '../trust/seal.ts'
 import type { Credentials } from './credentials.ts'
-import { logEvent } from './event-log.ts'
 import type { Leave } from './leave.ts'
-import { endInstance, findByCertificate, type InstanceRow, virtualAccountOf } from './instances.ts'
-import { assessPool, setDemand } from './pools.ts'
+import { endInstance, type InstanceRow } from './instances.ts'
 import { Registration } from './registration.ts'
-import { badSignature, type Decided, endedRefusal, malformed, refuse, spkiOf } from './requests.ts'
-import { touchInstance } from './revisions.ts'
+import {
+  badSignature,
+  type Decided,
+  endedRefusal,
+  malformed,
+  refuse,
+  type SignedRequest,
+  spkiOf,
+} from './requests.ts'
 import { AUTHORIZATION_LIFE, BACKDATED } from './rules.ts'
-import type { Tx } from './store.ts'
+import type { WorkingSet } from './working-set.ts'
 
-/** Decides one exchange in the transaction it is given: decision, sequence, pools and events go together. */
+type SignedInstanceRequest = Extract<SignedRequest, { digest: string }>
+
+/**
+ * Decides exchanges in the transaction of a working set: decision, sequence, pools and events go together. What throws has
+ * changed nothing.
+ */
 export class Exchange {
-  readonly #tx: Tx
+  readonly #set: WorkingSet
   readonly #credentials: Credentials
   readonly #profile: ProductProfile
   readonly #leave: Leave
   readonly #at: Instant
 
-  constructor(tx: Tx, credentials: Credentials, profile: ProductProfile, leave: Leave, at: Instant) {
+  constructor(set: WorkingSet, credentials: Credentials, profile: ProductProfile, leave: Leave) {
     this.#leave = leave
-    this.#tx = tx
+    this.#set = set
     this.#credentials = credentials
     this.#profile = profile
-    this.#at = at
+    this.#at = set.at
   }
 
-  async decide(exchange: { sealed: Sealed; request: Request; digest: string }): Promise<Decided> {
-    const { sealed, request, digest } = exchange
-    return request.type === 'register'
-      ? new Registration(this.#tx, this.#credentials, this.#leave, this.#at).decide(sealed, request)
-      : this.#instanceRequest(sealed, request, digest)
+  decide(signed: SignedRequest): Promise<Decided> {
+    return 'key' in signed
+      ? new Registration(this.#set, this.#credentials, this.#leave).decide(signed)
+      : this.#instanceRequest(signed)
   }
 
   // Requests of a registered box
 
-  async #instanceRequest(sealed: Sealed, request: InstanceRequest, digest: string): Promise<Decided> {
+  async #instanceRequest(signed: SignedInstanceRequest): Promise<Decided> {
+    const { request, digest, certificate } = signed
     if (request.audience !== this.#credentials.identity.id)
       throw malformed('it is addressed to another authority')
-    const [certificate] = sealedCertificates(sealed, 'sla-request+jws') ?? []
-    if (certificate === undefined) throw malformed('it does not say whose it is')
-    const found =
-      (await findByCertificate(this.#tx, certificate)) ??
-      (await this.#reviewed(certificate, request.instanceId))
-    const key = found?.key ?? this.#ownCertificate(certificate, request.instanceId)
-    // Nobody on the way may cause a final refusal: what does not verify gets no signed answer (trust §4).
-    if (!key || !(await sealedBy(sealed, 'sla-request+jws', key))) throw badSignature()
+    const instance = (await this.#set.instance(signed.thumbprint)) ?? (await this.#reviewed(signed))
+    // Whoever signs with a certificate of their own making gets no signed answer (trust §4).
+    if (!instance && !this.#isOwn(signed)) throw badSignature()
     const decided = (decision: Decision): Decided => ({ request, audience: request.instanceId, decision })
     // Not known here, and perhaps so all the same: no answer, so that the box asks again.
-    if (!found && this.#leave.frozen) throw this.#leave.frozen
-    if (!found) return decided(refuse('INSTANCE_UNKNOWN', 'This authority knows no such product instance.'))
-    const { instance } = found
+    if (!instance && this.#leave.frozen) throw this.#leave.frozen
+    if (!instance)
+      return decided(refuse('INSTANCE_UNKNOWN', 'This authority knows no such product instance.'))
     if (instance.id !== request.instanceId) throw malformed('its certificate is of another instance')
     // Only an end that the box itself asked for is told again as it was.
     const toldAgain = instance.status === 'deregistered' && repeats(instance, request, digest)
     if (instance.status !== 'active' && !toldAgain) return decided(refuse(...endedRefusal(instance.status)))
-    if (this.#at >= Date.parse(found.validTo)) return decided(refuse(...endedRefusal('expired')))
-    return decided(await this.#inSequence(instance, request, digest, found.pending))
+    if (this.#at >= Date.parse(certificate.validTo)) return decided(refuse(...endedRefusal('expired')))
+    const pending = instance.thumbprint !== signed.thumbprint
+    return decided(await this.#inSequence(instance, request, digest, pending))
   }
 
-  /** The key of an identity certificate this authority issued to an instance it has no row of any more. */
-  #ownCertificate(pem: string, instanceId: string): KeyObject | undefined {
+  /** Whether this authority issued the certificate to the instance, of which it may have no row any more. */
+  #isOwn({ pem, request }: SignedInstanceRequest): boolean {
     try {
       const { root, issuingCa, identity } = this.#credentials
       const roots = readRoots(root)
       const checked = checkChain([pem, issuingCa], { role: 'instance', at: this.#at, roots })
-      return checked.authorityId === identity.id && checked.name === instanceId
-        ? checked.certificate.publicKey
-        : undefined
+      return checked.authorityId === identity.id && checked.name === request.instanceId
     } catch {
-      return undefined
+      return false
     }
   }
 
   /** An instance that was taken back after a restore: its box shows the certificate that this authority issued to it. */
-  async #reviewed(pem: string, instanceId: string) {
-    const key = this.#ownCertificate(pem, instanceId)
-    if (!key) return undefined
-    const { publicKey, validTo } = new X509Certificate(pem)
-    const { numUpdatedRows } = await this.#tx
+  async #reviewed(signed: SignedInstanceRequest): Promise<InstanceRow | undefined> {
+    if (!this.#isOwn(signed)) return undefined
+    const { pem, certificate, request } = signed
+    const tx = await this.#set.settle()
+    const { numUpdatedRows } = await tx
       .updateTable('instances')
       .set({
-        thumbprint: thumbprint(new X509Certificate(pem)),
-        public_key: spkiOf(publicKey),
+        thumbprint: signed.thumbprint,
+        public_key: spkiOf(certificate.publicKey),
         certificates: JSON.stringify([pem, this.#credentials.issuingCa]),
-        expires_at: Date.parse(validTo),
+        expires_at: Date.parse(certificate.validTo),
         in_review: 0,
       })
-      .where('id', '=', instanceId)
+      .where('id', '=', request.instanceId)
       .where('in_review', '=', 1)
       .executeTakeFirst()
-    return numUpdatedRows > 0n ? findByCertificate(this.#tx, pem) : undefined
+    return numUpdatedRows > 0n ? this.#set.instance(signed.thumbprint) : undefined
   }
 
   /** One request, one decision (trust §2). */
@@ -123,20 +126,16 @@ export class Exchange {
     if (!ahead && (request.sequence === instance.sequence || !heard)) return this.#diverged(instance)
     if (pending) await this.#adopt(instance)
     const decision = await this.#carryOut(instance, request)
-    await this.#tx
-      .updateTable('instances')
-      .set({
-        epoch,
-        sequence: request.sequence,
-        request_digest: digest,
-        message_id: request.messageId,
-        decision: JSON.stringify(decision),
-        last_answer: answerHash(request.messageId, decision),
-        answer_before: instance.last_answer,
-        last_contact_at: this.#at,
-      })
-      .where('id', '=', instance.id)
-      .execute()
+    this.#set.answered(instance, {
+      epoch,
+      sequence: request.sequence,
+      request_digest: digest,
+      message_id: request.messageId,
+      decision: JSON.stringify(decision),
+      last_answer: answerHash(request.messageId, decision),
+      answer_before: instance.last_answer,
+      last_contact_at: this.#at,
+    })
     return decision
   }
 
@@ -151,12 +150,12 @@ export class Exchange {
     severity: 'minor' | 'major',
     what: string,
   ): Promise<void> {
-    await logEvent(this.#tx, {
+    this.#set.log({
       at: this.#at,
       type,
       severity,
       accountId: instance.account_id,
-      virtualAccount: await virtualAccountOf(this.#tx, instance),
+      virtualAccount: await this.#set.virtualAccount(instance.virtual_account_id),
       instanceId: instance.id,
       message: `${instance.pid}:${instance.serial} ${what}: it may have been copied, or restored from a copy.`,
     })
@@ -170,7 +169,8 @@ export class Exchange {
       instance.next_certificates === null
     )
       return
-    await this.#tx
+    const tx = await this.#set.settle()
+    await tx
       .updateTable('instances')
       .set({
         thumbprint: instance.next_thumbprint,
@@ -193,7 +193,7 @@ export class Exchange {
       case 'acknowledge':
         return { outcome: 'accepted' }
       case 'deregister':
-        await endInstance(this.#tx, instance, 'deregistered', this.#at)
+        await endInstance(await this.#set.settle(), instance, 'deregistered', this.#at)
         await this.#log(instance, 'INSTANCE_DEREGISTERED', `${instance.pid}:${instance.serial} deregistered.`)
         return { outcome: 'accepted' }
     }
@@ -203,24 +203,16 @@ export class Exchange {
     instance: InstanceRow,
     body: { entitlements: { tag: string; count: number }[]; version: string },
   ): Promise<Decision> {
-    const owner = { id: instance.id, virtualAccountId: instance.virtual_account_id }
     const isKnown = (wanted: string) => this.#profile.tags.some(({ tag }) => tag === wanted)
     const demand = body.entitlements.filter(({ tag }) => isKnown(tag))
-    await setDemand(this.#tx, owner, demand, this.#at)
-    if (body.version !== '' && body.version !== instance.version) {
-      await this.#tx
-        .updateTable('instances')
-        .set({ version: body.version })
-        .where('id', '=', instance.id)
-        .execute()
-      await touchInstance(this.#tx, instance.id)
-    }
+    await this.#set.setDemand(instance, demand)
+    if (body.version !== '' && body.version !== instance.version) this.#set.upgraded(instance, body.version)
     // What is in use is known all the same.
     if (this.#leave.refusal) return refuse(this.#leave.refusal.code, this.#leave.refusal.message)
     const entitlements = []
     for (const { tag, count } of body.entitlements) {
       const known = this.#profile.tags.find((one) => one.tag === tag)
-      const pool = await assessPool(this.#tx, instance.virtual_account_id, tag, this.#at)
+      const pool = await this.#set.pool(instance.virtual_account_id, tag)
       entitlements.push({
         tag,
         name: known?.name ?? '',
@@ -240,7 +232,7 @@ export class Exchange {
       compliance: covered ? 'in-compliance' : 'out-of-compliance',
       deadlineAt: iso(Math.min(this.#at - BACKDATED + AUTHORIZATION_LIFE, this.#leave.notAfter)),
       nextContactAt: null,
-      ...(await this.#membership(instance)),
+      ...(await this.#set.membership(instance)),
     }
   }
 
@@ -251,7 +243,7 @@ export class Exchange {
         'CERTIFICATE_REQUEST_INVALID',
         'The certificate request is not one for a P-256 key, signed by it.',
       )
-    const membership = await this.#membership(instance)
+    const membership = await this.#set.membership(instance)
     const certificates = await this.#credentials.issueIdentity(
       key,
       instance.id,
@@ -259,7 +251,8 @@ export class Exchange {
       this.#at,
     )
     const certificate = new X509Certificate(certificates[0] ?? '')
-    await this.#tx
+    const tx = await this.#set.settle()
+    await tx
       .updateTable('instances')
       .set({
         next_thumbprint: thumbprint(certificate),
@@ -277,21 +270,12 @@ export class Exchange {
     return { outcome: 'accepted', certificates, ...membership }
   }
 
-  async #membership(instance: InstanceRow): Promise<{ smartAccount: string; virtualAccount: string }> {
-    const { domain } = await this.#tx
-      .selectFrom('accounts')
-      .select('domain')
-      .where('id', '=', instance.account_id)
-      .executeTakeFirstOrThrow()
-    return { smartAccount: domain, virtualAccount: await virtualAccountOf(this.#tx, instance) }
-  }
-
   async #log(instance: InstanceRow, type: string, message: string): Promise<void> {
-    await logEvent(this.#tx, {
+    this.#set.log({
       at: this.#at,
       type,
       accountId: instance.account_id,
-      virtualAccount: await virtualAccountOf(this.#tx, instance),
+      virtualAccount: await this.#set.virtualAccount(instance.virtual_account_id),
       instanceId: instance.id,
       message,
     })

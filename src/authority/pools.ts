@@ -1,6 +1,6 @@
 import type { Instant } from '../domain/instant.ts'
-import { logEvent } from './event-log.ts'
-import { compliant, heldAt, type Lot, ownedAt, type ReservedPart } from './rules.ts'
+import { type LogEntry, logEvent } from './event-log.ts'
+import { compliant, heldAt, type Lot, type ReservedPart } from './rules.ts'
 import { touchInstance } from './revisions.ts'
 import type { Tx } from './store.ts'
 
@@ -60,49 +60,115 @@ export async function holdings(
   return (at) => held.reduce((sum, authorizations) => sum + heldAt(authorizations, at), heldAt([below], at))
 }
 
-/** Reads a pool and, where its compliance has changed, records that it did (R-AUTH-2). */
-export async function assessPool(tx: Tx, virtualAccountId: string, tag: string, at: Instant): Promise<Pool> {
-  const lots = await lotsOf(tx, virtualAccountId, tag)
+/** What is stored of a pool, and what that comes to at an instant. */
+export async function readPool(
+  tx: Tx,
+  virtualAccountId: string,
+  tag: string,
+  at: Instant,
+): Promise<{
+  row: { in_use: number; out_of_compliance: number } | undefined
+  owned: number
+  reserved: number
+}> {
+  // Summed where the data is: a pool may be of many lots.
+  const { owned } = await tx
+    .selectFrom('licenses')
+    .select((eb) => eb.fn.coalesce(eb.fn.sum<number>('quantity'), eb.lit(0)).as('owned'))
+    .where('virtual_account_id', '=', virtualAccountId)
+    .where('tag', '=', tag)
+    .where('starts_at', '<=', at)
+    .where((or) => or.or([or('ends_at', 'is', null), or('ends_at', '>', at)]))
+    .executeTakeFirstOrThrow()
   const held = await holdings(tx, virtualAccountId, tag)
   const row = await tx
     .selectFrom('pools')
-    .selectAll()
+    .select(['in_use', 'out_of_compliance'])
     .where('virtual_account_id', '=', virtualAccountId)
     .where('tag', '=', tag)
     .executeTakeFirst()
-  const pool = { tag, owned: ownedAt(lots, at), inUse: row?.in_use ?? 0, reserved: held(at) }
-  const good = compliant(pool)
-  if (row && good !== (row.out_of_compliance === 0))
-    await noteCompliance(tx, virtualAccountId, pool, good, at)
-  return { ...pool, compliant: good }
+  return { row, owned, reserved: held(at) }
 }
 
-async function noteCompliance(
+/** Reads a pool and, where its compliance has changed, records that it did (R-AUTH-2). */
+export async function assessPool(tx: Tx, virtualAccountId: string, tag: string, at: Instant): Promise<Pool> {
+  const { row, owned, reserved } = await readPool(tx, virtualAccountId, tag, at)
+  const counts = { tag, owned, inUse: row?.in_use ?? 0, reserved }
+  const pool = { ...counts, compliant: compliant(counts) }
+  if (row && pool.compliant !== (row.out_of_compliance === 0)) {
+    await writePools(tx, [{ ...pool, virtualAccountId }])
+    await logEvent(tx, await complianceEntry(tx, virtualAccountId, pool, at))
+  }
+  return pool
+}
+
+/** Writes what is in use of pools, and how they stand. */
+export async function writePools(
+  tx: Tx,
+  pools: readonly (Pick<Pool, 'tag' | 'inUse' | 'compliant'> & { virtualAccountId: string })[],
+): Promise<void> {
+  if (pools.length === 0) return
+  await tx
+    .insertInto('pools')
+    .values(
+      pools.map(({ virtualAccountId, tag, inUse, compliant }) => ({
+        virtual_account_id: virtualAccountId,
+        tag,
+        in_use: inUse,
+        out_of_compliance: compliant ? 0 : 1,
+      })),
+    )
+    .onConflict((conflict) =>
+      conflict.columns(['virtual_account_id', 'tag']).doUpdateSet((eb) => ({
+        in_use: eb.ref('excluded.in_use'),
+        out_of_compliance: eb.ref('excluded.out_of_compliance'),
+      })),
+    )
+    .execute()
+}
+
+/** Writes what instances use of tags; 0 is nothing. */
+export async function writeDemands(
+  tx: Tx,
+  demands: ReadonlyMap<string, ReadonlyMap<string, number>>,
+): Promise<void> {
+  const rows = [...demands].flatMap(([instance_id, tags]) =>
+    [...tags].map(([tag, count]) => ({ instance_id, tag, count })),
+  )
+  const kept = rows.filter(({ count }) => count > 0)
+  for (const { instance_id, tag, count } of rows)
+    if (count === 0)
+      await tx.deleteFrom('demands').where('instance_id', '=', instance_id).where('tag', '=', tag).execute()
+  if (kept.length > 0)
+    await tx
+      .insertInto('demands')
+      .values(kept)
+      .onConflict((conflict) =>
+        conflict.columns(['instance_id', 'tag']).doUpdateSet((eb) => ({ count: eb.ref('excluded.count') })),
+      )
+      .execute()
+}
+
+/** What the event log says of a pool whose compliance has changed. */
+export async function complianceEntry(
   tx: Tx,
   virtualAccountId: string,
-  pool: { tag: string; owned: number; inUse: number; reserved: number },
-  good: boolean,
+  pool: Pool,
   at: Instant,
-): Promise<void> {
-  await tx
-    .updateTable('pools')
-    .set({ out_of_compliance: good ? 0 : 1 })
-    .where('virtual_account_id', '=', virtualAccountId)
-    .where('tag', '=', pool.tag)
-    .execute()
+): Promise<LogEntry> {
   const account = await tx
     .selectFrom('virtual_accounts')
     .select(['name', 'account_id'])
     .where('id', '=', virtualAccountId)
     .executeTakeFirst()
-  await logEvent(tx, {
+  return {
     at,
-    type: good ? 'LICENSES_SUFFICIENT' : 'INSUFFICIENT_LICENSES',
-    severity: good ? 'info' : 'major',
+    type: pool.compliant ? 'LICENSES_SUFFICIENT' : 'INSUFFICIENT_LICENSES',
+    severity: pool.compliant ? 'info' : 'major',
     accountId: account?.account_id ?? null,
     virtualAccount: account?.name ?? null,
     message: `${pool.tag}: ${pool.inUse} in use, ${pool.reserved === 0 ? '' : `${pool.reserved} reserved, `}${pool.owned} owned.`,
-  })
+  }
 }
 
 /** Replaces what an instance uses; an empty list gives everything back (R-ACC-4). */

@@ -1,15 +1,7 @@
 import { createHash, type KeyObject, randomUUID, X509Certificate } from 'node:crypto'
 import type { Instant } from '../domain/instant.ts'
-import {
-  type Decision,
-  type Refused,
-  type RegisterRequest,
-  type Sealed,
-  sealedSchema,
-} from '../protocol/messages.ts'
-import { serialsOf } from '../protocol/digest.ts'
+import { type Decision, type Refused, type RegisterRequest, sealedSchema } from '../protocol/messages.ts'
 import { tokenMacMatches } from '../protocol/token.ts'
-import { readRequest } from '../trust/certificate-request.ts'
 import { readRoots, thumbprint } from '../trust/chain.ts'
 import { peek, sealedBy, sealedCertificates } from '../trust/seal.ts'
 import type { Account } from './accounts.ts'
@@ -17,46 +9,35 @@ import type { Credentials } from './credentials.ts'
 import { logEvent } from './event-log.ts'
 import { endInstance, findByCertificate, type InstanceRow, virtualAccountOf } from './instances.ts'
 import { setDemand } from './pools.ts'
-import { activeReservation } from './reservation-ledger.ts'
-import { Reported, type ReportedRival, reportedRival } from './satellites/reported.ts'
+import { Reported, type ReportedRival } from './satellites/reported.ts'
 import { touchInstance } from './revisions.ts'
-import { badSignature, type Decided, endedRefusal, malformed, refuse, spkiOf } from './requests.ts'
+import { type Decided, endedRefusal, malformed, refuse, type SignedRequest } from './requests.ts'
 import { type Leave, whyNothingNew } from './leave.ts'
 import { accountTag, tokenRefusal } from './rules.ts'
-import type { Tx } from './store.ts'
+import type { RegistrationToken } from './tokens.ts'
+import type { WorkingSet } from './working-set.ts'
 
-/** A token that was found, with where it registers to. */
-interface RegistrationToken {
-  readonly id: string
-  readonly virtual_account_id: string
-  readonly virtualAccount: string
-  readonly export_controlled: number
-  readonly account: Account
-}
+type SignedRegistration = Extract<SignedRequest, { key: KeyObject }>
 
-/** Decides whether a box becomes a product instance, in the transaction it is given. */
+/** Decides whether a box becomes a product instance, in the transaction of a working set. */
 export class Registration {
-  readonly #tx: Tx
+  readonly #set: WorkingSet
   readonly #credentials: Credentials
   readonly #leave: Leave
   readonly #at: Instant
 
-  constructor(tx: Tx, credentials: Credentials, leave: Leave, at: Instant) {
+  constructor(set: WorkingSet, credentials: Credentials, leave: Leave) {
     this.#leave = leave
-    this.#tx = tx
+    this.#set = set
     this.#credentials = credentials
-    this.#at = at
+    this.#at = set.at
   }
 
-  async decide(sealed: Sealed, request: RegisterRequest): Promise<Decided> {
-    const { body } = request
+  async decide(signed: SignedRegistration): Promise<Decided> {
+    const { request, key, spki } = signed
     const [root] = readRoots(this.#credentials.root)
     if (!root || request.audience !== thumbprint(root))
       throw malformed('it is addressed to another authority')
-    const key = readRequest(body.certificateRequest)
-    if (!key) throw malformed('its certificate request is not a good one')
-    if (!(await sealedBy(sealed, 'sla-request+jws', key))) throw badSignature()
-    const spki = spkiOf(key)
     const decision = await this.#decision(request, key, spki)
     return {
       request,
@@ -68,19 +49,7 @@ export class Registration {
   async #decision(request: RegisterRequest, key: KeyObject, spki: string): Promise<Decision> {
     const { body } = request
     const { pid, serial } = body.udi
-    const token = await this.#tx
-      .selectFrom('tokens')
-      .innerJoin('virtual_accounts', 'virtual_accounts.id', 'tokens.virtual_account_id')
-      .innerJoin('accounts', 'accounts.id', 'virtual_accounts.account_id')
-      .selectAll('tokens')
-      .select([
-        'virtual_accounts.name as virtualAccount',
-        'accounts.id as accountId',
-        'accounts.domain',
-        'accounts.agreement_at as agreementAt',
-      ])
-      .where('tokens.id', '=', body.token.id)
-      .executeTakeFirst()
+    const token = await this.#set.token(body.token.id)
     const claim = {
       audience: request.audience,
       nonce: request.nonce,
@@ -91,7 +60,7 @@ export class Registration {
     if (!token || !tokenMacMatches(this.#credentials.openSecret(token.secret), claim, body.token.mac)) {
       return this.#unknownToken(body.token.account)
     }
-    const account: Account = { id: token.accountId, domain: token.domain, agreementAt: token.agreementAt }
+    const { account } = token
     const proven = await this.#provenInstance(body.previous, body.certificateRequest)
     if (proven?.status === 'active' && proven.account_id !== account.id) {
       return refuse('TOKEN_WRONG_ACCOUNT', 'The token belongs to another smart account than this box.')
@@ -102,36 +71,21 @@ export class Registration {
         `The licence agreement of ${account.domain} has not been accepted.`,
       )
     }
-    const known = await this.#tx
-      .selectFrom('instances')
-      .selectAll()
-      .where('account_id', '=', account.id)
-      .where('registered_key', '=', spki)
-      .executeTakeFirst()
+    const known = await this.#set.registeredWith(account.id, spki)
     // The same key: the same registration, asked for again because its answer was lost, or played again by another.
     if (known && known.status !== 'active') return refuse(...endedRefusal(known.status))
     if (known?.token_id === token.id)
-      return this.#registered(known, account.domain, await virtualAccountOf(this.#tx, known))
+      return this.#registered(known, account.domain, await this.#set.virtualAccount(known.virtual_account_id))
     const no = whyNothingNew(this.#leave)
     if (no) return refuse(no.code, no.message)
-    const refusal = tokenRefusal(
-      { revokedAt: token.revoked_at, expiresAt: token.expires_at, uses: token.uses, maxUses: token.max_uses },
-      this.#at,
-    )
+    const refusal = tokenRefusal(token, this.#at)
     if (refusal) return refuse(refusal.code, refusal.message)
-    if (known) return this.#readmit(known, { ...token, account })
-    const existing = await this.#tx
-      .selectFrom('instances')
-      .selectAll()
-      .where('account_id', '=', account.id)
-      .where('pid', '=', pid)
-      .where('serial', 'in', serialsOf(pid, serial))
-      .where('status', '=', 'active')
-      .executeTakeFirst()
+    if (known) return this.#readmit(known, token)
+    const existing = await this.#set.active(account.id, body.udi)
     // What is reserved for a box may be in use there, out of reach: overwriting cannot give it back.
-    if (await activeReservation(this.#tx, account.id, body.udi))
+    if (await this.#set.reserved(account.id, body.udi))
       return refuse('INSTANCE_RESERVED', `Licences are reserved for ${pid}:${serial} in ${account.domain}.`)
-    const below = await reportedRival(this.#tx, account.id, body.udi)
+    const below = await this.#set.rival(account.id, body.udi)
     if (below?.kind === 'reserved')
       return refuse(
         'INSTANCE_RESERVED',
@@ -150,12 +104,12 @@ export class Registration {
     }
     if (below) await this.#replaceBelow(below, account)
     if (existing) await this.#replace(existing, account, proven?.id === existing.id)
-    return this.#admit(request, key, spki, { ...token, account })
+    return this.#admit(request, key, spki, token)
   }
 
   /** A token of an account that is not here is told from one that never was (R-TOK-4). */
   async #unknownToken(tag: string): Promise<Refused> {
-    const domains = await this.#tx.selectFrom('accounts').select('domain').execute()
+    const domains = await this.#set.tx.selectFrom('accounts').select('domain').execute()
     return domains.some(({ domain }) => accountTag(domain) === tag)
       ? refuse('TOKEN_UNKNOWN', 'This authority knows no such token.')
       : refuse(
@@ -173,7 +127,8 @@ export class Registration {
     const sealed = sealedSchema.safeParse({ protected: head, payload, signature })
     if (!sealed.success) return undefined
     const [certificate] = sealedCertificates(sealed.data, 'sla-proof+jws') ?? []
-    const row = certificate === undefined ? undefined : await findByCertificate(this.#tx, certificate)
+    const row =
+      certificate === undefined ? undefined : await findByCertificate(await this.#set.settle(), certificate)
     if (!row || !(await sealedBy(sealed.data, 'sla-proof+jws', row.key))) return undefined
     const claim = peek(sealed.data) as
       { use?: unknown; instanceId?: unknown; certificateRequest?: unknown } | undefined
@@ -187,8 +142,9 @@ export class Registration {
 
   /** A box of a satellite registers here: that it is replaced there, the satellite hears at its next exchange. */
   async #replaceBelow(below: ReportedRival, account: Account): Promise<void> {
-    await new Reported(this.#tx, { id: below.satelliteId, status: 'active' }, this.#at).replace(below.id)
-    await logEvent(this.#tx, {
+    const tx = await this.#set.settle()
+    await new Reported(tx, { id: below.satelliteId, status: 'active' }, this.#at).replace(below.id)
+    await logEvent(tx, {
       at: this.#at,
       type: 'INSTANCE_REPLACED_WITHOUT_PROOF',
       severity: 'major',
@@ -199,13 +155,14 @@ export class Registration {
   }
 
   async #replace(existing: InstanceRow, account: Account, proven: boolean): Promise<void> {
-    await endInstance(this.#tx, existing, 'replaced', this.#at)
-    await logEvent(this.#tx, {
+    const tx = await this.#set.settle()
+    await endInstance(tx, existing, 'replaced', this.#at)
+    await logEvent(tx, {
       at: this.#at,
       type: proven ? 'INSTANCE_REPLACED' : 'INSTANCE_REPLACED_WITHOUT_PROOF',
       severity: proven ? 'info' : 'major',
       accountId: account.id,
-      virtualAccount: await virtualAccountOf(this.#tx, existing),
+      virtualAccount: await virtualAccountOf(tx, existing),
       instanceId: existing.id,
       message: proven
         ? `${existing.pid}:${existing.serial} registered again.`
@@ -220,27 +177,12 @@ export class Registration {
       export_controlled: token.export_controlled,
       token_id: token.id,
     }
-    await setDemand(this.#tx, { id: row.id, virtualAccountId: row.virtual_account_id }, [], this.#at)
-    await this.#tx.updateTable('instances').set(place).where('id', '=', row.id).execute()
-    await touchInstance(this.#tx, row.id)
-    await this.#useToken(row, token)
+    const tx = await this.#set.settle()
+    await setDemand(tx, { id: row.id, virtualAccountId: row.virtual_account_id }, [], this.#at)
+    await tx.updateTable('instances').set(place).where('id', '=', row.id).execute()
+    await touchInstance(tx, row.id)
+    this.#set.useToken(row, token)
     return this.#registered({ ...row, ...place }, token.account.domain, token.virtualAccount)
-  }
-
-  async #useToken(row: InstanceRow, token: RegistrationToken): Promise<void> {
-    await this.#tx
-      .updateTable('tokens')
-      .set((eb) => ({ uses: eb('uses', '+', 1) }))
-      .where('id', '=', token.id)
-      .execute()
-    await logEvent(this.#tx, {
-      at: this.#at,
-      type: 'INSTANCE_REGISTERED',
-      accountId: token.account.id,
-      virtualAccount: token.virtualAccount,
-      instanceId: row.id,
-      message: `${row.pid}:${row.serial} was registered with token ${token.id}.`,
-    })
   }
 
   async #admit(
@@ -285,9 +227,8 @@ export class Registration {
       revision: 0,
       in_review: 0,
     }
-    await this.#tx.insertInto('instances').values(row).execute()
-    await touchInstance(this.#tx, row.id)
-    await this.#useToken(row, token)
+    this.#set.admit(row)
+    this.#set.useToken(row, token)
     return this.#registered(row, account.domain, token.virtualAccount)
   }
 

@@ -1,4 +1,4 @@
-import { createPublicKey, type KeyObject } from 'node:crypto'
+import { type KeyObject, X509Certificate } from 'node:crypto'
 import { type ErrorCode, errorTable, LicensingError } from '../domain/errors.ts'
 import { requestDigest } from '../protocol/digest.ts'
 import {
@@ -6,15 +6,20 @@ import {
   type HelloRequest,
   helloRequestSchema,
   PROTOCOL_VERSION,
+  type InstanceRequest,
   type Refused,
+  type RegisterRequest,
   type Request,
   requestSchema,
   type RequestType,
   type Sealed,
   sealedSchema,
 } from '../protocol/messages.ts'
-import { peek } from '../trust/seal.ts'
+import { readRequest } from '../trust/certificate-request.ts'
+import { thumbprint } from '../trust/chain.ts'
+import { peek, sealedBy, sealedCertificates } from '../trust/seal.ts'
 import type { InstanceRow } from './instances.ts'
+import type { Wanted } from './working-set.ts'
 
 /** What an answer is to, and for whom. */
 export interface Answered {
@@ -58,8 +63,62 @@ export const refuse = (code: ErrorCode, message: string): Refused => ({
   remedy: errorTable[code].remedy,
 })
 
-/** A request whose form, type, direction and version are right; its signature is not looked at yet. */
-export function readExchange(
+/** A request whose form is right, and which was signed by the key it names. Whose key that is, is not looked at yet. */
+export type SignedRequest =
+  | {
+      readonly request: RegisterRequest
+      readonly key: KeyObject
+      /** The key as SPKI, base64. */
+      readonly spki: string
+    }
+  | {
+      readonly request: InstanceRequest
+      /** SHA-256 of what is asked. */
+      readonly digest: string
+      readonly pem: string
+      readonly certificate: X509Certificate
+      readonly thumbprint: string
+    }
+
+/**
+ * Reads a request and checks its signature: all that can be done before the database is asked.
+ *
+ * @throws LicensingError REQUEST_MALFORMED, REQUEST_SIGNATURE_INVALID, PROTOCOL_UNSUPPORTED
+ */
+export async function readExchange(type: RequestType, message: unknown): Promise<SignedRequest> {
+  const { sealed, request, digest } = readRequestForm(type, message)
+  if (request.type === 'register') {
+    const key = readRequest(request.body.certificateRequest)
+    if (!key) throw malformed('its certificate request is not a good one')
+    if (!(await sealedBy(sealed, 'sla-request+jws', key))) throw badSignature()
+    return { request, key, spki: spkiOf(key) }
+  }
+  const [pem] = sealedCertificates(sealed, 'sla-request+jws') ?? []
+  if (pem === undefined) throw malformed('it does not say whose it is')
+  const certificate = readCertificate(pem)
+  // Nobody on the way may cause a final refusal: what does not verify gets no signed answer (trust §4).
+  if (!certificate || !(await sealedBy(sealed, 'sla-request+jws', certificate.publicKey)))
+    throw badSignature()
+  return { request, digest, pem, certificate, thumbprint: thumbprint(certificate) }
+}
+
+/** What deciding these requests will ask the database for. */
+export const wantedBy = (requests: readonly SignedRequest[]): Wanted => ({
+  thumbprints: requests.flatMap((one) => ('thumbprint' in one ? [one.thumbprint] : [])),
+  registrations: requests.flatMap((one) =>
+    'key' in one ? [{ tokenId: one.request.body.token.id, key: one.spki, udi: one.request.body.udi }] : [],
+  ),
+})
+
+function readCertificate(pem: string): X509Certificate | null {
+  try {
+    return new X509Certificate(pem)
+  } catch {
+    return null
+  }
+}
+
+function readRequestForm(
   type: RequestType,
   message: unknown,
 ): { sealed: Sealed; request: Request; digest: string } {
@@ -92,7 +151,6 @@ export function endedRefusal(status: Exclude<InstanceRow['status'], 'active'>): 
 export const badSignature = () =>
   new LicensingError('REQUEST_SIGNATURE_INVALID', 'The signature of the request does not fit it.')
 
+/** A public key as SPKI, base64. */
 export const spkiOf = (key: KeyObject): string =>
-  createPublicKey(key.export({ type: 'spki', format: 'pem' }))
-    .export({ type: 'spki', format: 'der' })
-    .toString('base64')
+  key.export({ type: 'spki', format: 'der' }).toString('base64')

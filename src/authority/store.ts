@@ -1,67 +1,74 @@
+import { randomInt } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import {
-  CompiledQuery,
-  type DatabaseConnection,
-  type Driver,
-  Kysely,
-  sql,
-  SqliteDialect,
-  SqliteDriver,
-  type SqliteDialectConfig,
-  type Transaction,
-} from 'kysely'
+import { setTimeout as pause } from 'node:timers/promises'
+import { type Kysely, sql, type Transaction } from 'kysely'
 import { LicensingError } from '../domain/errors.ts'
-import { ensurePrivateFile, fileExists, storeFailure } from '../trust/private-files.ts'
+import { fileExists, SecretFiles, storeFailure } from '../trust/private-files.ts'
 import { Database } from '../trust/sqlite.ts'
+import {
+  checkDatabaseUrl,
+  CommitInDoubt,
+  databaseFailure,
+  forPostgres,
+  isConflict,
+  isConnectionLoss,
+  openPostgres,
+  transactionStatus,
+} from './postgres.ts'
 import { migrations, type Tables } from './schema.ts'
+import { openSqlite, sqliteExists } from './sqlite.ts'
 
 export type Tx = Transaction<Tables>
 
-export const DATABASE_FILE = 'authority.db'
+/** Says which database an authority has that is not in its data directory. */
+const URL_FILE = 'database.url'
 
-export const storeExists = (dataDir: string): boolean => fileExists(join(dataDir, DATABASE_FILE))
+/** Attempts at a transaction whose connection was lost, and milliseconds between them: some fifteen seconds in all. */
+const ATTEMPTS = 8
+const BETWEEN_ATTEMPTS = [50, 200, 500, 1000, 2000, 4000, 8000]
 
-/** Takes the write lock at the beginning: a transaction that reads first and writes later never finds it gone. */
-class ImmediateDriver extends SqliteDriver {
-  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
-    await connection.executeQuery(CompiledQuery.raw('begin immediate'))
-  }
-}
+export const storeExists = (dataDir: string): boolean =>
+  sqliteExists(dataDir) || fileExists(join(dataDir, URL_FILE))
 
-class ImmediateDialect extends SqliteDialect {
-  readonly #config: SqliteDialectConfig
-  constructor(config: SqliteDialectConfig) {
-    super(config)
-    this.#config = config
-  }
-  override createDriver(): Driver {
-    return new ImmediateDriver(this.#config)
-  }
-}
+/** Where an authority's data is: in a file of its data directory, or in a PostgreSQL database that several processes share. */
+export type DatabaseKind = 'sqlite' | 'postgres'
 
 /**
- * The authority's data: one SQLite database through Kysely, that several processes may use at a time (the
- * server, and each command). Every operation is one transaction.
+ * The authority's data, through Kysely: one SQLite database, or one of PostgreSQL, that several processes may use at a
+ * time (servers, and each command). Every operation is one transaction; those that write come one after the other.
  */
 export class AuthorityStore {
   readonly #db: Kysely<Tables>
+  readonly kind: DatabaseKind
 
-  private constructor(db: Kysely<Tables>) {
+  private constructor(db: Kysely<Tables>, kind: DatabaseKind) {
     this.#db = db
+    this.kind = kind
   }
 
-  /** @throws LicensingError STORE_UNWRITABLE, STORE_UNREADABLE, STORE_FULL, STORE_TOO_NEW */
-  static async open(dataDir: string): Promise<AuthorityStore> {
+  /**
+   * @param database `postgres://…`; without it the one that the data directory names, or else its own SQLite database
+   * @throws LicensingError DATA_DIR_EXISTS, STORE_UNWRITABLE, STORE_UNREADABLE, STORE_FULL, STORE_TOO_NEW, DATABASE_UNREACHABLE,
+   * DATABASE_REFUSED
+   */
+  static async open(dataDir: string, database?: string): Promise<AuthorityStore> {
+    const named = namedDatabase(dataDir)
+    if (database !== undefined && (sqliteExists(dataDir) || (named !== null && named !== database)))
+      throw new LicensingError(
+        'DATA_DIR_EXISTS',
+        `The data directory ${dataDir} belongs to an authority with another database.`,
+      )
+    const url = database ?? named
+    const store =
+      url === null
+        ? new AuthorityStore(openSqlite(dataDir), 'sqlite')
+        : new AuthorityStore(openPostgres(url), 'postgres')
     try {
-      ensurePrivateFile(join(dataDir, DATABASE_FILE))
-      const database = new Database(join(dataDir, DATABASE_FILE), { timeout: 10_000 })
-      database.pragma('journal_mode = WAL')
-      database.pragma('synchronous = FULL')
-      database.pragma('foreign_keys = ON')
-      const store = new AuthorityStore(new Kysely<Tables>({ dialect: new ImmediateDialect({ database }) }))
       await store.#migrate()
       return store
     } catch (thrown) {
+      await store.close()
       throw storeFailure(thrown, `opening the database in ${dataDir}`)
     }
   }
@@ -82,25 +89,98 @@ export class AuthorityStore {
       }
       for (const [index, statements] of migrations.entries()) {
         if (index < done) continue
-        for (const statement of statements) await sql.raw(statement).execute(tx)
-        await sql`insert into migrations values (${index + 1})`.execute(tx)
+        for (const statement of statements)
+          await sql.raw(this.kind === 'postgres' ? forPostgres(statement) : statement).execute(tx)
+        await sql`insert into migrations (number) values (${index + 1})`.execute(tx)
       }
     })
   }
 
-  /** One transaction: all of it is on disk when this resolves, or nothing. */
-  async transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
-    try {
-      return await this.#db.transaction().execute(work)
-    } catch (thrown) {
-      if (thrown instanceof Database.SqliteError) throw storeFailure(thrown, 'writing the database')
-      throw thrown
+  /**
+   * One transaction: all of it is on disk when this resolves, or nothing. Done again where the connection was lost before
+   * its end, so that the work must do nothing beside it.
+   *
+   * @throws LicensingError STORE_*, DATABASE_UNREACHABLE
+   */
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#patiently(async () => {
+      const results: T[] = []
+      try {
+        return await this.#db.transaction().execute(async (tx) => {
+          const result = await work(tx)
+          results.push(result)
+          return result
+        })
+      } catch (thrown) {
+        if (!(thrown instanceof CommitInDoubt) || !(await this.#committed(thrown.transaction))) throw thrown
+        return results[0] as T
+      }
+    })
+  }
+
+  /** Reads in one moment of the database, and waits for nobody who writes. @throws LicensingError STORE_*, DATABASE_UNREACHABLE */
+  read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#patiently(() =>
+      this.#db.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(work),
+    )
+  }
+
+  /** Whether a transaction was committed whose connection was lost meanwhile: the database knows. */
+  #committed(transaction: string): Promise<boolean> {
+    return this.#patiently(async () => {
+      const status = await transactionStatus(this.#db, transaction)
+      // It ends with its connection, which the server may not have noticed yet.
+      if (status === 'in progress') throw new StillInProgress()
+      if (status === 'unknown')
+        throw new LicensingError(
+          'DATABASE_UNREACHABLE',
+          'The connection to the database was lost at a commit, and the database does not know any more whether it took place.',
+        )
+      return status === 'committed'
+    })
+  }
+
+  async #patiently<T>(work: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await work()
+      } catch (thrown) {
+        const again =
+          isConflict(thrown) ||
+          isConnectionLoss(thrown) ||
+          thrown instanceof CommitInDoubt ||
+          thrown instanceof StillInProgress
+        if (!again || attempt === ATTEMPTS) throw failureOf(thrown)
+        const wait = BETWEEN_ATTEMPTS[attempt - 1] ?? 0
+        await pause(wait / 2 + randomInt(wait / 2 + 1))
+      }
     }
   }
 
   async close(): Promise<void> {
     await this.#db.destroy()
   }
+}
+
+/** A transaction that was to be committed, of which the server does not know yet that its connection is gone. */
+class StillInProgress extends Error {}
+
+function failureOf(thrown: unknown): unknown {
+  if (thrown instanceof Database.SqliteError) return storeFailure(thrown, 'writing the database')
+  if (thrown instanceof CommitInDoubt || thrown instanceof StillInProgress)
+    return new LicensingError('DATABASE_UNREACHABLE', 'The connection to the database was lost at a commit.')
+  return databaseFailure(thrown)
+}
+
+/** The database that a data directory names; null for its own. */
+function namedDatabase(dataDir: string): string | null {
+  const path = join(dataDir, URL_FILE)
+  return fileExists(path) ? readFileSync(path, 'utf8').trim() : null
+}
+
+/** Has a data directory name its database, for every command after: in a file of this user alone, since it may hold a password. */
+export function nameDatabase(dataDir: string, database: string): void {
+  new SecretFiles(dataDir).put(URL_FILE, `${checkDatabaseUrl(database)}\n`)
 }
 
 /**

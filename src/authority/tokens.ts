@@ -7,7 +7,7 @@ import { formatToken, parseToken } from '../protocol/token.ts'
 import { type Account, requireOwn, type VirtualAccount } from './accounts.ts'
 import type { Credentials } from './credentials.ts'
 import { logEvent } from './event-log.ts'
-import { accountTag, tokenRefusal } from './rules.ts'
+import { accountTag, type TokenFacts, tokenRefusal } from './rules.ts'
 import type { Tx } from './store.ts'
 
 /** What a person fills in for a token (guide, "Obtain the Product Instance Registration Token"; R-TOK-1). */
@@ -119,6 +119,46 @@ const statusOf = (refusal: ReturnType<typeof tokenRefusal>): TokenDocument['stat
     default:
       return 'revoked'
   }
+}
+
+/** A token that a box registers with, and where it registers to. */
+export interface RegistrationToken extends TokenFacts {
+  readonly id: string
+  readonly virtual_account_id: string
+  readonly virtualAccount: string
+  readonly export_controlled: number
+  /** Sealed. */
+  readonly secret: string
+  readonly account: Account
+}
+
+/** The tokens of these ids. */
+export async function registrationTokens(tx: Tx, ids: readonly string[]): Promise<RegistrationToken[]> {
+  const rows = await tx
+    .selectFrom('tokens')
+    .innerJoin('virtual_accounts', 'virtual_accounts.id', 'tokens.virtual_account_id')
+    .innerJoin('accounts', 'accounts.id', 'virtual_accounts.account_id')
+    .selectAll('tokens')
+    .select([
+      'virtual_accounts.name as virtualAccount',
+      'accounts.id as accountId',
+      'accounts.domain',
+      'accounts.agreement_at as agreementAt',
+    ])
+    .where('tokens.id', 'in', ids)
+    .execute()
+  return rows.map((row) => ({
+    id: row.id,
+    virtual_account_id: row.virtual_account_id,
+    virtualAccount: row.virtualAccount,
+    export_controlled: row.export_controlled,
+    secret: row.secret,
+    revokedAt: row.revoked_at,
+    expiresAt: row.expires_at,
+    uses: row.uses,
+    maxUses: row.max_uses,
+    account: { id: row.accountId, domain: row.domain, agreementAt: row.agreementAt },
+  }))
 }
 
 /** The tokens of an account (R-TOK-3). */

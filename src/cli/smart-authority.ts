@@ -31,6 +31,10 @@ const program = new Command('smart-authority')
     '--data-dir <dir>',
     'where the authority keeps its data (default: $SMART_AUTHORITY_DATA_DIR or /var/lib/smart-authority)',
   )
+  .option(
+    '--database <url>',
+    'the PostgreSQL database, postgres://…, that its data is in (default: the one named at `init`, or else a file of the data directory)',
+  )
   .option('--account <domain>', 'the smart account, needed only with more than one')
   .option('--json', 'one JSON document on standard output')
   .version(VERSION)
@@ -38,15 +42,19 @@ const program = new Command('smart-authority')
   .exitOverride()
   .configureOutput({ writeErr: () => undefined })
 
-const globals = () => program.opts<{ dataDir?: string; account?: string; json?: boolean }>()
+const globals = () =>
+  program.opts<{ dataDir?: string; database?: string; account?: string; json?: boolean }>()
 const json = (): boolean => globals().json ?? false
 const dataDir = (): string =>
   globals().dataDir ?? process.env.SMART_AUTHORITY_DATA_DIR ?? '/var/lib/smart-authority'
 
+/** Given as an argument it may hold a password, which the environment keeps to this user. */
+const database = (): string | undefined => globals().database ?? process.env.SMART_AUTHORITY_DATABASE
+
 /** Opens the authority, does the one thing, closes it. */
 async function withAuthority<T>(work: (authority: Authority, where: Where) => Promise<T> | T): Promise<T> {
   const { Authority } = await import('../authority/authority.ts')
-  const authority = await Authority.open({ dataDir: dataDir() })
+  const authority = await Authority.open({ dataDir: dataDir(), database: database() })
   try {
     return await work(authority, { account: globals().account })
   } finally {
@@ -84,6 +92,7 @@ program
       account,
       acceptAgreement: options.acceptAgreement ?? false,
       test: options.test ?? false,
+      database: database(),
       ...(satellite && { satellite }),
     })
     if (json()) printJson({ dataDir: dataDir(), account, role: options.role, ...(satellite && { name }) })
@@ -173,7 +182,7 @@ program
       import('./log.ts'),
     ])
     const logger = createLogger({ logLevel: 'info', logMaxSize: '1', logMaxFiles: '1' })
-    const authority = await Authority.open({ dataDir: dataDir(), logger })
+    const authority = await Authority.open({ dataDir: dataDir(), database: database(), logger })
     const stopped = new Promise<void>((resolve) => {
       for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
         process.once(signal, () => {

@@ -63,6 +63,16 @@ export const errorTable = {
     'The stored state could not be written.',
     'Make the data directory writable for this user.',
   ),
+  DATABASE_UNREACHABLE: entry(
+    'local',
+    'The PostgreSQL database of the authority cannot be reached, or did not answer in time.',
+    'See whether it runs and is reached from this machine; what was asked is asked again by itself.',
+  ),
+  DATABASE_REFUSED: entry(
+    'local',
+    'The PostgreSQL database of the authority does not let this program in.',
+    'See that its user, password, database and rights are those of --database.',
+  ),
   STORE_FULL: entry(
     'local',
     'The disk that holds the data directory is full.',

@@ -40,7 +40,10 @@ export type TokenAnswer =
       readonly byHeader: boolean
     }
 
-const text = z.string().max(4_096, 'it is too long')
+const text = z
+  .string()
+  .max(4_096, 'it is too long')
+  .regex(/^[^\p{Cc}]*$/u, 'it holds signs that are none of a text')
 /** RFC 6749 §3.2: no parameter comes more than once, and those that are not known are passed over. */
 const parametersSchema = z.object({
   grant_type: text.optional(),
@@ -88,7 +91,12 @@ function readParameters(request: {
   if (basic === undefined) return all
   const [id, ...rest] = Buffer.from(basic, 'base64').toString('utf8').split(':')
   if (all.client_secret !== undefined) throw invalid('The client says twice who it is.')
-  return { ...all, client_id: unescaped(id ?? ''), client_secret: unescaped(rest.join(':')) }
+  const client = parametersSchema.safeParse({
+    client_id: unescaped(id ?? ''),
+    client_secret: unescaped(rest.join(':')),
+  })
+  if (!client.success) throw invalid('The header cannot be read.')
+  return { ...all, ...client.data }
 }
 
 /** RFC 6749 §2.3.1: both are form-encoded first, by clients that know it. */

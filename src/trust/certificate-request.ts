@@ -29,7 +29,10 @@ export function readRequest(pem: string): KeyObject | null {
 
 /** What Node says of bytes that are no key or no signature. */
 const isKeyError = (thrown: unknown): boolean =>
-  thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' && thrown.code.startsWith("ERR_")
+  thrown instanceof Error &&
+  'code' in thrown &&
+  typeof thrown.code === 'string' &&
+  thrown.code.startsWith('ERR_')
 
 /** @throws DerError */
 function derOf(pem: string): Buffer {

@@ -1,23 +1,16 @@
-import { createHash, type KeyObject, verify, X509Certificate } from 'node:crypto'
+import { createHash, type KeyObject, X509Certificate } from 'node:crypto'
 import { LicensingError } from '../domain/errors.ts'
 import { type Mandate, mandateSchema } from '../protocol/mandate.ts'
 import type { Sealed } from '../protocol/messages.ts'
 import type { Credential } from './certificates.ts'
 import { ChainError, checkChain } from './chain.ts'
-import { peek, seal, sealedCertificates } from './seal.ts'
+import { peek, seal, sealedCertificates, signatureFits } from './seal.ts'
 
 /** How the holder of an issuing CA's key is named in its mandate: SHA-256 of its SPKI, base64url. */
 export const keyDigest = (key: KeyObject): string =>
   createHash('sha256')
     .update(key.export({ type: 'spki', format: 'der' }))
     .digest('base64url')
-
-/** ES256 over exactly these bytes, in the one spelling they have (RFC 7515 §5.2, RFC 7518 §3.4). */
-function fits({ protected: head, payload, signature }: Sealed, key: KeyObject): boolean {
-  const bytes = Buffer.from(signature, 'base64url')
-  if (bytes.toString('base64url') !== signature) return false
-  return verify('sha256', Buffer.from(`${head}.${payload}`), { key, dsaEncoding: 'ieee-p1363' }, bytes)
-}
 
 /** Signs a mandate by the manager's synchronisation signer: a JWS in its compact form. */
 export async function signMandate(mandate: Mandate, by: Credential): Promise<string> {
@@ -49,7 +42,7 @@ export function verifyMandate(
   const issuing = new X509Certificate(by.issuingCa).publicKey
   try {
     const signer = checkChain(certificates, { role: 'sync', at: Date.parse(issuedAt), roots: by.roots })
-    if (!fits(sealed, signer.certificate.publicKey)) throw invalid('its signature does not fit it')
+    if (!signatureFits(sealed, signer.certificate.publicKey)) throw invalid('its signature does not fit it')
   } catch (thrown) {
     if (thrown instanceof ChainError) throw invalid(thrown.message)
     throw thrown

@@ -350,6 +350,9 @@ export interface ReportedRival {
   readonly serial: string
   readonly satelliteId: string
   readonly satellite: string
+  readonly account_id: string
+  /** The digest of its UDI. */
+  readonly udi: string
 }
 
 /** The product instance of a box that a satellite of the account has told of. */
@@ -358,16 +361,21 @@ export async function reportedRival(
   accountId: string,
   { pid, serial }: { pid: string; serial: string },
 ): Promise<ReportedRival | undefined> {
+  const rivals = await reportedRivals(tx, [udiDigest(pid, serial)])
+  return rivals.find(({ account_id }) => account_id === accountId)
+}
+
+/** The product instances that satellites have told of, of boxes with these digests of their UDIs. */
+export function reportedRivals(tx: Tx, udis: readonly string[]): Promise<ReportedRival[]> {
   return tx
     .selectFrom('reported_instances as one')
     .innerJoin('satellites', 'satellites.id', 'one.satellite_id')
     .select(['one.id', 'one.kind', 'one.pid', 'one.serial', 'one.satellite_id as satelliteId'])
-    .select('satellites.name as satellite')
-    .where('one.udi', '=', udiDigest(pid, serial))
+    .select(['satellites.name as satellite', 'satellites.account_id', 'one.udi'])
+    .where('one.udi', 'in', udis)
     .where('one.status', '=', 'active')
-    .where('satellites.account_id', '=', accountId)
     .where((or) => or.or([or('satellites.status', '<>', 'expired'), or('one.kind', '=', 'reserved')]))
-    .executeTakeFirst()
+    .execute()
 }
 
 /** A box that a satellite had reserved licences for, and the satellite is out of reach: removed, or taken out. */
