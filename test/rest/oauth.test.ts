@@ -110,6 +110,7 @@ describe('an access token is refused', () => {
       'invalid_grant',
     ],
     ['no password', () => ({ grant_type: 'password', username: 'admin' }), 400, 'invalid_request'],
+    ['a NUL', () => ({ ...credentials(), client_id: 'x\u0000' }), 400, 'invalid_request'],
     ['what is no text', () => ({ ...credentials(), client_id: { $ne: 1 } }), 400, 'invalid_request'],
   ])('for %s', async (_, body, status, error) => {
     const answer = await rest.send('/oauth/token', { body: body() })
