@@ -19,7 +19,7 @@ const statuses: Partial<Record<ErrorCode, number>> = {
 
 /** 400 for what is not of its form, 422 for what is refused. */
 export const statusOf = ({ code }: LicensingError): number =>
-  statuses[code] ?? (code.startsWith('STORE_') ? 500 : 422)
+  statuses[code] ?? (/^(STORE|DATABASE)_/.test(code) ? 500 : 422)
 
 /** What is answered without a body, as the field's own: clients find nothing to read there. */
 export const isWordless = (status: number): boolean =>
