@@ -7,6 +7,7 @@ const rooms = {
   hosts: ['domain'],
   system: ['domain'],
   diagrams: ['domain'],
+  telemetry: ['domain', 'transports'],
   agent: ['domain', 'protocol', 'trust', 'transports', 'hosts', 'system'],
   chaos: ['domain', 'protocol', 'trust'],
   authority: ['domain', 'protocol', 'trust', 'transports', 'chaos'],
@@ -25,6 +26,7 @@ const rooms = {
     'authority',
     'console',
     'rest',
+    'telemetry',
   ],
 }
 const mayUseMachines = ['diagrams', 'agent', 'authority', 'testing', 'console', 'cli']

@@ -14,7 +14,7 @@ import {
 } from '../../machines/index.ts'
 import type { Clock } from '../domain/clock.ts'
 import { asLicensingError, asTold, LicensingError } from '../domain/errors.ts'
-import { MINUTE } from '../domain/instant.ts'
+import { type Instant, MINUTE } from '../domain/instant.ts'
 import { conferencing, defineProfile, type ProductProfile, type ProfileInput } from '../domain/profile.ts'
 import { systemClock } from '../domain/system-clock.ts'
 import { parseToken } from '../protocol/token.ts'
@@ -36,6 +36,7 @@ import {
 import type { Heartbeat } from './heartbeat.ts'
 import { type AgentLogger, silent } from './logger.ts'
 import type { NoticeRecord } from './notices.ts'
+import type { AgentObserver } from './observer.ts'
 import type { BoxReservation } from './reservation.ts'
 import { HostDesk, MeetingDesk, UsageDesk } from './desks.ts'
 import { type Gate, gateOf } from './gate.ts'
@@ -75,6 +76,8 @@ export interface OpenOptions {
   readonly heartbeat?: boolean
   /** A road of the embedder's own, such as a test's: used instead of HTTPS. */
   readonly connect?: (settings: TransportSettings) => Transport
+  /** Sees its requests: traces. */
+  readonly observe?: AgentObserver
 }
 
 interface Events {
@@ -120,7 +123,7 @@ export class SmartAgent {
     this.#store = store
     this.#product = product
     this.#profile = options.profile ? defineProfile(options.profile) : conferencing
-    this.#road = new BoxRoad(store, options.connect)
+    this.#road = new BoxRoad(store, options.connect, options.observe)
     this.#logger = options.logger ?? silent
     this.#clock = new ClockGuard(clock, store.read('clock', readingSchema))
     this.#stepper = new Stepper({
@@ -279,6 +282,11 @@ export class SmartAgent {
   /** Runs what is to be done now, and resolves when nothing is under way. Never throws for the network. */
   async settled(): Promise<void> {
     await this.#runner.run()
+  }
+
+  /** What time it is by the box's clock, which is not set back by people. */
+  get now(): Instant {
+    return this.#clock.now()
   }
 
   /** The Status document. */

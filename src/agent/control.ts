@@ -2,6 +2,7 @@ import { closeSync, openSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { asLicensingError, asTold, type ErrorDocument, LicensingError } from '../domain/errors.ts'
+import { startDeadline } from '../transports/deadline.ts'
 import type { SmartAgent } from './agent.ts'
 import type { VerbName } from './verbs.ts'
 
@@ -12,6 +13,9 @@ import type { VerbName } from './verbs.ts'
  */
 const NAME = 'agent.sock'
 const LONGEST_LINE = 1024 * 1024
+/** How long what was asked may still take when the daemon stops, and how long its answer may take to leave: milliseconds. */
+const LONGEST_DRAIN = 10_000
+const LAST_WORD = 500
 /** What the kernel takes for the path of a Unix socket, with its closing zero left out. */
 const LONGEST_PATH = 100
 
@@ -41,20 +45,31 @@ function onLines(socket: Socket, take: (line: string) => void): void {
   })
 }
 
+/** The control socket, served. */
+interface Control {
+  /** Takes nothing new, and answers what was asked: for at most ten seconds. */
+  readonly drain: () => Promise<void>
+  readonly close: () => Promise<void>
+}
+
 /** Serves an agent on the control socket of its data directory, which the caller holds open. */
-export async function serveControl(
-  agent: SmartAgent,
-  dataDir: string,
-): Promise<{ close: () => Promise<void> }> {
-  const sockets = new Set<Socket>()
+export async function serveControl(agent: SmartAgent, dataDir: string): Promise<Control> {
+  /** Each connection, with how many of its requests are not answered yet. */
+  const sockets = new Map<Socket, number>()
+  let closing = false
   const server: Server = createServer((socket) => {
-    sockets.add(socket)
+    sockets.set(socket, 0)
     socket.on('close', () => sockets.delete(socket))
     socket.on('error', () => {
       socket.destroy()
     })
     onLines(socket, (line) => {
-      void answer(agent, socket, line)
+      const count = (by: number) => sockets.set(socket, (sockets.get(socket) ?? 0) + by)
+      count(1)
+      void answer(agent, socket, line).finally(() => {
+        if (sockets.has(socket)) count(-1)
+        if (closing && sockets.get(socket) === 0) socket.end()
+      })
     })
   })
   // The data directory is locked by this process, so a socket file found here is a dead one.
@@ -74,18 +89,35 @@ export async function serveControl(
       }
     })
   })
+  const closed = new Promise<void>((resolve) => {
+    server.once('close', () => {
+      rmSync(join(dataDir, NAME), { force: true })
+      resolve()
+    })
+  })
+  const within = async (milliseconds: number) => {
+    const { signal, stop } = startDeadline(milliseconds)
+    const late = new Promise((resolve) => {
+      signal.addEventListener('abort', resolve)
+    })
+    await Promise.race([closed, late])
+    stop()
+  }
   return {
-    close: () =>
-      new Promise((resolve) => {
-        for (const socket of sockets) socket.end()
-        server.close(() => {
-          rmSync(join(dataDir, NAME), { force: true })
-          resolve()
-        })
-        setTimeout(() => {
-          for (const socket of sockets) socket.destroy()
-        }, 500).unref()
-      }),
+    drain: async () => {
+      closing = true
+      server.close()
+      for (const [socket, underWay] of sockets) if (underWay === 0) socket.end()
+      await within(LONGEST_DRAIN)
+    },
+    close: async () => {
+      closing = true
+      server.close()
+      for (const socket of sockets.keys()) socket.end()
+      await within(LAST_WORD)
+      for (const socket of sockets.keys()) socket.destroy()
+      await closed
+    },
   }
 }
 

@@ -1,4 +1,4 @@
-import { LicensingError } from '../domain/errors.ts'
+import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import { type RoadOptions, roadOf } from '../transports/road.ts'
 import {
   checkSettings,
@@ -9,6 +9,7 @@ import {
   type TransportSettings,
 } from '../transports/transport.ts'
 import { newSecretKey, openSecret, sealSecret } from '../trust/sealed-secret.ts'
+import type { AgentObserver } from './observer.ts'
 import type { AgentStore } from './store.ts'
 import type { RoadReport, StepReport } from './walk-road.ts'
 
@@ -19,13 +20,19 @@ export const TRANSPORT_KEY = 'transport.key'
 export class BoxRoad {
   readonly #store: AgentStore
   readonly #connect: ((settings: TransportSettings) => Transport) | undefined
+  readonly #observer: AgentObserver | undefined
   #transport: Transport | null = null
   #number = 0
   /** Ends the walks that are under way. */
   #walks = new AbortController()
 
-  constructor(store: AgentStore, connect: ((settings: TransportSettings) => Transport) | undefined) {
+  constructor(
+    store: AgentStore,
+    connect: ((settings: TransportSettings) => Transport) | undefined,
+    observer?: AgentObserver,
+  ) {
     this.#store = store
+    this.#observer = observer
     this.#connect = connect
   }
 
@@ -53,7 +60,7 @@ export class BoxRoad {
     const make = this.#connect ?? (await this.#overHttps())
     // The settings are read after the last pause: they may have been changed in it.
     const { settings } = this.require()
-    return (this.#transport ??= make(this.#withPassword(settings)))
+    return (this.#transport ??= watched(make(this.#withPassword(settings)), this.#observer))
   }
 
   async #overHttps(): Promise<(settings: TransportSettings) => Transport> {
@@ -100,6 +107,27 @@ export class BoxRoad {
   #options(settings: TransportSettings): RoadOptions {
     const anchors = [this.trustAnchor(), this.#store.readText('tls-ca')].filter((pem) => pem !== null)
     return roadOf(settings, anchors)
+  }
+}
+
+/** A transport whose requests are seen. */
+function watched(transport: Transport, observer: AgentObserver | undefined): Transport {
+  if (!observer) return transport
+  return {
+    post: async (path, body) => {
+      const watch = observer.request(path.split('/').at(-1) ?? '')
+      try {
+        const answer = await transport.post(path, body, watch.traceparent)
+        watch.end(null)
+        return answer
+      } catch (thrown) {
+        watch.end(asLicensingError(thrown).code)
+        throw thrown
+      }
+    },
+    close: (options) => {
+      transport.close(options)
+    },
   }
 }
 

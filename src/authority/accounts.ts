@@ -252,6 +252,8 @@ export async function removeVirtualAccount(
   await tx.deleteFrom('licenses').where('virtual_account_id', '=', id).execute()
   await tx.deleteFrom('tokens').where('virtual_account_id', '=', id).execute()
   await tx.deleteFrom('pools').where('virtual_account_id', '=', id).execute()
+  await tx.deleteFrom('notifications').where('virtual_account_id', '=', id).execute()
+  await tx.deleteFrom('report_schedules').where('virtual_account_id', '=', id).execute()
   await tx.deleteFrom('virtual_accounts').where('id', '=', id).execute()
   await logEvent(tx, {
     at,

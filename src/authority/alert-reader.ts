@@ -1,12 +1,14 @@
 import { defaultPeriods } from '../../machines/index.ts'
 import type { Instant } from '../domain/instant.ts'
 import type { ProductProfile } from '../domain/profile.ts'
+import { udiDigest } from '../protocol/digest.ts'
 import { type Account, listLicenses, listVirtualAccounts, type VirtualAccount } from './accounts.ts'
 import {
   agreementAlerts,
   type AlertDocument,
   bySeverity,
   divergedAlert,
+  duplicateAlert,
   mailAlerts,
   offlineAlerts,
   orderAlert,
@@ -14,12 +16,16 @@ import {
   RENEWAL_LATE,
   renewalAlerts,
   reservedTermAlert,
+  RETURNED_WINDOW,
+  returnedAlert,
   satelliteAlerts,
   type SatelliteFacts,
+  scheduleAlert,
   silenceAlerts,
   TERM_WINDOW,
   termAlerts,
   updateAlert,
+  webhookAlert,
 } from './alerts.ts'
 import { outbox, readMailSettings } from './mail.ts'
 import { describeOrder } from './orders.ts'
@@ -82,6 +88,8 @@ export class AlertReader {
       ...(await this.#unconfirmed()),
       ...(await this.#reservedTerms()),
       ...(await this.#reservedTermsBelow()),
+      ...(await this.#returned()),
+      ...(sync === null ? await this.#duplicates() : []),
       ...own
         .filter(({ virtualAccount }) => !this.#only || virtualAccount === this.#only.name)
         .flatMap((facts) => satelliteAlerts(facts, this.#at)),
@@ -112,7 +120,31 @@ export class AlertReader {
         }),
       ),
       ...mailAlerts({ ...(await outbox(this.#tx)), configured }),
+      ...(await this.#webhooks()),
+      ...(await this.#schedules()),
     ]
+  }
+
+  async #webhooks(): Promise<AlertDocument[]> {
+    const rows = await this.#tx
+      .selectFrom('webhook_deliveries as one')
+      .innerJoin('webhooks', 'webhooks.id', 'one.webhook_id')
+      .select(['webhooks.id', 'webhooks.url', (eb) => eb.fn.countAll<number | string>().as('dead')])
+      .where('webhooks.account_id', '=', this.#account.id)
+      .where('one.dead', '=', 1)
+      .groupBy(['webhooks.id', 'webhooks.url'])
+      .execute()
+    return rows.map(({ id, url, dead }) => webhookAlert({ id, host: new URL(url).host, dead: Number(dead) }))
+  }
+
+  async #schedules(): Promise<AlertDocument[]> {
+    const rows = await this.#tx
+      .selectFrom('report_schedules')
+      .select(['id', 'kind', 'failure'])
+      .where('account_id', '=', this.#account.id)
+      .where('failure', 'is not', null)
+      .execute()
+    return rows.map(({ id, kind, failure }) => scheduleAlert({ id, kind, failure: failure ?? '' }))
   }
 
   async #pools(): Promise<AlertDocument[]> {
@@ -238,6 +270,88 @@ export class AlertReader {
     return this.#placed(rows.map(({ satellite: tellsOf, ...row }) => ({ ...row, tellsOf }))).map((row) =>
       reservedTermAlert({ ...row, satellite: row.tellsOf }),
     )
+  }
+
+  /** The boxes whose reservations have ended of late. */
+  async #returned(): Promise<AlertDocument[]> {
+    const rows = await this.#tx
+      .selectFrom('reservations')
+      .select(['id', 'pid', 'serial', 'virtual_account_id', 'status', 'sequence'])
+      .select((eb) => eb.ref('ended_at').$notNull().as('endedAt'))
+      .where('account_id', '=', this.#account.id)
+      .where('ended_at', '>', this.#at - RETURNED_WINDOW)
+      .execute()
+    const alerts: AlertDocument[] = []
+    for (const row of this.#placed(rows)) {
+      const licenses = await this.#tx
+        .selectFrom('reserved_licenses')
+        .select(['tag', 'count'])
+        .where('reservation_id', '=', row.id)
+        .where('sequence', '=', row.sequence)
+        .where('count', '>', 0)
+        .execute()
+      alerts.push(returnedAlert({ ...row, lost: row.status === 'lost', licenses }))
+    }
+    return alerts
+  }
+
+  /** Boxes that a satellite has, and that the smart account has once more. */
+  async #duplicates(): Promise<AlertDocument[]> {
+    const below = this.#tx
+      .selectFrom('reported_instances as one')
+      .innerJoin('satellites as s', (join) =>
+        join.onRef('s.id', '=', 'one.satellite_id').on('s.status', 'in', ['active', 'waiting']),
+      )
+      .select(['one.id', 'one.pid', 'one.serial', 'one.virtual_account_id'])
+      .where('s.account_id', '=', this.#account.id)
+      .where('one.status', '=', 'active')
+    const twice = await below
+      .innerJoin('reported_instances as other', (join) =>
+        join
+          .onRef('other.udi', '=', 'one.udi')
+          .onRef('other.satellite_id', '<>', 'one.satellite_id')
+          .on('other.status', '=', 'active'),
+      )
+      .innerJoin('satellites as t', (join) =>
+        join.onRef('t.id', '=', 'other.satellite_id').on('t.status', 'in', ['active', 'waiting']),
+      )
+      .select('t.name as other')
+      .where('t.account_id', '=', this.#account.id)
+      // Of two registrations the newer is in force by itself; and each pair is told once.
+      .where((eb) => eb.or([eb('one.kind', '=', 'reserved'), eb('other.kind', '=', 'reserved')]))
+      .where((eb) =>
+        eb.or([
+          eb('one.kind', '<', eb.ref('other.kind')),
+          eb.and([
+            eb('one.kind', '=', eb.ref('other.kind')),
+            eb('one.satellite_id', '<', eb.ref('other.satellite_id')),
+          ]),
+        ]),
+      )
+      .execute()
+    const registered = await below
+      .innerJoin('instances as own', (join) =>
+        join
+          .onRef('own.pid', '=', 'one.pid')
+          .onRef('own.serial', '=', 'one.serial')
+          .on('own.status', '=', 'active')
+          .on('own.account_id', '=', this.#account.id),
+      )
+      .where('one.kind', '=', 'reserved')
+      .execute()
+    const own = await this.#tx
+      .selectFrom('reservations')
+      .select(['pid', 'serial'])
+      .where('account_id', '=', this.#account.id)
+      .where('status', '=', 'active')
+      .execute()
+    const reserved: typeof registered = []
+    for (let from = 0; from < own.length; from += BATCH) {
+      const digests = own.slice(from, from + BATCH).map(({ pid, serial }) => udiDigest(pid, serial))
+      reserved.push(...(await below.where('one.udi', 'in', digests).execute()))
+    }
+    const manager = [...registered, ...reserved].map((row) => ({ ...row, other: 'the manager' }))
+    return this.#placed([...twice, ...manager]).map(duplicateAlert)
   }
 
   /** At a manager: its satellites, each at the virtual account that is asked for, or its first. */

@@ -11,6 +11,8 @@ export const ALERT_TYPES = [
   'licenses-expiring',
   'licenses-expired',
   'reserved-license-expired',
+  'reserved-licenses-returned',
+  'duplicate-licenses',
   'update-not-confirmed',
   'instance-failed-to-connect',
   'instance-failed-to-renew',
@@ -25,6 +27,8 @@ export const ALERT_TYPES = [
   'satellite-recommended',
   'order-without-account',
   'mail-not-sent',
+  'webhook-not-delivered',
+  'report-not-made',
 ] as const
 export type AlertType = (typeof ALERT_TYPES)[number]
 
@@ -154,6 +158,34 @@ export function mailAlerts(mail: {
       ],
     },
   ]
+}
+
+/** Messages of a webhook that are not tried any more. */
+export function webhookAlert(hook: { id: string; host: string; dead: number }): AlertDocument {
+  const { id, host, dead } = hook
+  return {
+    ...nowhere,
+    severity: 'minor',
+    type: 'webhook-not-delivered',
+    message: `${dead} ${dead === 1 ? 'message' : 'messages'} of the webhook ${id} could not be delivered to ${host}.`,
+    source: `webhook ${id}`,
+    actionDue: null,
+    actions: ['Find out why its receiver did not take them.', 'Have them sent again, or remove the webhook.'],
+  }
+}
+
+/** A scheduled report that could not be made, or written, the last time. */
+export function scheduleAlert(schedule: { id: string; kind: string; failure: string }): AlertDocument {
+  const { id, kind, failure } = schedule
+  return {
+    ...nowhere,
+    severity: 'minor',
+    type: 'report-not-made',
+    message: `The scheduled report ${id} of ${kind} failed the last time: ${failure}`,
+    source: `report ${id}`,
+    actionDue: null,
+    actions: ['Mend what it says; it is made again at its next time.', 'Or remove the scheduled report.'],
+  }
 }
 
 // Licences
@@ -365,6 +397,43 @@ export function reservedTermAlert(
       `Order a new term, and update the reservation of the box${satellite === null ? '' : ` at the satellite ${satellite}`}.`,
       'Or take the licences out of the reservation.',
     ],
+  }
+}
+
+/** How long it is said that reserved licences came back. */
+export const RETURNED_WINDOW = 30 * DAY
+
+/** Licences that were reserved for a box, and are back in their pool. */
+export function returnedAlert(
+  instance: InstanceFacts & {
+    endedAt: Instant
+    lost: boolean
+    licenses: readonly { tag: string; count: number }[]
+  },
+): AlertDocument {
+  const { endedAt, lost, licenses, virtualAccount } = instance
+  const place = about(instance)
+  const what = licenses.map(({ tag, count }) => `${count} of ${tag}`).join(', ') || 'The licences'
+  return {
+    ...place,
+    severity: 'informational',
+    type: 'reserved-licenses-returned',
+    message: `${what} that were reserved for ${place.source} are back in ${virtualAccount} since ${iso(endedAt)}${lost ? ': the box was given up as lost' : ''}.`,
+    actionDue: null,
+    actions: ['Nothing needs to be done: they may be used again.'],
+  }
+}
+
+/** A box that is there twice, once with licences reserved for it: both count until a person has looked. */
+export function duplicateAlert(instance: InstanceFacts & { other: string }): AlertDocument {
+  const place = about(instance)
+  return {
+    ...place,
+    severity: 'major',
+    type: 'duplicate-licenses',
+    message: `${place.source} is at ${instance.satellite === null ? 'the manager' : `the satellite ${instance.satellite}`} and at ${instance.other}, and its licences count twice.`,
+    actionDue: null,
+    actions: ['Find out where the box works, and have it returned or removed at the other place.'],
   }
 }
 

@@ -5,6 +5,7 @@ import { checked } from '../domain/checked.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { type Instant, iso, SECOND } from '../domain/instant.ts'
 import { type Account, chooseVirtualAccount } from './accounts.ts'
+import { type Actor, actorName } from './actor.ts'
 import type { Desk, Where } from './desk.ts'
 import { logEvent } from './event-log.ts'
 import type { People, PersonRecord } from './people.ts'
@@ -42,7 +43,9 @@ export interface ApiClientDocument {
 
 /** Who makes a call of the REST API, and how far it reaches. */
 export interface ApiCaller {
-  /** For the records: a client by its id, a person by name. */
+  /** Whom what is done is recorded of. */
+  readonly actor: Actor
+  /** The same, by name. */
   readonly name: string
   /** Null for a person who is kept to no smart account. */
   readonly account: string | null
@@ -58,9 +61,6 @@ const digest = (secret: string): string => createHash('sha256').update(secret).d
 /** Whether a secret has that digest, in a time that does not tell how much of it was right. */
 const hasDigest = (secret: string, stored: string): boolean =>
   timingSafeEqual(Buffer.from(digest(secret)), Buffer.from(stored))
-
-/** How an access token says who a client is. */
-export const clientName = (id: string): string => `API client ${id}`
 
 type Work = <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>
 /** The database and the time: to write in, and to read in, which waits for nobody. */
@@ -119,7 +119,7 @@ export class ApiClients {
         type: 'API_CLIENT_CREATED',
         accountId: account.id,
         virtualAccount: virtual?.name ?? null,
-        message: `${clientName(id)}, which may ${scope}.`,
+        message: `API client ${id}, which may ${scope}.`,
       })
       return { ...(await documentOf(tx, account, row)), clientSecret }
     })
@@ -162,7 +162,7 @@ export class ApiClients {
         at,
         type: 'API_CLIENT_REVOKED',
         accountId: account.id,
-        message: `${clientName(id)}.`,
+        message: `API client ${id}.`,
       })
       return documentOf(tx, account, { ...row, revoked_at: at })
     })
@@ -231,6 +231,7 @@ export class ApiClients {
 }
 
 const callerOfPerson = ({ name, role, account, virtualAccount }: PersonRecord): ApiCaller => ({
+  actor: { kind: 'user', name },
   name,
   account,
   virtualAccount,
@@ -243,7 +244,8 @@ function both(person: ApiCaller, client: ApiCaller | null): ApiCaller {
   const narrower = (a: string | null, b: string | null): string | null =>
     a === null ? b : b === null || a === b ? a : GONE
   return {
-    name: `${person.name}, by ${client.name}`,
+    actor: person.actor,
+    name: person.name,
     account: narrower(person.account, client.account),
     virtualAccount: narrower(person.virtualAccount, client.virtualAccount),
     scope: person.scope === 'write' && client.scope === 'write' ? 'write' : 'read',
@@ -259,9 +261,11 @@ async function callerOfClient(tx: Tx, id: string): Promise<ApiCaller | null> {
     .where('c.id', '=', id)
     .where('c.revoked_at', 'is', null)
     .executeTakeFirst()
+  const actor = { kind: 'api-client', name: id } as const
   return row
     ? {
-        name: clientName(id),
+        actor,
+        name: actorName(actor),
         account: row.domain,
         virtualAccount: row.virtual_account_id === null ? null : (row.name ?? GONE),
         scope: row.scope,

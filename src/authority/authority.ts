@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { Clock } from '../domain/clock.ts'
-import { LicensingError } from '../domain/errors.ts'
+import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import { type Instant, iso, MINUTE } from '../domain/instant.ts'
 import { conferencing, defineProfile, type ProductProfile, type ProfileInput } from '../domain/profile.ts'
 import { systemClock } from '../domain/system-clock.ts'
 import { HELLO_AUDIENCE, PROTOCOL_VERSION, type RequestType, type Sealed } from '../protocol/messages.ts'
 import { readEnrolmentCode } from '../protocol/enrolment.ts'
+import type { ConnectionGuard } from '../transports/connection-guard.ts'
 import type { Transport, TransportSettings } from '../transports/transport.ts'
 import type { Credential } from '../trust/certificates.ts'
 import { ChainError, readRoots } from '../trust/chain.ts'
@@ -25,15 +26,18 @@ import {
   setDefaultVirtualAccount,
   type VirtualAccount,
 } from './accounts.ts'
+import { actingAs } from './actor.ts'
 import { AlertReader } from './alert-reader.ts'
+import { AuditDoor } from './audit/door.ts'
 import type { AlertDocument } from './alerts.ts'
 import { makeBackup, restoreBackup } from './upstream/backup.ts'
 import { ApiClients } from './api-clients.ts'
+import { type Figures, readFigures } from './figures.ts'
 import { People } from './people.ts'
 import { listNumberedAccounts, type NumberedAccount } from './public-numbers.ts'
 import { Credentials } from './credentials.ts'
 import { type Desk, requireRole, type Where } from './desk.ts'
-import { type EventDocument, type EventFilter, listEvents, logEvent } from './event-log.ts'
+import { type EventDocument, type EventFilter, eventsAfter, listEvents, logEvent } from './event-log.ts'
 import { Exchange } from './exchange.ts'
 import { Exchanges, type Outcome } from './exchanges.ts'
 import {
@@ -51,13 +55,17 @@ import { type Answered, readHello, type SignedRequest, wantedBy } from './reques
 import { type ReservationDocument, ReservationLedger } from './reservation-ledger.ts'
 import { listReported, orphanedReservation } from './satellites/reported.ts'
 import { type IssuedAuthorization, type Quantities, Reservations, TRUST_BUNDLE } from './reservations.ts'
+import { NotificationDoor } from './notifications/door.ts'
 import { type MailDocument, type MailRoad, Post } from './post.ts'
 import { followUpOrders, type OrderDocument, Orders, type Wanted, warnOfTerms } from './orders.ts'
 import type { RequestRecord } from './misbehaviour.ts'
 import { SatelliteDoor } from './satellites/door.ts'
+import { Schedules } from './schedules.ts'
 import { checkSatelliteName, followUpSatellites } from './satellites/satellites.ts'
-import type { ServerLogger } from './server.ts'
+import { type AuthorityObserver, type ExchangeWatch, inProcess, type Origin, unobserved } from './observer.ts'
+import type { ServerLogger, Unreadiness } from './server.ts'
 import { type InProcessAnswer, type InProcessRequest, type ListenOptions, Serving } from './serving.ts'
+import { SignIns } from './sign-ins.ts'
 import { breaksCompliance, type TransferDocument, Transfers, type WantedTransfer } from './transfers.ts'
 import {
   AuthorityStore,
@@ -70,6 +78,7 @@ import {
 } from './store.ts'
 import { SyncDoor, writeRoad } from './upstream/door.ts'
 import { Synchronisation } from './upstream/synchronisation.ts'
+import { WebhookDoor } from './webhooks/door.ts'
 import { WorkingSet } from './working-set.ts'
 import { createToken, listTokens, revokeToken, type TokenDocument, type TokenOptions } from './tokens.ts'
 
@@ -121,6 +130,11 @@ export interface TransferOptions {
   readonly confirmed?: boolean
 }
 
+/** What sees an exchange pass, and what it is told of its end. */
+interface Watching extends Omit<ExchangeWatch, 'end'> {
+  refusal: string | null
+}
+
 const silent: ServerLogger = { info: () => undefined, error: () => undefined }
 
 /**
@@ -134,9 +148,11 @@ export class Authority {
   readonly #clock: Clock
   readonly #logger: ServerLogger
   readonly #profile: ProductProfile
+  readonly #observer: AuthorityObserver
   /** The highest time told so far, and when that was by a clock nobody can set. */
   #told: { time: Instant; monotonic: number }
   #lookedAfter = -Infinity
+  #asked: Promise<readonly Unreadiness[]> | null = null
   #corrections = 0
   readonly #desk: Desk
   readonly #exchanges: Exchanges<AnswerContext>
@@ -146,10 +162,20 @@ export class Authority {
   readonly satellites: SatelliteDoor
   /** A satellite's synchronisation with its manager. */
   readonly sync: SyncDoor
-  /** Who signs in at its page, and what they did. */
+  /** Who signs in at its page. */
   readonly people: People
   /** The programs that use its REST API. */
   readonly apiClients: ApiClients
+  /** Who is signed in there. */
+  readonly signIns: SignIns
+  /** Who did what, and what was refused. */
+  readonly audit: AuditDoor
+  /** Programs that are told of events. */
+  readonly webhooks: WebhookDoor
+  /** People who are told by e-mail. */
+  readonly notifications: NotificationDoor
+  /** Reports that are made again and again. */
+  readonly schedules: Schedules
 
   private constructor(
     dataDir: string,
@@ -160,7 +186,12 @@ export class Authority {
     profile: ProductProfile,
     told: Instant,
     connect: ((settings: TransportSettings) => Transport) | undefined,
+    observer: AuthorityObserver,
   ) {
+    this.#observer = observer
+    store.observe = (seconds) => {
+      observer.transaction(seconds)
+    }
     this.#dataDir = dataDir
     this.#store = store
     this.#credentials = credentials
@@ -182,15 +213,29 @@ export class Authority {
       write: (work) => this.#store.transaction(async (tx) => work(tx, await this.#time(tx))),
       read: (work) => this.#store.read(async (tx) => work(tx, await this.#time(tx))),
     })
-    this.#exchanges = new Exchanges((requests) => this.#decide(requests))
-    this.#post = new Post(
-      (work) => this.#store.transaction(async (tx) => work(tx, await this.#housekeep(tx))),
-      credentials,
+    this.signIns = new SignIns(
+      (work) => this.#store.transaction(work),
+      () => this.#now(),
     )
+    const timely = <T>(work: (tx: Tx, at: Instant) => Promise<T>) =>
+      this.#store.transaction(async (tx) => work(tx, await this.#housekeep(tx)))
+    this.audit = new AuditDoor(timely, credentials)
+    this.webhooks = new WebhookDoor(this.#desk, timely)
+    this.schedules = new Schedules(this.#desk, timely)
+    this.notifications = new NotificationDoor(this.#desk, timely, async (tx, at, accountId, virtualId) => {
+      const account = (await listAccounts(tx)).find(({ id }) => id === accountId)
+      if (!account) return []
+      const virtual = (await listVirtualAccounts(tx, accountId)).find(({ id }) => id === virtualId)
+      return virtualId === null || virtual ? this.#alerts(tx, account, virtual ?? null, at) : []
+    })
+    this.#exchanges = new Exchanges((requests, decided) => this.#decide(requests, decided))
+    this.#post = new Post(timely, credentials)
     this.#serving = new Serving({
-      handle: (type, message) => this.handle(type, message),
-      hello: (message) => this.hello(message),
-      synchronise: (request) => this.satellites.respondByWire(request),
+      handle: (type, message, origin) => this.handle(type, message, origin),
+      hello: (message, origin) => this.#watched('hello', origin, () => this.hello(message)),
+      synchronise: (request, origin) =>
+        this.#watched('synchronise', origin, () => this.satellites.respondByWire(request)),
+      unready: () => this.#unready(),
       tls: (names) =>
         this.#store.transaction(async (tx) => credentials.tls(tx, names, await this.#housekeep(tx))),
       beat: () => this.#beat(),
@@ -280,8 +325,10 @@ export class Authority {
     profile?: ProfileInput
     /** A road to the manager of one's own, for tests. */
     connect?: (settings: TransportSettings) => Transport
+    /** Sees what it does: metrics, traces. */
+    observe?: AuthorityObserver
   }): Promise<Authority> {
-    const { dataDir, clock = systemClock, logger = silent, connect, database } = options
+    const { dataDir, clock = systemClock, logger = silent, connect, database, observe = unobserved } = options
     const profile = options.profile ? defineProfile(options.profile) : conferencing
     if (!storeExists(dataDir) && database === undefined)
       throw new LicensingError('DATA_DIR_MISSING', `There is no authority in ${dataDir}.`)
@@ -292,7 +339,7 @@ export class Authority {
         async (tx) =>
           [await Credentials.load(dataDir, tx), Number((await readSetting(tx, 'told-time')) ?? 0)] as const,
       )
-      return new Authority(dataDir, store, credentials, clock, logger, profile, told, connect)
+      return new Authority(dataDir, store, credentials, clock, logger, profile, told, connect, observe)
     } catch (thrown) {
       await store.close()
       throw thrown
@@ -346,15 +393,28 @@ export class Authority {
    * @throws LicensingError REQUEST_MALFORMED, REQUEST_SIGNATURE_INVALID, PROTOCOL_UNSUPPORTED, STORE_*: for what
    * gets no signed answer
    */
-  async handle(type: RequestType, message: unknown): Promise<Sealed> {
-    const { decided, context } = await this.#exchanges.take(type, message)
+  handle(type: RequestType, message: unknown, origin: Origin = inProcess): Promise<Sealed> {
+    return this.#watched(type, origin, (watch) => this.#exchange(type, message, origin, watch))
+  }
+
+  async #exchange(
+    type: RequestType,
+    message: unknown,
+    { requestId }: Origin,
+    watch: Watching,
+  ): Promise<Sealed> {
+    const { decided, context } = await this.#exchanges.take(type, message, watch)
     const { time, signer, leave } = context
+    watch.step('seal')
     const { decision } = decided
+    if (decision.outcome === 'refused') watch.refusal = decision.code
     this.#logger.info('exchange', {
       type,
       outcome: decision.outcome,
       ...(decision.outcome === 'refused' && { code: decision.code }),
       audience: decided.audience,
+      ...(requestId !== null && { requestId }),
+      ...(watch.traceId !== null && { traceId: watch.traceId }),
     })
     return seal(this.#answer(decided, time, leave), {
       type: 'sla-answer+jws',
@@ -366,8 +426,9 @@ export class Authority {
   /** Decides exchanges in one transaction. */
   async #decide(
     requests: readonly SignedRequest[],
+    decided: () => void,
   ): Promise<{ outcomes: Outcome[]; context: AnswerContext }> {
-    const decided = await this.#store.transaction(async (tx) => {
+    const done = await this.#store.transaction(async (tx) => {
       const time = await this.#housekeep(tx)
       const leave = await this.#leave(tx, time)
       const set = await WorkingSet.of(tx, wantedBy(requests), time)
@@ -377,10 +438,11 @@ export class Authority {
       await set.flush()
       const signer = await this.#credentials.answerSigner(tx, time)
       await writeSetting(tx, 'told-time', String(time))
+      decided()
       return { outcomes, context: { time, signer, leave } }
     })
-    this.#told = { time: decided.context.time, monotonic: this.#clock.monotonic() }
-    return decided
+    this.#told = { time: done.context.time, monotonic: this.#clock.monotonic() }
+    return done
   }
 
   /**
@@ -443,6 +505,71 @@ export class Authority {
     }
   }
 
+  /** Lets the observer see an exchange, however it ends. */
+  async #watched<T>(
+    type: Parameters<AuthorityObserver['exchange']>[0],
+    origin: Origin,
+    work: (watch: Watching) => Promise<T>,
+  ): Promise<T> {
+    const seen = this.#observer.exchange(type, origin)
+    const watch: Watching = {
+      traceId: seen.traceId,
+      step: (step) => {
+        seen.step(step)
+      },
+      refusal: null,
+    }
+    try {
+      const done = await work(watch)
+      seen.end({ outcome: watch.refusal === null ? 'accepted' : 'refused', code: watch.refusal })
+      return done
+    } catch (thrown) {
+      seen.end({ outcome: 'failed', code: asLicensingError(thrown).code })
+      throw thrown
+    }
+  }
+
+  // How it is
+
+  /** Why it cannot do its work now; nothing where it can. */
+  unready(): Promise<readonly Unreadiness[]> {
+    return this.#serving.unready()
+  }
+
+  /** Whether the database answers: asked once for all who ask at the same moment. */
+  #unready(): Promise<readonly Unreadiness[]> {
+    this.#asked ??= this.#store
+      .transaction((tx) => readSetting(tx, 'authority'))
+      .then(
+        () => [],
+        () => ['database' as const],
+      )
+      .finally(() => {
+        this.#asked = null
+      })
+    return this.#asked
+  }
+
+  /** What there is and how it stands, in numbers: for metrics. Reads, and writes nothing. */
+  figures(): Promise<Figures> {
+    return this.#store.transaction(async (tx) => {
+      const at = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
+      const sync =
+        this.role === 'satellite'
+          ? (
+              await Synchronisation.open(tx, this.#credentials, await chooseAccount(tx, undefined), at)
+            ).status()
+          : null
+      const tlsEnds = this.#serving.tlsEnds()
+      return readFigures(tx, { credentials: this.#credentials, profile: this.#profile, at, sync, tlsEnds })
+    })
+  }
+
+  /** The connections of the address it is served at; null while it is not. */
+  get connections(): ConnectionGuard | null {
+    return this.#serving.connections
+  }
+
   /**
    * Serves agents over HTTPS until it is closed.
    *
@@ -455,7 +582,16 @@ export class Authority {
   /** What time brings while the authority is served: exchanges of a satellite, reminders, warnings, and the mails of both. */
   async #beat(): Promise<void> {
     if (this.role === 'satellite') await this.sync.beat()
-    await this.sendMails()
+    await this.audit.beat()
+    await this.notifications.beat()
+    await this.schedules.beat()
+    // A receiver that is slow, and a mail server that is down, keep nothing from each other.
+    const delivered = this.webhooks.deliver()
+    try {
+      await this.sendMails()
+    } finally {
+      await delivered
+    }
   }
 
   /** What came to an authority that misbehaves, on its own sockets; nothing otherwise. */
@@ -522,7 +658,12 @@ export class Authority {
   }
 
   /** What time has brought, and what time it is. */
-  async #housekeep(tx: Tx): Promise<Instant> {
+  #housekeep(tx: Tx): Promise<Instant> {
+    // What time brings is nobody's doing, whoever asked.
+    return actingAs(null, () => this.#lookAfter(tx))
+  }
+
+  async #lookAfter(tx: Tx): Promise<Instant> {
     const at = await this.#time(tx)
     if (this.role === 'satellite') {
       await this.#credentials.refresh(tx)
@@ -634,13 +775,13 @@ export class Authority {
 
   /** A token for registering: as many uses as a token may have unless said otherwise, without export-controlled functionality. */
   createToken(
-    wanted: Where & { days: number; createdBy?: string } & Partial<Omit<TokenOptions, 'days'>>,
+    wanted: Where & { days: number } & Partial<Omit<TokenOptions, 'days'>>,
   ): Promise<TokenDocument> {
-    const { days, maxUses = 4000, description = '', exportControlled = false, createdBy } = wanted
+    const { days, maxUses = 4000, description = '', exportControlled = false } = wanted
     return this.#inVirtual(wanted, async (tx, account, virtual, at) => {
       await this.#requireLeave(tx, at)
       const options = { days, maxUses, description, exportControlled }
-      return createToken(tx, this.#credentials, account, virtual, options, at, createdBy)
+      return createToken(tx, this.#credentials, account, virtual, options, at)
     })
   }
 
@@ -831,6 +972,18 @@ export class Authority {
     return this.#in(where, (tx, { id }) => listEvents(tx, id, where))
   }
 
+  /** The whole event log, or what fits of it, oldest first: a page at a time, each read when it is asked for. */
+  async *exportEvents(where: Where & EventFilter = {}): AsyncGenerator<EventDocument[]> {
+    const last = await this.newestEvent()
+    for (let after = 0; after < last;) {
+      const page = await this.#in(where, (tx, { id }) => eventsAfter(tx, id, where, { after, last }))
+      const end = page.at(-1)
+      if (!end) return
+      yield page
+      after = end.id
+    }
+  }
+
   // Alerts and reports
 
   /**
@@ -840,11 +993,18 @@ export class Authority {
    * @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN
    */
   alerts(where: Where = {}): Promise<AlertDocument[]> {
-    return this.#inSome(where, async (tx, account, virtual, at) => {
-      const sync =
-        this.role === 'satellite' ? await Synchronisation.open(tx, this.#credentials, account, at) : null
-      return new AlertReader(tx, this.#profile, account, at, virtual).all(sync?.status() ?? null)
-    })
+    return this.#inSome(where, (tx, account, virtual, at) => this.#alerts(tx, account, virtual, at))
+  }
+
+  async #alerts(
+    tx: Tx,
+    account: Account,
+    virtual: VirtualAccount | null,
+    at: Instant,
+  ): Promise<AlertDocument[]> {
+    const sync =
+      this.role === 'satellite' ? await Synchronisation.open(tx, this.#credentials, account, at) : null
+    return new AlertReader(tx, this.#profile, account, at, virtual).all(sync?.status() ?? null)
   }
 
   /** A table of the licences, the product instances or the usage (R-ACC-7). @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN */
@@ -905,8 +1065,14 @@ export class Authority {
     return restoreBackup(dataDir, backup, passphrase, clock)
   }
 
+  /** Stops serving: takes nothing new, and answers what is under way, for at most half a minute. */
+  drain(): Promise<void> {
+    return this.#serving.drain()
+  }
+
   async close(): Promise<void> {
     await this.#serving.close()
+    await this.webhooks.close()
     this.sync.close()
     await this.#store.close()
   }

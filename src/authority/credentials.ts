@@ -65,6 +65,7 @@ const SIGNER_NAMES = {
   'answer-signer': 'Answer Signer',
   'reservation-signer': 'Reservation Signer',
   sync: 'Synchronisation Signer',
+  'audit-signer': 'Audit Signer',
 } as const
 type Signer = keyof typeof SIGNER_NAMES
 
@@ -276,6 +277,11 @@ export class Credentials {
     return this.#signer(tx, 'sync', at)
   }
 
+  /** The signer of checkpoints of the audit record that is good now. */
+  auditSigner(tx: Tx, at: Instant): Promise<Credential> {
+    return this.#signer(tx, 'audit-signer', at)
+  }
+
   async #signer(tx: Tx, role: Signer, at: Instant): Promise<Credential> {
     const stored = await readLeaf(tx, role)
     const good = stored && lastsBeyond(stored, at + SIGNER_RENEWED_BEFORE)
@@ -388,6 +394,21 @@ export class Credentials {
   /** A token's secret as it is stored. */
   sealSecret(secret: string): string {
     return sealSecret(secret, this.#keys.get('token.key'))
+  }
+
+  /** When the root, the issuing CA and the signer of answers end: what there is of them. */
+  async ends(tx: Tx): Promise<Record<string, Instant>> {
+    const signer = await readLeaf(tx, 'answer-signer')
+    const pems = {
+      root: this.#identity.root,
+      'issuing-ca': this.#identity.subCa,
+      'answer-signer': signer?.certificate ?? null,
+    }
+    return Object.fromEntries(
+      Object.entries(pems).flatMap(([name, pem]) =>
+        pem === null ? [] : [[name, Date.parse(new X509Certificate(pem).validTo)]],
+      ),
+    )
   }
 
   openSecret(stored: string): string {

@@ -1,6 +1,10 @@
-import { sql } from 'kysely'
-import type { Instant } from '../domain/instant.ts'
+import { type Selectable, sql } from 'kysely'
+import { type Instant, iso } from '../domain/instant.ts'
+import { presentActor } from './actor.ts'
+import type { Tables } from './schema.ts'
+import { notifyOfCompliance } from './notifications/of-compliance.ts'
 import type { Tx } from './store.ts'
+import { queueDeliveries } from './webhooks/outbox.ts'
 
 /** What the authority records: the event log of its accounts. */
 export interface LogEntry {
@@ -16,10 +20,10 @@ export interface LogEntry {
 /** Adds an entry in the transaction of what it tells of. Words only from public facts. */
 export const logEvent = (tx: Tx, entry: LogEntry): Promise<void> => logEvents(tx, [entry])
 
-/** Adds entries, in their order. */
+/** Adds entries, in their order. Whoever is to be told of them is told because of this transaction, or not at all. */
 export async function logEvents(tx: Tx, entries: readonly LogEntry[]): Promise<void> {
   if (entries.length === 0) return
-  await tx
+  const rows = await tx
     .insertInto('events')
     .values(
       entries.map((entry) => ({
@@ -30,9 +34,14 @@ export async function logEvents(tx: Tx, entries: readonly LogEntry[]): Promise<v
         type: entry.type,
         severity: entry.severity ?? 'info',
         message: entry.message,
+        who: presentActor(),
       })),
     )
+    .returningAll()
     .execute()
+  const events = rows.toSorted((a, b) => a.id - b.id)
+  await queueDeliveries(tx, events)
+  for (const event of events) await notifyOfCompliance(tx, event)
 }
 
 /** An entry as people and programs see it. */
@@ -44,6 +53,8 @@ export interface EventDocument {
   readonly virtualAccount: string | null
   readonly instanceId: string | null
   readonly message: string
+  /** Who did it; null for what time, a box or a satellite brought. */
+  readonly who: string | null
 }
 
 /** Which entries are asked for; all of them without. */
@@ -56,8 +67,8 @@ export interface EventFilter {
   readonly severity?: EventDocument['severity'] | undefined
   /** Entries before the one of this id: for reading on where a page ended. */
   readonly before?: number | undefined
-  /** Entries from this instant on, and before that one. */
-  readonly from?: Instant | undefined
+  /** From this instant on, and before that one. */
+  readonly since?: Instant | undefined
   readonly until?: Instant | undefined
   /** Without entries that are of no smart account. */
   readonly ownOnly?: boolean | undefined
@@ -74,29 +85,54 @@ export async function listEvents(
   accountId: string | null,
   filter: EventFilter = {},
 ): Promise<EventDocument[]> {
-  const { virtualAccount, instanceId, tag, severity, before, ownOnly = false, limit = USUAL_LIMIT } = filter
-  let query = tx.selectFrom('events').selectAll().orderBy('id', 'desc').limit(limit)
+  const { before, limit = USUAL_LIMIT } = filter
+  let query = chosen(tx, accountId, filter).orderBy('id', 'desc').limit(limit)
+  if (before !== undefined) query = query.where('id', '<', before)
+  return (await query.execute()).reverse().map(documentOf)
+}
+
+/** The entries after one of them, the oldest first: for reading all of them, a page at a time. */
+export async function eventsAfter(
+  tx: Tx,
+  accountId: string | null,
+  filter: EventFilter,
+  range: { readonly after: number; readonly last: number },
+): Promise<EventDocument[]> {
+  const rows = await chosen(tx, accountId, filter)
+    .where('id', '>', range.after)
+    .where('id', '<=', range.last)
+    .orderBy('id')
+    .limit(USUAL_LIMIT)
+    .execute()
+  return rows.map(documentOf)
+}
+
+/** The entries that fit, in no order yet. */
+function chosen(tx: Tx, accountId: string | null, filter: EventFilter) {
+  const { virtualAccount, instanceId, tag, severity, since, until, ownOnly = false } = filter
+  let query = tx.selectFrom('events').selectAll()
   if (accountId !== null)
     query = query.where((or) => or.or([or('account_id', '=', accountId), or('account_id', 'is', null)]))
   if (ownOnly) query = query.where('account_id', 'is not', null)
   if (virtualAccount !== undefined) query = query.where('virtual_account', '=', virtualAccount)
   if (instanceId !== undefined) query = query.where('instance_id', '=', instanceId)
   if (severity !== undefined) query = query.where('severity', '=', severity)
-  if (filter.from !== undefined) query = query.where('at', '>=', filter.from)
-  if (filter.until !== undefined) query = query.where('at', '<', filter.until)
-  if (before !== undefined) query = query.where('id', '<', before)
+  if (since !== undefined) query = query.where('at', '>=', since)
+  if (until !== undefined) query = query.where('at', '<', until)
   if (tag !== undefined) query = query.where(namesTag(tag))
-  const rows = await query.execute()
-  return rows.reverse().map((row) => ({
-    id: row.id,
-    at: new Date(row.at).toISOString(),
-    type: row.type,
-    severity: row.severity,
-    virtualAccount: row.virtual_account,
-    instanceId: row.instance_id,
-    message: row.message,
-  }))
+  return query
 }
+
+const documentOf = (row: Selectable<Tables['events']>): EventDocument => ({
+  id: row.id,
+  at: iso(row.at),
+  type: row.type,
+  severity: row.severity,
+  virtualAccount: row.virtual_account,
+  instanceId: row.instance_id,
+  message: row.message,
+  who: row.who,
+})
 
 /** Whether the words of an entry name a tag, as a word of its own: MDC-SMALL does not name SMALL. In SQL that both databases have. */
 const namesTag = (tag: string) => {

@@ -1,5 +1,6 @@
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import type { RequestType } from '../protocol/messages.ts'
+import type { ExchangeWatch } from './observer.ts'
 import { type Decided, readExchange, type SignedRequest } from './requests.ts'
 
 /** Exchanges that are decided in one transaction: more would only make those who wait wait longer. */
@@ -11,10 +12,13 @@ export type Outcome = Decided | LicensingError
 /** Decides exchanges in one transaction, in their order; on disk when it resolves, or nothing of it. */
 export type DecideTogether<C> = (
   requests: readonly SignedRequest[],
+  /** Called when they are decided, before that is written for good. */
+  decided: () => void,
 ) => Promise<{ outcomes: readonly Outcome[]; context: C }>
 
 interface Waiting<C> {
   readonly request: SignedRequest
+  readonly watch: Pick<ExchangeWatch, 'step'>
   readonly resolve: (answered: { decided: Decided; context: C }) => void
   readonly reject: (failure: unknown) => void
 }
@@ -40,10 +44,15 @@ export class Exchanges<C> {
    * @throws LicensingError REQUEST_MALFORMED, REQUEST_SIGNATURE_INVALID, PROTOCOL_UNSUPPORTED, STORE_*, DATABASE_*: for what
    * gets no signed answer
    */
-  async take(type: RequestType, message: unknown): Promise<{ decided: Decided; context: C }> {
+  async take(
+    type: RequestType,
+    message: unknown,
+    watch: Pick<ExchangeWatch, 'step'>,
+  ): Promise<{ decided: Decided; context: C }> {
+    watch.step('receive')
     const request = await readExchange(type, message)
     const answered = new Promise<{ decided: Decided; context: C }>((resolve, reject) => {
-      this.#waiting.push({ request, resolve, reject })
+      this.#waiting.push({ request, watch, resolve, reject })
     })
     if (!this.#working) void this.#work()
     return answered
@@ -61,7 +70,13 @@ export class Exchanges<C> {
 
   async #together(batch: readonly Waiting<C>[]): Promise<void> {
     try {
-      const { outcomes, context } = await this.#decide(batch.map(({ request }) => request))
+      for (const { watch } of batch) watch.step('decide')
+      const { outcomes, context } = await this.#decide(
+        batch.map(({ request }) => request),
+        () => {
+          for (const { watch } of batch) watch.step('commit')
+        },
+      )
       for (const [i, { resolve, reject }] of batch.entries()) {
         const outcome = outcomes[i]
         if (outcome === undefined || outcome instanceof LicensingError) reject(outcome)

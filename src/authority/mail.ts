@@ -36,12 +36,14 @@ export type MailSettings = z.infer<typeof mailSettingsSchema>
 
 /** A mail that is to be sent; words only from public facts. */
 export interface Mail {
-  /** The order it is about. */
+  /** What it is about: when that is done with, what was not sent is not sent any more. */
   readonly about: string
   readonly to: string
   readonly subject: string
   readonly text: string
   readonly at: Instant
+  /** A file that goes with it. */
+  readonly attachment?: { readonly name: string; readonly text: string } | undefined
 }
 
 /** Attempts at one mail: after them it stays unsent, with its failure. */
@@ -51,7 +53,7 @@ const SMTP_PATIENCE = 20_000
 const TAKEN = 15 * MINUTE
 
 /** Puts a mail into the outbox, in the transaction of what it tells of. */
-export async function queueMail(tx: Tx, { about, to, subject, text, at }: Mail): Promise<void> {
+export async function queueMail(tx: Tx, { about, to, subject, text, at, attachment }: Mail): Promise<void> {
   await tx
     .insertInto('mails')
     .values({
@@ -64,6 +66,8 @@ export async function queueMail(tx: Tx, { about, to, subject, text, at }: Mail):
       attempts: 0,
       next_at: at,
       failure: null,
+      attachment_name: attachment?.name ?? null,
+      attachment: attachment?.text ?? null,
     })
     .execute()
 }
@@ -102,13 +106,15 @@ export interface OutboxMail {
   readonly subject: string
   readonly text: string
   readonly attempts: number
+  readonly attachment_name: string | null
+  readonly attachment: string | null
 }
 
 /** The mails that are due, oldest first: whoever takes them has them for a while, and nobody else sends them meanwhile. */
 export async function takeMails(tx: Tx, at: Instant): Promise<OutboxMail[]> {
   const mails = await tx
     .selectFrom('mails')
-    .select(['id', 'recipient', 'subject', 'text', 'attempts'])
+    .select(['id', 'recipient', 'subject', 'text', 'attempts', 'attachment_name', 'attachment'])
     .where('sent_at', 'is', null)
     .where('next_at', '<=', at)
     .where('attempts', '<', ATTEMPTS)
@@ -169,6 +175,9 @@ export async function sendMail(
     to: mail.recipient,
     subject: mail.subject,
     text: mail.text,
+    ...(mail.attachment_name !== null && {
+      attachments: [{ filename: mail.attachment_name, content: mail.attachment ?? '' }],
+    }),
     messageId: `<${mail.id}.${authorityId}@${settings.from.split('@')[1] ?? 'localhost'}>`,
   }
   if (settings.kind === 'folder') {

@@ -8,6 +8,7 @@ import { type ProductProfile, type ProfileSku, requireTag } from '../domain/prof
 import { type Account, type VirtualAccount } from './accounts.ts'
 import { logEvent } from './event-log.ts'
 import { dropMails, queueMail } from './mail.ts'
+import { type EndingLicenses, notifyOfTerms } from './notifications/of-terms.ts'
 import { assessPool } from './pools.ts'
 import type { Tables } from './schema.ts'
 import type { Tx } from './store.ts'
@@ -296,6 +297,7 @@ export async function warnOfTerms(tx: Tx, at: Instant): Promise<void> {
     .where('licenses.ends_at', '<=', at + furthest * DAY)
     .where((or) => or.or([or('licenses.warned', 'is', null), or('licenses.warned', '>', 0)]))
     .execute()
+  const ending: EndingLicenses[] = []
   for (const row of rows) {
     if (row.ends_at === null) continue
     const left = row.ends_at - at
@@ -305,6 +307,15 @@ export async function warnOfTerms(tx: Tx, at: Instant): Promise<void> {
     if (come.length === 0) continue
     const warned = Math.min(...come)
     await tx.updateTable('licenses').set({ warned }).where('id', '=', row.id).execute()
+    ending.push({
+      accountId: row.account_id,
+      virtualAccountId: row.virtual_account_id,
+      virtualAccount: row.name,
+      tag: row.tag,
+      quantity: row.quantity,
+      endsAt: row.ends_at,
+      passed: come,
+    })
     // A term that was shorter than the warning from the start is warned of all the same, once.
     await logEvent(tx, {
       at,
@@ -316,4 +327,5 @@ export async function warnOfTerms(tx: Tx, at: Instant): Promise<void> {
     })
     if (warned === 0) await assessPool(tx, row.virtual_account_id, row.tag, at)
   }
+  await notifyOfTerms(tx, ending, at)
 }

@@ -1,13 +1,10 @@
 import type { Selectable } from 'kysely'
 import type { Instant } from '../domain/instant.ts'
 import { chooseAccount, chooseVirtualAccount } from './accounts.ts'
+import type { Deed } from './audit/chain.ts'
+import { AuditRecord } from './audit/record.ts'
 import type { Tables } from './schema.ts'
 import type { Tx } from './store.ts'
-
-/** How many entries of the audit record are kept. */
-const KEPT = 100_000
-/** And of what strangers were refused. */
-const KEPT_REFUSALS = 10_000
 
 /** Somebody who signs in at the page of an authority. */
 export interface PersonRecord {
@@ -20,16 +17,6 @@ export interface PersonRecord {
   readonly mustChange: boolean
   readonly createdAt: Instant
   readonly signedInAt: Instant | null
-}
-
-/** One thing that somebody did, or that was refused. */
-export interface DeedRecord {
-  readonly at: Instant
-  readonly who: string | null
-  readonly address: string
-  readonly action: string
-  readonly about: string
-  readonly outcome: string
 }
 
 /** The people of an authority, and the record of what they did: each call is a transaction. */
@@ -114,22 +101,22 @@ export class People {
     })
   }
 
-  record({ at, who, address, action, about, outcome }: DeedRecord): Promise<void> {
-    return this.#transaction(async (tx) => {
-      const { insertId } = await tx
-        .insertInto('audit')
-        .values({ at, who, address, action, about, outcome })
-        .executeTakeFirst()
-      if (Number(insertId ?? 0) % 100 === 0) await prune(tx)
-    })
+  record(deed: Deed): Promise<void> {
+    return this.#transaction((tx) => new AuditRecord(tx).append(deed))
   }
 
   /** The newest entries, the newest first. */
-  deeds(limit: number): Promise<DeedRecord[]> {
-    return this.#transaction(async (tx) => {
-      const rows = await tx.selectFrom('audit').selectAll().orderBy('id', 'desc').limit(limit).execute()
-      return rows.map(({ id: _, ...deed }) => deed)
-    })
+  deeds(limit: number): Promise<Deed[]> {
+    return this.#transaction(async (tx) =>
+      (await new AuditRecord(tx).newest(limit)).map(({ at, who, address, action, about, outcome }) => ({
+        at,
+        who,
+        address,
+        action,
+        about,
+        outcome,
+      })),
+    )
   }
 }
 
@@ -188,22 +175,4 @@ async function insert(tx: Tx, person: PersonRecord): Promise<boolean> {
     .onConflict((conflict) => conflict.column('name').doNothing())
     .executeTakeFirst()
   return (numInsertedOrUpdatedRows ?? 0n) > 0n
-}
-
-/** What strangers are refused is counted apart: it pushes nothing out that somebody did. */
-async function prune(tx: Tx): Promise<void> {
-  for (const [of, kept] of [
-    ['is', KEPT_REFUSALS],
-    ['is not', KEPT],
-  ] as const) {
-    const oldest = await tx
-      .selectFrom('audit')
-      .select('id')
-      .where('who', of, null)
-      .orderBy('id', 'desc')
-      .offset(kept)
-      .limit(1)
-      .executeTakeFirst()
-    if (oldest) await tx.deleteFrom('audit').where('who', of, null).where('id', '<=', oldest.id).execute()
-  }
 }

@@ -68,6 +68,9 @@ export interface Tables {
     attempts: number
     next_at: number
     failure: string | null
+    /** A file that goes with it: its name, and its text. */
+    attachment_name: string | null
+    attachment: string | null
   }
   /** What the instances of a virtual account use of a tag: changed in the transaction that changes a demand. */
   pools: { virtual_account_id: string; tag: string; in_use: number; out_of_compliance: number }
@@ -83,7 +86,7 @@ export interface Tables {
     created_at: number
     expires_at: number
     revoked_at: number | null
-    /** Who made it, where that is known: for those who look at the list. */
+    /** Who made it; null for one that is older than this is recorded. */
     created_by: string | null
   }
   instances: {
@@ -247,6 +250,17 @@ export interface Tables {
     created_at: number
     signed_in_at: number | null
   }
+  /** Who is signed in at the page: the digests of its cookie, its token and the password as it is kept. */
+  sessions: {
+    id: string
+    token: string
+    name: string
+    stamp: string
+    begun_at: number
+    used_at: number
+  }
+  /** Passwords that were tried, by address: one that is right is taken out again. */
+  guesses: { id: Generated<number>; address: string; at: number }
   /** Programs that use the REST API, each kept to a smart account. */
   api_clients: {
     id: string
@@ -281,6 +295,87 @@ export interface Tables {
     action: string
     about: string
     outcome: string
+    /** Its place in one of two chains, the hash of the entry before it, and its own; null until it is chained. */
+    chain: 'deeds' | 'refusals' | null
+    number: number | null
+    previous: string | null
+    hash: string | null
+  }
+  /** Where each chain of the audit record ends, and the last entry that was pruned from its beginning. */
+  audit_chains: {
+    chain: 'deeds' | 'refusals'
+    number: number
+    head: string
+    anchor_number: number
+    anchor_hash: string
+  }
+  /** Signed statements of where the chains ended. */
+  audit_checkpoints: { id: string; at: number; text: string }
+  /** Where events are sent as they happen. */
+  webhooks: {
+    id: string
+    account_id: string
+    url: string
+    /** Certificates that its TLS is checked by beside the usual ones: PEM. */
+    ca: string | null
+    /** Sealed; after a rotation the secret before is good for a while. */
+    secret: string
+    old_secret: string | null
+    old_until: number
+    /** The types of events that it is told of, as JSON; null for all. */
+    types: string | null
+    severity: 'info' | 'minor' | 'major'
+    created_at: number
+    delivered: number
+    delivered_at: number | null
+    failure: string | null
+    /** Until when somebody is at work on it. */
+    taken_until: number
+  }
+  /** What is still to be delivered, and what could not be: a delivery that succeeded is gone. */
+  webhook_deliveries: {
+    id: string
+    webhook_id: string
+    event_id: number
+    attempts: number
+    next_at: number
+    /** 1 when it is not tried any more. */
+    dead: number
+    failure: string | null
+  }
+  /** What a recipient is told of by e-mail, of a smart account or of one virtual account. */
+  notifications: {
+    id: string
+    account_id: string
+    virtual_account_id: string | null
+    recipient: string
+    daily: number
+    status: number
+    /** Days before the end of licences, as JSON. */
+    expiring: string
+    created_at: number
+    set_by: string | null
+    /** Until when events were summed up, and when the next summary is due. */
+    summed_until: number
+    daily_next_at: number
+    /** The major alerts that were told, as JSON; null before the first look. */
+    alerts: string | null
+    look_next_at: number
+  }
+  report_schedules: {
+    id: string
+    account_id: string
+    virtual_account_id: string | null
+    kind: 'licenses' | 'instances' | 'usage' | 'audit-checkpoint'
+    every: 'day' | 'week' | 'month'
+    hour: number
+    recipient: string | null
+    folder: string | null
+    created_at: number
+    next_at: number
+    last_at: number | null
+    failure: string | null
+    taken_until: number
   }
   events: {
     id: Generated<number>
@@ -291,6 +386,8 @@ export interface Tables {
     type: string
     severity: 'info' | 'minor' | 'major'
     message: string
+    /** Who did it; null for what time, a box or a satellite brought. */
+    who: string | null
   }
 }
 
@@ -443,6 +540,66 @@ export const migrations: readonly (readonly string[])[] = [
       about text not null, outcome text not null
     )`,
   ],
+  // Who is signed in at the page, in every process and through a restart; and passwords that were tried.
+  [
+    `create table sessions (
+      id text primary key, token text not null, name text not null, stamp text not null, begun_at bigint not null,
+      used_at bigint not null
+    )`,
+    `create index sessions_of_user on sessions (name)`,
+    `create table guesses (id integer primary key autoincrement, address text not null, at bigint not null)`,
+    `create index guesses_of_address on guesses (address, at)`,
+  ],
+  // Who did it, a chained audit record, webhooks, notifications, scheduled reports.
+  [
+    `alter table events add column who text`,
+    `alter table tokens add column created_by text`,
+    `alter table mails add column attachment_name text`,
+    `alter table mails add column attachment text`,
+    `create index events_of_account on events (account_id, id)`,
+    `create index events_of_instance on events (instance_id, id) where instance_id is not null`,
+    `create index events_by_type on events (type, account_id)`,
+    `create index events_by_time on events (at)`,
+    `create index active_instances_by_contact on instances (account_id, last_contact_at) where status = 'active'`,
+    `create index ended_reservations on reservations (account_id, ended_at) where ended_at is not null`,
+    `alter table audit add column chain text`,
+    `alter table audit add column number bigint`,
+    `alter table audit add column previous text`,
+    `alter table audit add column hash text`,
+    `create unique index audit_by_number on audit (chain, number)`,
+    `create index audit_by_time on audit (at)`,
+    `create table audit_chains (
+      chain text primary key, number bigint not null, head text not null, anchor_number bigint not null,
+      anchor_hash text not null
+    )`,
+    `insert into audit_chains (chain, number, head, anchor_number, anchor_hash) values
+      ('deeds', 0, 'beginning', 0, 'beginning'), ('refusals', 0, 'beginning', 0, 'beginning')`,
+    `create table audit_checkpoints (id text primary key, at bigint not null, text text not null)`,
+    `create table webhooks (
+      id text primary key, account_id text not null references accounts (id), url text not null, ca text,
+      secret text not null, old_secret text, old_until bigint not null, types text, severity text not null,
+      created_at bigint not null, delivered bigint not null, delivered_at bigint, failure text,
+      taken_until bigint not null
+    )`,
+    `create table webhook_deliveries (
+      id text primary key, webhook_id text not null references webhooks (id), event_id bigint not null,
+      attempts integer not null, next_at bigint not null, dead integer not null, failure text
+    )`,
+    `create index webhook_deliveries_of on webhook_deliveries (webhook_id, dead, event_id)`,
+    `create index due_webhook_deliveries on webhook_deliveries (next_at) where dead = 0`,
+    `create table notifications (
+      id text primary key, account_id text not null references accounts (id), virtual_account_id text,
+      recipient text not null, daily integer not null, status integer not null, expiring text not null,
+      created_at bigint not null, set_by text, summed_until bigint not null, daily_next_at bigint not null,
+      alerts text, look_next_at bigint not null
+    )`,
+    `create index notifications_of on notifications (account_id, recipient)`,
+    `create table report_schedules (
+      id text primary key, account_id text not null references accounts (id), virtual_account_id text,
+      kind text not null, every text not null, hour integer not null, recipient text, folder text,
+      created_at bigint not null, next_at bigint not null, last_at bigint, failure text, taken_until bigint not null
+    )`,
+  ],
   // Programs that use the REST API.
   [
     `create table api_clients (
@@ -457,6 +614,5 @@ export const migrations: readonly (readonly string[])[] = [
     `create index access_tokens_by_end on access_tokens (expires_at)`,
     `create index access_tokens_of_client on access_tokens (client_id)`,
     `create table public_numbers (id integer primary key autoincrement, subject text not null unique)`,
-    `alter table tokens add column created_by text`,
   ],
 ]

@@ -1,4 +1,4 @@
-import Fastify, { type FastifyError, type FastifyInstance, type FastifyPluginAsync } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import {
   exchangePath,
@@ -8,20 +8,25 @@ import {
   type Sealed,
 } from '../protocol/messages.ts'
 import { z } from 'zod'
-import { LONGEST_TIMER } from '../transports/listen.ts'
+import type { ConnectionGuard } from '../transports/connection-guard.ts'
+import { createGuardedServer } from '../transports/guarded-server.ts'
 import type { Credential } from '../trust/certificates.ts'
 import type { Misbehaviour } from './misbehaviour.ts'
+import type { Origin } from './observer.ts'
 import { LONGEST_SYNC } from './satellites/exchange.ts'
 import { SYNC_PATH } from './upstream/door.ts'
 
 const synchronisationSchema = z.object({ request: z.string() })
 const LARGEST_REQUEST = 256 * 1024
-const LONGEST_NAME = 2_000
 
 export interface ServerLogger {
   info(message: string, fields?: object): void
   error(message: string, fields?: object): void
+  debug?(message: string, fields?: object): void
 }
+
+/** Why a program cannot do its work at the moment: words of a closed set. */
+export type Unreadiness = 'draining' | 'database' | 'certificate'
 
 /** The HTTP status of what gets no signed answer. To a box, every one of them is a failure of the road. */
 const statusOf = (failure: LicensingError): number =>
@@ -30,46 +35,46 @@ const statusOf = (failure: LicensingError): number =>
 /** The authority over HTTPS: the agents' exchanges, and whether it is well. Without TLS it is never listened on. */
 export function createServer(options: {
   tls: Credential | null
-  handle: (type: RequestType, message: unknown) => Promise<Sealed>
-  hello: (message: unknown) => Promise<Sealed>
+  /** Watches the connections; null where nothing is listened on. */
+  guard: ConnectionGuard | null
+  handle: (type: RequestType, message: unknown, origin: Origin) => Promise<Sealed>
+  hello: (message: unknown, origin: Origin) => Promise<Sealed>
   /** A satellite's request, as the text of a file. */
-  synchronise: (request: string) => Promise<string>
+  synchronise: (request: string, origin: Origin) => Promise<string>
+  /** Why it cannot do its work now; nothing where it can. */
+  unready: () => Promise<readonly Unreadiness[]>
   /** For tests: does ill to the answers on purpose. */
   misbehaviour: () => Misbehaviour | null
   /** What else is served at the same address, such as pages for people. */
   routes?: FastifyPluginAsync | undefined
   logger: ServerLogger
 }): FastifyInstance {
-  const { tls, handle, hello, synchronise, misbehaviour, routes, logger } = options
-  const https = tls && {
-    cert: tls.certificates.join('\n'),
-    key: tls.privateKey,
-    minVersion: 'TLSv1.2' as const,
-    // By the process clock, which a test may run thousands of times too fast.
-    handshakeTimeout: LONGEST_TIMER,
-  }
-  const server = Fastify({
-    https,
-    bodyLimit: LARGEST_REQUEST,
-    requestTimeout: 0,
-    connectionTimeout: 0,
-    keepAliveTimeout: LONGEST_TIMER,
-    forceCloseConnections: true,
-    exposeHeadRoutes: false,
-    // Names of virtual accounts stand in paths, with every sign of theirs encoded.
-    routerOptions: { maxParamLength: LONGEST_NAME },
+  const { tls, guard, handle, hello, synchronise, unready, misbehaviour, routes, logger } = options
+  const server = createGuardedServer({
+    tls: tls && { cert: tls.certificates.join('\n'), key: tls.privateKey },
+    guard,
+    largest: LARGEST_REQUEST,
   })
-  server.server.headersTimeout = LONGEST_TIMER
-  const answer = (type: ExchangeType, message: unknown) =>
-    type === 'hello' ? hello(message) : handle(type, message)
+  const answer = (type: ExchangeType, request: FastifyRequest) =>
+    type === 'hello' ? hello(request.body, originOf(request)) : handle(type, request.body, originOf(request))
+  server.addHook('onResponse', (request, reply, done) => {
+    logger.debug?.('request', {
+      requestId: request.id,
+      method: request.method,
+      route: request.routeOptions.url ?? null,
+      status: reply.statusCode,
+      milliseconds: Math.round(reply.elapsedTime),
+    })
+    done()
+  })
   for (const type of exchangeTypeSchema.options) {
     server.post(exchangePath(type), async (request, reply) => {
       const ill = misbehaviour()
-      if (ill === null) return answer(type, request.body)
+      if (ill === null) return answer(type, request)
       return ill.answer(
         type,
         async () => {
-          const body = JSON.stringify(await answer(type, request.body))
+          const body = JSON.stringify(await answer(type, request))
           return { status: 200, headers: { 'content-type': 'application/json; charset=utf-8' }, body }
         },
         reply,
@@ -80,15 +85,18 @@ export function createServer(options: {
     const parsed = synchronisationSchema.safeParse(request.body)
     if (!parsed.success)
       throw new LicensingError('REQUEST_MALFORMED', 'The message cannot be taken: it is no synchronisation.')
-    return { answer: await synchronise(parsed.data.request) }
+    return { answer: await synchronise(parsed.data.request, originOf(request)) }
   })
   server.get('/health', () => ({ status: 'ok' }))
-  if (routes) void server.register(routes)
-  server.setNotFoundHandler(async (_request, reply) => {
-    const failure = new LicensingError('REQUEST_MALFORMED', 'There is nothing at this address.')
-    await reply.code(404).send({ error: failure.toJSON() })
+  server.get('/ready', async (_request, reply) => {
+    const reasons = await unready()
+    return reply
+      .code(reasons.length === 0 ? 200 : 503)
+      .header('cache-control', 'no-store')
+      .send(reasons.length === 0 ? { status: 'ready' } : { status: 'not-ready', reasons })
   })
-  server.setErrorHandler(async (thrown: FastifyError | Error, _request, reply) => {
+  if (routes) void server.register(routes)
+  server.setErrorHandler(async (thrown: FastifyError | Error, request, reply) => {
     const status = 'statusCode' in thrown ? thrown.statusCode : undefined
     if (status !== undefined && status < 500) {
       const failure = new LicensingError('REQUEST_MALFORMED', 'The request cannot be read.')
@@ -97,10 +105,21 @@ export function createServer(options: {
     }
     const failure = asLicensingError(thrown)
     const code = statusOf(failure)
-    if (code === 500) logger.error('a request failed', { code: failure.code, reason: failure.message })
+    if (code === 500)
+      logger.error('a request failed', {
+        requestId: request.id,
+        code: failure.code,
+        reason: failure.message,
+      })
     // What went wrong inside is for the log, not for whoever asked.
     const told = code === 500 ? new LicensingError('INTERNAL', 'The authority could not answer.') : failure
     await reply.code(code).send({ error: told.toJSON() })
   })
   return server
 }
+
+/** Where a request came from: its number here, and the trace it says it is a part of. */
+const originOf = ({ id, headers }: FastifyRequest): Origin => ({
+  requestId: id,
+  traceparent: typeof headers.traceparent === 'string' ? headers.traceparent : null,
+})

@@ -1,15 +1,17 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, X509Certificate } from 'node:crypto'
 import { Server as TlsServer } from 'node:tls'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { FaultPlan } from '../chaos/index.ts'
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import { type Instant, MINUTE } from '../domain/instant.ts'
 import type { RequestType, Sealed } from '../protocol/messages.ts'
+import { ConnectionGuard, type ConnectionLimits } from '../transports/connection-guard.ts'
 import { hostInUrl, listenOn, LOOPBACK } from '../transports/listen.ts'
 import type { Credential } from '../trust/certificates.ts'
 import { createManagement } from './management.ts'
 import { Misbehaviour, type RequestRecord } from './misbehaviour.ts'
-import { createServer, type ServerLogger } from './server.ts'
+import type { Origin } from './observer.ts'
+import { createServer, type ServerLogger, type Unreadiness } from './server.ts'
 
 /** Where an authority is served. */
 export interface ListenOptions {
@@ -20,6 +22,8 @@ export interface ListenOptions {
   readonly chaos?: FaultPlan
   /** What else is served at the same address, such as pages for people. */
   readonly routes?: FastifyPluginAsync
+  /** How much strangers may hold; what is not given is as in `defaultLimits`. */
+  readonly limits?: Partial<ConnectionLimits>
 }
 
 export interface InProcessRequest {
@@ -35,9 +39,11 @@ export interface InProcessAnswer {
 
 /** What is served: the authority's answers, its TLS certificate, and what time brings meanwhile. */
 interface Served {
-  readonly handle: (type: RequestType, message: unknown) => Promise<Sealed>
-  readonly hello: (message: unknown) => Promise<Sealed>
-  readonly synchronise: (request: string) => Promise<string>
+  readonly handle: (type: RequestType, message: unknown, origin: Origin) => Promise<Sealed>
+  readonly hello: (message: unknown, origin: Origin) => Promise<Sealed>
+  readonly synchronise: (request: string, origin: Origin) => Promise<string>
+  /** Why the authority cannot do its work, whether or not it is served. */
+  readonly unready: () => Promise<readonly Unreadiness[]>
   readonly tls: (names: readonly string[]) => Promise<Credential>
   readonly beat: () => Promise<void>
   readonly now: () => Instant
@@ -49,6 +55,7 @@ interface Served {
 export class Serving {
   readonly #served: Served
   #server: FastifyInstance | null = null
+  #guard: ConnectionGuard | null = null
   #names: readonly string[] = []
   #tls: Credential | null = null
   #beats: NodeJS.Timeout | undefined
@@ -67,7 +74,8 @@ export class Serving {
       (name) => name !== '0.0.0.0' && name !== '::',
     )
     this.#tls = await this.#served.tls(this.#names)
-    this.#server = this.#createServer(this.#tls, options.routes)
+    this.#guard = new ConnectionGuard(options.limits)
+    this.#server = this.#createServer(this.#tls, this.#guard, options.routes)
     const port = await listenOn(this.#server, options)
     this.#beats = setInterval(() => {
       void this.#beat()
@@ -127,7 +135,7 @@ export class Serving {
   }
 
   async respond(request: InProcessRequest): Promise<InProcessAnswer> {
-    this.#inProcess ??= this.#createServer(null)
+    this.#inProcess ??= this.#createServer(null, null)
     const { statusCode, headers, body } = await this.#inProcess.inject({
       method: request.method,
       url: request.path,
@@ -138,14 +146,56 @@ export class Serving {
     return { status: statusCode, headers: Object.fromEntries(texts), body }
   }
 
-  #createServer(tls: Credential | null, routes?: FastifyPluginAsync): FastifyInstance {
+  #createServer(
+    tls: Credential | null,
+    guard: ConnectionGuard | null,
+    routes?: FastifyPluginAsync,
+  ): FastifyInstance {
     const { handle, hello, synchronise, logger } = this.#served
-    const misbehaviour = () => this.#misbehaviour
-    return createServer({ tls, handle, hello, synchronise, misbehaviour, routes, logger })
+    return createServer({
+      tls,
+      guard,
+      handle,
+      hello,
+      synchronise,
+      unready: () => this.unready(),
+      misbehaviour: () => this.#misbehaviour,
+      routes,
+      logger,
+    })
   }
 
+  /** The connections of the address it is served at; null while it is not. */
+  get connections(): ConnectionGuard | null {
+    return this.#guard
+  }
+
+  /** When the TLS certificate that is presented ends; null while nothing is served. */
+  tlsEnds(): Instant | null {
+    const [leaf] = this.#tls?.certificates ?? []
+    return leaf === undefined ? null : Date.parse(new X509Certificate(leaf).validTo)
+  }
+
+  /** Why it cannot do its work now; nothing where it can. */
+  async unready(): Promise<readonly Unreadiness[]> {
+    if (this.#guard?.draining) return ['draining']
+    const ends = this.tlsEnds()
+    return [
+      ...(await this.#served.unready()),
+      ...(ends !== null && ends <= this.#served.now() ? (['certificate'] as const) : []),
+    ]
+  }
+
+  /** Takes nothing new, answers what is under way, and is closed. */
+  async drain(): Promise<void> {
+    clearInterval(this.#beats)
+    await this.#server?.close()
+  }
+
+  /** Closes at once, whatever is under way. */
   async close(): Promise<void> {
     clearInterval(this.#beats)
+    this.#guard?.abort()
     await this.#server?.close()
     await this.#inProcess?.close()
     await this.#management?.close()

@@ -41,6 +41,8 @@ export type DatabaseKind = 'sqlite' | 'postgres'
 export class AuthorityStore {
   readonly #db: Kysely<Tables>
   readonly kind: DatabaseKind
+  /** Told how long a transaction took, in seconds, with its wait for the database. */
+  observe: (seconds: number) => void = () => undefined
 
   private constructor(db: Kysely<Tables>, kind: DatabaseKind) {
     this.#db = db
@@ -104,6 +106,7 @@ export class AuthorityStore {
    */
   transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
     return this.#patiently(async () => {
+      const begun = performance.now()
       const results: T[] = []
       try {
         return await this.#db.transaction().execute(async (tx) => {
@@ -114,6 +117,8 @@ export class AuthorityStore {
       } catch (thrown) {
         if (!(thrown instanceof CommitInDoubt) || !(await this.#committed(thrown.transaction))) throw thrown
         return results[0] as T
+      } finally {
+        this.observe((performance.now() - begun) / 1000)
       }
     })
   }

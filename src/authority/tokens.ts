@@ -5,6 +5,7 @@ import { LicensingError } from '../domain/errors.ts'
 import { DAY, type Instant, iso } from '../domain/instant.ts'
 import { formatToken, parseToken } from '../protocol/token.ts'
 import { type Account, requireOwn, type VirtualAccount } from './accounts.ts'
+import { presentActor } from './actor.ts'
 import type { Credentials } from './credentials.ts'
 import { logEvent } from './event-log.ts'
 import { accountTag, type TokenFacts, tokenRefusal } from './rules.ts'
@@ -38,9 +39,9 @@ export interface TokenDocument {
   readonly maxUses: number
   readonly uses: number
   readonly exportControlled: boolean
-  /** Who made it; null where that was not said. */
-  readonly createdBy: string | null
   readonly status: 'valid' | 'expired' | 'revoked' | 'exhausted'
+  /** Who made it; null where that was not recorded. */
+  readonly createdBy: string | null
 }
 
 /** A new registration token. @throws LicensingError INVALID_ARGUMENT, AGREEMENT_NOT_ACCEPTED */
@@ -51,7 +52,6 @@ export async function createToken(
   virtualAccount: VirtualAccount,
   wanted: TokenOptions,
   at: Instant,
-  createdBy: string | null = null,
 ): Promise<TokenDocument> {
   const options = checked(tokenOptionsSchema, wanted, 'token')
   requireOwn(virtualAccount, 'its tokens are made there')
@@ -76,7 +76,7 @@ export async function createToken(
       created_at: at,
       expires_at: at + options.days * DAY,
       revoked_at: null,
-      created_by: createdBy,
+      created_by: presentActor(),
     })
     .execute()
   await logEvent(tx, {
@@ -84,7 +84,7 @@ export async function createToken(
     type: 'TOKEN_CREATED',
     accountId: account.id,
     virtualAccount: virtualAccount.name,
-    message: `Token ${id}, ${options.days} days, ${options.maxUses} uses${createdBy === null ? '' : `, by ${createdBy}`}.`,
+    message: `Token ${id}, ${options.days} days, ${options.maxUses} uses.`,
   })
   return {
     token: formatToken({ account: accountTag(account.domain), id, secret }),
@@ -95,8 +95,8 @@ export async function createToken(
     maxUses: options.maxUses,
     uses: 0,
     exportControlled: options.exportControlled,
-    createdBy,
     status: 'valid',
+    createdBy: presentActor(),
   }
 }
 
@@ -194,8 +194,8 @@ export async function listTokens(
       maxUses: row.max_uses,
       uses: row.uses,
       exportControlled: row.export_controlled === 1,
-      createdBy: row.created_by,
       status: statusOf(refusal),
+      createdBy: row.created_by,
     }
   })
 }

@@ -6,6 +6,8 @@ import { LicensingError } from '../domain/errors.ts'
 export interface AuthorityCli {
   readonly json: () => boolean
   readonly dataDir: () => string
+  /** The PostgreSQL database that was named; undefined for the one the data directory has. */
+  readonly database: () => string | undefined
   /** Opens the authority, does the one thing, closes it. */
   readonly withAuthority: <T>(work: (authority: Authority, where: Where) => Promise<T> | T) => Promise<T>
 }

@@ -1,6 +1,7 @@
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import type { SmartAgent } from '../agent/agent.ts'
 import type { VerbName } from '../agent/verbs.ts'
+import { toldToStop } from './stopping.ts'
 
 /** How long a command that finds the data directory in use waits for it, by the machine's own uptime. */
 const LOCK_PATIENCE = 5_000
@@ -70,10 +71,11 @@ async function within(milliseconds: number, work: Promise<void>): Promise<void> 
 }
 
 /** Runs the daemon: heartbeat, control socket and what else it serves, until it is told to stop. */
-export async function runDaemon<T extends { close: () => Promise<void> }>(
+export async function runDaemon<T extends { drain: () => Promise<void>; close: () => Promise<void> }>(
   dataDir: string,
   options: {
     logger: import('../agent/logger.ts').AgentLogger
+    observe?: import('../agent/observer.ts').AgentObserver
     serve: (agent: SmartAgent) => Promise<T>
     ready: (served: T) => void
   },
@@ -83,11 +85,12 @@ export async function runDaemon<T extends { close: () => Promise<void> }>(
     import('../agent/control.ts'),
     import('../domain/system-clock.ts'),
   ])
+  const { logger, observe } = options
   const end = systemClock.uptime() + LOCK_PATIENCE
   const open = async () => {
     for (;;) {
       try {
-        return await SmartAgent.open({ dataDir, logger: options.logger })
+        return await SmartAgent.open({ dataDir, logger, ...(observe && { observe }) })
       } catch (thrown) {
         const failure = asLicensingError(thrown)
         if (failure.code !== 'DATA_DIR_LOCKED') throw failure
@@ -99,6 +102,7 @@ export async function runDaemon<T extends { close: () => Promise<void> }>(
       }
     }
   }
+  const stopped = toldToStop()
   const agent = await open()
   const control = await serveControl(agent, dataDir)
   const served = await options.serve(agent).catch(async (thrown: unknown) => {
@@ -107,13 +111,11 @@ export async function runDaemon<T extends { close: () => Promise<void> }>(
     throw thrown
   })
   options.ready(served)
-  await new Promise<void>((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
-      process.once(signal, () => {
-        resolve()
-      })
-  })
-  await served.close()
+  await stopped
+  logger.info('stopping')
+  await Promise.all([served.drain(), control.drain()])
   await control.close()
+  await served.close()
   await agent.close()
+  logger.info('stopped')
 }

@@ -1,36 +1,60 @@
 import winston from 'winston'
 import type { AgentLogger } from '../agent/logger.ts'
 import { LicensingError } from '../domain/errors.ts'
+import { LOG_LEVELS } from './log-options.ts'
+import { redact } from './redact.ts'
 
 function positive(text: string, option: string): number {
   if (/^[1-9]\d{0,14}$/.test(text)) return Number(text)
   throw new LicensingError('INVALID_ARGUMENT', `${option} is a whole number, 1 or more.`)
 }
 
+/** A value in a line for people: bare where it is one word. */
+const word = (value: unknown): string =>
+  typeof value === 'string' && /^[\w.:/@+-]+$/.test(value) ? value : JSON.stringify(value)
+
 /**
- * Structured logs by winston: a JSON line each, to standard error, or to a file that is rotated by size.
- * Nothing that is logged here holds a secret: the callers word their lines from public facts.
+ * Structured logs by winston: a line each, to standard error, or to a file that is rotated by size; for programs as JSON,
+ * for people as text. Nothing that is logged here holds a secret: the callers word their lines from public facts, and what
+ * looks like one is hidden all the same.
+ *
+ * @throws LicensingError INVALID_ARGUMENT
  */
 export function createLogger(options: {
   logFile?: string
   logLevel: string
-  logMaxSize: string
-  logMaxFiles: string
+  logFormat?: string
+  logMaxSize?: string
+  logMaxFiles?: string
 }): AgentLogger {
+  const { logFile, logLevel, logFormat = 'json', logMaxSize = '10485760', logMaxFiles = '5' } = options
   const { format, transports } = winston
   const [maxsize, maxFiles] = [
-    positive(options.logMaxSize, '--log-max-size'),
-    positive(options.logMaxFiles, '--log-max-files'),
+    positive(logMaxSize, '--log-max-size'),
+    positive(logMaxFiles, '--log-max-files'),
   ]
+  const hide = format((info) => Object.assign(info, redact({ ...info })))
+  const lines =
+    logFormat === 'json'
+      ? format.json()
+      : format.printf(({ timestamp, level, message, ...fields }) =>
+          [
+            String(timestamp),
+            level.padEnd(5),
+            // A line stays a line, whatever is in it.
+            String(message).replace(/\p{Cc}/gu, '\u{fffd}'),
+            ...Object.entries(fields).map(([name, value]) => `${name}=${word(value)}`),
+          ].join(' '),
+        )
   /* eslint-disable @typescript-eslint/no-unsafe-class-instance-assignment -- winston's types name its base class twice */
   return winston.createLogger({
-    level: options.logLevel,
-    format: format.combine(format.timestamp(), format.json()),
+    level: logLevel,
+    format: format.combine(hide(), format.timestamp(), lines),
     transports:
-      options.logFile === undefined
-        ? new transports.Console({ stderrLevels: ['error', 'warn', 'info', 'debug'] })
+      logFile === undefined
+        ? new transports.Console({ stderrLevels: [...LOG_LEVELS] })
         : new transports.File({
-            filename: options.logFile,
+            filename: logFile,
             maxsize,
             maxFiles,
             tailable: true,

@@ -10,6 +10,7 @@ import type { VerbName } from '../agent/verbs.ts'
 import type { QrOptions } from './carry.ts'
 import { asTold, LicensingError } from '../domain/errors.ts'
 import { VERSION } from '../domain/version.ts'
+import { addOperationsOptions, type OperationsOptions } from './operations-options.ts'
 import { printJson, printText } from './output.ts'
 import { addProductCommands } from './product-commands.ts'
 import { addUserCommands } from './user-commands.ts'
@@ -104,17 +105,14 @@ program
     },
   )
 
-program
-  .command('run')
-  .description('run the daemon: heartbeat, control socket, and with --listen the page Smart Licenses')
-  .option('--listen <host:port>', 'serve the page over HTTPS; port 0 takes a free one')
-  .option('--name <name...>', 'further names and addresses that the page is opened by')
+addOperationsOptions(
+  program
+    .command('run')
+    .description('run the daemon: heartbeat, control socket, and with --listen the page Smart Licenses')
+    .option('--listen <host:port>', 'serve the page over HTTPS; port 0 takes a free one')
+    .option('--name <name...>', 'further names and addresses that the page is opened by'),
+)
   .option('--log-file <file>', 'write the log to a file instead of standard error')
-  .addOption(
-    new Option('--log-level <level>', 'the least that is logged')
-      .choices(['error', 'warn', 'info', 'debug'])
-      .default('info'),
-  )
   .option('--log-max-size <bytes>', 'begin a new log file at this size', '10485760')
   .option('--log-max-files <n>', 'log files to keep', '5')
   .option(
@@ -122,32 +120,39 @@ program
     'tell inspectors on this machine what the chart does; port 0 takes a free one',
   )
   .action(
-    async (options: {
-      listen?: string
-      name?: string[]
-      inspect?: string
-      logFile?: string
-      logLevel: string
-      logMaxSize: string
-      logMaxFiles: string
-    }) => {
+    async (
+      options: OperationsOptions & {
+        listen?: string
+        name?: string[]
+        inspect?: string
+        logFile?: string
+        logMaxSize: string
+        logMaxFiles: string
+      },
+    ) => {
       const [{ runDaemon }, { createLogger }] = await Promise.all([
         import('./call-agent.ts'),
         import('./log.ts'),
       ])
       const logger = createLogger(options)
+      const { listen, name: names = [], inspect, metrics, traces } = options
+      const tracing =
+        traces === undefined
+          ? null
+          : await (await import('../telemetry/tracing.ts')).startTracing(traces, 'smart-agent')
       await runDaemon(dataDir(), {
         logger,
+        ...(tracing && { observe: tracing }),
         serve: async (agent) => {
           const { ServedBeside } = await import('./serve-beside.ts')
-          const { listen, name: names = [], inspect } = options
-          return ServedBeside.begin(agent, { dataDir: dataDir(), listen, names, inspect, logger })
+          return ServedBeside.begin(agent, { dataDir: dataDir(), listen, names, inspect, metrics, logger })
         },
         ready: (served) => {
           if (json()) printJson({ running: true, dataDir: dataDir(), ...served.document() })
           else printText([`The agent is running on ${dataDir()}.`, ...served.lines()].join('\n'))
         },
       })
+      await tracing?.close()
     },
   )
 

@@ -1,20 +1,21 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
-import type { FastifyInstance } from 'fastify'
 import type { Authority } from '../authority/authority.ts'
 import type { Where } from '../authority/desk.ts'
 import type { OrderDocument } from '../authority/orders.ts'
 import type { IssuedAuthorization } from '../authority/reservations.ts'
-import type { ServerLogger } from '../authority/server.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { VERSION } from '../domain/version.ts'
 import { addApiClientCommands } from './api-client-commands.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
-import { parseAddress } from './address.ts'
 import { licensesLine } from './licenses-line.ts'
 import { printJson, printText } from './output.ts'
-import { pageText } from './page-text.ts'
 import { addLicenseTransactions, addReportCommands } from './report-commands.ts'
+import { addServeCommand } from './serve-command.ts'
+import { asCommand, userName } from './as-command.ts'
+import { addAuditCommands } from './audit-commands.ts'
+import { addNotificationCommands } from './notification-commands.ts'
+import { addWebhookCommands } from './webhook-commands.ts'
 import { addUserCommands } from './user-commands.ts'
 import { addTransferCommand } from './transfer-command.ts'
 import { addSatelliteCommands, roadOf } from './satellite-commands.ts'
@@ -51,18 +52,24 @@ const dataDir = (): string =>
 /** Given as an argument it may hold a password, which the environment keeps to this user. */
 const database = (): string | undefined => globals().database ?? process.env.SMART_AUTHORITY_DATABASE
 
-/** Opens the authority, does the one thing, closes it. */
+/** The command that was given. */
+let running: Command | null = null
+program.hook('preAction', (_, command) => {
+  running = command
+})
+
+/** Opens the authority, does the one thing on behalf of whoever gave the command, closes it. */
 async function withAuthority<T>(work: (authority: Authority, where: Where) => Promise<T> | T): Promise<T> {
   const { Authority } = await import('../authority/authority.ts')
   const authority = await Authority.open({ dataDir: dataDir(), database: database() })
   try {
-    return await work(authority, { account: globals().account })
+    return await asCommand(authority, running, () => work(authority, { account: globals().account }))
   } finally {
     await authority.close()
   }
 }
 
-const cli: AuthorityCli = { json, dataDir, withAuthority }
+const cli: AuthorityCli = { json, dataDir, database, withAuthority }
 
 program
   .command('init')
@@ -151,151 +158,7 @@ async function satelliteOf(options: InitOptions) {
   }
 }
 
-program
-  .command('serve')
-  .description('serve agents, the REST API, and the page Software Manager, over HTTPS')
-  .option('--listen <host:port>', 'address to listen on; port 0 takes a free one', '127.0.0.1:8443')
-  .option('--name <name...>', 'further names and addresses for the TLS certificate')
-  .option(
-    '--chaos <faults>',
-    "misbehave on purpose, as in 'delay=200ms,error503=0.1' (made with init --test only)",
-  )
-  .option(
-    '--management <host:port>',
-    'plan faults at run time, and see what came (made with init --test only)',
-  )
-  .option(
-    '--connect-proxy <host:port>',
-    'lead clients that know fixed cloud hosts alone to this authority, as their HTTP proxy; loopback only',
-  )
-  .option(
-    '--connect-name <name...>',
-    'the hosts that are led here (default: those of the field: swapi.cisco.com, apx.cisco.com, …)',
-  )
-  .action(async (options: ServeOptions) => {
-    const at = parseAddress(options.listen)
-    const door = doorOf(options)
-    const management = options.management === undefined ? undefined : parseAddress(options.management)
-    const chaos = options.chaos === undefined ? undefined : await parseAnswerFaults(options.chaos)
-    const [{ Authority }, { createLogger }] = await Promise.all([
-      import('../authority/authority.ts'),
-      import('./log.ts'),
-    ])
-    const logger = createLogger({ logLevel: 'info', logMaxSize: '1', logMaxFiles: '1' })
-    const authority = await Authority.open({ dataDir: dataDir(), database: database(), logger })
-    const stopped = new Promise<void>((resolve) => {
-      for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
-        process.once(signal, () => {
-          resolve()
-        })
-    })
-    try {
-      const names = options.name ?? []
-      const { managerPage } = await import('../console/manager.ts')
-      const page = await managerPage(authority, { dataDir: dataDir(), host: at.host, names, logger })
-      const { RestApi } = await import('../rest/rest.ts')
-      const api = new RestApi(authority, { logger })
-      const routes = async (server: FastifyInstance): Promise<void> => {
-        await server.register(page.routes)
-        await server.register(api.routes)
-      }
-      const url = await authority.listen({ ...at, names, routes, ...(chaos && { chaos }) })
-      const led = door && (await openDoor(authority, { ...door, url, listen: at, logger }))
-      if (led)
-        void stopped.then(() => {
-          void led.door.close()
-        })
-      const managed = management && (await serveManagement(authority, management))
-      const { firstPasswordFile } = page
-      if (json())
-        process.stdout.write(
-          `${JSON.stringify({ listening: url, firstPasswordFile, ...managed, ...(led && { connectProxy: led.connectProxy, connectCa: led.connectCa }) })}\n`,
-        )
-      else {
-        printText(`listening on ${url}`)
-        printText(pageText('Software Manager', { url, firstPasswordFile }))
-        if (led) printText(`CONNECT proxy on ${led.connectProxy}, its CA is in ${led.connectCa}`)
-        if (managed) printText(`management on ${managed.management}, its bearer is in ${managed.bearerFile}`)
-      }
-      logger.info('listening', { url })
-      await stopped
-      logger.info('stopping')
-    } finally {
-      await authority.close()
-    }
-  })
-
-/** The faults of `--chaos`; those of the road are not a server's to do. @throws LicensingError CHAOS_INVALID */
-async function parseAnswerFaults(spec: string) {
-  const { FaultPlan, isAnswerFault, parseChaos } = await import('../chaos/index.ts')
-  const faults = parseChaos(spec)
-  const [road] = faults.filter(({ fault }) => !isAnswerFault(fault))
-  if (road)
-    throw new LicensingError(
-      'CHAOS_INVALID',
-      `${road.fault} is a fault of the road, which an authority cannot do to itself.`,
-      { remedy: 'Use `mockAuthority` and its road in tests.' },
-    )
-  return new FaultPlan(faults)
-}
-
-interface ServeOptions {
-  listen: string
-  name?: string[]
-  chaos?: string
-  management?: string
-  connectProxy?: string
-  connectName?: string[]
-}
-
-/** Where the CONNECT proxy is wanted; undefined for nowhere. @throws LicensingError USAGE, INVALID_ARGUMENT */
-function doorOf({ connectProxy, connectName }: ServeOptions) {
-  if (connectProxy !== undefined) return { ...parseAddress(connectProxy), names: connectName }
-  if (connectName === undefined) return undefined
-  throw new LicensingError('USAGE', '--connect-name is for a CONNECT proxy: --connect-proxy HOST:PORT.')
-}
-
-/** Opens the CONNECT proxy, and writes down what its clients are to trust. */
-async function openDoor(
-  authority: Authority,
-  options: {
-    host: string
-    port: number
-    names: string[] | undefined
-    url: string
-    listen: { host: string }
-    logger: ServerLogger
-  },
-) {
-  const { host, port, listen, logger } = options
-  const { CLOUD_NAMES, ConnectDoor } = await import('../rest/connect-door.ts')
-  const { SecretFiles } = await import('../trust/private-files.ts')
-  const every = listen.host === '0.0.0.0' || listen.host === '::'
-  const { door, url } = await ConnectDoor.open({
-    host,
-    port,
-    names: options.names ?? CLOUD_NAMES,
-    authority: {
-      host: every ? '127.0.0.1' : listen.host,
-      port: Number(new URL(options.url).port || 443),
-      trust: authority.trustAnchor(),
-    },
-    at: Date.now(),
-    logger,
-  })
-  const directory = `${dataDir()}/connect`
-  new SecretFiles(directory).put('ca.pem', door.caCertificate)
-  return { door, connectProxy: url, connectCa: `${directory}/ca.pem` }
-}
-
-/** Opens the management address; its bearer goes into a file of this user alone, not onto the screen. */
-async function serveManagement(authority: Authority, at: { host: string; port: number }) {
-  const { SecretFiles } = await import('../trust/private-files.ts')
-  const { url, bearer } = await authority.listenManagement(at)
-  const directory = `${dataDir()}/management`
-  new SecretFiles(directory).put('bearer', bearer)
-  return { management: url, bearerFile: `${directory}/bearer` }
-}
+addServeCommand(program, cli)
 
 const trust = program.command('trust').description('the certificates of the authority')
 trust
@@ -609,7 +472,16 @@ token
       if (json()) printJson({ tokens })
       else {
         await printTable(
-          ['Id', 'Virtual account', 'Status', 'Expires', 'Uses', 'Export-controlled', 'Description'],
+          [
+            'Id',
+            'Virtual account',
+            'Status',
+            'Expires',
+            'Uses',
+            'Export-controlled',
+            'Description',
+            'Created by',
+          ],
           tokens.map((one) => [
             one.id,
             one.virtualAccount,
@@ -618,6 +490,7 @@ token
             `${one.uses} of ${one.maxUses}`,
             one.exportControlled ? 'allowed' : 'not allowed',
             one.description,
+            one.createdBy ?? '-',
           ]),
         )
       }
@@ -738,18 +611,8 @@ async function removeInstance(
           await readCode('return code', returnCode, returnCodeFile),
           where,
         )
-      : await authority.writeOffReservation(id, { reason: lostBox, by: await userName() }, where)
+      : await authority.writeOffReservation(id, { reason: lostBox, by: userName() }, where)
   return { ...ended.udi, virtualAccount: ended.virtualAccount, removed: ended.instanceId }
-}
-
-/** Who is at the terminal, for the record. */
-async function userName(): Promise<string> {
-  const { userInfo } = await import('node:os')
-  try {
-    return userInfo().username
-  } catch {
-    return `user ${String(process.getuid?.() ?? 'unknown')}`
-  }
 }
 
 async function readCode(what: string, argument?: string, file?: string): Promise<string> {
@@ -936,6 +799,12 @@ addUserCommands(program, {
 addApiClientCommands(program, cli)
 
 addReportCommands(program, cli)
+
+addAuditCommands(program, cli)
+
+addWebhookCommands(program, cli)
+
+addNotificationCommands(program, cli)
 
 program
   .command('completion')

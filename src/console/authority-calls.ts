@@ -1,5 +1,6 @@
 import type { Authority } from '../authority/authority.ts'
 import type { Where } from '../authority/desk.ts'
+import { eventsToCsv } from '../authority/event-export.ts'
 import type { InstanceDocument } from '../authority/instances.ts'
 import type { TokenDocument } from '../authority/tokens.ts'
 import { LicensingError } from '../domain/errors.ts'
@@ -43,6 +44,22 @@ const matches = ({ udi, hostname, id }: InstanceDocument, search: string): boole
 
 /** Alerts about what belongs to no one smart account. */
 const OF_NOBODY: readonly string[] = ['order-without-account', 'mail-not-sent']
+
+/** Entries of the event log that go into one CSV file of the page; the command exports all of them. */
+const MOST_EVENTS = 10_000
+
+/** The caller's own e-mail address: the user name, where that is one. */
+const ownAddress = ({ name }: Caller): string | null => (/^[^@]+@[^@]+$/.test(name) ? name : null)
+
+/** Whether a caller may choose what an address is told. */
+const mayNotify = (recipient: string, caller: Caller): boolean =>
+  caller.role === 'administrator' || recipient === ownAddress(caller)
+
+/** @throws LicensingError PERMISSION_DENIED */
+function requireMayNotify(recipient: string, caller: Caller): void {
+  if (mayNotify(recipient, caller)) return
+  throw new LicensingError('PERMISSION_DENIED', `${caller.name} sets no notifications for others.`)
+}
 
 /** Its text is a secret of those who may make tokens. */
 const shown = (token: TokenDocument, { role }: Caller) => ({
@@ -186,11 +203,58 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
         ownOnly: caller.account !== null,
       }),
     })),
-    alerts: serve(contract.alerts, async (wanted, caller) => ({
-      alerts: (await authority.alerts(reach(wanted, caller))).filter(
-        ({ type }) => caller.account === null || !OF_NOBODY.includes(type),
+    'events-csv': serve(contract['events-csv'], async ({ severity, instanceId, ...wanted }, caller) => ({
+      csv: eventsToCsv(
+        await authority.events({
+          ...reach(wanted, caller),
+          limit: MOST_EVENTS,
+          severity,
+          instanceId,
+          ownOnly: caller.account !== null,
+        }),
       ),
     })),
+    alerts: serve(contract.alerts, async ({ skip, limit, ...wanted }, caller) => {
+      const where = reach(wanted, caller)
+      const alerts = (await authority.alerts(where)).filter(
+        ({ type, severity, virtualAccount }) =>
+          (caller.account === null || !OF_NOBODY.includes(type)) &&
+          (where.virtualAccount !== undefined || severity !== 'informational' || virtualAccount === null),
+      )
+      const counted = (wantedSeverity: string) =>
+        alerts.filter(({ severity }) => severity === wantedSeverity).length
+      return {
+        alerts: alerts.slice(skip, skip + limit),
+        total: alerts.length,
+        counts: {
+          major: counted('major'),
+          minor: counted('minor'),
+          informational: counted('informational'),
+        },
+      }
+    }),
+    notifications: serve(contract.notifications, async (wanted, caller) => {
+      const list = await authority.notifications.list(reach(wanted, caller))
+      return {
+        notifications: list.filter(({ recipient }) => mayNotify(recipient, caller)),
+        own: ownAddress(caller),
+      }
+    }),
+    'notification-set': serve(
+      contract['notification-set'],
+      ({ account, virtualAccount, ...wanted }, caller) => {
+        requireMayNotify(wanted.recipient, caller)
+        const own = wanted.recipient === ownAddress(caller)
+        return authority.notifications.set({ ...wanted, own }, reach({ account, virtualAccount }, caller))
+      },
+    ),
+    'notification-remove': serve(contract['notification-remove'], async (wanted, caller) => {
+      const where = reach(wanted, caller)
+      const found = (await authority.notifications.list(where)).find(({ id }) => id === wanted.id)
+      if (found) requireMayNotify(found.recipient, caller)
+      await authority.notifications.remove(wanted.id, where)
+      return {}
+    }),
     report: serve(contract.report, ({ kind, ...wanted }, caller) =>
       authority.report(kind, reach(wanted, caller)),
     ),

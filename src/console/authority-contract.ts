@@ -58,6 +58,7 @@ const tokenSchema = z.object({
   uses: count,
   exportControlled: z.boolean(),
   status: z.enum(['valid', 'expired', 'revoked', 'exhausted']),
+  createdBy: z.string().nullable(),
 })
 const licenseSchema = z.object({
   virtualAccount: z.string(),
@@ -135,6 +136,20 @@ const eventSchema = z.object({
   virtualAccount: z.string().nullable(),
   instanceId: z.string().nullable(),
   message: z.string(),
+  /** The user; null for what time, a box or a satellite brought. */
+  who: z.string().nullable(),
+})
+const ofEvents = inVirtual.extend({
+  instanceId: z.string().max(200).optional(),
+  severity: z.enum(['info', 'minor', 'major']).optional(),
+})
+const notificationSchema = z.object({
+  id: z.string(),
+  recipient: z.string(),
+  virtualAccount: z.string().nullable(),
+  daily: z.boolean(),
+  status: z.boolean(),
+  expiring: z.array(count).readonly(),
 })
 const orderSchema = z.object({
   id: z.string(),
@@ -396,19 +411,57 @@ export const authorityContract = {
   events: read({
     access: 'viewer',
     summary: 'The event log: the newest, oldest first.',
-    input: inVirtual.extend({
-      instanceId: z.string().max(200).optional(),
-      severity: z.enum(['info', 'minor', 'major']).optional(),
+    input: ofEvents.extend({
       before: z.coerce.number().int().min(1).optional(),
       limit: z.coerce.number().int().min(1).max(1000).default(200),
     }),
     output: z.object({ events: z.array(eventSchema) }),
   }),
+  'events-csv': read({
+    access: 'viewer',
+    summary: 'The event log as CSV: the newest ten thousand entries, oldest first.',
+    input: ofEvents,
+    output: z.object({ csv: z.string() }),
+  }),
   alerts: read({
     access: 'viewer',
-    summary: 'What needs somebody’s attention: the gravest first.',
+    summary:
+      'What needs somebody’s attention, a page at a time, the gravest first. What is informational about a virtual account is told of that one alone.',
+    input: inVirtual.extend({
+      skip: z.coerce.number().int().min(0).default(0),
+      limit: z.coerce.number().int().min(1).max(1000).default(100),
+    }),
+    output: z.object({
+      alerts: z.array(alertSchema).readonly(),
+      total: count,
+      counts: z.object({ major: count, minor: count, informational: count }),
+    }),
+  }),
+  notifications: read({
+    access: 'viewer',
+    summary: 'Who is told of what by e-mail: administrators see all of them, others their own.',
     input: inVirtual,
-    output: z.object({ alerts: z.array(alertSchema).readonly() }),
+    output: z.object({ notifications: z.array(notificationSchema), own: z.string().nullable() }),
+  }),
+  'notification-set': act({
+    access: 'viewer',
+    summary:
+      'Chooses what an address is told: one’s own, where the user name is an e-mail address; by administrators others in the domain of the smart account.',
+    input: inVirtual.extend({
+      recipient: z.string().trim().min(1, 'give the address').max(254),
+      daily: z.boolean().default(false),
+      status: z.boolean().default(false),
+      expiring: z.array(z.number().int()).max(10).default([]),
+    }),
+    output: notificationSchema,
+    about: ({ recipient }) => recipient,
+  }),
+  'notification-remove': act({
+    access: 'viewer',
+    summary: 'Removes a notification: one’s own, or by administrators any.',
+    input: inAccount.extend({ id }),
+    output: nothing,
+    about: aboutId,
   }),
   report: read({
     access: 'viewer',

@@ -1,6 +1,7 @@
 import type { SmartAgent } from '../agent/agent.ts'
 import type { Clock } from '../domain/clock.ts'
 import { systemClock } from '../domain/system-clock.ts'
+import type { ConnectionGuard } from '../transports/connection-guard.ts'
 import { boxCalls, statusFor, transitionDocument } from './box-calls.ts'
 import { statusSchema } from './box-contract.ts'
 import type { Caller } from './contract.ts'
@@ -26,6 +27,9 @@ export interface ServedPage {
   readonly fingerprint: string
   /** The file with the one-time password of the first user; null once it was changed. */
   readonly firstPasswordFile: string | null
+  readonly connections: ConnectionGuard
+  /** Takes nothing new, answers what is under way, and is closed. */
+  readonly drain: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -56,6 +60,7 @@ export async function serveBoxPage(
     desk,
     calls: boxCalls(agent),
     follow: (tell, caller) => follow(agent, tell, caller),
+    onBehalfOf: (_caller, work) => work(),
     hosts: names,
     id: shortId(`${pid} ${serial}`),
     logger,

@@ -7,6 +7,7 @@ import rateLimit from '@fastify/rate-limit'
 import files from '@fastify/static'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { asLicensingError, type ErrorCode, LicensingError } from '../domain/errors.ts'
+import { endsWithItsServer } from '../transports/connection-guard.ts'
 import { commonContract } from './common-contract.ts'
 import { type Access, type Caller, InvalidInput, parseInput, type Served } from './contract.ts'
 import type { SignInDesk } from './desk.ts'
@@ -30,6 +31,8 @@ export interface ConsoleOptions {
   readonly calls: Readonly<Record<string, Served>>
   /** Begins to tell what happens; gives how to stop. */
   readonly follow: (tell: Tell, caller: Caller) => () => void
+  /** Does what a caller asked for, so that what is recorded on the way bears the caller's name. */
+  readonly onBehalfOf: <T>(caller: Caller, work: () => Promise<T>) => Promise<T>
   /** The hosts this server may be called by; a port is not looked at. */
   readonly hosts: readonly string[]
   /** Tells this server's cookie from those of others on the same host. */
@@ -150,7 +153,7 @@ export class Console {
         if (call.method === 'GET') return take(request.query).work(caller)
         const { about, work } = take(request.body ?? {})
         this.#abouts.set(request, about)
-        const answer = await work(caller)
+        const answer = await this.#options.onBehalfOf(caller, () => work(caller))
         await this.#recordDone(request, name, about)
         return answer
       },
@@ -193,13 +196,14 @@ export class Console {
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
     })
+    endsWithItsServer(raw)
     const { desk, follow } = this.#options
     // One after the other: each looks first whether the session still stands.
     let told = Promise.resolve()
     const stop = follow((event, data) => {
       told = told
         .then(async () => {
-          if (raw.writableLength > SLOWEST || !(await desk.userOf(desk.sessions.whose(caller.session))))
+          if (raw.writableLength > SLOWEST || !(await desk.userOf(await desk.sessions.whose(caller.session))))
             raw.end()
           else raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
         })
@@ -256,7 +260,7 @@ export class Console {
     const { desk, id } = this.#options
     const session = request.cookies[cookieName(id)]
     const token = request.headers[TOKEN_HEADER]
-    const found = desk.sessions.find(session, typeof token === 'string' ? token : undefined)
+    const found = await desk.sessions.find(session, typeof token === 'string' ? token : undefined)
     if (found === 'no-session' || session === undefined)
       throw new LicensingError('SIGN_IN_REQUIRED', 'Nobody is signed in, or the session has ended.')
     if (found === 'forged')
@@ -322,7 +326,11 @@ export class Console {
         : statusOf(failure)
     await this.#recordRefusal(request, failure, status).catch(() => undefined)
     if (status === 500)
-      this.#options.logger.error('a request failed', { code: failure.code, reason: failure.message })
+      this.#options.logger.error('a request failed', {
+        requestId: request.id,
+        code: failure.code,
+        reason: failure.message,
+      })
     const told =
       failure.code === 'INTERNAL' ? new LicensingError('INTERNAL', 'The request could not be done.') : failure
     if (failure.retryAfterMs !== undefined)

@@ -5,9 +5,16 @@ import { checked } from '../domain/checked.ts'
 import { commonContract, userName, type userSchema } from './common-contract.ts'
 import { plain, Told } from '../domain/told.ts'
 import { type Caller, requireEveryAccount, serve, type ServedContract } from './contract.ts'
-import { Guesses } from '../trust/guesses.ts'
+import { beginGuess, type GuessStore, MemoryGuesses } from '../trust/guesses.ts'
 import { checkPassword, hashPassword, oneTimePassword, requireStrong } from '../trust/passwords.ts'
-import { Sessions, type SessionSecrets } from './sessions.ts'
+import {
+  isStamped,
+  MemorySessions,
+  type SessionOf,
+  Sessions,
+  type SessionSecrets,
+  type SessionStore,
+} from './sessions.ts'
 import type { Deed, Role, User, UserStore } from './users.ts'
 import type { z } from 'zod'
 
@@ -32,7 +39,7 @@ const userDocument = ({ password: _, createdAt, signedInAt, ...user }: User): Us
 /** Who may sign in, and who has: the front desk of a page. */
 export class SignInDesk {
   readonly sessions: Sessions
-  readonly #guesses: Guesses
+  readonly #guesses: GuessStore
   readonly #users: UserStore
   readonly #clock: Clock
   readonly #reaches: boolean
@@ -41,11 +48,20 @@ export class SignInDesk {
 
   /**
    * @param options `reaches`: whether users can be kept to a smart account; `firstPasswordUsed`: called when the one-time
-   * password of the first user is good for nothing any more
+   * password of the first user is good for nothing any more; `kept`: where sessions and wrong passwords are kept, in this
+   * process unless given
    */
-  constructor(users: UserStore, clock: Clock, options: { reaches: boolean; firstPasswordUsed: () => void }) {
-    this.sessions = new Sessions(() => clock.uptime())
-    this.#guesses = new Guesses(() => clock.uptime())
+  constructor(
+    users: UserStore,
+    clock: Clock,
+    options: {
+      reaches: boolean
+      firstPasswordUsed: () => void
+      kept?: { sessions: SessionStore; guesses: GuessStore }
+    },
+  ) {
+    this.sessions = new Sessions(options.kept?.sessions ?? new MemorySessions(() => clock.uptime()))
+    this.#guesses = options.kept?.guesses ?? new MemoryGuesses(() => clock.uptime())
     this.#users = users
     this.#clock = clock
     this.#reaches = options.reaches
@@ -72,7 +88,7 @@ export class SignInDesk {
     password: string,
     address: string,
   ): Promise<{ user: User; secrets: SessionSecrets }> {
-    const right = this.#guesses.begin(address)
+    const right = await beginGuess(this.#guesses, address)
     const user = await this.#users.find(name.trim())
     if (!(await checkPassword(password, user?.password ?? null)) || !user)
       throw new LicensingError('SIGN_IN_FAILED', 'The user name or the password is not right.')
@@ -80,14 +96,14 @@ export class SignInDesk {
     // Removed, or given another password, while this one was looked at.
     if (!(await this.#users.change(user.name, user.password, { signedInAt })))
       throw new LicensingError('SIGN_IN_FAILED', 'The user name or the password is not right.')
-    right()
-    return { user: { ...user, signedInAt }, secrets: this.sessions.begin(user.name, user.password) }
+    await right()
+    return { user: { ...user, signedInAt }, secrets: await this.sessions.begin(user.name, user.password) }
   }
 
   /** The user of a session; null when it is over: by time, or because the user or the password is another by now. */
-  async userOf(session: { name: string; stamp: string } | null): Promise<User | null> {
+  async userOf(session: SessionOf | null): Promise<User | null> {
     const user = session && (await this.#users.find(session.name))
-    return user !== null && user.password === session?.stamp ? user : null
+    return user !== null && session !== null && isStamped(session, user.password) ? user : null
   }
 
   /** Whether there is such a user: what else is typed into the field of the name may be a password. */
@@ -117,8 +133,8 @@ export class SignInDesk {
   calls(): Omit<ServedContract<typeof commonContract>, 'sign-in'> {
     const { sessions } = this
     return {
-      'sign-out': serve(commonContract['sign-out'], (_, { session }) => {
-        sessions.end(session)
+      'sign-out': serve(commonContract['sign-out'], async (_, { session }) => {
+        await sessions.end(session)
         return {}
       }),
       me: serve(commonContract.me, async (_, { name }) => userDocument(await this.#require(name))),
@@ -205,18 +221,18 @@ export class SignInDesk {
     { current, password }: { current: string; password: string },
     { name, session, address }: Caller,
   ): Promise<Record<string, never>> {
-    const right = this.#guesses.begin(address)
+    const right = await beginGuess(this.#guesses, address)
     const user = await this.#require(name)
     if (!(await checkPassword(current, user.password)))
       throw new LicensingError('SIGN_IN_FAILED', 'The present password is not right.')
-    right()
+    await right()
     requireStrong(password, name)
     if (password === current)
       throw new LicensingError('PASSWORD_WEAK', 'The new password is the one there was before.')
     const hash = await hashPassword(password)
     if (!(await this.#users.change(name, user.password, { password: hash, mustChange: false })))
       throw new LicensingError('SIGN_IN_FAILED', 'The present password is not right any more.')
-    this.sessions.restamp(session, hash)
+    await this.sessions.restamp(session, hash)
     if (name === FIRST_USER) this.#firstPasswordUsed()
     return {}
   }

@@ -1,13 +1,19 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import { hostname } from 'node:os'
-import Fastify, { type FastifyInstance } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { Clock } from '../domain/clock.ts'
-import { LicensingError } from '../domain/errors.ts'
 import { DAY } from '../domain/instant.ts'
-import { hostInUrl, listenOn, LONGEST_TIMER, LOOPBACK } from '../transports/listen.ts'
+import { ConnectionGuard } from '../transports/connection-guard.ts'
+import { createGuardedServer } from '../transports/guarded-server.ts'
+import { hostInUrl, listenOn, LOOPBACK } from '../transports/listen.ts'
 import { createSelfSigned, type Credential } from '../trust/certificates.ts'
 import { SecretFiles } from '../trust/private-files.ts'
 
+/** Connections at a time: a page has a few, and a box few pages. */
+const CONNECTIONS = 500
+const LARGEST = 256 * 1024
+/** Bytes of bodies that are under way together. */
+const UNREAD = 16 * 1024 * 1024
 const LIFE = 397 * DAY
 const RENEWED_BEFORE = 30 * DAY
 
@@ -20,36 +26,40 @@ export function hostNames(listen: string, more: readonly string[]): string[] {
 /** A short name for something that is the same at every start, and different from another's. */
 export const shortId = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 10)
 
+/** A server with a certificate of its own. */
+interface ServedAlone {
+  readonly url: string
+  readonly fingerprint: string
+  readonly connections: ConnectionGuard
+  /** Takes nothing new, and answers what is under way first. */
+  readonly drain: () => Promise<void>
+  readonly close: () => Promise<void>
+}
+
 /** Listens over HTTPS with a certificate of its own, kept in the directory. @throws LicensingError ADDRESS_IN_USE, STORE_* */
 export async function listenWithOwnCertificate(
   options: { host: string; port: number; names: readonly string[]; directory: string; clock: Clock },
   routes: (server: FastifyInstance) => Promise<void>,
-): Promise<{ url: string; fingerprint: string; close: () => Promise<void> }> {
+): Promise<ServedAlone> {
   const { host, port } = options
   const tls = await ownCertificate(options)
-  const server = Fastify({
-    https: {
-      cert: tls.certificates.join('\n'),
-      key: tls.privateKey,
-      minVersion: 'TLSv1.2',
-      handshakeTimeout: LONGEST_TIMER,
-    },
-    forceCloseConnections: true,
-    exposeHeadRoutes: false,
-    requestTimeout: 0,
-    keepAliveTimeout: LONGEST_TIMER,
-  })
-  server.server.headersTimeout = LONGEST_TIMER
-  server.setNotFoundHandler(async (_request, reply) => {
-    const failure = new LicensingError('REQUEST_MALFORMED', 'There is nothing at this address.')
-    await reply.code(404).send({ error: failure.toJSON() })
+  const connections = new ConnectionGuard({ connections: CONNECTIONS, unread: UNREAD })
+  const server = createGuardedServer({
+    tls: { cert: tls.certificates.join('\n'), key: tls.privateKey },
+    guard: connections,
+    largest: LARGEST,
   })
   await server.register(routes)
   const bound = await listenOn(server, { host, port })
   return {
     url: `https://${hostInUrl(host)}:${bound}`,
     fingerprint: new X509Certificate(tls.certificates[0] ?? '').fingerprint256,
-    close: () => server.close(),
+    connections,
+    drain: () => server.close(),
+    close: async () => {
+      connections.abort()
+      await server.close()
+    },
   }
 }
 

@@ -1,3 +1,4 @@
+import { actingAs } from '../authority/actor.ts'
 import type { Authority } from '../authority/authority.ts'
 import type { Clock } from '../domain/clock.ts'
 import { systemClock } from '../domain/system-clock.ts'
@@ -18,6 +19,7 @@ export const authorityDesk = (
 ): SignInDesk =>
   new SignInDesk(authority.people, clock, {
     reaches: true,
+    kept: authority.signIns,
     firstPasswordUsed: () => {
       forgetFirstPassword(dataDir)
     },
@@ -43,6 +45,7 @@ export async function managerPage(
     desk,
     calls: authorityCalls(authority),
     follow: (tell) => follow(authority, tell),
+    onBehalfOf: ({ name }, work) => actingAs({ kind: 'user', name }, work),
     hosts,
     id: shortId(authority.id),
     logger,

@@ -6,8 +6,15 @@ export type Cell = string | number | null
  * spreadsheet would take for a formula gets a `'` before it, and is text.
  */
 export function csv(columns: readonly string[], rows: readonly (readonly Cell[])[]): string {
-  return [columns, ...rows].map((row) => row.map(cell).join(',')).join('\r\n') + '\r\n'
+  return csvHead(columns) + csvRows(rows)
 }
+
+/** The first line: the titles of the columns. */
+export const csvHead = (columns: readonly string[]): string => csvRows([columns])
+
+/** Further lines, for a table that is written a part at a time. */
+export const csvRows = (rows: readonly (readonly Cell[])[]): string =>
+  rows.map((row) => `${row.map(cell).join(',')}\r\n`).join('')
 
 function cell(value: Cell): string {
   if (value === null) return ''

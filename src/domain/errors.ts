@@ -870,6 +870,47 @@ export const errorTable = {
     'An e-mail could not be sent.',
     'Check the mail settings with `mail show`; it is tried again by itself while the authority is served.',
   ),
+  // Telling people and programs.
+  WEBHOOK_NOT_FOUND: entry(
+    'local',
+    'There is no such webhook, or no such delivery.',
+    'See `webhook list` and `webhook dead` for those there are.',
+  ),
+  WEBHOOK_URL_REFUSED: entry(
+    'local',
+    'A webhook is not sent to that address.',
+    'Give an https URL without user name and password; http is for this machine alone.',
+  ),
+  ADDRESS_FORBIDDEN: entry(
+    'local',
+    'The name of a receiver leads to an address that nothing is sent to: link-local, or none at all.',
+    'Give the webhook the name of a machine that may receive it.',
+  ),
+  WEBHOOK_NOT_DELIVERED: entry(
+    'local',
+    'The receiver of a webhook did not take what was sent.',
+    'Look at the receiver; it is tried again by itself, and after the last attempt with `webhook retry`.',
+  ),
+  NOTIFICATION_NOT_FOUND: entry(
+    'local',
+    'There is no such notification.',
+    'See `notification list` for those there are.',
+  ),
+  RECIPIENT_REFUSED: entry(
+    'local',
+    'E-mail about a smart account goes to addresses of its own domain alone.',
+    'Give an address in the domain of the smart account, or in a domain below it.',
+  ),
+  SCHEDULE_NOT_FOUND: entry(
+    'local',
+    'There is no such scheduled report.',
+    'See `report schedule list` for those there are.',
+  ),
+  AUDIT_BROKEN: entry(
+    'local',
+    'The audit record was changed after it was written.',
+    'Find out who can write the database, and hold the record against an export or a checkpoint kept elsewhere.',
+  ),
   SKU_UNKNOWN: entry(
     'local',
     'There is no such SKU in the catalogue.',

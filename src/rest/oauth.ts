@@ -1,9 +1,10 @@
 import { z } from 'zod'
+import { actorName } from '../authority/actor.ts'
 import { ACCESS_TOKEN_SECONDS } from '../authority/api-clients.ts'
 import type { Authority } from '../authority/authority.ts'
 import type { PersonRecord } from '../authority/people.ts'
 import { LicensingError } from '../domain/errors.ts'
-import type { Guesses } from '../trust/guesses.ts'
+import { beginGuess, type GuessStore } from '../trust/guesses.ts'
 import { checkPassword } from '../trust/passwords.ts'
 
 /** Where the field's clients ask for access tokens. */
@@ -111,9 +112,9 @@ function unescaped(part: string): string {
 /** Gives access tokens to clients and to people (RFC 6749), and slows down who guesses. */
 export class TokenDesk {
   readonly #authority: Authority
-  readonly #guesses: Guesses
+  readonly #guesses: GuessStore
 
-  constructor(authority: Authority, guesses: Guesses) {
+  constructor(authority: Authority, guesses: GuessStore) {
     this.#authority = authority
     this.#guesses = guesses
   }
@@ -127,7 +128,6 @@ export class TokenDesk {
   }): Promise<TokenAnswer> {
     const byHeader = /^basic /i.test(request.authorization ?? '')
     try {
-      this.#guesses.requireOpen(request.address)
       return await this.#grant(readParameters(request), request.address)
     } catch (thrown) {
       if (thrown instanceof Refused) {
@@ -160,7 +160,11 @@ export class TokenDesk {
       throw person
         ? new Refused(400, 'invalid_grant', 'The user name or the password is not right.')
         : new Refused(401, 'invalid_client', 'The client or its secret is not right.')
-    return { kind: 'granted', accessToken, holder: person?.name ?? `API client ${client ?? ''}` }
+    return {
+      kind: 'granted',
+      accessToken,
+      holder: person?.name ?? actorName({ kind: 'api-client', name: client ?? '' }),
+    }
   }
 
   /** The client that says who it is; null when none does. @throws Refused */
@@ -170,7 +174,8 @@ export class TokenDesk {
     if (id === undefined || secret === undefined)
       throw invalid(`The parameter ${id === undefined ? 'client_id' : 'client_secret'} is missing.`)
     if (await this.#authority.apiClients.verify(id, secret)) return id
-    this.#guesses.begin(address)
+    // Nobody guesses one, and nobody who has one is held up by those who try.
+    await beginGuess(this.#guesses, address)
     throw new Refused(401, 'invalid_client', 'The client or its secret is not right.')
   }
 
@@ -178,11 +183,11 @@ export class TokenDesk {
   async #person({ username, password }: Parameters, address: string): Promise<PersonRecord> {
     if (username === undefined || password === undefined)
       throw invalid(`The parameter ${username === undefined ? 'username' : 'password'} is missing.`)
-    const right = this.#guesses.begin(address)
+    const right = await beginGuess(this.#guesses, address)
     const person = await this.#authority.people.find(username.trim())
     if (!(await checkPassword(password, person?.password ?? null)) || !person)
       throw new Refused(400, 'invalid_grant', 'The user name or the password is not right.')
-    right()
+    await right()
     if (person.mustChange)
       throw new Refused(
         400,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import rateLimit from '@fastify/rate-limit'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { actingAs } from '../authority/actor.ts'
 import type { ApiCaller, ApiScope } from '../authority/api-clients.ts'
 import type { Authority } from '../authority/authority.ts'
 import type { ServerLogger } from '../authority/server.ts'
@@ -8,7 +9,6 @@ import type { Clock } from '../domain/clock.ts'
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import { systemClock } from '../domain/system-clock.ts'
 import { plain, Told } from '../domain/told.ts'
-import { Guesses } from '../trust/guesses.ts'
 import { readBody, UnreadableType } from './bodies.ts'
 import type { Endpoint } from './contract.ts'
 import { endpoints } from './endpoints.ts'
@@ -52,7 +52,7 @@ export class RestApi {
     this.#authority = authority
     this.#clock = clock
     this.#logger = logger
-    this.#tokens = new TokenDesk(authority, new Guesses(() => clock.uptime()))
+    this.#tokens = new TokenDesk(authority, authority.signIns.guesses)
   }
 
   /** Its routes, in a scope of their own on a server. */
@@ -141,7 +141,7 @@ export class RestApi {
           at: Math.floor(this.#clock.wall()),
         })
         this.#standings.set(request, { ...stand, caller, about })
-        const answer = await work()
+        const answer = await actingAs(caller.actor, work)
         if (one.needs === 'write' && one.method === 'POST')
           await this.#record(request, { who: caller.name, outcome: outcomeOf(answer) })
         return answer

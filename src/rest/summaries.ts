@@ -237,7 +237,7 @@ export const summaryEndpoints = [
           account,
           virtualAccount,
           tag,
-          from: body.fromDate,
+          since: body.fromDate,
           until: body.toDate + DAY,
           ownOnly: true,
           limit: MOST_EVENTS,

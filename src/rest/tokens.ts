@@ -67,7 +67,7 @@ async function requireThere({
 }
 
 async function create(call: RestCall<z.infer<typeof wantedToken>>) {
-  const { authority, account, virtualAccount, caller, body } = call
+  const { authority, account, virtualAccount, body } = call
   const maxUses = body.numberOfUses ?? body.numberofUses
   const token = await authority.createToken({
     account,
@@ -75,7 +75,6 @@ async function create(call: RestCall<z.infer<typeof wantedToken>>) {
     days: body.expiresAfterDays,
     description: body.description ?? '',
     exportControlled: body.exportControlled === 'allowed',
-    createdBy: caller.name,
     ...(maxUses !== null && maxUses !== undefined && { maxUses }),
   })
   return {

@@ -35,6 +35,8 @@ const running: ChildProcess[] = []
 function stay(name: string, dataDir: string, ready: RegExp, ...words: string[]): Promise<string> {
   const child = spawn(process.execPath, [bin(name), '--data-dir', dataDir, ...words], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    // Ctrl-C is told to all of a terminal's programs: these are to be told once, below.
+    detached: true,
   })
   running.push(child)
   return new Promise((resolve) => {

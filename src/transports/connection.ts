@@ -33,6 +33,8 @@ export interface Destination {
   readonly anchors: readonly string[]
   readonly proxy: Proxy | null
   readonly timeouts?: Partial<Timeouts>
+  /** Addresses that nothing is sent to, whatever name leads there; any may be reached without. */
+  readonly mayReach?: (address: string) => boolean
 }
 
 /** Milliseconds for each step; the exchange as a whole has its own deadline. */
@@ -59,7 +61,9 @@ export async function openConnection(
 ): Promise<TLSSocket> {
   const timeouts = { ...defaultTimeouts, ...to.timeouts }
   const { proxy } = to
-  const first = proxy ? { host: bare(proxy.url.hostname), port: portOf(proxy.url) } : to
+  const first = proxy
+    ? { host: bare(proxy.url.hostname), port: portOf(proxy.url) }
+    : { host: to.host, port: to.port, mayReach: to.mayReach }
   const [socket, address] = await reach(first, { timeouts, proxied: proxy !== null, signal, onStep })
   onStep('connect', `${address}:${first.port}`)
   let road: Socket = socket
@@ -121,7 +125,7 @@ function within<T>(
 
 /** The TCP connection: to the proxy where there is one, to the authority otherwise. */
 async function reach(
-  to: { host: string; port: number },
+  to: { host: string; port: number; mayReach?: Destination['mayReach'] },
   by: { timeouts: Timeouts; proxied: boolean; signal: AbortSignal; onStep: OnStep },
 ): Promise<[Socket, string]> {
   const shown = hostPort(to)
@@ -134,6 +138,11 @@ async function reach(
     )
     by.onStep('name', `${to.host} is ${addresses.map(({ address }) => address).join(', ')}`)
   } else by.onStep('name', `${to.host} is an address`)
+  const { mayReach = () => true } = to
+  const found = addresses?.map(({ address }) => address) ?? [to.host]
+  const forbidden = found.find((address) => !mayReach(address))
+  if (forbidden !== undefined)
+    throw new LicensingError('ADDRESS_FORBIDDEN', `${to.host} leads to ${forbidden}, where nothing is sent.`)
   const late = () =>
     by.proxied
       ? new LicensingError('PROXY_UNREACHABLE', `The proxy ${shown} did not take the connection in time.`)

@@ -73,12 +73,16 @@ export function httpsTransport(options: RoadOptions): Transport {
   let closed = false
   let idle: NodeJS.Timeout | undefined
 
-  const exchange = async (path: string, body: string): Promise<string> => {
+  const exchange = async (path: string, body: string, traceparent: string | null = null): Promise<string> => {
     const deadline = startDeadline(options.deadline ?? TOTAL_DEADLINE)
     underWay = [...underWay, deadline]
     agent.signal = deadline.signal
     const state = { begun: false }
-    const send = () => client.post<Readable>(path, body, { signal: deadline.signal })
+    const send = () =>
+      client.post<Readable>(path, body, {
+        signal: deadline.signal,
+        ...(traceparent !== null && { headers: { traceparent } }),
+      })
     try {
       const { status, headers, data } = await send().catch((thrown: unknown) => {
         // A kept connection that the other side has closed meanwhile says nothing about the road.

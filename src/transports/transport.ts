@@ -6,9 +6,10 @@ export interface Transport {
   /**
    * Posts a JSON text to a path below the authority's URL, and gives back the text of the answer.
    *
+   * @param traceparent the trace that the request is a part of (W3C Trace Context)
    * @throws LicensingError of kind `transport`, whatever went wrong on the way
    */
-  post(path: string, body: string): Promise<string>
+  post(path: string, body: string, traceparent?: string | null): Promise<string>
   /** No further exchange is begun: idle connections are closed, and one under way is let end, or with `now` broken off. */
   close(options?: { now?: boolean }): void
 }

@@ -3,7 +3,13 @@ import type { Instant } from '../domain/instant.ts'
 import { ROLE_OID, type Role } from './roles.ts'
 
 /** What a satellite's issuing CA may issue. Mandates and synchronisation answers are its manager's alone. */
-const OF_SATELLITES: readonly Role[] = ['instance', 'answer-signer', 'reservation-signer', 'tls']
+const OF_SATELLITES: readonly Role[] = [
+  'instance',
+  'answer-signer',
+  'reservation-signer',
+  'audit-signer',
+  'tls',
+]
 
 /** Why a chain was not accepted. The caller, who knows what it was for, chooses the error code. */
 export class ChainError extends Error {

@@ -1,57 +1,63 @@
 import { LicensingError } from '../domain/errors.ts'
+import { GUESS_LIMITS } from '../domain/sign-in-limits.ts'
 import { dropOldest } from '../domain/drop-oldest.ts'
 
-/** Wrong passwords from one address in so many milliseconds. */
-const MOST = 10
-const WINDOW = 60_000
-const ADDRESSES = 10_000
+/** A guess that was counted, or how many milliseconds its address has to wait. */
+export type Counted = { readonly guess: number } | { readonly waitMs: number }
+
+/** Where wrong passwords are counted, by address. */
+export interface GuessStore {
+  count(address: string): Promise<Counted>
+  takeBack(address: string, guess: number): Promise<void>
+}
+
+/**
+ * Counts a guess before it is looked at, so that many at once gain nothing.
+ *
+ * @returns takes it back: it was right
+ * @throws LicensingError TOO_MANY_REQUESTS
+ */
+export async function beginGuess(store: GuessStore, address: string): Promise<() => Promise<void>> {
+  const counted = await store.count(address)
+  if ('waitMs' in counted)
+    throw new LicensingError('TOO_MANY_REQUESTS', 'Too many wrong passwords came from this address.', {
+      retryAfterMs: counted.waitMs,
+    })
+  return () => store.takeBack(address, counted.guess)
+}
 
 interface Guess {
   readonly at: number
+  readonly number: number
 }
 
-/** Slows down who guesses passwords: by address, in this process, by the machine's uptime. */
-export class Guesses {
+/** Guesses of one process, by the machine's uptime. */
+export class MemoryGuesses implements GuessStore {
   readonly #now: () => number
   readonly #wrong = new Map<string, Guess[]>()
+  #number = 0
 
   constructor(now: () => number) {
     this.#now = now
   }
 
-  /** @throws LicensingError TOO_MANY_REQUESTS: as many were wrong as may be, a short while ago */
-  requireOpen(address: string): void {
+  count(address: string): Promise<Counted> {
     const now = this.#now()
-    const recent = this.#recent(address, now)
+    const recent = (this.#wrong.get(address) ?? []).filter(({ at }) => now - at < GUESS_LIMITS.window)
     const [first = { at: now }] = recent
-    if (recent.length >= MOST)
-      throw new LicensingError('TOO_MANY_REQUESTS', 'Too many wrong passwords came from this address.', {
-        retryAfterMs: first.at + WINDOW - now,
-      })
-  }
-
-  /**
-   * Counts a guess before it is looked at, so that many at once gain nothing.
-   *
-   * @returns takes it back: it was right
-   * @throws LicensingError TOO_MANY_REQUESTS
-   */
-  begin(address: string): () => void {
-    this.requireOpen(address)
-    const now = this.#now()
-    const guess = { at: now }
-    const recent = this.#recent(address, now)
+    if (recent.length >= GUESS_LIMITS.most)
+      return Promise.resolve({ waitMs: first.at + GUESS_LIMITS.window - now })
+    const guess = { at: now, number: ++this.#number }
     this.#wrong.delete(address)
     this.#wrong.set(address, [...recent, guess])
-    dropOldest(this.#wrong, ADDRESSES)
-    return () => {
-      const others = (this.#wrong.get(address) ?? []).filter((one) => one !== guess)
-      if (others.length > 0) this.#wrong.set(address, others)
-      else this.#wrong.delete(address)
-    }
+    dropOldest(this.#wrong, GUESS_LIMITS.known)
+    return Promise.resolve({ guess: guess.number })
   }
 
-  #recent(address: string, now: number): Guess[] {
-    return (this.#wrong.get(address) ?? []).filter(({ at }) => now - at < WINDOW)
+  takeBack(address: string, guess: number): Promise<void> {
+    const others = (this.#wrong.get(address) ?? []).filter(({ number }) => number !== guess)
+    if (others.length > 0) this.#wrong.set(address, others)
+    else this.#wrong.delete(address)
+    return Promise.resolve()
   }
 }

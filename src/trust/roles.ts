@@ -11,6 +11,7 @@ export const ROLE_OID = {
   'answer-signer': `${ARC}.4`,
   'reservation-signer': `${ARC}.5`,
   sync: `${ARC}.6`,
+  'audit-signer': `${ARC}.7`,
   tls: '1.3.6.1.5.5.7.3.1',
 } as const
 

@@ -369,7 +369,9 @@ describe('the alerts of a manager', () => {
     }
     expect(await types()).toEqual(['informational satellite-recommended'])
     await authority.writeOffReservation(ids[0] ?? '', { reason: 'burnt', by: 'me' })
-    expect(await alerts()).toEqual([])
+    expect(await types()).toEqual(['informational reserved-licenses-returned'])
+    world.clock.advance(30 * DAY)
+    expect(await types()).not.toContain('informational reserved-licenses-returned')
   })
 })
 

@@ -34,6 +34,8 @@ interface RunOptions {
   readonly time?: string | undefined
   readonly input?: string
   readonly env?: Record<string, string>
+  /** How many files and connections it may have open. */
+  readonly descriptors?: number
 }
 
 /** Both programs as users run them: built, as processes of their own, in a directory of their own. */
@@ -42,7 +44,14 @@ export function makePrograms() {
   const started: ChildProcess[] = []
 
   const start = (program: string, words: readonly string[], options: RunOptions = {}): ChildProcess => {
-    const command = [process.execPath, bin(program), ...words]
+    const command = [
+      ...(options.descriptors === undefined
+        ? []
+        : ['sh', '-c', 'ulimit -n "$0" && exec "$@"', String(options.descriptors)]),
+      process.execPath,
+      bin(program),
+      ...words,
+    ]
     const [first = '', ...rest] =
       options.time === undefined ? command : ['faketime', '-f', options.time, ...command]
     const child = spawn(first, rest, {

@@ -126,6 +126,8 @@ async function beginAnew(dataDir: string, clock: Clock): Promise<{ name: string;
         .where('revoked_at', 'is', null)
         .executeTakeFirst()
       const tokensRevoked = Number(numUpdatedRows)
+      // Who was signed in when the backup was made may have signed out since.
+      await tx.deleteFrom('sessions').execute()
       await logEvent(tx, {
         at,
         type: 'SATELLITE_RESTORED',

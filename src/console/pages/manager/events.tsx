@@ -4,7 +4,9 @@ import { useState } from 'react'
 import { DataTable } from '../shared/data-table.tsx'
 import { Loaded } from '../shared/loaded.tsx'
 import { When } from '../shared/when.tsx'
-import { api, useAccount } from './queries.ts'
+import { saveText } from '../shared/carry.tsx'
+import { FailureAlert } from '../shared/failure.tsx'
+import { api, useAccount, useAct } from './queries.ts'
 import { Severity } from './severity.tsx'
 import { texts } from './texts.ts'
 
@@ -22,24 +24,42 @@ export function EventLog(props: { virtualAccount?: string; instanceId?: string }
     queryFn: () => api.read('events', { account, ...props, limit, severity }),
     placeholderData: keepPreviousData,
   })
+  const csv = useAct(
+    () => api.read('events-csv', { account, ...props, severity }),
+    (made) => {
+      saveText('events.csv', made.csv, 'text/csv')
+    },
+  )
   return (
     <Paper withBorder p="lg">
       <Group justify="space-between" mb="sm">
         <Title order={2} size="h4">
           {t.title}
         </Title>
-        <NativeSelect
-          aria-label={t.filter}
-          value={severity ?? ''}
-          data={[
-            { value: '', label: t.all },
-            ...SEVERITIES.map((one) => ({ value: one, label: texts.severities[one] })),
-          ]}
-          onChange={(event) => {
-            setSeverity(SEVERITIES.find((one) => one === event.currentTarget.value))
-          }}
-        />
+        <Group>
+          <NativeSelect
+            aria-label={t.filter}
+            value={severity ?? ''}
+            data={[
+              { value: '', label: t.all },
+              ...SEVERITIES.map((one) => ({ value: one, label: texts.severities[one] })),
+            ]}
+            onChange={(event) => {
+              setSeverity(SEVERITIES.find((one) => one === event.currentTarget.value))
+            }}
+          />
+          <Button
+            variant="default"
+            loading={csv.isPending}
+            onClick={() => {
+              csv.mutate(undefined)
+            }}
+          >
+            {t.csv}
+          </Button>
+        </Group>
       </Group>
+      <FailureAlert failure={csv.error} />
       <Loaded query={events}>
         {(data) => (
           <>
@@ -52,6 +72,7 @@ export function EventLog(props: { virtualAccount?: string; instanceId?: string }
                 { title: t.when, cell: ({ at }) => <When at={at} exactly /> },
                 { title: t.severity, cell: (event) => <Severity severity={event.severity} /> },
                 { title: t.message, cell: ({ message }) => message },
+                { title: t.user, cell: ({ who }) => who ?? '–' },
               ]}
             />
             {data.events.length === limit && limit < 1000 && (

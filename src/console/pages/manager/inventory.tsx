@@ -56,8 +56,7 @@ export function Inventory({ parts, me }: { parts: readonly string[]; me: Me }) {
 function VirtualAccount(props: { virtual: Virtual; all: readonly Virtual[]; tab: Tab; me: Me }) {
   const { virtual, all, tab, me } = props
   const alerts = useAlerts(virtual.name)
-  const count = (wanted: string) =>
-    alerts.data?.alerts.filter(({ severity }) => severity === wanted).length ?? 0
+  const count = (wanted: 'major' | 'minor') => alerts.data?.counts[wanted] ?? 0
   return (
     <>
       <Group align="flex-end">

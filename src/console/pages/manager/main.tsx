@@ -130,8 +130,9 @@ start({
     {
       route: 'preferences',
       label: places.preferences,
-      show: () => within(<Preferences />),
-      hidden: ({ role }) => role !== 'administrator',
+      show: (_, me) => within(<Preferences me={me} />),
+      // Others have their own notifications there, where they have an address.
+      hidden: ({ role, name }) => role !== 'administrator' && !name.includes('@'),
     },
     {
       route: 'users',

@@ -15,30 +15,44 @@ import { useState } from 'react'
 import { Heading } from '../shared/heading.tsx'
 import { FailureAlert, fieldError } from '../shared/failure.tsx'
 import { Loaded } from '../shared/loaded.tsx'
+import type { Me } from '../shared/sign-in.tsx'
 import { texts as shared } from '../shared/texts.ts'
+import { Notifications } from './notifications.tsx'
 import { api, useAccount, useAct, useOverview } from './queries.ts'
 import { texts } from './texts.ts'
 
 const t = texts.preferences
 
-/** Where e-mail goes, and what is set once. */
-export function Preferences() {
-  const account = useAccount()
-  const overview = useOverview()
-  const mail = useQuery({ queryKey: ['mail'], queryFn: () => api.read('mail') })
-  const enable = useAct(() => api.act('reservation-enable', { account }))
+/** Who is told by e-mail, where e-mail goes, and what is set once. */
+export function Preferences({ me }: { me: Me }) {
   return (
     <Stack>
       <Heading title={t.title} />
-      <Paper withBorder p="lg">
-        <Title order={2} size="h4">
-          {t.mail}
-        </Title>
-        <Text size="sm" c="dimmed" mb="sm">
-          {t.mailHint}
-        </Text>
-        <Loaded query={mail}>{(data) => <MailForm mail={data} />}</Loaded>
-      </Paper>
+      <Notifications me={me} />
+      {me.role === 'administrator' && <Administration me={me} />}
+    </Stack>
+  )
+}
+
+function Administration({ me }: { me: Me }) {
+  const account = useAccount()
+  const overview = useOverview()
+  const everything = me.account === null
+  const mail = useQuery({ queryKey: ['mail'], queryFn: () => api.read('mail'), enabled: everything })
+  const enable = useAct(() => api.act('reservation-enable', { account }))
+  return (
+    <>
+      {everything && (
+        <Paper withBorder p="lg">
+          <Title order={2} size="h4">
+            {t.mail}
+          </Title>
+          <Text size="sm" c="dimmed" mb="sm">
+            {t.mailHint}
+          </Text>
+          <Loaded query={mail}>{(data) => <MailForm mail={data} />}</Loaded>
+        </Paper>
+      )}
       <Paper withBorder p="lg">
         <Title order={2} size="h4">
           {t.reservation}
@@ -73,7 +87,7 @@ export function Preferences() {
         </Text>
         <Code style={{ overflowWrap: 'anywhere' }}>{overview.data?.fingerprint ?? t.noTrust}</Code>
       </Paper>
-    </Stack>
+    </>
   )
 }
 

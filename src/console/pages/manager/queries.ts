@@ -15,6 +15,7 @@ export type Event = Output<Contract, 'events'>['events'][number]
 export type Transfer = Output<Contract, 'license-transfer'>
 export type Issued = Output<Contract, 'reserve'>
 export type Satellite = Output<Contract, 'satellites'>['satellites'][number]
+export type Notification = Output<Contract, 'notifications'>['notifications'][number]
 export type Order = Output<Contract, 'orders'>['orders'][number]
 
 /** The smart account that is looked at. */

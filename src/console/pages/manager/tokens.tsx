@@ -110,6 +110,7 @@ export function Tokens({ virtual, me }: { virtual: Virtual; me: Me }) {
                 title: t.export,
                 cell: ({ exportControlled }) => (exportControlled ? t.allowed : t.notAllowed),
               },
+              { title: t.createdBy, cell: ({ createdBy }) => createdBy ?? '–' },
               {
                 title: t.status,
                 cell: ({ status }) => (

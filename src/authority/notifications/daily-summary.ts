@@ -1,0 +1,95 @@
+import type { Selectable } from 'kysely'
+import { DAY, HOUR, type Instant, iso, MINUTE } from '../../domain/instant.ts'
+import { queueMail } from '../mail.ts'
+import type { Tables } from '../schema.ts'
+import type { Tx } from '../store.ts'
+import { FOOTER } from './of-compliance.ts'
+
+/** The hour, UTC, at which a day of the summary ends. */
+const SUMMARY_HOUR = 6
+/** What happened before that hour may be written a little after it. */
+const GRACE = 5 * MINUTE
+/** Entries that one mail lists. */
+const LISTED = 100
+
+/** The last end of a day of the summary at or before an instant. */
+export const dayEndBefore = (at: Instant): Instant =>
+  Math.floor((at - SUMMARY_HOUR * HOUR) / DAY) * DAY + SUMMARY_HOUR * HOUR
+
+/** When a summary is due for the first time. */
+export const firstSummary = (at: Instant): Instant => dayEndBefore(at) + DAY
+
+/** Writes the Daily Event Summaries that are due: of each day one, and of a day without events none. */
+export async function summarise(tx: Tx, at: Instant): Promise<void> {
+  const end = dayEndBefore(at - GRACE)
+  const rows = await tx
+    .updateTable('notifications')
+    .set({ daily_next_at: end + DAY })
+    .where('daily', '=', 1)
+    .where('daily_next_at', '<=', end)
+    .returningAll()
+    .execute()
+  for (const row of rows) {
+    await summariseFor(tx, row, end, at)
+    await tx.updateTable('notifications').set({ summed_until: end }).where('id', '=', row.id).execute()
+  }
+}
+
+async function summariseFor(
+  tx: Tx,
+  row: Selectable<Tables['notifications']>,
+  end: Instant,
+  at: Instant,
+): Promise<void> {
+  const account = await tx
+    .selectFrom('accounts')
+    .select('domain')
+    .where('id', '=', row.account_id)
+    .executeTakeFirst()
+  const virtual =
+    row.virtual_account_id === null
+      ? undefined
+      : await tx
+          .selectFrom('virtual_accounts')
+          .select('name')
+          .where('id', '=', row.virtual_account_id)
+          .executeTakeFirst()
+  let events = tx
+    .selectFrom('events')
+    .where('account_id', '=', row.account_id)
+    .where('at', '>=', row.summed_until)
+    .where('at', '<', end)
+  if (row.virtual_account_id !== null) events = events.where('virtual_account', '=', virtual?.name ?? '')
+  const counts = await events
+    .select(['severity', (eb) => eb.fn.countAll<number | string>().as('count')])
+    .groupBy('severity')
+    .execute()
+  const count = (severity: string) => Number(counts.find((one) => one.severity === severity)?.count ?? 0)
+  const [major, minor, info] = [count('major'), count('minor'), count('info')]
+  const all = major + minor + info
+  if (all === 0) return
+  const list = events.selectAll().orderBy('id').limit(LISTED)
+  const grave = await list.where('severity', '<>', 'info').execute()
+  const usual = grave.length < LISTED ? await list.where('severity', '=', 'info').execute() : []
+  const listed = [...grave, ...usual].slice(0, LISTED)
+  const lines = listed.map(
+    (one) =>
+      `${iso(one.at)}  ${one.severity.padEnd(5)}  ${one.type}  ${one.message}${one.who === null ? '' : ` (${one.who})`}`,
+  )
+  const more = all - listed.length
+  const where = virtual ? `${virtual.name} of ${account?.domain ?? ''}` : (account?.domain ?? '')
+  await queueMail(tx, {
+    about: row.id,
+    to: row.recipient,
+    subject: `Daily Event Summary for ${where}: ${all} ${all === 1 ? 'event' : 'events'}`,
+    text: [
+      `From ${iso(row.summed_until)} to ${iso(end)}: ${major} major, ${minor} minor, ${info} informational.`,
+      '',
+      ...lines,
+      ...(more > 0 ? [`and ${more} more, in the event log`] : []),
+      '',
+      FOOTER,
+    ].join('\n'),
+    at,
+  })
+}

@@ -1,0 +1,45 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { open, rename, rm } from 'node:fs/promises'
+import { LicensingError } from '../domain/errors.ts'
+import { fileFailure } from './secrets.ts'
+
+/**
+ * Writes texts one after the other, as they come: into a file of this user alone, which is whole or not there, or to
+ * standard output for `-`, no faster than that is read.
+ *
+ * @returns how many bytes
+ * @throws LicensingError FILE_UNWRITABLE, and whatever makes the texts throws
+ */
+export async function writeStream(path: string, texts: AsyncIterable<string>): Promise<number> {
+  if (path === '') throw new LicensingError('INVALID_ARGUMENT', 'The file to write has no name.')
+  let bytes = 0
+  if (path === '-') {
+    for await (const text of texts) {
+      bytes += Buffer.byteLength(text)
+      if (!process.stdout.write(text)) await once(process.stdout, 'drain')
+    }
+    return bytes
+  }
+  const temporary = `${path}.${randomBytes(6).toString('hex')}`
+  const unwritable = (thrown: unknown) => fileFailure('FILE_UNWRITABLE', path, thrown)
+  const file = await open(temporary, 'wx', 0o600).catch((thrown: unknown) => {
+    throw unwritable(thrown)
+  })
+  try {
+    for await (const text of texts) {
+      bytes += Buffer.byteLength(text)
+      await file.appendFile(text).catch((thrown: unknown) => {
+        throw unwritable(thrown)
+      })
+    }
+    await file.sync()
+    await rename(temporary, path).catch((thrown: unknown) => {
+      throw unwritable(thrown)
+    })
+    return bytes
+  } finally {
+    await file.close()
+    await rm(temporary, { force: true })
+  }
+}

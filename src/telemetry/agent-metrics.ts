@@ -1,0 +1,134 @@
+import { Counter, Gauge, type Registry } from 'prom-client'
+import type { ConnectionGuard } from '../transports/connection-guard.ts'
+import { codeLabel, commonMetrics } from './common-metrics.ts'
+import { connectionMetrics } from './connection-metrics.ts'
+
+const STATES = [
+  'evaluation',
+  'unregistered',
+  'registered',
+  'authorized',
+  'out-of-compliance',
+  'auth-expired',
+  'reserved',
+]
+const LINKS = ['unknown', 'up', 'down']
+/** How a request ended, in the words of the chart's events, and as a label. */
+const OUTCOMES: Readonly<Record<string, string>> = {
+  accepted: 'accepted',
+  refused: 'refused',
+  unreachable: 'failed',
+}
+
+interface Status {
+  readonly state: string
+  readonly functionality: string
+  readonly registration: { readonly expiresAt: string | null }
+  readonly authorization: { readonly deadlineAt: string | null }
+  readonly evaluation: { readonly remainingSeconds: number }
+  readonly entitlements: readonly { readonly tag: string; readonly count: number; readonly status: string }[]
+  readonly transport: { readonly link: string }
+  readonly clock: { readonly trusted: boolean }
+  readonly hosts: { readonly assigned: number; readonly permanent: number; readonly demo: number }
+}
+
+/** An agent, as far as metrics ask it. */
+interface Measured {
+  readonly now: number
+  status(): Status
+  on(
+    event: 'transition',
+    listener: (transition: { readonly event: { readonly type: string } }) => void,
+  ): () => void
+}
+
+/** What a Prometheus server reads of an agent. It is told of its requests, and asks for the rest. */
+export class AgentMetrics {
+  readonly #registry: Registry
+  readonly #agent: Measured
+  readonly #gauges: ReturnType<typeof statusGauges>
+
+  constructor(
+    agent: Measured,
+    options: { unready: () => Promise<readonly string[]>; connections: () => ConnectionGuard | null },
+  ) {
+    const prefix = 'smart_agent'
+    this.#agent = agent
+    this.#registry = commonMetrics(prefix, options.unready)
+    connectionMetrics(prefix, this.#registry, options.connections)
+    this.#gauges = statusGauges(prefix, this.#registry)
+    const requests = new Counter({
+      name: `${prefix}_requests_total`,
+      help: 'Requests to the authority, by how they ended; failed ones got no answer.',
+      labelNames: ['kind', 'outcome', 'code'],
+      registers: [this.#registry],
+    })
+    agent.on('transition', ({ event }) => {
+      const [kind = '', ending = ''] = event.type.split('.')
+      const outcome = OUTCOMES[ending]
+      if (outcome !== undefined) requests.inc({ kind, outcome, code: codeLabel(codeOf(event)) })
+    })
+  }
+
+  async render(): Promise<{ contentType: string; text: string }> {
+    this.#read(this.#agent.status())
+    return { contentType: this.#registry.contentType, text: await this.#registry.metrics() }
+  }
+
+  #read(status: Status): void {
+    const gauges = this.#gauges
+    for (const gauge of [gauges.count, gauges.status, gauges.authorization, gauges.registration])
+      gauge.reset()
+    for (const state of STATES) gauges.state.set({ state }, status.state === state ? 1 : 0)
+    for (const link of LINKS) gauges.link.set({ link }, status.transport.link === link ? 1 : 0)
+    gauges.functional.set(status.functionality === 'full' ? 1 : 0)
+    gauges.trusted.set(status.clock.trusted ? 1 : 0)
+    gauges.evaluation.set(status.evaluation.remainingSeconds)
+    const { deadlineAt } = status.authorization
+    // Without a deadline there is no series, and nothing to alarm on.
+    if (deadlineAt !== null) gauges.authorization.set({}, this.#until(deadlineAt))
+    const { expiresAt } = status.registration
+    if (expiresAt !== null) gauges.registration.set({}, this.#until(expiresAt))
+    for (const { tag, count, status: standing } of status.entitlements) {
+      gauges.count.set({ tag }, count)
+      gauges.status.set({ tag, status: standing }, 1)
+    }
+    for (const [kind, count] of Object.entries(status.hosts)) gauges.hosts.set({ kind }, count)
+  }
+
+  #until(instant: string): number {
+    return (Date.parse(instant) - this.#agent.now) / 1000
+  }
+}
+
+/** The code that an event of a refusal or a failure carries. */
+function codeOf(event: object): string | null {
+  if (!('failure' in event)) return null
+  const { failure } = event
+  return typeof failure === 'object' && failure !== null && 'code' in failure ? String(failure.code) : null
+}
+
+function statusGauges(prefix: string, registry: Registry) {
+  const gauge = <L extends string>(name: string, help: string, labelNames: L[]) =>
+    new Gauge<L>({ name: `${prefix}_${name}`, help, labelNames, registers: [registry] })
+  /** A gauge without labels that has no value until it is given one. */
+  const optional = (name: string, help: string) => gauge<'none'>(name, help, ['none'])
+  return {
+    state: gauge('state', '1 for the state that the box is in.', ['state']),
+    functional: gauge('fully_functional', '1 while everything works; 0 with licence management only.', []),
+    link: gauge('link', '1 for how the road to the authority was at the last request.', ['link']),
+    trusted: gauge('clock_trusted', '1 while the clock of the box is believed.', []),
+    evaluation: gauge('evaluation_remaining_seconds', 'Seconds of evaluation that are left.', []),
+    authorization: optional(
+      'authorization_remaining_seconds',
+      'Until the authorization ends, by the clock of the box.',
+    ),
+    registration: optional(
+      'registration_remaining_seconds',
+      'Until the registration ends, by the clock of the box.',
+    ),
+    count: gauge('entitlement_count', 'Licences of a tag in use.', ['tag']),
+    status: gauge('entitlement_status', '1 for how a tag stands.', ['tag', 'status']),
+    hosts: gauge('hosts', 'Host licences, by kind.', ['kind']),
+  }
+}

@@ -1,0 +1,149 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import type { ConnectionGuard } from '../transports/connection-guard.ts'
+import { codeLabel, commonMetrics } from './common-metrics.ts'
+import { connectionMetrics } from './connection-metrics.ts'
+
+/** Series of pools at most: an authority may have more virtual accounts than a scraper wants to keep. */
+const MOST_POOLS = 500
+/** Figures are read anew after so many milliseconds: however often it is scraped, the database is asked this often. */
+const FRESH = 5_000
+/** From a millisecond to ten seconds. */
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+interface Figures {
+  readonly instances: Readonly<Record<string, number>>
+  readonly pools: readonly {
+    readonly account: string
+    readonly virtualAccount: string
+    readonly tag: string
+    readonly quantity: number
+    readonly inUse: number
+    readonly reserved: number
+  }[]
+  readonly alerts: Readonly<Record<string, number>>
+  readonly mailsWaiting: number
+  readonly certificates: Readonly<Record<string, number>>
+}
+
+/** An authority, as far as metrics ask it. */
+interface Measured {
+  readonly connections: ConnectionGuard | null
+  figures(): Promise<Figures>
+  unready(): Promise<readonly string[]>
+}
+
+/** What a Prometheus server reads of an authority. It is told of exchanges and transactions, and asks for the rest. */
+export class AuthorityMetrics {
+  readonly #registry: Registry
+  readonly #exchanges: Counter<'type' | 'outcome' | 'code'>
+  readonly #durations: Histogram<'type'>
+  readonly #transactions: Histogram
+  readonly #gauges: ReturnType<typeof figureGauges>
+  #authority: Measured | null = null
+  #read: { at: number; done: Promise<void> } | null = null
+
+  constructor() {
+    const prefix = 'smart_authority'
+    this.#registry = commonMetrics(prefix, () => this.#authority?.unready() ?? starting())
+    const registers = [this.#registry]
+    this.#exchanges = new Counter({
+      name: `${prefix}_exchanges_total`,
+      help: 'Exchanges with agents and satellites, by how they ended; failed ones got no signed answer.',
+      labelNames: ['type', 'outcome', 'code'],
+      registers,
+    })
+    this.#durations = new Histogram({
+      name: `${prefix}_exchange_duration_seconds`,
+      help: 'From the request that was read to its answer.',
+      labelNames: ['type'],
+      buckets: SECONDS,
+      registers,
+    })
+    this.#transactions = new Histogram({
+      name: `${prefix}_transaction_duration_seconds`,
+      help: 'Transactions of the database, with their wait for it.',
+      buckets: SECONDS,
+      registers,
+    })
+    connectionMetrics(prefix, this.#registry, () => this.#authority?.connections ?? null)
+    this.#gauges = figureGauges(prefix, this.#registry)
+  }
+
+  /** Measures this authority from now on. */
+  of(authority: Measured): void {
+    this.#authority = authority
+  }
+
+  exchange(type: string) {
+    const end = this.#durations.startTimer({ type })
+    return {
+      traceId: null,
+      step: () => undefined,
+      end: ({ outcome, code }: { outcome: string; code: string | null }) => {
+        end()
+        this.#exchanges.inc({ type, outcome, code: codeLabel(code) })
+      },
+    }
+  }
+
+  transaction(seconds: number): void {
+    this.#transactions.observe(seconds)
+  }
+
+  async render(): Promise<{ contentType: string; text: string }> {
+    const now = performance.now()
+    if (this.#read === null || now - this.#read.at > FRESH)
+      this.#read = { at: now, done: this.#readFigures() }
+    await this.#read.done
+    return { contentType: this.#registry.contentType, text: await this.#registry.metrics() }
+  }
+
+  /** What cannot be read is left out: an old number would look like a new one. */
+  async #readFigures(): Promise<void> {
+    const { up, instances, owned, inUse, reserved, leftOut, alerts, waiting, certificates } = this.#gauges
+    for (const gauge of [instances, owned, inUse, reserved, alerts, waiting, certificates]) gauge.reset()
+    let figures: Figures | undefined
+    try {
+      figures = await this.#authority?.figures()
+    } catch {
+      figures = undefined
+    }
+    up.set(figures ? 1 : 0)
+    if (!figures) return
+    for (const [status, count] of Object.entries(figures.instances)) instances.set({ status }, count)
+    for (const one of figures.pools.slice(0, MOST_POOLS)) {
+      const pool = { account: one.account, virtual_account: one.virtualAccount, tag: one.tag }
+      owned.set(pool, one.quantity)
+      inUse.set(pool, one.inUse)
+      reserved.set(pool, one.reserved)
+    }
+    leftOut.set(Math.max(0, figures.pools.length - MOST_POOLS))
+    for (const [severity, count] of Object.entries(figures.alerts)) alerts.set({ severity }, count)
+    waiting.set({ kind: 'mail' }, figures.mailsWaiting)
+    for (const [certificate, seconds] of Object.entries(figures.certificates))
+      certificates.set({ certificate }, seconds)
+  }
+}
+
+const starting = (): Promise<readonly string[]> => Promise.resolve(['starting'])
+
+function figureGauges(prefix: string, registry: Registry) {
+  const gauge = <L extends string>(name: string, help: string, labelNames: L[]) =>
+    new Gauge<L>({ name: `${prefix}_${name}`, help, labelNames, registers: [registry] })
+  const pool: ('account' | 'virtual_account' | 'tag')[] = ['account', 'virtual_account', 'tag']
+  return {
+    up: gauge('database_up', '1 while the database answers.', []),
+    instances: gauge('instances', 'Product instances, by how they stand.', ['status']),
+    owned: gauge('licenses_owned', 'Licences that a pool owns.', pool),
+    inUse: gauge('licenses_in_use', 'Licences of a pool that product instances use.', pool),
+    reserved: gauge('licenses_reserved', 'Licences of a pool that are reserved.', pool),
+    leftOut: gauge('pools_left_out', 'Pools beyond the number that is told of.', []),
+    alerts: gauge('alerts', 'What somebody should do something about.', ['severity']),
+    waiting: gauge('deliveries_waiting', 'What waits to be sent.', ['kind']),
+    certificates: gauge(
+      'certificate_remaining_seconds',
+      'Until a certificate ends, by the time of the authority.',
+      ['certificate'],
+    ),
+  }
+}

@@ -1,0 +1,29 @@
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import { errorTable } from '../domain/errors.ts'
+import { VERSION } from '../domain/version.ts'
+
+/** Metrics that both programs have: of the process, its version, and whether it can do its work. */
+export function commonMetrics(prefix: string, unready: () => Promise<readonly string[]>): Registry {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry })
+  new Gauge({
+    name: `${prefix}_build_info`,
+    help: 'What runs; always 1.',
+    labelNames: ['version'],
+    registers,
+  }).set({ version: VERSION }, 1)
+  new Gauge({
+    name: `${prefix}_ready`,
+    help: '1 while it can do its work.',
+    registers,
+    async collect() {
+      this.set((await unready()).length === 0 ? 1 : 0)
+    },
+  })
+  return registry
+}
+
+/** A code of the error table as a label: what comes from elsewhere makes no series of its own. */
+export const codeLabel = (code: string | null): string =>
+  code === null ? '' : Object.hasOwn(errorTable, code) ? code : 'OTHER'

@@ -1,0 +1,51 @@
+import { ConnectionGuard } from '../transports/connection-guard.ts'
+import { createGuardedServer } from '../transports/guarded-server.ts'
+import { hostInUrl, listenOn } from '../transports/listen.ts'
+
+/** A scraper and a few people with curl. */
+const CONNECTIONS = 100
+const LARGEST = 1024
+
+/** What an operator's tools ask a program, and where. */
+export interface OperationsServer {
+  readonly url: string
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Serves `/metrics`, `/health` and `/ready` over plain HTTP, for the tools of whoever runs the program.
+ *
+ * @throws LicensingError ADDRESS_IN_USE
+ */
+export async function serveOperations(options: {
+  host: string
+  port: number
+  /** The metrics, in the text format of Prometheus. */
+  render: () => Promise<{ contentType: string; text: string }>
+  /** Why the program cannot do its work now; nothing where it can. */
+  unready: () => Promise<readonly string[]>
+}): Promise<OperationsServer> {
+  const { host, port, render, unready } = options
+  const guard = new ConnectionGuard({ connections: CONNECTIONS })
+  const server = createGuardedServer({ tls: null, guard, largest: LARGEST })
+  server.addHook('onSend', async (_request, reply) => {
+    void reply.header('cache-control', 'no-store')
+  })
+  server.get('/metrics', async (_request, reply) => {
+    const { contentType, text } = await render()
+    return reply.type(contentType).send(text)
+  })
+  server.get('/health', () => ({ status: 'ok' }))
+  server.get('/ready', async (_request, reply) => {
+    const reasons = await unready()
+    return reasons.length === 0 ? { status: 'ready' } : reply.code(503).send({ status: 'not-ready', reasons })
+  })
+  const bound = await listenOn(server, { host, port })
+  return {
+    url: `http://${hostInUrl(host)}:${bound}`,
+    close: async () => {
+      guard.abort()
+      await server.close()
+    },
+  }
+}

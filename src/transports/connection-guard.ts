@@ -1,0 +1,353 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { Server as NetServer, type Socket } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
+import { MINUTE, SECOND } from '../domain/instant.ts'
+import { systemClock } from '../domain/system-clock.ts'
+import { startDeadline } from './deadline.ts'
+
+/** How much of a server strangers may hold, and for how long: milliseconds of the machine's uptime, and bytes. */
+export interface ConnectionLimits {
+  /** Connections at a time. */
+  readonly connections: number
+  /** Until TLS stands. */
+  readonly handshake: number
+  /** From the first byte of a request to the end of its headers. */
+  readonly head: number
+  /** Between requests, and before the first. */
+  readonly idle: number
+  /** For a body, and a second more for every `bodyRate` bytes that came. */
+  readonly body: number
+  readonly bodyRate: number
+  /** For an answer that its reader does not take. */
+  readonly stalled: number
+  /** Bytes of bodies that are under way together. */
+  readonly unread: number
+}
+
+/** An agent keeps its connection for a minute between requests: that is never ended under it. */
+export const defaultLimits: ConnectionLimits = {
+  connections: 20_000,
+  handshake: 10 * SECOND,
+  head: 15 * SECOND,
+  idle: 75 * SECOND,
+  body: 30 * SECOND,
+  bodyRate: 16 * 1024,
+  stalled: 2 * MINUTE,
+  unread: 256 * 1024 * 1024,
+}
+
+/** Why a connection was ended, or not taken. */
+export const ENDINGS = [
+  'connections',
+  'handshake',
+  'head',
+  'idle',
+  'body',
+  'stalled',
+  'unread',
+  'draining',
+] as const
+export type Ending = (typeof ENDINGS)[number]
+
+export const STAGES = ['handshake', 'waiting', 'head', 'body', 'answering'] as const
+export type Stage = (typeof STAGES)[number]
+
+interface Connection {
+  readonly raw: Socket
+  /** What requests are read from: the TLS socket, once it stands. */
+  socket: Socket
+  stage: Stage
+  since: number
+  /** Bytes read when the stage began. */
+  read: number
+  /** Bytes given to the kernel when that was last looked at. */
+  written: number
+  readonly answers: Set<ServerResponse>
+  /** Bytes that the body under way may take. */
+  reserved: number
+}
+
+/** How often connections are looked at. */
+const LOOK = SECOND
+/** When a server drains: for how long one that asked a moment ago may ask again, and what counts as a moment. */
+const LINGER = 2 * SECOND
+const RECENT = 5 * SECOND
+/** And for how long requests under way may go on. */
+const LONGEST_DRAIN = 30 * SECOND
+/** How long a last word may take to leave. */
+const LAST_WORD = SECOND
+
+const unending = new WeakSet<ServerResponse>()
+
+/** Marks an answer that goes on for as long as somebody listens: a server that drains ends it. */
+export function endsWithItsServer(response: ServerResponse): void {
+  unending.add(response)
+}
+
+/**
+ * Keeps watch over the connections of a server: how many, and how long each may take for what it does. By the machine's
+ * uptime: a timer of this process only says when to look, so that a clock that runs too fast ends nothing too early
+ * (decision 16). Where one too many comes, the one that has been idle longest gives way.
+ */
+export class ConnectionGuard {
+  readonly limits: ConnectionLimits
+  readonly #uptime: () => number
+  /** Those that something is done for, and those that wait, the longest waiting first. */
+  readonly #busy = new Set<Connection>()
+  readonly #waiting = new Set<Connection>()
+  readonly #bodies = new Set<Connection>()
+  readonly #bySocket = new WeakMap<Socket, Connection>()
+  readonly #handshakes = new Map<string, Connection>()
+  readonly #servers: NetServer[] = []
+  readonly #ended = new Map<Ending, number>()
+  #unread = 0
+  #looked = -Infinity
+  #timer: NodeJS.Timeout | undefined
+  #draining = false
+  #emptied = (): void => undefined
+
+  constructor(limits: Partial<ConnectionLimits> = {}, uptime: () => number = () => systemClock.uptime()) {
+    this.limits = { ...defaultLimits, ...limits }
+    this.#uptime = uptime
+  }
+
+  /** Whether the server takes no new connections any more. */
+  get draining(): boolean {
+    return this.#draining
+  }
+
+  /** How many connections there are, by what they do. */
+  counts(): Record<Stage, number> {
+    const counts = { handshake: 0, waiting: 0, head: 0, body: 0, answering: 0 }
+    for (const { stage } of [...this.#busy, ...this.#waiting]) counts[stage]++
+    return counts
+  }
+
+  /** How many connections were ended or not taken, by the reason. */
+  ended(): ReadonlyMap<Ending, number> {
+    return this.#ended
+  }
+
+  /** Keeps watch over a server from now on. */
+  watch(server: NetServer): void {
+    const secure = server instanceof TlsServer
+    this.#servers.push(server)
+    server.on('connection', (raw: Socket) => {
+      this.#take(raw, secure)
+    })
+    server.on('secureConnection', (socket: Socket) => {
+      const connection = this.#handshakes.get(nameOf(socket))
+      if (!connection) return
+      this.#handshakes.delete(nameOf(socket))
+      connection.socket = socket
+      this.#bySocket.set(socket, connection)
+      this.#turn(connection, 'waiting')
+    })
+    // Before whoever answers it: what is answered is known here first.
+    server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
+      const connection = this.#bySocket.get(request.socket)
+      if (connection) this.#serve(connection, request, response)
+    })
+  }
+
+  #take(raw: Socket, secure: boolean): void {
+    if (this.#busy.size + this.#waiting.size >= this.limits.connections && !this.#makeRoom()) {
+      this.#count('connections')
+      raw.destroy()
+      return
+    }
+    const connection: Connection = {
+      raw,
+      socket: raw,
+      stage: secure ? 'handshake' : 'waiting',
+      since: this.#uptime(),
+      read: 0,
+      written: 0,
+      answers: new Set(),
+      reserved: 0,
+    }
+    const name = nameOf(raw)
+    if (secure) this.#handshakes.set(name, connection)
+    else this.#bySocket.set(raw, connection)
+    this.#waiting.add(connection)
+    raw.on('close', () => {
+      if (this.#handshakes.get(name) === connection) this.#handshakes.delete(name)
+      this.#forget(connection)
+    })
+    this.#arm()
+  }
+
+  #makeRoom(): boolean {
+    const [oldest] = this.#waiting
+    if (!oldest) return false
+    this.#end(oldest, 'connections')
+    return true
+  }
+
+  #serve(connection: Connection, request: IncomingMessage, response: ServerResponse): void {
+    connection.answers.add(response)
+    response.on('close', () => {
+      connection.answers.delete(response)
+      if (connection.answers.size === 0) this.#turn(connection, 'waiting')
+    })
+    const length = request.headers['content-length']
+    if (request.headers['transfer-encoding'] === undefined && (length === undefined || length === '0')) {
+      this.#turn(connection, 'answering')
+      return
+    }
+    this.#turn(connection, 'body')
+    const over = () => {
+      if (connection.stage === 'body') this.#turn(connection, 'answering')
+    }
+    request.on('end', over)
+    request.on('close', over)
+  }
+
+  /**
+   * Says how long the body may be that is being read: together they take no more than they may, or the one that has
+   * been coming longest gives way.
+   */
+  reserve(request: IncomingMessage, largest: number): void {
+    const connection = this.#bySocket.get(request.socket)
+    if (connection?.stage !== 'body') return
+    const said = Number(request.headers['content-length'] ?? largest)
+    connection.reserved = Math.min(said, largest)
+    this.#unread += connection.reserved
+    for (const oldest of this.#bodies) {
+      if (this.#unread <= this.limits.unread || oldest === connection) return
+      this.#end(oldest, 'unread')
+    }
+  }
+
+  #turn(connection: Connection, stage: Stage): void {
+    this.#unread -= connection.reserved
+    connection.reserved = 0
+    this.#bodies.delete(connection)
+    // One that is gone does not come back.
+    if (!this.#busy.delete(connection) && !this.#waiting.delete(connection)) return
+    connection.stage = stage
+    connection.since = this.#uptime()
+    connection.read = connection.socket.bytesRead
+    if (stage === 'body') this.#bodies.add(connection)
+    if (stage === 'body' || stage === 'answering') this.#busy.add(connection)
+    else this.#waiting.add(connection)
+  }
+
+  #forget(connection: Connection): void {
+    this.#unread -= connection.reserved
+    connection.reserved = 0
+    this.#bodies.delete(connection)
+    this.#busy.delete(connection)
+    this.#waiting.delete(connection)
+    if (this.#busy.size + this.#waiting.size === 0) this.#emptied()
+  }
+
+  #count(why: Ending): void {
+    this.#ended.set(why, (this.#ended.get(why) ?? 0) + 1)
+  }
+
+  #end(connection: Connection, why: Ending): void {
+    this.#count(why)
+    this.#forget(connection)
+    const { socket, raw, answers } = connection
+    const begun = [...answers].some(({ headersSent }) => headersSent)
+    if ((why !== 'head' && why !== 'body') || begun) {
+      raw.destroy()
+      return
+    }
+    const destroy = () => {
+      raw.destroy()
+    }
+    const { signal, stop } = startDeadline(LAST_WORD)
+    signal.addEventListener('abort', destroy)
+    raw.once('close', stop)
+    socket.end(`HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, destroy)
+  }
+
+  #arm(): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined
+      const now = this.#uptime()
+      if (now - this.#looked >= LOOK) {
+        this.#looked = now
+        for (const connection of [...this.#waiting, ...this.#busy]) this.#look(connection, now)
+      }
+      if (this.#busy.size + this.#waiting.size > 0) this.#arm()
+    }, LOOK).unref()
+  }
+
+  #look(connection: Connection, now: number): void {
+    const { limits } = this
+    const { socket, stage } = connection
+    const age = now - connection.since
+    switch (stage) {
+      case 'handshake':
+      case 'head':
+        if (age > limits[stage]) this.#end(connection, stage)
+        return
+      case 'waiting':
+        // The first bytes of a request: from here on its headers have their time.
+        if (socket.bytesRead > connection.read) this.#turn(connection, 'head')
+        else if (age > limits.idle) this.#end(connection, 'idle')
+        return
+      case 'body': {
+        const came = socket.bytesRead - connection.read
+        if (age > limits.body + (came / limits.bodyRate) * SECOND) this.#end(connection, 'body')
+        return
+      }
+      case 'answering': {
+        const written = socket.bytesWritten - socket.writableLength
+        if (written !== connection.written || socket.writableLength === 0) {
+          connection.written = written
+          connection.since = now
+        } else if (age > limits.stalled) this.#end(connection, 'stalled')
+      }
+    }
+  }
+
+  /** Ends every connection, whatever is under way on it, and takes no new one. */
+  abort(): void {
+    this.#draining = true
+    for (const server of this.#servers) NetServer.prototype.close.call(server)
+    for (const connection of [...this.#waiting, ...this.#busy]) this.#end(connection, 'draining')
+  }
+
+  /**
+   * Takes no new connection, and waits until what is under way has been answered: at most half a minute. A connection
+   * that is kept may ask once more for a moment, and is closed with that answer.
+   */
+  async drain(): Promise<void> {
+    if (this.#draining) return
+    this.#draining = true
+    // Not the web server's own way to close: it ends idle connections at once, with what has just been sent on them.
+    for (const server of this.#servers) NetServer.prototype.close.call(server)
+    for (const { answers } of this.#busy) for (const answer of answers) if (unending.has(answer)) answer.end()
+    const start = this.#uptime()
+    for (const connection of [...this.#waiting])
+      if (connection.stage === 'waiting' && start - connection.since > RECENT)
+        this.#end(connection, 'draining')
+    const empty = new Promise<void>((resolve) => {
+      this.#emptied = resolve
+    })
+    const within = async (milliseconds: number) => {
+      if (this.#busy.size + this.#waiting.size === 0) return
+      const { signal, stop } = startDeadline(milliseconds)
+      const late = new Promise<void>((resolve) => {
+        signal.addEventListener('abort', () => {
+          resolve()
+        })
+      })
+      await Promise.race([empty, late])
+      stop()
+    }
+    await within(LINGER)
+    for (const connection of [...this.#waiting])
+      if (connection.stage !== 'head') this.#end(connection, 'draining')
+    await within(LONGEST_DRAIN - LINGER)
+    for (const connection of [...this.#waiting, ...this.#busy]) this.#end(connection, 'draining')
+  }
+}
+
+/** Both ends of a connection: the same of a TLS socket and of the one below it. */
+const nameOf = ({ remoteAddress, remotePort, localAddress, localPort }: Socket): string =>
+  [remoteAddress, remotePort, localAddress, localPort].join(' ')

@@ -1,0 +1,135 @@
+import { createServer as createHttp, type RequestListener, type Server, STATUS_CODES } from 'node:http'
+import { createServer as createHttps } from 'node:https'
+import type { Socket } from 'node:net'
+import { randomUUID } from 'node:crypto'
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify'
+import { LicensingError } from '../domain/errors.ts'
+import type { ConnectionGuard } from './connection-guard.ts'
+import { LONGEST_TIMER } from './listen.ts'
+
+/** Objects and arrays within each other: more than any message has. */
+const DEEPEST = 32
+/** Headers of a request together: bytes, and how many. */
+const LARGEST_HEADERS = 16 * 1024
+const MOST_HEADERS = 100
+/** A name that stands in a path, with every sign of it encoded. */
+const LONGEST_NAME = 2_000
+
+/** The body of an answer that says what is wrong with the form of a request. */
+const unreadable = (message: string) => ({
+  error: new LicensingError('REQUEST_MALFORMED', message).toJSON(),
+})
+
+/**
+ * A server whose connections are watched, that takes JSON and nothing else, and answers what it cannot read with a closed
+ * set of refusals. Closing it drains it: what is under way is answered first.
+ *
+ * @param options.tls PEM; null for plain HTTP
+ * @param options.guard null where nothing is listened on
+ */
+export function createGuardedServer(options: {
+  tls: { cert: string; key: string } | null
+  guard: ConnectionGuard | null
+  /** Bytes of the largest body, where a route does not say otherwise. */
+  largest: number
+}): FastifyInstance {
+  const { tls, guard, largest } = options
+  const limits = { maxHeaderSize: LARGEST_HEADERS, keepAliveTimeout: 0, requestTimeout: 0, headersTimeout: 0 }
+  const server = Fastify<Server>({
+    ...(guard && {
+      serverFactory: (handler: RequestListener) => {
+        const made: Server = tls
+          ? createHttps(
+              { ...limits, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: LONGEST_TIMER },
+              handler,
+            )
+          : createHttp(limits, handler)
+        made.maxHeadersCount = MOST_HEADERS
+        guard.watch(made)
+        return made
+      },
+    }),
+    bodyLimit: largest,
+    return503OnClosing: false,
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: LONGEST_NAME },
+    genReqId: () => randomUUID(),
+    clientErrorHandler: refuseUnread,
+    frameworkErrors: (_thrown: FastifyError, _request, reply: FastifyReply) =>
+      void reply.code(400).send(unreadable('The address cannot be read.')),
+  })
+  takeJsonOnly(server)
+  if (guard) {
+    server.addHook('preParsing', (request, _reply, payload, done) => {
+      guard.reserve(request.raw, request.routeOptions.bodyLimit)
+      done(null, payload)
+    })
+    server.addHook('preClose', () => guard.drain())
+  }
+  server.setNotFoundHandler(async (_request, reply) => {
+    await reply.code(404).send(unreadable('There is nothing at this address.'))
+  })
+  return server
+}
+
+/** What cannot be read as HTTP at all: answered, where that is still possible, and closed. */
+function refuseUnread(thrown: Error & { code?: string }, socket: Socket): void {
+  if (thrown.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const status = thrown.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400
+  const body = JSON.stringify(unreadable('The request cannot be read.'))
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\n` +
+      `Content-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+    () => socket.destroy(),
+  )
+}
+
+function takeJsonOnly(server: FastifyInstance): void {
+  const parse = server.getDefaultJsonParser('error', 'error')
+  server.removeAllContentTypeParsers()
+  server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text: string, done) => {
+    if (isDeeper(text, DEEPEST)) {
+      const thrown: FastifyError = Object.assign(new Error('too deep'), {
+        code: 'REQUEST_MALFORMED',
+        name: 'FastifyError',
+        statusCode: 400,
+      })
+      done(thrown)
+      return
+    }
+    void parse(request, text, done)
+  })
+}
+
+/** Whether a JSON text has more objects and arrays within each other than that: seen before anything is made of it. */
+function isDeeper(text: string, most: number): boolean {
+  let depth = 0
+  for (let i = 0; i < text.length; i++) {
+    switch (text.charCodeAt(i)) {
+      case 0x22:
+        i = endOfString(text, i + 1)
+        break
+      case 0x5b:
+      case 0x7b:
+        if (++depth > most) return true
+        break
+      case 0x5d:
+      case 0x7d:
+        depth--
+    }
+  }
+  return false
+}
+
+/** Where the string ends that begins there: at the first quote that is not escaped. */
+function endOfString(text: string, from: number): number {
+  for (let quote = text.indexOf('"', from); quote >= 0; quote = text.indexOf('"', quote + 1)) {
+    let escapes = 0
+    while (text[quote - 1 - escapes] === '\\' && quote - 1 - escapes >= from) escapes++
+    if (escapes % 2 === 0) return quote
+  }
+  return text.length
+}

@@ -1,0 +1,150 @@
+import { request as plainRequest, type IncomingMessage, type RequestOptions } from 'node:http'
+import { BlockList, isIP } from 'node:net'
+import { rootCertificates } from 'node:tls'
+import { LicensingError } from '../domain/errors.ts'
+import { DAY, type Instant, SECOND } from '../domain/instant.ts'
+import { openConnection } from './connection.ts'
+import { startDeadline } from './deadline.ts'
+import { exchangeFailure } from './failures.ts'
+import { LOOPBACK } from './listen.ts'
+
+/** One message, from the look-up of the name to the head of the answer. */
+const TOTAL_DEADLINE = 15 * SECOND
+/** A receiver that asks for more time than this is not taken at its word. */
+const LONGEST_RETRY_AFTER = DAY
+const LONGEST_URL = 2_000
+const LARGEST_HEAD = 16 * 1024
+
+/** Addresses that lead to no receiver: link-local ones, among them where clouds tell machines their credentials, and none at all. */
+const refused = new BlockList()
+refused.addSubnet('169.254.0.0', 16, 'ipv4')
+refused.addSubnet('0.0.0.0', 8, 'ipv4')
+refused.addSubnet('224.0.0.0', 3, 'ipv4')
+refused.addAddress('100.100.100.200', 'ipv4')
+refused.addAddress('168.63.129.16', 'ipv4')
+refused.addSubnet('fe80::', 10, 'ipv6')
+refused.addSubnet('ff00::', 8, 'ipv6')
+refused.addAddress('fd00:ec2::254', 'ipv6')
+refused.addAddress('::', 'ipv6')
+
+/** Whether something may be sent to an address. One of IPv4 within IPv6 is looked at as what it is. */
+export function mayReceive(address: string): boolean {
+  const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
+  return !refused.check(address, family)
+}
+
+const bare = (hostname: string): string => hostname.replace(/^\[|\]$/g, '')
+
+/**
+ * The URL of a receiver: https, or http on this machine.
+ *
+ * @throws LicensingError WEBHOOK_URL_REFUSED
+ */
+export function checkWebhookUrl(text: string): string {
+  const url = text.length <= LONGEST_URL ? URL.parse(text) : null
+  const fail = (why: string): never => {
+    throw new LicensingError('WEBHOOK_URL_REFUSED', `The address of the webhook cannot be used: ${why}.`)
+  }
+  if (!url) return fail('it is no URL')
+  if (url.username !== '' || url.password !== '') fail('it holds a user name or a password')
+  if (url.hash !== '') fail('it holds a fragment')
+  const host = bare(url.hostname)
+  if (url.protocol === 'http:') {
+    if (!LOOPBACK.includes(host)) fail('it is http, and not on this machine')
+  } else if (url.protocol !== 'https:') fail('it is not https')
+  if (isIP(host) !== 0 && !mayReceive(host))
+    fail(`${host} is a link-local address, or none that could receive`)
+  return url.href
+}
+
+/** What became of a message: taken, or not, and then whether it is worth another try and when. */
+export type Delivered =
+  | { readonly outcome: 'taken' }
+  | { readonly outcome: 'gone'; readonly why: string }
+  | { readonly outcome: 'failed'; readonly why: string; readonly retryAfter: number | null }
+
+/**
+ * Sends a message by POST and looks at the status of the answer, at nothing else of it. Redirects are not followed. What
+ * went wrong is told without words of the receiver.
+ *
+ * @param ca further certificates its TLS is checked by: PEM
+ * @param now the wall clock, for a `Retry-After` that is a date
+ */
+export async function postWebhook(
+  to: { readonly url: string; readonly ca: string | null },
+  message: { readonly body: string; readonly headers: Readonly<Record<string, string>> },
+  now: Instant,
+): Promise<Delivered> {
+  const url = new URL(to.url)
+  const deadline = startDeadline(TOTAL_DEADLINE)
+  try {
+    const answer = await send(url, to.ca, message, deadline.signal)
+    const status = answer.statusCode ?? 0
+    const retryAfter = retryAfterOf(answer.headers['retry-after'], now)
+    answer.destroy()
+    if (status >= 200 && status <= 299) return { outcome: 'taken' }
+    if (status === 410) return { outcome: 'gone', why: `${url.host} answered 410: it is not there any more` }
+    const redirected = status >= 300 && status <= 399 ? ', and redirects are not followed' : ''
+    return { outcome: 'failed', why: `${url.host} answered ${status}${redirected}`, retryAfter }
+  } catch (thrown) {
+    const failure = exchangeFailure(thrown, url.host, {
+      begun: false,
+      timedOut: deadline.signal.aborted,
+      via: undefined,
+    })
+    return { outcome: 'failed', why: failure.message.replace(/\.$/, ''), retryAfter: null }
+  } finally {
+    deadline.abort()
+  }
+}
+
+async function send(
+  url: URL,
+  ca: string | null,
+  { body, headers }: { body: string; headers: Readonly<Record<string, string>> },
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const options: RequestOptions = {
+    method: 'POST',
+    host: bare(url.hostname),
+    port: url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port),
+    path: `${url.pathname}${url.search}`,
+    headers: {
+      host: url.host,
+      'content-type': 'application/json',
+      'content-length': String(Buffer.byteLength(body)),
+      'user-agent': 'smart-licensing-agent',
+      connection: 'close',
+      ...headers,
+    },
+    agent: false,
+    maxHeaderSize: LARGEST_HEAD,
+    signal,
+  }
+  if (url.protocol === 'https:') {
+    const socket = await openConnection(
+      {
+        host: bare(url.hostname),
+        port: Number(options.port),
+        anchors: [...rootCertificates, ...(ca === null ? [] : [ca])],
+        proxy: null,
+        mayReach: mayReceive,
+      },
+      signal,
+    )
+    options.createConnection = () => socket
+  }
+  return new Promise((resolve, reject) => {
+    const asked = plainRequest(options)
+    asked.once('response', resolve)
+    asked.once('error', reject)
+    asked.end(body)
+  })
+}
+
+/** Milliseconds; null where nothing usable is asked for. */
+function retryAfterOf(header: string | undefined, now: Instant): number | null {
+  if (header === undefined) return null
+  const wanted = /^\d{1,9}$/.test(header) ? Number(header) * SECOND : Date.parse(header) - now
+  return Number.isNaN(wanted) || wanted <= 0 ? null : Math.min(wanted, LONGEST_RETRY_AFTER)
+}

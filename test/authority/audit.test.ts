@@ -1,0 +1,255 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { entryHash } from '../../src/authority/audit/chain.ts'
+import { verifyAuditExport } from '../../src/authority/audit/door.ts'
+import { DAY } from '../../src/domain/instant.ts'
+import { Database } from '../../src/trust/sqlite.ts'
+import { codeOf, makeWorld, type World } from '../support/world.ts'
+
+let world: World
+let database: InstanceType<typeof Database>
+let rows: Record<string, unknown>[]
+let ends: Record<string, unknown>[]
+let kept: string
+let exportedLines: string[]
+
+const deed = (i: number, who: string | null = 'ann') => ({
+  who,
+  address: '192.0.2.7',
+  action: 'token-create',
+  about: `Default: number ${i} \ud83d\ude00`,
+  outcome: who === null ? 'SIGN_IN_FAILED' : 'done',
+})
+const lines = async (): Promise<string[]> => {
+  let text = ''
+  for await (const part of world.authority.audit.export()) text += part
+  return text.trimEnd().split('\n')
+}
+const write = (table: string, written: Record<string, unknown>[]) => {
+  database.prepare(`delete from ${table}`).run()
+  for (const row of written) {
+    const columns = Object.keys(row)
+    database
+      .prepare(`insert into ${table} (${columns.join()}) values (${columns.map((one) => `@${one}`).join()})`)
+      .run(row)
+  }
+}
+
+beforeAll(async () => {
+  world = await makeWorld()
+  database = new Database(join(world.directory, 'authority', 'authority.db'))
+  for (let i = 0; i < 12; i++) {
+    world.clock.advance(1000)
+    await world.authority.audit.record(deed(i, i % 4 === 3 ? null : 'ann'))
+    if (i === 7) kept = await world.authority.audit.checkpoint()
+  }
+  exportedLines = await lines()
+  rows = database.prepare('select * from audit').all() as typeof rows
+  ends = database.prepare('select * from audit_chains').all() as typeof ends
+})
+afterEach(() => {
+  write('audit', rows)
+  write('audit_chains', ends)
+})
+afterAll(async () => {
+  database.close()
+  await world.close()
+})
+
+const columns = [
+  'at',
+  'who',
+  'address',
+  'action',
+  'about',
+  'outcome',
+  'number',
+  'previous',
+  'hash',
+  'chain',
+] as const
+const changed = (value: unknown) => (typeof value === 'number' ? value + 50 : `${String(value)}x`)
+
+describe('the audit record', () => {
+  it('is whole as it was written, and says of what it consists', async () => {
+    expect(await world.authority.audit.verify([kept])).toEqual({
+      chains: [
+        { chain: 'deeds', from: 1, to: 9 },
+        { chain: 'refusals', from: 1, to: 3 },
+      ],
+      checkpoints: { checked: 3, untrusted: 0 },
+    })
+  })
+
+  it('shows any change, removal, insertion and reordering of its entries', async () => {
+    const tampering = fc.oneof(
+      fc.record({
+        kind: fc.constant('change' as const),
+        at: fc.nat(11),
+        column: fc.constantFrom(...columns),
+      }),
+      fc.record({ kind: fc.constant('remove' as const), at: fc.nat(11) }),
+      fc.record({ kind: fc.constant('insert' as const), at: fc.nat(11), chain: fc.boolean() }),
+      fc
+        .record({ kind: fc.constant('swap' as const), at: fc.nat(11), with: fc.nat(11) })
+        .filter((one) => one.at !== one.with),
+      fc
+        .record({ kind: fc.constant('ids' as const), at: fc.nat(11), with: fc.nat(11) })
+        .filter((one) => one.at !== one.with && rows[one.at]!.chain === rows[one.with]!.chain),
+      fc.record({ kind: fc.constant('cut' as const), at: fc.integer({ min: 1, max: 11 }) }),
+    )
+    await fc.assert(
+      fc.asyncProperty(tampering, async (one) => {
+        let altered = structuredClone(rows)
+        const row = altered[one.at]!
+        if (one.kind === 'change') row[one.column] = changed(row[one.column])
+        else if (one.kind === 'remove') altered.splice(one.at, 1)
+        else if (one.kind === 'insert')
+          altered.push({ ...row, id: 99, number: one.chain ? 99 : null, chain: one.chain ? row.chain : null })
+        else if (one.kind === 'cut') altered = altered.slice(0, one.at)
+        else {
+          const other = altered[one.with]!
+          const fields = one.kind === 'ids' ? ['id'] : ['at', 'who', 'about', 'hash', 'previous']
+          for (const field of fields) [row[field], other[field]] = [other[field], row[field]]
+        }
+        write('audit', altered)
+        expect(await codeOf(world.authority.audit.verify())).toBe('AUDIT_BROKEN')
+      }),
+      { numRuns: 150 },
+    )
+  })
+
+  it('names the first entry that does not fit', async () => {
+    database.prepare(`update audit set about = 'nothing' where chain = 'deeds' and number = 5`).run()
+    await expect(world.authority.audit.verify()).rejects.toThrow(/entry 5 of the deeds, of .*, was changed/)
+  })
+
+  it('that was written anew as a whole is found by a checkpoint, also by one that was kept elsewhere only', async () => {
+    let previous = 'beginning'
+    for (const row of rows.filter(({ chain }) => chain === 'deeds')) {
+      const entry = { ...row, previous, about: 'nothing' } as never as Parameters<typeof entryHash>[0]
+      previous = entryHash(entry)
+      database
+        .prepare('update audit set previous = ?, about = ?, hash = ? where chain = ? and number = ?')
+        .run(entry.previous, entry.about, previous, 'deeds', row.number)
+    }
+    database.prepare(`update audit_chains set head = ? where chain = 'deeds'`).run(previous)
+    await expect(world.authority.audit.verify()).rejects.toThrow(/signed checkpoint/)
+    const signed = database.prepare('select * from audit_checkpoints').all() as typeof rows
+    write('audit_checkpoints', [])
+    expect(await codeOf(world.authority.audit.verify())).toBe('no error')
+    expect(await codeOf(world.authority.audit.verify([kept]))).toBe('AUDIT_BROKEN')
+    write('audit_checkpoints', signed)
+  })
+
+  it('that was cut off at its end is found by a checkpoint, and a checkpoint that was altered is refused', async () => {
+    database.prepare(`delete from audit where chain = 'deeds' and number > 3`).run()
+    const { hash } = database
+      .prepare(`select hash from audit where chain = 'deeds' and number = 3`)
+      .get() as {
+      hash: string
+    }
+    database.prepare(`update audit_chains set number = 3, head = ? where chain = 'deeds'`).run(hash)
+    await expect(world.authority.audit.verify([kept])).rejects.toThrow(
+      /entries 4 to 9 of the deeds are missing/,
+    )
+    expect(await codeOf(world.authority.audit.verify([kept.replace('Deeds to:', 'Deeds to: ')]))).toBe(
+      'SIGNED_FILE_ALTERED',
+    )
+  })
+
+  it('is signed once a day while there is something new', async () => {
+    const count = () =>
+      (database.prepare('select count(*) as n from audit_checkpoints').get() as { n: number }).n
+    const before = count()
+    await world.authority.audit.beat()
+    expect(count()).toBe(before)
+    world.clock.advance(DAY)
+    await world.authority.audit.beat()
+    expect(count()).toBe(before)
+    await world.authority.audit.record(deed(100))
+    await world.authority.audit.beat()
+    await world.authority.audit.beat()
+    expect(count()).toBe(before + 1)
+    database.prepare('delete from audit_checkpoints where at = (select max(at) from audit_checkpoints)').run()
+  })
+
+  it('that was exported is verified by itself, and shows any change of its lines', async () => {
+    const trust = world.authority.trustAnchor()
+    expect((await verifyAuditExport(exportedLines, trust, [kept])).chains).toEqual([
+      { chain: 'deeds', from: 1, to: 9 },
+      { chain: 'refusals', from: 1, to: 3 },
+    ])
+    const other = await makeWorld()
+    expect(await codeOf(verifyAuditExport(exportedLines, other.authority.trustAnchor()))).toBe(
+      'SIGNED_FILE_UNTRUSTED',
+    )
+    await other.close()
+    const at = fc.integer({ min: 0, max: exportedLines.length - 1 })
+    await fc.assert(
+      fc.asyncProperty(at, at, fc.constantFrom('change', 'remove', 'repeat', 'swap'), async (i, j, how) => {
+        const altered = [...exportedLines]
+        if (how === 'change') altered[i] = altered[i]!.replace(/"(who|checkpoint|account)":"?/, '$&x')
+        else if (how === 'remove') altered.splice(i, 1)
+        else if (how === 'repeat') altered.splice(j, 0, altered[i]!)
+        else [altered[i], altered[j]] = [altered[j]!, altered[i]!]
+        // The two chains stand one behind the other: an entry of the one among the other is in its place all the same.
+        const entries = (all: string[]) => [
+          all[0],
+          ...all.filter((line) => line.includes('"deeds"')),
+          ...all.filter((line) => line.includes('"refusals"')),
+          all.at(-1),
+        ]
+        fc.pre(entries(altered).join() !== entries(exportedLines).join())
+        // The name of the account in the first line is the checkpoint's to say, in words.
+        fc.pre(!(how === 'change' && i === 0))
+        expect(await codeOf(verifyAuditExport(altered, trust))).toMatch(/^(AUDIT_BROKEN|SIGNED_FILE_\w+)$/)
+      }),
+      { numRuns: 150 },
+    )
+  })
+
+  it('chains what was recorded before there were chains, in its order', async () => {
+    write('audit', [])
+    write(
+      'audit_chains',
+      ends.map(({ chain }) => ({
+        chain,
+        number: 0,
+        head: 'beginning',
+        anchor_number: 0,
+        anchor_hash: 'beginning',
+      })),
+    )
+    write(
+      'audit',
+      rows.map((row) => ({ ...row, chain: null, number: null, previous: null, hash: null })),
+    )
+    const signed = database.prepare('select * from audit_checkpoints').all() as typeof rows
+    write('audit_checkpoints', [])
+    await world.authority.audit.record(deed(12))
+    expect((await world.authority.audit.verify()).chains[0]).toEqual({ chain: 'deeds', from: 1, to: 10 })
+    const listed = await world.authority.audit.list(20)
+    expect(listed.map(({ about }) => about)).toEqual([
+      deed(12).about,
+      ...rows.map(({ about }) => about as string).reverse(),
+    ])
+    write('audit_checkpoints', signed)
+  })
+
+  it('lets the oldest refusals go, and none of the deeds: the rest is whole all the same', async () => {
+    await world.authority.people.list()
+    for (let i = 0; i < 10_110; i++) await world.authority.audit.record(deed(i, null))
+    const { chains } = await world.authority.audit.verify()
+    expect(chains).toEqual([
+      { chain: 'deeds', from: 1, to: 9 },
+      { chain: 'refusals', from: 101, to: 10_113 },
+    ])
+    const file = join(mkdtempSync(join(tmpdir(), 'sla-')), 'audit.jsonl')
+    writeFileSync(file, (await lines()).join('\n'))
+    expect((await verifyAuditExport(await lines(), world.authority.trustAnchor())).chains).toEqual(chains)
+  }, 60_000)
+})
