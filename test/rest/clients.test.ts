@@ -150,7 +150,7 @@ describe('registration tokens', () => {
     expect(json.tokenInfo).toMatchObject({
       description: 'csr',
       exportControl: 'Allowed',
-      createdBy: expect.stringMatching(/^API client [0-9a-f]{32}$/),
+      createdBy: expect.stringMatching(/^[0-9a-f]{32} \(API client\)$/),
       expirationDate: new Date(world.clock.wall() + 365 * DAY).toISOString(),
     })
     const other = await world.open('other')
@@ -609,7 +609,7 @@ describe('what is done is recorded', () => {
   it('with the client that did it, and what to', async () => {
     const deeds = await world.authority.people.deeds(1000)
     const transfer = deeds.find(({ action }) => action === 'api licenses-transfer')
-    expect(transfer).toMatchObject({ who: expect.stringMatching(/^API client [0-9a-f]{32}$/) })
+    expect(transfer).toMatchObject({ who: expect.stringMatching(/^[0-9a-f]{32} \(API client\)$/) })
     expect(deeds.map(({ action, outcome }) => `${action}: ${outcome}`)).toEqual(
       expect.arrayContaining([
         'api licenses-transfer: done in part',
