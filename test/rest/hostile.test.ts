@@ -297,7 +297,7 @@ describe('what is not of its form is refused in words, and changes nothing', () 
         )
       })
       let said = ''
-      socket.on('data', (part) => (said += part.toString()))
+      socket.on('data', (part: Buffer) => (said += part.toString()))
       socket.on('close', () => {
         resolve(said)
       })

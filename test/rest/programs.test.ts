@@ -117,7 +117,7 @@ print(answer["status"])`
   it('and nowhere else, and nobody who asks for anything else', async () => {
     for (const url of ['https://example.com/', 'https://swapi.cisco.com:8443/', 'https://127.0.0.1/']) {
       const { code, stderr } = await curl(...trusting(), url)
-      expect([code, /403/.test(stderr)]).toEqual([56, true])
+      expect([code, stderr.includes('403')]).toEqual([56, true])
     }
     const absolute = await curl('-o', '/dev/null', '-w', '%{http_code}', 'http://swapi.cisco.com/')
     expect(absolute.stdout).toBe('403')
