@@ -3,7 +3,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Event, Failure, RequestKind } from '../../machines/index.ts'
 import { asLicensingError, asTold, LicensingError } from '../domain/errors.ts'
-import { MINUTE } from '../domain/instant.ts'
+import { iso, MINUTE } from '../domain/instant.ts'
 import type { AuthorizeAccepted, RegisterAccepted, RenewAccepted } from '../protocol/messages.ts'
 import type { Transport } from '../transports/transport.ts'
 import type { ClockGuard } from './clock-guard.ts'
@@ -178,11 +178,12 @@ export class CommandRunner {
 
   /** What is in use now, as an authorization asks for it. */
   #usage(): Record<string, unknown> {
-    const { counts } = this.#stepper.position.context.usage
-    const entitlements = Object.entries(counts)
+    const { usage, authorization } = this.#stepper.position.context
+    const entitlements = Object.entries(usage.counts)
       .filter(([, count]) => count > 0)
       .map(([tag, count]) => ({ tag, count }))
-    return { entitlements, version: this.#store.read('product', productSchema)?.version ?? '' }
+    const version = this.#store.read('product', productSchema)?.version ?? ''
+    return { entitlements, version, deadlineAt: iso(authorization.deadlineAt) }
   }
 
   async #body(

@@ -228,13 +228,16 @@ export class Authority {
       const virtual = (await listVirtualAccounts(tx, accountId)).find(({ id }) => id === virtualId)
       return virtualId === null || virtual ? this.#alerts(tx, account, virtual ?? null, at) : []
     })
-    this.#exchanges = new Exchanges((requests, decided) => this.#decide(requests, decided))
+    this.#exchanges = new Exchanges((requests, decided) => this.#decide(requests, decided), clock)
     this.#post = new Post(timely, credentials)
     this.#serving = new Serving({
       handle: (type, message, origin) => this.handle(type, message, origin),
       hello: (message, origin) => this.#watched('hello', origin, () => this.hello(message)),
       synchronise: (request, origin) =>
         this.#watched('synchronise', origin, () => this.satellites.respondByWire(request)),
+      require: (type) => {
+        this.#exchanges.require(type)
+      },
       unready: () => this.#unready(),
       tls: (names) =>
         this.#store.transaction(async (tx) => credentials.tls(tx, names, await this.#housekeep(tx))),
@@ -432,7 +435,8 @@ export class Authority {
       const time = await this.#housekeep(tx)
       const leave = await this.#leave(tx, time)
       const set = await WorkingSet.of(tx, wantedBy(requests), time)
-      const exchange = new Exchange(set, this.#credentials, this.#profile, leave)
+      const { underLoad } = this.#exchanges
+      const exchange = new Exchange(set, this.#credentials, this.#profile, leave, underLoad)
       const outcomes: Outcome[] = []
       for (const request of requests) outcomes.push(await exchange.decide(request).catch(asOutcome))
       await set.flush()

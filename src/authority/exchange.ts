@@ -18,7 +18,7 @@ import {
   type SignedRequest,
   spkiOf,
 } from './requests.ts'
-import { AUTHORIZATION_LIFE, BACKDATED } from './rules.ts'
+import { AUTHORIZATION_LIFE, BACKDATED, spreadContact } from './rules.ts'
 import type { WorkingSet } from './working-set.ts'
 
 type SignedInstanceRequest = Extract<SignedRequest, { digest: string }>
@@ -32,10 +32,19 @@ export class Exchange {
   readonly #credentials: Credentials
   readonly #profile: ProductProfile
   readonly #leave: Leave
+  readonly #underLoad: boolean
   readonly #at: Instant
 
-  constructor(set: WorkingSet, credentials: Credentials, profile: ProductProfile, leave: Leave) {
+  /** @param underLoad whether boxes are asked to come back at other times than all at once */
+  constructor(
+    set: WorkingSet,
+    credentials: Credentials,
+    profile: ProductProfile,
+    leave: Leave,
+    underLoad: boolean,
+  ) {
     this.#leave = leave
+    this.#underLoad = underLoad
     this.#set = set
     this.#credentials = credentials
     this.#profile = profile
@@ -231,7 +240,7 @@ export class Exchange {
       entitlements,
       compliance: covered ? 'in-compliance' : 'out-of-compliance',
       deadlineAt: iso(Math.min(this.#at - BACKDATED + AUTHORIZATION_LIFE, this.#leave.notAfter)),
-      nextContactAt: null,
+      nextContactAt: covered && this.#underLoad ? iso(this.#at + spreadContact(Math.random())) : null,
       ...(await this.#set.membership(instance)),
     }
   }

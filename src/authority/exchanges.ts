@@ -1,10 +1,14 @@
+import type { Clock } from '../domain/clock.ts'
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import type { RequestType } from '../protocol/messages.ts'
+import { Admission, URGENCIES, type Urgency, urgencyOf } from './admission.ts'
 import type { ExchangeWatch } from './observer.ts'
 import { type Decided, readExchange, type SignedRequest } from './requests.ts'
 
 /** Exchanges that are decided in one transaction: more would only make those who wait wait longer. */
 const LARGEST_BATCH = 64
+/** Of these each kind has its turn in every transaction, however many of the more urgent wait. */
+const SURE_SHARE = 8
 
 /** What came of one exchange of a transaction: an answer, or why there is none. */
 export type Outcome = Decided | LicensingError
@@ -17,6 +21,7 @@ export type DecideTogether<C> = (
 ) => Promise<{ outcomes: readonly Outcome[]; context: C }>
 
 interface Waiting<C> {
+  readonly urgency: Urgency
   readonly request: SignedRequest
   readonly watch: Pick<ExchangeWatch, 'step'>
   readonly resolve: (answered: { decided: Decided; context: C }) => void
@@ -31,17 +36,46 @@ interface Waiting<C> {
  */
 export class Exchanges<C> {
   readonly #decide: DecideTogether<C>
-  #waiting: Waiting<C>[] = []
+  readonly #admission: Admission
+  readonly #clock: Pick<Clock, 'wall' | 'monotonic'>
+  /** Those who wait, the most urgent first; of one urgency in the order they came. */
+  readonly #waiting: Readonly<Record<Urgency, Waiting<C>[]>> = {
+    'deadline-near': [],
+    registration: [],
+    routine: [],
+  }
   #working = false
 
-  constructor(decide: DecideTogether<C>) {
+  constructor(decide: DecideTogether<C>, clock: Pick<Clock, 'wall' | 'monotonic'>) {
     this.#decide = decide
+    this.#clock = clock
+    this.#admission = new Admission(() => clock.monotonic())
+  }
+
+  /** Whether there is more to do than can be done at once. */
+  get underLoad(): boolean {
+    return this.#admission.underLoad
+  }
+
+  /** Exchanges that wait for their turn. */
+  get waiting(): number {
+    return this.#admission.waiting
+  }
+
+  /**
+   * Whether an exchange of this type may be answered in time: for asking before it is read.
+   *
+   * @throws LicensingError AUTHORITY_BUSY
+   */
+  require(type: RequestType): void {
+    // Whether the end of an authorization is near, only the request tells.
+    this.#admission.require(type === 'authorize' ? 'deadline-near' : 'registration')
   }
 
   /**
    * Decides one exchange.
    *
-   * @throws LicensingError REQUEST_MALFORMED, REQUEST_SIGNATURE_INVALID, PROTOCOL_UNSUPPORTED, STORE_*, DATABASE_*: for what
+   * @throws LicensingError AUTHORITY_BUSY, REQUEST_MALFORMED, REQUEST_SIGNATURE_INVALID, PROTOCOL_UNSUPPORTED, STORE_*, DATABASE_*: for what
    * gets no signed answer
    */
   async take(
@@ -50,9 +84,13 @@ export class Exchanges<C> {
     watch: Pick<ExchangeWatch, 'step'>,
   ): Promise<{ decided: Decided; context: C }> {
     watch.step('receive')
+    this.require(type)
     const request = await readExchange(type, message)
+    const urgency = urgencyOf(request, this.#clock.wall())
+    this.#admission.require(urgency)
     const answered = new Promise<{ decided: Decided; context: C }>((resolve, reject) => {
-      this.#waiting.push({ request, watch, resolve, reject })
+      this.#waiting[urgency].push({ urgency, request, watch, resolve, reject })
+      this.#admission.joined(urgency)
     })
     if (!this.#working) void this.#work()
     return answered
@@ -60,12 +98,24 @@ export class Exchanges<C> {
 
   async #work(): Promise<void> {
     this.#working = true
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting.slice(0, LARGEST_BATCH)
-      this.#waiting = this.#waiting.slice(LARGEST_BATCH)
+    let since = this.#clock.monotonic()
+    for (let batch = this.#next(); batch.length > 0; batch = this.#next()) {
       await this.#together(batch)
+      for (const { urgency } of batch) this.#admission.left(urgency)
+      const now = this.#clock.monotonic()
+      this.#admission.took(batch.length, now - since)
+      since = now
     }
     this.#working = false
+  }
+
+  /** Those whose turn it is: the most urgent, and a few of each other kind, so that nobody waits for ever. */
+  #next(): Waiting<C>[] {
+    const shares = URGENCIES.map((urgency) => this.#waiting[urgency].splice(0, SURE_SHARE))
+    const batch = shares.flat()
+    for (const urgency of URGENCIES)
+      batch.push(...this.#waiting[urgency].splice(0, Math.max(0, LARGEST_BATCH - batch.length)))
+    return batch
   }
 
   async #together(batch: readonly Waiting<C>[]): Promise<void> {

@@ -5,6 +5,18 @@ import type { ErrorCode } from '../domain/errors.ts'
 /** Periods the authority gives: identity certificates and authorizations (guide; agent-behaviour §3). */
 export const IDENTITY_LIFE = 365 * DAY
 export const AUTHORIZATION_LIFE = 90 * DAY
+/** When boxes come back by themselves, and how much earlier they may be asked to: never later (interfaces, "Next contact"). */
+const CONTACT_PERIOD = 30 * DAY
+const CONTACT_EARLIER = 3 * DAY
+
+/**
+ * When a box is asked to come back that came with many others: anywhere within the days before it would by itself.
+ *
+ * @param chance 0 to 1
+ * @returns milliseconds from now
+ */
+export const spreadContact = (chance: number): number => CONTACT_PERIOD - Math.floor(chance * CONTACT_EARLIER)
+
 /** Certificates and deadlines begin this much in the past, for clocks that lag a little. */
 export const BACKDATED = 5 * 60_000
 

@@ -1,4 +1,10 @@
-import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type {
+  FastifyError,
+  FastifyInstance,
+  FastifyPluginAsync,
+  FastifyRequest,
+  onRequestHookHandler,
+} from 'fastify'
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import {
   exchangePath,
@@ -8,6 +14,7 @@ import {
   type Sealed,
 } from '../protocol/messages.ts'
 import { z } from 'zod'
+import { SECOND } from '../domain/instant.ts'
 import type { ConnectionGuard } from '../transports/connection-guard.ts'
 import { createGuardedServer } from '../transports/guarded-server.ts'
 import type { Credential } from '../trust/certificates.ts'
@@ -29,8 +36,13 @@ export interface ServerLogger {
 export type Unreadiness = 'draining' | 'database' | 'certificate'
 
 /** The HTTP status of what gets no signed answer. To a box, every one of them is a failure of the road. */
-const statusOf = (failure: LicensingError): number =>
-  failure.code === 'INTERNAL' || failure.code.startsWith('STORE_') ? 500 : 400
+function statusOf({ code }: LicensingError): number {
+  if (code === 'AUTHORITY_BUSY' || code === 'DATABASE_UNREACHABLE') return 503
+  return code === 'INTERNAL' || /^(STORE|DATABASE)_/.test(code) ? 500 : 400
+}
+
+/** Milliseconds after which boxes come back when the database was away. */
+const DATABASE_AWAY = 30 * SECOND
 
 /** The authority over HTTPS: the agents' exchanges, and whether it is well. Without TLS it is never listened on. */
 export function createServer(options: {
@@ -38,6 +50,8 @@ export function createServer(options: {
   /** Watches the connections; null where nothing is listened on. */
   guard: ConnectionGuard | null
   handle: (type: RequestType, message: unknown, origin: Origin) => Promise<Sealed>
+  /** Whether an exchange may be answered in time: asked before it is read. @throws LicensingError AUTHORITY_BUSY */
+  require: (type: RequestType) => void
   hello: (message: unknown, origin: Origin) => Promise<Sealed>
   /** A satellite's request, as the text of a file. */
   synchronise: (request: string, origin: Origin) => Promise<string>
@@ -49,7 +63,7 @@ export function createServer(options: {
   routes?: FastifyPluginAsync | undefined
   logger: ServerLogger
 }): FastifyInstance {
-  const { tls, guard, handle, hello, synchronise, unready, misbehaviour, routes, logger } = options
+  const { tls, guard, handle, require, hello, synchronise, unready, misbehaviour, routes, logger } = options
   const server = createGuardedServer({
     tls: tls && { cert: tls.certificates.join('\n'), key: tls.privateKey },
     guard,
@@ -68,7 +82,11 @@ export function createServer(options: {
     done()
   })
   for (const type of exchangeTypeSchema.options) {
-    server.post(exchangePath(type), async (request, reply) => {
+    const onRequest: onRequestHookHandler = (_request, _reply, done) => {
+      if (type !== 'hello') require(type)
+      done()
+    }
+    server.post(exchangePath(type), { onRequest }, async (request, reply) => {
       const ill = misbehaviour()
       if (ill === null) return answer(type, request)
       return ill.answer(
@@ -105,14 +123,21 @@ export function createServer(options: {
     }
     const failure = asLicensingError(thrown)
     const code = statusOf(failure)
-    if (code === 500)
+    const busy = failure.code === 'AUTHORITY_BUSY'
+    if (code >= 500 && !busy)
       logger.error('a request failed', {
         requestId: request.id,
         code: failure.code,
         reason: failure.message,
       })
     // What went wrong inside is for the log, not for whoever asked.
-    const told = code === 500 ? new LicensingError('INTERNAL', 'The authority could not answer.') : failure
+    const told =
+      code >= 500 && !busy ? new LicensingError('INTERNAL', 'The authority could not answer.') : failure
+    // Whoever is sent away is not kept: a connection that waits costs more than the next one.
+    if (code === 503)
+      void reply
+        .header('retry-after', Math.ceil((failure.retryAfterMs ?? DATABASE_AWAY) / SECOND))
+        .header('connection', 'close')
     await reply.code(code).send({ error: told.toJSON() })
   })
   return server

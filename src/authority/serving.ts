@@ -40,6 +40,8 @@ export interface InProcessAnswer {
 /** What is served: the authority's answers, its TLS certificate, and what time brings meanwhile. */
 interface Served {
   readonly handle: (type: RequestType, message: unknown, origin: Origin) => Promise<Sealed>
+  /** @throws LicensingError AUTHORITY_BUSY */
+  readonly require: (type: RequestType) => void
   readonly hello: (message: unknown, origin: Origin) => Promise<Sealed>
   readonly synchronise: (request: string, origin: Origin) => Promise<string>
   /** Why the authority cannot do its work, whether or not it is served. */
@@ -158,6 +160,7 @@ export class Serving {
       handle,
       hello,
       synchronise,
+      require: this.#served.require,
       unready: () => this.unready(),
       misbehaviour: () => this.#misbehaviour,
       routes,

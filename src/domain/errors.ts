@@ -63,6 +63,11 @@ export const errorTable = {
     'The stored state could not be written.',
     'Make the data directory writable for this user.',
   ),
+  AUTHORITY_BUSY: entry(
+    'transport',
+    'The authority has more requests than it can answer in time.',
+    'Nothing: the agent comes back when the authority said. Serve with more processes if it happens often.',
+  ),
   DATABASE_UNREACHABLE: entry(
     'local',
     'The PostgreSQL database of the authority cannot be reached, or did not answer in time.',

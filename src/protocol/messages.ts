@@ -65,7 +65,11 @@ export const registerRequestSchema = z.object({
   body: z.object({
     certificateRequest: z.string().min(1).max(8192),
     udi: udiSchema,
-    hostname: z.string().max(253).nullable(),
+    hostname: z
+      .string()
+      .max(253)
+      .regex(/^\P{Cc}*$/u)
+      .nullable(),
     agentVersion: z.string().max(64),
     force: z.boolean(),
     token: z.object({ id: base64url.max(64), account: base64url.max(64), mac: base64url.max(64) }),
@@ -80,6 +84,8 @@ export const authorizeRequestSchema = z.object({
   body: z.object({
     entitlements: z.array(z.object({ tag: entitlementTagSchema, count: countSchema })).max(1000),
     version: z.string().max(32),
+    /** When the present authorization ends, null without one: under load those who need an answer soon are answered first. */
+    deadlineAt: instant.nullable().optional(),
   }),
 })
 

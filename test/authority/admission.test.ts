@@ -1,0 +1,240 @@
+import { createPrivateKey, randomBytes, randomUUID } from 'node:crypto'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { Exchanges } from '../../src/authority/exchanges.ts'
+import type { Decided, SignedRequest } from '../../src/authority/requests.ts'
+import { createServer } from '../../src/authority/server.ts'
+import { LicensingError } from '../../src/domain/errors.ts'
+import { DAY, iso, SECOND } from '../../src/domain/instant.ts'
+import { createRequest, createSelfSigned, generateKey } from '../../src/trust/certificates.ts'
+import { seal } from '../../src/trust/seal.ts'
+
+const NOW = Date.UTC(2026, 0, 1)
+const ignored = { step: () => undefined }
+let certificate: string
+let privateKey: string
+let key: string
+let csr: string
+
+beforeAll(async () => {
+  const facts = { name: 'box', account: 'x', authorityId: 'y', notBefore: NOW, notAfter: NOW + DAY }
+  const made = await createSelfSigned(facts)
+  certificate = made.certificates[0] ?? ''
+  privateKey = made.privateKey
+  key = await generateKey()
+  csr = await createRequest(key, 'box')
+})
+
+const envelope = () => ({
+  protocol: 1,
+  direction: 'request',
+  messageId: randomUUID(),
+  nonce: randomBytes(16).toString('base64url'),
+  audience: 'somebody',
+  epoch: 1,
+  trustBundle: 1,
+})
+const authorize = (version: string, deadlineAt?: string | null) =>
+  seal(
+    {
+      ...envelope(),
+      type: 'authorize',
+      instanceId: randomUUID(),
+      sequence: 1,
+      lastAnswer: null,
+      body: { entitlements: [], version, ...(deadlineAt !== undefined && { deadlineAt }) },
+    },
+    { type: 'sla-request+jws', privateKey: createPrivateKey(privateKey), certificates: [certificate] },
+  )
+const register = (version: string) =>
+  seal(
+    {
+      ...envelope(),
+      type: 'register',
+      body: {
+        certificateRequest: csr,
+        udi: { pid: 'P', serial: 'S', version },
+        hostname: null,
+        agentVersion: '1',
+        force: false,
+        token: { id: 'a', account: 'b', mac: 'c' },
+        previous: null,
+      },
+    },
+    { type: 'sla-request+jws', privateKey: key },
+  )
+const versionOf = ({ request }: SignedRequest): string =>
+  request.type === 'register'
+    ? request.body.udi.version
+    : request.type === 'authorize'
+      ? request.body.version
+      : ''
+
+/** An authority whose transactions take what they are told to, and end when they are told to. */
+function slowAuthority(each: number) {
+  let time = 0
+  const batches: string[][] = []
+  let release: () => void = () => undefined
+  const exchanges = new Exchanges<null>(
+    async (requests) => {
+      batches.push(requests.map(versionOf))
+      await new Promise<void>((resolve) => {
+        release = resolve
+      })
+      time += each * requests.length
+      const outcomes = requests.map((one): Decided => ({
+        request: one.request,
+        audience: 'x',
+        decision: { outcome: 'accepted' },
+      }))
+      return { outcomes, context: null }
+    },
+    { wall: () => NOW, monotonic: () => time },
+  )
+  return {
+    exchanges,
+    batches,
+    /** Ends the transaction that is under way. */
+    next: async () => {
+      release()
+      await new Promise(setImmediate)
+    },
+  }
+}
+
+const settled = () => new Promise(setImmediate)
+const failureOf = (work: Promise<unknown>): Promise<unknown> =>
+  work.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  )
+
+describe('exchanges that come while a transaction is written', () => {
+  test('are decided together in the next, what matters more first and everybody in their turn', async () => {
+    const { exchanges, batches, next } = slowAuthority(1)
+    const near = iso(NOW + DAY)
+    const far = iso(NOW + 60 * DAY)
+    const all = [exchanges.take('authorize', await authorize('first', far), ignored)]
+    await settled()
+    for (let i = 0; i < 100; i++)
+      all.push(exchanges.take('authorize', await authorize(`routine-${i}`, far), ignored))
+    for (let i = 0; i < 30; i++) all.push(exchanges.take('register', await register(`new-${i}`), ignored))
+    for (let i = 0; i < 30; i++)
+      all.push(exchanges.take('authorize', await authorize(`near-${i}`, near), ignored))
+    all.push(exchanges.take('authorize', await authorize('without', null), ignored))
+    await settled()
+    expect(batches).toEqual([['first']])
+    expect(exchanges.waiting).toBe(162)
+    await next()
+    const second = batches[1] ?? []
+    expect(second).toHaveLength(64)
+    const counted = (prefix: string) => second.filter((name) => name.startsWith(prefix)).length
+    // A few of each, then the rest of those whose end is near, then those who register.
+    expect([counted('near'), counted('new'), counted('routine')]).toEqual([30, 26, 8])
+    expect(second.filter((name) => name.startsWith('routine'))).toEqual(
+      Array.from({ length: 8 }, (_, i) => `routine-${i}`),
+    )
+    await next()
+    const third = batches[2] ?? []
+    expect(third).toContain('without')
+    expect(third.filter((name) => name.startsWith('new'))).toHaveLength(4)
+    while (exchanges.waiting > 0) await next()
+    await Promise.all(all)
+    expect(batches.flat()).toHaveLength(162)
+    expect(new Set(batches.flat()).size).toBe(162)
+  })
+
+  test('are sent away early when they could not be answered in time, each with its own time to come back', async () => {
+    const { exchanges, next } = slowAuthority(50)
+    const far = iso(NOW + 60 * DAY)
+    // Learns that an exchange takes 50 ms.
+    for (let i = 0; i < 30; i++) {
+      const one = exchanges.take('authorize', await authorize('x', far), ignored)
+      await settled()
+      await next()
+      await one
+    }
+    const let_in = []
+    const away: LicensingError[] = []
+    for (let i = 0; i < 120; i++) {
+      const one = exchanges.take('authorize', await authorize('x', far), ignored)
+      const failure = await Promise.race([failureOf(one), settled().then(() => null)])
+      if (failure instanceof LicensingError) away.push(failure)
+      else let_in.push(one)
+    }
+    // 4 s of patience for routine, 50 ms each.
+    expect(let_in.length).toBeGreaterThan(70)
+    expect(let_in.length).toBeLessThan(95)
+    expect(new Set(away.map(({ code }) => code))).toEqual(new Set(['AUTHORITY_BUSY']))
+    const back = away.map(({ retryAfterMs = 0 }) => retryAfterMs)
+    expect(back).toEqual([...back].sort((a, b) => a - b))
+    expect(new Set(back).size).toBe(back.length)
+    // Spread over the time that the queue and they themselves need, with room for others.
+    expect(Math.min(...back)).toBeGreaterThanOrEqual(4 * SECOND)
+    expect(Math.max(...back)).toBeCloseTo(4 * SECOND + back.length * 50 * 1.5, -3)
+    expect(exchanges.underLoad).toBe(true)
+    // Those who matter more are let in all the same.
+    exchanges.require('register')
+    const urgent = exchanges.take('authorize', await authorize('near', iso(NOW + DAY)), ignored)
+    await settled()
+    while (exchanges.waiting > 0) await next()
+    await Promise.all([...let_in, urgent])
+    expect(exchanges.underLoad).toBe(false)
+  })
+
+  test('are not the end of each other: what goes wrong with one undoes that one alone', async () => {
+    const tried: string[][] = []
+    const exchanges = new Exchanges<null>(
+      async (requests) => {
+        const names = requests.map(versionOf)
+        tried.push(names)
+        await Promise.resolve()
+        if (names.includes('bad')) throw new TypeError('an accident')
+        const outcomes = requests.map((one) =>
+          versionOf(one) === 'refused'
+            ? new LicensingError('REQUEST_MALFORMED', 'no')
+            : { request: one.request, audience: 'x', decision: { outcome: 'accepted' as const } },
+        )
+        return { outcomes, context: null }
+      },
+      { wall: () => NOW, monotonic: () => 0 },
+    )
+    const all = await Promise.all(
+      ['a', 'b', 'bad', 'refused', 'c']
+        .map(async (name) => exchanges.take('register', await register(name), ignored))
+        .map(failureOf),
+    )
+    expect(all.map((one) => (one instanceof LicensingError ? one.code : one))).toEqual([
+      null,
+      null,
+      'INTERNAL',
+      'REQUEST_MALFORMED',
+      null,
+    ])
+    expect(tried.filter(([name, more]) => name === 'c' && more === undefined)).toHaveLength(1)
+  })
+})
+
+test('over HTTP they are sent away before their body is read, with Retry-After and without their connection', async () => {
+  const refusals: string[] = []
+  const server = createServer({
+    tls: null,
+    guard: null,
+    require: (type) => {
+      refusals.push(type)
+      throw new LicensingError('AUTHORITY_BUSY', 'Too many.', { retryAfterMs: 12_345 })
+    },
+    handle: () => Promise.reject(new Error('it was read')),
+    hello: () => Promise.reject(new Error('it was read')),
+    synchronise: () => Promise.reject(new Error('it was read')),
+    unready: () => Promise.resolve([]),
+    misbehaviour: () => null,
+    logger: { info: () => undefined, error: () => undefined },
+  })
+  const answer = await server.inject({ method: 'POST', url: '/smart-agent/v1/authorize', payload: { x: 1 } })
+  expect(answer.statusCode).toBe(503)
+  expect(answer.headers['retry-after']).toBe('13')
+  expect(answer.headers.connection).toBe('close')
+  expect(answer.json<{ error: { code: string } }>().error.code).toBe('AUTHORITY_BUSY')
+  expect(refusals).toEqual(['authorize'])
+  await server.close()
+})
