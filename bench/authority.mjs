@@ -98,7 +98,7 @@ async function measure(name, servers, facts) {
   const some = fresh.slice(0, BOXES)
   await hammer(some, ports, ca, (box) => authorization(box), 1000)
   for (const box of some) box.sequence++
-    // (the last of each was made and not sent)
+  // (the last of each was made and not sent)
   const before = await memoryOf(servers[0])
   const authorized = await hammer(some, ports, ca, (box) => authorization(box), SECONDS * 1000)
   const after = await memoryOf(servers[0])

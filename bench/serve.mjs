@@ -25,29 +25,32 @@ async function floor({ keys, database, postgres }) {
     hosts: ['localhost'],
     ...dates,
   })
-  const server = createServer({ cert: tls.certificates[0], key: tls.privateKey.export({ type: 'pkcs8', format: 'pem' }) }, (request, response) => {
-    let text = ''
-    request.setEncoding('utf8')
-    request.on('data', (data) => (text += data))
-    request.on('end', async () => {
-      const { box, payload, signature } = JSON.parse(text)
-      const good = verify(
-        'sha256',
-        Buffer.from(payload),
-        { key: known.get(box), dsaEncoding: 'ieee-p1363' },
-        Buffer.from(signature, 'base64url'),
-      )
-      if (!good) throw new Error('a signature that does not fit')
-      await write(box, payload)
-      const answer = sign('sha256', Buffer.from(payload), { key: privateKey, dsaEncoding: 'ieee-p1363' })
-      const body = JSON.stringify({ payload, signature: answer.toString('base64url') })
-      response.writeHead(200, {
-        'content-type': 'application/json',
-        'content-length': Buffer.byteLength(body),
+  const server = createServer(
+    { cert: tls.certificates[0], key: tls.privateKey.export({ type: 'pkcs8', format: 'pem' }) },
+    (request, response) => {
+      let text = ''
+      request.setEncoding('utf8')
+      request.on('data', (data) => (text += data))
+      request.on('end', async () => {
+        const { box, payload, signature } = JSON.parse(text)
+        const good = verify(
+          'sha256',
+          Buffer.from(payload),
+          { key: known.get(box), dsaEncoding: 'ieee-p1363' },
+          Buffer.from(signature, 'base64url'),
+        )
+        if (!good) throw new Error('a signature that does not fit')
+        await write(box, payload)
+        const answer = sign('sha256', Buffer.from(payload), { key: privateKey, dsaEncoding: 'ieee-p1363' })
+        const body = JSON.stringify({ payload, signature: answer.toString('base64url') })
+        response.writeHead(200, {
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(body),
+        })
+        response.end(body)
       })
-      response.end(body)
-    })
-  })
+    },
+  )
   server.listen(0, '127.0.0.1', () => {
     process.send({ port: server.address().port, ca: tls.certificates[0] })
   })
