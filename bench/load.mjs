@@ -120,6 +120,7 @@ export async function authorization(box, count = 1) {
       const answer = peek(JSON.parse(body))
       if (answer.decision.outcome !== 'accepted') throw new Error(JSON.stringify(answer.decision))
       box.last = answerHash(request.messageId, answer.decision)
+      return answer
     },
   }
 }

@@ -114,6 +114,8 @@ export function openPostgres(url: string): Kysely<Tables> {
   })
   // A connection that is lost while nobody uses it is replaced when one is wanted.
   pool.on('error', () => undefined)
+  // One that is lost while it is used says so to whoever uses it, with what they asked; and as an event besides.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   return new Kysely<Tables>({ dialect: new LockingDialect({ pool }) })
 }
 

@@ -1,0 +1,275 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { Authority } from '../../src/authority/index.ts'
+import { migrations } from '../../src/authority/schema.ts'
+import { AuthorityStore } from '../../src/authority/store.ts'
+import { thumbprint, readRoots } from '../../src/trust/chain.ts'
+import { startCommitProxy } from '../support/commit-proxy.ts'
+import { type Postgres, startPostgres } from '../support/postgres.ts'
+import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
+import { codeOf } from '../support/world.ts'
+
+let server: Postgres
+let programs: Programs
+let directory: string
+beforeAll(async () => {
+  // Here nothing may be lost, whatever happens to the server.
+  server = await startPostgres({ durable: true })
+})
+afterAll(() => {
+  server.stop()
+})
+beforeEach(() => {
+  programs = makePrograms()
+  directory = mkdtempSync(join(tmpdir(), 'sla-database-'))
+})
+afterEach(async () => {
+  await programs.close()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+async function query<T>(url: string, text: string): Promise<T[]> {
+  const client = new pg.Client(url)
+  await client.connect()
+  try {
+    const { rows } = await client.query(text)
+    return rows as T[]
+  } finally {
+    await client.end()
+  }
+}
+
+/** Ends every connection to a database but one's own, as a failing network does. */
+const cutOff = (url: string) =>
+  query(
+    url,
+    'select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()',
+  )
+
+describe('the tables', () => {
+  test('are made once, however many processes start together', async () => {
+    const url = await server.database()
+    const stores = await Promise.all(Array.from({ length: 8 }, () => AuthorityStore.open(directory, url)))
+    expect(await query(url, 'select number from migrations order by number')).toEqual(
+      migrations.map((_, index) => ({ number: String(index + 1) })),
+    )
+    for (const store of stores) await store.close()
+  })
+
+  test('are whole or not there, whenever the program that makes them is killed', async () => {
+    const url = await server.database()
+    const init = ['init', '--account', 'acme.example', '--accept-agreement', '--database', url]
+    let killed = 0
+    for (let wait = 250; wait < 4000; wait += 250) {
+      const child = programs.start('smart-authority', ['--data-dir', programs.box('authority'), ...init])
+      const ended = once(child, 'close')
+      const late = setTimeout(() => child.kill('SIGKILL'), wait)
+      const [code] = (await ended) as [number | null]
+      clearTimeout(late)
+      if (code === null) killed++
+      else break
+    }
+    expect(killed).toBeGreaterThan(0)
+    const listed = await programs.authority(['virtual-account', 'list', '--json'])
+    expect([listed.code, listed.stderr]).toEqual([0, ''])
+    expect(await query(url, 'select count(*)::int as n from migrations')).toEqual([{ n: migrations.length }])
+  }, 120_000)
+})
+
+describe('--database', () => {
+  test('is named at init, and known from then on: in a file of this user alone', async () => {
+    const url = await server.database()
+    const init = ['init', '--account', 'acme.example', '--accept-agreement', '--json']
+    await programs.good(programs.authority([...init, '--database', url]))
+    await programs.good(programs.authority(['order', '--tag', 'HOST', '--quantity', '3', '--json']))
+    const { licenses } = await programs.good<{ licenses: { quantity: number }[] }>(
+      programs.authority(['license', 'list', '--json']),
+    )
+    expect(licenses.map(({ quantity }) => quantity)).toContain(3)
+    const file = join(programs.box('authority'), 'database.url')
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    expect(readFileSync(file, 'utf8').trim()).toBe(url)
+    // Neither a second authority in the same place, nor the same directory with another database.
+    expect(errorOf(await programs.authority(init)).code).toBe('DATA_DIR_EXISTS')
+    const other = await server.database()
+    expect(errorOf(await programs.authority(['--database', other, 'account', 'list', '--json'])).code).toBe(
+      'DATA_DIR_EXISTS',
+    )
+    const elsewhere = await programs.run('smart-authority', [
+      ...['--data-dir', programs.box('elsewhere'), '--database', url],
+      ...init,
+    ])
+    expect(errorOf(elsewhere).code).toBe('DATA_DIR_EXISTS')
+  })
+
+  test('that is none, is not there, or does not let one in, is said so, without its password', async () => {
+    const { port, hostname } = new URL(server.url)
+    for (const [url, code] of [
+      ['mysql://x:secret-word@127.0.0.1/x', 'INVALID_ARGUMENT'],
+      [`postgres://nobody:secret-word@${hostname}:${port}/nothing`, 'DATABASE_REFUSED'],
+      [`postgres://postgres:secret-word@${hostname}:${port}/nothing`, 'DATABASE_REFUSED'],
+    ] as const) {
+      const ended = await programs.authority([
+        ...['--database', url, 'init', '--account', 'acme.example', '--accept-agreement', '--json'],
+      ])
+      expect([url, errorOf(ended).code]).toEqual([url, code])
+      expect(ended.stdout + ended.stderr).not.toContain('secret-word')
+    }
+  })
+})
+
+describe('a connection that is lost', () => {
+  test('in the middle of transactions fails nobody: they are done again, and none twice', async () => {
+    const database = await server.database()
+    await Authority.init({ dataDir: directory, account: 'acme.example', acceptAgreement: true, database })
+    const authority = await Authority.open({ dataDir: directory })
+    let cut = 0
+    const cutting = setInterval(() => {
+      cut++
+      cutOff(database).catch(() => undefined)
+    }, 30)
+    const ordered = await Promise.all(
+      Array.from({ length: 60 }, (_, i) => authority.order({ tag: 'HOST', quantity: i + 1 })),
+    )
+    clearInterval(cutting)
+    expect(cut).toBeGreaterThan(2)
+    expect(new Set(ordered.map(({ id }) => id)).size).toBe(60)
+    const [sum] = await query<{ n: number; count: number }>(
+      database,
+      'select sum(quantity)::int as n, count(*)::int as count from licenses',
+    )
+    expect(sum).toEqual({ n: (60 * 61) / 2, count: 60 })
+    await authority.close()
+  }, 120_000)
+
+  test('at the commit itself is no doubt: the database knows what became of it', async () => {
+    const proxy = await startCommitProxy(server.url)
+    const database = proxy.url(await server.database())
+    const store = await AuthorityStore.open(directory, database)
+    // Where it was written it is not done again, where it was not it is.
+    for (const [cut, attempts] of [
+      ['after', 1],
+      ['before', 2],
+    ] as const) {
+      let attempted = 0
+      const name = `cut-${cut}`
+      const result = await store.transaction(async (tx) => {
+        attempted++
+        await tx
+          .insertInto('settings')
+          .values({ name, value: String(attempted) })
+          .execute()
+        if (attempted === 1) proxy.cutNextCommit(cut)
+        return attempted
+      })
+      expect([cut, attempted, result]).toEqual([cut, attempts, attempts])
+      expect(await query(database, `select value from settings where name = '${name}'`)).toEqual([
+        { value: String(attempts) },
+      ])
+    }
+    expect(proxy.cuts()).toBe(2)
+    await store.close()
+    proxy.close()
+  })
+
+  test('for good is said so in time, and a server says that it is not ready', async () => {
+    const own = await startPostgres()
+    try {
+      const database = await own.database()
+      await Authority.init({ dataDir: directory, account: 'acme.example', acceptAgreement: true, database })
+      const authority = await Authority.open({ dataDir: directory })
+      own.crash()
+      expect(await codeOf(authority.licenses())).toBe('DATABASE_UNREACHABLE')
+      own.start()
+      expect(await authority.licenses()).toEqual([])
+      await authority.close()
+    } finally {
+      own.stop()
+    }
+  }, 120_000)
+})
+
+describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool of 100', () => {
+  test('killed again and again, and the database once: the sums are right, and nobody was answered twice differently', async () => {
+    const database = await server.database()
+    await programs.good(
+      programs.authority([
+        ...['--database', database, 'init', '--account', 'acme.example', '--accept-agreement', '--json'],
+      ]),
+    )
+    await programs.order(100)
+    const token = await programs.token()
+    const { stdout: ca } = await programs.authority(['trust', 'export'])
+    // A machine of its own has a directory of its own, with the same keys.
+    cpSync(programs.box('authority'), programs.box('other'), { recursive: true })
+    const serve = (name: string, port = 0) =>
+      programs.serve('smart-authority', [
+        ...['--data-dir', programs.box(name), 'serve', '--listen', `127.0.0.1:${port}`],
+      ])
+    const servers = [await serve('authority'), await serve('other')]
+    const ports = servers.map(({ line }) => Number(new URL(line.replace('listening on ', '')).port))
+    const [root] = readRoots(ca)
+    const wanted = {
+      ports,
+      ca,
+      token,
+      root: root && thumbprint(root),
+      boxes: 64,
+      milliseconds: 20_000,
+    }
+    const clients = spawn(
+      process.execPath,
+      [new URL('../../bench/clients.mjs', import.meta.url).pathname, JSON.stringify(wanted)],
+      { stdio: ['ignore', 'pipe', 'inherit'] },
+    )
+    let said = ''
+    clients.stdout.setEncoding('utf8').on('data', (text: string) => (said += text))
+    let over = false
+    const ended = once(clients, 'close').then(() => {
+      over = true
+    })
+    let killed = 0
+    const harm = async () => {
+      for (let turn = 0; !over; turn++) {
+        await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 3000))])
+        if (over) return
+        if (turn === 2) {
+          server.crash()
+          server.start()
+        }
+        const which = turn % 2
+        await servers[which]?.stop('SIGKILL')
+        killed++
+        servers[which] = await serve(which === 0 ? 'authority' : 'other', ports[which])
+      }
+    }
+    await Promise.all([ended, harm()])
+    const told = JSON.parse(said) as { exchanges: number; repeated: number; differed: number; inUse: number }
+    expect(killed).toBeGreaterThan(3)
+    expect(told.exchanges).toBeGreaterThan(64 * 3)
+    expect(told.repeated).toBeGreaterThan(10)
+    expect(told.differed).toBe(0)
+    const { licenses } = await programs.good<{
+      licenses: { tag: string; quantity: number; inUse: number; status: string }[]
+    }>(programs.authority(['license', 'list', '--json']))
+    expect(licenses).toMatchObject([
+      {
+        tag: 'HOST',
+        quantity: 100,
+        inUse: told.inUse,
+        status: told.inUse > 100 ? 'out-of-compliance' : 'in-compliance',
+      },
+    ])
+    const [sums] = await query<{ demands: number; instances: number; uses: number }>(
+      database,
+      `select (select coalesce(sum(count), 0)::int from demands) as demands,
+        (select count(*)::int from instances) as instances, (select sum(uses)::int from tokens) as uses`,
+    )
+    expect(sums).toEqual({ demands: told.inUse, instances: 64, uses: 64 })
+  }, 180_000)
+})
