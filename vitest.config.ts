@@ -1,11 +1,29 @@
 import { defineConfig } from 'vitest/config'
 
+/** What an authority does is the same whatever keeps its data: these are run on SQLite and on PostgreSQL. */
+const onBothDatabases = [
+  'test/agent/{copies,histories,registration}.test.ts',
+  'test/authority/{alerts,audit,notifications,orders,reports,webhooks}.test.ts',
+  'test/hosts/licenses.test.ts',
+  'test/reservation/{authority,mistakes}.test.ts',
+  'test/satellite/{accounts,concurrent,exchange,mandate,mistakes}.test.ts',
+]
+
+const shared = { testTimeout: 60_000, hookTimeout: 60_000, pool: 'forks' as const }
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
-    pool: 'forks',
     reporters: ['default'],
+    projects: [
+      { test: { ...shared, name: 'sqlite', include: ['test/**/*.test.ts'] } },
+      {
+        test: {
+          ...shared,
+          name: 'postgres',
+          include: onBothDatabases,
+          globalSetup: 'test/support/postgres-setup.ts',
+        },
+      },
+    ],
   },
 })

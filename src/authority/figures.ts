@@ -29,8 +29,8 @@ export interface Figures {
     readonly account: string
   })[]
   readonly alerts: Readonly<Record<AlertSeverity, number>>
-  /** E-mails that wait to be sent. */
-  readonly mailsWaiting: number
+  /** What waits to be sent: e-mails, and deliveries to webhooks that were not given up. */
+  readonly waiting: Readonly<Record<'mail' | 'webhook', number>>
   /** Seconds until each certificate ends, by the authority's time; below 0 when it has ended. */
   readonly certificates: Readonly<Record<string, number>>
 }
@@ -75,9 +75,18 @@ export async function readFigures(
     instances: await countInstances(tx),
     pools,
     alerts: counted,
-    mailsWaiting: (await outbox(tx)).waiting,
+    waiting: { mail: (await outbox(tx)).waiting, webhook: await countDeliveries(tx) },
     certificates: Object.fromEntries(Object.entries(ends).map(([name, end]) => [name, (end - at) / 1000])),
   }
+}
+
+async function countDeliveries(tx: Tx): Promise<number> {
+  const row = await tx
+    .selectFrom('webhook_deliveries')
+    .select((eb) => eb.fn.countAll().as('count'))
+    .where('dead', '=', 0)
+    .executeTakeFirst()
+  return Number(row?.count ?? 0)
 }
 
 async function countInstances(tx: Tx): Promise<Figures['instances']> {

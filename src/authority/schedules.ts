@@ -181,6 +181,14 @@ export class Schedules {
   async #make(row: Row): Promise<void> {
     try {
       await this.#transaction(async (tx, at) => {
+        // Removed meanwhile, or made by another process that found it abandoned.
+        const still = await tx
+          .selectFrom('report_schedules')
+          .select('id')
+          .where('id', '=', row.id)
+          .where('next_at', '=', row.next_at)
+          .executeTakeFirst()
+        if (!still) return
         const account = await accountOf(tx, row)
         const made = await this.#contents(tx, row, account, at)
         if (row.recipient !== null) await mailReport(tx, row, account, made, at)

@@ -25,14 +25,13 @@ export function redact(value: unknown, name = ''): unknown {
     const isCode = name === 'code' && ERROR_CODE.test(value)
     return SECRET_FIELD.test(name) && !isCode ? HIDDEN : hideIn(value)
   }
-  if (Array.isArray(value)) return value.map((one) => redact(one, name))
+  if (Array.isArray(value)) return value.map((one) => redact(one))
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(
     Object.entries(value).map(([field, held]) => [
       field,
-      typeof held !== 'object' && typeof held !== 'string' && SECRET_FIELD.test(field) && held !== null
-        ? HIDDEN
-        : redact(held, field),
+      // Whatever is below such a name, too.
+      typeof held !== 'string' && held !== null && SECRET_FIELD.test(field) ? HIDDEN : redact(held, field),
     ]),
   )
 }

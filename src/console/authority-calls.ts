@@ -251,7 +251,13 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
     'notification-remove': serve(contract['notification-remove'], async (wanted, caller) => {
       const where = reach(wanted, caller)
       const found = (await authority.notifications.list(where)).find(({ id }) => id === wanted.id)
-      if (found) requireMayNotify(found.recipient, caller)
+      // What is out of reach is not there.
+      if (!found)
+        throw new LicensingError(
+          'NOTIFICATION_NOT_FOUND',
+          `There is no notification ${JSON.stringify(wanted.id)}.`,
+        )
+      requireMayNotify(found.recipient, caller)
       await authority.notifications.remove(wanted.id, where)
       return {}
     }),

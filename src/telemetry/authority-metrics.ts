@@ -21,7 +21,7 @@ interface Figures {
     readonly reserved: number
   }[]
   readonly alerts: Readonly<Record<string, number>>
-  readonly mailsWaiting: number
+  readonly waiting: Readonly<Record<string, number>>
   readonly certificates: Readonly<Record<string, number>>
 }
 
@@ -119,7 +119,7 @@ export class AuthorityMetrics {
     }
     leftOut.set(Math.max(0, figures.pools.length - MOST_POOLS))
     for (const [severity, count] of Object.entries(figures.alerts)) alerts.set({ severity }, count)
-    waiting.set({ kind: 'mail' }, figures.mailsWaiting)
+    for (const [kind, count] of Object.entries(figures.waiting)) waiting.set({ kind }, count)
     for (const [certificate, seconds] of Object.entries(figures.certificates))
       certificates.set({ certificate }, seconds)
   }

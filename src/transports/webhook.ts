@@ -117,7 +117,6 @@ async function send(
       connection: 'close',
       ...headers,
     },
-    agent: false,
     maxHeaderSize: LARGEST_HEAD,
     signal,
   }
@@ -132,8 +131,9 @@ async function send(
       },
       signal,
     )
+    // Used where no agent is named.
     options.createConnection = () => socket
-  }
+  } else options.agent = false
   return new Promise((resolve, reject) => {
     const asked = plainRequest(options)
     asked.once('response', resolve)

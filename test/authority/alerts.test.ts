@@ -1,4 +1,4 @@
-import { chmodSync, cpSync, readFileSync } from 'node:fs'
+import { chmodSync, cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -8,6 +8,7 @@ import { bySeverity } from '../../src/authority/alerts.ts'
 import { DAY, iso, MINUTE } from '../../src/domain/instant.ts'
 import { writeRequestCode } from '../../src/protocol/offline-codes.ts'
 import { Database } from '../../src/trust/sqlite.ts'
+import { makeReceiver } from '../support/receiver.ts'
 import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
 import { codeOf, makeWorld, type World } from '../support/world.ts'
 
@@ -373,6 +374,34 @@ describe('the alerts of a manager', () => {
     world.clock.advance(30 * DAY)
     expect(await types()).not.toContain('informational reserved-licenses-returned')
   })
+
+  it('R-ACC-7: webhooks whose messages are dead, until they were sent again, and reports that could not be written', async () => {
+    const receiver = await makeReceiver()
+    const { id } = await authority.webhooks.add({ url: receiver.url, types: ['TOKEN_CREATED'] })
+    receiver.answer = (response) => response.writeHead(410).end()
+    await world.token()
+    await authority.webhooks.deliver()
+    expect(await alerts()).toMatchObject([
+      { severity: 'minor', type: 'webhook-not-delivered', source: `webhook ${id}` },
+    ])
+    expect(await authority.alerts({ virtualAccount: 'Default' })).toEqual([])
+    receiver.answer = (response) => response.writeHead(204).end()
+    await authority.webhooks.retry(id)
+    await authority.webhooks.deliver()
+    expect(await alerts()).toEqual([])
+    await receiver.close()
+    const folder = join(world.directory, 'reports')
+    await authority.schedules.add({ kind: 'usage', every: 'day', hour: 6, to: { folder } })
+    rmSync(folder, { recursive: true })
+    writeFileSync(folder, 'in the way')
+    world.clock.advance(DAY)
+    await authority.schedules.beat()
+    expect(await types()).toEqual(['minor report-not-made'])
+    rmSync(folder)
+    world.clock.advance(DAY)
+    await authority.schedules.beat()
+    expect(await alerts()).toEqual([])
+  })
 })
 
 describe('the alerts of a satellite and of its manager', () => {
@@ -491,6 +520,35 @@ describe('the alerts of a satellite and of its manager', () => {
           satellite: below,
         }),
       )
+  })
+
+  it('R-ACC-7: a box that is here and at its satellite, with licences reserved for it, until one of both ends', async () => {
+    await manager.order({ tag: 'HOST', quantity: 9 })
+    await manager.order({ tag: 'HOST', quantity: 4, virtualAccount: 'BRANCH' })
+    await carry(manager, satellite)
+    await satellite.enableReservation()
+    const twin = await world.box(() => manager, 'twin')
+    await twin.register((await manager.createToken({ days: 5 })).token)
+    const sealed = await world.box(() => satellite, 'sealed', {
+      product: { pid: 'CWMS-K9', version: '4.0', serial: 'TWIN' },
+    })
+    const request = await sealed.reservation.request()
+    await satellite.reserve({ request, licenses: { HOST: 1 } })
+    expect(typesOf(await manager.alerts())).toEqual([])
+    await carry(manager, satellite)
+    expect(await manager.alerts()).toMatchObject([
+      {
+        severity: 'major',
+        type: 'duplicate-licenses',
+        source: 'CWMS-K9:TWIN',
+        virtualAccount: 'BRANCH',
+        satellite: 'branch',
+      },
+    ])
+    expect(typesOf(await satellite.alerts())).toEqual([])
+    const [own] = await manager.instances()
+    await manager.removeInstance(own!.id)
+    expect(typesOf(await manager.alerts())).toEqual([])
   })
 })
 

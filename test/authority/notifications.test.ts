@@ -266,6 +266,17 @@ describe('R-ACC-7: scheduled reports', () => {
 })
 
 describe('R-ACC-7: the event log as a file', () => {
+  it('says who did what, and nobody of what time brought while they did it', async () => {
+    const eve = { kind: 'user', name: 'eve' } as const
+    await actingAs(eve, () => authority.order({ tag: 'HOST', quantity: 5, termDays: 100 }))
+    world.clock.advance(20 * DAY)
+    const events = await actingAs(eve, () => authority.events())
+    expect(events.slice(-2).map(({ type, who }) => [type, who])).toEqual([
+      ['LICENSES_ORDERED', 'eve'],
+      ['LICENSES_EXPIRING', null],
+    ])
+  })
+
   it('has every entry once, in pages, with who did it, within the time that was asked for', async () => {
     await actingAs({ kind: 'command-line', name: 'root' }, () => authority.addVirtualAccount('East, "far"'))
     for (let i = 0; i < 1200; i++) {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { Webhook } from 'standardwebhooks'
@@ -250,6 +250,26 @@ describe('webhooks', () => {
 })
 
 describe('the programs', () => {
+  it('send over TLS that is checked, by a certificate of one’s own where it is given', async () => {
+    const programs = makePrograms()
+    try {
+      await programs.initAuthority()
+      const { url } = await programs.serveAuthority()
+      const root = join(programs.directory, 'root.pem')
+      writeFileSync(root, (await programs.authority(['trust', 'export'])).stdout)
+      const failure = async (...more: string[]) => {
+        const { id } = await programs.good<{ id: string }>(
+          programs.authority(['webhook', 'add', `${url}/nothing`, ...more, '--json']),
+        )
+        return (await programs.authority(['webhook', 'test', id])).stderr
+      }
+      expect(await failure('--ca', root)).toMatch(/answered 404.*WEBHOOK_NOT_DELIVERED/)
+      expect(await failure()).toMatch(/certificate.*WEBHOOK_NOT_DELIVERED/)
+    } finally {
+      await programs.close()
+    }
+  }, 60_000)
+
   it('several processes send each message once, in its order', async () => {
     const programs = makePrograms()
     try {

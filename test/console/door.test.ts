@@ -320,6 +320,55 @@ describe('R-UI-2: roles at the authority', () => {
     expect((await viewer.read('tokens')).body).toContain('"token":null')
   })
 
+  it('R-ACC-7: who is no administrator sets notifications for their own address alone', async () => {
+    const set = { recipient: 'ann@acme.example', status: true }
+    expect((await viewer.act('notification-set', set)).code).toBe('PERMISSION_DENIED')
+    expect((await manager.act('notification-set', { ...set, recipient: 'ann@evil.example' })).code).toBe(
+      'RECIPIENT_REFUSED',
+    )
+    const ann = JSON.parse((await manager.act('notification-set', set)).body) as { id: string }
+    expect((await viewer.read('notifications')).body).toBe('{"notifications":[],"own":null}')
+    expect((await viewer.act('notification-remove', { id: ann.id })).code).toBe('PERMISSION_DENIED')
+    const made = JSON.parse(
+      (await manager.act('user-add', { name: 'bob@else.example', role: 'viewer', virtualAccount: 'East' }))
+        .body,
+    ) as { oneTimePassword: string }
+    const first = await signIn(pages.manager.url, 'bob@else.example', made.oneTimePassword)
+    await first.act('change-password', { current: made.oneTimePassword, password: PASSWORD })
+    const bob = await signIn(pages.manager.url, 'bob@else.example', PASSWORD)
+    expect((await bob.act('notification-set', set)).code).toBe('PERMISSION_DENIED')
+    const own = { recipient: 'bob@else.example', daily: true }
+    const mine = await bob.act('notification-set', own)
+    expect(JSON.parse(mine.body)).toMatchObject({ virtualAccount: 'East', daily: true })
+    expect((await bob.act('notification-set', { ...own, virtualAccount: 'West' })).code).toBe(
+      'PERMISSION_DENIED',
+    )
+    expect((await bob.read('notifications')).body).not.toContain('ann@')
+    expect((await bob.act('notification-remove', { id: ann.id })).code).toBe('NOTIFICATION_NOT_FOUND')
+    expect(
+      (await bob.act('notification-remove', { id: (JSON.parse(mine.body) as { id: string }).id })).status,
+    ).toBe(200)
+    expect((await manager.act('notification-remove', { id: ann.id })).status).toBe(200)
+    await manager.act('user-remove', { name: 'bob@else.example' })
+  })
+
+  it('R-ACC-7: alerts a page at a time, and the event log as CSV, with who did it', async () => {
+    const page = JSON.parse((await manager.read('alerts?limit=1')).body) as {
+      alerts: unknown[]
+      total: number
+    }
+    expect(page.alerts.length).toBe(Math.min(1, page.total))
+    expect(
+      (JSON.parse((await manager.read(`alerts?skip=${page.total}`)).body) as typeof page).alerts,
+    ).toEqual([])
+    const { csv } = JSON.parse((await manager.read('events-csv')).body) as { csv: string }
+    expect(csv).toMatch(/TOKEN_CREATED,East,,"Token .*",admin\r\n/)
+    expect(
+      (JSON.parse((await east.read('events-csv')).body) as typeof page & { csv: string }).csv,
+    ).not.toContain('West')
+    expect((await east.read('events-csv?virtualAccount=West')).code).toBe('PERMISSION_DENIED')
+  })
+
   it('a user of one virtual account sees and does nothing of the others', async () => {
     const licenses = JSON.parse((await east.read('licenses')).body) as {
       licenses: { virtualAccount: string }[]

@@ -6,6 +6,7 @@ import { Authority } from '../../src/authority/index.ts'
 import { LicensingError } from '../../src/domain/errors.ts'
 import type { RequestType } from '../../src/protocol/messages.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
+import { someDatabase } from './database.ts'
 import type { Transport } from '../../src/transports/transport.ts'
 
 /** What may happen to an exchange by wire between a satellite and its manager. */
@@ -25,7 +26,13 @@ export async function makeSatelliteWorld() {
   const clock = new VirtualClock()
   const account = 'acme.example'
   const managerDir = join(directory, 'manager')
-  await Authority.init({ dataDir: managerDir, account, acceptAgreement: true, clock })
+  await Authority.init({
+    dataDir: managerDir,
+    account,
+    acceptAgreement: true,
+    clock,
+    ...(await someDatabase()),
+  })
   const manager = await Authority.open({ dataDir: managerDir, clock })
   const open: { close(): Promise<void> }[] = []
   /** The manager that answers: another one after a restore of it. */
@@ -102,6 +109,7 @@ export async function makeSatelliteWorld() {
         dataDir: join(directory, name),
         account,
         acceptAgreement: true,
+        ...(await someDatabase()),
         clock,
         satellite: { name, ...(online && { trust: manager.trustAnchor(), code }) },
       })

@@ -6,6 +6,7 @@ import { Authority } from '../../src/authority/index.ts'
 import { LicensingError } from '../../src/domain/errors.ts'
 import type { RequestType } from '../../src/protocol/messages.ts'
 import type { Transport } from '../../src/transports/transport.ts'
+import { someDatabase } from './database.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 
 /** Something between a box and its authority that may change or drop what passes. */
@@ -30,6 +31,7 @@ export async function makeWorld(options: { account?: string } = {}) {
     account: options.account ?? 'acme.example',
     acceptAgreement: true,
     clock,
+    ...(await someDatabase()),
   })
   const authority = await Authority.open({ dataDir: authorityDir, clock })
   const road: Road = {

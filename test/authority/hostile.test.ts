@@ -1,0 +1,198 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { Agent } from 'node:https'
+import { connect } from 'node:tls'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { greet, greeting } from '../support/greeting.ts'
+import { makePrograms, type Programs } from '../support/programs.ts'
+
+const FLOOD = fileURLToPath(new URL('../support/flood.mjs', import.meta.url))
+const IDLE = 10_000
+const SLOW = 1_000
+/** Files and connections that a process may have open here: more than the connections of a flood. */
+const DESCRIPTORS = 16_384
+const HELLO = '/smart-agent/v1/hello'
+
+let programs: Programs
+let url: string
+let metrics: string
+let pid: number
+beforeAll(async () => {
+  programs = makePrograms()
+  await programs.initAuthority()
+  const server = await programs.serve(
+    'smart-authority',
+    ['--data-dir', programs.box('authority'), 'serve', '--json', '--listen', '127.0.0.1:0', '--metrics', '0'],
+    { descriptors: DESCRIPTORS },
+  )
+  const said = JSON.parse(server.line) as { listening: string; metrics: string }
+  url = said.listening
+  metrics = said.metrics
+  pid = server.child.pid ?? 0
+})
+afterAll(async () => {
+  await programs.close()
+})
+
+/** Sends what somebody wrote by hand, and gives back all that is said until the connection is closed. */
+const write = (...parts: string[]): Promise<string> =>
+  new Promise((resolve, reject) => {
+    const { hostname: host, port } = new URL(url)
+    const socket = connect({ host, port: Number(port), rejectUnauthorized: false }, () => {
+      for (const part of parts) socket.write(part)
+    })
+    let said = ''
+    socket.setEncoding('utf8').on('data', (text: string) => (said += text))
+    socket.on('error', reject)
+    socket.on('close', () => {
+      resolve(said)
+    })
+  })
+const statusOf = (said: string): number => Number(/^HTTP\/1\.1 (\d{3}) /.exec(said)?.[1])
+const bodyOf = (said: string): unknown => JSON.parse(said.slice(said.indexOf('\r\n\r\n') + 4))
+
+const post = (body: string, headers: Record<string, string> = {}, path = HELLO): string => {
+  const all = {
+    Host: '127.0.0.1',
+    Connection: 'close',
+    'Content-Type': 'application/json',
+    'Content-Length': String(Buffer.byteLength(body)),
+    ...headers,
+  }
+  const lines = Object.entries(all).flatMap(([name, value]) => (value === '' ? [] : [`${name}: ${value}`]))
+  return [`POST ${path} HTTP/1.1`, ...lines, '', body].join('\r\n')
+}
+
+const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+const cases: readonly (readonly [what: string, request: string, status: number])[] = [
+  ['a body that is no JSON', post('{"a":'), 400],
+  ['no body', post(''), 400],
+  ['JSON of another kind', post('42'), 400],
+  ['JSON a hundred thousand deep', post(deep), 400],
+  ['JSON thirty-three deep', post(`${'{"a":'.repeat(33)}1${'}'.repeat(33)}`), 400],
+  ['a prototype', post('{"__proto__":{"direction":"request"}}'), 400],
+  ['a body that is longer than any message', post(`"${'x'.repeat(300_000)}"`), 413],
+  ['another content type', post('direction=request', { 'Content-Type': 'text/plain' }), 415],
+  ['no content type', post('{}', { 'Content-Type': '' }), 415],
+  ['XML', post('<a/>', { 'Content-Type': 'application/xml' }), 415],
+  ['a form', post('a=b', { 'Content-Type': 'application/x-www-form-urlencoded' }), 415],
+  [
+    'a path that leads out',
+    'GET /../../etc/passwd HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n',
+    404,
+  ],
+  [
+    'the same, encoded',
+    'GET /assets/..%2f..%2f..%2fauthority.db HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n',
+    404,
+  ],
+  ['a path that cannot be decoded', 'GET /%zz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n', 400],
+  [
+    'a zero byte in the path',
+    'GET /assets/a%00b HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n',
+    403,
+  ],
+  [
+    'another method',
+    'DELETE /smart-agent/v1/hello HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n',
+    404,
+  ],
+  ['no host', 'GET /health HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
+  ['a header with a bare line feed', 'GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: a\nb\r\n\r\n', 400],
+  [
+    'headers that are too long',
+    `GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
+    431,
+  ],
+  ['two lengths', post('{}', { 'Content-Length': '2\r\nContent-Length: 3' }), 400],
+  ['a length and chunks', post('0\r\n\r\n', { 'Transfer-Encoding': 'chunked' }), 400],
+  ['what is no HTTP', 'SSH-2.0-OpenSSH_9.2\r\n\r\n', 400],
+]
+
+describe('R-NET-5: what strangers send to an authority', () => {
+  it.each(cases)('%s is refused, in the form of every refusal', async (_what, request, status) => {
+    const said = await write(request)
+    expect(statusOf(said)).toBe(status)
+    expect(bodyOf(said)).toMatchObject({
+      error: { code: expect.stringMatching(/^(REQUEST_|PROTOCOL_|HOST_)/) as unknown },
+    })
+    expect(said).not.toMatch(/node_modules|at .*\.js|SyntaxError|FST_/)
+  })
+
+  it('a header that would be given back is not: an answer’s headers are its own', async () => {
+    const said = await write(
+      post('{}', {
+        'X-Request-Id': 'mine',
+        traceparent: '00-zz\tset-cookie: a=b',
+        Origin: 'https://evil.example',
+      }),
+    )
+    expect(said).not.toMatch(/mine|set-cookie|evil/i)
+  })
+
+  it('requests one behind the other on a connection are all answered', async () => {
+    const one = post(greeting(), { Connection: 'keep-alive' })
+    const said = await write(one.repeat(50), post(greeting()))
+    expect(said.match(/HTTP\/1\.1 200 /g)).toHaveLength(51)
+  })
+
+  it(
+    `${IDLE} connections that say nothing and ${SLOW} slow bodies: others are served, within bounds of memory`,
+    { timeout: 180_000 },
+    async () => {
+      const flood = spawn(
+        'sh',
+        [
+          '-c',
+          'ulimit -n "$0" && exec "$@"',
+          String(DESCRIPTORS),
+          process.execPath,
+          FLOOD,
+          url,
+          String(IDLE),
+          String(SLOW),
+        ],
+        { stdio: ['pipe', 'pipe', 'inherit'] },
+      )
+      try {
+        const [first] = (await once(flood.stdout, 'data')) as [Buffer]
+        expect(JSON.parse(first.toString())).toEqual({ idle: IDLE, slow: SLOW, ended: 0 })
+        const scraped = await (await fetch(`${metrics}/metrics`)).text()
+        expect(Number(/connections\{stage="waiting"\} (\d+)/.exec(scraped)?.[1])).toBeGreaterThanOrEqual(IDLE)
+        const agent = new Agent()
+        for (let i = 0; i < 20; i++) expect(await greet(url, agent)).toMatchObject({ status: 200 })
+        expect((await fetch(`${metrics}/ready`)).status).toBe(200)
+        const mebibytes =
+          Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
+        // Some 32 KiB for a connection, beside what the program needs itself.
+        expect(mebibytes).toBeLessThan(900)
+      } finally {
+        flood.kill('SIGKILL')
+      }
+    },
+  )
+})
+
+describe('a clock 200,000 times too fast', () => {
+  it('does not end a connection that is used', async () => {
+    const other = makePrograms()
+    try {
+      await other.initAuthority()
+      const server = await other.serveAuthority(0, '+0 x200000')
+      const { hostname: host, port } = new URL(server.url)
+      const socket = connect({ host, port: Number(port), rejectUnauthorized: false })
+      await once(socket, 'secureConnect')
+      let said = ''
+      socket.setEncoding('utf8').on('data', (text: string) => (said += text))
+      for (let i = 1; i <= 20; i++) {
+        socket.write('GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n')
+        while ((said.match(/"status":"ok"/g)?.length ?? 0) < i) await once(socket, 'data')
+      }
+      socket.destroy()
+    } finally {
+      await other.close()
+    }
+  })
+})

@@ -1,0 +1,50 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { type Agent, request } from 'node:https'
+
+/** A greeting, as any agent sends it: new each time. */
+export const greeting = () =>
+  JSON.stringify({
+    protocol: 1,
+    direction: 'request',
+    type: 'hello',
+    messageId: randomUUID(),
+    nonce: randomBytes(24).toString('base64url'),
+    audience: randomBytes(32).toString('base64url'),
+    epoch: 0,
+    trustBundle: 0,
+  })
+
+export type Ended = { status: number; connection: string | undefined } | 'not sent' | 'failed'
+
+/** Sends one greeting; `not sent` where there was no connection to send it on. */
+export const greet = (url: string, agent: Agent): Promise<Ended> =>
+  new Promise((resolve) => {
+    const body = greeting()
+    let connected = false
+    const asked = request(
+      `${url}/smart-agent/v1/hello`,
+      {
+        method: 'POST',
+        agent,
+        rejectUnauthorized: false,
+        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) },
+      },
+      (response) => {
+        response.resume()
+        response.on('end', () => {
+          resolve({ status: response.statusCode ?? 0, connection: response.headers.connection })
+        })
+        response.on('error', () => {
+          resolve('failed')
+        })
+      },
+    )
+    asked.on('socket', (socket) => {
+      connected = asked.reusedSocket
+      if (!connected) socket.once('secureConnect', () => (connected = true))
+    })
+    asked.on('error', () => {
+      resolve(connected ? 'failed' : 'not sent')
+    })
+    asked.end(body)
+  })

@@ -1,0 +1,85 @@
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { chownSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import pg from 'pg'
+
+/** Where Debian keeps the programs of the newest PostgreSQL there is. */
+function programs(): string {
+  const all = '/usr/lib/postgresql'
+  const [newest] = readdirSync(all).sort((a, b) => Number(b) - Number(a))
+  return join(all, newest ?? '', 'bin')
+}
+
+const freePort = () =>
+  new Promise<number>((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => {
+        resolve(typeof address === 'object' && address ? address.port : 0)
+      })
+    })
+  })
+
+/** A PostgreSQL server of the tests' own, in a directory of its own. */
+export interface Postgres {
+  readonly url: string
+  /** A new, empty database: its URL. */
+  database(): Promise<string>
+  /** Ends at once, as if the machine had: what was committed is there again after `start`. */
+  crash(): void
+  start(): void
+  stop(): void
+}
+
+/** Starts a server that nobody but this machine reaches. PostgreSQL does not run as root: then it is the user `postgres`. */
+export async function startPostgres(options: { durable?: boolean } = {}): Promise<Postgres> {
+  const directory = mkdtempSync(join(tmpdir(), 'sla-postgres-'))
+  const bin = programs()
+  const port = await freePort()
+  const root = process.getuid?.() === 0
+  if (root) {
+    const id = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }))
+    chownSync(directory, id('-u'), id('-g'))
+  }
+  const run = (program: string, ...args: string[]) => {
+    const command = [join(bin, program), ...args]
+    const [first = '', ...rest] = root ? ['runuser', '-u', 'postgres', '--', ...command] : command
+    execFileSync(first, rest, { stdio: 'ignore', cwd: '/' })
+  }
+  const data = join(directory, 'data')
+  run('initdb', '-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-sync')
+  const settings = [
+    `-p ${port} -k ${directory} -c listen_addresses=127.0.0.1 -c max_connections=200`,
+    options.durable ? '' : '-c fsync=off -c synchronous_commit=off -c full_page_writes=off',
+  ].join(' ')
+  const start = () => {
+    run('pg_ctl', '-D', data, '-o', settings, '-l', join(directory, 'log'), '-w', 'start')
+  }
+  start()
+  const url = `postgres://postgres@127.0.0.1:${port}/postgres`
+  return {
+    url,
+    database: () => newDatabase(url),
+    start,
+    crash: () => {
+      run('pg_ctl', '-D', data, '-m', 'immediate', 'stop')
+    },
+    stop: () => {
+      run('pg_ctl', '-D', data, '-m', 'immediate', 'stop')
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+/** A new, empty database of a server: its URL. */
+export async function newDatabase(server: string): Promise<string> {
+  const name = `sla_${randomBytes(6).toString('hex')}`
+  const client = new pg.Client(server)
+  await client.connect()
+  await client.query(`create database ${name}`)
+  await client.end()
+  return Object.assign(new URL(server), { pathname: `/${name}` }).href
+}
