@@ -57,7 +57,7 @@ async function stepsOf(words: readonly string[], cleanUp: () => void): Promise<n
 async function killAtSteps(
   words: readonly string[],
   whole: () => Promise<void>,
-  cleanUp = () => undefined as void,
+  cleanUp: () => void = () => undefined,
 ): Promise<void> {
   const steps = await stepsOf(words, cleanUp)
   expect(steps).toBeGreaterThan(0)
