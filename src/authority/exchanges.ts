@@ -30,7 +30,7 @@ interface Waiting<C> {
 
 /**
  * The exchanges with agents, as they come: signatures are checked at once, and what waits while one transaction is written
- * is decided together in the next (one commit for many is what a disk can do; decision 0016).
+ * is decided together in the next (one commit for many is what a disk can do; decision 21).
  *
  * @typeParam C what the answers of one transaction share
  */

@@ -13,7 +13,7 @@ import pg from 'pg'
 import { LicensingError } from '../domain/errors.ts'
 import type { Tables } from './schema.ts'
 
-/** Transactions that write take this lock first (docs/decisions/0017): one writer at a time, as SQLite has it. */
+/** Transactions that write take this lock first (docs/decisions/0020): one writer at a time, as SQLite has it. */
 const WRITERS = 0x5a1_a001
 /** Milliseconds that a connection may take, a statement may run, a lock may be waited for, a transaction may lie idle. */
 const CONNECT = 5000
