@@ -1,4 +1,4 @@
-// Imports run downward: cli, console, testing → agent, authority → diagrams, trust → the small rooms → domain.
+// Imports run downward: cli, console, rest, testing → agent, authority → diagrams, trust → the small rooms → domain.
 const rooms = {
   domain: [],
   protocol: ['domain'],
@@ -13,6 +13,7 @@ const rooms = {
   authority: ['domain', 'protocol', 'trust', 'transports', 'chaos'],
   testing: ['domain', 'protocol', 'trust', 'transports', 'agent', 'authority'],
   console: ['domain', 'protocol', 'trust', 'transports', 'diagrams', 'agent', 'authority'],
+  rest: ['domain', 'protocol', 'trust', 'transports', 'authority'],
   cli: [
     'domain',
     'protocol',
@@ -24,6 +25,7 @@ const rooms = {
     'agent',
     'authority',
     'console',
+    'rest',
     'telemetry',
   ],
 }

@@ -25,6 +25,7 @@ export default tseslint.config(
       '.dependency-cruiser.cjs',
       'scripts/',
       'bench/',
+      'test/**/*.cjs',
       'test/support/*.mjs',
     ],
   },

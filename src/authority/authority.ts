@@ -32,7 +32,9 @@ import { AuditDoor } from './audit/door.ts'
 import type { AlertDocument } from './alerts.ts'
 import { makeBackup, type RestoreOptions, restoreBackup } from './backup/backup.ts'
 import type { Restored } from './backup/begin-anew.ts'
+import { ApiClients } from './api-clients.ts'
 import { People } from './people.ts'
+import { listNumberedAccounts, type NumberedAccount } from './public-numbers.ts'
 import { Credentials } from './credentials.ts'
 import { type Desk, requireRole, type Where } from './desk.ts'
 import { type Figures, readFigures } from './figures.ts'
@@ -66,7 +68,7 @@ import { type AuthorityObserver, type ExchangeWatch, inProcess, type Origin, uno
 import type { ServerLogger, Unreadiness } from './server.ts'
 import { type InProcessAnswer, type InProcessRequest, type ListenOptions, Serving } from './serving.ts'
 import { SignIns } from './sign-ins.ts'
-import { breaksCompliance, type TransferDocument, Transfers } from './transfers.ts'
+import { breaksCompliance, type TransferDocument, Transfers, type WantedTransfer } from './transfers.ts'
 import {
   AuthorityStore,
   countedCorrections,
@@ -167,6 +169,8 @@ export class Authority {
   readonly trust: TrustDoor
   /** Who signs in at its page. */
   readonly people: People
+  /** The programs that use its REST API. */
+  readonly apiClients: ApiClients
   /** Who is signed in there. */
   readonly signIns: SignIns
   /** Who did what, and what was refused. */
@@ -213,6 +217,10 @@ export class Authority {
       this.#store.transaction(async (tx) => work(tx, await this.#housekeep(tx))),
     )
     this.people = new People((work) => this.#store.transaction(work))
+    this.apiClients = new ApiClients(this.#desk, this.people, {
+      write: (work) => this.#store.transaction(async (tx) => work(tx, await this.#time(tx))),
+      read: (work) => this.#store.read(async (tx) => work(tx, await this.#time(tx))),
+    })
     this.signIns = new SignIns(
       (work) => this.#store.transaction(work),
       () => this.#now(),
@@ -648,15 +656,20 @@ export class Authority {
     this.#told = { time, monotonic: this.#clock.monotonic() }
   }
 
-  /** What time has brought, and what time it is: never before what any process of this authority has told. */
+  /** What time it is: never before what any process of this authority has told. */
+  async #time(tx: Tx): Promise<Instant> {
+    await this.#followCorrections(tx)
+    return Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
+  }
+
+  /** What time has brought, and what time it is. */
   #housekeep(tx: Tx): Promise<Instant> {
     // What time brings is nobody's doing, whoever asked.
     return actingAs(null, () => this.#lookAfter(tx))
   }
 
   async #lookAfter(tx: Tx): Promise<Instant> {
-    await this.#followCorrections(tx)
-    const at = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
+    const at = await this.#time(tx)
     await this.#credentials.refresh(tx, at)
     if (this.role === 'satellite') {
       await (await Synchronisation.open(tx, this.#credentials, await chooseAccount(tx, undefined), at)).tick()
@@ -689,6 +702,11 @@ export class Authority {
 
   accounts(): Promise<Account[]> {
     return this.#store.transaction(listAccounts)
+  }
+
+  /** Every smart account and its virtual accounts, with the numbers that the REST API names them by. */
+  numberedAccounts(): Promise<NumberedAccount[]> {
+    return this.#store.transaction(listNumberedAccounts)
   }
 
   virtualAccounts(where: Where = {}): Promise<VirtualAccount[]> {
@@ -846,7 +864,7 @@ export class Authority {
    * @throws LicensingError TRANSFER_UNAVAILABLE, TRANSFER_UNCONFIRMED, VIRTUAL_ACCOUNT_*, UNKNOWN_TAG, INVALID_ARGUMENT
    */
   transferLicenses(
-    wanted: Where & { tag: string; quantity: number; from: string; to: string } & TransferOptions,
+    wanted: Where & WantedTransfer & { from: string; to: string } & TransferOptions,
   ): Promise<TransferDocument> {
     return this.#transfer(wanted, async (tx, account, at) =>
       new Transfers(tx, this.#profile, account, at).licenses(

@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { LicensingError } from '../domain/errors.ts'
-import { DAY, type Instant } from '../domain/instant.ts'
+import { SECOND, DAY, type Instant } from '../domain/instant.ts'
 import { agreedKey, agreementKey, newSeed, publicBytes } from '../trust/agreement.ts'
 import {
   createRequest,
@@ -12,6 +12,7 @@ import {
 } from '../trust/certificates.ts'
 import { ChainError, checkChain, readCertificates, readRoots } from '../trust/chain.ts'
 import { IdentityIssuer } from '../trust/identity-issuer.ts'
+import type { P256Key } from '../trust/p256-key.ts'
 import { keyDigest } from '../trust/mandate.ts'
 import { signTextByKey } from '../trust/sign-text.ts'
 import { readNumber, rootsIn } from '../trust/trust-bundle.ts'
@@ -380,11 +381,18 @@ export class Credentials {
   }
 
   /** An identity certificate for a box: 365 days from five minutes ago. With its issuing CA. */
-  async issueIdentity(key: KeyObject, instanceId: string, account: string, at: Instant): Promise<string[]> {
+  async issueIdentity(
+    key: P256Key,
+    instanceId: string,
+    account: string,
+    at: Instant,
+  ): Promise<{ certificates: string[]; thumbprint: string; expiresAt: Instant }> {
     const issuer = await this.#identityIssuer(account)
     const notBefore = at - BACKDATED
-    const identity = { name: instanceId, notBefore, notAfter: notBefore + IDENTITY_LIFE }
-    return [issuer.issue(key, identity), ...this.issuingCas]
+    // A certificate says whole seconds.
+    const notAfter = Math.floor((notBefore + IDENTITY_LIFE) / SECOND) * SECOND
+    const { pem, thumbprint } = issuer.issue(key, { name: instanceId, notBefore, notAfter })
+    return { certificates: [pem, ...this.issuingCas], thumbprint, expiresAt: notAfter }
   }
 
   /** Made once for a smart account, as long as the issuing CA stays. */

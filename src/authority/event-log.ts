@@ -134,6 +134,8 @@ const documentOf = (row: Selectable<Tables['events']>): EventDocument => ({
   who: row.who,
 })
 
-/** Whether the words of an entry name a tag, as a word of its own: MDC-SMALL does not name SMALL. */
-const namesTag = (tag: string) =>
-  sql<boolean>`instr(' ' || replace(replace(replace(message, ',', ' '), ':', ' '), '.', ' ') || ' ', ${` ${tag.replaceAll('.', ' ')} `}) > 0`
+/** Whether the words of an entry name a tag, as a word of its own: MDC-SMALL does not name SMALL. In SQL that both databases have. */
+const namesTag = (tag: string) => {
+  const words = sql`(' ' || replace(replace(replace(message, ',', ' '), ':', ' '), '.', ' ') || ' ')`
+  return sql<boolean>`replace(${words}, ${` ${tag.replaceAll('.', ' ')} `}, '') <> ${words}`
+}

@@ -1,10 +1,8 @@
-import { X509Certificate } from 'node:crypto'
 import { type Instant, iso } from '../domain/instant.ts'
 import type { ProductProfile } from '../domain/profile.ts'
 import { answerHash } from '../protocol/digest.ts'
 import type { Decision, InstanceRequest } from '../protocol/messages.ts'
 import { readRequest } from '../trust/certificate-request.ts'
-import { thumbprint } from '../trust/chain.ts'
 import type { Credentials } from './credentials.ts'
 import type { Leave } from './leave.ts'
 import { endInstance, type InstanceRow } from './instances.ts'
@@ -17,7 +15,6 @@ import {
   malformed,
   refuse,
   type SignedRequest,
-  spkiOf,
 } from './requests.ts'
 import { AUTHORIZATION_LIFE, BACKDATED, spreadContact } from './rules.ts'
 import type { WorkingSet } from './working-set.ts'
@@ -63,7 +60,7 @@ export class Exchange {
   // Requests of a registered box
 
   async #instanceRequest(signed: SignedInstanceRequest): Promise<Decided> {
-    const { request, digest, certificate } = signed
+    const { request, digest } = signed
     if (request.audience !== this.#credentials.identity.id)
       throw malformed('it is addressed to another authority')
     const instance = (await this.#set.instance(signed.thumbprint)) ?? (await this.#reviewed(signed))
@@ -78,7 +75,7 @@ export class Exchange {
     // Only an end that the box itself asked for is told again as it was.
     const toldAgain = instance.status === 'deregistered' && repeats(instance, request, digest)
     if (instance.status !== 'active' && !toldAgain) return decided(refuse(...endedRefusal(instance.status)))
-    if (this.#at >= Date.parse(certificate.validTo)) return decided(refuse(...endedRefusal('expired')))
+    if (this.#at >= signed.notAfter) return decided(refuse(...endedRefusal('expired')))
     const pending = instance.thumbprint !== signed.thumbprint
     return decided(await this.#inSequence(instance, request, digest, pending))
   }
@@ -242,21 +239,15 @@ export class Exchange {
         'The certificate request is not one for a P-256 key, signed by it.',
       )
     const membership = await this.#set.membership(instance)
-    const certificates = await this.#credentials.issueIdentity(
-      key,
-      instance.id,
-      membership.smartAccount,
-      this.#at,
-    )
-    const certificate = new X509Certificate(certificates[0] ?? '')
+    const issued = await this.#credentials.issueIdentity(key, instance.id, membership.smartAccount, this.#at)
     const tx = await this.#set.settle()
     await tx
       .updateTable('instances')
       .set({
-        next_thumbprint: thumbprint(certificate),
-        expires_at: Date.parse(certificate.validTo),
-        next_public_key: spkiOf(key),
-        next_certificates: JSON.stringify(certificates),
+        next_thumbprint: issued.thumbprint,
+        expires_at: issued.expiresAt,
+        next_public_key: key.spki.toString('base64'),
+        next_certificates: JSON.stringify(issued.certificates),
       })
       .where('id', '=', instance.id)
       .execute()
@@ -265,7 +256,7 @@ export class Exchange {
       'INSTANCE_RENEWED',
       `${instance.pid}:${instance.serial} renewed its registration.`,
     )
-    return { outcome: 'accepted', certificates, ...membership }
+    return { outcome: 'accepted', certificates: issued.certificates, ...membership }
   }
 
   async #log(instance: InstanceRow, type: string, message: string): Promise<void> {

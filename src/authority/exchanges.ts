@@ -1,3 +1,4 @@
+import { setImmediate as immediate } from 'node:timers/promises'
 import type { Clock } from '../domain/clock.ts'
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import type { RequestType } from '../protocol/messages.ts'
@@ -99,7 +100,10 @@ export class Exchanges<C> {
   async #work(): Promise<void> {
     this.#working = true
     let since = this.#clock.monotonic()
-    for (let batch = this.#next(); batch.length > 0; batch = this.#next()) {
+    while (this.waiting > 0) {
+      // Whatever has arrived by now is read first: otherwise each would be alone in its transaction.
+      await immediate()
+      const batch = this.#next()
       await this.#together(batch)
       for (const { urgency } of batch) this.#admission.left(urgency)
       const now = this.#clock.monotonic()

@@ -5,6 +5,8 @@ import type { Tx } from './store.ts'
 
 /** A lot of licences behind a pool, as people and programs see it. */
 export interface LicenseTransaction {
+  /** Of the lot, as long as it stays where it is. */
+  readonly id: string
   readonly virtualAccount: string
   readonly tag: string
   readonly name: string
@@ -57,6 +59,7 @@ export async function listLicenseTransactions(
   return (await query.execute()).map((row) => {
     const { starts_at, ends_at } = row
     return {
+      id: row.id,
       virtualAccount: row.virtualAccount,
       tag: row.tag,
       name: profile.tags.find((one) => one.tag === row.tag)?.name ?? row.tag,

@@ -28,10 +28,13 @@ export class People {
   }
 
   find(name: string): Promise<PersonRecord | null> {
-    return this.#transaction(async (tx) => {
-      const row = await tx.selectFrom('users').selectAll().where('name', '=', name).executeTakeFirst()
-      return row ? personOf(tx, row) : null
-    })
+    return this.#transaction((tx) => this.findIn(tx, name))
+  }
+
+  /** The same, in a transaction that is under way. */
+  async findIn(tx: Tx, name: string): Promise<PersonRecord | null> {
+    const row = await tx.selectFrom('users').selectAll().where('name', '=', name).executeTakeFirst()
+    return row ? personOf(tx, row) : null
   }
 
   list(): Promise<PersonRecord[]> {

@@ -1,8 +1,9 @@
-import { createHash, type KeyObject, randomUUID, X509Certificate } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import type { Instant } from '../domain/instant.ts'
 import { type Decision, type Refused, type RegisterRequest, sealedSchema } from '../protocol/messages.ts'
 import { tokenMacMatches } from '../protocol/token.ts'
 import { thumbprint } from '../trust/chain.ts'
+import type { P256Key } from '../trust/p256-key.ts'
 import { peek, sealedBy, sealedCertificates } from '../trust/seal.ts'
 import type { Account } from './accounts.ts'
 import type { Credentials } from './credentials.ts'
@@ -17,7 +18,7 @@ import { accountTag, tokenRefusal } from './rules.ts'
 import type { RegistrationToken } from './tokens.ts'
 import type { WorkingSet } from './working-set.ts'
 
-type SignedRegistration = Extract<SignedRequest, { key: KeyObject }>
+type SignedRegistration = Extract<SignedRequest, { key: P256Key }>
 
 /** Decides whether a box becomes a product instance, in the transaction of a working set. */
 export class Registration {
@@ -45,7 +46,7 @@ export class Registration {
     }
   }
 
-  async #decision(request: RegisterRequest, key: KeyObject, spki: string): Promise<Decision> {
+  async #decision(request: RegisterRequest, key: P256Key, spki: string): Promise<Decision> {
     const { body } = request
     const { pid, serial } = body.udi
     const token = await this.#set.token(body.token.id)
@@ -186,15 +187,14 @@ export class Registration {
 
   async #admit(
     request: RegisterRequest,
-    key: KeyObject,
+    key: P256Key,
     spki: string,
     token: RegistrationToken,
   ): Promise<Decision> {
     const { pid, serial, version } = request.body.udi
     const { account } = token
     const id = randomUUID()
-    const certificates = await this.#credentials.issueIdentity(key, id, account.domain, this.#at)
-    const certificate = new X509Certificate(certificates[0] ?? '')
+    const issued = await this.#credentials.issueIdentity(key, id, account.domain, this.#at)
     const row: InstanceRow = {
       id,
       account_id: account.id,
@@ -205,17 +205,17 @@ export class Registration {
       hostname: request.body.hostname,
       status: 'active',
       export_controlled: token.export_controlled,
-      thumbprint: thumbprint(certificate),
+      thumbprint: issued.thumbprint,
       public_key: spki,
       registered_key: spki,
       token_id: token.id,
-      certificates: JSON.stringify(certificates),
+      certificates: JSON.stringify(issued.certificates),
       next_thumbprint: null,
       next_public_key: null,
       next_certificates: null,
       registered_at: this.#at,
       last_contact_at: this.#at,
-      expires_at: Date.parse(certificate.validTo),
+      expires_at: issued.expiresAt,
       sequence: 0,
       request_digest: null,
       message_id: null,

@@ -1,4 +1,5 @@
-import { type KeyObject, X509Certificate } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
+import type { Instant } from '../domain/instant.ts'
 import { type ErrorCode, errorTable, LicensingError } from '../domain/errors.ts'
 import { requestDigest } from '../protocol/digest.ts'
 import {
@@ -16,7 +17,8 @@ import {
   sealedSchema,
 } from '../protocol/messages.ts'
 import { readRequest } from '../trust/certificate-request.ts'
-import { thumbprint } from '../trust/chain.ts'
+import { readLeafFacts } from '../trust/leaf-facts.ts'
+import type { P256Key } from '../trust/p256-key.ts'
 import { peek, sealedBy, sealedCertificates } from '../trust/seal.ts'
 import type { InstanceRow } from './instances.ts'
 import type { Wanted } from './working-set.ts'
@@ -67,7 +69,7 @@ export const refuse = (code: ErrorCode, message: string): Refused => ({
 export type SignedRequest =
   | {
       readonly request: RegisterRequest
-      readonly key: KeyObject
+      readonly key: P256Key
       /** The key as SPKI, base64. */
       readonly spki: string
     }
@@ -76,8 +78,9 @@ export type SignedRequest =
       /** SHA-256 of what is asked. */
       readonly digest: string
       readonly pem: string
-      readonly certificate: X509Certificate
       readonly thumbprint: string
+      /** The end of its certificate. */
+      readonly notAfter: Instant
     }
 
 /**
@@ -90,16 +93,15 @@ export async function readExchange(type: RequestType, message: unknown): Promise
   if (request.type === 'register') {
     const key = readRequest(request.body.certificateRequest)
     if (!key) throw malformed('its certificate request is not a good one')
-    if (!(await sealedBy(sealed, 'sla-request+jws', key))) throw badSignature()
-    return { request, key, spki: spkiOf(key) }
+    if (!(await sealedBy(sealed, 'sla-request+jws', key.key))) throw badSignature()
+    return { request, key, spki: key.spki.toString('base64') }
   }
   const [pem] = sealedCertificates(sealed, 'sla-request+jws') ?? []
   if (pem === undefined) throw malformed('it does not say whose it is')
-  const certificate = readCertificate(pem)
+  const leaf = readLeafFacts(pem)
   // Nobody on the way may cause a final refusal: what does not verify gets no signed answer (trust §4).
-  if (!certificate || !(await sealedBy(sealed, 'sla-request+jws', certificate.publicKey)))
-    throw badSignature()
-  return { request, digest, pem, certificate, thumbprint: thumbprint(certificate) }
+  if (!leaf || !(await sealedBy(sealed, 'sla-request+jws', leaf.key))) throw badSignature()
+  return { request, digest, pem, thumbprint: leaf.thumbprint, notAfter: leaf.notAfter }
 }
 
 /** What deciding these requests will ask the database for. */
@@ -109,14 +111,6 @@ export const wantedBy = (requests: readonly SignedRequest[]): Wanted => ({
     'key' in one ? [{ tokenId: one.request.body.token.id, key: one.spki, udi: one.request.body.udi }] : [],
   ),
 })
-
-function readCertificate(pem: string): X509Certificate | null {
-  try {
-    return new X509Certificate(pem)
-  } catch {
-    return null
-  }
-}
 
 function readRequestForm(
   type: RequestType,

@@ -267,6 +267,31 @@ export interface Tables {
   }
   /** Passwords that were tried, by address: one that is right is taken out again. */
   guesses: { id: Generated<number>; address: string; at: number }
+  /** Programs that use the REST API, each kept to a smart account. */
+  api_clients: {
+    id: string
+    account_id: string
+    /** The virtual account it is kept to; null for all of the smart account. */
+    virtual_account_id: string | null
+    /** SHA-256 of its secret, which has 256 random bits: never the secret. */
+    secret_hash: string
+    scope: 'read' | 'write'
+    description: string
+    created_at: number
+    revoked_at: number | null
+  }
+  /** What lets a program in for an hour: by the hash of it alone. */
+  access_tokens: {
+    hash: string
+    client_id: string | null
+    /** Who signed in with it, and a digest of how the password was kept then; null for a client's own. */
+    user_name: string | null
+    user_stamp: string | null
+    created_at: number
+    expires_at: number
+  }
+  /** The numbers by which the REST API names smart accounts and virtual accounts. */
+  public_numbers: { id: Generated<number>; subject: string }
   /** Who did what, and what was refused. */
   audit: {
     id: Generated<number>
@@ -586,5 +611,20 @@ export const migrations: readonly (readonly string[])[] = [
     `alter table tokens add column in_review integer not null default 0`,
     `alter table reservations add column in_review integer not null default 0`,
     `alter table satellites add column manager_epoch integer not null default 1`,
+  ],
+  // Programs that use the REST API.
+  [
+    `create table api_clients (
+      id text primary key, account_id text not null references accounts (id), virtual_account_id text,
+      secret_hash text not null, scope text not null, description text not null, created_at bigint not null,
+      revoked_at bigint
+    )`,
+    `create table access_tokens (
+      hash text primary key, client_id text references api_clients (id), user_name text, user_stamp text,
+      created_at bigint not null, expires_at bigint not null
+    )`,
+    `create index access_tokens_by_end on access_tokens (expires_at)`,
+    `create index access_tokens_of_client on access_tokens (client_id)`,
+    `create table public_numbers (id integer primary key autoincrement, subject text not null unique)`,
   ],
 ]

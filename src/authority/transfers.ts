@@ -60,6 +60,23 @@ const afterwards = (effects: readonly TransferEffect[], quantity: number): Trans
 export const breaksCompliance = ({ effects }: TransferDocument): boolean =>
   effects.some(({ before, after }) => before.status === 'in-compliance' && after.status !== 'in-compliance')
 
+/** A lot of a pool, as far as it is chosen for a transfer. */
+export interface ChosenLot {
+  readonly id: string
+  readonly startsAt: Instant
+  readonly endsAt: Instant | null
+}
+
+/** What is to be transferred out of a pool. */
+export interface WantedTransfer {
+  readonly tag: string
+  readonly quantity: number
+  /** Which lots it may be taken from; any unless said. */
+  readonly takesLot?: (lot: ChosenLot) => boolean
+  /** Whether those that last longest go, instead of staying. */
+  readonly longestFirst?: boolean
+}
+
 const amount = countSchema.min(1, 'a transfer is of 1 or more')
 
 /** Transfers between the virtual accounts of one smart account (R-ACC-3), in the transaction it is given. */
@@ -77,7 +94,7 @@ export class Transfers {
   }
 
   /**
-   * Moves licences of a tag: those that last longest stay. Out of a satellite's virtual account they move when the
+   * Moves licences of a tag: those that last longest stay, unless it is said otherwise. Out of a satellite's virtual account they move when the
    * satellite has heard of it: until then it may give them to its boxes.
    *
    * @throws LicensingError TRANSFER_UNAVAILABLE, UNKNOWN_TAG, INVALID_ARGUMENT
@@ -85,14 +102,17 @@ export class Transfers {
   async licenses(
     from: VirtualAccount,
     to: VirtualAccount,
-    wanted: { tag: string; quantity: number },
+    wanted: WantedTransfer,
   ): Promise<TransferDocument> {
     requireTag(this.#profile, wanted.tag)
     const quantity = checked(amount, wanted.quantity, 'quantity')
     requireDifferent(from, to)
     requireSameSource(from, to)
-    const { tag } = wanted
-    const rows = await this.#available(from, tag)
+    const { tag, takesLot = () => true, longestFirst = false } = wanted
+    const lots = (await this.#available(from, tag)).filter(({ id, starts_at, ends_at }) =>
+      takesLot({ id, startsAt: starts_at, endsAt: ends_at }),
+    )
+    const rows = longestFirst ? lots.reverse() : lots
     const there = rows.reduce((sum, one) => sum + one.quantity, 0)
     if (there < quantity)
       throw new LicensingError(

@@ -2,7 +2,7 @@ import { userInfo } from 'node:os'
 import type { Command } from 'commander'
 import { actingAs, type Actor, actorName } from '../authority/actor.ts'
 import type { Authority } from '../authority/authority.ts'
-import { plain } from '../console/told.ts'
+import { plain } from '../domain/told.ts'
 import { asLicensingError } from '../domain/errors.ts'
 
 /** Who is at the terminal, for the record. */

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Authority } from '../authority/authority.ts'
 import type { AuthorityObserver } from '../authority/observer.ts'
+import type { ServerLogger } from '../authority/server.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { parseAddress } from './address.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
@@ -15,13 +16,15 @@ interface ServeOptions extends OperationsOptions {
   connections: string
   chaos?: string
   management?: string
+  connectProxy?: string
+  connectName?: string[]
 }
 
 /** `serve`: the authority at its address, until it is told to stop. */
 export function addServeCommand(program: Command, cli: AuthorityCli): void {
   const command = program
     .command('serve')
-    .description('serve agents, and the page Software Manager, over HTTPS')
+    .description('serve agents, the REST API, and the page Software Manager, over HTTPS')
     .option('--listen <host:port>', 'address to listen on; port 0 takes a free one', '127.0.0.1:8443')
     .option('--name <name...>', 'further names and addresses for the TLS certificate')
     .option('--connections <n>', 'connections at a time, at most', '20000')
@@ -34,12 +37,21 @@ export function addServeCommand(program: Command, cli: AuthorityCli): void {
       '--management <host:port>',
       'plan faults at run time, and see what came (made with init --test only)',
     )
+    .option(
+      '--connect-proxy <host:port>',
+      'lead clients that know fixed cloud hosts alone to this authority, as their HTTP proxy; loopback only',
+    )
+    .option(
+      '--connect-name <name...>',
+      'the hosts that are led here (default: those of the field: swapi.cisco.com, apx.cisco.com, …)',
+    )
     .action((options: ServeOptions) => serve(cli, options))
 }
 
 async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOptions): Promise<void> {
   const at = parseAddress(options.listen)
   const management = options.management === undefined ? undefined : parseAddress(options.management)
+  const wantedDoor = connectDoorOf(options)
   const chaos = options.chaos === undefined ? undefined : await parseAnswerFaults(options.chaos)
   const connections = wholeNumber(options.connections, 'number of connections')
   if (connections === 0) throw new LicensingError('INVALID_ARGUMENT', 'One connection at least is served.')
@@ -56,36 +68,46 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
     ...(observe && { observe }),
   })
   const stopped = toldToStop()
+  let door: OpenedDoor | null = null
   try {
     const names = options.name ?? []
     const { managerPage } = await import('../console/manager.ts')
     const page = await managerPage(authority, { dataDir: dataDir(), host: at.host, names, logger })
+    const { RestApi } = await import('../rest/rest.ts')
+    const api = new RestApi(authority, { logger })
     const metrics = await telemetry.serve(authority)
     const url = await authority.listen({
       ...at,
       names,
-      routes: page.routes,
+      routes: async (server) => {
+        await server.register(page.routes)
+        await server.register(api.routes)
+      },
       limits: { connections },
       ...(chaos && { chaos }),
     })
+    door = wantedDoor && (await openDoor(authority, { ...wantedDoor, url, dataDir: dataDir(), logger }))
     const managed = management && (await serveManagement(authority, management, dataDir()))
     const { firstPasswordFile } = page
     if (json())
       process.stdout.write(
-        `${JSON.stringify({ listening: url, firstPasswordFile, ...(metrics !== null && { metrics }), ...managed })}\n`,
+        `${JSON.stringify({ listening: url, firstPasswordFile, ...(metrics !== null && { metrics }), ...door?.told, ...managed })}\n`,
       )
     else {
       printText(`listening on ${url}`)
       printText(pageText('Software Manager', { url, firstPasswordFile }))
       if (metrics !== null) printText(`metrics on ${metrics}/metrics`)
+      if (door) printText(`CONNECT proxy on ${door.told.connectProxy}, its CA is in ${door.told.connectCa}`)
       if (managed) printText(`management on ${managed.management}, its bearer is in ${managed.bearerFile}`)
     }
     logger.info('listening', { url })
     await stopped
     logger.info('stopping')
+    await door?.close()
     await authority.drain()
     logger.info('stopped')
   } finally {
+    await door?.close()
     await authority.close()
     await telemetry.close()
   }
@@ -141,6 +163,55 @@ async function parseAnswerFaults(spec: string) {
       { remedy: 'Use `mockAuthority` and its road in tests.' },
     )
   return new FaultPlan(faults)
+}
+
+/** Where the CONNECT proxy is wanted; null for nowhere. @throws LicensingError USAGE, INVALID_ARGUMENT */
+function connectDoorOf({ connectProxy, connectName }: ServeOptions) {
+  if (connectProxy !== undefined) return { ...parseAddress(connectProxy), names: connectName }
+  if (connectName === undefined) return null
+  throw new LicensingError('USAGE', '--connect-name is for a CONNECT proxy: --connect-proxy HOST:PORT.')
+}
+
+interface OpenedDoor {
+  readonly told: { readonly connectProxy: string; readonly connectCa: string }
+  readonly close: () => Promise<void>
+}
+
+/** Opens the CONNECT proxy, and writes down what its clients are to trust. */
+async function openDoor(
+  authority: Authority,
+  options: {
+    host: string
+    port: number
+    names: string[] | undefined
+    url: string
+    dataDir: string
+    logger: ServerLogger
+  },
+): Promise<OpenedDoor> {
+  const { host, port, logger } = options
+  const { CLOUD_NAMES, ConnectDoor } = await import('../rest/connect-door.ts')
+  const { SecretFiles } = await import('../trust/private-files.ts')
+  const served = new URL(options.url)
+  const every = ['0.0.0.0', '[::]'].includes(served.hostname)
+  const { door, url } = await ConnectDoor.open({
+    host,
+    port,
+    names: options.names ?? CLOUD_NAMES,
+    authority: {
+      host: every ? '127.0.0.1' : served.hostname.replace(/^\[|\]$/g, ''),
+      port: Number(served.port || 443),
+      trust: authority.trustAnchor(),
+    },
+    at: Date.now(),
+    logger,
+  })
+  const directory = `${options.dataDir}/connect`
+  new SecretFiles(directory).put('ca.pem', door.caCertificate)
+  return {
+    told: { connectProxy: url, connectCa: `${directory}/ca.pem` },
+    close: () => door.close(),
+  }
 }
 
 /** Opens the management address; its bearer goes into a file of this user alone, not onto the screen. */

@@ -6,6 +6,7 @@ import type { OrderDocument } from '../authority/orders.ts'
 import type { IssuedAuthorization } from '../authority/reservations.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { VERSION } from '../domain/version.ts'
+import { addApiClientCommands } from './api-client-commands.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
 import { licensesLine } from './licenses-line.ts'
 import { printJson, printText } from './output.ts'
@@ -770,6 +771,8 @@ addUserCommands(program, {
       return work(authorityDesk(authority, dataDir()))
     }),
 })
+
+addApiClientCommands(program, cli)
 
 addReportCommands(program, cli)
 

@@ -3,10 +3,10 @@ import { LicensingError } from '../domain/errors.ts'
 import { iso } from '../domain/instant.ts'
 import { checked } from '../domain/checked.ts'
 import { commonContract, userName, type userSchema } from './common-contract.ts'
-import { plain, Told } from './told.ts'
+import { plain, Told } from '../domain/told.ts'
 import { type Caller, requireEveryAccount, serve, type ServedContract } from './contract.ts'
-import { beginGuess, type GuessStore, MemoryGuesses } from './guesses.ts'
-import { checkPassword, hashPassword, oneTimePassword, requireStrong } from './passwords.ts'
+import { beginGuess, type GuessStore, MemoryGuesses } from '../trust/guesses.ts'
+import { checkPassword, hashPassword, oneTimePassword, requireStrong } from '../trust/passwords.ts'
 import {
   isStamped,
   MemorySessions,

@@ -1,9 +1,7 @@
-import { z } from 'zod'
 import { errorTable } from '../domain/errors.ts'
+import { type Json, queryParameters, schemaOf } from '../domain/json-schema.ts'
 import { VERSION } from '../domain/version.ts'
 import type { Access, Call } from './contract.ts'
-
-type Json = Record<string, unknown>
 
 const who: Record<Access, string> = {
   open: 'Anybody.',
@@ -21,25 +19,6 @@ const failure = {
 const words = (name: string): string =>
   name.replaceAll('-', ' ').replace(/^./, (first) => first.toUpperCase())
 
-/** Draft 2020-12, which is OpenAPI 3.1's own; its `$schema` and what zod adds for itself are left out. */
-function schemaOf(schema: z.ZodType, io: 'input' | 'output'): Json {
-  const { $schema: _, ...json } = z.toJSONSchema(schema, { io, unrepresentable: 'any' }) as Json
-  return json
-}
-
-function parameters(call: Call): Json[] {
-  const { properties = {}, required = [] } = schemaOf(call.input, 'input') as {
-    properties?: Record<string, Json>
-    required?: string[]
-  }
-  return Object.entries(properties).map(([name, schema]) => ({
-    name,
-    in: 'query',
-    required: required.includes(name),
-    schema,
-  }))
-}
-
 function operation(name: string, call: Call): Json {
   return {
     operationId: name,
@@ -48,7 +27,7 @@ function operation(name: string, call: Call): Json {
     description: `${call.summary} ${who[call.access]}`,
     ...(call.access === 'open' && { security: [] }),
     ...(call.method === 'GET'
-      ? { parameters: parameters(call) }
+      ? { parameters: queryParameters(call.input) }
       : {
           requestBody: {
             required: true,

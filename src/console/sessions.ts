@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { SESSION_LIMITS } from '../domain/sign-in-limits.ts'
-import { dropOldest } from './drop-oldest.ts'
+import { dropOldest } from '../domain/drop-oldest.ts'
 
 /** A session as it is kept: digests, of which none gives back what the browser holds. */
 export interface KeptSession {

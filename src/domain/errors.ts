@@ -1125,6 +1125,16 @@ export const errorTable = {
     'The request came from a page of another site.',
     'Use the page of this server itself.',
   ),
+  API_CLIENT_UNKNOWN: entry(
+    'refusal',
+    'The smart account has no such API client.',
+    'See `api-client list` for those there are.',
+  ),
+  API_NOT_SERVED: entry(
+    'refusal',
+    'The call is one of the field’s REST API that this authority does not serve.',
+    'See the guide to the REST API for what is served.',
+  ),
   HOST_REFUSED: entry(
     'refusal',
     'The request named a host that this server is not.',

@@ -12,6 +12,8 @@ const DEEPEST = 32
 /** Headers of a request together: bytes, and how many. */
 const LARGEST_HEADERS = 16 * 1024
 const MOST_HEADERS = 100
+/** A name that stands in a path, with every sign of it encoded. */
+const LONGEST_NAME = 2_000
 
 /** The body of an answer that says what is wrong with the form of a request. */
 const unreadable = (message: string) => ({
@@ -58,6 +60,7 @@ export function createGuardedServer(options: {
     return503OnClosing: false,
     pluginTimeout: 0,
     exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: LONGEST_NAME },
     genReqId: () => randomUUID(),
     clientErrorHandler: refuseUnread,
     frameworkErrors: (_thrown: FastifyError, _request, reply: FastifyReply) =>

@@ -1,5 +1,6 @@
-import { createPublicKey, type KeyObject, verify } from 'node:crypto'
+import { verify } from 'node:crypto'
 import { BIT_STRING, DerError, elementsOf, INTEGER, readOnly, SEQUENCE } from './der.ts'
+import { type P256Key, readP256Key } from './p256-key.ts'
 
 /** AlgorithmIdentifier of ecdsa-with-SHA256 (RFC 5758 §3.2). */
 const ECDSA_SHA256 = Buffer.from('300a06082a8648ce3d040302', 'hex')
@@ -9,18 +10,18 @@ const PEM = /^\s*-----BEGIN CERTIFICATE REQUEST-----([A-Za-z0-9+/=\s]+)-----END 
  * The public key of a PKCS #10 request (RFC 2986) in PEM whose own signature is right and whose key is
  * P-256; null otherwise. Of the request nothing else is believed.
  */
-export function readRequest(pem: string): KeyObject | null {
+export function readRequest(pem: string): P256Key | null {
   try {
     const [info, algorithm, signature] = elementsOf(readOnly(derOf(pem), SEQUENCE))
     if (!info || signature?.tag !== BIT_STRING || !algorithm?.whole.equals(ECDSA_SHA256)) return null
     const [version, , spki] = elementsOf(info)
     if (version?.tag !== INTEGER || !spki) return null
-    const key = createPublicKey({ key: spki.whole, format: 'der', type: 'spki' })
-    if (key.asymmetricKeyType !== 'ec' || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') return null
+    const found = readP256Key(spki.whole)
+    if (!found) return null
     // The first byte of a bit string counts the bits that are not used: none.
     const good =
-      signature.content[0] === 0 && verify('sha256', info.whole, key, signature.content.subarray(1))
-    return good ? key : null
+      signature.content[0] === 0 && verify('sha256', info.whole, found.key, signature.content.subarray(1))
+    return good ? found : null
   } catch (thrown) {
     if (thrown instanceof DerError || isKeyError(thrown)) return null
     throw thrown

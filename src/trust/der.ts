@@ -10,6 +10,7 @@ export const INTEGER = 0x02
 export const BIT_STRING = 0x03
 const UTC_TIME = 0x17
 const GENERALIZED_TIME = 0x18
+const TIME = /^(\d{2}|\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})Z$/
 
 /** Lengths of more than four bytes belong to nothing that is read here. */
 const LONGEST_LENGTH = 4
@@ -67,6 +68,17 @@ export function element(tag: number, ...parts: readonly Uint8Array[]): Buffer {
   head[1] = 0x80 | count
   head.writeUIntBE(length, 2, count)
   return Buffer.concat([head, ...parts])
+}
+
+/** The instant that a certificate's time says. @throws DerError */
+export function instantOf({ tag, content }: Element): number {
+  const [, year = '', ...others] = TIME.exec(content.toString('latin1')) ?? []
+  if (year.length !== (tag === UTC_TIME ? 2 : 4) || (tag !== UTC_TIME && tag !== GENERALIZED_TIME))
+    throw new DerError('no time')
+  const [month = 0, day = 0, hour = 0, minute = 0, second = 0] = others.map(Number)
+  // Two digits are of 1950 to 2049 (RFC 5280 §4.1.2.5.1).
+  const century = year.length === 4 ? 0 : Number(year) < 50 ? 2000 : 1900
+  return Date.UTC(century + Number(year), month - 1, day, hour, minute, second)
 }
 
 /** An instant as certificates write it (RFC 5280 §4.1.2.5): in whole seconds, UTCTime until 2049. */

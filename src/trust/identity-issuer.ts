@@ -9,6 +9,7 @@ import {
 import type { Instant } from '../domain/instant.ts'
 import { type Issuer, issueCertificate } from './certificates.ts'
 import { BIT_STRING, element, elementsOf, INTEGER, readOnly, SEQUENCE, timeElement } from './der.ts'
+import type { P256Key } from './p256-key.ts'
 import { serialNumber } from './serial-number.ts'
 
 const OCTET_STRING = 0x04
@@ -75,9 +76,11 @@ export class IdentityIssuer {
     return new IdentityIssuer(issuer, new X509Certificate(pem))
   }
 
-  /** A certificate for a P-256 key: PEM. */
-  issue(publicKey: KeyObject, { name, notBefore, notAfter }: Identity): string {
-    const spki = publicKey.export({ type: 'spki', format: 'der' })
+  /** A certificate for a key: PEM, and its thumbprint. */
+  issue(
+    { spki }: Pick<P256Key, 'spki'>,
+    { name, notBefore, notAfter }: Identity,
+  ): { pem: string; thumbprint: string } {
     const tbs = element(
       SEQUENCE,
       this.#version,
@@ -100,7 +103,8 @@ export class IdentityIssuer {
       ),
     )
     const signature = sign('sha256', tbs, this.#key)
-    return pemOf(element(SEQUENCE, tbs, this.#algorithm, element(BIT_STRING, Buffer.of(0), signature)))
+    const der = element(SEQUENCE, tbs, this.#algorithm, element(BIT_STRING, Buffer.of(0), signature))
+    return { pem: pemOf(der), thumbprint: createHash('sha256').update(der).digest('base64url') }
   }
 }
 

@@ -16,6 +16,7 @@ const encode = (text: string): string => Buffer.from(text).toString('base64url')
 
 /** R and S side by side (RFC 7518 §3.4), where X.509 would have them as DER. */
 const SIGNATURE_FORM = 'ieee-p1363'
+const SIGNATURE_BYTES = 64
 
 /** Signs a payload. The certificates, leaf first, say whose the key is; a registration has none yet. */
 export function seal(
@@ -60,8 +61,8 @@ export const peek = (sealed: Sealed): unknown => decode(sealed.payload)
 /** ES256 over exactly these bytes, in the one spelling they have (RFC 7515 §5.2, RFC 7518 §3.4). */
 export function signatureFits({ protected: head, payload, signature }: Sealed, key: KeyObject): boolean {
   const bytes = Buffer.from(signature, 'base64url')
-  if (bytes.toString('base64url') !== signature) return false
-  if (key.asymmetricKeyType !== 'ec' || key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') return false
+  if (bytes.toString('base64url') !== signature || bytes.length !== SIGNATURE_BYTES) return false
+  if (key.asymmetricKeyType !== 'ec') return false
   return verify('sha256', Buffer.from(`${head}.${payload}`), { key, dsaEncoding: SIGNATURE_FORM }, bytes)
 }
 

@@ -12,5 +12,7 @@ declare module 'vitest' {
 export default async function setup(project: TestProject): Promise<() => void> {
   const server = await startPostgres()
   project.provide('postgres', server.url)
-  return server.stop
+  return () => {
+    server.stop()
+  }
 }

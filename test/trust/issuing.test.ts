@@ -1,12 +1,6 @@
 import 'reflect-metadata'
 import { execFileSync } from 'node:child_process'
-import {
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyObject,
-  X509Certificate,
-} from 'node:crypto'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,6 +17,9 @@ import {
 } from '../../src/trust/certificates.ts'
 import { readRequest } from '../../src/trust/certificate-request.ts'
 import { elementsOf, readElement, readOnly, SEQUENCE } from '../../src/trust/der.ts'
+import { thumbprint as thumbprintOf } from '../../src/trust/chain.ts'
+import { readLeafFacts } from '../../src/trust/leaf-facts.ts'
+import type { P256Key } from '../../src/trust/p256-key.ts'
 import { IdentityIssuer } from '../../src/trust/identity-issuer.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
@@ -57,7 +54,10 @@ const file = (name: string, text: string): string => {
   writeFileSync(path, text)
   return path
 }
-const newKey = (): KeyObject => generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey
+function newKey(): P256Key {
+  const { publicKey: key } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  return { key, spki: key.export({ type: 'spki', format: 'der' }) }
+}
 
 describe('an identity certificate made from a template', () => {
   test('is what the certificate library makes, but for serial number and signature', async () => {
@@ -69,9 +69,9 @@ describe('an identity certificate made from a template', () => {
     ]) {
       const key = newKey()
       const identity = { name: 'aéx-1', notBefore, notAfter: notBefore + 365 * DAY }
-      const ours = new X509Certificate(identities.issue(key, identity))
+      const ours = new X509Certificate(identities.issue(key, identity).pem)
       const theirs = new X509Certificate(
-        await issueCertificate(issuer, key, { ...facts, ...identity, role: 'instance' }),
+        await issueCertificate(issuer, key.key, { ...facts, ...identity, role: 'instance' }),
       )
       const parts = ({ raw }: X509Certificate) => {
         const [tbs, algorithm] = elementsOf(readOnly(raw, SEQUENCE))
@@ -79,13 +79,17 @@ describe('an identity certificate made from a template', () => {
         return [algorithm?.whole.toString('hex'), ...fields.slice(0, 1), ...fields.slice(2)]
       }
       expect(parts(ours)).toEqual(parts(theirs))
+      expect(readLeafFacts(ours.toString())?.notAfter).toBe(Date.parse(ours.validTo))
+      expect(readLeafFacts(ours.toString())?.key.equals(key.key)).toBe(true)
       expect(ours.serialNumber).toMatch(/^[4-7][0-9A-F]{31}$/)
       expect(ours.serialNumber).not.toBe(theirs.serialNumber)
     }
   })
 
   test('is good to OpenSSL and to the certificate library', async () => {
-    const pem = identities.issue(newKey(), { ...facts, name: 'box' })
+    const { pem, thumbprint } = identities.issue(newKey(), { ...facts, name: 'box' })
+    expect(thumbprint).toBe(thumbprintOf(new X509Certificate(pem)))
+    expect(readLeafFacts(pem)).toMatchObject({ thumbprint, notAfter: facts.notAfter })
     const args = [
       '-CAfile',
       file('root.pem', root.certificate),
@@ -106,7 +110,7 @@ describe('an identity certificate made from a template', () => {
     const key = newKey()
     const serials = Array.from(
       { length: 100 },
-      () => new X509Certificate(identities.issue(key, { ...facts, name: 'x' })).serialNumber,
+      () => new X509Certificate(identities.issue(key, { ...facts, name: 'x' }).pem).serialNumber,
     )
     expect(new Set(serials).size).toBe(100)
   })
@@ -142,7 +146,7 @@ describe('a request for a certificate', () => {
       const theirs = new x509.Pkcs10CertificateRequest(pem)
       expect(await theirs.verify()).toBe(true)
       const key = readRequest(pem)
-      expect(key?.export({ type: 'spki', format: 'der' })).toEqual(Buffer.from(theirs.publicKey.rawData))
+      expect(key?.spki).toEqual(Buffer.from(theirs.publicKey.rawData))
     }
   })
 

@@ -101,7 +101,7 @@ function readIssuingKey({ issuingCa }: SyncRequest): KeyObject {
   const key = readRequest(
     `-----BEGIN CERTIFICATE REQUEST-----\n${issuingCa}\n-----END CERTIFICATE REQUEST-----\n`,
   )
-  if (key) return key
+  if (key) return key.key
   throw new LicensingError('SIGNED_FILE_MALFORMED', 'The request for the satellite’s CA is not a good one.')
 }
 

@@ -1,6 +1,6 @@
 import { LicensingError } from '../domain/errors.ts'
 import { GUESS_LIMITS } from '../domain/sign-in-limits.ts'
-import { dropOldest } from './drop-oldest.ts'
+import { dropOldest } from '../domain/drop-oldest.ts'
 
 /** A guess that was counted, or how many milliseconds its address has to wait. */
 export type Counted = { readonly guess: number } | { readonly waitMs: number }

@@ -1,0 +1,161 @@
+// Boxes, as far as an authority sees them: each on a connection of its own, asking one thing after the other. Run as a process
+// of its own, so that what it costs is not the authority's.
+import { createPrivateKey, generateKeyPairSync, randomBytes, randomUUID, sign } from 'node:crypto'
+import { connect } from 'node:tls'
+import { answerHash } from '../dist/src/protocol/digest.js'
+import { parseToken, tokenMac } from '../dist/src/protocol/token.js'
+import { createRequest } from '../dist/src/trust/certificates.js'
+import { peek, seal } from '../dist/src/trust/seal.js'
+
+const nonce = () => randomBytes(16).toString('base64url')
+
+/** A connection that is kept: no more HTTP than a box speaks. */
+export function connection({ port, ca, session }) {
+  const socket = connect({ port, host: '127.0.0.1', servername: 'localhost', ca, session })
+  socket.setNoDelay(true)
+  let text = ''
+  let waiting = null
+  const fail = (error) => {
+    waiting?.reject(error ?? new Error('the connection ended'))
+    waiting = null
+  }
+  socket.setEncoding('utf8')
+  socket.on('error', fail)
+  socket.on('close', () => fail())
+  socket.on('data', (data) => {
+    text += data
+    const head = text.indexOf('\r\n\r\n')
+    if (head < 0) return
+    const length = Number(/content-length: (\d+)/i.exec(text.slice(0, head))?.[1] ?? 0)
+    if (text.length < head + 4 + length) return
+    const status = Number(text.slice(9, 12))
+    const retryAfter = Number(/retry-after: (\d+)/i.exec(text.slice(0, head))?.[1] ?? 0)
+    const body = text.slice(head + 4, head + 4 + length)
+    text = text.slice(head + 4 + length)
+    const { resolve } = waiting
+    waiting = null
+    resolve({ status, body, retryAfter })
+  })
+  return {
+    post: (path, body) =>
+      new Promise((resolve, reject) => {
+        waiting = { resolve, reject }
+        socket.write(
+          `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+        )
+      }),
+    socket,
+    close: () => socket.destroy(),
+  }
+}
+
+/** A box that has its key and its request for a certificate, and was never anywhere. */
+export async function newBox(serial) {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' })
+  return { key: createPrivateKey(pem), csr: await createRequest(pem, serial), serial, sequence: 0 }
+}
+
+const envelope = (audience) => ({
+  protocol: 1,
+  direction: 'request',
+  messageId: randomUUID(),
+  nonce: nonce(),
+  audience,
+  epoch: 1,
+  trustBundle: 1,
+})
+
+export async function registration(box, { token, root }) {
+  const { id, account, secret } = parseToken(token)
+  const udi = { pid: 'BENCH', serial: box.serial, version: '1.0' }
+  const head = envelope(root)
+  const claim = { audience: root, nonce: head.nonce, certificateRequest: box.csr, udi, force: false }
+  const request = {
+    ...head,
+    type: 'register',
+    body: {
+      token: { id, account, mac: tokenMac(secret, claim) },
+      udi,
+      hostname: null,
+      agentVersion: '1',
+      certificateRequest: box.csr,
+      force: false,
+      previous: null,
+    },
+  }
+  const sealed = await seal(request, { type: 'sla-request+jws', privateKey: box.key })
+  return {
+    path: '/smart-agent/v1/register',
+    body: JSON.stringify(sealed),
+    taken: (body) => {
+      const answer = peek(JSON.parse(body))
+      if (answer.decision.outcome !== 'accepted') throw new Error(JSON.stringify(answer.decision))
+      box.id = answer.decision.instanceId
+      box.certificates = answer.decision.certificates.slice(0, 1)
+      box.authority = answer.authority.id
+      box.last = answerHash(request.messageId, answer.decision)
+    },
+  }
+}
+
+export async function authorization(box, count = 1) {
+  const request = {
+    ...envelope(box.authority),
+    type: 'authorize',
+    instanceId: box.id,
+    sequence: ++box.sequence,
+    lastAnswer: box.sequence === 1 ? null : box.last,
+    body: { entitlements: [{ tag: 'HOST', count }], version: '1.0', deadlineAt: null },
+  }
+  const sealed = await seal(request, {
+    type: 'sla-request+jws',
+    privateKey: box.key,
+    certificates: box.certificates,
+  })
+  return {
+    path: '/smart-agent/v1/authorize',
+    body: JSON.stringify(sealed),
+    taken: (body) => {
+      const answer = peek(JSON.parse(body))
+      if (answer.decision.outcome !== 'accepted') throw new Error(JSON.stringify(answer.decision))
+      box.last = answerHash(request.messageId, answer.decision)
+    },
+  }
+}
+
+/** The same bytes and signatures, for the floor: asks nothing of the answer. */
+export function floorRequest(box) {
+  const payload = randomBytes(900).toString('base64url')
+  const signature = sign('sha256', Buffer.from(payload), { key: box.key, dsaEncoding: 'ieee-p1363' })
+  return {
+    path: '/floor',
+    body: JSON.stringify({ box: box.serial, payload, signature: signature.toString('base64url') }),
+    taken: (body) => JSON.parse(body),
+  }
+}
+
+/** Every box asks one thing after the other for a while. @returns requests a second, and milliseconds at the median and the 99th of 100 */
+export async function hammer(boxes, ports, ca, next, milliseconds) {
+  const times = []
+  const end = performance.now() + milliseconds
+  const start = performance.now()
+  await Promise.all(
+    boxes.map(async (box, i) => {
+      const road = connection({ port: ports[i % ports.length], ca })
+      for (let more = await next(box); more && performance.now() < end; more = await next(box)) {
+        const begun = performance.now()
+        const { status, body } = await road.post(more.path, more.body)
+        if (status !== 200) throw new Error(`answered ${status}: ${body}`)
+        times.push(performance.now() - begun)
+        more.taken(body)
+      }
+      box.sequence = Math.max(0, box.sequence - 1)
+      road.close()
+    }),
+  )
+  const seconds = (performance.now() - start) / 1000
+  times.sort((a, b) => a - b)
+  const at = (share) => times[Math.min(times.length - 1, Math.floor(times.length * share))]
+  return { rate: times.length / seconds, p50: at(0.5), p99: at(0.99), requests: times.length }
+}

@@ -1,0 +1,117 @@
+// What is measured, each in a process of its own. `floor`: TLS, JSON, one signature verified and one made, one durable commit,
+// many of which share one write, and nothing else. `authority`: an authority at its address.
+import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
+import { createServer } from 'node:https'
+import { Database } from '../dist/src/trust/sqlite.js'
+import { createSelfSigned } from '../dist/src/trust/certificates.js'
+
+const [kind, options] = [process.argv[2], JSON.parse(process.argv[3])]
+
+async function floor({ keys, database, postgres }) {
+  const known = new Map(
+    Object.entries(keys).map(([box, der]) => [
+      box,
+      createPublicKey({ key: Buffer.from(der, 'base64'), format: 'der', type: 'spki' }),
+    ]),
+  )
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const write = postgres ? await inPostgres(postgres) : inSqlite(database)
+  const day = 86_400_000
+  const dates = { notBefore: Date.now() - day, notAfter: Date.now() + day }
+  const tls = await createSelfSigned({
+    name: 'localhost',
+    account: 'x',
+    authorityId: 'y',
+    hosts: ['localhost'],
+    ...dates,
+  })
+  const server = createServer({ cert: tls.certificates[0], key: tls.privateKey.export({ type: 'pkcs8', format: 'pem' }) }, (request, response) => {
+    let text = ''
+    request.setEncoding('utf8')
+    request.on('data', (data) => (text += data))
+    request.on('end', async () => {
+      const { box, payload, signature } = JSON.parse(text)
+      const good = verify(
+        'sha256',
+        Buffer.from(payload),
+        { key: known.get(box), dsaEncoding: 'ieee-p1363' },
+        Buffer.from(signature, 'base64url'),
+      )
+      if (!good) throw new Error('a signature that does not fit')
+      await write(box, payload)
+      const answer = sign('sha256', Buffer.from(payload), { key: privateKey, dsaEncoding: 'ieee-p1363' })
+      const body = JSON.stringify({ payload, signature: answer.toString('base64url') })
+      response.writeHead(200, {
+        'content-type': 'application/json',
+        'content-length': Buffer.byteLength(body),
+      })
+      response.end(body)
+    })
+  })
+  server.listen(0, '127.0.0.1', () => {
+    process.send({ port: server.address().port, ca: tls.certificates[0] })
+  })
+}
+
+/** Commits that wait while one is written are written together. */
+function together(commit) {
+  let waiting = []
+  let busy = false
+  const work = async () => {
+    busy = true
+    while (waiting.length > 0) {
+      const batch = waiting
+      waiting = []
+      await commit(batch)
+      for (const { resolve } of batch) resolve()
+    }
+    busy = false
+  }
+  return (box, payload) =>
+    new Promise((resolve) => {
+      waiting.push({ box, payload, resolve })
+      if (!busy) setImmediate(work)
+    })
+}
+
+function inSqlite(path) {
+  const database = new Database(path)
+  database.pragma('journal_mode = WAL')
+  database.pragma('synchronous = FULL')
+  database.exec('create table if not exists boxes (id text primary key, payload text)')
+  const insert = database.prepare(
+    'insert into boxes values (?, ?) on conflict (id) do update set payload = excluded.payload',
+  )
+  return together((batch) => {
+    database.transaction(() => {
+      for (const { box, payload } of batch) insert.run(box, payload)
+    })()
+  })
+}
+
+async function inPostgres(url) {
+  const { default: pg } = await import('pg')
+  const client = new pg.Client(url)
+  await client.connect()
+  await client.query('create table if not exists boxes (id text primary key, payload text)')
+  return together(async (batch) => {
+    const values = batch.map((_, i) => `($${2 * i + 1}, $${2 * i + 2})`).join()
+    await client.query(
+      `insert into boxes values ${values} on conflict (id) do update set payload = excluded.payload`,
+      batch.flatMap(({ box, payload }) => [box, payload]),
+    )
+  })
+}
+
+async function authority({ dataDir }) {
+  const { Authority } = await import('../dist/src/authority/index.js')
+  const open = await Authority.open({ dataDir })
+  const url = await open.listen({ host: '127.0.0.1', port: 0 })
+  process.send({ port: Number(new URL(url).port), ca: open.trustAnchor() })
+}
+
+process.on('message', (message) => {
+  if (message === 'memory') process.send({ memory: process.memoryUsage().rss })
+})
+process.on('disconnect', () => process.exit())
+await (kind === 'floor' ? floor(options) : authority(options))

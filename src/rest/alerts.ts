@@ -1,0 +1,135 @@
+import { z } from 'zod'
+import type { AlertDocument, AlertType } from '../authority/alerts.ts'
+import { endpoint, type RestCall } from './contract.ts'
+import { everywhere, newer } from './families.ts'
+import {
+  alertDate,
+  noQuery,
+  outcomeSchema,
+  pageFields,
+  pageOf,
+  success,
+  virtualAccountsField,
+} from './forms.ts'
+import { chosenVirtualAccounts } from './reach.ts'
+
+/** As many as `limit` -1 stands for. */
+const MOST_ALERTS = 1_000
+
+/** The words of the field for what an alert is about; what only this authority knows is told by its own. */
+const words: Partial<Record<AlertType, string>> = {
+  'agreement-pending': 'Smart Licensing Agreement Pending',
+  'insufficient-licenses': 'Insufficient Licenses',
+  'licenses-expiring': 'Licenses Expiring',
+  'licenses-expired': 'Licenses Expired',
+  'reserved-license-expired': 'Reserved License Expired',
+  'update-not-confirmed': 'Authorization Pending',
+  'instance-failed-to-connect': 'Product Instance Failed to Connect',
+  'instance-failed-to-renew': 'Product Instance Failed to Renew',
+  'synchronization-overdue': 'Synchronization Overdue',
+  'satellite-sync-deadline': 'Upcoming Satellite Sync Deadline (30 Day)',
+  'satellite-removed': 'Satellite Unregistered and Removed',
+}
+const messageType = (type: AlertType): string =>
+  words[type] ??
+  type.replace(/(^|-)([a-z])/g, (_, dash: string, letter: string) => (dash ? ' ' : '') + letter.toUpperCase())
+
+const severities = { major: 'Major', minor: 'Minor', informational: 'Informational' } as const
+
+/** Alerts about what belongs to no one smart account. */
+const OF_NOBODY: readonly AlertType[] = ['order-without-account', 'mail-not-sent']
+const OF_TERMS: readonly AlertType[] = ['licenses-expiring', 'licenses-expired']
+const OF_LICENSES: readonly AlertType[] = ['insufficient-licenses', ...OF_TERMS]
+
+const sourceType = ({ instanceId, satellite, virtualAccount, type }: AlertDocument): string =>
+  instanceId !== null
+    ? 'Product Instance'
+    : OF_LICENSES.includes(type)
+      ? 'Virtual Account'
+      : satellite !== null
+        ? 'Satellite'
+        : virtualAccount !== null
+          ? 'Virtual Account'
+          : 'Smart Account'
+
+/** When something is due; what is due already, or by no day, is due now. */
+const actionDue = ({ actionDue: due }: AlertDocument, { at }: Pick<RestCall, 'at'>): string =>
+  due === null || Date.parse(due) <= at ? 'Now' : alertDate(due)
+
+export const alertEndpoints = [
+  endpoint({
+    name: 'alerts',
+    method: 'POST',
+    routes: [...everywhere('/accounts/:domain/alerts'), ...newer('/licensing/v1/account/:domain/get-alerts')],
+    needs: 'read',
+    summary: 'What somebody should do something about, the most urgent first.',
+    body: z
+      .object({
+        virtualAccounts: virtualAccountsField,
+        severity: z
+          .array(
+            z
+              .string()
+              .max(32)
+              .transform((text) => text.toLowerCase()),
+          )
+          .max(10)
+          .nullish(),
+        ...pageFields,
+      })
+      .default({ limit: 50, offset: 0 }),
+    query: noQuery,
+    answer: outcomeSchema.extend({
+      totalRecords: z.int(),
+      alerts: z.array(
+        z.object({
+          virtualAccount: z.string(),
+          message: z.string(),
+          license: z.string(),
+          severity: z.enum(['Major', 'Minor', 'Informational']),
+          messageType: z.string(),
+          licenseStartDate: z.string(),
+          licenseEndDate: z.string(),
+          actionDue: z.string(),
+          source: z.string(),
+          sourceType: z.string(),
+          productInstanceHostName: z.string(),
+          satelliteName: z.string(),
+        }),
+      ),
+    }),
+    run: async (call) => {
+      const { authority, account, caller, body } = call
+      const chosen = await chosenVirtualAccounts(call, body.virtualAccounts)
+      const wanted = body.severity ?? []
+      const found = (await authority.alerts({ account, virtualAccount: caller.virtualAccount ?? undefined }))
+        .filter(chosen)
+        .filter(({ type }) => caller.account === null || !OF_NOBODY.includes(type))
+        .filter(({ severity }) => wanted.length === 0 || wanted.includes(severity))
+      const page = pageOf(found, body, MOST_ALERTS)
+      const hosts = page.some(({ instanceId }) => instanceId !== null)
+        ? new Map((await authority.instances({ account })).map(({ id, hostname }) => [id, hostname]))
+        : new Map<string, string | null>()
+      const names = new Map(authority.product.tags.map(({ tag, name }) => [tag, name]))
+      return {
+        ...success('Alerts successfully read.'),
+        totalRecords: found.length,
+        alerts: page.map((alert) => ({
+          virtualAccount: alert.virtualAccount ?? '',
+          message: alert.message,
+          license: OF_LICENSES.includes(alert.type) ? (names.get(alert.source) ?? alert.source) : '',
+          severity: severities[alert.severity],
+          messageType: messageType(alert.type),
+          licenseStartDate: '',
+          licenseEndDate:
+            OF_TERMS.includes(alert.type) && alert.actionDue !== null ? alertDate(alert.actionDue) : '',
+          actionDue: actionDue(alert, call),
+          source: OF_LICENSES.includes(alert.type) ? (alert.virtualAccount ?? alert.source) : alert.source,
+          sourceType: sourceType(alert),
+          productInstanceHostName: hosts.get(alert.instanceId ?? '') ?? '',
+          satelliteName: alert.satellite ?? '',
+        })),
+      }
+    },
+  }),
+]

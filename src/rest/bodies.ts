@@ -1,0 +1,37 @@
+import { LicensingError } from '../domain/errors.ts'
+
+/** Something that came in no form that is read here: 415. */
+export class UnreadableType extends LicensingError {
+  constructor() {
+    super('REQUEST_MALFORMED', 'The request is neither JSON nor a form.')
+  }
+}
+
+/** A form, each name once; a name that comes more than once is a list. */
+function readForm(text: string): Record<string, string | string[]> {
+  const form = new URLSearchParams(text)
+  const entries = [...new Set(form.keys())].map((name) => {
+    const [first = '', ...rest] = form.getAll(name)
+    return [name, rest.length === 0 ? first : [first, ...rest]] as const
+  })
+  return Object.fromEntries(entries)
+}
+
+/**
+ * The body of a request, as its type says: JSON, also where no type is said; a form; nothing is an empty object.
+ *
+ * @param contentType the header; undefined where there is none
+ * @throws LicensingError REQUEST_MALFORMED
+ */
+export function readBody(contentType: string | undefined, text: string): unknown {
+  if (text.trim() === '') return {}
+  const type = (contentType ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
+  if (type === 'application/x-www-form-urlencoded' && !/^\s*[{[]/.test(text)) return readForm(text)
+  if (!['', 'text/plain', 'application/x-www-form-urlencoded'].includes(type) && !/[/+]json$/.test(type))
+    throw new UnreadableType()
+  try {
+    return JSON.parse(text) ?? {}
+  } catch {
+    throw new LicensingError('REQUEST_MALFORMED', 'The request is not the JSON that it should be.')
+  }
+}

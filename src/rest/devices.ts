@@ -1,0 +1,415 @@
+import { z } from 'zod'
+import type { InstanceDocument } from '../authority/instances.ts'
+import { LicensingError } from '../domain/errors.ts'
+import { endpoint, type RestCall } from './contract.ts'
+import { everywhere, legacy, newer, onPremises } from './families.ts'
+import {
+  eachPart,
+  MOST_AT_ONCE,
+  nameText,
+  noBody,
+  noQuery,
+  outcomeOf,
+  outcomeSchema,
+  pageFields,
+  pageOf,
+  virtualAccountsField,
+  success,
+  refused,
+} from './forms.ts'
+import {
+  chosenVirtualAccounts,
+  reachableAccounts,
+  requireVirtualAccount,
+  requireWholeAccount,
+} from './reach.ts'
+
+const text = z.string().max(4_096).nullish()
+
+/** How a device is named: every part may be null; product and serial number say which it is. */
+export const sudiInput = z.object({
+  suvi: text,
+  uuid: text,
+  hostIdentifier: text,
+  udiPid: z.string().min(1, 'it is missing').max(200),
+  udiSerialNumber: z.string().min(1, 'it is missing').max(200),
+  udiVid: text,
+  macAddress: text,
+})
+export type Sudi = z.output<typeof sudiInput>
+
+export const sudiSchema = z.object({
+  suvi: z.null(),
+  uuid: z.null(),
+  hostIdentifier: z.null(),
+  udiPid: z.string(),
+  udiSerialNumber: z.string(),
+  udiVid: z.null(),
+  macAddress: z.null(),
+})
+
+export const sudiOf = ({ pid, serial }: { pid: string; serial: string }): z.infer<typeof sudiSchema> => ({
+  suvi: null,
+  uuid: null,
+  hostIdentifier: null,
+  udiPid: pid,
+  udiSerialNumber: serial,
+  udiVid: null,
+  macAddress: null,
+})
+
+/** `UDI_PID:CWMS-K9; UDI_SN:0001; `, its end included, as the field writes it. */
+export const displayName = ({ pid, serial }: { pid: string; serial: string }): string =>
+  `UDI_PID:${pid}; UDI_SN:${serial}; `
+
+const instanceName = ({ hostname, udi }: InstanceDocument): string => hostname ?? displayName(udi).trim()
+
+const briefSchema = z.object({ instanceName: z.string(), productTagName: z.string(), sudi: sudiSchema })
+
+const brief = ({ authority }: Pick<RestCall, 'authority'>, one: InstanceDocument) => ({
+  instanceName: instanceName(one),
+  productTagName: authority.product.name,
+  sudi: sudiOf(one.udi),
+})
+
+/** The product instances that a call may see. */
+export async function reachableInstances(
+  { authority, caller }: Pick<RestCall, 'authority' | 'caller'>,
+  account: string | undefined,
+): Promise<InstanceDocument[]> {
+  return (await authority.instances({ account })).filter(
+    ({ virtualAccount }) => caller.virtualAccount === null || caller.virtualAccount === virtualAccount,
+  )
+}
+
+/** The one device that is named. @throws LicensingError INSTANCE_NOT_FOUND */
+export function instanceOfSudi(there: readonly InstanceDocument[], { udiPid, udiSerialNumber }: Sudi) {
+  const found = there.find(({ udi }) => udi.pid === udiPid && udi.serial === udiSerialNumber)
+  if (found) return found
+  throw new LicensingError(
+    'INSTANCE_NOT_FOUND',
+    `There is no product instance ${udiPid}:${udiSerialNumber} there.`,
+  )
+}
+
+const devicesOf = (list: readonly { sudi: Sudi }[]): string =>
+  `${list
+    .slice(0, 5)
+    .map(({ sudi }) => `${sudi.udiPid}:${sudi.udiSerialNumber}`)
+    .join(', ')}${list.length > 5 ? ` and ${list.length - 5} more` : ''}`
+
+const removal = z.object({
+  sudi: sudiInput,
+  productTagName: text,
+  returnCode: z.string().max(2_000).nullish(),
+})
+const removals = z.array(removal).max(MOST_AT_ONCE)
+/** The first spelling is the real one; some clients send both. */
+const removeBody = z
+  .object({
+    productInstacesRemoveRequests: removals.nullish(),
+    productInstancesRemoveRequests: removals.nullish(),
+  })
+  .transform((body) => body.productInstacesRemoveRequests ?? body.productInstancesRemoveRequests ?? [])
+  .pipe(removals.min(1, 'no device is named'))
+
+const removeAnswer = outcomeSchema.extend({
+  removeProductInstancesStatus: z.array(outcomeSchema.extend({ device: z.string() })),
+})
+
+/** Takes devices out: those that work from a reservation by their return codes. */
+async function remove(
+  { authority, account, caller }: RestCall,
+  virtualAccount: string | undefined,
+  requests: z.output<typeof removals>,
+) {
+  if (virtualAccount !== undefined) requireVirtualAccount(caller, virtualAccount)
+  const there = (await reachableInstances({ authority, caller }, account)).filter(
+    (one) => virtualAccount === undefined || one.virtualAccount === virtualAccount,
+  )
+  const { results, done } = await eachPart(requests, async ({ sudi, returnCode }) => {
+    const { id } = instanceOfSudi(there, sudi)
+    if (returnCode === null || returnCode === undefined || returnCode === '')
+      await authority.removeInstance(id, { account })
+    else await authority.takeBackReservation(id, returnCode, { account })
+  })
+  return {
+    status: outcomeOf(done, results.length),
+    statusMessage: `${done} of ${results.length} product instances removed successfully`,
+    removeProductInstancesStatus: results.map((one, i) => {
+      const sudi = requests[i]?.sudi
+      return {
+        status: one.done ? ('SUCCESS' as const) : ('ERROR' as const),
+        statusMessage: one.done ? 'The product instance was removed.' : one.message,
+        device: `udiPid:${sudi?.udiPid ?? ''} udiSerialNumber:${sudi?.udiSerialNumber ?? ''}`,
+      }
+    }),
+  }
+}
+
+export const deviceEndpoints = [
+  endpoint({
+    name: 'virtual-account-devices',
+    method: 'GET',
+    routes: everywhere('/accounts/:domain/virtual-accounts/:virtualAccount/devices'),
+    needs: 'read',
+    summary: 'The product instances of a virtual account.',
+    body: noBody,
+    query: z.object({ ...pageFields, limit: pageFields.limit.default(-1) }),
+    answer: outcomeSchema.extend({ totalRecords: z.int(), devices: z.array(briefSchema) }),
+    run: async (call) => {
+      const { account, virtualAccount = '' } = call
+      const chosen = await inPath(call, virtualAccount)
+      const found = (await reachableInstances(call, account)).filter(chosen)
+      return {
+        ...success('Devices successfully read.'),
+        totalRecords: found.length,
+        devices: pageOf(found, call.query).map((one) => brief(call, one)),
+      }
+    },
+  }),
+  endpoint({
+    name: 'devices',
+    method: 'POST',
+    routes: everywhere('/accounts/:domain/devices'),
+    needs: 'read',
+    summary: 'The product instances of a smart account, with what they use.',
+    body: z
+      .object({ virtualAccounts: virtualAccountsField, ...pageFields })
+      .default({ limit: 50, offset: 0 }),
+    query: noQuery,
+    answer: outcomeSchema.extend({
+      totalRecords: z.int(),
+      devices: z.array(
+        z.object({
+          displayName: z.string(),
+          hostName: z.string().nullable(),
+          sudi: sudiSchema,
+          productTagName: z.string(),
+          productName: z.string(),
+          productDescription: z.string(),
+          productType: z.string(),
+          virtualAccount: z.string(),
+          status: z.string(),
+          registrationDate: z.string(),
+          lastContactDate: z.string().nullable(),
+          licenseUsage: z.array(z.object({ license: z.string(), quantity: z.int() })),
+        }),
+      ),
+    }),
+    run: async (call) => {
+      const { authority, account, body } = call
+      const chosen = await chosenVirtualAccounts(call, body.virtualAccounts)
+      const found = (await authority.instances({ account })).filter(chosen)
+      const names = new Map(authority.product.tags.map(({ tag, name }) => [tag, name]))
+      return {
+        ...success('Devices successfully read.'),
+        totalRecords: found.length,
+        devices: pageOf(found, body).map((one) => ({
+          displayName: displayName(one.udi),
+          hostName: one.hostname,
+          sudi: sudiOf(one.udi),
+          productTagName: authority.product.name,
+          productName: one.udi.pid,
+          productDescription: authority.product.name,
+          productType: authority.product.name,
+          virtualAccount: one.virtualAccount,
+          status: deviceStatus[one.status],
+          registrationDate: one.registeredAt,
+          lastContactDate: one.lastContactAt,
+          licenseUsage: one.entitlements.map(({ tag, count }) => ({
+            license: names.get(tag) ?? tag,
+            quantity: count,
+          })),
+        })),
+      }
+    },
+  }),
+  endpoint({
+    name: 'devices-by-name',
+    method: 'GET',
+    routes: newer('/licensing/v2/accounts/:domain/devices'),
+    needs: 'read',
+    envelope: 'E3',
+    summary: 'The product instances of a virtual account whose host name or serial number holds a text.',
+    body: noBody,
+    query: z.object({
+      virtualAccountName: nameText.optional(),
+      instanceName: z.string().max(400).optional(),
+      ...pageFields,
+    }),
+    answer: outcomeSchema.extend({ totalRecords: z.int(), devices: z.array(briefSchema) }),
+    run: async (call) => {
+      const { virtualAccountName, instanceName: wanted } = call.query
+      const chosen = await chosenVirtualAccounts(
+        call,
+        virtualAccountName === undefined ? [] : [virtualAccountName],
+      )
+      const found = (await call.authority.instances({ account: call.account }))
+        .filter(chosen)
+        .filter(
+          (one) =>
+            wanted === undefined ||
+            [instanceName(one), one.udi.serial, displayName(one.udi), one.id].some((name) =>
+              name.toLowerCase().includes(wanted.toLowerCase()),
+            ),
+        )
+      return {
+        ...success('Devices successfully read.'),
+        totalRecords: found.length,
+        devices: pageOf(found, call.query).map((one) => brief(call, one)),
+      }
+    },
+  }),
+  endpoint({
+    name: 'device-search',
+    method: 'GET',
+    routes: newer('/licensing/v2/device/search'),
+    needs: 'read',
+    envelope: 'E5',
+    summary: 'Where a device of a serial number is, in all smart accounts that the caller reaches.',
+    body: noBody,
+    query: z.object({
+      udi_serial_number: z.string('it is missing').min(1, 'it is missing').max(200),
+      udi_pid: z.string().max(200).optional(),
+    }),
+    answer: z.object({
+      status: z.literal('COMPLETE'),
+      message_code: z.string(),
+      message: z.string(),
+      data: z.array(
+        z.object({
+          sudi: sudiSchema,
+          software_tag: z.string(),
+          account: z.object({
+            name: z.string(),
+            domain: z.string(),
+            account_id: z.int(),
+            virtual_account_name: z.string(),
+            virtual_account_id: z.int(),
+            default: z.boolean(),
+          }),
+        }),
+      ),
+    }),
+    run: async (call) => {
+      const { udi_serial_number: serial, udi_pid: pid } = call.query
+      const data = []
+      for (const { domain, number, virtualAccounts } of await reachableAccounts(call))
+        for (const { udi, virtualAccount } of await reachableInstances(call, domain)) {
+          if (udi.serial !== serial || (pid !== undefined && udi.pid !== pid)) continue
+          const place = virtualAccounts.find(({ name }) => name === virtualAccount)
+          data.push({
+            sudi: sudiOf(udi),
+            software_tag: call.authority.product.name,
+            account: {
+              name: domain,
+              domain,
+              account_id: number,
+              virtual_account_name: virtualAccount,
+              virtual_account_id: place?.number ?? 0,
+              default: place?.isDefault ?? false,
+            },
+          })
+        }
+      return {
+        status: 'COMPLETE' as const,
+        message_code: data.length === 0 ? 'NO_DATA_FOUND' : 'SUCCESS',
+        message: data.length === 0 ? 'No device of that serial number was found.' : 'Device found.',
+        data,
+      }
+    },
+  }),
+  endpoint({
+    name: 'devices-transfer',
+    method: 'POST',
+    routes: everywhere('/accounts/:domain/virtual-accounts/:virtualAccount/devices/transfer'),
+    needs: 'write',
+    summary: 'Moves product instances to other virtual accounts, with what they use.',
+    body: z.object({
+      productInstances: z
+        .array(
+          z.object({
+            sudi: sudiInput,
+            productTagName: text,
+            targetVirtualAccount: nameText.min(1, 'it is missing'),
+          }),
+        )
+        .min(1, 'no device is named')
+        .max(MOST_AT_ONCE),
+    }),
+    query: noQuery,
+    answer: outcomeSchema.extend({ productInstancesTransferStatus: z.array(outcomeSchema) }),
+    about: ({ body }) => devicesOf(body.productInstances),
+    run: async (call) => {
+      const { authority, account, caller, virtualAccount = '', body } = call
+      requireWholeAccount(caller)
+      const chosen = await inPath(call, virtualAccount)
+      const there = (await authority.instances({ account })).filter(chosen)
+      const { results, done } = await eachPart(
+        body.productInstances,
+        async ({ sudi, targetVirtualAccount }) => {
+          await authority.transferInstance(instanceOfSudi(there, sudi).id, {
+            account,
+            to: targetVirtualAccount,
+          })
+        },
+      )
+      return {
+        status: outcomeOf(done, results.length),
+        statusMessage: `${done} of ${results.length} product instances transferred successfully`,
+        productInstancesTransferStatus: results.map((one) =>
+          one.done ? success('The product instance was transferred.') : refused(one.message),
+        ),
+      }
+    },
+  }),
+  endpoint({
+    name: 'devices-remove',
+    method: 'POST',
+    routes: everywhere('/accounts/:domain/virtual-accounts/:virtualAccount/devices/remove'),
+    needs: 'write',
+    summary: 'Removes product instances; those that work from a reservation by their return codes.',
+    body: removeBody,
+    query: noQuery,
+    answer: removeAnswer,
+    about: ({ body }) => devicesOf(body),
+    run: async (call) => {
+      await inPath(call, call.virtualAccount ?? '')
+      return remove(call, call.virtualAccount, call.body)
+    },
+  }),
+  endpoint({
+    name: 'devices-remove-v3',
+    method: 'POST',
+    routes: [
+      ...newer('/licensing/v3/accounts/:domain/devices/remove'),
+      ...legacy('/accounts/:domain/devices/remove'),
+      ...onPremises('/accounts/:domain/devices/remove'),
+    ],
+    needs: 'write',
+    envelope: 'E3',
+    summary: 'The same, with the virtual account in the query.',
+    body: removeBody,
+    query: z.object({ virtualAccountName: nameText.optional() }),
+    answer: removeAnswer,
+    about: ({ body }) => devicesOf(body),
+    run: (call) => remove(call, call.query.virtualAccountName, call.body),
+  }),
+]
+
+const deviceStatus = {
+  'in-compliance': 'In Compliance',
+  'out-of-compliance': 'Out Of Compliance',
+  reserved: 'Reserved',
+} as const
+
+/** What is in the virtual account of a path. @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN */
+export async function inPath(
+  { authority, account }: Pick<RestCall, 'authority' | 'account'>,
+  virtualAccount: string,
+): Promise<(one: { virtualAccount: string | null }) => boolean> {
+  if (!(await authority.virtualAccounts({ account })).some(({ name }) => name === virtualAccount))
+    throw new LicensingError('VIRTUAL_ACCOUNT_UNKNOWN', 'There is no such virtual account.')
+  return (one) => one.virtualAccount === virtualAccount
+}

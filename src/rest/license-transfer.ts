@@ -1,0 +1,96 @@
+import { z } from 'zod'
+import { LicensingError } from '../domain/errors.ts'
+import { DAY, type Instant } from '../domain/instant.ts'
+import type { ProductProfile } from '../domain/profile.ts'
+import type { ChosenLot } from '../authority/transfers.ts'
+import { endpoint } from './contract.ts'
+import { everywhere } from './families.ts'
+import {
+  daySchema,
+  eachPart,
+  MOST_AT_ONCE,
+  nameText,
+  noQuery,
+  outcomeOf,
+  outcomeSchema,
+  wholeNumber,
+  success,
+  refused,
+} from './forms.ts'
+import { requireWholeAccount } from './reach.ts'
+
+const partSchema = z.object({
+  license: z.string().min(1, 'it is missing').max(200),
+  licenseType: z.enum(['TERM', 'PERPETUAL', 'DEMO']).nullish(),
+  quantity: wholeNumber(1, 10_000_000),
+  targetVirtualAccount: nameText.min(1, 'it is missing'),
+  precedence: z.enum(['LONGEST_TERM_FIRST', 'LONGEST_TERM_LAST']).nullish(),
+  subsriptionId: z.string().max(100).nullish(),
+  subscriptionId: z.string().max(100).nullish(),
+  startDate: z.union([z.literal(''), daySchema]).nullish(),
+  endDate: z.union([z.literal(''), daySchema]).nullish(),
+})
+type Part = z.output<typeof partSchema>
+
+/** The tag of a licence that is named by its tag or by its name. @throws LicensingError UNKNOWN_TAG */
+export function tagOf(profile: ProductProfile, license: string): string {
+  const found = profile.tags.find(({ tag, name }) => tag === license || name === license)
+  if (found) return found.tag
+  throw new LicensingError('UNKNOWN_TAG', `There is no licence ${JSON.stringify(license.slice(0, 100))}.`)
+}
+
+/** Whether a lot is one of those that a part of a transfer may be taken from. */
+function takesLot({ licenseType, subsriptionId, subscriptionId, startDate, endDate }: Part) {
+  const id = subsriptionId ?? subscriptionId ?? ''
+  const sameDay = (wanted: Instant | '' | null | undefined, at: Instant | null): boolean =>
+    typeof wanted !== 'number' || (at !== null && at >= wanted && at < wanted + DAY)
+  return (lot: ChosenLot): boolean =>
+    (id === '' || lot.id === id) &&
+    sameDay(startDate, lot.startsAt) &&
+    sameDay(endDate, lot.endsAt) &&
+    (licenseType === null ||
+      licenseType === undefined ||
+      (licenseType === 'TERM' ? lot.endsAt !== null : licenseType === 'PERPETUAL' && lot.endsAt === null))
+}
+
+export const transferEndpoints = [
+  endpoint({
+    name: 'licenses-transfer',
+    method: 'POST',
+    routes: everywhere('/accounts/:domain/virtual-accounts/:virtualAccount/licenses/transfer'),
+    needs: 'write',
+    summary:
+      'Moves licences to other virtual accounts, each part on its own. What would put a pool out of compliance is refused.',
+    body: z.object({ licenses: z.array(partSchema).min(1, 'nothing is named').max(MOST_AT_ONCE) }),
+    query: noQuery,
+    answer: outcomeSchema.extend({ licensesTransferStatus: z.array(outcomeSchema) }),
+    about: ({ virtualAccount = '', body }) =>
+      `from ${virtualAccount}: ${body.licenses
+        .slice(0, 5)
+        .map((one) => `${one.quantity} of ${one.license} to ${one.targetVirtualAccount}`)
+        .join(', ')}${body.licenses.length > 5 ? ` and ${body.licenses.length - 5} more` : ''}`,
+    run: async ({ authority, account, caller, virtualAccount = '', body }) => {
+      requireWholeAccount(caller)
+      const { results, done } = await eachPart(body.licenses, async (part) => {
+        const { status } = await authority.transferLicenses({
+          account,
+          from: virtualAccount,
+          to: part.targetVirtualAccount,
+          tag: tagOf(authority.product, part.license),
+          quantity: part.quantity,
+          takesLot: takesLot(part),
+          longestFirst: part.precedence === 'LONGEST_TERM_FIRST',
+        })
+        return `${part.quantity} of ${part.license} ${status === 'waiting' ? 'will move when the satellite has heard of it' : 'transferred successfully'}`
+      })
+      return {
+        status: outcomeOf(done, results.length),
+        statusMessage:
+          done === results.length
+            ? `${done} licenses transferred successfully`
+            : `${done} of ${results.length} licenses transferred successfully`,
+        licensesTransferStatus: results.map((one) => (one.done ? success(one.value) : refused(one.message))),
+      }
+    },
+  }),
+]

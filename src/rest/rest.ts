@@ -1,0 +1,274 @@
+import { randomUUID } from 'node:crypto'
+import rateLimit from '@fastify/rate-limit'
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { actingAs } from '../authority/actor.ts'
+import type { ApiCaller, ApiScope } from '../authority/api-clients.ts'
+import type { Authority } from '../authority/authority.ts'
+import type { ServerLogger } from '../authority/server.ts'
+import type { Clock } from '../domain/clock.ts'
+import { asLicensingError, LicensingError } from '../domain/errors.ts'
+import { systemClock } from '../domain/system-clock.ts'
+import { plain, Told } from '../domain/told.ts'
+import { readBody, UnreadableType } from './bodies.ts'
+import type { Endpoint } from './contract.ts'
+import { endpoints } from './endpoints.ts'
+import { envelopeOf, type EnvelopeForm, isWordless, statusOf } from './failures.ts'
+import { OWN_PREFIXES } from './families.ts'
+import { unservedEndpoints } from './not-served.ts'
+import { TOKEN_PATHS, tokenBody, TokenDesk } from './oauth.ts'
+import { describeRest } from './openapi.ts'
+import { requireAccount, requireVirtualAccount } from './reach.ts'
+
+/** Bytes of a request: a thousand parts of a call have room. */
+const LARGEST = 1024 * 1024
+/** Of one address in a minute: more than a client that asks for every pool of a large account one by one. */
+const REQUESTS = 6_000
+/** Where the API says what it is. */
+export const DESCRIPTION_PATH = '/api/openapi.json'
+
+/** How a client may name a request: not what would break a header or a log. */
+const REQUEST_NAME = /^[\w.:@/+=-]{1,128}$/
+
+/** What of a request matters for its answer, whatever goes wrong. */
+interface Standing {
+  readonly envelope: EnvelopeForm
+  readonly action: string
+  readonly doing: boolean
+  caller: ApiCaller | null
+  about: string
+}
+
+/** The field's REST API: access tokens, and every call in each of its families. */
+export class RestApi {
+  readonly #authority: Authority
+  readonly #clock: Clock
+  readonly #logger: ServerLogger
+  readonly #tokens: TokenDesk
+  readonly #told = new Told()
+  readonly #standings = new WeakMap<FastifyRequest, Standing>()
+
+  constructor(authority: Authority, options: { clock?: Clock; logger: ServerLogger }) {
+    const { clock = systemClock, logger } = options
+    this.#authority = authority
+    this.#clock = clock
+    this.#logger = logger
+    this.#tokens = new TokenDesk(authority, authority.signIns.guesses)
+  }
+
+  /** Its routes, in a scope of their own on a server. */
+  readonly routes = async (server: FastifyInstance): Promise<void> => {
+    await server.register(rateLimit, {
+      global: false,
+      max: REQUESTS,
+      timeWindow: 60_000,
+      errorResponseBuilder: (_request, { ttl }) =>
+        new LicensingError('TOO_MANY_REQUESTS', 'Too many requests came from this address.', {
+          retryAfterMs: ttl,
+        }),
+    })
+    server.addHook('onRequest', (request, reply, done) => {
+      nameRequest(request, reply)
+      done()
+    })
+    server.addHook('onRequest', server.rateLimit())
+    server.removeAllContentTypeParsers()
+    server.addContentTypeParser('*', { parseAs: 'string', bodyLimit: LARGEST }, (request, text, done) => {
+      try {
+        done(null, readBody(request.headers['content-type'], String(text)))
+      } catch (thrown) {
+        done(thrown as Error)
+      }
+    })
+    server.setErrorHandler((thrown: FastifyError | Error, request, reply) =>
+      this.#refuse(thrown, request, reply),
+    )
+    for (const path of TOKEN_PATHS) this.#serveTokens(server, path)
+    for (const one of [...endpoints, ...unservedEndpoints])
+      for (const route of one.routes) this.#serve(server, one, route)
+    this.#serveDescription(server)
+    this.#serveNothing(server)
+  }
+
+  #serveTokens(server: FastifyInstance, path: string): void {
+    server.post(path, { bodyLimit: 16 * 1024 }, async (request, reply) => {
+      this.#standings.set(request, standing('E1', 'api access-token', true))
+      void reply.header('cache-control', 'no-store').header('pragma', 'no-cache')
+      const { body, query, ip: address } = request
+      const { authorization } = request.headers
+      const answer = await this.#tokens.answer({ body, query, authorization, address })
+      if (answer.kind === 'granted') {
+        await this.#record(request, { who: answer.holder, outcome: 'done' })
+        return tokenBody(answer)
+      }
+      const { status, retryAfterMs, byHeader, error } = answer
+      if (retryAfterMs !== undefined) void reply.header('retry-after', Math.ceil(retryAfterMs / 1000))
+      if (status === 401 && byHeader) void reply.header('www-authenticate', 'Basic realm="smart licensing"')
+      await this.#record(request, { who: null, outcome: error })
+      return reply.code(status).send(tokenBody(answer))
+    })
+  }
+
+  #serve(server: FastifyInstance, one: Endpoint, route: string): void {
+    server.route({
+      method: one.method,
+      url: route,
+      exposeHeadRoute: false,
+      bodyLimit: LARGEST,
+      // Before the body is read: nobody unknown has one read for them.
+      onRequest: async (request) => {
+        this.#standings.set(request, standing(one.envelope, `api ${one.name}`, one.needs === 'write'))
+        await this.#admit(request, one.needs, one.forbidsStrangers(route))
+      },
+      handler: async (request, reply) => {
+        void reply.header('cache-control', 'no-store')
+        const { caller, ...stand } = this.#standing(request)
+        if (!caller) throw new LicensingError('SIGN_IN_REQUIRED', 'The access token is missing.')
+        const params = request.params as Readonly<Record<string, string | undefined>>
+        const { domain, virtualAccount } = params
+        if (domain !== undefined) requireAccount(caller, domain)
+        if (virtualAccount !== undefined) requireVirtualAccount(caller, virtualAccount)
+        const { about, work } = one.take({
+          authority: this.#authority,
+          caller,
+          account: domain ?? caller.account ?? undefined,
+          virtualAccount,
+          body: request.body ?? {},
+          query: request.query,
+          header: (name) => {
+            const value = request.headers[name.toLowerCase()]
+            return typeof value === 'string' ? value : undefined
+          },
+          at: Math.floor(this.#clock.wall()),
+        })
+        this.#standings.set(request, { ...stand, caller, about })
+        const answer = await actingAs(caller.actor, work)
+        if (one.needs === 'write' && one.method === 'POST')
+          await this.#record(request, { who: caller.name, outcome: outcomeOf(answer) })
+        return answer
+      },
+    })
+  }
+
+  #serveDescription(server: FastifyInstance): void {
+    let description: object | null = null
+    server.get(
+      DESCRIPTION_PATH,
+      {
+        onRequest: async (request) => {
+          this.#standings.set(request, standing('E1', 'api description', false))
+          await this.#admit(request, 'read', false)
+        },
+      },
+      () => (description ??= describeRest(endpoints)),
+    )
+  }
+
+  /** What is not there is nobody's business who may not come in. */
+  #serveNothing(server: FastifyInstance): void {
+    for (const prefix of OWN_PREFIXES)
+      server.route({
+        method: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
+        url: `${prefix}/*`,
+        exposeHeadRoute: false,
+        onRequest: async (request) => {
+          this.#standings.set(request, standing('E1', 'api what is not there', false))
+          await this.#admit(request, 'read', false)
+        },
+        handler: async (_request, reply) => {
+          await reply.code(404).send()
+        },
+      })
+  }
+
+  #standing(request: FastifyRequest): Standing {
+    return this.#standings.get(request) ?? standing('E1', 'api what is not there', false)
+  }
+
+  /** Lets a request in by its access token, or says why not. @throws LicensingError SIGN_IN_REQUIRED, PERMISSION_DENIED */
+  async #admit(request: FastifyRequest, needs: ApiScope, forbidden: boolean): Promise<void> {
+    const token = /^Bearer +([A-Za-z0-9_~+/=.-]{1,512}) *$/i.exec(request.headers.authorization ?? '')?.[1]
+    const caller = token === undefined ? null : await this.#authority.apiClients.whose(token)
+    if (!caller)
+      throw forbidden && request.headers.authorization === undefined
+        ? new LicensingError('PERMISSION_DENIED', 'The access token is missing.')
+        : new LicensingError('SIGN_IN_REQUIRED', 'The access token is missing, over or revoked.')
+    this.#standings.set(request, { ...this.#standing(request), caller })
+    if (needs === 'write' && caller.scope === 'read')
+      throw new LicensingError('PERMISSION_DENIED', `${caller.name} may read only.`)
+  }
+
+  /** Records what was done; and once a minute what is done over and over: refusals, and access tokens. */
+  async #record(
+    request: FastifyRequest,
+    { who, outcome }: { who: string | null; outcome: string },
+  ): Promise<void> {
+    const { action, about } = this.#standing(request)
+    const often = outcome !== 'done' || action === 'api access-token'
+    const told = `${who ?? ''} ${request.ip} ${action} ${outcome}`
+    if (often && !this.#told.isNew(told, this.#clock.uptime())) return
+    try {
+      await this.#authority.people.record({
+        at: this.#clock.wall(),
+        who,
+        address: request.ip,
+        action,
+        about: plain(about, 300),
+        outcome,
+      })
+    } catch (thrown) {
+      // What was done is done, whether or not it could be written down.
+      this.#logger.error('the audit record could not be written', {
+        reason: asLicensingError(thrown).message,
+      })
+    }
+  }
+
+  async #refuse(thrown: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const { envelope, doing, caller } = this.#standing(request)
+    const { failure, status } = failureOf(thrown)
+    if (status >= 500) this.#logger.error('a request failed', { code: failure.code, reason: failure.message })
+    else if (doing || [401, 403, 429].includes(status))
+      await this.#record(request, { who: caller?.name ?? null, outcome: failure.code })
+    void reply.code(status).header('cache-control', 'no-store')
+    if (failure.retryAfterMs !== undefined)
+      void reply.header('retry-after', Math.ceil(failure.retryAfterMs / 1000))
+    if (status === 401) void reply.header('www-authenticate', 'Bearer realm="smart licensing"')
+    if (isWordless(status)) await reply.send()
+    else await reply.send(envelopeOf(envelope, failure))
+  }
+}
+
+const standing = (envelope: EnvelopeForm, action: string, doing: boolean): Standing => ({
+  envelope,
+  action,
+  doing,
+  caller: null,
+  about: '',
+})
+
+/** What went wrong and its status; the web framework knows best what is wrong with the form of a request. */
+function failureOf(thrown: FastifyError | Error): { failure: LicensingError; status: number } {
+  if (thrown instanceof UnreadableType) return { failure: thrown, status: 415 }
+  const failure = asLicensingError(thrown)
+  const status = 'statusCode' in thrown ? thrown.statusCode : undefined
+  if (failure.code === 'INTERNAL' && status !== undefined && status < 500)
+    return { failure: new LicensingError('REQUEST_MALFORMED', 'The request cannot be read.'), status }
+  return { failure, status: statusOf(failure) }
+}
+
+/** A call of several parts may be done in part, or not at all, and is answered all the same. */
+function outcomeOf(answer: unknown): string {
+  const status =
+    typeof answer === 'object' && answer !== null && 'status' in answer ? answer.status : undefined
+  return status === 'ERROR' ? 'refused' : status === 'WARNING' ? 'done in part' : 'done'
+}
+
+/** Every answer says which request it is to: by the name that the client gave it, or by one of ours. */
+function nameRequest(request: FastifyRequest, reply: FastifyReply): void {
+  const given = (name: string): string | undefined => {
+    const value = request.headers[name]
+    return typeof value === 'string' && REQUEST_NAME.test(value) ? value : undefined
+  }
+  const id = given('x-request-id') ?? given('x-correlation-id') ?? randomUUID()
+  void reply.header('x-request-id', id).header('x-correlation-id', given('x-correlation-id') ?? id)
+}

@@ -1,0 +1,275 @@
+import { z } from 'zod'
+import type { EventDocument } from '../authority/event-log.ts'
+import { DAY } from '../domain/instant.ts'
+import { endpoint, type RestCall } from './contract.ts'
+import { legacy, newer } from './families.ts'
+import { daySchema, historyDate, MOST_AT_ONCE, noQuery, termDate } from './forms.ts'
+import { complianceWords, endDate, licenseType, type PoolFacts, poolsOf, subscriptionId } from './licenses.ts'
+import { placeOfHeaders } from './reach.ts'
+
+/** As long as histories go back in one answer. */
+const MOST_EVENTS = 5_000
+
+const nonceField = z.string().max(1_000).nullish()
+/** Clients send it as a number and as text; it is told what this authority's own time is. */
+const timestampField = z.union([z.number(), z.string().max(40)]).nullish()
+const tagsField = z.array(z.string().max(4_096)).max(MOST_AT_ONCE).nullish()
+
+const summaryBody = z.object({
+  data: z.object({ timestamp: timestampField, nonce: nonceField, tags: tagsField }),
+})
+
+const detailFields = {
+  quantity: z.int(),
+  start_date: z.string(),
+  end_date: z.string().nullable(),
+  subscription_id: z.string().nullable(),
+  license_type: z.enum(['TERM', 'PERPETUAL']),
+}
+const itemFields = {
+  tag: z.string(),
+  compliance_status: z.string(),
+  display_name: z.string(),
+  enforced: z.boolean(),
+  export_restricted: z.boolean(),
+}
+const topFields = {
+  status: z.string(),
+  message_code: z.string(),
+  message: z.string(),
+  timestamp: z.int(),
+  nonce: z.string().nullable(),
+}
+const summaryFields = { ...topFields, out_standing_reports: z.int() }
+
+/** The pools of where the headers say, added up by tag where that is a whole smart account. */
+async function pools(call: RestCall<z.output<typeof summaryBody>>): Promise<PoolFacts[]> {
+  const { account, virtualAccount } = await placeOfHeaders(call)
+  const { authority, body } = call
+  const found = await poolsOf(
+    { authority, account },
+    (one) => virtualAccount === undefined || one.virtualAccount === virtualAccount,
+  )
+  const tags = body.data.tags ?? []
+  const sums = new Map<string, PoolFacts>()
+  for (const pool of found) {
+    if (tags.length > 0 && !tags.includes(pool.tag)) continue
+    const before = sums.get(pool.tag)
+    sums.set(pool.tag, before ? added(before, pool) : pool)
+  }
+  return [...sums.values()]
+}
+
+const added = (a: PoolFacts, b: PoolFacts): PoolFacts => ({
+  ...a,
+  quantity: a.quantity + b.quantity,
+  inUse: a.inUse + b.inUse,
+  reserved: a.reserved + b.reserved,
+  available: a.available + b.available,
+  balance: a.balance + b.balance,
+  coming: a.coming + b.coming,
+  lots: [...a.lots, ...b.lots],
+  status: a.status === 'in-compliance' ? b.status : a.status,
+})
+
+const top = ({ at, body }: RestCall<z.output<typeof summaryBody>>) => ({
+  status: 'SUCCESS',
+  message_code: 'SUCCESS',
+  message: 'License summary successfully read.',
+  timestamp: at,
+  nonce: body.data.nonce ?? null,
+  out_standing_reports: 0,
+})
+
+const item = (pool: PoolFacts) => ({
+  tag: pool.tag,
+  compliance_status: complianceWords(pool.status),
+  display_name: pool.name,
+  enforced: false,
+  export_restricted: false,
+})
+
+const details = (pool: PoolFacts) =>
+  pool.lots.map((lot) => ({
+    quantity: lot.quantity,
+    start_date: termDate(lot.startsAt),
+    end_date: endDate(lot),
+    subscription_id: subscriptionId(lot),
+    license_type: licenseType(lot),
+    active: lot.status === 'active',
+  }))
+
+const historyFields = {
+  timestamp: timestampField,
+  nonce: nonceField,
+  fromDate: daySchema,
+  toDate: daySchema,
+  tags: tagsField,
+  softwareTags: tagsField,
+  userDefinedTags: tagsField,
+}
+/** Like its sisters it may be wrapped in `data`. */
+const historyBody = z.union([
+  z.object({ data: z.object(historyFields) }).transform(({ data }) => data),
+  z.object(historyFields),
+])
+
+export const summaryEndpoints = [
+  endpoint({
+    name: 'get-summary',
+    method: 'POST',
+    routes: [...newer('/licensing/v2/get-summary'), ...legacy('/licenses/summary', ['v1', 'v2'])],
+    needs: 'read',
+    envelope: 'E5',
+    summary: 'The pools of the accounts that are named, by number, in the headers X-CSW-*.',
+    body: summaryBody,
+    query: noQuery,
+    answer: z.object({
+      ...summaryFields,
+      summary: z.array(
+        z.object({
+          ...itemFields,
+          entitled: z.int().min(0),
+          future_entitled: z.int().min(0),
+          inuse: z.int().min(0),
+          reserved: z.int().min(0),
+          license_details: z.array(z.object(detailFields)),
+        }),
+      ),
+    }),
+    run: async (call) => ({
+      ...top(call),
+      summary: (await pools(call)).map((pool) => ({
+        ...item(pool),
+        entitled: pool.quantity,
+        future_entitled: pool.coming,
+        inuse: pool.inUse,
+        reserved: pool.reserved,
+        license_details: details(pool),
+      })),
+    }),
+  }),
+  endpoint({
+    name: 'get-summary-v3',
+    method: 'POST',
+    routes: [...newer('/licensing/v3/get-summary'), ...legacy('/licenses/summary', ['v3'])],
+    needs: 'read',
+    envelope: 'E5',
+    summary: 'The same, told by what was paid before; nothing here is paid by use.',
+    body: summaryBody,
+    query: noQuery,
+    answer: z.object({
+      ...summaryFields,
+      summary: z.array(
+        z.object({
+          ...itemFields,
+          prepaid_entitled: z.int().min(0),
+          prepaid_inuse: z.int().min(0),
+          prepaid_reserved: z.int().min(0),
+          prepaid_future_entitled: z.int().min(0),
+          license_details: z.array(
+            z.object({
+              ...detailFields,
+              billing_type: z.literal('PREPAID'),
+              postpaid_usage: z.literal(0),
+              status: z.enum(['ACTIVE', 'FUTURE']),
+              billing_model: z.literal('COMMITTED'),
+            }),
+          ),
+        }),
+      ),
+    }),
+    run: async (call) => ({
+      ...top(call),
+      summary: (await pools(call)).map((pool) => ({
+        ...item(pool),
+        prepaid_entitled: pool.quantity,
+        prepaid_inuse: pool.inUse,
+        prepaid_reserved: pool.reserved,
+        prepaid_future_entitled: pool.coming,
+        license_details: details(pool).map(({ active, ...one }) => ({
+          ...one,
+          billing_type: 'PREPAID' as const,
+          postpaid_usage: 0 as const,
+          status: active ? ('ACTIVE' as const) : ('FUTURE' as const),
+          billing_model: 'COMMITTED' as const,
+        })),
+      })),
+    }),
+  }),
+  endpoint({
+    name: 'get-history',
+    method: 'POST',
+    routes: newer('/licensing/v2/get-history'),
+    needs: 'read',
+    envelope: 'E5',
+    summary:
+      'What the event log says of licences, day by day. How much was in use on a day is not recorded, and not told.',
+    body: historyBody,
+    query: noQuery,
+    answer: z.object({
+      ...topFields,
+      data: z.array(
+        z.object({
+          tag: z.string(),
+          display_name: z.string(),
+          enforced: z.boolean(),
+          export_restricted: z.boolean(),
+          billing_type: z.literal('PREPAID'),
+          userDefinedTags: z.array(z.string()),
+          history: z.array(
+            z.object({
+              date: z.string(),
+              events: z.array(z.object({ at: z.string(), type: z.string(), message: z.string() })),
+            }),
+          ),
+        }),
+      ),
+    }),
+    run: async (call) => {
+      const { authority, body, at } = call
+      const { account, virtualAccount } = await placeOfHeaders(call)
+      const wanted = body.tags ?? []
+      const data = []
+      for (const { tag, name } of authority.product.tags) {
+        if (wanted.length > 0 && !wanted.includes(tag)) continue
+        const events = await authority.events({
+          account,
+          virtualAccount,
+          tag,
+          since: body.fromDate,
+          until: body.toDate + DAY,
+          ownOnly: true,
+          limit: MOST_EVENTS,
+        })
+        if (events.length > 0)
+          data.push({
+            tag,
+            display_name: name,
+            enforced: false,
+            export_restricted: false,
+            billing_type: 'PREPAID' as const,
+            userDefinedTags: [],
+            history: byDay(events),
+          })
+      }
+      return {
+        status: 'SUCCESS',
+        message_code: data.length === 0 ? 'NO_DATA_FOUND' : 'SUCCESS',
+        message: data.length === 0 ? 'Nothing is recorded for these days.' : 'History successfully read.',
+        timestamp: at,
+        nonce: body.nonce ?? null,
+        data,
+      }
+    },
+  }),
+]
+
+function byDay(events: readonly EventDocument[]) {
+  const days = new Map<string, { at: string; type: string; message: string }[]>()
+  for (const { at, type, message } of events) {
+    const date = historyDate(at)
+    days.set(date, [...(days.get(date) ?? []), { at, type, message }])
+  }
+  return [...days].map(([date, list]) => ({ date, events: list }))
+}

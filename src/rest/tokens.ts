@@ -1,0 +1,169 @@
+import { z } from 'zod'
+import type { TokenDocument } from '../authority/tokens.ts'
+import { LicensingError } from '../domain/errors.ts'
+import { endpoint, type RestCall } from './contract.ts'
+import { everywhere, isOnPremises, newer } from './families.ts'
+import {
+  eachPart,
+  MOST_AT_ONCE,
+  noBody,
+  noQuery,
+  outcomeOf,
+  outcomeSchema,
+  wholeNumber,
+  success,
+  refused,
+} from './forms.ts'
+
+const NEW = '/licensing/v1/account/:domain/virtual-account/:virtualAccount/token'
+const OLD = '/accounts/:domain/virtual-accounts/:virtualAccount/tokens'
+
+const tokenSchema = z.object({
+  token: z.string(),
+  expirationDate: z.string(),
+  description: z.string(),
+  exportControl: z.enum(['Allowed', 'Not Allowed']),
+  createdBy: z.string(),
+})
+
+const described = (token: TokenDocument): z.infer<typeof tokenSchema> => ({
+  token: token.token,
+  expirationDate: token.expiresAt,
+  description: token.description,
+  exportControl: token.exportControlled ? 'Allowed' : 'Not Allowed',
+  createdBy: token.createdBy ?? '',
+})
+
+const uses = wholeNumber(1, 4000).nullish()
+const wantedToken = z.object({
+  description: z.string().max(200, 'at most 200 characters').nullish(),
+  expiresAfterDays: wholeNumber(1, 365),
+  exportControlled: z
+    .string()
+    .transform((text) => text.toLowerCase())
+    .pipe(z.enum(['allowed', 'not allowed'], '"Allowed" or "Not Allowed"'))
+    .nullish(),
+  // How it is spelled is not certain: clients write both.
+  numberOfUses: uses,
+  numberofUses: uses,
+})
+
+/** The tokens of the virtual account of the path that register still. */
+async function activeTokens({ authority, account, virtualAccount }: RestCall): Promise<TokenDocument[]> {
+  await requireThere({ authority, account, virtualAccount })
+  return (await authority.tokens({ account })).filter(
+    (token) => token.virtualAccount === virtualAccount && token.status === 'valid',
+  )
+}
+
+/** @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN */
+async function requireThere({
+  authority,
+  account,
+  virtualAccount,
+}: Pick<RestCall, 'authority' | 'account' | 'virtualAccount'>): Promise<void> {
+  if ((await authority.virtualAccounts({ account })).some(({ name }) => name === virtualAccount)) return
+  throw new LicensingError('VIRTUAL_ACCOUNT_UNKNOWN', 'There is no such virtual account.')
+}
+
+async function create(call: RestCall<z.infer<typeof wantedToken>>) {
+  const { authority, account, virtualAccount, body } = call
+  const maxUses = body.numberOfUses ?? body.numberofUses
+  const token = await authority.createToken({
+    account,
+    virtualAccount,
+    days: body.expiresAfterDays,
+    description: body.description ?? '',
+    exportControlled: body.exportControlled === 'allowed',
+    ...(maxUses !== null && maxUses !== undefined && { maxUses }),
+  })
+  return {
+    ...success('A valid, active token was generated.'),
+    tokenInfo: described(token),
+  }
+}
+
+const list = (routes: readonly string[], name: string) =>
+  endpoint({
+    name,
+    method: 'GET',
+    routes,
+    // Whoever has a token registers boxes with it.
+    needs: 'write',
+    forbidsStrangers: isOnPremises,
+    summary: 'The registration tokens of a virtual account that are good for something.',
+    body: noBody,
+    query: noQuery,
+    answer: outcomeSchema.extend({ tokens: z.array(tokenSchema) }),
+    run: async (call) => ({
+      ...success('Successfully read active tokens.'),
+      tokens: (await activeTokens(call)).map(described),
+    }),
+  })
+
+const revoke = (routes: readonly string[], name: string) =>
+  endpoint({
+    name,
+    method: 'POST',
+    routes,
+    needs: 'write',
+    summary: 'Revokes registration tokens; what is registered with them stays.',
+    body: z.object({
+      tokens: z.array(z.string().max(1000)).min(1, 'no token is named').max(MOST_AT_ONCE),
+    }),
+    query: noQuery,
+    answer: outcomeSchema.extend({ tokensRevokeStatus: z.array(outcomeSchema) }),
+    about: ({ body }) => `${body.tokens.length} tokens`,
+    run: async ({ authority, account, virtualAccount, body }) => {
+      await requireThere({ authority, account, virtualAccount })
+      const there = (await authority.tokens({ account })).filter(
+        (token) => token.virtualAccount === virtualAccount,
+      )
+      const { results, done } = await eachPart(body.tokens, async (text) => {
+        const token = there.find((one) => one.token === text || one.id === text)
+        if (!token) throw new LicensingError('TOKEN_NOT_FOUND', 'The virtual account has no such token.')
+        await authority.revokeToken(token.id, { account })
+      })
+      return {
+        status: outcomeOf(done, results.length),
+        statusMessage: `${done} tokens successfully revoked.`,
+        tokensRevokeStatus: results.map((one) =>
+          one.done ? success('The token was revoked.') : refused(one.message),
+        ),
+      }
+    },
+  })
+
+export const tokenEndpoints = [
+  list(everywhere(OLD), 'tokens'),
+  list(newer(`${NEW}/list`), 'token-list'),
+  endpoint({
+    name: 'token-create',
+    method: 'POST',
+    routes: everywhere(OLD),
+    needs: 'write',
+    summary: 'Makes a registration token. `tokenInfo` is an object, as clients of this family read it.',
+    body: wantedToken,
+    query: noQuery,
+    answer: outcomeSchema.extend({ tokenInfo: tokenSchema }),
+    about: ({ virtualAccount = '' }) => virtualAccount,
+    run: create,
+  }),
+  endpoint({
+    name: 'token-create-new',
+    method: 'POST',
+    routes: newer(`${NEW}/create`),
+    needs: 'write',
+    summary: 'Makes a registration token. `tokenInfo` is a list of one, as this family is specified.',
+    body: wantedToken,
+    query: noQuery,
+    answer: outcomeSchema.extend({ tokenInfo: z.array(tokenSchema) }),
+    about: ({ virtualAccount = '' }) => virtualAccount,
+    run: async (call) => {
+      const { tokenInfo, ...rest } = await create(call)
+      return { ...rest, tokenInfo: [tokenInfo] }
+    },
+  }),
+  revoke(everywhere(`${OLD}/revoke`), 'tokens-revoke'),
+  revoke(newer(`${NEW}/revoke`), 'token-revoke'),
+]

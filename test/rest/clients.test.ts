@@ -1,0 +1,623 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { SmartAgent } from '../../src/agent/index.ts'
+import { LEGACY, NEW, type Rest, serveRest } from '../support/rest.ts'
+import { makeSealedWorld } from '../support/sealed.ts'
+import type { World } from '../support/world.ts'
+
+// What each of the field's clients sends, and what each of them reads of the answer.
+
+const DAY = 86_400_000
+let world: World
+let rest: Rest
+let token: string
+let box: SmartAgent
+beforeAll(async () => {
+  world = await makeSealedWorld(20)
+  await world.authority.addVirtualAccount("R&D 'Lab'")
+  await world.authority.addVirtualAccount('Second')
+  await world.authority.order({ tag: 'SYS-XL', quantity: 5, termDays: 90 })
+  rest = await serveRest(world)
+  ;({ token } = await rest.clientToken())
+  box = await world.open()
+  box.report('HOST', 4)
+  await box.register(await world.token())
+})
+afterAll(() => world.close())
+
+const V1 = `${LEGACY}/v1/accounts/acme.example`
+const ONPREM = '/api/v1/accounts/acme.example'
+const get = (path: string, headers?: Record<string, string>) =>
+  rest.send(path, { token, ...(headers && { headers }) })
+const post = (path: string, body: unknown, headers?: Record<string, string>) =>
+  rest.send(path, { token, body, ...(headers && { headers }) })
+
+describe('accounts', () => {
+  it('a Go client reads accounts, and searches them', async () => {
+    const { json } = await get(`${LEGACY}/v2/accounts/`)
+    expect(json).toEqual({
+      status: 'SUCCESS',
+      statusMessage: expect.any(String),
+      accounts: [
+        {
+          accountStatus: 'ACTIVE',
+          accountDomain: 'acme.example',
+          accountName: 'acme.example',
+          accountType: 'CUSTOMER',
+          roles: [{ role: 'Smart Account Administrator' }],
+        },
+      ],
+    })
+    const found = await get(`${LEGACY}/v1/accounts/search?domain=ACME&type=CUSTOMER&limit=1000&offset=0`)
+    expect(found.json).toMatchObject({ totalRecords: 1, accounts: [{ domain: 'acme.example', id: 1 }] })
+    const none = await get(`${LEGACY}/v1/accounts/search?domain=nobody`)
+    expect(none.json).toMatchObject({ totalRecords: 0, accounts: [] })
+  })
+
+  it('a Python client finds the numbers of virtual accounts, as text', async () => {
+    const { json } = await get(`${LEGACY}/v2/accounts/search`)
+    expect(json.status).toBe('COMPLETE')
+    expect(json.accounts[0].account_id).toMatch(/^\d+$/)
+    expect(json.accounts[0].virtual_accounts).toContainEqual({
+      name: 'Default',
+      default: true,
+      virtual_account_id: expect.stringMatching(/^\d+$/),
+    })
+    expect((await get(`${LEGACY}/v2/accounts/search?domain=nobody`)).json).toEqual({
+      status: 'COMPLETE',
+      message_code: 'NO_DATA_FOUND',
+      message: expect.any(String),
+    })
+  })
+
+  it('virtual accounts are listed, made and removed, their names encoded or not', async () => {
+    for (const path of [
+      `${V1}/customer/virtual-accounts`,
+      `${V1}/CUSTOMER/virtual-accounts`,
+      `${ONPREM}/virtual-accounts`,
+    ])
+      expect((await get(path)).json.virtualAccounts).toContainEqual({
+        name: 'Default',
+        description: '',
+        isDefault: 'true',
+        commerceAccessLevel: 'PUBLIC',
+      })
+    const made = await post(`${V1}/customer/virtual-accounts`, {
+      name: 'New one',
+      description: 'x',
+      isDefault: 'false',
+      commerceAccessLevel: 'PUBLIC',
+    })
+    expect([made.status, made.json.status]).toEqual([200, 'SUCCESS'])
+    const byForm = await rest.send(`${ONPREM}/virtual-accounts`, {
+      token,
+      form: { name: 'By form', description: 'of a Flask application' },
+    })
+    expect(byForm.status).toBe(200)
+    for (const name of ['New%20one', 'By%20form'])
+      expect((await post(`${V1}/customer/virtual-accounts/${name}/delete`, {})).json.status).toBe('SUCCESS')
+    const asDefault = await post(`${V1}/customer/virtual-accounts`, { name: 'X', isDefault: 'true' })
+    expect([asDefault.status, asDefault.json.status]).toEqual([400, 'ERROR'])
+    const again = await post(`${ONPREM}/virtual-accounts`, { name: 'Second' })
+    expect([again.status, again.json.status]).toEqual([422, 'ERROR'])
+    for (const name of ["R&D%20'Lab'", 'R%26D%20%27Lab%27'])
+      expect((await get(`${V1}/virtual-accounts/${name}/devices`)).json.totalRecords).toBe(0)
+  })
+
+  it('an Ansible role reads the accounts of an on-premises server', async () => {
+    const { status, json } = await rest.send('/api/v1/upstream_satellites/accounts', {
+      token,
+      text: 'null',
+      headers: { 'content-type': 'application/json' },
+    })
+    expect([status, json.accounts[0].domain]).toEqual([200, 'acme.example'])
+  })
+
+  it('the newer family pages through accounts, and takes the parameters as they are misspelled', async () => {
+    const accounts = await get(`${NEW}/pnp/v2/accounts?startIdx=0&rowsPerPage=100`)
+    expect(accounts.json).toMatchObject({
+      status: 'COMPLETE',
+      messageCode: 'DMS-SUCCESS',
+      totalRows: 1,
+      data: [{ companyName: 'acme.example', domainIdentifier: 'acme.example', accountIdentifier: 1 }],
+    })
+    const first = await get(`${NEW}/pnp/v2/accounts/acme.example/virtual-accounts?startIdx=0&rowsPerPage=2`)
+    const rest_ = await get(`${NEW}/pnp/v2/accounts/acme.example/virtual-accounts?startIdx=2&rowsPerPage=2`)
+    expect([first.json.totalRows, first.json.data.length, rest_.json.data.length]).toEqual([3, 2, 1])
+    expect(first.json.data[0]).toMatchObject({ virtualAccountName: 'Default', default: 'true' })
+    const found = await get(
+      `${NEW}/accounts/v1/user/search-smart-accounts?userId=ann&addVirtualAccounts=true&addRoleDipslayName=true`,
+    )
+    expect(found.json.accounts[0]).toMatchObject({ accountId: 1, accountDomain: 'acme.example' })
+    const nobody = await get(`${NEW}/accounts/v1/user/search-smart-accounts`)
+    expect([nobody.status, nobody.json.status]).toEqual([400, 'FAILURE'])
+  })
+})
+
+describe('registration tokens', () => {
+  const tokens = (va: string) => `/virtual-accounts/${va}/tokens`
+
+  it('a module makes one for "365" days, reads it from an object, and a box registers with it', async () => {
+    const { status, json } = await post(`/backend/api/v1/accounts/acme.example${tokens('Second')}`, {
+      description: 'csr',
+      expiresAfterDays: '365',
+      exportControlled: 'allowed',
+    })
+    expect([status, json.status, json.statusMessage]).toEqual([
+      200,
+      'SUCCESS',
+      'A valid, active token was generated.',
+    ])
+    expect(json.tokenInfo).toMatchObject({
+      description: 'csr',
+      exportControl: 'Allowed',
+      createdBy: expect.stringMatching(/^[0-9a-f]{32} \(API client\)$/),
+      expirationDate: new Date(world.clock.wall() + 365 * DAY).toISOString(),
+    })
+    const other = await world.open('other')
+    await other.register(json.tokenInfo.token)
+    expect(other.status().registration.virtualAccount).toBe('Second')
+    // Scripts use the first that there is again.
+    const listed = await get(`${V1}${tokens('Second')}`)
+    expect(listed.json.tokens).toEqual([json.tokenInfo])
+  })
+
+  it('the newer family gives a list of one, and revokes', async () => {
+    const path = `${NEW}/licensing/v1/account/acme.example/virtual-account/Second/token`
+    const { json } = await post(`${path}/create`, {
+      description: '',
+      expiresAfterDays: 30,
+      exportControlled: 'Not Allowed',
+    })
+    const [info] = json.tokenInfo
+    expect(info.exportControl).toBe('Not Allowed')
+    const revoked = await post(`${path}/revoke`, { tokens: [info.token, 'no such'] })
+    expect(revoked.json).toMatchObject({
+      status: 'WARNING',
+      statusMessage: '1 tokens successfully revoked.',
+      tokensRevokeStatus: [{ status: 'SUCCESS' }, { status: 'ERROR' }],
+    })
+    const { tokens: left } = (await get(`${path}/list`)).json
+    expect(left.map(({ token: text }: { token: string }) => text)).not.toContain(info.token)
+  })
+
+  it.each([0, 366, '12x', 1.5, null])('not for %s days', async (expiresAfterDays) => {
+    const { status, json } = await post(`${V1}${tokens('Default')}`, { expiresAfterDays })
+    expect([status, json.status]).toEqual([400, 'ERROR'])
+    expect(json.statusMessage).toContain('expiresAfterDays')
+  })
+
+  it('a use limit, in both spellings', async () => {
+    for (const name of ['numberOfUses', 'numberofUses']) {
+      const { json } = await post(`${ONPREM}${tokens('Default')}`, { expiresAfterDays: 1, [name]: 3 })
+      const made = (await world.authority.tokens()).find((one) => one.token === json.tokenInfo.token)
+      expect(made?.maxUses).toBe(3)
+    }
+  })
+
+  it('strangers at an on-premises server are forbidden, as its clients wait for; elsewhere they are strangers', async () => {
+    expect((await rest.send(`${ONPREM}${tokens('Default')}`)).status).toBe(403)
+    expect((await rest.send(`/backend${ONPREM}${tokens('Default')}`)).status).toBe(403)
+    expect((await rest.send(`${V1}${tokens('Default')}`)).status).toBe(401)
+  })
+})
+
+describe('licences', () => {
+  it('a monitor asks with a limit alone, an Ansible role with virtual accounts alone, an SDK with none', async () => {
+    for (const body of [
+      { limit: -1 },
+      { limit: '-1' },
+      { virtualAccounts: ['Default'] },
+      { virtualAccounts: [] },
+      {},
+    ]) {
+      const { json } = await post(`${ONPREM}/licenses`, body)
+      expect(json.licenses[0]).toMatchObject({
+        license: 'Host License',
+        virtualAccount: 'Default',
+        quantity: 20,
+        inUse: 4,
+        available: 16,
+        status: 'In Compliance',
+        billingType: 'PREPAID',
+        reserved: 0,
+        isPortable: false,
+        ahaApps: false,
+        licenseSubstitutions: [],
+      })
+    }
+    const nothing = await rest.send(`${V1}/licenses`, { token, method: 'POST' })
+    expect([nothing.status, nothing.json.totalRecords]).toEqual([200, 2])
+    const page = await post(`${V1}/licenses`, { limit: 1, offset: 1 })
+    expect([page.json.totalRecords, page.json.licenses.length]).toEqual([2, 1])
+    const unknown = await post(`${V1}/licenses`, { virtualAccounts: ['Nowhere'] })
+    expect([unknown.status, unknown.json.status]).toEqual([400, 'ERROR'])
+  })
+
+  it('what is out of compliance says exactly so', async () => {
+    box.report('HOST', 24)
+    world.clock.advance(60_000)
+    box.tick()
+    await box.settled()
+    expect((await post(`${ONPREM}/licenses`, {})).json.licenses[0].status).toBe('Out Of Compliance')
+    const alerts = await post(`${ONPREM}/alerts`, { limit: -1 })
+    expect(alerts.json.alerts[0]).toMatchObject({
+      severity: 'Major',
+      messageType: 'Insufficient Licenses',
+      license: 'Host License',
+      sourceType: 'Virtual Account',
+      source: 'Default',
+      actionDue: 'Now',
+    })
+    const minor = await post(`${NEW}/licensing/v1/account/acme.example/get-alerts`, { severity: ['Minor'] })
+    expect(minor.json.alerts.every(({ severity }: { severity: string }) => severity === 'Minor')).toBe(true)
+    box.report('HOST', 4)
+    world.clock.advance(12 * 3_600_000)
+    box.tick()
+    await box.settled()
+    ;({ token } = await rest.clientToken())
+  })
+
+  it('subscriptions have quantities in text', async () => {
+    const { json } = await post(`${V1}/license-subscriptions`, { virtualAccounts: ['Default'] })
+    expect(json.licenseSubscriptions).toEqual([
+      {
+        virtualAccount: 'Default',
+        license: 'Extended Capacity',
+        billingType: 'PREPAID',
+        quantity: '5',
+        startDate: '2027-Jan-01',
+        endDate: expect.stringMatching(/^2027-Apr-0\d$|^2027-Mar-\d\d$/),
+        status: 'Active',
+        subscriptionId: expect.any(String),
+      },
+    ])
+    const expired = await post(`${NEW}/licensing/v1/account/acme.example/licenses/subscription-usage`, {
+      status: 'Expired',
+    })
+    expect(expired.json.totalRecords).toBe(0)
+  })
+
+  it('a tool moves licences, 998 parts at a time; what is done in part is a warning', async () => {
+    const part = { license: 'Host License', licenseType: 'PERPETUAL', targetVirtualAccount: 'Second' }
+    const path = `${V1}/virtual-accounts/Default/licenses/transfer`
+    const good = await post(path, {
+      licenses: [{ ...part, quantity: '2', precedence: 'LONGEST_TERM_FIRST' }],
+    })
+    expect(good.json).toEqual({
+      status: 'SUCCESS',
+      statusMessage: '1 licenses transferred successfully',
+      licensesTransferStatus: [{ status: 'SUCCESS', statusMessage: expect.any(String) }],
+    })
+    const mixed = await post(path, {
+      licenses: [
+        { ...part, quantity: 1 },
+        { ...part, quantity: 1000 },
+      ],
+    })
+    expect([mixed.status, mixed.json.status]).toEqual([200, 'WARNING'])
+    expect(mixed.json.licensesTransferStatus.map(({ status }: { status: string }) => status)).toEqual([
+      'SUCCESS',
+      'ERROR',
+    ])
+    const [subscription] = (await post(`${V1}/license-subscriptions`, {})).json.licenseSubscriptions
+    const one = {
+      license: subscription.license,
+      licenseType: 'TERM',
+      quantity: 1,
+      targetVirtualAccount: 'Second',
+      startDate: subscription.startDate,
+      endDate: subscription.endDate,
+    }
+    const wrong = await post(path, { licenses: [{ ...one, subsriptionId: 'another' }] })
+    expect(wrong.json.status).toBe('ERROR')
+    const right = await post(path, { licenses: [{ ...one, subsriptionId: subscription.subscriptionId }] })
+    expect(right.json.status).toBe('SUCCESS')
+    const many = await post(path, {
+      licenses: Array.from({ length: 998 }, () => ({ ...part, license: 'no such', quantity: 1 })),
+    })
+    expect([many.status, many.json.status, many.json.licensesTransferStatus.length]).toEqual([
+      200,
+      'ERROR',
+      998,
+    ])
+    const pools = (await world.authority.licenses()).filter(({ tag }) => tag === 'HOST')
+    expect(pools.map(({ virtualAccount, quantity }) => [virtualAccount, quantity])).toEqual([
+      ['Default', 17],
+      ['Second', 3],
+    ])
+  })
+
+  it('what would put a pool out of compliance is not moved', async () => {
+    const { json } = await post(`${V1}/virtual-accounts/Default/licenses/transfer`, {
+      licenses: [{ license: 'HOST', licenseType: 'PERPETUAL', quantity: 17, targetVirtualAccount: 'Second' }],
+    })
+    expect(json.status).toBe('ERROR')
+    expect(json.licensesTransferStatus[0].statusMessage).toContain('out of compliance')
+  })
+
+  it('a strict client reads the summary of the accounts its headers name', async () => {
+    const headers = async () => {
+      const [account] = (await get(`${LEGACY}/v2/accounts/search`)).json.accounts
+      const virtual = account.virtual_accounts.find(({ name }: { name: string }) => name === 'Default')
+      return {
+        'X-CSW-SMART-ACCOUNT-ID': account.account_id as string,
+        'X-CSW-VIRTUAL-ACCOUNT-ID': virtual.virtual_account_id as string,
+        'X-CSW-REQUESTING-SYSTEM': '{"display_name":"a client"}',
+      }
+    }
+    const data = { timestamp: 1_700_000_000_000, nonce: 'a nonce', tags: [] }
+    const v2 = await post(`${NEW}/licensing/v2/get-summary`, { data }, await headers())
+    expect(v2.json).toMatchObject({ status: 'SUCCESS', nonce: 'a nonce', out_standing_reports: 0 })
+    expect(v2.json.summary[0]).toMatchObject({
+      tag: 'HOST',
+      entitled: 17,
+      future_entitled: 0,
+      inuse: 4,
+      reserved: 0,
+      compliance_status: 'In Compliance',
+      display_name: 'Host License',
+      enforced: false,
+      export_restricted: false,
+    })
+    const v3 = await post(
+      `${LEGACY}/v3/licenses/summary`,
+      { data: { ...data, tags: ['HOST'] } },
+      await headers(),
+    )
+    expect(v3.json.summary).toHaveLength(1)
+    expect(v3.json.summary[0]).toMatchObject({ prepaid_entitled: 17, prepaid_inuse: 4 })
+    const { 'X-CSW-VIRTUAL-ACCOUNT-ID': _, ...whole } = await headers()
+    const all = await post(`${NEW}/licensing/v2/get-summary`, { data: { ...data, tags: ['HOST'] } }, whole)
+    expect(all.json.summary[0].entitled).toBe(20)
+    const nowhere = await post(`${NEW}/licensing/v2/get-summary`, { data })
+    expect([nowhere.status, nowhere.json.status]).toEqual([400, 'FAILED'])
+    const foreign = await post(
+      `${NEW}/licensing/v2/get-summary`,
+      { data },
+      { ...(await headers()), 'X-CSW-SMART-ACCOUNT-ID': '999' },
+    )
+    expect([foreign.status, foreign.text]).toEqual([403, ''])
+    const history = await post(
+      `${NEW}/licensing/v2/get-history`,
+      { timestamp: 1, nonce: 'n', fromDate: '01-JAN-2027', toDate: '31-JAN-2027' },
+      await headers(),
+    )
+    const hosts = history.json.data.find(({ tag }: { tag: string }) => tag === 'HOST')
+    expect(hosts.history[0].date).toBe('01-JAN-2027')
+    expect(hosts.history[0].events.map(({ type }: { type: string }) => type)).toContain(
+      'INSUFFICIENT_LICENSES',
+    )
+  })
+})
+
+describe('devices', () => {
+  const sudi = {
+    suvi: null,
+    uuid: null,
+    hostIdentifier: null,
+    udiPid: 'CWMS-K9',
+    udiSerialNumber: 'BOX',
+    udiVid: null,
+    macAddress: null,
+  }
+
+  it('are listed by virtual account, by smart account, by name, and found anywhere', async () => {
+    const brief = { instanceName: expect.any(String), productTagName: 'conferencing', sudi }
+    expect((await get(`${ONPREM}/virtual-accounts/Default/devices`)).json).toMatchObject({
+      totalRecords: 1,
+      devices: [brief],
+    })
+    const all = await post(`${V1}/devices`, { virtualAccounts: ['Default'], limit: 50, offset: 0 })
+    expect(all.json.devices).toEqual([
+      expect.objectContaining({
+        displayName: 'UDI_PID:CWMS-K9; UDI_SN:BOX; ',
+        sudi,
+        virtualAccount: 'Default',
+        status: 'In Compliance',
+        licenseUsage: [{ license: 'Host License', quantity: 4 }],
+      }),
+    ])
+    const path = `${NEW}/licensing/v2/accounts/acme.example/devices`
+    const found = await get(`${path}?virtualAccountName=Default&instanceName=BOX&limit=50&offset=0`)
+    expect(found.json).toMatchObject({ status: 'SUCCESS', devices: [brief] })
+    const none = await get(`${path}?virtualAccountName=Default&instanceName=NOBODY&limit=50&offset=0`)
+    expect(none.json).toMatchObject({ status: 'SUCCESS', devices: [] })
+    const anywhere = await get(`${NEW}/licensing/v2/device/search?udi_serial_number=BOX`)
+    expect(anywhere.json.status).toBe('COMPLETE')
+    expect(anywhere.json.data).toEqual([
+      {
+        sudi,
+        software_tag: 'conferencing',
+        account: {
+          name: 'acme.example',
+          domain: 'acme.example',
+          account_id: expect.any(Number),
+          virtual_account_name: 'Default',
+          virtual_account_id: expect.any(Number),
+          default: true,
+        },
+      },
+    ])
+  })
+
+  it('are moved by an Ansible role, in the cloud and on premises, and back', async () => {
+    const move = (base: string, from: string, targetVirtualAccount: string) =>
+      post(`${base}/virtual-accounts/${from}/devices/transfer`, {
+        productInstances: [{ sudi, productTagName: 'conferencing', targetVirtualAccount }],
+      })
+    // What it uses would be more than there is.
+    expect((await move(V1, 'Default', "R&D 'Lab'")).json).toMatchObject({
+      status: 'ERROR',
+      productInstancesTransferStatus: [{ status: 'ERROR' }],
+    })
+    await world.authority.transferLicenses({ tag: 'HOST', quantity: 4, from: 'Default', to: "R&D 'Lab'" })
+    await world.authority.transferLicenses({ tag: 'HOST', quantity: 4, from: 'Default', to: 'Second' })
+    expect((await move(V1, 'Default', "R&D 'Lab'")).json.status).toBe('SUCCESS')
+    expect((await move(`/backend${ONPREM}`, "R&D%20'Lab'", 'Second')).json.status).toBe('SUCCESS')
+    expect((await move(ONPREM, 'Default', 'Second')).json.status).toBe('ERROR')
+  })
+
+  it('are removed, by either spelling', async () => {
+    const path = `${LEGACY}/v2/accounts/acme.example/virtual-accounts/Second/devices/remove`
+    const one = { sudi, productTagName: 'conferencing' }
+    const removed = await post(path, { productInstacesRemoveRequests: [one] })
+    expect(removed.json).toMatchObject({
+      status: 'SUCCESS',
+      removeProductInstancesStatus: [{ status: 'SUCCESS', device: 'udiPid:CWMS-K9 udiSerialNumber:BOX' }],
+    })
+    const again = await post(path, {
+      productInstacesRemoveRequests: [one],
+      productInstancesRemoveRequests: [one],
+    })
+    expect([again.status, again.json.status]).toEqual([200, 'ERROR'])
+    expect((await post(path, {})).status).toBe(400)
+  })
+})
+
+describe('reservation', () => {
+  it('a client reserves, updates, confirms and returns, and the box works from what it was given', async () => {
+    const sealed = await world.open('sealed')
+    const request = await sealed.reservation.request()
+    const va = `${LEGACY}/v2/accounts/acme.example/virtual-accounts/Default`
+    const reserved = await post(`${va}/reserve-licenses`, {
+      reservationRequests: [
+        {
+          reservationCode: request,
+          reservationType: 'SPECIFIC',
+          licenses: [{ entitlementTag: 'HOST', quantity: '3', precedence: 'LONGEST_TERM_FIRST' }],
+        },
+      ],
+    })
+    expect(reserved.json).toMatchObject({
+      status: 'SUCCESS',
+      statusMessage: '1 reservation requests processed successfully',
+      authorizationCodes: [
+        {
+          status: 'SUCCESS',
+          statusMessage: 'Authorization code generated successfully',
+          reservationCode: request,
+          productInstance: 'UDI_PID:CWMS-K9; UDI_SN:SEALED',
+          licenses: [{ name: 'Host License', quantity: 3, licenseType: 'PERPETUAL', endDate: null }],
+        },
+      ],
+    })
+    await sealed.reservation.install(reserved.json.authorizationCodes[0].authorizationCode)
+    expect(sealed.status().state).toBe('reserved')
+    const { sudi } = reserved.json.authorizationCodes[0]
+
+    const wanted = {
+      sudi,
+      productTagName: 'conferencing',
+      licenses: [{ entitlementTag: 'HOST', quantity: 2 }],
+    }
+    const updated = await post(`${va}/update-slr`, { reservationUpdateRequests: [wanted] })
+    expect(updated.json.status).toBe('SUCCESS')
+    const second = await post(
+      `${NEW}/licensing/v2/accounts/acme.example/licenses/update?virtualAccountName=Default`,
+      { reservationUpdateRequests: [wanted] },
+    )
+    expect([second.json.status, second.json.autorizationCodes[0].authorizationCode]).toEqual(['ERROR', null])
+
+    const { reservation } = await sealed.reservation.update(
+      updated.json.autorizationCodes[0].authorizationCode,
+    )
+    const confirm = { sudi, productTagName: 'conferencing', confirmationCode: reservation.confirmationCode }
+    const confirmed = await post(
+      `${NEW}/licensing/v2/accounts/acme.example/licenses/confirm?virtualAccountName=Default`,
+      { reservationConfirmationRequests: [confirm] },
+    )
+    expect(confirmed.json).toMatchObject({
+      status: 'SUCCESS',
+      data: {
+        status: 'SUCCESS',
+        statusMessage: 'Update confirmed',
+        confirmation_code: reservation.confirmationCode,
+        sudi,
+      },
+    })
+
+    const remove = `${NEW}/licensing/v3/accounts/acme.example/devices/remove?virtualAccountName=Default`
+    const device = { sudi, productTagName: 'conferencing' }
+    const without = await post(remove, { productInstancesRemoveRequests: [device] })
+    expect(without.json.status).toBe('ERROR')
+    const returnCode = await sealed.reservation.returnCode()
+    const returned = await post(remove, { productInstancesRemoveRequests: [{ ...device, returnCode }] })
+    expect(returned.json).toMatchObject({
+      status: 'SUCCESS',
+      removeProductInstancesStatus: [{ status: 'SUCCESS' }],
+    })
+    expect(await world.authority.reservations()).toEqual([])
+  })
+
+  it('keeps the list of codes when nothing could be reserved', async () => {
+    const { status, json } = await post(`${V1}/virtual-accounts/Default/reserve-licenses`, {
+      reservationRequests: [
+        { reservationCode: 'CE-ZX:Y-Z-1', reservationType: 'UNIVERSAL' },
+        { reservationCode: 'no code', licenses: [{ entitlementTag: 'HOST', quantity: 0 }] },
+        { reservationCode: 'no code', licenses: [{ entitlementTag: 'HOST', quantity: 1 }] },
+      ],
+    })
+    expect([status, json.status, json.authorizationCodes.length]).toEqual([200, 'ERROR', 3])
+    for (const one of json.authorizationCodes)
+      expect([one.status, one.authorizationCode, one.statusMessage.length > 10]).toEqual([
+        'ERROR',
+        null,
+        true,
+      ])
+  })
+
+  it('reserves from several virtual accounts at once: what was refused is told beside what was done', async () => {
+    const bulk = await world.open('bulk')
+    const { json } = await post(`${NEW}/licensing/v2/account/acme.example/licenses/reserve-bulk`, {
+      virtualAccounts: [
+        {
+          name: 'Default',
+          reservationRequests: [
+            {
+              reservationCode: await bulk.reservation.request(),
+              reservationType: 'SPECIFIC',
+              licenses: [{ entitlementTag: 'HOST', quantity: 1 }],
+            },
+          ],
+        },
+        { name: 'Second', reservationRequests: [{ reservationCode: 'x', licenses: [] }] },
+      ],
+      forSingleVirtualAccount: false,
+    })
+    expect([json.status, json.authorizationCodes.map(({ status }: { status: string }) => status)]).toEqual([
+      'WARNING',
+      ['SUCCESS', 'ERROR'],
+    ])
+  })
+
+  it('looks entitlement tags up by the software tag that devices are listed with', async () => {
+    const { json } = await post(`${NEW}/licensing/v1/search-slr-details`, {
+      softwareTags: ['conferencing', 'unknown'],
+    })
+    expect(json.status).toBe('SUCCESS')
+    expect(json.data[0].entitlements).toContainEqual({
+      type: 'SPECIFIC',
+      entitlementTag: 'HOST',
+      Export: 'False',
+      UDI_PID: null,
+    })
+    expect(json.data).toHaveLength(1)
+  })
+})
+
+describe('what is done is recorded', () => {
+  it('with the client that did it, and what to', async () => {
+    const deeds = await world.authority.people.deeds(1000)
+    const transfer = deeds.find(({ action }) => action === 'api licenses-transfer')
+    expect(transfer).toMatchObject({ who: expect.stringMatching(/^[0-9a-f]{32} \(API client\)$/) })
+    expect(deeds.map(({ action, outcome }) => `${action}: ${outcome}`)).toEqual(
+      expect.arrayContaining([
+        'api licenses-transfer: done in part',
+        'api virtual-account-create: done',
+        'api token-create: done',
+        'api tokens: PERMISSION_DENIED',
+        'api access-token: done',
+      ]),
+    )
+  })
+})

@@ -1,0 +1,48 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { endpoints } from '../../src/rest/endpoints.ts'
+import { type Rest, runCommand, serveRest } from '../support/rest.ts'
+import { makeWorld, type World } from '../support/world.ts'
+
+let world: World
+let rest: Rest
+const directory = mkdtempSync(join(tmpdir(), 'sla-rest-'))
+beforeAll(async () => {
+  world = await makeWorld()
+  rest = await serveRest(world)
+})
+afterAll(async () => {
+  rmSync(directory, { recursive: true, force: true })
+  await world.close()
+})
+
+describe('the REST API describes itself', () => {
+  it('to whoever has an access token', async () => {
+    expect((await rest.send('/api/openapi.json')).status).toBe(401)
+    const { token } = await rest.clientToken({ scope: 'read' })
+    const { json } = await rest.send('/api/openapi.json', { token })
+    expect(json.openapi).toBe('3.1.0')
+    const described = Object.entries(json.paths as Record<string, object>).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method} ${path}`),
+    )
+    const served = endpoints.map(
+      ({ method, routes }) => `${method.toLowerCase()} ${(routes[0] ?? '').replace(/:(\w+)/g, '{$1}')}`,
+    )
+    expect(described).toEqual(expect.arrayContaining(served))
+    expect(described.length).toBe(served.length + 4)
+  })
+
+  it('as a good OpenAPI document, to a linter nobody here wrote', async () => {
+    const { token } = await rest.clientToken()
+    const file = join(directory, 'openapi.json')
+    writeFileSync(file, (await rest.send('/api/openapi.json', { token })).text)
+    const { code, stdout, stderr } = await runCommand(
+      resolve('node_modules/.bin/redocly'),
+      ['lint', '--extends=recommended', file],
+      { env: { ...process.env, REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' } },
+    )
+    expect([code, stdout + (code === 0 ? '' : stderr)]).toEqual([0, ''])
+  })
+})
