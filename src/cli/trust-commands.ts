@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import type { Authority } from '../authority/authority.ts'
 import type { Leaf } from '../authority/trust-door.ts'
@@ -171,6 +172,12 @@ function addRotate(rotate: Command, { json, withAuthority }: AuthorityCli): void
         throw new LicensingError(
           'USAGE',
           'A root’s key that is kept off this machine is replaced by one that is too: give both --root-key and --new-root-key.',
+        )
+      // Until the new root is in force, the old key is the one that is wanted.
+      if (newRootKey !== undefined && existsSync(newRootKey))
+        throw new LicensingError(
+          'USAGE',
+          `${newRootKey} is there already: the new key goes into a file of its own.`,
         )
       const passphrase = await bringRootKey(authority, options)
       const keep = async (privateKey: string) => {
