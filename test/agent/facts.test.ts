@@ -7,7 +7,8 @@ import { FACTS_VERSION, readFacts, writeFacts } from '../../src/agent/facts.ts'
 import { LicensingError } from '../../src/domain/errors.ts'
 
 const golden = new URL('../golden/', import.meta.url).pathname
-const files = readdirSync(golden).flatMap((version) =>
+const versions = readdirSync(golden).filter((name) => name.startsWith('facts-'))
+const files = versions.flatMap((version) =>
   readdirSync(join(golden, version)).map(
     (name) => [`${version}/${name}`, join(golden, version, name)] as const,
   ),

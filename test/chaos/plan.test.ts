@@ -104,8 +104,9 @@ it('R-UI-5: every error of the road has a fault that brings it about, or is name
   const rest = Object.entries(errorTable)
     .filter(([code, { kind }]) => kind === 'transport' && !brought.has(code as never))
     .map(([code]) => code)
-  // A name and an address are settings of the box; the others take a peer that no plan can be.
+  // A name and an address are settings of the box, how busy an authority is its own; the others take a peer that no plan can be.
   expect(rest).toEqual([
+    'AUTHORITY_BUSY',
     'DNS_FAILED',
     'CONNECT_TIMED_OUT',
     'HOST_UNREACHABLE',
