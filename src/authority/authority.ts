@@ -74,6 +74,7 @@ import {
   countedCorrections,
   nameDatabase,
   readSetting,
+  requireWriter,
   storeExists,
   type Tx,
   writeSetting,
@@ -455,7 +456,7 @@ export class Authority {
    */
   async hello(message: unknown): Promise<Sealed> {
     const request = readHello(message)
-    const { time, signer, leave } = await this.#store.transaction(async (tx) => {
+    const { time, signer, leave } = await this.#store.look(async (tx) => {
       const time = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
       await this.#credentials.refresh(tx, time)
       return {
@@ -557,7 +558,7 @@ export class Authority {
 
   /** What there is and how it stands, in numbers: for metrics. Reads, and writes nothing. */
   figures(): Promise<Figures> {
-    return this.#store.transaction(async (tx) => {
+    return this.#store.look(async (tx) => {
       const at = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
       const sync =
         this.role === 'satellite'
@@ -645,11 +646,20 @@ export class Authority {
     })
   }
 
+  /** The same for what only reads: it waits for no writer, unless time has brought something that is to be written first. */
+  #look<T>(where: Where, work: (tx: Tx, account: Account, at: Instant) => Promise<T>): Promise<T> {
+    return this.#store.look(async (tx) => {
+      const at = await this.#housekeep(tx)
+      return work(tx, await chooseAccount(tx, where.account), at)
+    })
+  }
+
   /** A satellite's clock may have been corrected by its manager, by this process or another. */
   async #followCorrections(tx: Tx): Promise<void> {
     if (this.role === 'manager') return
     const corrections = await countedCorrections(tx)
     if (corrections === this.#corrections) return
+    requireWriter(tx)
     this.#corrections = corrections
     this.#lookedAfter = -Infinity
     const time = Number((await readSetting(tx, 'told-time')) ?? 0)
@@ -701,16 +711,16 @@ export class Authority {
   }
 
   accounts(): Promise<Account[]> {
-    return this.#store.transaction(listAccounts)
+    return this.#store.read(listAccounts)
   }
 
   /** Every smart account and its virtual accounts, with the numbers that the REST API names them by. */
   numberedAccounts(): Promise<NumberedAccount[]> {
-    return this.#store.transaction(listNumberedAccounts)
+    return this.#store.read(listNumberedAccounts)
   }
 
   virtualAccounts(where: Where = {}): Promise<VirtualAccount[]> {
-    return this.#in(where, (tx, { id }) => listVirtualAccounts(tx, id))
+    return this.#look(where, (tx, { id }) => listVirtualAccounts(tx, id))
   }
 
   addVirtualAccount(name: string, where: Where = {}): Promise<VirtualAccount> {
@@ -749,7 +759,7 @@ export class Authority {
   }
 
   orders(where: Where = {}): Promise<OrderDocument[]> {
-    return this.#in(where, (tx, account, at) => new Orders(tx, this.#profile, at).list(account))
+    return this.#look(where, (tx, account, at) => new Orders(tx, this.#profile, at).list(account))
   }
 
   // E-mail
@@ -775,7 +785,7 @@ export class Authority {
   }
 
   licenses(where: Where = {}): Promise<LicenseDocument[]> {
-    return this.#in(where, (tx, account, at) => listLicenses(tx, account, this.#profile, at))
+    return this.#look(where, (tx, account, at) => listLicenses(tx, account, this.#profile, at))
   }
 
   /** A token for registering: as many uses as a token may have unless said otherwise, without export-controlled functionality. */
@@ -791,7 +801,7 @@ export class Authority {
   }
 
   tokens(where: Where = {}): Promise<TokenDocument[]> {
-    return this.#in(where, (tx, account, at) => listTokens(tx, this.#credentials, account, at))
+    return this.#look(where, (tx, account, at) => listTokens(tx, this.#credentials, account, at))
   }
 
   revokeToken(tokenOrId: string, where: Where = {}): Promise<{ id: string }> {
@@ -800,7 +810,7 @@ export class Authority {
 
   /** The product instances of a smart account: the registered ones, then those that work from a reservation. */
   instances(where: Where = {}): Promise<InstanceDocument[]> {
-    return this.#in(where, async (tx, account, at) => {
+    return this.#look(where, async (tx, account, at) => {
       const reserved = await new ReservationLedger(tx, this.#profile, account, at).list()
       return [
         ...(await listInstances(tx, account, at)),
@@ -811,7 +821,7 @@ export class Authority {
   }
 
   instance(id: string, where: Where = {}): Promise<InstanceDocument> {
-    return this.#in(where, async (tx, account, at) => {
+    return this.#look(where, async (tx, account, at) => {
       const reserved = await new ReservationLedger(tx, this.#profile, account, at).list(id)
       if (reserved[0]) return reservedInstance(reserved[0])
       const [below] = await listReported(tx, account, at, id)
@@ -972,7 +982,9 @@ export class Authority {
   }
 
   reservations(where: Where = {}): Promise<ReservationDocument[]> {
-    return this.#in(where, (tx, account, at) => new ReservationLedger(tx, this.#profile, account, at).list())
+    return this.#look(where, (tx, account, at) =>
+      new ReservationLedger(tx, this.#profile, account, at).list(),
+    )
   }
 
   /** One reservation, with its newest authorization file signed anew; without a file when it has ended. */
@@ -985,14 +997,14 @@ export class Authority {
 
   /** The event log: the newest entries that are asked for, oldest first. */
   events(where: Where & EventFilter = {}): Promise<EventDocument[]> {
-    return this.#in(where, (tx, { id }) => listEvents(tx, id, where))
+    return this.#look(where, (tx, { id }) => listEvents(tx, id, where))
   }
 
   /** The whole event log, or what fits of it, oldest first: a page at a time, each read when it is asked for. */
   async *exportEvents(where: Where & EventFilter = {}): AsyncGenerator<EventDocument[]> {
     const last = await this.newestEvent()
     for (let after = 0; after < last;) {
-      const page = await this.#in(where, (tx, { id }) => eventsAfter(tx, id, where, { after, last }))
+      const page = await this.#look(where, (tx, { id }) => eventsAfter(tx, id, where, { after, last }))
       const end = page.at(-1)
       if (!end) return
       yield page
@@ -1042,7 +1054,7 @@ export class Authority {
     where: Where,
     work: (tx: Tx, account: Account, virtual: VirtualAccount | null, at: Instant) => Promise<T>,
   ): Promise<T> {
-    return this.#in(where, async (tx, account, at) => {
+    return this.#look(where, async (tx, account, at) => {
       const { virtualAccount } = where
       const virtual =
         virtualAccount === undefined ? null : await chooseVirtualAccount(tx, account, virtualAccount)
@@ -1052,7 +1064,7 @@ export class Authority {
 
   /** The number of the newest entry of the event log; 0 while it is empty. */
   newestEvent(): Promise<number> {
-    return this.#store.transaction(async (tx) => {
+    return this.#store.read(async (tx) => {
       const row = await tx.selectFrom('events').select('id').orderBy('id', 'desc').limit(1).executeTakeFirst()
       return row?.id ?? 0
     })
