@@ -30,6 +30,7 @@ import { actingAs } from './actor.ts'
 import { AlertReader } from './alert-reader.ts'
 import { AuditDoor } from './audit/door.ts'
 import type { AlertDocument } from './alerts.ts'
+import { endRestore } from './backup/under-way.ts'
 import { makeBackup, type RestoreOptions, restoreBackup } from './backup/backup.ts'
 import type { Restored } from './backup/begin-anew.ts'
 import { ApiClients } from './api-clients.ts'
@@ -347,10 +348,11 @@ export class Authority {
     checkPrivateDirectory(dataDir)
     const store = await AuthorityStore.open(dataDir, database)
     try {
-      const [credentials, told] = await store.transaction(
-        async (tx) =>
-          [await Credentials.load(dataDir, tx), Number((await readSetting(tx, 'told-time')) ?? 0)] as const,
-      )
+      const [credentials, told] = await store.transaction(async (tx) => {
+        const credentials = await Credentials.load(dataDir, tx)
+        if (store.kind === 'postgres') await endRestore(tx)
+        return [credentials, Number((await readSetting(tx, 'told-time')) ?? 0)] as const
+      })
       return new Authority(dataDir, store, credentials, clock, logger, profile, told, connect, observe)
     } catch (thrown) {
       await store.close()
