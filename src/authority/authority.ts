@@ -718,7 +718,7 @@ export class Authority {
 
   /** Every smart account and its virtual accounts, with the numbers that the REST API names them by. */
   numberedAccounts(): Promise<NumberedAccount[]> {
-    return this.#store.read(listNumberedAccounts)
+    return this.#store.look(listNumberedAccounts)
   }
 
   virtualAccounts(where: Where = {}): Promise<VirtualAccount[]> {

@@ -308,4 +308,45 @@ describe('trust §9: satellites of a manager that was restored', () => {
       await below.close()
     }
   })
+
+  it('believe it of a reservation that has become smaller since its backup', async () => {
+    const below = await makeSatelliteWorld()
+    try {
+      const satellite = await below.addSatellite('branch', { online: true })
+      await below.manager.order({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
+      await satellite.sync.now()
+      await satellite.enableReservation()
+      const sealed = await below.box(() => satellite, 'sealed')
+      const issued = await satellite.reserve({
+        request: await sealed.reservation.request(),
+        licenses: { HOST: 6 },
+      })
+      await sealed.reservation.install(issued.file)
+      await satellite.sync.now()
+      const backup = await below.manager.backup(PASSPHRASE)
+      const updated = await satellite.updateReservation(issued.instanceId, { HOST: 2 })
+      const { reservation } = await sealed.reservation.update(updated.file)
+      await satellite.confirmReservation(issued.instanceId, reservation.confirmationCode ?? '')
+      await satellite.sync.now()
+      const dataDir = join(below.directory, 'restored')
+      await Authority.restore({
+        ...{ dataDir, backup, passphrase: PASSPHRASE, clock: below.clock },
+        ...(await someDatabase()),
+      })
+      const restored = await Authority.open({ dataDir, clock: below.clock })
+      try {
+        expect((await restored.licenses()).map(({ reserved }) => reserved)).toEqual([6])
+        below.useManager(restored)
+        for (let times = 0; times < 2; times++) {
+          await satellite.sync.now()
+          expect((await restored.licenses()).map(({ reserved }) => reserved)).toEqual([2])
+          expect((await satellite.licenses()).map(({ reserved }) => reserved)).toEqual([2])
+        }
+      } finally {
+        await restored.close()
+      }
+    } finally {
+      await below.close()
+    }
+  })
 })

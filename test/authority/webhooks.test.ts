@@ -233,12 +233,12 @@ describe('webhooks', () => {
     expect(await codeOf(hooks().add({ url, types: ['no type'] }))).toBe('INVALID_ARGUMENT')
     expect(await codeOf(hooks().add({ url, ca: 'no certificate' }))).toBe('INVALID_ARGUMENT')
     for (const missing of [
-      hooks().remove('wh_0'),
-      hooks().test('wh_0'),
-      hooks().rotate('wh_0'),
-      hooks().retry('wh_0'),
+      () => hooks().remove('wh_0'),
+      () => hooks().test('wh_0'),
+      () => hooks().rotate('wh_0'),
+      () => hooks().retry('wh_0'),
     ])
-      expect(await codeOf(missing)).toBe('WEBHOOK_NOT_FOUND')
+      expect(await codeOf(missing())).toBe('WEBHOOK_NOT_FOUND')
   })
 
   it('a test is sent at once, and says what went wrong', async () => {
