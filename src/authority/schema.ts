@@ -627,4 +627,11 @@ export const migrations: readonly (readonly string[])[] = [
     `create index access_tokens_of_client on access_tokens (client_id)`,
     `create table public_numbers (id integer primary key autoincrement, subject text not null unique)`,
   ],
+  // Boxes that come to register are looked for in all accounts at once.
+  [
+    `create index instances_by_key on instances (registered_key)`,
+    `create index instances_by_serial on instances (serial)`,
+    `create index reservations_by_serial on reservations (serial)`,
+    `drop index instances_by_registered_key`,
+  ],
 ]
