@@ -1,7 +1,7 @@
 // Boxes, as far as an authority sees them: each on a connection of its own, asking one thing after the other. Run as a process
 // of its own, so that what it costs is not the authority's.
 import { createPrivateKey, generateKeyPairSync, randomBytes, randomUUID, sign } from 'node:crypto'
-import { connect } from 'node:tls'
+import { connect, createSecureContext } from 'node:tls'
 import { answerHash } from '../dist/src/protocol/digest.js'
 import { parseToken, tokenMac } from '../dist/src/protocol/token.js'
 import { createRequest } from '../dist/src/trust/certificates.js'
@@ -9,9 +9,17 @@ import { peek, seal } from '../dist/src/trust/seal.js'
 
 const nonce = () => randomBytes(16).toString('base64url')
 
+const contexts = new Map()
+/** What many boxes in one process share, so that they cost less than what they load. */
+function contextOf(ca) {
+  if (!contexts.has(ca)) contexts.set(ca, createSecureContext({ ca }))
+  return contexts.get(ca)
+}
+
 /** A connection that is kept: no more HTTP than a box speaks. */
 export function connection({ port, ca, session }) {
-  const socket = connect({ port, host: '127.0.0.1', servername: 'localhost', ca, session })
+  const secureContext = contextOf(ca)
+  const socket = connect({ port, host: '127.0.0.1', servername: 'localhost', secureContext, session })
   socket.setNoDelay(true)
   let text = ''
   let waiting = null
@@ -45,7 +53,10 @@ export function connection({ port, ca, session }) {
         )
       }),
     socket,
-    close: () => socket.destroy(),
+    close: (why) => {
+      if (why) fail(new Error(why))
+      socket.destroy()
+    },
   }
 }
 

@@ -3,7 +3,7 @@
 import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
 import { createServer } from 'node:https'
 import { Database } from '../dist/src/trust/sqlite.js'
-import { createSelfSigned } from '../dist/src/trust/certificates.js'
+import { createSelfSigned, tlsOptions } from '../dist/src/trust/certificates.js'
 
 const [kind, options] = [process.argv[2], JSON.parse(process.argv[3])]
 
@@ -106,6 +106,29 @@ async function inPostgres(url) {
   })
 }
 
+/** A TLS connection, one request, one answer: the least that anybody who comes newly costs. */
+async function tls() {
+  const day = 86_400_000
+  const made = await createSelfSigned({
+    name: 'localhost',
+    account: 'x',
+    authorityId: 'y',
+    hosts: ['localhost'],
+    notBefore: Date.now() - day,
+    notAfter: Date.now() + day,
+  })
+  const server = createServer(tlsOptions(made), (request, response) => {
+    request.resume()
+    request.on('end', () => {
+      response.writeHead(200, { 'content-type': 'application/json', 'content-length': 2 })
+      response.end('{}')
+    })
+  })
+  server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {
+    process.send({ port: server.address().port, ca: made.certificates[0] })
+  })
+}
+
 async function authority({ dataDir }) {
   const { Authority } = await import('../dist/src/authority/index.js')
   const open = await Authority.open({ dataDir })
@@ -114,7 +137,8 @@ async function authority({ dataDir }) {
 }
 
 process.on('message', (message) => {
-  if (message === 'memory') process.send({ memory: process.memoryUsage().rss })
+  if (message === 'memory')
+    process.send({ memory: process.memoryUsage().rss, cpu: process.cpuUsage(), peak: process.resourceUsage().maxRSS * 1024 })
 })
 process.on('disconnect', () => process.exit())
-await (kind === 'floor' ? floor(options) : authority(options))
+await { floor, tls, authority }[kind](options)

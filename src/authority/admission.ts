@@ -19,9 +19,9 @@ const PATIENCE: Readonly<Record<Urgency, number>> = {
 /** An authorization that ends within this is near its end: several attempts of a box away from it. */
 const NEAR = 14 * DAY
 
-/** Milliseconds an exchange takes, before any was measured; and the share of a new measurement in what is expected. */
+/** Milliseconds an exchange takes, before any was measured; and what is expected is the mean of about so many. */
 const FIRST_GUESS = 2
-const LEARNED = 0.2
+const REMEMBERED = 256
 
 /** Those who are sent away come back to an authority that takes others meanwhile: time for them too. */
 const ROOM_FOR_OTHERS = 1.5
@@ -98,6 +98,7 @@ export class Admission {
 
   /** Learns what exchanges take: with all else that this process did meanwhile, such as greeting others. */
   took(exchanges: number, milliseconds: number): void {
-    this.#cost += LEARNED * (milliseconds / exchanges - this.#cost)
+    // By exchanges, not by transactions: one that was alone when the process was busy tells little of a crowd.
+    this.#cost = (this.#cost * REMEMBERED + milliseconds) / (REMEMBERED + exchanges)
   }
 }

@@ -83,6 +83,7 @@ import { Synchronisation } from './upstream/synchronisation.ts'
 import { TrustDoor } from './trust-door.ts'
 import { WebhookDoor } from './webhooks/door.ts'
 import { WorkingSet } from './working-set.ts'
+import { ticketKey } from './tickets.ts'
 import { createToken, listTokens, revokeToken, type TokenDocument, type TokenOptions } from './tokens.ts'
 
 /** What was refused in a transaction that is kept: a wrong code counts. */
@@ -248,7 +249,11 @@ export class Authority {
       },
       unready: () => this.#unready(),
       tls: (names) =>
-        this.#store.transaction(async (tx) => credentials.tls(tx, names, await this.#housekeep(tx))),
+        this.#store.transaction(async (tx) => {
+          const at = await this.#housekeep(tx)
+          const credential = await credentials.tls(tx, names, at)
+          return { credential, tickets: await ticketKey(tx, credentials, at) }
+        }),
       beat: () => this.#beat(),
       now: () => this.#now(),
       test: credentials.identity.test,

@@ -395,6 +395,8 @@ export interface Tables {
     /** Who did it; null for what time, a box or a satellite brought. */
     who: string | null
   }
+  /** The key of TLS session tickets, by the days since 1970. */
+  ticket_keys: { day: number; sealed: string }
 }
 
 /** From one version of the tables to the next: a change is a new entry, and none is changed after it was used. */
@@ -626,5 +628,13 @@ export const migrations: readonly (readonly string[])[] = [
     `create index access_tokens_by_end on access_tokens (expires_at)`,
     `create index access_tokens_of_client on access_tokens (client_id)`,
     `create table public_numbers (id integer primary key autoincrement, subject text not null unique)`,
+  ],
+  // Boxes that come to register are looked for in all accounts at once.
+  [
+    `create index instances_by_key on instances (registered_key)`,
+    `create index instances_by_serial on instances (serial)`,
+    `create index reservations_by_serial on reservations (serial)`,
+    `drop index instances_by_registered_key`,
+    `create table ticket_keys (day integer primary key, sealed text not null)`,
   ],
 ]

@@ -46,7 +46,7 @@ interface Served {
   readonly synchronise: (request: string, origin: Origin) => Promise<string>
   /** Why the authority cannot do its work, whether or not it is served. */
   readonly unready: () => Promise<readonly Unreadiness[]>
-  readonly tls: (names: readonly string[]) => Promise<Credential>
+  readonly tls: (names: readonly string[]) => Promise<{ credential: Credential; tickets: Buffer }>
   readonly beat: () => Promise<void>
   readonly now: () => Instant
   readonly test: boolean
@@ -75,9 +75,12 @@ export class Serving {
     this.#names = [options.host, ...(options.names ?? [])].filter(
       (name) => name !== '0.0.0.0' && name !== '::',
     )
-    this.#tls = await this.#served.tls(this.#names)
+    const { credential, tickets } = await this.#served.tls(this.#names)
+    this.#tls = credential
     this.#guard = new ConnectionGuard(options.limits)
-    this.#server = this.#createServer(this.#tls, this.#guard, options.routes)
+    this.#server = this.#createServer(credential, this.#guard, options.routes)
+    const { server } = this.#server
+    if (server instanceof TlsServer) server.setTicketKeys(tickets)
     const port = await listenOn(this.#server, options)
     this.#beats = setInterval(() => {
       void this.#beat()
@@ -100,10 +103,13 @@ export class Serving {
   /** A TLS certificate, or the CA above it, that has been renewed is presented from then on. */
   async #renewTls(): Promise<void> {
     const { server } = this.#server ?? {}
-    const tls = await this.#served.tls(this.#names)
-    if (!(server instanceof TlsServer) || tls.certificates.join() === this.#tls?.certificates.join()) return
-    server.setSecureContext(tlsOptions(tls))
-    this.#tls = tls
+    if (!(server instanceof TlsServer)) return
+    const { credential, tickets } = await this.#served.tls(this.#names)
+    if (credential.certificates.join() !== this.#tls?.certificates.join()) {
+      server.setSecureContext(tlsOptions(credential))
+      this.#tls = credential
+    }
+    if (!server.getTicketKeys().equals(tickets)) server.setTicketKeys(tickets)
   }
 
   /** @throws LicensingError CHAOS_NOT_ALLOWED */

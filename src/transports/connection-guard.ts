@@ -4,12 +4,13 @@ import { Server as TlsServer } from 'node:tls'
 import { MINUTE, SECOND } from '../domain/instant.ts'
 import { systemClock } from '../domain/system-clock.ts'
 import { startDeadline } from './deadline.ts'
+import { HandshakeQueue, takeOverConnections } from './handshake-queue.ts'
 
 /** How much of a server strangers may hold, and for how long: milliseconds of the machine's uptime, and bytes. */
 export interface ConnectionLimits {
   /** Connections at a time. */
   readonly connections: number
-  /** Until TLS stands. */
+  /** Until TLS is begun, and from then on until it stands. */
   readonly handshake: number
   /** From the first byte of a request to the end of its headers. */
   readonly head: number
@@ -98,9 +99,10 @@ export function endsWithItsServer(response: ServerResponse): void {
 export class ConnectionGuard {
   readonly limits: ConnectionLimits
   readonly #uptime: () => number
-  /** Those that something is done for, and those that wait, the longest waiting first. */
-  readonly #busy = new Set<Connection>()
+  /** Those that TLS is not begun with, those that wait (the longest waiting first), and those that something is done for. */
+  readonly #queued = new Set<Connection>()
   readonly #waiting = new Set<Connection>()
+  readonly #busy = new Set<Connection>()
   readonly #bodies = new Set<Connection>()
   readonly #bySocket = new WeakMap<Socket, Connection>()
   readonly #handshakes = new Map<string, Connection>()
@@ -125,8 +127,16 @@ export class ConnectionGuard {
   /** How many connections there are, by what they do. */
   counts(): Record<Stage, number> {
     const counts = { handshake: 0, waiting: 0, head: 0, body: 0, answering: 0 }
-    for (const { stage } of [...this.#busy, ...this.#waiting]) counts[stage]++
+    for (const { stage } of this.#all()) counts[stage]++
     return counts
+  }
+
+  get #size(): number {
+    return this.#queued.size + this.#waiting.size + this.#busy.size
+  }
+
+  #all(): Connection[] {
+    return [...this.#queued, ...this.#waiting, ...this.#busy]
   }
 
   /** How many connections were ended or not taken, by the reason. */
@@ -136,10 +146,10 @@ export class ConnectionGuard {
 
   /** Keeps watch over a server from now on. */
   watch(server: NetServer): void {
-    const secure = server instanceof TlsServer
     this.#servers.push(server)
+    const queue = server instanceof TlsServer ? this.#queueFor(server) : null
     server.on('connection', (raw: Socket) => {
-      this.#take(raw, secure)
+      if (this.#take(raw, queue !== null)) queue?.add(raw)
     })
     server.on('secureConnection', (socket: Socket) => {
       const connection = this.#handshakes.get(nameOf(socket))
@@ -156,11 +166,23 @@ export class ConnectionGuard {
     })
   }
 
-  #take(raw: Socket, secure: boolean): void {
-    if (this.#busy.size + this.#waiting.size >= this.limits.connections && !this.#makeRoom()) {
+  #queueFor(server: TlsServer): HandshakeQueue {
+    const begin = takeOverConnections(server)
+    return new HandshakeQueue((raw) => {
+      const connection = this.#handshakes.get(nameOf(raw))
+      if (!connection || !this.#queued.delete(connection)) return
+      connection.since = this.#uptime()
+      this.#waiting.add(connection)
+      begin(raw)
+    })
+  }
+
+  /** @returns whether it was taken */
+  #take(raw: Socket, secure: boolean): boolean {
+    if (this.#size >= this.limits.connections && !this.#makeRoom()) {
       this.#count('connections')
       raw.destroy()
-      return
+      return false
     }
     const connection: Connection = {
       raw,
@@ -176,12 +198,14 @@ export class ConnectionGuard {
     const name = nameOf(raw)
     if (secure) this.#handshakes.set(name, connection)
     else this.#bySocket.set(raw, connection)
-    this.#waiting.add(connection)
+    if (secure) this.#queued.add(connection)
+    else this.#waiting.add(connection)
     raw.on('close', () => {
       if (this.#handshakes.get(name) === connection) this.#handshakes.delete(name)
       this.#forget(connection)
     })
     this.#arm()
+    return true
   }
 
   #makeRoom(): boolean {
@@ -255,7 +279,8 @@ export class ConnectionGuard {
     this.#bodies.delete(connection)
     this.#busy.delete(connection)
     this.#waiting.delete(connection)
-    if (this.#busy.size + this.#waiting.size === 0) this.#emptied()
+    this.#queued.delete(connection)
+    if (this.#size === 0) this.#emptied()
   }
 
   #count(why: Ending): void {
@@ -288,9 +313,9 @@ export class ConnectionGuard {
       const now = this.#uptime()
       if (now - this.#looked >= LOOK) {
         this.#looked = now
-        for (const connection of [...this.#waiting, ...this.#busy]) this.#look(connection, now)
+        for (const connection of this.#all()) this.#look(connection, now)
       }
-      if (this.#busy.size + this.#waiting.size > 0) this.#arm()
+      if (this.#size > 0) this.#arm()
     }, LOOK).unref()
   }
 
@@ -327,7 +352,7 @@ export class ConnectionGuard {
   abort(): void {
     this.#draining = true
     for (const server of this.#servers) NetServer.prototype.close.call(server)
-    for (const connection of [...this.#waiting, ...this.#busy]) this.#end(connection, 'draining')
+    for (const connection of this.#all()) this.#end(connection, 'draining')
   }
 
   /**
@@ -348,7 +373,7 @@ export class ConnectionGuard {
       this.#emptied = resolve
     })
     const within = async (milliseconds: number) => {
-      if (this.#busy.size + this.#waiting.size === 0) return
+      if (this.#size === 0) return
       const { signal, stop } = startDeadline(milliseconds)
       const late = new Promise<void>((resolve) => {
         signal.addEventListener('abort', () => {
@@ -359,10 +384,10 @@ export class ConnectionGuard {
       stop()
     }
     await within(LINGER)
-    for (const connection of [...this.#waiting])
+    for (const connection of [...this.#queued, ...this.#waiting])
       if (connection.stage !== 'head') this.#end(connection, 'draining')
     await within(LONGEST_DRAIN - LINGER)
-    for (const connection of [...this.#waiting, ...this.#busy]) this.#end(connection, 'draining')
+    for (const connection of this.#all()) this.#end(connection, 'draining')
   }
 }
 

@@ -33,8 +33,15 @@ export interface Destination {
   readonly anchors: readonly string[]
   readonly proxy: Proxy | null
   readonly timeouts?: Partial<Timeouts>
+  /** Where the newest TLS session with the authority is kept, for a shorter handshake the next time. */
+  readonly session?: KeptSession
   /** Addresses that nothing is sent to, whatever name leads there; any may be reached without. */
   readonly mayReach?: (address: string) => boolean
+}
+
+/** A TLS session that may be resumed; null while there is none. */
+export interface KeptSession {
+  ticket: Buffer | null
 }
 
 /** Milliseconds for each step; the exchange as a whole has its own deadline. */
@@ -305,6 +312,10 @@ function handshake(
       ca: [...to.anchors],
       rejectUnauthorized: true,
       minVersion: 'TLSv1.2',
+      ...(to.session?.ticket && { session: to.session.ticket }),
+    })
+    secure.on('session', (ticket: Buffer) => {
+      if (to.session) to.session.ticket = ticket
     })
     let presented: Presented | null = null
     // The certificate of a peer that is refused is gone by the time the refusal is told: who it was is noted before.
@@ -312,6 +323,8 @@ function handshake(
       presented = presentedBy(secure)
     })
     const onError = (thrown: Error) => {
+      // Whatever it was about: the next attempt begins without what came of this one.
+      if (to.session) to.session.ticket = null
       fail(tlsFailure(thrown, shown, presented, via))
     }
     // Closed in the middle of the handshake, without an error of its own.

@@ -4,11 +4,14 @@ import type { Socket } from 'node:net'
 import { randomUUID } from 'node:crypto'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify'
 import { LicensingError } from '../domain/errors.ts'
+import { HOUR, SECOND } from '../domain/instant.ts'
 import type { ConnectionGuard } from './connection-guard.ts'
 import { LONGEST_TIMER } from './listen.ts'
 
 /** Objects and arrays within each other: more than any message has. */
 const DEEPEST = 32
+/** How long a TLS session may be resumed: who was sent away comes back within the hour. */
+const SESSION = 2 * HOUR
 /** Headers of a request together: bytes, and how many. */
 const LARGEST_HEADERS = 16 * 1024
 const MOST_HEADERS = 100
@@ -51,7 +54,13 @@ export function createGuardedServer(options: {
         }
         const made: Server = tls
           ? createHttps(
-              { ...limits, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: LONGEST_TIMER },
+              {
+                ...limits,
+                ...tls,
+                minVersion: 'TLSv1.2',
+                handshakeTimeout: LONGEST_TIMER,
+                sessionTimeout: SESSION / SECOND,
+              },
               handler,
             )
           : createHttp(limits, handler)

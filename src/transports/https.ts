@@ -49,7 +49,7 @@ class RoadAgent extends Agent {
  */
 export function httpsTransport(options: RoadOptions): Transport {
   const largest = options.largest ?? LARGEST_ANSWER
-  const agent = new RoadAgent(destinationOf(options))
+  const agent = new RoadAgent({ ...destinationOf(options), session: { ticket: null } })
   const client: AxiosInstance = axios.create({
     adapter: 'http',
     baseURL: options.url,

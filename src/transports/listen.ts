@@ -3,6 +3,9 @@ import { LicensingError } from '../domain/errors.ts'
 /** Node's timers take no more; at the speed of a test's clock even this is over soon. */
 export const LONGEST_TIMER = 2 ** 31 - 1 - 60_000
 
+/** Connections that the kernel keeps until they are taken, at most (it may be set to fewer): when all come back at once. */
+const BACKLOG = 4096
+
 /** What only this machine reaches. */
 export const LOOPBACK: readonly string[] = ['127.0.0.1', '::1', 'localhost']
 
@@ -22,14 +25,14 @@ export function addressInUse({ host, port }: ListenAddress, thrown: unknown): Li
 
 /** A server of the web framework, as far as listening goes. */
 interface Listener {
-  listen: (at: ListenAddress) => PromiseLike<unknown>
+  listen: (at: ListenAddress & { backlog: number }) => PromiseLike<unknown>
   readonly server: { address: () => { port: number } | string | null }
 }
 
 /** @returns the port @throws LicensingError ADDRESS_IN_USE */
 export async function listenOn(server: Listener, at: ListenAddress): Promise<number> {
   try {
-    await server.listen(at)
+    await server.listen({ ...at, backlog: BACKLOG })
   } catch (thrown) {
     throw addressInUse(at, thrown)
   }

@@ -24,6 +24,52 @@ const presented = (url: string): Promise<string> =>
     socket.once('error', reject)
   })
 
+/** A TLS connection, with the session of an earlier one if given: until it is resumed, or the server has given a new one. */
+const visit = (url: string, session?: Buffer): Promise<{ reused: boolean; session: Buffer | undefined }> =>
+  new Promise((resolve, reject) => {
+    const { hostname: host, port } = new URL(url)
+    const socket = connect({ host, port: Number(port), rejectUnauthorized: false, session })
+    const done = (given: Buffer | undefined) => {
+      resolve({ reused: socket.isSessionReused(), session: given })
+      socket.destroy()
+    }
+    socket.resume()
+    socket.once('error', reject)
+    socket.once('session', done)
+    socket.once('secureConnect', () => {
+      if (socket.isSessionReused()) done(session)
+    })
+  })
+
+describe('TLS sessions', () => {
+  it('are resumed at every process of the authority, until the key of the day is forgotten', async () => {
+    vi.useFakeTimers({ toFake: ['setInterval'] })
+    const clock = new VirtualClock()
+    const dataDir = join(directory, 'sessions')
+    await Authority.init({ dataDir, account: 'acme.example', acceptAgreement: true, clock })
+    const serve = async () => {
+      const authority = await Authority.open({ dataDir, clock })
+      return { authority, url: await authority.listen({ host: '127.0.0.1', port: 0 }) }
+    }
+    const one = await serve()
+    const { reused, session } = await visit(one.url)
+    expect(reused).toBe(false)
+    expect((await visit(one.url, session)).reused).toBe(true)
+    await one.authority.close()
+    const other = await serve()
+    try {
+      expect((await visit(other.url, session)).reused).toBe(true)
+      clock.advance(DAY)
+      await vi.advanceTimersByTimeAsync(MINUTE)
+      await vi.waitFor(async () => {
+        expect((await visit(other.url, session)).reused).toBe(false)
+      })
+    } finally {
+      await other.authority.close()
+    }
+  })
+})
+
 describe('the TLS certificate of an authority', () => {
   it('is renewed while it is served, years on, without a restart', async () => {
     vi.useFakeTimers({ toFake: ['setInterval'] })

@@ -188,3 +188,44 @@ print(s.getsockname()[1], flush=True); time.sleep(60)`
     expect(sockets.size).toBe(2)
   })
 })
+
+describe('a TLS session', () => {
+  it('is resumed when the authority has closed the connection, and begun anew after any failure', async () => {
+    const reused: boolean[] = []
+    let garble = false
+    const server = createTlsServer(await credential(), (socket) => {
+      reused.push(socket.isSessionReused())
+      socket.on('error', () => undefined)
+      socket.once('data', () => {
+        socket.end('HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}')
+      })
+    })
+    const port = await listen(server)
+    const front = createServer((socket) => {
+      if (garble) socket.end('not TLS')
+      else {
+        const onward = connect(port, '127.0.0.1')
+        onward.on('error', () => socket.destroy())
+        socket.on('error', () => onward.destroy())
+        socket.pipe(onward).pipe(socket)
+      }
+    })
+    const transport = httpsTransport({
+      url: `https://localhost:${await listen(front, 'localhost')}`,
+      proxy: null,
+      anchors: [mock.trustAnchor],
+    })
+    ends.push(() => {
+      transport.close()
+    })
+    await transport.post('/x', '{}')
+    await transport.post('/x', '{}')
+    expect(reused).toEqual([false, true])
+    garble = true
+    expect(await codeOf(transport.post('/x', '{}'))).not.toBe('no error')
+    garble = false
+    await transport.post('/x', '{}')
+    await transport.post('/x', '{}')
+    expect(reused).toEqual([false, true, false, true])
+  })
+})

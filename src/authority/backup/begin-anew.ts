@@ -28,6 +28,7 @@ export async function beginAnew(dataDir: string, clock: Clock): Promise<Restored
       const at = Math.max(clock.wall(), Number((await readSetting(tx, 'told-time')) ?? 0))
       // Who was signed in when the backup was made may have signed out since.
       await tx.deleteFrom('sessions').execute()
+      await tx.deleteFrom('ticket_keys').execute()
       return credentials.identity.role === 'satellite'
         ? satelliteAnew(tx, credentials, at)
         : managerAnew(tx, credentials, at)
