@@ -139,7 +139,7 @@ export class Exchanges<C> {
     } catch (thrown) {
       const failure = asLicensingError(thrown)
       // What is wrong with one of them must not be the end of the others; what is wrong with the database is of all.
-      if (batch.length > 1 && failure.code === 'INTERNAL')
+      if (batch.length > 1 && !/^(STORE|DATABASE)_/.test(failure.code))
         for (const one of batch) await this.#together([one])
       else for (const { reject } of batch) reject(failure)
     }

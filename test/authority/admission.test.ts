@@ -193,6 +193,7 @@ describe('exchanges that come while a transaction is written', () => {
         const names = requests.map(versionOf)
         tried.push(names)
         await Promise.resolve()
+        if (names.includes('worse')) throw new LicensingError('INVALID_ARGUMENT', 'nothing to be kept')
         if (names.includes('bad')) throw new TypeError('an accident')
         const outcomes = requests.map((one) =>
           versionOf(one) === 'refused'
@@ -204,7 +205,7 @@ describe('exchanges that come while a transaction is written', () => {
       { wall: () => NOW, monotonic: () => 0 },
     )
     const all = await Promise.all(
-      ['a', 'b', 'bad', 'refused', 'c']
+      ['a', 'b', 'bad', 'worse', 'refused', 'c']
         .map(async (name) => exchanges.take('register', await register(name), ignored))
         .map(failureOf),
     )
@@ -212,10 +213,31 @@ describe('exchanges that come while a transaction is written', () => {
       null,
       null,
       'INTERNAL',
+      'INVALID_ARGUMENT',
       'REQUEST_MALFORMED',
       null,
     ])
     expect(tried.filter(([name, more]) => name === 'c' && more === undefined)).toHaveLength(1)
+  })
+
+  test('are not tried one by one where the database is away', async () => {
+    let tried = 0
+    const exchanges = new Exchanges<null>(
+      () => {
+        tried++
+        return Promise.reject(new LicensingError('DATABASE_UNREACHABLE', 'away'))
+      },
+      { wall: () => NOW, monotonic: () => 0 },
+    )
+    const all = await Promise.all(
+      ['a', 'b', 'c']
+        .map(async (name) => exchanges.take('register', await register(name), ignored))
+        .map(failureOf),
+    )
+    expect(all.every((one) => one instanceof LicensingError && one.code === 'DATABASE_UNREACHABLE')).toBe(
+      true,
+    )
+    expect(tried).toBeLessThan(3)
   })
 })
 
