@@ -8,7 +8,7 @@ beforeAll(async () => {
   await programs.good(
     programs.authority(['init', '--account', 'acme.example', '--accept-agreement', '--json']),
   )
-  await programs.good(programs.authority(['order', '--tag', 'HOST', '--quantity', '100', '--json']))
+  await programs.order(100)
 })
 afterAll(() => programs.close())
 
@@ -47,19 +47,10 @@ describe('serve --workers', () => {
     const { child, told, stop, log } = await serve()
     expect(told.workers).toBe(2)
     expect(new Set(told.metrics).size).toBe(2)
-    const trust = programs.file('root.pem')
-    await programs.good(programs.authority(['trust', 'export', trust, '--json']))
-    const { token } = await programs.good<{ token: string }>(
-      programs.authority(['token', 'create', '--json']),
-    )
+    const token = await programs.token()
     const register = async (name: string) => {
-      const agent = (...words: string[]) =>
-        programs.run('smart-agent', ['--data-dir', programs.box(name), ...words])
-      await programs.good(
-        agent('init', '--pid', 'CWMS-K9', '--sn', name, '--product-version', '4.0', '--json'),
-      )
-      await programs.good(agent('transport', 'direct', told.listening, '--trust', trust, '--json'))
-      await programs.good(agent('register', token, '--json'))
+      await programs.initBox(told.listening, name)
+      await programs.good(programs.agent(['register', token, '--json'], { box: name }))
     }
     for (let i = 0; i < 4; i++) await register(`BOX-${i}`)
     const [one = 0, other = 0] = await exchanges(told.metrics)
