@@ -91,23 +91,22 @@ const keys = Object.fromEntries(
 
 async function measure(name, servers, facts) {
   const ports = servers.map(({ port }) => port)
-  const [{ ca }] = servers
   const fresh = []
   for (let i = 0; i < NEW_BOXES; i++) fresh.push(await newBox(`${name}-${i}`))
-  const registered = await hammer(boxes, ports, ca, registrations(fresh, facts), 600_000)
+  const registered = await hammer(boxes, ports, registrations(fresh, facts), 600_000)
   const some = fresh.slice(0, BOXES)
-  await hammer(some, ports, ca, (box) => authorization(box), 1000)
+  await hammer(some, ports, (box) => authorization(box), 1000)
   for (const box of some) box.sequence++
   // (the last of each was made and not sent)
   const before = await memoryOf(servers[0])
-  const authorized = await hammer(some, ports, ca, (box) => authorization(box), SECONDS * 1000)
+  const authorized = await hammer(some, ports, (box) => authorization(box), SECONDS * 1000)
   const after = await memoryOf(servers[0])
   return { registered, authorized, before, after }
 }
 
 const floorServer = await start('floor', { keys, database: join(directory, 'floor.db') })
-await hammer(boxes, [floorServer.port], floorServer.ca, floorRequest, 1000)
-const floor = await hammer(boxes, [floorServer.port], floorServer.ca, floorRequest, SECONDS * 1000)
+await hammer(boxes, [floorServer.port], floorRequest, 1000)
+const floor = await hammer(boxes, [floorServer.port], floorRequest, SECONDS * 1000)
 await stop(floorServer)
 
 const facts = await newAuthority('sqlite')

@@ -1,10 +1,10 @@
 // Boxes that do not give up: each registers and changes what it uses, over and over, at whichever address answers; what was not
 // answered is asked again in the same words, and what was answered is now and then asked again to see whether the answer is
 // the same. Prints what each uses in the end, as it was told.
-//   node bench/clients.mjs '{"ports":[…],"ca":"…","token":"…","root":"…","boxes":64,"milliseconds":20000}'
+//   node bench/clients.mjs '{"ports":[…],"token":"…","root":"…","boxes":64,"milliseconds":20000}'
 import { connection, authorization, newBox, registration } from './load.mjs'
 
-const { ports, ca, token, root, boxes, milliseconds } = JSON.parse(process.argv[2])
+const { ports, token, root, boxes, milliseconds } = JSON.parse(process.argv[2])
 const end = performance.now() + milliseconds
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 const tally = { exchanges: 0, repeated: 0, lost: 0, differed: 0 }
@@ -13,7 +13,7 @@ const tally = { exchanges: 0, repeated: 0, lost: 0, differed: 0 }
 async function ask(box, make) {
   for (;;) {
     const { path, body, taken } = make
-    const road = connection({ port: ports[Math.floor(Math.random() * ports.length)], ca })
+    const road = connection({ port: ports[Math.floor(Math.random() * ports.length)] })
     try {
       const late = pause(15_000).then(() => Promise.reject(new Error('no answer')))
       late.catch(() => undefined)

@@ -138,7 +138,11 @@ async function authority({ dataDir }) {
 
 process.on('message', (message) => {
   if (message === 'memory')
-    process.send({ memory: process.memoryUsage().rss, cpu: process.cpuUsage(), peak: process.resourceUsage().maxRSS * 1024 })
+    process.send({
+      memory: process.memoryUsage().rss,
+      cpu: process.cpuUsage(),
+      peak: process.resourceUsage().maxRSS * 1024,
+    })
 })
 process.on('disconnect', () => process.exit())
 await { floor, tls, authority }[kind](options)

@@ -1,11 +1,11 @@
 // Everyone at once: boxes that have never been here, each on a fresh TLS connection, until every one of them is registered. Run as
 // a process of its own; prints what came of it. A box does as an agent does: it gives up a connection whose TLS does not stand
 // after ten seconds and an answer that is not there after thirty, comes back when it is told to, and otherwise after a moment.
-//   node bench/storm.mjs '{"ports":[…],"ca":"…","token":"…","root":"…","boxes":10000}'
-//   node bench/storm.mjs '{"ports":[…],"ca":"…","floor":true,"boxes":10000}'
+//   node bench/storm.mjs '{"ports":[…],"token":"…","root":"…","boxes":10000}'
+//   node bench/storm.mjs '{"ports":[…],"floor":true,"boxes":10000}'
 import { connection, newBox, registration } from './load.mjs'
 
-const { ports, ca, tokens, root, boxes, floor = false } = JSON.parse(process.argv[2])
+const { ports, tokens, root, boxes, floor = false } = JSON.parse(process.argv[2])
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 const tally = { sentAway: 0, lost: {}, longestAway: 0 }
 
@@ -22,7 +22,7 @@ for (let i = 0; i < boxes; i++) {
 /** One request on a connection of its own. */
 async function ask(i) {
   const { path, body, taken } = ready[i]
-  const road = connection({ port: ports[i % ports.length], ca })
+  const road = connection({ port: ports[i % ports.length] })
   let late = setTimeout(() => road.close('no TLS'), 10_000)
   road.socket.once('secureConnect', () => {
     clearTimeout(late)

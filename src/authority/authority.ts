@@ -247,7 +247,7 @@ export class Authority {
       synchronise: (request, origin) =>
         this.#watched('synchronise', origin, () => this.satellites.respondByWire(request)),
       require: (type) => {
-        this.#exchanges.require(type)
+        this.#require(type)
       },
       unready: () => this.#unready(),
       tls: (names) =>
@@ -515,6 +515,17 @@ export class Authority {
       ...(trustBundles.length > 0 && { trustBundles }),
       mandate: leave.mandate,
       decision,
+    }
+  }
+
+  /** Whether an exchange of this type may come at all: one that may not is seen, too. @throws LicensingError AUTHORITY_BUSY */
+  #require(type: RequestType): void {
+    try {
+      this.#exchanges.require(type)
+    } catch (thrown) {
+      const { code } = asLicensingError(thrown)
+      this.#observer.exchange(type, inProcess).end({ outcome: 'failed', code })
+      throw thrown
     }
   }
 

@@ -8,6 +8,9 @@ import { type Decided, readExchange, type SignedRequest } from './requests.ts'
 
 /** Exchanges that are decided in one transaction: more would only make those who wait wait longer. */
 const LARGEST_BATCH = 64
+/** It begins when nothing has come for some turns of the event loop, and milliseconds after it could have at the latest. */
+const QUIET_TURNS = 2
+const LONGEST_GATHERING = 15
 /** Of these each kind has its turn in every transaction, however many of the more urgent wait. */
 const SURE_SHARE = 8
 
@@ -101,8 +104,7 @@ export class Exchanges<C> {
     this.#working = true
     let since = this.#clock.monotonic()
     while (this.waiting > 0) {
-      // Whatever has arrived by now is read first: otherwise each would be alone in its transaction.
-      await immediate()
+      await this.#gather()
       const batch = this.#next()
       await this.#together(batch)
       for (const { urgency } of batch) this.#admission.left(urgency)
@@ -111,6 +113,20 @@ export class Exchanges<C> {
       since = now
     }
     this.#working = false
+  }
+
+  /**
+   * Reads what has arrived by now, and what keeps arriving meanwhile: otherwise each would be alone in its transaction. Where
+   * nothing more comes, nobody waits for it.
+   */
+  async #gather(): Promise<void> {
+    const end = this.#clock.monotonic() + LONGEST_GATHERING
+    for (let quiet = 0; quiet < QUIET_TURNS && this.waiting < LARGEST_BATCH;) {
+      const before = this.waiting
+      await immediate()
+      quiet = this.waiting > before ? 0 : quiet + 1
+      if (this.#clock.monotonic() >= end) return
+    }
   }
 
   /** Those whose turn it is: the most urgent, and a few of each other kind, so that nobody waits for ever. */
@@ -139,7 +155,7 @@ export class Exchanges<C> {
     } catch (thrown) {
       const failure = asLicensingError(thrown)
       // What is wrong with one of them must not be the end of the others; what is wrong with the database is of all.
-      if (batch.length > 1 && failure.code === 'INTERNAL')
+      if (batch.length > 1 && !/^(STORE|DATABASE)_/.test(failure.code))
         for (const one of batch) await this.#together([one])
       else for (const { reject } of batch) reject(failure)
     }

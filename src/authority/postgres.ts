@@ -178,6 +178,8 @@ export function databaseFailure(thrown: unknown): unknown {
     return new LicensingError('DATABASE_UNREACHABLE', `The database did not answer in time (${code}).`)
   if (code.startsWith('28') || code === '3D000' || code === '42501')
     return new LicensingError('DATABASE_REFUSED', `The database does not let this program in (${code}).`)
+  if (code === '22021')
+    return new LicensingError('INVALID_ARGUMENT', 'A text holds a character that cannot be kept: U+0000.')
   if (code.startsWith('53'))
     return new LicensingError('STORE_FULL', `The database has no room left (${code}).`)
   if (thrown instanceof pg.DatabaseError)

@@ -126,7 +126,16 @@ function readRequestForm(
     throw malformed(`${parsed.error.issues[0]?.path.join('.') ?? 'its payload'} is not of its form`)
   if (parsed.data.type !== type) throw malformed('it was sent to the path of another type')
   if (parsed.data.direction !== 'request') throw malformed('it is not a request')
-  return { sealed: sealed.data, request: parsed.data, digest: requestDigest(payload) }
+  return { sealed: sealed.data, request: parsed.data, digest: digestOf(payload) }
+}
+
+/** @throws LicensingError REQUEST_MALFORMED: of half a character there is no canonical form (RFC 8785 §3.2.2.2) */
+function digestOf(payload: object): string {
+  try {
+    return requestDigest(payload)
+  } catch {
+    throw malformed('it holds text that is none')
+  }
 }
 
 /** Why an instance that is no more gets nothing. */

@@ -45,7 +45,8 @@ async function execute(program: Command): Promise<number> {
   const json = words.includes('--json')
   try {
     await program.parseAsync(words, { from: 'user' })
-    return 0
+    // Not 0 where a command has only handed on what another process has said.
+    return Number(process.exitCode ?? 0)
   } catch (thrown) {
     if (!(thrown instanceof CommanderError)) return printFailure(thrown, json)
     if (thrown.exitCode === 0) return 0

@@ -6,14 +6,18 @@ import { LicensingError } from '../domain/errors.ts'
 import { parseAddress } from './address.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
 import { addOperationsOptions, metricsAddress, type OperationsOptions } from './operations-options.ts'
-import { printText } from './output.ts'
-import { pageText } from './page-text.ts'
+import { sayServing, type Serving } from './say-serving.ts'
 import { toldToStop } from './stopping.ts'
+import { serveByWorkers, tellListening, workerNumber, workerToldToStop } from './workers.ts'
+
+/** More processes than this on one machine wait for the database, not for a processor. */
+const MOST_WORKERS = 64
 
 interface ServeOptions extends OperationsOptions {
   listen: string
   name?: string[]
   connections: string
+  workers: string
   chaos?: string
   management?: string
   connectProxy?: string
@@ -27,7 +31,8 @@ export function addServeCommand(program: Command, cli: AuthorityCli): void {
     .description('serve agents, the REST API, and the page Software Manager, over HTTPS')
     .option('--listen <host:port>', 'address to listen on; port 0 takes a free one', '127.0.0.1:8443')
     .option('--name <name...>', 'further names and addresses for the TLS certificate')
-    .option('--connections <n>', 'connections at a time, at most', '20000')
+    .option('--connections <n>', 'connections at a time, at most; of each process', '20000')
+    .option('--workers <n>', 'processes that serve at this address together', '1')
   addOperationsOptions(command)
     .option(
       '--chaos <faults>',
@@ -45,13 +50,45 @@ export function addServeCommand(program: Command, cli: AuthorityCli): void {
       '--connect-name <name...>',
       'the hosts that are led here (default: those of the field: swapi.cisco.com, apx.cisco.com, …)',
     )
-    .action((options: ServeOptions) => serve(cli, options))
+    .action((options: ServeOptions) => {
+      const workers = workersOf(options)
+      return workers === 1 || workerNumber() !== null
+        ? serve(cli, options)
+        : serveTogether(cli, options, workers)
+    })
+}
+
+/** How many processes are to serve. @throws LicensingError INVALID_ARGUMENT, USAGE */
+function workersOf({ workers, chaos, management }: ServeOptions): number {
+  const number = wholeNumber(workers, 'number of workers')
+  if (number === 0 || number > MOST_WORKERS)
+    throw new LicensingError('INVALID_ARGUMENT', `Between 1 and ${MOST_WORKERS} workers serve together.`)
+  if (number > 1 && (chaos !== undefined || management !== undefined))
+    throw new LicensingError('USAGE', 'Faults are planned in one process: without --workers.')
+  return number
+}
+
+/** Serves by several processes, and says so once for all of them. */
+async function serveTogether({ json }: AuthorityCli, options: ServeOptions, workers: number): Promise<void> {
+  const { createLogger } = await import('./log.ts')
+  process.exitCode = await serveByWorkers({
+    workers,
+    log: createLogger(options),
+    listening: (all: readonly Serving[]) => {
+      const [first] = all
+      if (!first) return
+      const metrics = all.flatMap((one) => one.metrics ?? [])
+      sayServing(json(), { ...first, workers, ...(metrics.length > 0 && { metrics }) })
+    },
+  })
 }
 
 async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOptions): Promise<void> {
   const at = parseAddress(options.listen)
   const management = options.management === undefined ? undefined : parseAddress(options.management)
-  const wantedDoor = connectDoorOf(options)
+  const worker = workerNumber()
+  // One door is enough for all.
+  const wantedDoor = (worker ?? 0) === 0 ? connectDoorOf(options) : null
   const chaos = options.chaos === undefined ? undefined : await parseAnswerFaults(options.chaos)
   const connections = wholeNumber(options.connections, 'number of connections')
   if (connections === 0) throw new LicensingError('INVALID_ARGUMENT', 'One connection at least is served.')
@@ -60,14 +97,14 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
     import('./log.ts'),
   ])
   const logger = createLogger(options)
-  const { observe, ...telemetry } = await begin(options)
+  const { observe, ...telemetry } = await begin(options, worker ?? 0)
   const authority = await Authority.open({
     dataDir: dataDir(),
     database: database(),
     logger,
     ...(observe && { observe }),
   })
-  const stopped = toldToStop()
+  const stopped = worker === null ? toldToStop() : workerToldToStop()
   let door: OpenedDoor | null = null
   try {
     const names = options.name ?? []
@@ -89,17 +126,15 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
     door = wantedDoor && (await openDoor(authority, { ...wantedDoor, url, dataDir: dataDir(), logger }))
     const managed = management && (await serveManagement(authority, management, dataDir()))
     const { firstPasswordFile } = page
-    if (json())
-      process.stdout.write(
-        `${JSON.stringify({ listening: url, firstPasswordFile, ...(metrics !== null && { metrics }), ...door?.told, ...managed })}\n`,
-      )
-    else {
-      printText(`listening on ${url}`)
-      printText(pageText('Software Manager', { url, firstPasswordFile }))
-      if (metrics !== null) printText(`metrics on ${metrics}/metrics`)
-      if (door) printText(`CONNECT proxy on ${door.told.connectProxy}, its CA is in ${door.told.connectCa}`)
-      if (managed) printText(`management on ${managed.management}, its bearer is in ${managed.bearerFile}`)
+    const told: Serving = {
+      listening: url,
+      firstPasswordFile,
+      ...(metrics !== null && { metrics }),
+      ...door?.told,
+      ...managed,
     }
+    if (worker === null) sayServing(json(), told)
+    else tellListening(told)
     logger.info('listening', { url })
     await stopped
     logger.info('stopping')
@@ -114,13 +149,16 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
 }
 
 /** What looks at the authority, as far as it is asked for; nothing of it is loaded otherwise. */
-async function begin({ metrics, traces }: OperationsOptions): Promise<{
+async function begin(
+  { metrics, traces }: OperationsOptions,
+  worker: number,
+): Promise<{
   observe: AuthorityObserver | null
   /** @returns where metrics are served; null where they are not */
   serve: (authority: Authority) => Promise<string | null>
   close: () => Promise<void>
 }> {
-  const at = metrics === undefined ? null : metricsAddress(metrics)
+  const at = metrics === undefined ? null : metricsOf(metricsAddress(metrics), worker)
   if (at === null && traces === undefined)
     return { observe: null, serve: () => Promise.resolve(null), close: () => Promise.resolve() }
   const tracing =
@@ -150,6 +188,12 @@ async function begin({ metrics, traces }: OperationsOptions): Promise<{
     },
   }
 }
+
+/** Each worker tells of itself, at a port of its own: the next ones. */
+const metricsOf = ({ host, port }: { host: string; port: number }, worker: number) => ({
+  host,
+  port: port === 0 ? 0 : port + worker,
+})
 
 /** The faults of `--chaos`; those of the road are not a server's to do. @throws LicensingError CHAOS_INVALID */
 async function parseAnswerFaults(spec: string) {

@@ -30,6 +30,12 @@ const canonicalBase64url = (max: number) =>
     )
 const hash = base64url.length(43)
 const certificate = z.string().min(1).max(8192)
+/** Text without control characters: not every database keeps them. */
+const plainText = (max: number) =>
+  z
+    .string()
+    .max(max)
+    .regex(/^\P{Cc}*$/u)
 
 /** A message as it travels: a JWS in its flattened JSON form (RFC 7515 §7.2.2). */
 export const sealedSchema = z.strictObject({
@@ -65,12 +71,8 @@ export const registerRequestSchema = z.object({
   body: z.object({
     certificateRequest: z.string().min(1).max(8192),
     udi: udiSchema,
-    hostname: z
-      .string()
-      .max(253)
-      .regex(/^\P{Cc}*$/u)
-      .nullable(),
-    agentVersion: z.string().max(64),
+    hostname: plainText(253).nullable(),
+    agentVersion: plainText(64),
     force: z.boolean(),
     token: z.object({ id: base64url.max(64), account: base64url.max(64), mac: base64url.max(64) }),
     /** A proof by the key of the registration that is replaced, where the box still has it. */
@@ -83,7 +85,7 @@ export const authorizeRequestSchema = z.object({
   type: z.literal('authorize'),
   body: z.object({
     entitlements: z.array(z.object({ tag: entitlementTagSchema, count: countSchema })).max(1000),
-    version: z.string().max(32),
+    version: plainText(32),
     /** Which box asks: for an authority that was restored, and does not know it any more. */
     udi: z.object({ pid: udiSchema.shape.pid, serial: udiSchema.shape.serial }).optional(),
     /** When the present authorization ends, null without one: under load those who need an answer soon are answered first. */

@@ -40,7 +40,7 @@ export async function serveOperations(options: {
     const reasons = await unready()
     return reasons.length === 0 ? { status: 'ready' } : reply.code(503).send({ status: 'not-ready', reasons })
   })
-  const bound = await listenOn(server, { host, port })
+  const bound = await listenOn(server, { host, port, exclusive: true })
   return {
     url: `http://${hostInUrl(host)}:${bound}`,
     close: async () => {

@@ -23,6 +23,8 @@ export interface ConnectionLimits {
   readonly stalled: number
   /** Bytes of bodies that are under way together. */
   readonly unread: number
+  /** Requests of one connection that are answered at a time: whoever sends more does not wait for answers. */
+  readonly pipelined: number
 }
 
 /** An agent keeps its connection for a minute between requests: that is never ended under it. */
@@ -35,6 +37,7 @@ export const defaultLimits: ConnectionLimits = {
   bodyRate: 16 * 1024,
   stalled: 2 * MINUTE,
   unread: 256 * 1024 * 1024,
+  pipelined: 16,
 }
 
 /** Why a connection was ended, or not taken. */
@@ -46,6 +49,7 @@ export const ENDINGS = [
   'body',
   'stalled',
   'unread',
+  'pipelined',
   'draining',
 ] as const
 export type Ending = (typeof ENDINGS)[number]
@@ -64,6 +68,8 @@ interface Connection {
   /** Bytes given to the kernel when that was last looked at. */
   written: number
   readonly answers: Set<ServerResponse>
+  /** The request that came last: it alone may have a body that is under way. */
+  newest: IncomingMessage | null
   /** Bytes that the body under way may take. */
   reserved: number
 }
@@ -186,6 +192,7 @@ export class ConnectionGuard {
       read: 0,
       written: 0,
       answers: new Set(),
+      newest: null,
       reserved: 0,
     }
     const name = nameOf(raw)
@@ -209,7 +216,14 @@ export class ConnectionGuard {
   }
 
   #serve(connection: Connection, request: IncomingMessage, response: ServerResponse): void {
+    // What came with the request that ended it.
+    if (connection.socket.destroyed) return
+    if (connection.answers.size >= this.limits.pipelined) {
+      this.#end(connection, 'pipelined')
+      return
+    }
     connection.answers.add(response)
+    connection.newest = request
     response.on('close', () => {
       connection.answers.delete(response)
       if (connection.answers.size === 0) this.#turn(connection, 'waiting')
@@ -220,8 +234,9 @@ export class ConnectionGuard {
       return
     }
     this.#turn(connection, 'body')
+    // The end of the body before is told when that of the next one has begun.
     const over = () => {
-      if (connection.stage === 'body') this.#turn(connection, 'answering')
+      if (connection.stage === 'body' && connection.newest === request) this.#turn(connection, 'answering')
     }
     request.on('end', over)
     request.on('close', over)
@@ -235,6 +250,7 @@ export class ConnectionGuard {
     const connection = this.#bySocket.get(request.socket)
     if (connection?.stage !== 'body') return
     const said = Number(request.headers['content-length'] ?? largest)
+    this.#unread -= connection.reserved
     connection.reserved = Math.min(said, largest)
     this.#unread += connection.reserved
     for (const oldest of this.#bodies) {
@@ -277,6 +293,8 @@ export class ConnectionGuard {
     const { socket, raw, answers } = connection
     const begun = [...answers].some(({ headersSent }) => headersSent)
     if ((why !== 'head' && why !== 'body') || begun) {
+      // Both: what reads requests must see at once that it is over.
+      socket.destroy()
       raw.destroy()
       return
     }

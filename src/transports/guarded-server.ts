@@ -47,7 +47,11 @@ export function createGuardedServer(options: {
   }
   const server = Fastify<Server>({
     ...(guard && {
-      serverFactory: (handler: RequestListener) => {
+      serverFactory: (handle: RequestListener) => {
+        const handler: RequestListener = (request, response) => {
+          // The guard sees each request before, and may have ended its connection: nothing is done for it.
+          if (!request.socket.destroyed) handle(request, response)
+        }
         const made: Server = tls
           ? createHttps(
               {

@@ -12,6 +12,8 @@ export const LOOPBACK: readonly string[] = ['127.0.0.1', '::1', 'localhost']
 export interface ListenAddress {
   readonly host: string
   readonly port: number
+  /** Of this process alone, where several serve together. */
+  readonly exclusive?: boolean
 }
 
 /** A host as it stands in a URL. */

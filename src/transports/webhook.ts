@@ -26,6 +26,16 @@ refused.addSubnet('fe80::', 10, 'ipv6')
 refused.addSubnet('ff00::', 8, 'ipv6')
 refused.addAddress('fd00:ec2::254', 'ipv6')
 refused.addAddress('::', 'ipv6')
+// Where clouds tell their credentials by way of a gateway: NAT64 (RFC 6052), 6to4 (RFC 3056), and IPv4 within IPv6 as it was first.
+for (const [address, bits] of [
+  ['a9fe:0', 16],
+  ['6464:64c8', 32],
+  ['a83f:8110', 32],
+] as const) {
+  refused.addSubnet(`64:ff9b::${address}`, 96 + bits, 'ipv6')
+  refused.addSubnet(`2002:${address}::`, 16 + bits, 'ipv6')
+  refused.addSubnet(`::${address}`, 96 + bits, 'ipv6')
+}
 
 /** Whether something may be sent to an address. One of IPv4 within IPv6 is looked at as what it is. */
 export function mayReceive(address: string): boolean {

@@ -7,6 +7,7 @@ import { LicensingError } from '../../src/domain/errors.ts'
 import { DAY, iso, SECOND } from '../../src/domain/instant.ts'
 import { createRequest, createSelfSigned, generateKey } from '../../src/trust/certificates.ts'
 import { seal } from '../../src/trust/seal.ts'
+import { codeOf, makeWorld } from '../support/world.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
 const ignored = { step: () => undefined }
@@ -151,11 +152,12 @@ describe('exchanges that come while a transaction is written', () => {
     const { exchanges, next } = slowAuthority(50)
     const far = iso(NOW + 60 * DAY)
     // Learns that an exchange takes 50 ms.
+    const known = await authorize('x', far)
     for (let i = 0; i < 30; i++) {
-      const one = exchanges.take('authorize', await authorize('x', far), ignored)
+      const some = Array.from({ length: 60 }, () => exchanges.take('authorize', known, ignored))
       await settled()
-      await next()
-      await one
+      while (exchanges.waiting > 0) await next()
+      await Promise.all(some)
     }
     const let_in = []
     const away: LicensingError[] = []
@@ -192,6 +194,7 @@ describe('exchanges that come while a transaction is written', () => {
         const names = requests.map(versionOf)
         tried.push(names)
         await Promise.resolve()
+        if (names.includes('worse')) throw new LicensingError('INVALID_ARGUMENT', 'nothing to be kept')
         if (names.includes('bad')) throw new TypeError('an accident')
         const outcomes = requests.map((one) =>
           versionOf(one) === 'refused'
@@ -203,7 +206,7 @@ describe('exchanges that come while a transaction is written', () => {
       { wall: () => NOW, monotonic: () => 0 },
     )
     const all = await Promise.all(
-      ['a', 'b', 'bad', 'refused', 'c']
+      ['a', 'b', 'bad', 'worse', 'refused', 'c']
         .map(async (name) => exchanges.take('register', await register(name), ignored))
         .map(failureOf),
     )
@@ -211,10 +214,31 @@ describe('exchanges that come while a transaction is written', () => {
       null,
       null,
       'INTERNAL',
+      'INVALID_ARGUMENT',
       'REQUEST_MALFORMED',
       null,
     ])
     expect(tried.filter(([name, more]) => name === 'c' && more === undefined)).toHaveLength(1)
+  })
+
+  test('are not tried one by one where the database is away', async () => {
+    let tried = 0
+    const exchanges = new Exchanges<null>(
+      () => {
+        tried++
+        return Promise.reject(new LicensingError('DATABASE_UNREACHABLE', 'away'))
+      },
+      { wall: () => NOW, monotonic: () => 0 },
+    )
+    const all = await Promise.all(
+      ['a', 'b', 'c']
+        .map(async (name) => exchanges.take('register', await register(name), ignored))
+        .map(failureOf),
+    )
+    expect(all.every((one) => one instanceof LicensingError && one.code === 'DATABASE_UNREACHABLE')).toBe(
+      true,
+    )
+    expect(tried).toBeLessThan(3)
   })
 })
 
@@ -241,4 +265,41 @@ test('over HTTP they are sent away before their body is read, with Retry-After a
   expect(answer.json<{ error: { code: string } }>().error.code).toBe('AUTHORITY_BUSY')
   expect(refusals).toEqual(['authorize'])
   await server.close()
+})
+
+test('an authority that is slow sends away who would wait too long, and its observer sees them', async () => {
+  let slow: () => void = () => undefined
+  const ends: (string | null)[] = []
+  const world = await makeWorld({
+    observe: {
+      exchange: () => ({
+        traceId: null,
+        step: (step) => {
+          if (step === 'commit') slow()
+        },
+        end: ({ code }) => ends.push(code),
+      }),
+      transaction: () => undefined,
+    },
+  })
+  const agent = await world.open()
+  await agent.register(await world.token())
+  const { body } = world.road.sent.find(({ type }) => type === 'register') ?? { body: '' }
+  const crowd = (size: number) =>
+    Promise.all(
+      Array.from({ length: size }, () => codeOf(world.authority.handle('register', JSON.parse(body)))),
+    )
+  slow = () => {
+    world.clock.advance(SECOND / 4)
+  }
+  for (let i = 0; i < 25; i++) expect(new Set(await crowd(40))).toEqual(new Set(['no error']))
+  slow = () => undefined
+  // An exchange takes a quarter of a second by now: more than some fifty are not answered within twelve.
+  const codes = await crowd(60)
+  const away = codes.filter((code) => code === 'AUTHORITY_BUSY').length
+  expect(away).toBeGreaterThan(3)
+  expect(away).toBeLessThan(20)
+  expect(codes.filter((code) => code === 'no error')).toHaveLength(60 - away)
+  expect(ends.filter((code) => code === 'AUTHORITY_BUSY')).toHaveLength(away)
+  await world.close()
 })

@@ -154,6 +154,29 @@ describe('the audit record', () => {
     await write('audit_checkpoints', signed)
   })
 
+  it('that was cut off at its beginning is found, as if it had been let go', async () => {
+    const deeds = rows.filter(({ chain }) => chain === 'deeds')
+    const last = deeds[3]
+    write(
+      'audit',
+      rows.filter((row) => !deeds.slice(0, 4).includes(row)),
+    )
+    write(
+      'audit_chains',
+      ends.map((row) =>
+        row.chain === 'deeds' ? { ...row, anchor_number: last?.number, anchor_hash: last?.hash } : row,
+      ),
+    )
+    await expect(world.authority.audit.verify()).rejects.toMatchObject({
+      code: 'AUDIT_BROKEN',
+      message:
+        'The audit record is not whole: entries up to 4 of the deeds are missing, which are kept still.',
+    })
+    // What is exported now says of itself that it begins there, and is signed.
+    const cut = await lines()
+    expect(await codeOf(verifyAuditExport(cut, world.authority.trustAnchor()))).toBe('AUDIT_BROKEN')
+  })
+
   it('that was cut off at its end is found by a checkpoint, and a checkpoint that was altered is refused', async () => {
     await database.run(`delete from audit where chain = 'deeds' and number > 3`)
     const [third] = await database.run(`select hash from audit where chain = 'deeds' and number = 3`)

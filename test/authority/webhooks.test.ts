@@ -218,9 +218,22 @@ describe('webhooks', () => {
       '100.100.100.200',
       '::',
       '0.0.0.0',
+      '64:ff9b::a9fe:a9fe',
+      '2002:a9fe:a9fe::1',
+      '::169.254.169.254',
+      '64:ff9b::100.100.100.200',
     ])
       expect(mayReceive(address)).toBe(false)
-    for (const address of ['127.0.0.1', '10.0.0.1', '192.0.2.1', '2001:db8::1', '::1', '::ffff:192.0.2.1'])
+    for (const address of [
+      '64:ff9b::c000:201',
+      '2002:c000:201::1',
+      '127.0.0.1',
+      '10.0.0.1',
+      '192.0.2.1',
+      '2001:db8::1',
+      '::1',
+      '::ffff:192.0.2.1',
+    ])
       expect(mayReceive(address)).toBe(true)
   })
 

@@ -14,17 +14,18 @@ afterEach(async () => {
 })
 
 /** Tables whose size goes with the number of boxes, of what they did, or of what was bought. */
-const LARGE = /\b(instances|demands|events|licenses|reservations|reserved_licenses|reported_\w+|audit|mails|webhook_deliveries)\b/
+const LARGE =
+  /\b(instances|demands|events|licenses|reservations|reserved_licenses|reported_\w+|audit|mails|webhook_deliveries)\b/
 
 /** How SQLite goes about each statement that was run meanwhile, where that is by reading a large table from end to end. */
 async function scans(work: () => Promise<void>): Promise<string[]> {
   const file = join(world.directory, 'authority', 'authority.db')
   const seen = new Set<string>()
-  const prepare = Database.prototype.prepare
+  const prepare = Reflect.get(Database.prototype, 'prepare') as (text: string) => never
   vi.spyOn(Database.prototype, 'prepare').mockImplementation(function (this: { name: string }, text: string) {
     // The agent keeps its facts in a database of its own.
     if (this.name === file) seen.add(text)
-    return Reflect.apply(prepare, this, [text]) as never
+    return Reflect.apply(prepare, this, [text])
   })
   await work()
   vi.restoreAllMocks()

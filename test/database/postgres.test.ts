@@ -108,6 +108,18 @@ describe('--database', () => {
     expect(errorOf(elsewhere).code).toBe('DATA_DIR_EXISTS')
   })
 
+  test('keeps no U+0000, and that is said as what it is', async () => {
+    const database = await server.database()
+    await Authority.init({ dataDir: directory, account: 'acme.example', acceptAgreement: true, database })
+    const authority = await Authority.open({ dataDir: directory })
+    try {
+      expect(await codeOf(authority.events({ virtualAccount: 'a\u0000' }))).toBe('INVALID_ARGUMENT')
+      expect(await authority.events({ virtualAccount: 'a' })).toEqual([])
+    } finally {
+      await authority.close()
+    }
+  })
+
   test('that is none, is not there, or does not let one in, is said so, without its password', async () => {
     const { port, hostname } = new URL(server.url)
     for (const [url, code] of [

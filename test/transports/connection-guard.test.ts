@@ -24,13 +24,17 @@ async function serve(limits: Partial<ConnectionLimits> = {}) {
   const server = createGuardedServer({ tls: null, guard, largest: 256 * 1024 })
   server.post('/take', (request) => ({ took: JSON.stringify(request.body).length }))
   server.get('/much', () => 'x'.repeat(32 * 1024 * 1024))
-  server.get('/late', () => new Promise(() => undefined))
+  let begun = 0
+  server.get('/late', () => {
+    begun++
+    return new Promise(() => undefined)
+  })
   const port = await listenOn(server, { host: '127.0.0.1', port: 0 })
   closing.push(async () => {
     guard.abort()
     await server.close()
   })
-  return { guard, port }
+  return { guard, port, begun: () => begun }
 }
 
 /** Somebody who speaks by hand. */
@@ -154,6 +158,35 @@ describe('a guard of connections', () => {
     const chunked = await caller(port)
     chunked.socket.write(head.replace('Content-Length: 200000', 'Transfer-Encoding: chunked'))
     await settle(() => callers[1]?.gone() ?? false)
+  })
+
+  it('a body behind another request on the same connection has no more time than any', async () => {
+    const { guard, port } = await serve()
+    const one = await caller(port)
+    const head = 'POST /take HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
+    one.socket.write(`${head}Content-Length: 2\r\n\r\n{}${head}Content-Length: 100\r\n\r\n{`)
+    await settle(() => one.said().includes('took'))
+    await settle(() => guard.counts().body === 1)
+    await pass(29 * SECOND)
+    expect(one.gone()).toBe(false)
+    await pass(2 * SECOND)
+    await settle(one.gone)
+    expect(guard.ended().get('body')).toBe(1)
+  })
+
+  it('whoever sends requests without waiting for answers is let go, and what comes after is not begun', async () => {
+    const { guard, port, begun } = await serve({ pipelined: 4 })
+    const patient = await caller(port)
+    const request = 'GET /late HTTP/1.1\r\nHost: x\r\n\r\n'
+    patient.socket.write(request.repeat(4))
+    await settle(() => begun() === 4)
+    const flood = await caller(port)
+    flood.socket.write(request.repeat(400))
+    await settle(flood.gone)
+    expect(begun()).toBe(8)
+    expect(patient.gone()).toBe(false)
+    expect(guard.ended().get('pipelined')).toBe(1)
+    expect(guard.counts().answering).toBe(1)
   })
 
   it('a clock that runs hours ahead ends nothing: only the machine’s own time counts', async () => {

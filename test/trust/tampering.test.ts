@@ -305,6 +305,23 @@ describe('one request, one decision', () => {
     await agent.renewAuthorization()
   })
 
+  it('text that not every database keeps, or that is none, is refused before anything else is looked at', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    const sent = world.road.sent.at(-1)?.body ?? ''
+    const { payload } = takeApart(sent)
+    const body = payload.body as object
+    const changed = [
+      { ...payload, body: { ...body, version: '1\u0000' } },
+      { ...payload, more: '\ud800' },
+    ]
+    for (const one of changed) {
+      const text = Buffer.from(JSON.stringify(one)).toString('base64url')
+      const message: unknown = { ...(JSON.parse(sent) as object), payload: text }
+      expect(await codeOf(world.authority.handle('authorize', message))).toBe('REQUEST_MALFORMED')
+    }
+  })
+
   it('the certificate before a renewal stops once the new one has been used', async () => {
     const agent = await world.open()
     await agent.register(await world.token())

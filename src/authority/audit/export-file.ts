@@ -2,7 +2,7 @@ import type { X509Certificate } from 'node:crypto'
 import { z } from 'zod'
 import { type ChainedDeed, CHAINS, ChainWalk, exported } from './chain.ts'
 import { type Checkpoint, readCheckpoint } from './checkpoint.ts'
-import { broken, type IntactRecord, requireFits, wantedBy } from './record.ts'
+import { broken, type IntactRecord, requireBeginning, requireFits, wantedBy } from './record.ts'
 
 /**
  * An exported audit record: lines of JSON. The first says what it is; then come the entries of both chains, each in its
@@ -72,6 +72,7 @@ export async function verifyExport(
   for (const walk of Object.values(walks)) {
     const begin = end.begins[walk.chain]
     const last = end.ends[walk.chain]
+    requireBeginning(walk.chain, begin, last)
     if (walk.isEmpty) {
       if (last.number !== begin.number) broken(`the ${walk.chain} are missing`)
     } else {

@@ -42,6 +42,16 @@ export function requireFits(wrong: string | null): void {
   if (wrong !== null) broken(wrong)
 }
 
+/**
+ * Requires that no more was let go of the beginning than is: who cuts an entry off there can make what is left fit.
+ *
+ * @throws LicensingError AUDIT_BROKEN
+ */
+export function requireBeginning(chain: Chain, anchor: Place, head: Place): void {
+  if (anchor.number > 0 && head.number - anchor.number < KEPT[chain])
+    broken(`entries up to ${anchor.number} of the ${chain} are missing, which are kept still`)
+}
+
 /** What signed checkpoints say of the entries of a chain: the hashes, by the entry's number. */
 export function wantedBy(checkpoints: readonly Checkpoint[], chain: Chain): Map<number, string[]> {
   const wanted = new Map<number, string[]>()
@@ -132,6 +142,7 @@ export class AuditRecord {
     const chains: IntactRecord['chains'][number][] = []
     for (const chain of CHAINS) {
       const { head, anchor } = ends[chain]
+      requireBeginning(chain, anchor, head)
       const wanted = wantedBy([...kept, ...own.checkpoints], chain)
       if (wanted.get(anchor.number)?.some((hash) => hash !== anchor.hash))
         broken(
