@@ -14,6 +14,7 @@ const DIE_AT = new URL('../support/die-at.cjs', import.meta.url).pathname
 const KILLED = null
 /** Steps of one command that are tried in one run of the tests: all of them with `EVERY_STEP=1`. */
 const TRIED = process.env.EVERY_STEP === '1' ? Infinity : 5
+const LONGEST = process.env.EVERY_STEP === '1' ? 600_000 : 60_000
 let programs: Programs
 
 beforeEach(async () => {
@@ -93,22 +94,28 @@ async function isWhole(): Promise<void> {
 }
 
 describe('kill -9', () => {
-  it('of the rotation of a root: the root is the old or the new one, and its key is there', async () => {
-    await killAtSteps(['trust', 'rotate', 'root', '--json'], async () => {
-      await isWhole()
-      const { bundle } = await programs.good<{ bundle: number }>(
-        programs.authority(['trust', 'show', '--json']),
-      )
-      expect(
-        existsSync(join(programs.box('authority'), 'keys', bundle === 1 ? 'root.key' : `root-${bundle}.key`)),
-      ).toBe(true)
-      if (bundle === 1) return
-      // It was done: what is left to try begins where it began.
-      await programs.close()
-      programs = makePrograms()
-      await programs.initAuthority()
-    })
-  })
+  it(
+    'of the rotation of a root: the root is the old or the new one, and its key is there',
+    async () => {
+      await killAtSteps(['trust', 'rotate', 'root', '--json'], async () => {
+        await isWhole()
+        const { bundle } = await programs.good<{ bundle: number }>(
+          programs.authority(['trust', 'show', '--json']),
+        )
+        expect(
+          existsSync(
+            join(programs.box('authority'), 'keys', bundle === 1 ? 'root.key' : `root-${bundle}.key`),
+          ),
+        ).toBe(true)
+        if (bundle === 1) return
+        // It was done: what is left to try begins where it began.
+        await programs.close()
+        programs = makePrograms()
+        await programs.initAuthority()
+      })
+    },
+    LONGEST,
+  )
 
   it('of the rotation of an issuing CA and of leaves', async () => {
     for (const what of ['issuing-ca', 'leaves'])
@@ -127,53 +134,61 @@ describe('kill -9', () => {
       }
   })
 
-  it('of the export of the root’s key: the key is on the machine, or in its file', async () => {
-    const file = join(programs.directory, 'root.sealed')
-    await killAtSteps(['trust', 'root', 'export', file, ...passphrase()], async () => {
-      await isWhole()
-      const onHost = existsSync(join(programs.box('authority'), 'keys', 'root.key'))
-      if (onHost) return
-      const given = ['--root-key', file, ...passphrase(), '--json']
-      await programs.good(programs.authority(['trust', 'rotate', 'issuing-ca', ...given]))
-      await programs.close()
-      programs = makePrograms()
-      await programs.initAuthority()
-    })
-  })
-
-  it('of a backup and a restore: whole, or not there', async () => {
-    const file = join(programs.directory, 'backup')
-    await killAtSteps(
-      ['backup', file, ...passphrase()],
-      async () => {
+  it(
+    'of the export of the root’s key: the key is on the machine, or in its file',
+    async () => {
+      const file = join(programs.directory, 'root.sealed')
+      await killAtSteps(['trust', 'root', 'export', file, ...passphrase()], async () => {
         await isWhole()
-        if (!existsSync(file)) return
-        // It has its name, and was killed before it could say so.
-        const tried = join(programs.directory, 'tried')
-        await programs.good(
-          programs.authority(['--data-dir', tried, 'restore', file, ...passphrase(), '--json']),
-        )
-        rmSync(tried, { recursive: true })
-      },
-      () => {
-        rmSync(file, { force: true })
-      },
-    )
-    await programs.good(programs.authority(['backup', file, ...passphrase(), '--json']))
-    const place = join(programs.directory, 'new')
-    const restore = ['--data-dir', place, 'restore', file, ...passphrase(), '--json']
-    await killAtSteps(
-      restore,
-      async () => {
-        expect(existsSync(place) && readdirSync(place).length > 0).toBe(false)
-        await programs.good(programs.authority(restore))
-        await programs.good(programs.authority(['--data-dir', place, 'trust', 'show', '--json']))
-      },
-      () => {
-        rmSync(place, { recursive: true, force: true })
-      },
-    )
-  })
+        const onHost = existsSync(join(programs.box('authority'), 'keys', 'root.key'))
+        if (onHost) return
+        const given = ['--root-key', file, ...passphrase(), '--json']
+        await programs.good(programs.authority(['trust', 'rotate', 'issuing-ca', ...given]))
+        await programs.close()
+        programs = makePrograms()
+        await programs.initAuthority()
+      })
+    },
+    LONGEST,
+  )
+
+  it(
+    'of a backup and a restore: whole, or not there',
+    async () => {
+      const file = join(programs.directory, 'backup')
+      await killAtSteps(
+        ['backup', file, ...passphrase()],
+        async () => {
+          await isWhole()
+          if (!existsSync(file)) return
+          // It has its name, and was killed before it could say so.
+          const tried = join(programs.directory, 'tried')
+          await programs.good(
+            programs.authority(['--data-dir', tried, 'restore', file, ...passphrase(), '--json']),
+          )
+          rmSync(tried, { recursive: true })
+        },
+        () => {
+          rmSync(file, { force: true })
+        },
+      )
+      await programs.good(programs.authority(['backup', file, ...passphrase(), '--json']))
+      const place = join(programs.directory, 'new')
+      const restore = ['--data-dir', place, 'restore', file, ...passphrase(), '--json']
+      await killAtSteps(
+        restore,
+        async () => {
+          expect(existsSync(place) && readdirSync(place).length > 0).toBe(false)
+          await programs.good(programs.authority(restore))
+          await programs.good(programs.authority(['--data-dir', place, 'trust', 'show', '--json']))
+        },
+        () => {
+          rmSync(place, { recursive: true, force: true })
+        },
+      )
+    },
+    LONGEST,
+  )
 })
 
 const golden = new URL('../golden/', import.meta.url).pathname
