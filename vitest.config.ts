@@ -3,10 +3,11 @@ import { defineConfig } from 'vitest/config'
 /** What an authority does is the same whatever keeps its data: these are run on SQLite and on PostgreSQL. */
 const onBothDatabases = [
   'test/agent/{copies,histories,registration}.test.ts',
-  'test/authority/{reports,restore,rotation}.test.ts',
+  'test/authority/{alerts,notifications,orders,readers,reports,restore,rotation,webhooks}.test.ts',
   'test/hosts/licenses.test.ts',
   'test/reservation/{authority,mistakes}.test.ts',
-  'test/satellite/{accounts,concurrent,exchange}.test.ts',
+  'test/rest/{clients,oauth,programs}.test.ts',
+  'test/satellite/{accounts,concurrent,exchange,mandate,mistakes,model}.test.ts',
 ]
 
 const shared = { testTimeout: 60_000, hookTimeout: 60_000, pool: 'forks' as const }

@@ -22,6 +22,7 @@ const NEAR = 14 * DAY
 /** Milliseconds an exchange takes, before any was measured; and what is expected is the mean of about so many. */
 const FIRST_GUESS = 2
 const REMEMBERED = 256
+const SLOWEST = 250
 
 /** Those who are sent away come back to an authority that takes others meanwhile: time for them too. */
 const ROOM_FOR_OTHERS = 1.5
@@ -98,7 +99,9 @@ export class Admission {
 
   /** Learns what exchanges take: with all else that this process did meanwhile, such as greeting others. */
   took(exchanges: number, milliseconds: number): void {
+    // A time in which the database was away says nothing of how many can be answered in the next.
+    const told = Math.min(milliseconds, exchanges * SLOWEST)
     // By exchanges, not by transactions: one that was alone when the process was busy tells little of a crowd.
-    this.#cost = (this.#cost * REMEMBERED + milliseconds) / (REMEMBERED + exchanges)
+    this.#cost = (this.#cost * REMEMBERED + told) / (REMEMBERED + exchanges)
   }
 }

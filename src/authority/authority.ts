@@ -30,6 +30,7 @@ import { actingAs } from './actor.ts'
 import { AlertReader } from './alert-reader.ts'
 import { AuditDoor } from './audit/door.ts'
 import type { AlertDocument } from './alerts.ts'
+import { endRestore } from './backup/under-way.ts'
 import { makeBackup, type RestoreOptions, restoreBackup } from './backup/backup.ts'
 import type { Restored } from './backup/begin-anew.ts'
 import { ApiClients } from './api-clients.ts'
@@ -74,6 +75,7 @@ import {
   countedCorrections,
   nameDatabase,
   readSetting,
+  requireWriter,
   storeExists,
   type Tx,
   writeSetting,
@@ -245,7 +247,7 @@ export class Authority {
       synchronise: (request, origin) =>
         this.#watched('synchronise', origin, () => this.satellites.respondByWire(request)),
       require: (type) => {
-        this.#exchanges.require(type)
+        this.#require(type)
       },
       unready: () => this.#unready(),
       tls: (names) =>
@@ -351,10 +353,11 @@ export class Authority {
     checkPrivateDirectory(dataDir)
     const store = await AuthorityStore.open(dataDir, database)
     try {
-      const [credentials, told] = await store.transaction(
-        async (tx) =>
-          [await Credentials.load(dataDir, tx), Number((await readSetting(tx, 'told-time')) ?? 0)] as const,
-      )
+      const [credentials, told] = await store.transaction(async (tx) => {
+        const credentials = await Credentials.load(dataDir, tx)
+        if (store.kind === 'postgres') await endRestore(tx)
+        return [credentials, Number((await readSetting(tx, 'told-time')) ?? 0)] as const
+      })
       return new Authority(dataDir, store, credentials, clock, logger, profile, told, connect, observe)
     } catch (thrown) {
       await store.close()
@@ -460,7 +463,7 @@ export class Authority {
    */
   async hello(message: unknown): Promise<Sealed> {
     const request = readHello(message)
-    const { time, signer, leave } = await this.#store.transaction(async (tx) => {
+    const { time, signer, leave } = await this.#store.look(async (tx) => {
       const time = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
       await this.#credentials.refresh(tx, time)
       return {
@@ -515,6 +518,17 @@ export class Authority {
     }
   }
 
+  /** Whether an exchange of this type may come at all: one that may not is seen, too. @throws LicensingError AUTHORITY_BUSY */
+  #require(type: RequestType): void {
+    try {
+      this.#exchanges.require(type)
+    } catch (thrown) {
+      const { code } = asLicensingError(thrown)
+      this.#observer.exchange(type, inProcess).end({ outcome: 'failed', code })
+      throw thrown
+    }
+  }
+
   /** Lets the observer see an exchange, however it ends. */
   async #watched<T>(
     type: Parameters<AuthorityObserver['exchange']>[0],
@@ -562,7 +576,7 @@ export class Authority {
 
   /** What there is and how it stands, in numbers: for metrics. Reads, and writes nothing. */
   figures(): Promise<Figures> {
-    return this.#store.transaction(async (tx) => {
+    return this.#store.look(async (tx) => {
       const at = Math.max(this.#now(), Number((await readSetting(tx, 'told-time')) ?? 0))
       const sync =
         this.role === 'satellite'
@@ -650,11 +664,20 @@ export class Authority {
     })
   }
 
+  /** The same for what only reads: it waits for no writer, unless time has brought something that is to be written first. */
+  #look<T>(where: Where, work: (tx: Tx, account: Account, at: Instant) => Promise<T>): Promise<T> {
+    return this.#store.look(async (tx) => {
+      const at = await this.#housekeep(tx)
+      return work(tx, await chooseAccount(tx, where.account), at)
+    })
+  }
+
   /** A satellite's clock may have been corrected by its manager, by this process or another. */
   async #followCorrections(tx: Tx): Promise<void> {
     if (this.role === 'manager') return
     const corrections = await countedCorrections(tx)
     if (corrections === this.#corrections) return
+    requireWriter(tx)
     this.#corrections = corrections
     this.#lookedAfter = -Infinity
     const time = Number((await readSetting(tx, 'told-time')) ?? 0)
@@ -706,16 +729,16 @@ export class Authority {
   }
 
   accounts(): Promise<Account[]> {
-    return this.#store.transaction(listAccounts)
+    return this.#store.read(listAccounts)
   }
 
   /** Every smart account and its virtual accounts, with the numbers that the REST API names them by. */
   numberedAccounts(): Promise<NumberedAccount[]> {
-    return this.#store.transaction(listNumberedAccounts)
+    return this.#store.look(listNumberedAccounts)
   }
 
   virtualAccounts(where: Where = {}): Promise<VirtualAccount[]> {
-    return this.#in(where, (tx, { id }) => listVirtualAccounts(tx, id))
+    return this.#look(where, (tx, { id }) => listVirtualAccounts(tx, id))
   }
 
   addVirtualAccount(name: string, where: Where = {}): Promise<VirtualAccount> {
@@ -754,7 +777,7 @@ export class Authority {
   }
 
   orders(where: Where = {}): Promise<OrderDocument[]> {
-    return this.#in(where, (tx, account, at) => new Orders(tx, this.#profile, at).list(account))
+    return this.#look(where, (tx, account, at) => new Orders(tx, this.#profile, at).list(account))
   }
 
   // E-mail
@@ -780,7 +803,7 @@ export class Authority {
   }
 
   licenses(where: Where = {}): Promise<LicenseDocument[]> {
-    return this.#in(where, (tx, account, at) => listLicenses(tx, account, this.#profile, at))
+    return this.#look(where, (tx, account, at) => listLicenses(tx, account, this.#profile, at))
   }
 
   /** A token for registering: as many uses as a token may have unless said otherwise, without export-controlled functionality. */
@@ -796,7 +819,7 @@ export class Authority {
   }
 
   tokens(where: Where = {}): Promise<TokenDocument[]> {
-    return this.#in(where, (tx, account, at) => listTokens(tx, this.#credentials, account, at))
+    return this.#look(where, (tx, account, at) => listTokens(tx, this.#credentials, account, at))
   }
 
   revokeToken(tokenOrId: string, where: Where = {}): Promise<{ id: string }> {
@@ -805,7 +828,7 @@ export class Authority {
 
   /** The product instances of a smart account: the registered ones, then those that work from a reservation. */
   instances(where: Where = {}): Promise<InstanceDocument[]> {
-    return this.#in(where, async (tx, account, at) => {
+    return this.#look(where, async (tx, account, at) => {
       const reserved = await new ReservationLedger(tx, this.#profile, account, at).list()
       return [
         ...(await listInstances(tx, account, at)),
@@ -816,7 +839,7 @@ export class Authority {
   }
 
   instance(id: string, where: Where = {}): Promise<InstanceDocument> {
-    return this.#in(where, async (tx, account, at) => {
+    return this.#look(where, async (tx, account, at) => {
       const reserved = await new ReservationLedger(tx, this.#profile, account, at).list(id)
       if (reserved[0]) return reservedInstance(reserved[0])
       const [below] = await listReported(tx, account, at, id)
@@ -977,7 +1000,9 @@ export class Authority {
   }
 
   reservations(where: Where = {}): Promise<ReservationDocument[]> {
-    return this.#in(where, (tx, account, at) => new ReservationLedger(tx, this.#profile, account, at).list())
+    return this.#look(where, (tx, account, at) =>
+      new ReservationLedger(tx, this.#profile, account, at).list(),
+    )
   }
 
   /** One reservation, with its newest authorization file signed anew; without a file when it has ended. */
@@ -990,14 +1015,14 @@ export class Authority {
 
   /** The event log: the newest entries that are asked for, oldest first. */
   events(where: Where & EventFilter = {}): Promise<EventDocument[]> {
-    return this.#in(where, (tx, { id }) => listEvents(tx, id, where))
+    return this.#look(where, (tx, { id }) => listEvents(tx, id, where))
   }
 
   /** The whole event log, or what fits of it, oldest first: a page at a time, each read when it is asked for. */
   async *exportEvents(where: Where & EventFilter = {}): AsyncGenerator<EventDocument[]> {
     const last = await this.newestEvent()
     for (let after = 0; after < last;) {
-      const page = await this.#in(where, (tx, { id }) => eventsAfter(tx, id, where, { after, last }))
+      const page = await this.#look(where, (tx, { id }) => eventsAfter(tx, id, where, { after, last }))
       const end = page.at(-1)
       if (!end) return
       yield page
@@ -1047,7 +1072,7 @@ export class Authority {
     where: Where,
     work: (tx: Tx, account: Account, virtual: VirtualAccount | null, at: Instant) => Promise<T>,
   ): Promise<T> {
-    return this.#in(where, async (tx, account, at) => {
+    return this.#look(where, async (tx, account, at) => {
       const { virtualAccount } = where
       const virtual =
         virtualAccount === undefined ? null : await chooseVirtualAccount(tx, account, virtualAccount)
@@ -1057,7 +1082,7 @@ export class Authority {
 
   /** The number of the newest entry of the event log; 0 while it is empty. */
   newestEvent(): Promise<number> {
-    return this.#store.transaction(async (tx) => {
+    return this.#store.read(async (tx) => {
       const row = await tx.selectFrom('events').select('id').orderBy('id', 'desc').limit(1).executeTakeFirst()
       return row?.id ?? 0
     })

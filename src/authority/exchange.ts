@@ -82,7 +82,7 @@ export class Exchange {
 
   /** Whether this authority issued the certificate to the instance, of which it may have no row any more. */
   #isOwn({ pem, request }: SignedInstanceRequest): boolean {
-    return this.#credentials.ownIdentity(pem, request.instanceId, this.#at) !== undefined
+    return this.#credentials.boxes.own(pem, request.instanceId, this.#at) !== undefined
   }
 
   /** An instance that shows after a restore the certificate that this authority issued to it. */
@@ -239,7 +239,7 @@ export class Exchange {
         'The certificate request is not one for a P-256 key, signed by it.',
       )
     const membership = await this.#set.membership(instance)
-    const issued = await this.#credentials.issueIdentity(key, instance.id, membership.smartAccount, this.#at)
+    const issued = await this.#credentials.boxes.issue(key, instance.id, membership.smartAccount, this.#at)
     const tx = await this.#set.settle()
     await tx
       .updateTable('instances')

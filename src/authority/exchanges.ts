@@ -121,7 +121,7 @@ export class Exchanges<C> {
    */
   async #gather(): Promise<void> {
     const end = this.#clock.monotonic() + LONGEST_GATHERING
-    for (let quiet = 0; quiet < QUIET_TURNS && this.waiting < LARGEST_BATCH; ) {
+    for (let quiet = 0; quiet < QUIET_TURNS && this.waiting < LARGEST_BATCH;) {
       const before = this.waiting
       await immediate()
       quiet = this.waiting > before ? 0 : quiet + 1

@@ -296,6 +296,9 @@ export async function warnOfTerms(tx: Tx, at: Instant): Promise<void> {
     .select(['virtual_accounts.name', 'virtual_accounts.account_id'])
     .where('licenses.ends_at', '<=', at + furthest * DAY)
     .where((or) => or.or([or('licenses.warned', 'is', null), or('licenses.warned', '>', 0)]))
+    .orderBy('licenses.ends_at')
+    .orderBy('licenses.tag')
+    .orderBy('licenses.id')
     .execute()
   const ending: EndingLicenses[] = []
   for (const row of rows) {

@@ -194,7 +194,7 @@ export class Registration {
     const { pid, serial, version } = request.body.udi
     const { account } = token
     const id = randomUUID()
-    const issued = await this.#credentials.issueIdentity(key, id, account.domain, this.#at)
+    const issued = await this.#credentials.boxes.issue(key, id, account.domain, this.#at)
     const row: InstanceRow = {
       id,
       account_id: account.id,

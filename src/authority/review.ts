@@ -36,7 +36,7 @@ export class Review {
 
   /** Takes the instance of a certificate that is in no row, where it is this authority's own all the same. @returns whether it is */
   async shown(pem: string, instanceId: string): Promise<boolean> {
-    const own = this.#credentials.ownIdentity(pem, instanceId, this.#at)
+    const own = this.#credentials.boxes.own(pem, instanceId, this.#at)
     if (!own) return false
     const row = await this.#tx
       .selectFrom('instances')

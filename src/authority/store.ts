@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Kysely, sql, type Transaction } from 'kysely'
+import { type Kysely, type KyselyPlugin, sql, type Transaction } from 'kysely'
 import { LicensingError } from '../domain/errors.ts'
 import { fileExists, SecretFiles, storeFailure } from '../trust/private-files.ts'
 import { Database } from '../trust/sqlite.ts'
@@ -135,6 +135,24 @@ export class AuthorityStore {
     )
   }
 
+  /**
+   * Reads like `read`, where reading is all there is to do; what turns out to write is begun again as a transaction.
+   *
+   * @throws LicensingError STORE_*, DATABASE_UNREACHABLE
+   */
+  async look<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    try {
+      return await this.read((tx) => {
+        const looking = tx.withPlugin(writesNothing)
+        onlyLooking.add(looking)
+        return work(looking)
+      })
+    } catch (thrown) {
+      if (thrown instanceof MustWrite) return this.transaction(work)
+      throw thrown
+    }
+  }
+
   /** Whether a transaction was committed whose connection was lost meanwhile: the database knows. */
   #committed(transaction: string): Promise<boolean> {
     return this.#patiently(async () => {
@@ -170,6 +188,34 @@ export class AuthorityStore {
   async close(): Promise<void> {
     await this.#db.destroy()
   }
+}
+
+/** Begins a look again as a transaction that writes. */
+class MustWrite extends Error {}
+
+const WRITES: ReadonlySet<string> = new Set([
+  'InsertQueryNode',
+  'UpdateQueryNode',
+  'DeleteQueryNode',
+  'MergeQueryNode',
+])
+
+const writesNothing: KyselyPlugin = {
+  transformQuery: ({ node }) => {
+    if (WRITES.has(node.kind)) throw new MustWrite()
+    return node
+  },
+  transformResult: ({ result }) => Promise.resolve(result),
+}
+
+const onlyLooking = new WeakSet<Tx>()
+
+/**
+ * Called before anything is changed that this process remembers of the database: it is in step with the writers, and one who looks
+ * may see what was before the last of them.
+ */
+export function requireWriter(tx: Tx): void {
+  if (onlyLooking.has(tx)) throw new MustWrite()
 }
 
 /** A transaction that was to be committed, of which the server does not know yet that its connection is gone. */

@@ -106,7 +106,7 @@ export class TrustDoor {
     return this.#in(async (tx, at) => {
       this.#requireOneRoot()
       if (this.#credentials.identity.role === 'satellite') {
-        await this.#credentials.prepareIssuingCa(tx)
+        await this.#credentials.satellite.prepareIssuingCa(tx)
         return false
       }
       await this.#credentials.rotateIssuingCa(tx, at)

@@ -7,6 +7,7 @@ import { LicensingError } from '../../src/domain/errors.ts'
 import { DAY, iso, SECOND } from '../../src/domain/instant.ts'
 import { createRequest, createSelfSigned, generateKey } from '../../src/trust/certificates.ts'
 import { seal } from '../../src/trust/seal.ts'
+import { codeOf, makeWorld } from '../support/world.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
 const ignored = { step: () => undefined }
@@ -264,4 +265,41 @@ test('over HTTP they are sent away before their body is read, with Retry-After a
   expect(answer.json<{ error: { code: string } }>().error.code).toBe('AUTHORITY_BUSY')
   expect(refusals).toEqual(['authorize'])
   await server.close()
+})
+
+test('an authority that is slow sends away who would wait too long, and its observer sees them', async () => {
+  let slow: () => void = () => undefined
+  const ends: (string | null)[] = []
+  const world = await makeWorld({
+    observe: {
+      exchange: () => ({
+        traceId: null,
+        step: (step) => {
+          if (step === 'commit') slow()
+        },
+        end: ({ code }) => ends.push(code),
+      }),
+      transaction: () => undefined,
+    },
+  })
+  const agent = await world.open()
+  await agent.register(await world.token())
+  const { body } = world.road.sent.find(({ type }) => type === 'register') ?? { body: '' }
+  const crowd = (size: number) =>
+    Promise.all(
+      Array.from({ length: size }, () => codeOf(world.authority.handle('register', JSON.parse(body)))),
+    )
+  slow = () => {
+    world.clock.advance(SECOND / 4)
+  }
+  for (let i = 0; i < 25; i++) expect(new Set(await crowd(40))).toEqual(new Set(['no error']))
+  slow = () => undefined
+  // An exchange takes a quarter of a second by now: more than some fifty are not answered within twelve.
+  const codes = await crowd(60)
+  const away = codes.filter((code) => code === 'AUTHORITY_BUSY').length
+  expect(away).toBeGreaterThan(3)
+  expect(away).toBeLessThan(20)
+  expect(codes.filter((code) => code === 'no error')).toHaveLength(60 - away)
+  expect(ends.filter((code) => code === 'AUTHORITY_BUSY')).toHaveLength(away)
+  await world.close()
 })

@@ -7,9 +7,9 @@ import { ALERT_TYPES, type AlertDocument, type AlertType, Authority } from '../.
 import { bySeverity } from '../../src/authority/alerts.ts'
 import { DAY, iso, MINUTE } from '../../src/domain/instant.ts'
 import { writeRequestCode } from '../../src/protocol/offline-codes.ts'
-import { Database } from '../../src/trust/sqlite.ts'
 import { makeReceiver } from '../support/receiver.ts'
 import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
+import { inStored } from '../support/stored.ts'
 import { codeOf, makeWorld, type World } from '../support/world.ts'
 
 const typesOf = (alerts: readonly AlertDocument[]) =>
@@ -42,16 +42,13 @@ describe('the alerts of a manager', () => {
   })
 
   it('R-ACC-7, R-ACC-8: an agreement that is not accepted, until it is', async () => {
-    const agreement = (at: number | null) => {
-      const db = new Database(join(world.directory, 'authority', 'authority.db'))
-      db.prepare('update accounts set agreement_at = ?').run(at)
-      db.close()
-    }
-    agreement(null)
+    const agreement = (at: number | null) =>
+      inStored(join(world.directory, 'authority'), 'update accounts set agreement_at = ?', at)
+    await agreement(null)
     expect(await alerts()).toMatchObject([
       { type: 'agreement-pending', severity: 'major', source: 'acme.example', virtualAccount: null },
     ])
-    agreement(1)
+    await agreement(1)
     expect(await alerts()).toEqual([])
   })
 
@@ -212,19 +209,19 @@ describe('the alerts of a manager', () => {
     expect(await alerts()).toEqual([])
     // The same registration asked for again, with another token, is one since.
     const [instance] = await authority.instances()
-    const tell = (type: string) => {
-      const db = new Database(join(world.directory, 'authority', 'authority.db'))
-      db.prepare(
+    const tell = (type: string) =>
+      inStored(
+        join(world.directory, 'authority'),
         `insert into events (at, account_id, instance_id, type, severity, message)
          select 0, account_id, id, ?, 'major', '' from instances where id = ?`,
-      ).run(type, instance?.id)
-      db.close()
-    }
-    tell('INSTANCE_DIVERGED')
+        type,
+        instance?.id,
+      )
+    await tell('INSTANCE_DIVERGED')
     expect(await types()).toEqual(['major instance-diverged'])
-    tell('INSTANCE_REGISTERED')
+    await tell('INSTANCE_REGISTERED')
     expect(await alerts()).toEqual([])
-    tell('INSTANCE_DIVERGED')
+    await tell('INSTANCE_DIVERGED')
     expect(await types()).toEqual(['major instance-diverged'])
     await authority.removeInstance(instance?.id ?? '')
     expect(await alerts()).toEqual([])

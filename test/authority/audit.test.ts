@@ -6,13 +6,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { entryHash } from '../../src/authority/audit/chain.ts'
 import { verifyAuditExport } from '../../src/authority/audit/door.ts'
 import { DAY } from '../../src/domain/instant.ts'
-import { Database } from '../../src/trust/sqlite.ts'
+import { openStored, type Row, type Stored, type Value } from '../support/stored.ts'
 import { codeOf, makeWorld, type World } from '../support/world.ts'
 
 let world: World
-let database: InstanceType<typeof Database>
-let rows: Record<string, unknown>[]
-let ends: Record<string, unknown>[]
+let database: Stored
+let rows: Row[]
+let ends: Row[]
 let kept: string
 let exportedLines: string[]
 
@@ -28,34 +28,37 @@ const lines = async (): Promise<string[]> => {
   for await (const part of world.authority.audit.export()) text += part
   return text.trimEnd().split('\n')
 }
-const write = (table: string, written: Record<string, unknown>[]) => {
-  database.prepare(`delete from ${table}`).run()
-  for (const row of written) {
-    const columns = Object.keys(row)
-    database
-      .prepare(`insert into ${table} (${columns.join()}) values (${columns.map((one) => `@${one}`).join()})`)
-      .run(row)
-  }
+const write = async (table: string, written: Row[]) => {
+  await database.run(`delete from ${table}`)
+  const [first] = written
+  if (!first) return
+  const columns = Object.keys(first)
+  const row = `(${columns.map(() => '?').join()})`
+  await database.run(
+    `insert into ${table} (${columns.join()}) values ${written.map(() => row).join()}`,
+    ...written.flatMap((one) => columns.map((column) => one[column])),
+  )
 }
+const signedCheckpoints = () => database.run('select * from audit_checkpoints')
 
 beforeAll(async () => {
   world = await makeWorld()
-  database = new Database(join(world.directory, 'authority', 'authority.db'))
+  database = await openStored(join(world.directory, 'authority'))
   for (let i = 0; i < 12; i++) {
     world.clock.advance(1000)
     await world.authority.audit.record(deed(i, i % 4 === 3 ? null : 'ann'))
     if (i === 7) kept = await world.authority.audit.checkpoint()
   }
   exportedLines = await lines()
-  rows = database.prepare('select * from audit').all() as typeof rows
-  ends = database.prepare('select * from audit_chains').all() as typeof ends
+  rows = await database.run('select * from audit order by id')
+  ends = await database.run('select * from audit_chains')
 })
-afterEach(() => {
-  write('audit', rows)
-  write('audit_chains', ends)
+afterEach(async () => {
+  await write('audit', rows)
+  await write('audit_chains', ends)
 })
 afterAll(async () => {
-  database.close()
+  await database.close()
   await world.close()
 })
 
@@ -71,7 +74,7 @@ const columns = [
   'hash',
   'chain',
 ] as const
-const changed = (value: unknown) => (typeof value === 'number' ? value + 50 : `${String(value)}x`)
+const changed = (value: Value) => (typeof value === 'number' ? value + 50 : `${String(value)}x`)
 
 describe('the audit record', () => {
   it('is whole as it was written, and says of what it consists', async () => {
@@ -105,17 +108,22 @@ describe('the audit record', () => {
       fc.asyncProperty(tampering, async (one) => {
         let altered = structuredClone(rows)
         const row = altered[one.at]!
-        if (one.kind === 'change') row[one.column] = changed(row[one.column])
+        if (one.kind === 'change') row[one.column] = changed(row[one.column]!)
         else if (one.kind === 'remove') altered.splice(one.at, 1)
         else if (one.kind === 'insert')
-          altered.push({ ...row, id: 99, number: one.chain ? 99 : null, chain: one.chain ? row.chain : null })
+          altered.push({
+            ...row,
+            id: 99,
+            number: one.chain ? 99 : null,
+            chain: one.chain ? row.chain! : null,
+          })
         else if (one.kind === 'cut') altered = altered.slice(0, one.at)
         else {
           const other = altered[one.with]!
           const fields = one.kind === 'ids' ? ['id'] : ['at', 'who', 'about', 'hash', 'previous']
-          for (const field of fields) [row[field], other[field]] = [other[field], row[field]]
+          for (const field of fields) [row[field], other[field]] = [other[field]!, row[field]!]
         }
-        write('audit', altered)
+        await write('audit', altered)
         expect(await codeOf(world.authority.audit.verify())).toBe('AUDIT_BROKEN')
       }),
       { numRuns: 150 },
@@ -123,7 +131,7 @@ describe('the audit record', () => {
   })
 
   it('names the first entry that does not fit', async () => {
-    database.prepare(`update audit set about = 'nothing' where chain = 'deeds' and number = 5`).run()
+    await database.run(`update audit set about = 'nothing' where chain = 'deeds' and number = 5`)
     await expect(world.authority.audit.verify()).rejects.toThrow(/entry 5 of the deeds, of .*, was changed/)
   })
 
@@ -132,30 +140,33 @@ describe('the audit record', () => {
     for (const row of rows.filter(({ chain }) => chain === 'deeds')) {
       const entry = { ...row, previous, about: 'nothing' } as never as Parameters<typeof entryHash>[0]
       previous = entryHash(entry)
-      database
-        .prepare('update audit set previous = ?, about = ?, hash = ? where chain = ? and number = ?')
-        .run(entry.previous, entry.about, previous, 'deeds', row.number)
+      await database.run(
+        'update audit set previous = ?, about = ?, hash = ? where chain = ? and number = ?',
+        ...[entry.previous, entry.about, previous, 'deeds', row.number],
+      )
     }
-    database.prepare(`update audit_chains set head = ? where chain = 'deeds'`).run(previous)
+    await database.run(`update audit_chains set head = ? where chain = 'deeds'`, previous)
     await expect(world.authority.audit.verify()).rejects.toThrow(/signed checkpoint/)
-    const signed = database.prepare('select * from audit_checkpoints').all() as typeof rows
-    write('audit_checkpoints', [])
+    const signed = await signedCheckpoints()
+    await write('audit_checkpoints', [])
     expect(await codeOf(world.authority.audit.verify())).toBe('no error')
     expect(await codeOf(world.authority.audit.verify([kept]))).toBe('AUDIT_BROKEN')
-    write('audit_checkpoints', signed)
+    await write('audit_checkpoints', signed)
   })
 
   it('that was cut off at its beginning is found, as if it had been let go', async () => {
     const deeds = rows.filter(({ chain }) => chain === 'deeds')
     const last = deeds[3]
-    write(
+    await write(
       'audit',
       rows.filter((row) => !deeds.slice(0, 4).includes(row)),
     )
-    write(
+    await write(
       'audit_chains',
       ends.map((row) =>
-        row.chain === 'deeds' ? { ...row, anchor_number: last?.number, anchor_hash: last?.hash } : row,
+        row.chain === 'deeds'
+          ? { ...row, anchor_number: last?.number ?? null, anchor_hash: last?.hash ?? null }
+          : row,
       ),
     )
     await expect(world.authority.audit.verify()).rejects.toMatchObject({
@@ -169,13 +180,9 @@ describe('the audit record', () => {
   })
 
   it('that was cut off at its end is found by a checkpoint, and a checkpoint that was altered is refused', async () => {
-    database.prepare(`delete from audit where chain = 'deeds' and number > 3`).run()
-    const { hash } = database
-      .prepare(`select hash from audit where chain = 'deeds' and number = 3`)
-      .get() as {
-      hash: string
-    }
-    database.prepare(`update audit_chains set number = 3, head = ? where chain = 'deeds'`).run(hash)
+    await database.run(`delete from audit where chain = 'deeds' and number > 3`)
+    const [third] = await database.run(`select hash from audit where chain = 'deeds' and number = 3`)
+    await database.run(`update audit_chains set number = 3, head = ? where chain = 'deeds'`, third?.hash)
     await expect(world.authority.audit.verify([kept])).rejects.toThrow(
       /entries 4 to 9 of the deeds are missing/,
     )
@@ -185,19 +192,18 @@ describe('the audit record', () => {
   })
 
   it('is signed once a day while there is something new', async () => {
-    const count = () =>
-      (database.prepare('select count(*) as n from audit_checkpoints').get() as { n: number }).n
-    const before = count()
+    const count = async () => (await signedCheckpoints()).length
+    const before = await count()
     await world.authority.audit.beat()
-    expect(count()).toBe(before)
+    expect(await count()).toBe(before)
     world.clock.advance(DAY)
     await world.authority.audit.beat()
-    expect(count()).toBe(before)
+    expect(await count()).toBe(before)
     await world.authority.audit.record(deed(100))
     await world.authority.audit.beat()
     await world.authority.audit.beat()
-    expect(count()).toBe(before + 1)
-    database.prepare('delete from audit_checkpoints where at = (select max(at) from audit_checkpoints)').run()
+    expect(await count()).toBe(before + 1)
+    await database.run('delete from audit_checkpoints where at = (select max(at) from audit_checkpoints)')
   })
 
   it('that was exported is verified by itself, and shows any change of its lines', async () => {
@@ -236,10 +242,10 @@ describe('the audit record', () => {
   })
 
   it('chains what was recorded before there were chains, in its order', async () => {
-    write('audit', [])
-    write(
+    await write('audit', [])
+    await write(
       'audit_chains',
-      ends.map(({ chain }) => ({
+      ends.map(({ chain = null }) => ({
         chain,
         number: 0,
         head: 'beginning',
@@ -247,12 +253,12 @@ describe('the audit record', () => {
         anchor_hash: 'beginning',
       })),
     )
-    write(
+    await write(
       'audit',
       rows.map((row) => ({ ...row, chain: null, number: null, previous: null, hash: null })),
     )
-    const signed = database.prepare('select * from audit_checkpoints').all() as typeof rows
-    write('audit_checkpoints', [])
+    const signed = await signedCheckpoints()
+    await write('audit_checkpoints', [])
     await world.authority.audit.record(deed(12))
     expect((await world.authority.audit.verify()).chains[0]).toEqual({ chain: 'deeds', from: 1, to: 10 })
     const listed = await world.authority.audit.list(20)
@@ -260,7 +266,7 @@ describe('the audit record', () => {
       deed(12).about,
       ...rows.map(({ about }) => about as string).reverse(),
     ])
-    write('audit_checkpoints', signed)
+    await write('audit_checkpoints', signed)
   })
 
   it('lets the oldest refusals go, and none of the deeds: the rest is whole all the same', async () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { conferencing } from '../../src/domain/profile.ts'
+import { allStored } from '../support/stored.ts'
 import { codeOf, makeWorld, type World } from '../support/world.ts'
 
 const DAY = 86_400_000
@@ -207,9 +208,7 @@ describe('e-mail', () => {
       expect(server.received).toContain('RCPT TO:<buyer@customer.example>')
       const told = JSON.stringify([await world.authority.mail(), await world.authority.events()])
       expect(told).not.toContain('geheim')
-      expect(readFileSync(join(world.directory, 'authority', 'authority.db'), 'latin1')).not.toContain(
-        'geheim',
-      )
+      expect(allStored(join(world.directory, 'authority'))).not.toContain('geheim')
     } finally {
       await server.close()
     }

@@ -7,9 +7,9 @@ import { Authority } from '../../src/authority/index.ts'
 import { tablesAt } from '../../src/authority/backup/dump.ts'
 import { migrations } from '../../src/authority/schema.ts'
 import { DAY } from '../../src/domain/instant.ts'
-import { Database } from '../../src/trust/sqlite.ts'
 import { makeSatelliteWorld } from '../support/satellite.ts'
 import { someDatabase } from '../support/database.ts'
+import { inStored, storedTables } from '../support/stored.ts'
 import { codeOf, makeWorld, type World } from '../support/world.ts'
 
 const PASSPHRASE = 'correct horse battery'
@@ -97,35 +97,28 @@ describe('trust §9: backup and restore of a manager', () => {
 
   it('holds every row of every table', async () => {
     await register('box', 3)
-    const rowsOf = (directory: string) => {
-      const database = new Database(join(world.directory, directory, 'authority.db'), { readonly: true })
-      try {
-        const names = database
-          .prepare<[], { name: string }>(
-            "select name from sqlite_master where type = 'table' and name not like 'sqlite_%' and name <> 'migrations' order by name",
-          )
-          .all()
+    const rowsOf = async (directory: string) => {
+      const dataDir = join(world.directory, directory)
+      const names = await storedTables(dataDir)
+      expect(names).toEqual(
+        tablesAt(migrations.length)
           .map(({ name }) => name)
-        expect(names).toEqual(
-          tablesAt(migrations.length)
-            .map(({ name }) => name)
-            .sort(),
-        )
-        return Object.fromEntries(
-          names
-            .filter((name) => !['settings', 'tokens', 'events'].includes(name))
-            .map((name) => [name, database.prepare(`select * from ${name}`).all()]),
-        )
-      } finally {
-        database.close()
-      }
+          .sort(),
+      )
+      const rows: Record<string, string[]> = {}
+      for (const name of names)
+        if (!['settings', 'tokens', 'events'].includes(name)) {
+          const all = await inStored(dataDir, `select * from ${name}`)
+          rows[name] = all.map((row) => JSON.stringify(row)).sort()
+        }
+      return rows
     }
-    // Of another database its rows are looked at where they were put into this one.
-    if (!existsSync(join(world.directory, 'authority', 'authority.db')))
-      await restore(await manager.backup(PASSPHRASE), {})
-    const before = rowsOf(manager === world.authority ? 'authority' : `restored-${restores}`)
+    const before = await rowsOf('authority')
+    await restore(await manager.backup(PASSPHRASE))
+    expect(await rowsOf(`restored-${restores}`)).toEqual(before)
+    // And what is kept in a database of its own is read into the other kind.
     await restore(await manager.backup(PASSPHRASE), {})
-    expect(rowsOf(`restored-${restores}`)).toEqual(before)
+    expect(await rowsOf(`restored-${restores}`)).toEqual(before)
   })
 
   it('boxes go on in its new epoch: those that are known, and those that registered, renewed or registered again since', async () => {
@@ -308,6 +301,47 @@ describe('trust §9: satellites of a manager that was restored', () => {
         kept.tick()
         await kept.settled()
         expect(kept.status().authorization.lastAttempt?.outcome).toBe('succeeded')
+      } finally {
+        await restored.close()
+      }
+    } finally {
+      await below.close()
+    }
+  })
+
+  it('believe it of a reservation that has become smaller since its backup', async () => {
+    const below = await makeSatelliteWorld()
+    try {
+      const satellite = await below.addSatellite('branch', { online: true })
+      await below.manager.order({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
+      await satellite.sync.now()
+      await satellite.enableReservation()
+      const sealed = await below.box(() => satellite, 'sealed')
+      const issued = await satellite.reserve({
+        request: await sealed.reservation.request(),
+        licenses: { HOST: 6 },
+      })
+      await sealed.reservation.install(issued.file)
+      await satellite.sync.now()
+      const backup = await below.manager.backup(PASSPHRASE)
+      const updated = await satellite.updateReservation(issued.instanceId, { HOST: 2 })
+      const { reservation } = await sealed.reservation.update(updated.file)
+      await satellite.confirmReservation(issued.instanceId, reservation.confirmationCode ?? '')
+      await satellite.sync.now()
+      const dataDir = join(below.directory, 'restored')
+      await Authority.restore({
+        ...{ dataDir, backup, passphrase: PASSPHRASE, clock: below.clock },
+        ...(await someDatabase()),
+      })
+      const restored = await Authority.open({ dataDir, clock: below.clock })
+      try {
+        expect((await restored.licenses()).map(({ reserved }) => reserved)).toEqual([6])
+        below.useManager(restored)
+        for (let times = 0; times < 2; times++) {
+          await satellite.sync.now()
+          expect((await restored.licenses()).map(({ reserved }) => reserved)).toEqual([2])
+          expect((await satellite.licenses()).map(({ reserved }) => reserved)).toEqual([2])
+        }
       } finally {
         await restored.close()
       }

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { Webhook } from 'standardwebhooks'
@@ -7,6 +7,7 @@ import { DAY, HOUR, MINUTE } from '../../src/domain/instant.ts'
 import { mayReceive } from '../../src/transports/webhook.ts'
 import { makePrograms } from '../support/programs.ts'
 import { makeReceiver } from '../support/receiver.ts'
+import { allStored } from '../support/stored.ts'
 import { codeOf, makeWorld, type World } from '../support/world.ts'
 
 let world: World
@@ -186,7 +187,7 @@ describe('webhooks', () => {
       await world.authority.events(),
       receiver.received.map(({ body }) => body),
     ])
-    const database = readFileSync(join(world.directory, 'authority', 'authority.db-wal'), 'latin1')
+    const database = allStored(join(world.directory, 'authority'))
     for (const one of [secret, made])
       for (const text of [told, database]) expect(text).not.toContain(one.slice('whsec_'.length))
     expect(JSON.stringify(await world.authority.events())).not.toContain('hidden')
@@ -245,12 +246,12 @@ describe('webhooks', () => {
     expect(await codeOf(hooks().add({ url, types: ['no type'] }))).toBe('INVALID_ARGUMENT')
     expect(await codeOf(hooks().add({ url, ca: 'no certificate' }))).toBe('INVALID_ARGUMENT')
     for (const missing of [
-      hooks().remove('wh_0'),
-      hooks().test('wh_0'),
-      hooks().rotate('wh_0'),
-      hooks().retry('wh_0'),
+      () => hooks().remove('wh_0'),
+      () => hooks().test('wh_0'),
+      () => hooks().rotate('wh_0'),
+      () => hooks().retry('wh_0'),
     ])
-      expect(await codeOf(missing)).toBe('WEBHOOK_NOT_FOUND')
+      expect(await codeOf(missing())).toBe('WEBHOOK_NOT_FOUND')
   })
 
   it('a test is sent at once, and says what went wrong', async () => {

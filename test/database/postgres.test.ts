@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -281,4 +281,52 @@ describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool
     )
     expect(sums).toEqual({ demands: told.inUse, instances: 64, uses: 64 })
   }, 180_000)
+})
+
+describe('restore into a database', () => {
+  test('that was killed at any step after its rows were there goes on when it is begun again', async () => {
+    const passphrase = join(directory, 'passphrase')
+    writeFileSync(passphrase, 'correct horse battery')
+    const file = join(directory, 'backup')
+    await programs.initAuthority()
+    await programs.order(5)
+    await programs.good(programs.authority(['backup', file, '--passphrase-file', passphrase, '--json']))
+    const restore = (name: string, url: string, step: number) =>
+      programs.run(
+        'smart-authority',
+        [
+          ...['--data-dir', join(directory, name), 'restore', file, '--passphrase-file', passphrase],
+          ...['--database', url, '--json'],
+        ],
+        {
+          env: {
+            NODE_OPTIONS: `--require ${new URL('../support/die-at.cjs', import.meta.url).pathname}`,
+            DIE_AT: String(step),
+            DIE_UNDER: directory,
+            DIE_COUNT: join(directory, 'steps'),
+          },
+        },
+      )
+    expect(await restore('counted', await server.database(), 0)).toMatchObject({ code: 0 })
+    const steps = Number(readFileSync(join(directory, 'steps'), 'utf8'))
+    const left: string[] = []
+    for (let step = steps; step > steps - 8; step--) {
+      const url = await server.database()
+      const place = `killed-${step}`
+      expect((await restore(place, url, step)).code).toBe(null)
+      const there = existsSync(join(directory, place, 'database.url'))
+      const filled = await query<{ n: number }>(url, 'select count(*)::int as n from licenses')
+      left.push(`${there ? 'whole' : 'none'} ${filled[0]?.n ?? 0}`)
+      // Into the same place or another: what was left in the database was nobody's.
+      if (!there) await programs.good(restore(`${place}-again`, url, 0))
+      const dataDir = join(directory, there ? place : `${place}-again`)
+      const { licenses } = await programs.good<{ licenses: { quantity: number }[] }>(
+        programs.run('smart-authority', ['--data-dir', dataDir, 'license', 'list', '--json']),
+      )
+      expect(licenses.map(({ quantity }) => quantity)).toEqual([5])
+      // And of an authority that is whole, nobody takes the database.
+      expect(errorOf(await restore(`${place}-stolen`, url, 0)).code).toBe('DATA_DIR_EXISTS')
+    }
+    expect(new Set(left)).toEqual(new Set(['whole 1', 'none 1']))
+  }, 120_000)
 })

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Authority } from '../../src/authority/index.ts'
 import { PASSWORD, signInFirst } from '../support/pages.ts'
 import { LEGACY, type Rest, serveRest } from '../support/rest.ts'
+import { allStored } from '../support/stored.ts'
 import { makeWorld, type World } from '../support/world.ts'
 
 let world: World
@@ -199,9 +200,8 @@ describe('an access token is good', () => {
     const { people } = world.authority
     const records = JSON.stringify([await people.deeds(100), await world.authority.events()])
     expect(records).toContain(client.clientId)
-    const database = ['authority.db', 'authority.db-wal']
-      .map((file) => readFileSync(join(world.directory, 'authority', file), 'latin1'))
-      .join('')
+    const database = allStored(join(world.directory, 'authority'))
+    expect(database).toContain(client.clientId)
     for (const secret of [one, client.clientSecret, 'guessed-secret']) {
       expect(records).not.toContain(secret)
       expect(database).not.toContain(secret)

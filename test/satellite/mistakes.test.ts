@@ -1,12 +1,11 @@
-import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { OpenOptions } from '../../src/agent/index.ts'
 import { Authority } from '../../src/authority/index.ts'
 import { DAY } from '../../src/domain/instant.ts'
-import { Database } from '../../src/trust/sqlite.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
+import { copyStored, inStored, storedSetting } from '../support/stored.ts'
 import { codeOf } from '../support/world.ts'
 
 /** What went wrong once, or could: found by people who tried to break it. */
@@ -26,23 +25,10 @@ afterEach(() => world.close())
 
 const inDirectory = (name: string) => join(world.directory, name)
 /** Something done to a database behind its authority's back. */
-function change(directory: string, statement: string, ...values: unknown[]): void {
-  const database = new Database(join(inDirectory(directory), 'authority.db'))
-  try {
-    database.prepare(statement).run(...values)
-  } finally {
-    database.close()
-  }
-}
-function setting(directory: string, name: string): object {
-  const database = new Database(join(inDirectory(directory), 'authority.db'))
-  try {
-    const row = database.prepare('select value from settings where name = ?').get(name) as { value: string }
-    return JSON.parse(row.value) as object
-  } finally {
-    database.close()
-  }
-}
+const change = (directory: string, statement: string, ...values: unknown[]) =>
+  inStored(inDirectory(directory), statement, ...values)
+const setting = (directory: string, name: string) =>
+  JSON.parse(storedSetting(inDirectory(directory), name)) as object
 
 const boxAt = async (at: () => Authority, name: string, count: number, more: Partial<OpenOptions> = {}) => {
   const { token } = await at().createToken({ days: 300 })
@@ -83,7 +69,7 @@ describe('R-SAT-1: who a satellite is', () => {
       satellite: { name },
     })
     const identity = setting(name, 'authority')
-    change(
+    await change(
       name,
       `update settings set value = ? where name = 'authority'`,
       JSON.stringify({ ...identity, id }),
@@ -187,9 +173,9 @@ describe('R-SAT-4 R-ACC-5: what was taken out counts once when it comes back, an
     await carry(manager, satellite)
     world.clock.advance(91 * DAY)
     await manager.licenses()
-    change('branch', 'update pools set in_use = in_use + 1')
+    await change('branch', 'update pools set in_use = in_use + 1')
     expect((await carry(manager, satellite)).imported.outcome).toBe('repair')
-    change('branch', 'update pools set in_use = in_use - 1')
+    await change('branch', 'update pools set in_use = in_use - 1')
     expect(await outcomes(3)).toEqual(['accepted', 'accepted', 'accepted'])
     expect(await sums(manager)).toEqual([['BRANCH', 10, 4, 0]])
   })
@@ -197,7 +183,7 @@ describe('R-SAT-4 R-ACC-5: what was taken out counts once when it comes back, an
   it('what the manager has counted wrong is right after a full report', async () => {
     await boxAt(() => satellite, 'box', 4)
     await carry(manager, satellite)
-    change('manager', 'update pools set in_use = in_use + 3')
+    await change('manager', 'update pools set in_use = in_use + 3')
     expect(await outcomes(3)).toEqual(['repair', 'accepted', 'accepted'])
     expect(await sums(manager)).toEqual([['BRANCH', 10, 4, 0]])
   })
@@ -211,8 +197,8 @@ describe('R-SAT-4 R-ACC-5: what was taken out counts once when it comes back, an
       await manager.instances(),
       await manager.satellites.list(),
     ])
-    const { Credentials } = await import('../../src/authority/credentials.ts')
-    const spy = vi.spyOn(Credentials.prototype, 'issuingCaRequest').mockResolvedValue('AAAA')
+    const { SatelliteKeys } = await import('../../src/authority/satellite-keys.ts')
+    const spy = vi.spyOn(SatelliteKeys.prototype, 'issuingCaRequest').mockResolvedValue('AAAA')
     expect(await codeOf(online.sync.now())).toBe('SIGNED_FILE_MALFORMED')
     spy.mockRestore()
     expect(
@@ -436,7 +422,7 @@ describe('R-SAT-1: names that meet', () => {
 
   it('a satellite whose clock is ahead makes its registrations no newer than they can be', async () => {
     await boxAt(() => satellite, 'box', 4, sameAs('VICTIM'))
-    change('branch', 'update instances set registered_at = registered_at + ?', 36_500 * DAY)
+    await change('branch', 'update instances set registered_at = registered_at + ?', 36_500 * DAY)
     world.clock.advance(DAY)
     await boxAt(() => manager, 'twin', 4, sameAs('VICTIM'))
     world.clock.advance(-1)
@@ -540,7 +526,7 @@ describe('R-SAT-2: by wire, when something stays wrong', () => {
     const online = await world.addSatellite('city', { online: true })
     await online.sync.now()
     await boxAt(() => online, 'box', 4)
-    change('city', 'update pools set in_use = in_use + 1')
+    await change('city', 'update pools set in_use = in_use + 1')
     expect((await online.sync.now()).outcome).toBe('accepted')
     expect((await online.licenses()).filter(({ inUse }) => inUse > 0)).toMatchObject([{ inUse: 4 }])
   })
@@ -626,7 +612,7 @@ describe('R-SAT-1: restores', () => {
   it('a copy and a restore that meet in one epoch are told apart', async () => {
     const backup = await satellite.backup(PASSPHRASE)
     await satellite.close()
-    cpSync(inDirectory('branch'), inDirectory('copy'), { recursive: true })
+    await copyStored(inDirectory('branch'), inDirectory('copy'))
     satellite = await world.openSatellite('branch')
     await carry(manager, satellite)
     await satellite.close()

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Credential } from '../../src/trust/certificates.ts'
 import { openSecret } from '../../src/trust/sealed-secret.ts'
-import { Database } from '../../src/trust/sqlite.ts'
+import { storedSetting } from './stored.ts'
 
 /** Whatever somebody reads who has an authority's data directory, and all that is in it. */
 export class StolenKeys {
@@ -14,13 +14,7 @@ export class StolenKeys {
   }
 
   setting(name: string): string {
-    const database = new Database(join(this.#directory, 'authority.db'), { readonly: true })
-    try {
-      const row = database.prepare('select value from settings where name = ?').get(name) as { value: string }
-      return row.value
-    } finally {
-      database.close()
-    }
+    return storedSetting(this.#directory, name)
   }
 
   file = (name: string): string => readFileSync(join(this.#directory, 'keys', name), 'utf8')

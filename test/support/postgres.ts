@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 
-/** Where Debian keeps the programs of the newest PostgreSQL there is. */
-function programs(): string {
+/** A program of the newest PostgreSQL there is, where Debian keeps it. */
+export function postgresProgram(name: string): string {
   const all = '/usr/lib/postgresql'
   const [newest] = readdirSync(all).sort((a, b) => Number(b) - Number(a))
-  return join(all, newest ?? '', 'bin')
+  return join(all, newest ?? '', 'bin', name)
 }
 
 const freePort = () =>
@@ -37,7 +37,6 @@ export interface Postgres {
 /** Starts a server that nobody but this machine reaches. PostgreSQL does not run as root: then it is the user `postgres`. */
 export async function startPostgres(options: { durable?: boolean } = {}): Promise<Postgres> {
   const directory = mkdtempSync(join(tmpdir(), 'sla-postgres-'))
-  const bin = programs()
   const port = await freePort()
   const root = process.getuid?.() === 0
   if (root) {
@@ -45,7 +44,7 @@ export async function startPostgres(options: { durable?: boolean } = {}): Promis
     chownSync(directory, id('-u'), id('-g'))
   }
   const run = (program: string, ...args: string[]) => {
-    const command = [join(bin, program), ...args]
+    const command = [postgresProgram(program), ...args]
     const [first = '', ...rest] = root ? ['runuser', '-u', 'postgres', '--', ...command] : command
     execFileSync(first, rest, { stdio: 'ignore', cwd: '/' })
   }

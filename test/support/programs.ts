@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { Status } from '../../src/agent/index.ts'
+import { someDatabase } from './database.ts'
 
 const bin = (name: string): string => new URL(`../../dist/bin/${name}.js`, import.meta.url).pathname
 
@@ -165,7 +166,9 @@ export function makePrograms() {
       good<Status>(agent(['status', '--json'], options)),
     /** The authority of acme.example; what is served at one address stays there. */
     initAuthority: async () => {
-      await good(authority(['init', '--account', 'acme.example', '--accept-agreement', '--json']))
+      const { database } = await someDatabase()
+      const where = database === undefined ? [] : ['--database', database]
+      await good(authority([...where, 'init', '--account', 'acme.example', '--accept-agreement', '--json']))
     },
     serveAuthority: async (port = 0, time?: string) => {
       const server = await serve(

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type OpenOptions, SmartAgent } from '../../src/agent/index.ts'
 import { Authority } from '../../src/authority/index.ts'
+import type { AuthorityObserver } from '../../src/authority/observer.ts'
 import { LicensingError } from '../../src/domain/errors.ts'
 import type { RequestType } from '../../src/protocol/messages.ts'
 import type { Transport } from '../../src/transports/transport.ts'
@@ -22,7 +23,7 @@ export interface Road {
 }
 
 /** An authority and boxes in one process, on one virtual clock, with a road between them. */
-export async function makeWorld(options: { account?: string } = {}) {
+export async function makeWorld(options: { account?: string; observe?: AuthorityObserver } = {}) {
   const directory = mkdtempSync(join(tmpdir(), 'sla-'))
   const clock = new VirtualClock()
   const authorityDir = join(directory, 'authority')
@@ -33,7 +34,8 @@ export async function makeWorld(options: { account?: string } = {}) {
     clock,
     ...(await someDatabase()),
   })
-  const authority = await Authority.open({ dataDir: authorityDir, clock })
+  const { observe } = options
+  const authority = await Authority.open({ dataDir: authorityDir, clock, ...(observe && { observe }) })
   const road: Road = {
     down: false,
     refuse: null,

@@ -25,6 +25,7 @@ import { migrations } from '../schema.ts'
 import { DATABASE_FILE } from '../sqlite.ts'
 import { AuthorityStore, nameDatabase, type Tx } from '../store.ts'
 import { beginAnew, type Restored } from './begin-anew.ts'
+import { beginRestore, clearForRestore, endRestore } from './under-way.ts'
 import { dumpRows, emptyTables, goOnNumbering, loadRows, rowsSchema, tablesAt, versionOf } from './dump.ts'
 
 const TITLE = 'SMART LICENSING BACKUP, version 2'
@@ -118,11 +119,22 @@ export async function restoreBackup(options: RestoreOptions, clock: Clock): Prom
     if (existsSync(place)) rmdirSync(place)
     renameSync(temporary, place)
     syncDirectory(dirname(place))
+    if (options.database !== undefined) await noteWhole(place)
     return done
   } catch (thrown) {
     throw storeFailure(thrown, 'restoring the backup')
   } finally {
     rmSync(temporary, { recursive: true, force: true })
+  }
+}
+
+/** The restore is done, whatever becomes of this: whoever opens the authority notes the same. */
+async function noteWhole(place: string): Promise<void> {
+  try {
+    const store = await AuthorityStore.open(place)
+    await store.transaction(endRestore).finally(() => store.close())
+  } catch {
+    // It is not told as a failure of what has succeeded.
   }
 }
 
@@ -151,18 +163,17 @@ async function unpack(dataDir: string, { backup, passphrase, database }: Restore
       'STORE_TOO_NEW',
       `The backup is of version ${migration}; this program knows ${migrations.length}.`,
     )
+  if (database !== undefined) await clearForRestore(dataDir, database)
   const store = await AuthorityStore.open(dataDir, database, migration)
   try {
     await store.transaction(async (tx) => {
-      if (await tx.selectFrom('settings').select('name').executeTakeFirst())
-        throw new LicensingError('DATA_DIR_EXISTS', 'There is an authority in that database already.', {
-          remedy: 'Restore into a database without tables.',
-        })
       await emptyTables(tx, migration)
       const loading = new Loading(tx, new SecretFiles(join(dataDir, 'keys')), migration)
       if (!(await openLines(backup, passphrase, TITLE, (line) => loading.take(line)))) throw new NotOpened()
       loading.requireWhole()
-      if (store.kind === 'postgres') await goOnNumbering(tx, migration)
+      if (store.kind === 'sqlite') return
+      await goOnNumbering(tx, migration)
+      await beginRestore(tx)
     })
   } catch (thrown) {
     if (thrown instanceof NotOpened) throw unreadable('it is damaged')

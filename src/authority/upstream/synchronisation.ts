@@ -292,7 +292,7 @@ export class Synchronisation {
       satellite: this.#facts.name,
       smartAccount: this.#account.domain,
       ...value,
-      fingerprint: keyFingerprint(this.#credentials.syncKey()),
+      fingerprint: keyFingerprint(this.#credentials.satellite.syncKey()),
       epoch: identity.epoch,
       lastSyncAt: iso(context.lastSync),
       nextSyncAt: iso(context.nextAt),
@@ -354,7 +354,7 @@ export class Synchronisation {
       leftOut,
       at: this.#at,
     })
-    const key = this.#credentials.syncKey()
+    const key = this.#credentials.satellite.syncKey()
     const claim = {
       name: this.#facts.name,
       smartAccount: this.#account.domain,
@@ -374,14 +374,14 @@ export class Synchronisation {
       writtenAt: this.#at,
       enrolment: code === null ? 'none' : enrolmentMac(this.#credentials.openSecret(code), claim),
       leftOut,
-      issuingCa: await this.#credentials.issuingCaRequest(),
+      issuingCa: await this.#credentials.satellite.issuingCaRequest(),
       virtualAccounts: virtualAccounts.map(({ name, upstream }) => ({
         name,
         of: upstream ?? home ?? 'Default',
       })),
       ...report,
     }
-    const { text: file, digest } = this.#credentials.signSync(writeSyncRequest(request))
+    const { text: file, digest } = this.#credentials.satellite.signSync(writeSyncRequest(request))
     await this.#tx
       .insertInto('sync_requests')
       .values({ epoch: identity.epoch, sequence: exchange, digest, written_at: this.#at })
@@ -475,7 +475,7 @@ export class Synchronisation {
       throw new LicensingError('SIGNED_FILE_MALFORMED', 'The answer gives no mandate.')
     this.#checkMandate(answer, issuingCa, mandate, root)
     const registered = this.#facts.mandate === null
-    await this.#credentials.adoptIssuingCas(
+    await this.#credentials.satellite.adoptIssuingCas(
       this.#tx,
       certificatesOf(issuingCa).map((one) => one.toString()),
     )
@@ -618,7 +618,7 @@ export class Synchronisation {
     const roots = rootsOf(root)
     const good = certificatesOf(issuingCa).every(
       (one) =>
-        this.#credentials.isForIssuingKey(one.toString()) &&
+        this.#credentials.satellite.isForIssuingKey(one.toString()) &&
         roots.some((issuer) => one.checkIssued(issuer) && one.verify(issuer.publicKey)),
     )
     if (!good)

@@ -1,0 +1,114 @@
+import { execFileSync } from 'node:child_process'
+import { cpSync, existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import pg from 'pg'
+import { nameDatabase } from '../../src/authority/store.ts'
+import { Database } from '../../src/trust/sqlite.ts'
+import { newDatabase, postgresProgram } from './postgres.ts'
+
+export type Value = string | number | null
+export type Row = Record<string, Value>
+
+/** The database of an authority, looked at and changed behind its back. */
+export interface Stored {
+  /** Runs a statement whose values stand as `?`: the rows it gives. */
+  run(statement: string, ...values: unknown[]): Promise<Row[]>
+  close(): Promise<void>
+}
+
+const sqliteFile = (dataDir: string) => join(dataDir, 'authority.db')
+const urlOf = (dataDir: string) => readFileSync(join(dataDir, 'database.url'), 'utf8').trim()
+
+/** Opens the database of the authority in a data directory, whichever it is. */
+export async function openStored(dataDir: string): Promise<Stored> {
+  if (existsSync(sqliteFile(dataDir))) return storedInFile(sqliteFile(dataDir))
+  const numbers = new pg.TypeOverrides()
+  numbers.setTypeParser(pg.types.builtins.INT8, Number)
+  const client = new pg.Client({ connectionString: urlOf(dataDir), types: numbers })
+  await client.connect()
+  return {
+    run: async (statement, ...values) => {
+      let number = 0
+      const text = statement.replaceAll('?', () => `$${++number}`)
+      return (await client.query<Row>(text, values)).rows
+    },
+    close: () => client.end(),
+  }
+}
+
+function storedInFile(file: string): Stored {
+  const database = new Database(file)
+  return {
+    run: (statement, ...values) => {
+      const prepared = database.prepare(statement)
+      if (prepared.reader) return Promise.resolve(prepared.all(...values) as Row[])
+      prepared.run(...values)
+      return Promise.resolve([])
+    },
+    close: () => Promise.resolve(void database.close()),
+  }
+}
+
+/** Runs one statement in the database of the authority in a data directory: the rows it gives. */
+export async function inStored(dataDir: string, statement: string, ...values: unknown[]): Promise<Row[]> {
+  const stored = await openStored(dataDir)
+  try {
+    return await stored.run(statement, ...values)
+  } finally {
+    await stored.close()
+  }
+}
+
+/** A setting of the authority in a data directory, without waiting. */
+export function storedSetting(dataDir: string, name: string): string {
+  if (!existsSync(sqliteFile(dataDir)))
+    return execFileSync(postgresProgram('psql'), ['-AtX', '-v', `name=${name}`, urlOf(dataDir)], {
+      input: "select value from settings where name = :'name'",
+      encoding: 'utf8',
+    }).trimEnd()
+  const database = new Database(sqliteFile(dataDir), { readonly: true })
+  try {
+    const row = database.prepare('select value from settings where name = ?').get(name) as { value: string }
+    return row.value
+  } finally {
+    database.close()
+  }
+}
+
+/** The tables of the authority in a data directory, but the one that says how far they have been brought. */
+export async function storedTables(dataDir: string): Promise<string[]> {
+  const rows = await inStored(
+    dataDir,
+    existsSync(sqliteFile(dataDir))
+      ? "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'"
+      : "select tablename as name from pg_tables where schemaname = 'public'",
+  )
+  return rows
+    .map(({ name }) => String(name))
+    .filter((name) => name !== 'migrations')
+    .sort()
+}
+
+/** Everything that is kept of the authority in a data directory as text, to look for what must not be in it. */
+export function allStored(dataDir: string): string {
+  if (existsSync(sqliteFile(dataDir)))
+    return ['', '-wal']
+      .map((end) => `${sqliteFile(dataDir)}${end}`)
+      .filter((file) => existsSync(file))
+      .map((file) => readFileSync(file, 'latin1'))
+      .join('')
+  return execFileSync(postgresProgram('pg_dump'), [urlOf(dataDir)], { encoding: 'utf8', maxBuffer: 1 << 28 })
+}
+
+/** Copies an authority that nobody uses, with its data: what a machine is that was restored from a snapshot. */
+export async function copyStored(from: string, to: string): Promise<void> {
+  cpSync(from, to, { recursive: true })
+  if (existsSync(sqliteFile(from))) return
+  const url = await newDatabase(urlOf(from))
+  const dump = execFileSync(postgresProgram('pg_dump'), [urlOf(from)], { maxBuffer: 1 << 28 })
+  execFileSync(postgresProgram('psql'), ['-q', '-v', 'ON_ERROR_STOP=1', url], {
+    input: dump,
+    stdio: ['pipe', 'ignore', 'inherit'],
+  })
+  nameDatabase(to, url)
+}
