@@ -11,7 +11,7 @@ import {
   SecretFiles,
   storeFailure,
 } from '../trust/private-files.ts'
-import { Database } from '../trust/sqlite.ts'
+import { Database, isBusy } from '../trust/sqlite.ts'
 import { HOSTS_SCHEMA } from '../hosts/ledger.ts'
 import { MEETINGS_SCHEMA } from '../hosts/meetings.ts'
 import { parseStored } from './facts.ts'
@@ -187,6 +187,3 @@ export class AgentStore {
     this.#db.close()
   }
 }
-
-const isBusy = (thrown: unknown): boolean =>
-  thrown instanceof Database.SqliteError && thrown.code.startsWith('SQLITE_BUSY')

@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { AuthorityCli } from './authority-cli.ts'
 import { printJson, printText } from './output.ts'
 import { printTable } from './table.ts'
@@ -10,7 +10,11 @@ export function addApiClientCommands(program: Command, { json, withAuthority }: 
     .command('create')
     .description('add one: its id and its secret, which is told this once')
     .option('--virtual-account <name>', 'the one virtual account that it is kept to')
-    .option('--scope <scope>', 'what it may do: read, or write, which is everything', 'write')
+    .addOption(
+      new Option('--scope <scope>', 'what it may do: read, or write, which is everything')
+        .choices(['read', 'write'])
+        .default('write'),
+    )
     .option('--description <text>', 'what it is for', '')
     .action((options: { virtualAccount?: string; scope: string; description: string }) =>
       withAuthority(async (authority, where) => {

@@ -107,7 +107,9 @@ export const accountEndpoints = [
     query: z.object({
       domain: nameText.optional(),
       type: z.string().max(32).optional(),
-      limit: wholeNumber(-1, MOST_FOUND).default(50),
+      limit: wholeNumber(-1, 100_000)
+        .transform((limit) => Math.min(limit, MOST_FOUND))
+        .default(50),
       offset: wholeNumber(0, 10_000_000).default(0),
     }),
     answer: outcomeSchema.extend({
@@ -220,7 +222,7 @@ export const accountEndpoints = [
       name: z.string().min(1, 'it is missing').max(100),
       description: z.string().max(1000).nullish(),
       isDefault: z
-        .union([z.literal(false), z.literal(['false', 'no', ''])], {
+        .union([z.literal(false), z.string().regex(/^(false|no|)$/i)], {
           error:
             'a virtual account is not made the default by this call: the authority’s administrators do that',
         })

@@ -9,6 +9,7 @@ import {
   pageFields,
   pageOf,
   success,
+  textsField,
   virtualAccountsField,
 } from './forms.ts'
 import { chosenVirtualAccounts } from './reach.ts'
@@ -66,15 +67,7 @@ export const alertEndpoints = [
     body: z
       .object({
         virtualAccounts: virtualAccountsField,
-        severity: z
-          .array(
-            z
-              .string()
-              .max(32)
-              .transform((text) => text.toLowerCase()),
-          )
-          .max(10)
-          .nullish(),
+        severity: textsField(z.string().max(32), 10),
         ...pageFields,
       })
       .default({ limit: 50, offset: 0 }),
@@ -101,7 +94,7 @@ export const alertEndpoints = [
     run: async (call) => {
       const { authority, account, caller, body } = call
       const chosen = await chosenVirtualAccounts(call, body.virtualAccounts)
-      const wanted = body.severity ?? []
+      const wanted = (body.severity ?? []).map((text) => text.toLowerCase())
       const found = (await authority.alerts({ account, virtualAccount: caller.virtualAccount ?? undefined }))
         .filter(chosen)
         .filter(({ type }) => caller.account === null || !OF_NOBODY.includes(type))

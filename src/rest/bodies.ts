@@ -1,9 +1,12 @@
 import { LicensingError } from '../domain/errors.ts'
 
+const SEND_IT_SO =
+  'Send JSON with the content type application/json, or a form with application/x-www-form-urlencoded.'
+
 /** Something that came in no form that is read here: 415. */
 export class UnreadableType extends LicensingError {
   constructor() {
-    super('REQUEST_MALFORMED', 'The request is neither JSON nor a form.')
+    super('REQUEST_MALFORMED', 'The request is neither JSON nor a form.', { remedy: SEND_IT_SO })
   }
 }
 
@@ -32,6 +35,8 @@ export function readBody(contentType: string | undefined, text: string): unknown
   try {
     return JSON.parse(text) ?? {}
   } catch {
-    throw new LicensingError('REQUEST_MALFORMED', 'The request is not the JSON that it should be.')
+    throw new LicensingError('REQUEST_MALFORMED', 'The request is not the JSON that it should be.', {
+      remedy: SEND_IT_SO,
+    })
   }
 }

@@ -53,6 +53,12 @@ interface Facts<B extends z.ZodType, Q extends z.ZodType, A extends z.ZodType> {
   readonly run: (call: RestCall<z.output<B>, z.output<Q>>) => Promise<z.input<A>>
 }
 
+/** Clients write every parameter that there is, with nothing behind those they do not mean. */
+const withoutBlanks = (query: unknown): unknown =>
+  typeof query === 'object' && query !== null
+    ? Object.fromEntries(Object.entries(query).filter(([, value]) => value !== ''))
+    : query
+
 /** Binds an endpoint to what answers it: what comes is checked where it comes in, and nothing but what is declared goes out. */
 export const endpoint = <B extends z.ZodType, Q extends z.ZodType, A extends z.ZodType>(
   facts: Facts<B, Q, A>,
@@ -66,7 +72,7 @@ export const endpoint = <B extends z.ZodType, Q extends z.ZodType, A extends z.Z
       const taken = {
         ...call,
         body: parsed(facts.body, call.body, 'body'),
-        query: parsed(facts.query, call.query, 'query'),
+        query: parsed(facts.query, withoutBlanks(call.query), 'query'),
       }
       return { about: about(taken), work: async () => facts.answer.parse(await run(taken)) }
     },

@@ -110,7 +110,9 @@ const removeBody = z
     productInstacesRemoveRequests: removals.nullish(),
     productInstancesRemoveRequests: removals.nullish(),
   })
-  .transform((body) => body.productInstacesRemoveRequests ?? body.productInstancesRemoveRequests ?? [])
+  .transform(({ productInstacesRemoveRequests: real, productInstancesRemoveRequests: other }) =>
+    real && real.length > 0 ? real : (other ?? []),
+  )
   .pipe(removals.min(1, 'no device is named'))
 
 const removeAnswer = outcomeSchema.extend({
@@ -123,7 +125,10 @@ async function remove(
   virtualAccount: string | undefined,
   requests: z.output<typeof removals>,
 ) {
-  if (virtualAccount !== undefined) requireVirtualAccount(caller, virtualAccount)
+  if (virtualAccount !== undefined) {
+    requireVirtualAccount(caller, virtualAccount)
+    await inPath({ authority, account }, virtualAccount)
+  }
   const there = (await reachableInstances({ authority, caller }, account)).filter(
     (one) => virtualAccount === undefined || one.virtualAccount === virtualAccount,
   )
@@ -374,10 +379,7 @@ export const deviceEndpoints = [
     query: noQuery,
     answer: removeAnswer,
     about: ({ body }) => devicesOf(body),
-    run: async (call) => {
-      await inPath(call, call.virtualAccount ?? '')
-      return remove(call, call.virtualAccount, call.body)
-    },
+    run: (call) => remove(call, call.virtualAccount, call.body),
   }),
   endpoint({
     name: 'devices-remove-v3',

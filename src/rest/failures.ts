@@ -2,9 +2,9 @@ import { type ErrorCode, type LicensingError } from '../domain/errors.ts'
 
 /**
  * The forms in which the field's API words what it refuses: E1 in the older families, E3 to E5 in parts of the newer one,
- * `EA` where enterprise agreements are asked for.
+ * `EA` where enterprise agreements are asked for; `OAuth` (RFC 6749 §5.2) where access tokens are.
  */
-export type EnvelopeForm = 'E1' | 'E3' | 'E4' | 'E5' | 'EA'
+export type EnvelopeForm = 'E1' | 'E3' | 'E4' | 'E5' | 'EA' | 'OAuth'
 
 const statuses: Partial<Record<ErrorCode, number>> = {
   SIGN_IN_REQUIRED: 401,
@@ -39,5 +39,10 @@ export function envelopeOf(form: EnvelopeForm, { code, message, remedy }: Licens
       return { status: 'FAILED', localized_message: words, message: words, message_code: code }
     case 'EA':
       return { code, message: words, severity: 'ERROR' }
+    case 'OAuth':
+      return {
+        error: code === 'TOO_MANY_REQUESTS' ? 'temporarily_unavailable' : 'invalid_request',
+        error_description: words,
+      }
   }
 }

@@ -6,7 +6,9 @@ import { statusOf } from './failures.ts'
 /** A whole number, as a number or in digits: clients send both. */
 export const wholeNumber = (least: number, most: number) =>
   z
-    .union([z.int(), z.string().regex(/^-?\d{1,12}$/, 'not a whole number')])
+    .union([z.int(), z.string().regex(/^-?\d{1,12}$/)], {
+      error: ({ input }) => (input === undefined ? 'it is missing' : 'not a whole number'),
+    })
     .transform(Number)
     .pipe(z.int().min(least, `at least ${least}`).max(most, `at most ${most}`))
 
@@ -23,7 +25,20 @@ export const pageFields = {
   limit: wholeNumber(-1, 100_000).default(50),
   offset: wholeNumber(0, 10_000_000).default(0),
 }
-export const virtualAccountsField = z.array(nameText).max(MOST_AT_ONCE).nullish()
+/** A list of texts; one that is alone comes without its list too, as every form sends it. */
+export const textsField = <T extends z.ZodType<string, string>>(text: T, most: number) =>
+  z.union([z.array(text).max(most), text.transform((one) => (one === '' ? [] : [one]))]).nullish()
+export const virtualAccountsField = textsField(nameText, MOST_AT_ONCE)
+
+/** One of a few words, in capitals or not; nothing is none of them. */
+export const wordField = <const T extends readonly [string, ...string[]]>(words: T, error?: string) =>
+  z
+    .string()
+    .max(64)
+    .meta({ enum: words })
+    .transform((text) => (text.trim() === '' ? null : text.trim().toUpperCase()))
+    .pipe(z.enum(words, error).nullable())
+    .nullish()
 
 /** A page of a list. @param most entries that -1 stands for */
 export const pageOf = <T>(

@@ -14,6 +14,7 @@ import {
   outcomeOf,
   outcomeSchema,
   wholeNumber,
+  wordField,
   success,
   refused,
 } from './forms.ts'
@@ -21,10 +22,10 @@ import { requireWholeAccount } from './reach.ts'
 
 const partSchema = z.object({
   license: z.string().min(1, 'it is missing').max(200),
-  licenseType: z.enum(['TERM', 'PERPETUAL', 'DEMO']).nullish(),
+  licenseType: wordField(['TERM', 'PERPETUAL', 'DEMO']),
   quantity: wholeNumber(1, 10_000_000),
   targetVirtualAccount: nameText.min(1, 'it is missing'),
-  precedence: z.enum(['LONGEST_TERM_FIRST', 'LONGEST_TERM_LAST']).nullish(),
+  precedence: wordField(['LONGEST_TERM_FIRST', 'LONGEST_TERM_LAST']),
   subsriptionId: z.string().max(100).nullish(),
   subscriptionId: z.string().max(100).nullish(),
   startDate: z.union([z.literal(''), daySchema]).nullish(),
@@ -36,7 +37,10 @@ type Part = z.output<typeof partSchema>
 export function tagOf(profile: ProductProfile, license: string): string {
   const found = profile.tags.find(({ tag, name }) => tag === license || name === license)
   if (found) return found.tag
-  throw new LicensingError('UNKNOWN_TAG', `There is no licence ${JSON.stringify(license.slice(0, 100))}.`)
+  throw new LicensingError(
+    'UNKNOWN_TAG',
+    `There is no licence ${JSON.stringify(license.slice(0, 100))}. There are: ${profile.tags.map(({ tag }) => tag).join(', ')}.`,
+  )
 }
 
 /** Whether a lot is one of those that a part of a transfer may be taken from. */

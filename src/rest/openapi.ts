@@ -17,6 +17,7 @@ const envelopes: Record<EnvelopeForm, Json> = {
   E4: objectOf({ status: { const: 'FAILURE' }, message: text }),
   E5: objectOf({ status: { const: 'FAILED' }, localized_message: text, message: text, message_code: text }),
   EA: objectOf({ code: text, message: text, severity: text }),
+  OAuth: objectOf({ error: text, error_description: text }),
 }
 
 const pathOf = (route: string): string => route.replace(/:(\w+)/g, '{$1}')
@@ -105,7 +106,7 @@ const tokenOperation = (path: string): Json => ({
       '4XX': {
         description: 'Refused.',
         content: {
-          'application/json': { schema: objectOf({ error: text, error_description: text }) },
+          'application/json': { schema: envelopes.OAuth },
         },
       },
     },

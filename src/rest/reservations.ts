@@ -23,6 +23,7 @@ import {
   outcomeSchema,
   termDate,
   wholeNumber,
+  wordField,
 } from './forms.ts'
 import { tagOf } from './license-transfer.ts'
 import { requireVirtualAccount } from './reach.ts'
@@ -32,7 +33,7 @@ const licensesField = z
     z.object({
       entitlementTag: z.string().min(1, 'it is missing').max(4_096),
       quantity: wholeNumber(0, 10_000_000),
-      precedence: z.enum(['LONGEST_TERM_FIRST', 'LONGEST_TERM_LAST']).nullish(),
+      precedence: wordField(['LONGEST_TERM_FIRST', 'LONGEST_TERM_LAST']),
     }),
   )
   .max(MOST_AT_ONCE)
@@ -40,7 +41,7 @@ type Licenses = z.output<typeof licensesField>
 
 const requestSchema = z.object({
   reservationCode: z.string().min(1, 'it is missing').max(16_384),
-  reservationType: z.enum(['SPECIFIC', 'UNIVERSAL']).default('SPECIFIC'),
+  reservationType: wordField(['SPECIFIC', 'UNIVERSAL']),
   licenses: licensesField.nullish(),
 })
 type Request = z.output<typeof requestSchema>

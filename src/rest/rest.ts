@@ -90,8 +90,23 @@ export class RestApi {
   }
 
   #serveTokens(server: FastifyInstance, path: string): void {
-    server.post(path, { bodyLimit: 16 * 1024 }, async (request, reply) => {
-      this.#standings.set(request, standing('E1', 'api access-token', true))
+    const onRequest = (request: FastifyRequest, _reply: FastifyReply, done: () => void): void => {
+      this.#standings.set(request, standing('OAuth', 'api access-token', true))
+      done()
+    }
+    server.route({
+      method: ['GET', 'PUT', 'PATCH', 'DELETE'],
+      url: path,
+      exposeHeadRoute: false,
+      onRequest,
+      handler: async (_request, reply) => {
+        const failure = new LicensingError('REQUEST_MALFORMED', 'An access token is asked for by POST.', {
+          remedy: '',
+        })
+        await reply.code(405).header('allow', 'POST').send(envelopeOf('OAuth', failure))
+      },
+    })
+    server.post(path, { bodyLimit: 16 * 1024, onRequest }, async (request, reply) => {
       void reply.header('cache-control', 'no-store').header('pragma', 'no-cache')
       const { body, query, ip: address } = request
       const { authorization } = request.headers
@@ -252,7 +267,12 @@ function failureOf(thrown: FastifyError | Error): { failure: LicensingError; sta
   const failure = asLicensingError(thrown)
   const status = 'statusCode' in thrown ? thrown.statusCode : undefined
   if (failure.code === 'INTERNAL' && status !== undefined && status < 500)
-    return { failure: new LicensingError('REQUEST_MALFORMED', 'The request cannot be read.'), status }
+    return {
+      failure: new LicensingError('REQUEST_MALFORMED', 'The request cannot be read.', {
+        remedy: 'See that its path, its headers and its size are what they should be.',
+      }),
+      status,
+    }
   return { failure, status: statusOf(failure) }
 }
 

@@ -10,7 +10,8 @@ import { placeOfHeaders } from './reach.ts'
 /** As long as histories go back in one answer. */
 const MOST_EVENTS = 5_000
 
-const nonceField = z.string().max(1_000).nullish()
+const nonce = z.union([z.string().max(1_000), z.number()])
+const nonceField = nonce.nullish()
 /** Clients send it as a number and as text; it is told what this authority's own time is. */
 const timestampField = z.union([z.number(), z.string().max(40)]).nullish()
 const tagsField = z.array(z.string().max(4_096)).max(MOST_AT_ONCE).nullish()
@@ -38,7 +39,7 @@ const topFields = {
   message_code: z.string(),
   message: z.string(),
   timestamp: z.int(),
-  nonce: z.string().nullable(),
+  nonce: nonce.nullable(),
 }
 const summaryFields = { ...topFields, out_standing_reports: z.int() }
 

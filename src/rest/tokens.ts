@@ -11,6 +11,7 @@ import {
   outcomeOf,
   outcomeSchema,
   wholeNumber,
+  wordField,
   success,
   refused,
 } from './forms.ts'
@@ -38,11 +39,7 @@ const uses = wholeNumber(1, 4000).nullish()
 const wantedToken = z.object({
   description: z.string().max(200, 'at most 200 characters').nullish(),
   expiresAfterDays: wholeNumber(1, 365),
-  exportControlled: z
-    .string()
-    .transform((text) => text.toLowerCase())
-    .pipe(z.enum(['allowed', 'not allowed'], '"Allowed" or "Not Allowed"'))
-    .nullish(),
+  exportControlled: wordField(['ALLOWED', 'NOT ALLOWED'], '"Allowed" or "Not Allowed"'),
   // How it is spelled is not certain: clients write both.
   numberOfUses: uses,
   numberofUses: uses,
@@ -74,7 +71,7 @@ async function create(call: RestCall<z.infer<typeof wantedToken>>) {
     virtualAccount,
     days: body.expiresAfterDays,
     description: body.description ?? '',
-    exportControlled: body.exportControlled === 'allowed',
+    exportControlled: body.exportControlled === 'ALLOWED',
     ...(maxUses !== null && maxUses !== undefined && { maxUses }),
   })
   return {

@@ -19,8 +19,8 @@ const MOST_HEADERS = 100
 const LONGEST_NAME = 2_000
 
 /** The body of an answer that says what is wrong with the form of a request. */
-const unreadable = (message: string) => ({
-  error: new LicensingError('REQUEST_MALFORMED', message).toJSON(),
+const unreadable = (message: string, remedy?: string) => ({
+  error: new LicensingError('REQUEST_MALFORMED', message, remedy === undefined ? {} : { remedy }).toJSON(),
 })
 
 /**
@@ -92,7 +92,9 @@ export function createGuardedServer(options: {
     server.addHook('preClose', () => guard.drain())
   }
   server.setNotFoundHandler(async (_request, reply) => {
-    await reply.code(404).send(unreadable('There is nothing at this address.'))
+    await reply
+      .code(404)
+      .send(unreadable('There is nothing at this address.', 'See that the address and the method are right.'))
   })
   return server
 }

@@ -10,3 +10,7 @@ const [major = 0] = process.versions.node.split('.').map(Number)
 export const Database = createRequire(import.meta.url)(
   major >= 22 ? 'better-sqlite3-node22' : 'better-sqlite3',
 ) as typeof Sqlite
+
+/** Whether another process has what this one wanted to lock. */
+export const isBusy = (thrown: unknown): boolean =>
+  thrown instanceof Database.SqliteError && thrown.code.startsWith('SQLITE_BUSY')

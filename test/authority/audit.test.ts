@@ -159,7 +159,7 @@ describe('the audit record', () => {
 
   it('that was cut off at its beginning is found, as if it had been let go', async () => {
     const deeds = rows.filter(({ chain }) => chain === 'deeds')
-    const last = deeds[3]
+    const last = deeds[3]!
     await write(
       'audit',
       rows.filter((row) => !deeds.slice(0, 4).includes(row)),
@@ -167,9 +167,7 @@ describe('the audit record', () => {
     await write(
       'audit_chains',
       ends.map((row) =>
-        row.chain === 'deeds'
-          ? { ...row, anchor_number: last?.number ?? null, anchor_hash: last?.hash ?? null }
-          : row,
+        row.chain === 'deeds' ? { ...row, anchor_number: last.number!, anchor_hash: last.hash! } : row,
       ),
     )
     await expect(world.authority.audit.verify()).rejects.toMatchObject({

@@ -53,6 +53,20 @@ describe('accounts', () => {
     expect(none.json).toMatchObject({ totalRecords: 0, accounts: [] })
   })
 
+  it('parameters with nothing behind them are none, and a limit beyond what is told is that', async () => {
+    const search = `${LEGACY}/v1/accounts/search`
+    const [whole] = (await get(search)).json.accounts
+    for (const query of ['domain=&type=&limit=&offset=', 'limit=5000'])
+      expect((await get(`${search}?${query}`)).json.accounts[0]).toEqual(whole)
+    for (const path of [
+      `${NEW}/pnp/v2/accounts?accountDomain=&startIdx=&rowsPerPage=`,
+      `${NEW}/licensing/v2/accounts/acme.example/devices?virtualAccountName=&instanceName=&limit=&offset=`,
+    ])
+      expect((await get(path)).status).toBe(200)
+    const mine = `${NEW}/accounts/v1/user/search-smart-accounts?userId=x&accountType=&roleName=&smartAccountDomain=`
+    expect((await get(mine)).json.accounts.length).toBeGreaterThan(0)
+  })
+
   it('a Python client finds the numbers of virtual accounts, as text', async () => {
     const { json } = await get(`${LEGACY}/v2/accounts/search`)
     expect(json.status).toBe('COMPLETE')
@@ -233,6 +247,14 @@ describe('licences', () => {
     expect([unknown.status, unknown.json.status]).toEqual([400, 'ERROR'])
   })
 
+  it('a form has one virtual account without a list', async () => {
+    const form = { virtualAccounts: 'Default', limit: '-1' }
+    const { status, json } = await rest.send(`${V1}/licenses`, { token, form })
+    expect([status, json.licenses[0].virtualAccount]).toEqual([200, 'Default'])
+    const alerts = await rest.send(`${V1}/alerts`, { token, form: { severity: 'Major' } })
+    expect(alerts.status).toBe(200)
+  })
+
   it('what is out of compliance says exactly so', async () => {
     box.report('HOST', 24)
     world.clock.advance(60_000)
@@ -327,6 +349,29 @@ describe('licences', () => {
     ])
   })
 
+  it('fields that are empty ask for nothing, and words are as they are written', async () => {
+    const part = { license: 'HOST', quantity: 1, targetVirtualAccount: 'Second', startDate: '', endDate: '' }
+    const { json } = await post(`${V1}/virtual-accounts/Default/licenses/transfer`, {
+      licenses: [
+        { ...part, licenseType: '', precedence: '', subsriptionId: '' },
+        { ...part, licenseType: 'Perpetual', precedence: 'Longest_Term_First' },
+      ],
+    })
+    expect(json).toMatchObject({ status: 'SUCCESS', statusMessage: '2 licenses transferred successfully' })
+    const back = { ...part, quantity: 2, targetVirtualAccount: 'Default' }
+    expect(
+      (await post(`${V1}/virtual-accounts/Second/licenses/transfer`, { licenses: [back] })).json.status,
+    ).toBe('SUCCESS')
+    const unknown = await post(`${V1}/virtual-accounts/Default/licenses/transfer`, {
+      licenses: [{ ...part, licenseType: 'RENTED' }],
+    })
+    expect(unknown.status).toBe(400)
+    const token = { expiresAfterDays: 30, exportControlled: '' }
+    expect((await post(`${V1}/virtual-accounts/Default/tokens`, token)).json.tokenInfo.exportControl).toBe(
+      'Not Allowed',
+    )
+  })
+
   it('what would put a pool out of compliance is not moved', async () => {
     const { json } = await post(`${V1}/virtual-accounts/Default/licenses/transfer`, {
       licenses: [{ license: 'HOST', licenseType: 'PERPETUAL', quantity: 17, targetVirtualAccount: 'Second' }],
@@ -359,6 +404,10 @@ describe('licences', () => {
       enforced: false,
       export_restricted: false,
     })
+    const numbered = { data: { ...data, nonce: 1234567 } }
+    expect((await post(`${NEW}/licensing/v2/get-summary`, numbered, await headers())).json.nonce).toBe(
+      1234567,
+    )
     const v3 = await post(
       `${LEGACY}/v3/licenses/summary`,
       { data: { ...data, tags: ['HOST'] } },
@@ -470,7 +519,11 @@ describe('devices', () => {
       productInstancesRemoveRequests: [one],
     })
     expect([again.status, again.json.status]).toEqual([200, 'ERROR'])
+    const other = { productInstacesRemoveRequests: [], productInstancesRemoveRequests: [one] }
+    expect((await post(path, other)).json.removeProductInstancesStatus).toHaveLength(1)
     expect((await post(path, {})).status).toBe(400)
+    const nowhere = `${NEW}/licensing/v3/accounts/acme.example/devices/remove?virtualAccountName=None`
+    expect((await post(nowhere, { productInstancesRemoveRequests: [one] })).status).toBe(404)
   })
 })
 

@@ -194,6 +194,45 @@ describe('what is not of its form is refused in words, and changes nothing', () 
     expect(await state()).toBe(before)
   })
 
+  it.each([
+    ['what is missing', '/tokens', {}, 'expiresAfterDays cannot be used: it is missing.'],
+    [
+      'half a day',
+      '/tokens',
+      { expiresAfterDays: 0.5 },
+      'expiresAfterDays cannot be used: not a whole number.',
+    ],
+    [
+      'no licence of the product',
+      '/licenses/transfer',
+      { licenses: [{ license: 'x', quantity: 1, targetVirtualAccount: 'Second' }] },
+      'There is no licence "x". There are: HOST,',
+    ],
+  ])('%s, by its name', async (_, path, body, words) => {
+    const { text } = await rest.send(`${V1}/virtual-accounts/Default${path}`, { token, body })
+    const { statusMessage, licensesTransferStatus } = JSON.parse(text)
+    expect(licensesTransferStatus?.[0].statusMessage ?? statusMessage).toContain(words)
+  })
+
+  it.each([
+    ['unwrapped', { fromDate: 'x', toDate: '01-JAN-2027' }, 'fromDate'],
+    ['wrapped', { data: { fromDate: '01-JAN-2027', toDate: 'x' } }, 'data.toDate'],
+  ])('a day that is none, %s', async (_, body, field) => {
+    const answer = await rest.send('/v1/software/apis/licensing/v2/get-history', { token, body })
+    expect([answer.status, answer.json.status]).toEqual([400, 'FAILED'])
+    expect(answer.json.message).toContain(`${field} cannot be used: a day is written`)
+  })
+
+  it('what is no JSON is told what would be', async () => {
+    const answer = await rest.send(`${V1}/licenses`, {
+      token,
+      text: '{',
+      headers: { 'content-type': 'application/json' },
+    })
+    expect(answer.json.statusMessage).toContain('application/json')
+    expect(answer.json.statusMessage).not.toContain('agent')
+  })
+
   it('SQL, signs that end lines, and other inventions, in every text of every call', async () => {
     const before = await state()
     const ill = [SQL, 'a\r\nx-evil: 1', '{{7*7}}', '../../etc/passwd', '\u202e', 'x'.repeat(5_000)]

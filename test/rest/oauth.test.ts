@@ -120,6 +120,20 @@ describe('an access token is refused', () => {
     expect(answer.text).not.toContain(client.clientSecret)
   })
 
+  it.each([
+    ['what is no JSON', { text: '{', headers: { 'content-type': 'application/json' } }, 400],
+    ['another type', { text: '<a/>', headers: { 'content-type': 'application/xml' } }, 415],
+    ['too much', { body: { grant_type: 'x'.repeat(20_000) } }, 413],
+    ['another method', { method: 'GET' }, 405],
+  ])('for %s, in the form of its own refusals', async (_, sent, status) => {
+    const answer = await rest.send('/as/token.oauth2', sent)
+    expect([answer.status, answer.json]).toEqual([
+      status,
+      { error: 'invalid_request', error_description: expect.stringMatching(/\.$/) },
+    ])
+    expect(answer.headers.allow).toBe(status === 405 ? 'POST' : undefined)
+  })
+
   it('for one thing said twice, and not the same', async () => {
     const query = new URLSearchParams({ ...credentials(), client_id: 'another' }).toString()
     const answer = await rest.send(`/oauth/token?${query}`, { body: credentials() })

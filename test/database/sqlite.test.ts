@@ -1,0 +1,45 @@
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Authority } from '../../src/authority/index.ts'
+import { Database } from '../../src/trust/sqlite.ts'
+import { makeWorld, type World } from '../support/world.ts'
+
+let world: World
+beforeEach(async () => {
+  world = await makeWorld()
+})
+afterEach(async () => {
+  await world.close()
+})
+
+test('while another process writes, this one waits and does what it can do meanwhile', async () => {
+  const other = new Database(join(world.directory, 'authority', 'authority.db'))
+  other.exec('begin immediate')
+  let done = false
+  const ordered = world.authority.order({ tag: 'HOST', quantity: 3 }).then(() => {
+    done = true
+  })
+  const begun = performance.now()
+  for (let i = 0; i < 5; i++) await sleep(10)
+  // SQLite's own way to wait would have held up everything for ten seconds.
+  expect(performance.now() - begun).toBeLessThan(5000)
+  expect(done).toBe(false)
+  other.exec('commit')
+  other.close()
+  await ordered
+})
+
+test('authorities of one data directory in one process do not hold each other up', async () => {
+  const { clock, directory } = world
+  const other = await Authority.open({ dataDir: join(directory, 'authority'), clock })
+  const begun = performance.now()
+  await Promise.all(
+    Array.from({ length: 40 }, (_, i) =>
+      (i % 2 === 0 ? world.authority : other).order({ tag: 'HOST', quantity: 1 }),
+    ),
+  )
+  expect(performance.now() - begun).toBeLessThan(9000)
+  await other.close()
+  expect(await world.authority.licenses()).toMatchObject([{ tag: 'HOST', quantity: 40 }])
+})
