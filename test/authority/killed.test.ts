@@ -178,8 +178,9 @@ describe('kill -9', () => {
       await killAtSteps(
         restore,
         async () => {
-          expect(existsSync(place) && readdirSync(place).length > 0).toBe(false)
-          await programs.good(programs.authority(restore))
+          // The same here: what has its name is whole, and nothing is restored over it.
+          const there = existsSync(place) && readdirSync(place).length > 0
+          if (!there) await programs.good(programs.authority(restore))
           await programs.good(programs.authority(['--data-dir', place, 'trust', 'show', '--json']))
         },
         () => {
