@@ -369,6 +369,7 @@ export class SmartAgent {
     const { force, again } = options
     const event = (at: number): Event => ({ type: 'REGISTER', at, force, again })
     const requireIdle = () => {
+      if (this.#closed) throw new LicensingError('AGENT_CLOSED', 'The agent was closed.')
       if (can(this.#stepper.position, event(this.#clock.now()))) return
       throw (
         this.#reservationRefusal() ??
@@ -379,7 +380,7 @@ export class SmartAgent {
     // An earlier attempt may have been heard: its key is used again, so that it is the same registration.
     const earlier = this.#store.read('registering', registeringSchema)
     const key = earlier ? { ...earlier, pem: null } : await this.#newKey()
-    // Another caller may have begun while the key was made.
+    // Another caller may have begun, or closed the agent, while the key was made.
     requireIdle()
     // What no fact names yet may be swept away at any moment: no pause from here to the step.
     const tokenFile = `${randomUUID()}.token`
