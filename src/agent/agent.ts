@@ -365,11 +365,12 @@ export class SmartAgent {
 
   async #register(text: string, options: { force: boolean; again: boolean; wait: boolean }): Promise<Status> {
     parseToken(text)
+    this.#requireOpen()
     this.#road.require()
     const { force, again } = options
     const event = (at: number): Event => ({ type: 'REGISTER', at, force, again })
     const requireIdle = () => {
-      if (this.#closed) throw new LicensingError('AGENT_CLOSED', 'The agent was closed.')
+      this.#requireOpen()
       if (can(this.#stepper.position, event(this.#clock.now()))) return
       throw (
         this.#reservationRefusal() ??
@@ -396,6 +397,10 @@ export class SmartAgent {
     })
     const outcome = this.#expect(['register', 'authorize'])
     return options.wait ? outcome.wait() : outcome.leave()
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new LicensingError('AGENT_CLOSED', 'The agent was closed.')
   }
 
   async #newKey(): Promise<{ key: string; certificateRequest: string; pem: string }> {
@@ -721,7 +726,7 @@ export class SmartAgent {
   /** Without a pause in it: what was checked is so when it is taken. */
   async #reserve<T>(work: (box: BoxReservation) => T): Promise<T> {
     const { BoxReservation } = await import('./reservation.ts')
-    if (this.#closed) throw new LicensingError('AGENT_CLOSED', 'The agent was closed.')
+    this.#requireOpen()
     const done = work(new BoxReservation(this.#store, this.#stepper, this.#clock, this.#product))
     this.#wake()
     return done
