@@ -380,7 +380,7 @@ describe('licences', () => {
     expect(json.licensesTransferStatus[0].statusMessage).toMatch(/out of compliance\. Transfer fewer/)
   })
 
-  it('what is refused is told with what a program can do about it, and not with commands', async () => {
+  it('what cannot be moved or revoked is told with what a program can do about it, and not with commands', async () => {
     const part = { license: 'SYS-XL', quantity: 1, targetVirtualAccount: 'Second' }
     const moved = await post(`${V1}/virtual-accounts/Default/licenses/transfer`, {
       licenses: [
