@@ -109,7 +109,8 @@ export class Transfers {
     requireDifferent(from, to)
     requireSameSource(from, to)
     const { tag, takesLot = () => true, longestFirst = false } = wanted
-    const lots = (await this.#available(from, tag)).filter(({ id, starts_at, ends_at }) =>
+    const all = await this.#available(from, tag)
+    const lots = all.filter(({ id, starts_at, ends_at }) =>
       takesLot({ id, startsAt: starts_at, endsAt: ends_at }),
     )
     const rows = longestFirst ? lots.reverse() : lots
@@ -117,7 +118,7 @@ export class Transfers {
     if (there < quantity)
       throw new LicensingError(
         'TRANSFER_UNAVAILABLE',
-        `${quantity} of ${tag} cannot be transferred: ${from.name} has ${there} that are not called back already.`,
+        `${quantity} of ${tag} cannot be transferred: ${from.name} has ${there} ${lots.length < all.length ? 'of the type and the term that were asked for' : 'that are not called back already'}.`,
       )
     const before = await this.#pools([from, to], tag)
     // A satellite that was never answered has been given nothing yet.

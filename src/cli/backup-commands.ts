@@ -7,7 +7,10 @@ import { readPassphrase } from './trust-commands.ts'
 const WHAT = 'passphrase of the backup'
 
 /** The commands for backups. */
-export function addBackupCommands(program: Command, { json, dataDir, withAuthority }: AuthorityCli): void {
+export function addBackupCommands(
+  program: Command,
+  { json, dataDir, database, withAuthority }: AuthorityCli,
+): void {
   program
     .command('backup')
     .description(
@@ -31,7 +34,10 @@ export function addBackupCommands(program: Command, { json, dataDir, withAuthori
     .command('restore')
     .description('make a data directory of a backup: --data-dir names a new one')
     .argument('<file>')
-    .option('--database <url>', 'put the data into this PostgreSQL database, which has no tables yet')
+    .option(
+      '--database <url>',
+      'put the data into this PostgreSQL database, which has no tables yet (default: $SMART_AUTHORITY_DATABASE, or else a file of the data directory)',
+    )
     .option('--passphrase-file <file>', 'read the passphrase from a file; - for standard input')
     .action(async (file: string, options: { passphraseFile?: string; database?: string }) => {
       const [{ Authority }, { readNamedBytes }] = await Promise.all([
@@ -43,7 +49,7 @@ export function addBackupCommands(program: Command, { json, dataDir, withAuthori
         dataDir: dataDir(),
         backup,
         passphrase: await readPassphrase(options.passphraseFile, WHAT),
-        database: options.database,
+        database: options.database ?? database(),
       })
       if (json()) printJson({ dataDir: dataDir(), ...restored })
       else printText(restoredText(dataDir(), restored))

@@ -1,4 +1,4 @@
-import { type ErrorCode, type LicensingError } from '../domain/errors.ts'
+import { type ErrorCode, errorTable, type LicensingError } from '../domain/errors.ts'
 
 /**
  * The forms in which the field's API words what it refuses: E1 in the older families, E3 to E5 in parts of the newer one,
@@ -25,9 +25,24 @@ export const statusOf = ({ code }: LicensingError): number =>
 export const isWordless = (status: number): boolean =>
   status === 401 || status === 403 || status === 404 || status >= 500
 
+/** What to do, for a program: where the error table names commands and their options. */
+const remedies: Partial<Record<ErrorCode, string>> = {
+  TRANSFER_UNAVAILABLE: 'Transfer fewer.',
+  TRANSFER_UNCONFIRMED: 'Transfer fewer, or order more first.',
+  RETURN_CODE_REQUIRED: 'Make the code on the box, and send it as returnCode.',
+  INSTANCE_NOT_FOUND: '',
+  TOKEN_NOT_FOUND: '',
+  VIRTUAL_ACCOUNT_UNKNOWN: '',
+}
+
+/** A refusal in one text: what failed, and what to do. */
+export const wordsOf = ({ code, message, remedy }: LicensingError): string =>
+  `${message} ${(remedy === errorTable[code].remedy ? remedies[code] : undefined) ?? remedy}`.trim()
+
 /** A refusal in the words of an envelope. */
-export function envelopeOf(form: EnvelopeForm, { code, message, remedy }: LicensingError): object {
-  const words = remedy === '' ? message : `${message} ${remedy}`
+export function envelopeOf(form: EnvelopeForm, failure: LicensingError): object {
+  const { code } = failure
+  const words = wordsOf(failure)
   switch (form) {
     case 'E1':
       return { status: 'ERROR', statusMessage: words }

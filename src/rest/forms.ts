@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { asLicensingError } from '../domain/errors.ts'
 import { type Instant } from '../domain/instant.ts'
-import { statusOf } from './failures.ts'
+import { statusOf, wordsOf } from './failures.ts'
 
 /** A whole number, as a number or in digits: clients send both. */
 export const wholeNumber = (least: number, most: number) =>
@@ -20,10 +20,18 @@ export const MOST_AT_ONCE = 1_000
 export const noBody = z.unknown()
 export const noQuery = z.unknown()
 
-/** Which part of a long list: `limit` -1 for all of it. */
+/** How much of a long list: -1 for all of it. @param unsaid where none is given, or null */
+export const limitField = (unsaid: number) =>
+  wholeNumber(-1, 100_000)
+    .nullish()
+    .transform((limit) => limit ?? unsaid)
+
+/** Which part of a long list. */
 export const pageFields = {
-  limit: wholeNumber(-1, 100_000).default(50),
-  offset: wholeNumber(0, 10_000_000).default(0),
+  limit: limitField(50),
+  offset: wholeNumber(0, 10_000_000)
+    .nullish()
+    .transform((offset) => offset ?? 0),
 }
 /** A list of texts; one that is alone comes without its list too, as every form sends it. */
 export const textsField = <T extends z.ZodType<string, string>>(text: T, most: number) =>
@@ -33,7 +41,7 @@ export const virtualAccountsField = textsField(nameText, MOST_AT_ONCE)
 /** One of a few words, in capitals or not; nothing is none of them. */
 export const wordField = <const T extends readonly [string, ...string[]]>(words: T, error?: string) =>
   z
-    .string()
+    .string(error)
     .max(64)
     .meta({ enum: words })
     .transform((text) => (text.trim() === '' ? null : text.trim().toUpperCase()))
@@ -75,7 +83,7 @@ export async function eachPart<T, R>(
     } catch (thrown) {
       const failure = asLicensingError(thrown)
       if (statusOf(failure) >= 500) throw thrown
-      results.push({ done: false, part, message: `${failure.message} ${failure.remedy}`.trim() })
+      results.push({ done: false, part, message: wordsOf(failure) })
     }
   }
   return { results, done: results.filter((one) => one.done).length }

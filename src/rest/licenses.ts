@@ -4,6 +4,7 @@ import type { LicenseTransaction } from '../authority/license-transactions.ts'
 import { endpoint, type RestCall } from './contract.ts'
 import { everywhere, newer } from './families.ts'
 import {
+  limitField,
   noQuery,
   outcomeSchema,
   pageFields,
@@ -119,7 +120,7 @@ const subscriptionBody = z
       .transform((one) => (typeof one === 'string' ? [one] : one).map((text) => text.toLowerCase()))
       .nullish(),
     ...pageFields,
-    limit: pageFields.limit.default(-1),
+    limit: limitField(-1),
   })
   .default({ limit: -1, offset: 0 })
 

@@ -284,6 +284,28 @@ describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool
 })
 
 describe('restore into a database', () => {
+  test('that is named as for every other command: before the command, or in the environment', async () => {
+    const passphrase = join(directory, 'passphrase')
+    writeFileSync(passphrase, 'correct horse battery')
+    const file = join(directory, 'backup')
+    await programs.initAuthority()
+    await programs.good(programs.authority(['backup', file, '--passphrase-file', passphrase, '--json']))
+    const restore = ['restore', file, '--passphrase-file', passphrase, '--json']
+    for (const way of ['before', 'environment']) {
+      const url = await server.database()
+      const place = join(directory, way)
+      await programs.good(
+        programs.run(
+          'smart-authority',
+          ['--data-dir', place, ...(way === 'before' ? ['--database', url] : []), ...restore],
+          way === 'before' ? {} : { env: { SMART_AUTHORITY_DATABASE: url } },
+        ),
+      )
+      expect(readFileSync(join(place, 'database.url'), 'utf8').trim()).toBe(url)
+      expect(existsSync(join(place, 'authority.db'))).toBe(false)
+    }
+  })
+
   test('that was killed at any step after its rows were there goes on when it is begun again', async () => {
     const passphrase = join(directory, 'passphrase')
     writeFileSync(passphrase, 'correct horse battery')

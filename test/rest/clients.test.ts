@@ -377,7 +377,39 @@ describe('licences', () => {
       licenses: [{ license: 'HOST', licenseType: 'PERPETUAL', quantity: 17, targetVirtualAccount: 'Second' }],
     })
     expect(json.status).toBe('ERROR')
-    expect(json.licensesTransferStatus[0].statusMessage).toContain('out of compliance')
+    expect(json.licensesTransferStatus[0].statusMessage).toMatch(/out of compliance\. Transfer fewer/)
+  })
+
+  it('what cannot be moved or revoked is told with what a program can do about it, and not with commands', async () => {
+    const part = { license: 'SYS-XL', quantity: 1, targetVirtualAccount: 'Second' }
+    const moved = await post(`${V1}/virtual-accounts/Default/licenses/transfer`, {
+      licenses: [
+        { ...part, licenseType: 'PERPETUAL' },
+        { ...part, quantity: 1000 },
+        { ...part, targetVirtualAccount: 'None' },
+      ],
+    })
+    const revoked = await post(`${V1}/virtual-accounts/Default/tokens/revoke`, { tokens: ['none'] })
+    const told = [...moved.json.licensesTransferStatus, ...revoked.json.tokensRevokeStatus].map(
+      ({ statusMessage }: { statusMessage: string }) => statusMessage,
+    )
+    expect(told).toHaveLength(4)
+    expect(told[0]).toContain('Default has 0 of the type and the term that were asked for')
+    for (const one of told) expect(one).not.toMatch(/`|--/)
+  })
+
+  it('a limit that is null is none, and a wrong word is answered by those that there are', async () => {
+    const { status, json } = await post(`${V1}/licenses`, {
+      virtualAccounts: null,
+      limit: null,
+      offset: null,
+    })
+    expect([status, json.status]).toEqual([200, 'SUCCESS'])
+    expect((await post(`${V1}/license-subscriptions`, { limit: null })).status).toBe(200)
+    const token = { expiresAfterDays: 30, exportControlled: true }
+    expect((await post(`${V1}/virtual-accounts/Default/tokens`, token)).json.statusMessage).toContain(
+      '"Allowed" or "Not Allowed"',
+    )
   })
 
   it('a strict client reads the summary of the accounts its headers name', async () => {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { errorTable } from '../../src/domain/errors.ts'
 import type { Status } from '../../src/agent/index.ts'
 import { Authority } from '../../src/authority/index.ts'
 import { DAY } from '../../src/domain/instant.ts'
@@ -104,6 +105,10 @@ describe('the metrics of both programs', () => {
     const asked = [...rules.matchAll(/smart_(?:authority|agent)_\w+/g)].map(([name]) => name)
     expect(asked.length).toBeGreaterThan(15)
     expect(asked.map((name) => name.replace(/_bucket$/, '')).filter((name) => !told.has(name))).toEqual([])
+    // What fails inside an authority is alerted of by every code that it can have.
+    const inside = new RegExp(`^(?:${/code=~"([^"]+)"/.exec(rules)?.[1] ?? ''})$`)
+    const codes = Object.keys(errorTable).filter((code) => /^(?:INTERNAL$|STORE_|DATABASE_)/.test(code))
+    expect(codes.filter((code) => !inside.test(code))).toEqual([])
     daemon.kill('SIGTERM')
     await new Promise((resolve) => daemon.once('close', resolve))
     expect(daemon.exitCode).toBe(0)
