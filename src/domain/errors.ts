@@ -71,7 +71,7 @@ export const errorTable = {
   DATABASE_UNREACHABLE: entry(
     'local',
     'The PostgreSQL database of the authority cannot be reached, or did not answer in time.',
-    'See whether it runs and is reached from this machine; what was asked is asked again by itself.',
+    'See whether it runs and is reached from this machine. A server tries again by itself; give a command again.',
   ),
   DATABASE_REFUSED: entry(
     'local',
