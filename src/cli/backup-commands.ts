@@ -7,7 +7,10 @@ import { readPassphrase } from './trust-commands.ts'
 const WHAT = 'passphrase of the backup'
 
 /** The commands for backups. */
-export function addBackupCommands(program: Command, { json, dataDir, withAuthority }: AuthorityCli): void {
+export function addBackupCommands(
+  program: Command,
+  { json, dataDir, database, withAuthority }: AuthorityCli,
+): void {
   program
     .command('backup')
     .description(
@@ -43,7 +46,7 @@ export function addBackupCommands(program: Command, { json, dataDir, withAuthori
         dataDir: dataDir(),
         backup,
         passphrase: await readPassphrase(options.passphraseFile, WHAT),
-        database: options.database,
+        database: options.database ?? database(),
       })
       if (json()) printJson({ dataDir: dataDir(), ...restored })
       else printText(restoredText(dataDir(), restored))

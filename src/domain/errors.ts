@@ -121,7 +121,7 @@ export const errorTable = {
   ADDRESS_IN_USE: entry(
     'local',
     'The address to listen on is in use, or is not of this machine.',
-    'Name another with --listen.',
+    'Name another address or port where that one was named, as with --listen or --metrics.',
   ),
   INTERNAL: entry(
     'local',

@@ -313,6 +313,30 @@ describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool
 })
 
 describe('restore into a database', () => {
+  test.each(['before the command', 'behind it', 'in the environment'])('that is named %s', async (where) => {
+    await programs.initAuthority()
+    const [file, passphrase] = [join(directory, 'a.backup'), join(directory, 'passphrase')]
+    writeFileSync(passphrase, 'a passphrase of the test', { mode: 0o600 })
+    const sealed = [file, '--passphrase-file', passphrase, '--json']
+    await programs.good(programs.authority(['backup', ...sealed]))
+    const url = await server.database()
+    const named = ['--database', url]
+    await programs.good(
+      programs.run(
+        'smart-authority',
+        [
+          ...['--data-dir', join(directory, 'new')],
+          ...(where === 'before the command' ? named : []),
+          ...['restore', ...sealed],
+          ...(where === 'behind it' ? named : []),
+        ],
+        { env: where === 'in the environment' ? { SMART_AUTHORITY_DATABASE: url } : {} },
+      ),
+    )
+    expect(existsSync(join(directory, 'new', 'authority.db'))).toBe(false)
+    expect(await query(url, 'select 1 as there from settings limit 1')).toEqual([{ there: 1 }])
+  })
+
   test('that was killed at any step after its rows were there goes on when it is begun again', async () => {
     const passphrase = join(directory, 'passphrase')
     writeFileSync(passphrase, 'correct horse battery')
