@@ -365,10 +365,12 @@ export class SmartAgent {
 
   async #register(text: string, options: { force: boolean; again: boolean; wait: boolean }): Promise<Status> {
     parseToken(text)
+    this.#requireOpen()
     this.#road.require()
     const { force, again } = options
     const event = (at: number): Event => ({ type: 'REGISTER', at, force, again })
     const requireIdle = () => {
+      this.#requireOpen()
       if (can(this.#stepper.position, event(this.#clock.now()))) return
       throw (
         this.#reservationRefusal() ??
@@ -379,7 +381,7 @@ export class SmartAgent {
     // An earlier attempt may have been heard: its key is used again, so that it is the same registration.
     const earlier = this.#store.read('registering', registeringSchema)
     const key = earlier ? { ...earlier, pem: null } : await this.#newKey()
-    // Another caller may have begun while the key was made.
+    // Another caller may have begun, or closed the agent, while the key was made.
     requireIdle()
     // What no fact names yet may be swept away at any moment: no pause from here to the step.
     const tokenFile = `${randomUUID()}.token`
@@ -395,6 +397,10 @@ export class SmartAgent {
     })
     const outcome = this.#expect(['register', 'authorize'])
     return options.wait ? outcome.wait() : outcome.leave()
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new LicensingError('AGENT_CLOSED', 'The agent was closed.')
   }
 
   async #newKey(): Promise<{ key: string; certificateRequest: string; pem: string }> {
@@ -720,7 +726,7 @@ export class SmartAgent {
   /** Without a pause in it: what was checked is so when it is taken. */
   async #reserve<T>(work: (box: BoxReservation) => T): Promise<T> {
     const { BoxReservation } = await import('./reservation.ts')
-    if (this.#closed) throw new LicensingError('AGENT_CLOSED', 'The agent was closed.')
+    this.#requireOpen()
     const done = work(new BoxReservation(this.#store, this.#stepper, this.#clock, this.#product))
     this.#wake()
     return done

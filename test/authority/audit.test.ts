@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { entryHash } from '../../src/authority/audit/chain.ts'
+import { chained, entryHash, type Place } from '../../src/authority/audit/chain.ts'
 import { verifyAuditExport } from '../../src/authority/audit/door.ts'
 import { DAY } from '../../src/domain/instant.ts'
 import { openStored, type Row, type Stored, type Value } from '../support/stored.ts'
@@ -28,8 +28,7 @@ const lines = async (): Promise<string[]> => {
   for await (const part of world.authority.audit.export()) text += part
   return text.trimEnd().split('\n')
 }
-const write = async (table: string, written: Row[]) => {
-  await database.run(`delete from ${table}`)
+const insert = async (table: string, written: Row[]) => {
   const [first] = written
   if (!first) return
   const columns = Object.keys(first)
@@ -38,6 +37,10 @@ const write = async (table: string, written: Row[]) => {
     `insert into ${table} (${columns.join()}) values ${written.map(() => row).join()}`,
     ...written.flatMap((one) => columns.map((column) => one[column])),
   )
+}
+const write = async (table: string, written: Row[]) => {
+  await database.run(`delete from ${table}`)
+  await insert(table, written)
 }
 const signedCheckpoints = () => database.run('select * from audit_checkpoints')
 
@@ -156,7 +159,7 @@ describe('the audit record', () => {
 
   it('that was cut off at its beginning is found, as if it had been let go', async () => {
     const deeds = rows.filter(({ chain }) => chain === 'deeds')
-    const last = deeds[3]
+    const last = deeds[3]!
     await write(
       'audit',
       rows.filter((row) => !deeds.slice(0, 4).includes(row)),
@@ -164,9 +167,7 @@ describe('the audit record', () => {
     await write(
       'audit_chains',
       ends.map((row) =>
-        row.chain === 'deeds'
-          ? { ...row, anchor_number: last?.number ?? null, anchor_hash: last?.hash ?? null }
-          : row,
+        row.chain === 'deeds' ? { ...row, anchor_number: last.number!, anchor_hash: last.hash! } : row,
       ),
     )
     await expect(world.authority.audit.verify()).rejects.toMatchObject({
@@ -270,8 +271,22 @@ describe('the audit record', () => {
   })
 
   it('lets the oldest refusals go, and none of the deeds: the rest is whole all the same', async () => {
-    await world.authority.people.list()
-    for (let i = 0; i < 10_110; i++) await world.authority.audit.record(deed(i, null))
+    const [end] = ends.filter(({ chain }) => chain === 'refusals')
+    let last: Place = { number: Number(end!.number), hash: String(end!.head) }
+    for (let batch = 0; batch < 10; batch++) {
+      const entries = Array.from({ length: 1009 }, (_, i) => {
+        const entry = chained({ at: world.clock.wall(), ...deed(i, null) }, 'refusals', last)
+        last = entry
+        return entry
+      })
+      await insert('audit', entries as unknown as Row[])
+    }
+    await database.run(
+      `update audit_chains set number = ?, head = ? where chain = 'refusals'`,
+      last.number,
+      last.hash,
+    )
+    for (let i = 0; i < 20; i++) await world.authority.audit.record(deed(i, null))
     const { chains } = await world.authority.audit.verify()
     expect(chains).toEqual([
       { chain: 'deeds', from: 1, to: 9 },

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { SmartAgent, type TransportSettings } from '../../src/agent/index.ts'
 import { MINUTE } from '../../src/domain/instant.ts'
 import { LicensingError } from '../../src/domain/errors.ts'
@@ -217,9 +217,17 @@ describe('R-AUTH-4: retry discipline', () => {
     const agent = await world.open()
     world.road.onAnswer = () => new Promise(() => undefined)
     const waiting = codeOf(agent.register(await world.token()))
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    await vi.waitFor(() => {
+      expect(world.road.sent).toHaveLength(1)
+    })
     await agent.close()
     expect(await waiting).toBe('AGENT_CLOSED')
+    // So is one who asked just before, while the key is being made.
+    const other = await world.open('other')
+    const asked = codeOf(other.register(await world.token()))
+    await other.close()
+    expect(await asked).toBe('AGENT_CLOSED')
+    expect(await codeOf(other.register(await world.token()))).toBe('AGENT_CLOSED')
   })
 
   it('a restart continues the schedule where it stood', async () => {
