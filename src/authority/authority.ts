@@ -7,6 +7,7 @@ import { systemClock } from '../domain/system-clock.ts'
 import { HELLO_AUDIENCE, PROTOCOL_VERSION, type RequestType, type Sealed } from '../protocol/messages.ts'
 import { readEnrolmentCode } from '../protocol/enrolment.ts'
 import type { ConnectionGuard } from '../transports/connection-guard.ts'
+import { within } from '../transports/deadline.ts'
 import type { Transport, TransportSettings } from '../transports/transport.ts'
 import type { Credential } from '../trust/certificates.ts'
 import { ChainError, readRoots } from '../trust/chain.ts'
@@ -142,6 +143,9 @@ interface Watching extends Omit<ExchangeWatch, 'end'> {
 }
 
 const silent: ServerLogger = { info: () => undefined, error: () => undefined }
+
+/** Milliseconds that the database has to say whether it is there. */
+const READY_WITHIN = 2_000
 
 /**
  * The licensing authority: smart accounts and their pools, tokens, product instances, and the answers to their
@@ -560,8 +564,8 @@ export class Authority {
     return this.#serving.unready()
   }
 
-  /** Whether the database answers: asked once for all who ask at the same moment. */
-  #unready(): Promise<readonly Unreadiness[]> {
+  /** Whether the database answers, and soon: who asks waits no longer than a balancer does. Asked once for all who ask at the same moment. */
+  async #unready(): Promise<readonly Unreadiness[]> {
     this.#asked ??= this.#store
       .transaction((tx) => readSetting(tx, 'authority'))
       .then(
@@ -571,7 +575,7 @@ export class Authority {
       .finally(() => {
         this.#asked = null
       })
-    return this.#asked
+    return (await within(READY_WITHIN, this.#asked)) ?? ['database']
   }
 
   /** What there is and how it stands, in numbers: for metrics. Reads, and writes nothing. */

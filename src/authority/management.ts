@@ -5,6 +5,7 @@ import { faultCatalogue, isAnswerFault, isFault, LONGEST_DELAY } from '../chaos/
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import { exchangeTypeSchema } from '../protocol/messages.ts'
 import type { Misbehaviour } from './misbehaviour.ts'
+import { unreadable } from '../transports/unreadable.ts'
 
 const faultName = z
   .string()
@@ -79,7 +80,7 @@ export function createManagement(misbehaviour: Misbehaviour, bearer: string): Fa
     await reply.code(failure.code === 'INTERNAL' ? 500 : 400).send({ error: failure.toJSON() })
   })
   server.setNotFoundHandler(async (_request, reply) => {
-    const failure = new LicensingError('REQUEST_MALFORMED', 'There is nothing at this address.')
+    const failure = unreadable(404)
     await reply.code(404).send({ error: failure.toJSON() })
   })
   return server

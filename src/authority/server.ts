@@ -17,6 +17,7 @@ import { z } from 'zod'
 import { SECOND } from '../domain/instant.ts'
 import type { ConnectionGuard } from '../transports/connection-guard.ts'
 import { createGuardedServer } from '../transports/guarded-server.ts'
+import { unreadable } from '../transports/unreadable.ts'
 import { type Credential, tlsOptions } from '../trust/certificates.ts'
 import type { Misbehaviour } from './misbehaviour.ts'
 import type { Origin } from './observer.ts'
@@ -117,8 +118,7 @@ export function createServer(options: {
   server.setErrorHandler(async (thrown: FastifyError | Error, request, reply) => {
     const status = 'statusCode' in thrown ? thrown.statusCode : undefined
     if (status !== undefined && status < 500) {
-      const failure = new LicensingError('REQUEST_MALFORMED', 'The request cannot be read.')
-      await reply.code(status).send({ error: failure.toJSON() })
+      await reply.code(status).send({ error: unreadable(status).toJSON() })
       return
     }
     const failure = asLicensingError(thrown)

@@ -8,6 +8,7 @@ import files from '@fastify/static'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { asLicensingError, type ErrorCode, LicensingError } from '../domain/errors.ts'
 import { endsWithItsServer } from '../transports/connection-guard.ts'
+import { unreadable } from '../transports/unreadable.ts'
 import { commonContract } from './common-contract.ts'
 import { type Access, type Caller, InvalidInput, parseInput, type Served } from './contract.ts'
 import type { SignInDesk } from './desk.ts'
@@ -347,9 +348,7 @@ function failureOf(thrown: FastifyError | Error): LicensingError {
   if (thrown instanceof InvalidInput) return thrown.failure
   const failure = asLicensingError(thrown)
   const status = 'statusCode' in thrown ? thrown.statusCode : undefined
-  return failure.code === 'INTERNAL' && status !== undefined && status < 500
-    ? new LicensingError('REQUEST_MALFORMED', 'The request cannot be read.')
-    : failure
+  return failure.code === 'INTERNAL' && status !== undefined && status < 500 ? unreadable(status) : failure
 }
 
 const cookieName = (id: string): string => `__Host-sla-${id}`

@@ -71,7 +71,7 @@ export const errorTable = {
   DATABASE_UNREACHABLE: entry(
     'local',
     'The PostgreSQL database of the authority cannot be reached, or did not answer in time.',
-    'See whether it runs and is reached from this machine; what was asked is asked again by itself.',
+    'See whether it runs and is reached from this machine. A server tries again by itself; give a command again.',
   ),
   DATABASE_REFUSED: entry(
     'local',
@@ -121,7 +121,7 @@ export const errorTable = {
   ADDRESS_IN_USE: entry(
     'local',
     'The address to listen on is in use, or is not of this machine.',
-    'Name another with --listen.',
+    'Name another address or port where that one was named, as with --listen or --metrics.',
   ),
   INTERNAL: entry(
     'local',

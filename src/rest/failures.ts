@@ -15,6 +15,9 @@ const statuses: Partial<Record<ErrorCode, number>> = {
   REQUEST_MALFORMED: 400,
   TOO_MANY_REQUESTS: 429,
   INTERNAL: 500,
+  // What clients try again, unlike 500.
+  AUTHORITY_BUSY: 503,
+  DATABASE_UNREACHABLE: 503,
 }
 
 /** 400 for what is not of its form, 422 for what is refused. */

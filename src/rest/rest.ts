@@ -9,6 +9,7 @@ import type { Clock } from '../domain/clock.ts'
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import { systemClock } from '../domain/system-clock.ts'
 import { plain, Told } from '../domain/told.ts'
+import { unreadable } from '../transports/unreadable.ts'
 import { readBody, UnreadableType } from './bodies.ts'
 import type { Endpoint } from './contract.ts'
 import { endpoints } from './endpoints.ts'
@@ -23,6 +24,8 @@ import { requireAccount, requireVirtualAccount } from './reach.ts'
 const LARGEST = 1024 * 1024
 /** Of one address in a minute: more than a client that asks for every pool of a large account one by one. */
 const REQUESTS = 6_000
+/** Milliseconds after which clients come back when the database was away. */
+const AWAY = 30_000
 /** Where the API says what it is. */
 export const DESCRIPTION_PATH = '/api/openapi.json'
 
@@ -245,8 +248,8 @@ export class RestApi {
     else if (doing || [401, 403, 429].includes(status))
       await this.#record(request, { who: caller?.name ?? null, outcome: failure.code })
     void reply.code(status).header('cache-control', 'no-store')
-    if (failure.retryAfterMs !== undefined)
-      void reply.header('retry-after', Math.ceil(failure.retryAfterMs / 1000))
+    const retryAfterMs = failure.retryAfterMs ?? (status === 503 ? AWAY : undefined)
+    if (retryAfterMs !== undefined) void reply.header('retry-after', Math.ceil(retryAfterMs / 1000))
     if (status === 401) void reply.header('www-authenticate', 'Bearer realm="smart licensing"')
     if (isWordless(status)) await reply.send()
     else await reply.send(envelopeOf(envelope, failure))
@@ -268,9 +271,7 @@ function failureOf(thrown: FastifyError | Error): { failure: LicensingError; sta
   const status = 'statusCode' in thrown ? thrown.statusCode : undefined
   if (failure.code === 'INTERNAL' && status !== undefined && status < 500)
     return {
-      failure: new LicensingError('REQUEST_MALFORMED', 'The request cannot be read.', {
-        remedy: 'See that its path, its headers and its size are what they should be.',
-      }),
+      failure: unreadable(status),
       status,
     }
   return { failure, status: statusOf(failure) }

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { ConnectionGuard } from '../transports/connection-guard.ts'
+import { within } from '../transports/deadline.ts'
 import { codeLabel, commonMetrics } from './common-metrics.ts'
 import { connectionMetrics } from './connection-metrics.ts'
 
@@ -7,6 +8,8 @@ import { connectionMetrics } from './connection-metrics.ts'
 const MOST_POOLS = 500
 /** Figures are read anew after so many milliseconds: however often it is scraped, the database is asked this often. */
 const FRESH = 5_000
+/** A scraper waits ten seconds as a rule: what the database does not tell by then is not told, and that it is away is. */
+const PATIENCE = 5_000
 /** From a millisecond to ten seconds. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
@@ -102,11 +105,11 @@ export class AuthorityMetrics {
   async #readFigures(): Promise<void> {
     const { up, instances, owned, inUse, reserved, leftOut, alerts, waiting, certificates } = this.#gauges
     for (const gauge of [instances, owned, inUse, reserved, alerts, waiting, certificates]) gauge.reset()
-    let figures: Figures | undefined
+    let figures: Figures | null = null
     try {
-      figures = await this.#authority?.figures()
+      if (this.#authority) figures = await within(PATIENCE, this.#authority.figures())
     } catch {
-      figures = undefined
+      figures = null
     }
     up.set(figures ? 1 : 0)
     if (!figures) return

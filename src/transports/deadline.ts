@@ -33,3 +33,18 @@ export function startDeadline(milliseconds: number): {
     },
   }
 }
+
+/** What some work gives, or null where it takes longer: it goes on, and what comes of it then is nobody's. */
+export async function within<T>(milliseconds: number, work: Promise<T>): Promise<T | null> {
+  const { signal, stop } = startDeadline(milliseconds)
+  const late = new Promise<null>((resolve) => {
+    signal.addEventListener('abort', () => {
+      resolve(null)
+    })
+  })
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    stop()
+  }
+}

@@ -7,6 +7,7 @@ import { LicensingError } from '../domain/errors.ts'
 import { HOUR, SECOND } from '../domain/instant.ts'
 import type { ConnectionGuard } from './connection-guard.ts'
 import { LONGEST_TIMER } from './listen.ts'
+import { unreadable } from './unreadable.ts'
 
 /** Objects and arrays within each other: more than any message has. */
 const DEEPEST = 32
@@ -18,10 +19,8 @@ const MOST_HEADERS = 100
 /** A name that stands in a path, with every sign of it encoded. */
 const LONGEST_NAME = 2_000
 
-/** The body of an answer that says what is wrong with the form of a request. */
-const unreadable = (message: string, remedy?: string) => ({
-  error: new LicensingError('REQUEST_MALFORMED', message, remedy === undefined ? {} : { remedy }).toJSON(),
-})
+/** The body of an answer to what cannot be read. */
+const refusal = (failure: LicensingError) => ({ error: failure.toJSON() })
 
 /**
  * A server whose connections are watched, that takes JSON and nothing else, and answers what it cannot read with a closed
@@ -77,11 +76,17 @@ export function createGuardedServer(options: {
     genReqId: () => randomUUID(),
     clientErrorHandler: refuseUnread,
     frameworkErrors: (_thrown: FastifyError, _request, reply: FastifyReply) =>
-      void reply.code(400).send(unreadable('The address cannot be read.')),
+      void reply.code(400).send(refusal(unreadable(400))),
   })
   server.addHook('onRequest', async (request, reply) => {
     if (request.headers.host === undefined)
-      await reply.code(400).send(unreadable('The request does not say which host it is for.'))
+      await reply.code(400).send(
+        refusal(
+          new LicensingError('REQUEST_MALFORMED', 'The request does not say which host it is for.', {
+            remedy: 'Send the header Host.',
+          }),
+        ),
+      )
   })
   takeJsonOnly(server)
   if (guard) {
@@ -92,9 +97,7 @@ export function createGuardedServer(options: {
     server.addHook('preClose', () => guard.drain())
   }
   server.setNotFoundHandler(async (_request, reply) => {
-    await reply
-      .code(404)
-      .send(unreadable('There is nothing at this address.', 'See that the address and the method are right.'))
+    await reply.code(404).send(refusal(unreadable(404)))
   })
   return server
 }
@@ -106,7 +109,7 @@ function refuseUnread(thrown: Error & { code?: string }, socket: Socket): void {
     return
   }
   const status = thrown.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400
-  const body = JSON.stringify(unreadable('The request cannot be read.'))
+  const body = JSON.stringify(refusal(unreadable(status)))
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\n` +
       `Content-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,

@@ -5,6 +5,7 @@ import { Agent } from 'node:https'
 import { connect } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { defaultLimits } from '../../src/transports/connection-guard.ts'
 import { greet, greeting } from '../support/greeting.ts'
 import { makePrograms, type Programs } from '../support/programs.ts'
 
@@ -121,6 +122,20 @@ describe('R-NET-5: what strangers send to an authority', () => {
     expect(said).not.toMatch(/node_modules|at .*\.js|SyntaxError|FST_/)
   })
 
+  it.each([
+    ['too large', post(`"${'x'.repeat(300_000)}"`), /larger/],
+    ['no JSON by its type', post('<a/>', { 'Content-Type': 'application/xml' }), /application\/json/],
+    [
+      'headers that are too long',
+      `GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
+      /headers/,
+    ],
+  ])('%s is told so', async (_what, request, words) => {
+    const said = JSON.stringify(bodyOf(await write(request)))
+    expect(said).toMatch(words)
+    expect(said).not.toContain('Update the agent')
+  })
+
   it('a header that would be given back is not: an answer’s headers are its own', async () => {
     const said = await write(
       post('{}', {
@@ -132,10 +147,10 @@ describe('R-NET-5: what strangers send to an authority', () => {
     expect(said).not.toMatch(/mine|set-cookie|evil/i)
   })
 
-  it('requests one behind the other on a connection are all answered', async () => {
+  it('requests one behind the other on a connection are all answered, as many as may be unanswered', async () => {
     const one = post(greeting(), { Connection: 'keep-alive' })
-    const said = await write(one.repeat(50), post(greeting()))
-    expect(said.match(/HTTP\/1\.1 200 /g)).toHaveLength(51)
+    const said = await write(one.repeat(defaultLimits.pipelined - 1), post(greeting()))
+    expect(said.match(/HTTP\/1\.1 200 /g)).toHaveLength(defaultLimits.pipelined)
   })
 
   it(

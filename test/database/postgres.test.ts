@@ -9,9 +9,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { Authority } from '../../src/authority/index.ts'
 import { migrations } from '../../src/authority/schema.ts'
 import { AuthorityStore } from '../../src/authority/store.ts'
+import { RestApi } from '../../src/rest/rest.ts'
+import { AuthorityMetrics } from '../../src/telemetry/authority-metrics.ts'
 import { thumbprint, readRoots } from '../../src/trust/chain.ts'
 import { startCommitProxy } from '../support/commit-proxy.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
+import { sendRaw } from '../support/rest.ts'
 import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
 import { codeOf } from '../support/world.ts'
 
@@ -196,7 +199,33 @@ describe('a connection that is lost', () => {
       const database = await own.database()
       await Authority.init({ dataDir: directory, account: 'acme.example', acceptAgreement: true, database })
       const authority = await Authority.open({ dataDir: directory })
+      const logger = { info: () => undefined, error: () => undefined }
+      const url = await authority.listen({
+        host: '127.0.0.1',
+        port: 0,
+        routes: new RestApi(authority, { logger }).routes,
+      })
+      const metrics = new AuthorityMetrics()
+      metrics.of(authority)
       own.crash()
+      const asked = performance.now()
+      const waited = () => performance.now() - asked
+      // Sooner than those who ask have had enough of it: a balancer after a few seconds, a scraper after ten.
+      const [reasons] = await Promise.all([
+        authority.unready(),
+        metrics.render().then(({ text }) => {
+          expect(waited()).toBeLessThan(9_000)
+          expect(text).toMatch(/^smart_authority_database_up 0$/m)
+          expect(text).toMatch(/^smart_authority_ready 0$/m)
+        }),
+        authority.unready().then(() => {
+          expect(waited()).toBeLessThan(4_000)
+        }),
+      ])
+      expect(reasons).toEqual(['database'])
+      const form = { grant_type: 'client_credentials', client_id: 'x', client_secret: 'x' }
+      const program = await sendRaw({ port: Number(new URL(url).port) }, '/oauth/token', { form })
+      expect([program.status, program.headers['retry-after'], program.text]).toEqual([503, '30', ''])
       expect(await codeOf(authority.licenses())).toBe('DATABASE_UNREACHABLE')
       own.start()
       expect(await authority.licenses()).toEqual([])
@@ -284,26 +313,28 @@ describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool
 })
 
 describe('restore into a database', () => {
-  test('that is named as for every other command: before the command, or in the environment', async () => {
-    const passphrase = join(directory, 'passphrase')
-    writeFileSync(passphrase, 'correct horse battery')
-    const file = join(directory, 'backup')
+  test.each(['before the command', 'behind it', 'in the environment'])('that is named %s', async (where) => {
     await programs.initAuthority()
-    await programs.good(programs.authority(['backup', file, '--passphrase-file', passphrase, '--json']))
-    const restore = ['restore', file, '--passphrase-file', passphrase, '--json']
-    for (const way of ['before', 'environment']) {
-      const url = await server.database()
-      const place = join(directory, way)
-      await programs.good(
-        programs.run(
-          'smart-authority',
-          ['--data-dir', place, ...(way === 'before' ? ['--database', url] : []), ...restore],
-          way === 'before' ? {} : { env: { SMART_AUTHORITY_DATABASE: url } },
-        ),
-      )
-      expect(readFileSync(join(place, 'database.url'), 'utf8').trim()).toBe(url)
-      expect(existsSync(join(place, 'authority.db'))).toBe(false)
-    }
+    const [file, passphrase] = [join(directory, 'a.backup'), join(directory, 'passphrase')]
+    writeFileSync(passphrase, 'a passphrase of the test', { mode: 0o600 })
+    const sealed = [file, '--passphrase-file', passphrase, '--json']
+    await programs.good(programs.authority(['backup', ...sealed]))
+    const url = await server.database()
+    const named = ['--database', url]
+    await programs.good(
+      programs.run(
+        'smart-authority',
+        [
+          ...['--data-dir', join(directory, 'new')],
+          ...(where === 'before the command' ? named : []),
+          ...['restore', ...sealed],
+          ...(where === 'behind it' ? named : []),
+        ],
+        { env: where === 'in the environment' ? { SMART_AUTHORITY_DATABASE: url } : {} },
+      ),
+    )
+    expect(existsSync(join(directory, 'new', 'authority.db'))).toBe(false)
+    expect(await query(url, 'select 1 as there from settings limit 1')).toEqual([{ there: 1 }])
   })
 
   test('that was killed at any step after its rows were there goes on when it is begun again', async () => {
