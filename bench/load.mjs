@@ -164,7 +164,6 @@ export async function hammer(boxes, ports, next, milliseconds) {
         times.push(performance.now() - begun)
         more.taken(body)
       }
-      box.sequence = Math.max(0, box.sequence - 1)
       road.close()
     }),
   )

@@ -39,10 +39,13 @@ export interface VirtualAccount {
   readonly home: boolean
 }
 
+/** Whether two names are of one domain: capitals make no difference (RFC 4343 §3). */
+export const isSameDomain = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
+
 /** A smart account with its first virtual account, `Default` (R-ACC-1). @throws LicensingError ACCOUNT_EXISTS */
 export async function addAccount(tx: Tx, domain: string, at: Instant): Promise<Account> {
   const name = checked(domainSchema, domain, 'smart account')
-  if (await tx.selectFrom('accounts').select('id').where('domain', '=', name).executeTakeFirst()) {
+  if ((await listAccounts(tx)).some(({ domain }) => isSameDomain(domain, name))) {
     throw new LicensingError('ACCOUNT_EXISTS', `There is a smart account ${name} already.`)
   }
   const id = randomUUID()
@@ -90,7 +93,8 @@ export async function chooseAccount(tx: Tx, domain: string | undefined): Promise
     if (!only) throw new LicensingError('ACCOUNT_UNKNOWN', 'There is no smart account here.')
     return only
   }
-  const account = accounts.find((one) => one.domain === domain)
+  const account =
+    accounts.find((one) => one.domain === domain) ?? accounts.find((one) => isSameDomain(one.domain, domain))
   if (!account)
     throw new LicensingError('ACCOUNT_UNKNOWN', `There is no smart account ${JSON.stringify(domain)}.`)
   return account

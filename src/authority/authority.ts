@@ -57,7 +57,7 @@ import { type ReportDocument, type ReportKind, Reports } from './reports.ts'
 import { confirmInstance, confirmToken } from './review.ts'
 import { type ReservationDocument, ReservationLedger } from './reservation-ledger.ts'
 import { listReported, orphanedReservation } from './satellites/reported.ts'
-import { type IssuedAuthorization, type Quantities, Reservations } from './reservations.ts'
+import { type Asking, type IssuedAuthorization, type Quantities, Reservations } from './reservations.ts'
 import { type Answered, readHello, type SignedRequest, wantedBy } from './requests.ts'
 import { NotificationDoor } from './notifications/door.ts'
 import { type MailDocument, type MailRoad, Post } from './post.ts'
@@ -964,17 +964,21 @@ export class Authority {
   }
 
   /** Reserves licences for the box of a request code, and writes its authorization file. */
-  reserve(wanted: Where & { request: string; licenses: Quantities }): Promise<IssuedAuthorization> {
+  reserve(wanted: Where & Asking & { request: string; licenses: Quantities }): Promise<IssuedAuthorization> {
     return this.#inVirtual(wanted, async (tx, account, virtual, at) => {
       const leave = await this.#leave(tx, at)
       const reservations = new Reservations(tx, this.#credentials, this.#profile, account, leave, at)
-      return reservations.reserve(virtual, wanted.request, wanted.licenses)
+      return reservations.reserve(virtual, wanted.request, wanted.licenses, wanted)
     })
   }
 
   /** Other quantities for a box that works from a reservation: the next authorization file. */
-  updateReservation(id: string, licenses: Quantities, where: Where = {}): Promise<IssuedAuthorization> {
-    return this.#reservations(where, (reservations) => reservations.update(id, licenses))
+  updateReservation(
+    id: string,
+    licenses: Quantities,
+    where: Where & Asking = {},
+  ): Promise<IssuedAuthorization> {
+    return this.#reservations(where, (reservations) => reservations.update(id, licenses, where))
   }
 
   /** Takes the confirmation code of an update. */

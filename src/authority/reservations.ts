@@ -54,6 +54,11 @@ export interface IssuedAuthorization extends ReservationDocument {
   readonly advice: string | null
 }
 
+/** Whether what was given for the same request is given again: for programs, whose answers get lost. */
+export interface Asking {
+  readonly again?: boolean
+}
+
 /**
  * Specific licence reservation at the authority (guide, "License Reservation"), in the transaction it is given. What is
  * refused after a wrong code is told as a value, so that the count of wrong codes is kept.
@@ -99,10 +104,16 @@ export class Reservations {
   /**
    * Reserves licences for the box that made the code, and writes its authorization file (R-SLR-3).
    *
+   * @param asking.again a code that licences were reserved with is refused, unless they are the same that are wanted
    * @throws LicensingError RESERVATION_NOT_ENABLED, CODE_*, REQUEST_CODE_USED, INSTANCE_RESERVED,
    * INSTANCE_ALREADY_REGISTERED, LICENSES_UNAVAILABLE, UNKNOWN_TAG, INVALID_ARGUMENT
    */
-  async reserve(virtual: VirtualAccount, code: string, quantities: Quantities): Promise<IssuedAuthorization> {
+  async reserve(
+    virtual: VirtualAccount,
+    code: string,
+    quantities: Quantities,
+    { again = false }: Asking = {},
+  ): Promise<IssuedAuthorization> {
     await this.#requireEnabled()
     this.#requireLeave()
     requireOwn(virtual, 'it reserves for its boxes')
@@ -113,6 +124,8 @@ export class Reservations {
         'The text given is not a request code: no box makes such a key.',
       )
     const wanted = checkQuantities(this.#profile, quantities, 1)
+    const given = again ? await this.#given(virtual, request, wanted) : null
+    if (given) return { ...(await this.#issue(given)), advice: null }
     await this.#requireFree(request)
     const parts = new Map<string, ReservedPart[]>()
     for (const [tag, count] of wanted) parts.set(tag, await this.#choose(virtual, tag, count))
@@ -150,10 +163,15 @@ export class Reservations {
    * Makes the next authorization of a box, with other quantities; tags that are not named stay as they are. The larger of
    * both counts is held until the box has said that it is installed (R-SLR-5).
    *
+   * @param asking.again while that is waited for an update is refused, unless it is the one that is waited for
    * @throws LicensingError INSTANCE_NOT_FOUND, INSTANCE_NOT_RESERVED, UPDATE_PENDING, LICENSES_UNAVAILABLE, UNKNOWN_TAG,
    * INVALID_ARGUMENT
    */
-  async update(id: string, quantities: Quantities): Promise<IssuedAuthorization> {
+  async update(
+    id: string,
+    quantities: Quantities,
+    { again = false }: Asking = {},
+  ): Promise<IssuedAuthorization> {
     await this.#requireEnabled()
     this.#requireLeave()
     const row = await this.#ledger.active(id)
@@ -162,6 +180,9 @@ export class Reservations {
         'RESERVATION_IN_DOUBT',
         `The reservation of ${describeBox(row)} may have been changed before the restore.`,
       )
+    const changed = checkQuantities(this.#profile, quantities, 0)
+    if (again && row.sequence !== row.confirmed && (await this.#isPending(row, changed)))
+      return { ...(await this.#issue(row)), advice: null }
     if (row.sequence !== row.confirmed)
       throw new LicensingError(
         'UPDATE_PENDING',
@@ -175,7 +196,6 @@ export class Reservations {
           remedy: 'Return it, and reserve anew.',
         },
       )
-    const changed = checkQuantities(this.#profile, quantities, 0)
     const before = await this.#ledger.parts(row, row.sequence)
     const after = new Map<string, ReservedPart[]>()
     const virtual = { id: row.virtual_account_id, name: await this.#ledger.virtualName(row) }
@@ -358,6 +378,29 @@ export class Reservations {
   }
 
   /** A request is answered once, and a box is in a smart account once, registered or reserved (trust §6). */
+  async #given(
+    virtual: VirtualAccount,
+    request: ReservationRequest,
+    wanted: ReadonlyMap<string, number>,
+  ): Promise<ReservationRow | null> {
+    const row = await this.#tx
+      .selectFrom('reservations')
+      .selectAll()
+      .where('box_key', '=', keyText(request))
+      .where('request', '=', request.number)
+      .where('virtual_account_id', '=', virtual.id)
+      .where('status', '=', 'active')
+      .where('sequence', '=', 1)
+      .executeTakeFirst()
+    return row && sameCounts(counted(await this.#ledger.parts(row, 1)), wanted) ? row : null
+  }
+
+  /** Whether the update that waits for its confirmation is this one. */
+  async #isPending(row: ReservationRow, changed: ReadonlyMap<string, number>): Promise<boolean> {
+    const wanted = new Map([...counted(await this.#ledger.parts(row, row.confirmed)), ...changed])
+    return sameCounts(counted(await this.#ledger.parts(row, row.sequence)), wanted)
+  }
+
   async #requireFree(request: ReservationRequest): Promise<void> {
     const { pid, serial } = request.udi
     const used = await this.#tx
@@ -537,3 +580,9 @@ function checkQuantities(
   const counts = countSchema.min(least, `a quantity to reserve is ${least} or more`)
   return new Map(list.map(([tag, count]) => [tag, checked(counts, count, `quantity of ${tag}`)]))
 }
+
+const counted = (parts: ReadonlyMap<string, readonly ReservedPart[]>): Map<string, number> =>
+  new Map([...parts].map(([tag, list]) => [tag, list.reduce((sum, { count }) => sum + count, 0)]))
+
+const sameCounts = (a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean =>
+  [...a.keys(), ...b.keys()].every((tag) => (a.get(tag) ?? 0) === (b.get(tag) ?? 0))

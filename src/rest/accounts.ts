@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { NumberedAccount } from '../authority/public-numbers.ts'
+import { isSameDomain } from '../authority/accounts.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { endpoint, type RestCall } from './contract.ts'
 import { everywhere, legacy, newer, onPremises } from './families.ts'
@@ -61,7 +62,7 @@ function pnpPage<T>(rows: readonly T[], query: { startIdx: number; rowsPerPage: 
 }
 
 async function accountOfPath(call: RestCall): Promise<NumberedAccount> {
-  const found = (await reachableAccounts(call)).find(({ domain }) => domain === call.account)
+  const found = (await reachableAccounts(call)).find(({ domain }) => isSameDomain(domain, call.account ?? ''))
   if (found) return found
   throw new LicensingError('ACCOUNT_UNKNOWN', 'There is no such smart account.')
 }
@@ -70,7 +71,7 @@ export const accountEndpoints = [
   endpoint({
     name: 'accounts',
     method: 'GET',
-    routes: [...legacy('/accounts'), ...legacy('/accounts/')],
+    routes: legacy('/accounts'),
     needs: 'read',
     summary: 'The smart accounts that the caller reaches, and the roles it has there.',
     body: noBody,

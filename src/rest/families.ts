@@ -1,7 +1,6 @@
-/** Where the older cloud hosts serve the API; the last two are what real clients send, a prefix of theirs doubled. */
+/** Where the older cloud hosts serve the API; the last is what real clients send, a prefix of theirs doubled. */
 const LEGACY = [
   '/services/api/smart-accounts-and-licensing',
-  '//services/api/smart-accounts-and-licensing',
   '/services/api/services/api/smart-accounts-and-licensing',
 ]
 const ON_PREMISES = ['/api/v1', '/backend/api/v1']

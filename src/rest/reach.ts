@@ -1,3 +1,4 @@
+import { isSameDomain } from '../authority/accounts.ts'
 import type { ApiCaller } from '../authority/api-clients.ts'
 import type { NumberedAccount } from '../authority/public-numbers.ts'
 import { LicensingError } from '../domain/errors.ts'
@@ -8,7 +9,8 @@ const denied = ({ name }: ApiCaller, what: string) =>
 
 /** Whether there is a smart account of that name makes no difference to whom it is out of reach. @throws LicensingError PERMISSION_DENIED */
 export function requireAccount(caller: ApiCaller, account: string): void {
-  if (caller.account !== null && caller.account !== account) throw denied(caller, 'that smart account')
+  if (caller.account !== null && !isSameDomain(caller.account, account))
+    throw denied(caller, 'that smart account')
 }
 
 /** @throws LicensingError PERMISSION_DENIED */

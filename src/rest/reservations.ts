@@ -138,6 +138,7 @@ async function reserve(
       virtualAccount,
       request: request.reservationCode,
       licenses,
+      again: true,
     })
     return authorized(call, issued, request.reservationCode)
   })
@@ -202,7 +203,7 @@ async function update(
     const { id } = instanceOfSudi(there, sudi)
     return authorized(
       call,
-      await authority.updateReservation(id, quantitiesOf(call, licenses, 0), { account }),
+      await authority.updateReservation(id, quantitiesOf(call, licenses, 0), { account, again: true }),
     )
   })
   return {

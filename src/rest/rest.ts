@@ -148,7 +148,7 @@ export class RestApi {
         const { about, work } = one.take({
           authority: this.#authority,
           caller,
-          account: domain ?? caller.account ?? undefined,
+          account: caller.account ?? domain,
           virtualAccount,
           body: request.body ?? {},
           query: request.query,

@@ -72,7 +72,12 @@ export function createGuardedServer(options: {
     return503OnClosing: false,
     pluginTimeout: 0,
     exposeHeadRoutes: false,
-    routerOptions: { maxParamLength: LONGEST_NAME },
+    // Clients put their paths together of parts: one slash too many is none.
+    routerOptions: {
+      maxParamLength: LONGEST_NAME,
+      ignoreDuplicateSlashes: true,
+      ignoreTrailingSlash: true,
+    },
     genReqId: () => randomUUID(),
     clientErrorHandler: refuseUnread,
     frameworkErrors: (_thrown: FastifyError, _request, reply: FastifyReply) =>

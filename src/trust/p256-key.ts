@@ -11,8 +11,29 @@ export interface P256Key {
   readonly spki: Buffer
 }
 
-/** The key that a SubjectPublicKeyInfo says; null for one of another kind, or no point of the curve. */
+/** Keys that are kept, about 2 KiB each: of boxes that come again and again, such as when what they use changes. */
+const MOST_KEPT = 4_096
+/** By what they are read from, those used last at the end. */
+const kept = new Map<string, P256Key>()
+
+/**
+ * The key that a SubjectPublicKeyInfo says; null for one of another kind, or no point of the curve. Reading one costs as much
+ * as a verification: the newest are kept.
+ */
 export function readP256Key(spki: Buffer): P256Key | null {
+  const name = spki.toString('latin1')
+  const key = kept.get(name) ?? importKey(spki)
+  if (!key) return null
+  kept.delete(name)
+  kept.set(name, key)
+  for (const oldest of kept.keys()) {
+    if (kept.size <= MOST_KEPT) break
+    kept.delete(oldest)
+  }
+  return key
+}
+
+function importKey(spki: Buffer): P256Key | null {
   const x = spki.subarray(HEAD.length, HEAD.length + COORDINATE)
   const y = spki.subarray(HEAD.length + COORDINATE)
   if (!spki.subarray(0, HEAD.length).equals(HEAD) || x.length !== COORDINATE || y.length !== COORDINATE)
@@ -20,7 +41,7 @@ export function readP256Key(spki: Buffer): P256Key | null {
   try {
     // By its coordinates it is read in less time than by its encoding, which Node tries as many things.
     const jwk = { kty: 'EC', crv: 'P-256', x: x.toString('base64url'), y: y.toString('base64url') }
-    return { key: createPublicKey({ key: jwk, format: 'jwk' }), spki }
+    return { key: createPublicKey({ key: jwk, format: 'jwk' }), spki: Buffer.from(spki) }
   } catch {
     return null
   }

@@ -67,6 +67,21 @@ describe('accounts', () => {
     expect((await get(mine)).json.accounts.length).toBeGreaterThan(0)
   })
 
+  it('a slash too many and capitals in a domain make no difference', async () => {
+    const path = `${V1}/customer/virtual-accounts`
+    const { json } = await get(path)
+    expect(json.virtualAccounts.length).toBeGreaterThan(0)
+    for (const other of [
+      `/${path}`,
+      `${path}/`,
+      path.replace('/services/api', '//services/api/services/api'),
+      path.replace('acme.example', 'ACME.Example'),
+      `/${ONPREM}//virtual-accounts`,
+    ])
+      expect((await get(other)).json, other).toEqual(json)
+    expect((await get(path.replace('acme', 'acne'))).status).toBe(403)
+  })
+
   it('a Python client finds the numbers of virtual accounts, as text', async () => {
     const { json } = await get(`${LEGACY}/v2/accounts/search`)
     expect(json.status).toBe('COMPLETE')
@@ -564,15 +579,23 @@ describe('reservation', () => {
     const sealed = await world.open('sealed')
     const request = await sealed.reservation.request()
     const va = `${LEGACY}/v2/accounts/acme.example/virtual-accounts/Default`
-    const reserved = await post(`${va}/reserve-licenses`, {
-      reservationRequests: [
-        {
-          reservationCode: request,
-          reservationType: 'SPECIFIC',
-          licenses: [{ entitlementTag: 'HOST', quantity: '3', precedence: 'LONGEST_TERM_FIRST' }],
-        },
-      ],
-    })
+    const reserve = (quantity: string) =>
+      post(`${va}/reserve-licenses`, {
+        reservationRequests: [
+          {
+            reservationCode: request,
+            reservationType: 'SPECIFIC',
+            licenses: [{ entitlementTag: 'HOST', quantity, precedence: 'LONGEST_TERM_FIRST' }],
+          },
+        ],
+      })
+    const reserved = await reserve('3')
+    // An answer that was lost is given again; another request with the same code is none.
+    const again = (await reserve('3')).json.authorizationCodes[0]
+    expect([again.status, again.licenses]).toEqual(['SUCCESS', reserved.json.authorizationCodes[0].licenses])
+    const other = (await reserve('4')).json.authorizationCodes[0]
+    expect([other.status, other.authorizationCode]).toEqual(['ERROR', null])
+    expect(await world.authority.reservations()).toHaveLength(1)
     expect(reserved.json).toMatchObject({
       status: 'SUCCESS',
       statusMessage: '1 reservation requests processed successfully',
@@ -597,14 +620,17 @@ describe('reservation', () => {
     }
     const updated = await post(`${va}/update-slr`, { reservationUpdateRequests: [wanted] })
     expect(updated.json.status).toBe('SUCCESS')
-    const second = await post(
-      `${NEW}/licensing/v2/accounts/acme.example/licenses/update?virtualAccountName=Default`,
-      { reservationUpdateRequests: [wanted] },
-    )
+    const update = (quantity: number) =>
+      post(`${NEW}/licensing/v2/accounts/acme.example/licenses/update?virtualAccountName=Default`, {
+        reservationUpdateRequests: [{ ...wanted, licenses: [{ entitlementTag: 'HOST', quantity }] }],
+      })
+    const second = await update(1)
     expect([second.json.status, second.json.autorizationCodes[0].authorizationCode]).toEqual(['ERROR', null])
+    const repeated = await update(2)
+    expect(repeated.json.status).toBe('SUCCESS')
 
     const { reservation } = await sealed.reservation.update(
-      updated.json.autorizationCodes[0].authorizationCode,
+      repeated.json.autorizationCodes[0].authorizationCode,
     )
     const confirm = { sudi, productTagName: 'conferencing', confirmationCode: reservation.confirmationCode }
     const confirmed = await post(

@@ -1,0 +1,57 @@
+// The statechart itself, beside XState's own work on a chart of the same form.
+import { createMachine, initialTransition, transition } from 'xstate'
+import { begin, smartAgent, step } from '../../dist/machines/index.js'
+import { rate } from '../rate.mjs'
+import { perSecond } from '../table.mjs'
+
+/** The same states and as many transitions, each with a guard that says no, without a fact or an action. */
+function hollow(node) {
+  const on = {}
+  for (const [event, transitions] of node.transitions)
+    on[event] = transitions.map(() => ({ guard: () => false }))
+  const states = Object.entries(node.states).map(([key, child]) => [key, hollow(child)])
+  return {
+    ...(states.length > 0 && { states: Object.fromEntries(states) }),
+    ...(node.type === 'parallel' ? { type: 'parallel' } : states.length > 0 && { initial: states[0][0] }),
+    on,
+  }
+}
+
+export function chart(row) {
+  const [empty] = initialTransition(createMachine({ id: 'hollow', ...hollow(smartAgent.root) }))
+  const floorMachine = empty.machine
+  const floor = rate(() => transition(floorMachine, empty, { type: 'TICK' }))
+  const { position } = begin(0)
+  const measured = rate((i) => step(position, { type: 'TICK', at: i, used: 0 }))
+  row(
+    'chart: one beat, facts kept',
+    perSecond(measured),
+    `${perSecond(floor)} XState, hollow chart`,
+    floor / measured,
+    '',
+  )
+  const cycle = [
+    { type: 'USAGE', at: 0, tag: 'HOST', count: 1 },
+    { type: 'REGISTER', at: 1, force: false, again: false },
+    {
+      type: 'register.unreachable',
+      at: 2,
+      failure: { code: '', message: '', remedy: '' },
+      jitter: 0.5,
+      retryAfter: null,
+    },
+    { type: 'TICK', at: 3, used: 60 },
+    { type: 'DEREGISTER', at: 4 },
+  ]
+  let place = position
+  const events = rate((i) => {
+    place = step(place, cycle[i % cycle.length]).position
+  })
+  row(
+    'chart: events of a registration',
+    perSecond(events),
+    `${perSecond(floor)} XState, hollow chart`,
+    floor / events,
+    '',
+  )
+}

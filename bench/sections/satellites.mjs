@@ -1,0 +1,53 @@
+// A synchronisation of many instances, beside that of a tenth of them.
+import { spawnSync } from 'node:child_process'
+
+/** A satellite of ten thousand instances and of ten times as many, each a process of its own. */
+export function satellites(row) {
+  const run = (number) => {
+    const { stdout } = spawnSync(process.execPath, ['bench/satellite.mjs', String(number)], {
+      encoding: 'utf8',
+      cwd: new URL('../..', import.meta.url),
+    })
+    return JSON.parse(stdout)
+  }
+  const [small, large] = [run(10_000), run(100_000)]
+  const growth = (a, b) => b / (10 * a)
+  const seconds = (n) => `${(n / 1000).toFixed(2)} s`
+  const ms = (n) => `${n.toFixed(0)} ms`
+  const megabytes = (n) => `${(n / 1e6).toFixed(1)} MB`
+  row(
+    'synchronising 100,000 instances: time',
+    seconds(large.full.ms),
+    `10 × ${seconds(small.full.ms)}, of 10,000`,
+    growth(small.full.ms, large.full.ms),
+    'under 1.2',
+  )
+  row(
+    'the same: bytes',
+    megabytes(large.full.bytes),
+    `10 × ${megabytes(small.full.bytes)}`,
+    growth(small.full.bytes, large.full.bytes),
+    'under 1.1',
+  )
+  row(
+    'the same: memory',
+    megabytes(large.memory),
+    `10 × ${megabytes(small.memory)}`,
+    growth(small.memory, large.memory),
+    'under 1.2',
+  )
+  row(
+    'ten that changed among 100,000',
+    ms(large.delta.ms),
+    `${ms(small.delta.ms)} among 10,000`,
+    large.delta.ms / small.delta.ms,
+    'under 2',
+  )
+  row(
+    'the same: bytes',
+    `${large.delta.bytes} bytes`,
+    `${small.delta.bytes} among 10,000`,
+    large.delta.bytes / small.delta.bytes,
+    'under 1.1',
+  )
+}

@@ -1,0 +1,71 @@
+// What is put under load, each a process of its own, and an authority's data for it.
+import { fork, spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Authority } from '../dist/src/authority/index.js'
+import { readRoots, thumbprint } from '../dist/src/trust/chain.js'
+
+const program = new URL('../dist/bin/smart-authority.js', import.meta.url).pathname
+
+/** @param kind of `serve.mjs` */
+export function start(kind, options) {
+  const child = fork(new URL('serve.mjs', import.meta.url).pathname, [kind, JSON.stringify(options)])
+  return new Promise((resolve, reject) => {
+    child.once('message', (told) => resolve({ child, ...told }))
+    child.once('exit', () => reject(new Error(`${kind} did not start`)))
+  })
+}
+
+export const stop = ({ child }) =>
+  new Promise((resolve) => {
+    child.once('exit', resolve)
+    child.disconnect()
+  })
+
+/** Bytes that a server holds, and the most it has held. */
+export const memoryOf = ({ child }) =>
+  new Promise((resolve) => {
+    child.once('message', resolve)
+    child.send('memory')
+  })
+
+/** The program itself, as people start it. @returns its port, and how to end it; `peak` is its largest process's, in bytes */
+export async function serve(dataDir, ...options) {
+  const words = ['--data-dir', dataDir, 'serve', '--listen', '127.0.0.1:0', '--json', '--log-level', 'error']
+  const child = spawn(process.execPath, [program, ...words, ...options], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const told = JSON.parse(
+    await new Promise((resolve) => child.stdout.once('data', (d) => resolve(String(d)))),
+  )
+  const tree = () => [
+    child.pid,
+    ...readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8')
+      .trim()
+      .split(' ')
+      .filter(Boolean),
+  ]
+  const peakOf = (pid) => 1024 * Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1])
+  return {
+    port: Number(new URL(told.listening).port),
+    peak: () => Math.max(...tree().map(peakOf)),
+    stop: async () => {
+      const over = new Promise((resolve) => child.once('exit', resolve))
+      child.kill('SIGTERM')
+      await over
+    },
+  }
+}
+
+/** A new authority with one pool, and tokens enough for whoever registers. */
+export async function newAuthority(directory, { database, quantity = 1_000_000, orders = 1 } = {}) {
+  const dataDir = join(directory, `authority-${Math.random().toString(36).slice(2)}`)
+  await Authority.init({ dataDir, account: 'bench.example', acceptAgreement: true, database })
+  const authority = await Authority.open({ dataDir })
+  for (let i = 0; i < orders; i++) await authority.order({ tag: 'HOST', quantity: quantity / orders })
+  const tokens = []
+  for (let i = 0; i < 10; i++) tokens.push((await authority.createToken({ days: 30 })).token)
+  const root = thumbprint(readRoots(authority.trustAnchor())[0])
+  await authority.close()
+  return { dataDir, tokens, root }
+}
