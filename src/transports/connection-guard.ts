@@ -174,7 +174,7 @@ export class ConnectionGuard {
       connection.since = this.#uptime()
       this.#waiting.add(connection)
       begin(raw)
-    })
+    }, this.#uptime)
   }
 
   /** @returns whether it was taken */

@@ -1,21 +1,33 @@
 import type { Server as NetServer, Socket } from 'node:net'
+import { SECOND } from '../domain/instant.ts'
 
 /** Handshakes begun between two looks at what else there is to do: some ten milliseconds of work. */
 const AT_A_TIME = 16
+/** Milliseconds after which it is too late to serve those first who have waited longest: they give up after about ten seconds. */
+const LATE = 5 * SECOND
 
 /**
- * Those who wait until TLS is begun with them, in the order they came. A handshake costs more than most requests: if all of
- * them were begun as they come, a crowd would make everybody wait for everybody, until all have given up. So a few are begun
- * at a time, and in between those who are further on are served.
+ * Those who wait until TLS is begun with them. A handshake costs more than most requests: if all of them were begun as they
+ * come, a crowd would make everybody wait for everybody, until all have given up. So a few are begun at a time, and in between
+ * those who are further on are served.
+ *
+ * In the order they came, while that is soon enough; where it is not, those first who came last. In a queue that is longer than
+ * patience, the first are always those who are about to give up, and all the work would go into connections that end.
  */
 export class HandshakeQueue {
   readonly #begin: (raw: Socket) => void
-  readonly #waiting = new Set<Socket>()
+  readonly #uptime: () => number
+  /** Each with when it came, the oldest first. */
+  readonly #waiting = new Map<Socket, number>()
   #next: NodeJS.Immediate | undefined
 
-  /** @param begin is called for each when its turn has come, unless its connection is gone by then */
-  constructor(begin: (raw: Socket) => void) {
+  /**
+   * @param begin is called for each when its turn has come, unless its connection is gone by then
+   * @param uptime milliseconds by a clock that nobody sets
+   */
+  constructor(begin: (raw: Socket) => void, uptime: () => number) {
     this.#begin = begin
+    this.#uptime = uptime
   }
 
   /** How many wait. */
@@ -24,25 +36,39 @@ export class HandshakeQueue {
   }
 
   add(raw: Socket): void {
-    this.#waiting.add(raw)
+    this.#waiting.set(raw, this.#uptime())
     raw.once('close', () => this.#waiting.delete(raw))
+    this.#arm()
+  }
+
+  #arm(): void {
     this.#next ??= setImmediate(() => {
       this.#turn()
     })
   }
 
   #turn(): void {
-    this.#next = undefined
-    let begun = 0
-    for (const raw of this.#waiting) {
+    const now = this.#uptime()
+    const [oldest = now] = this.#waiting.values()
+    const sockets = [...this.#waiting.keys()]
+    const chosen = now - oldest > LATE ? sockets.slice(-AT_A_TIME).reverse() : sockets.slice(0, AT_A_TIME)
+    const greetings = chosen.map((raw): [Socket, unknown] => {
       this.#waiting.delete(raw)
-      this.#begin(raw)
-      if (++begun === AT_A_TIME) break
-    }
-    if (this.#waiting.size > 0)
-      this.#next = setImmediate(() => {
-        this.#turn()
-      })
+      return [raw, raw.read()]
+    })
+    // An end is told only when what came before it was read: who has gone meanwhile is known a moment later.
+    this.#next = setImmediate(() => {
+      this.#next = undefined
+      for (const [raw, greeting] of greetings) {
+        if (raw.destroyed) continue
+        if (raw.readableEnded) raw.destroy()
+        else {
+          if (greeting !== null) raw.unshift(greeting)
+          this.#begin(raw)
+        }
+      }
+      if (this.#waiting.size > 0) this.#arm()
+    })
   }
 }
 
