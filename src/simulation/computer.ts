@@ -16,6 +16,8 @@ export class Computer {
   /** Resolves when its program is cut off: whoever waits for the program waits in vain. */
   cutOff: Promise<null>
   #cutOff: () => void = () => undefined
+  /** Counts the power cuts that were planned: the newest one counts. */
+  #plans = 0
   /** What waits for it to wake. */
   #atWaking: (() => void)[] = []
 
@@ -66,13 +68,20 @@ export class Computer {
   /** The power goes at the so-many-th write, or at the end of a day without as many. */
   planCut(after: number, onCut: () => void): void {
     const { disk } = this
+    const plan = ++this.#plans
     const cut = () => {
-      if (this.disk !== disk || this.power === 'off') return
+      if (this.disk !== disk || this.#plans !== plan) return
       this.cut()
       onCut()
     }
     this.disk.cutAfter(after, cut)
     this.#timeline.after(24 * 3_600_000, cut)
+  }
+
+  /** No power cut is planned any more. */
+  spare(): void {
+    this.#plans++
+    this.disk.spare()
   }
 
   boot(): void {

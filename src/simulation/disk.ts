@@ -31,14 +31,29 @@ const disks = new Map<string, SimulatedDisk>()
 /** Files that are open, by their descriptor. */
 const open = new Map<number, { readonly disk: SimulatedDisk; readonly path: string }>()
 
+/** The simulation itself is at work on the files: what it does is done to them from outside. */
+let fromOutside = false
+
+function outside<T>(work: () => T): T {
+  const before = fromOutside
+  fromOutside = true
+  try {
+    return work()
+  } finally {
+    fromOutside = before
+  }
+}
+
 const diskOf = (path: unknown): SimulatedDisk | null =>
-  home !== null && typeof path === 'string' && path.startsWith(home)
+  !fromOutside && home !== null && typeof path === 'string' && path.startsWith(home)
     ? (disks.get(path.slice(home.length + 1).split('/', 1)[0] ?? '') ?? null)
     : null
 
+const fileOf = (descriptor: number) => (fromOutside ? undefined : open.get(descriptor))
+
 const isDatabase = (path: string): boolean => /\.db(-wal|-shm|-journal)?$/.test(path)
 const contentOf = (path: string): Buffer | null =>
-  real.existsSync(path) && real.statSync(path).isFile() ? real.readFileSync(path) : null
+  outside(() => (real.existsSync(path) && real.statSync(path).isFile() ? real.readFileSync(path) : null))
 
 let numbered = 0
 
@@ -80,9 +95,9 @@ export class SimulatedDisk {
     this.#onCut = onCut
   }
 
-  /** The power goes now. */
-  cut(): void {
-    this.#dead = true
+  /** No power cut is planned any more. */
+  spare(): void {
+    this.#cutAt = null
   }
 
   /** Before anything is written. @throws PowerCut */
@@ -128,6 +143,10 @@ export class SimulatedDisk {
   /** What the same disk holds when the power is back: another one. */
   afterPowerCut(dice: Dice): SimulatedDisk {
     this.#dead = true
+    return outside(() => this.#afterPowerCut(dice))
+  }
+
+  #afterPowerCut(dice: Dice): SimulatedDisk {
     const synced = [...this.#databases].every(isSynchronous)
     const next = this.copy()
     const there = (path: string) => join(next.directory, path.slice(this.directory.length + 1))
@@ -154,12 +173,16 @@ export class SimulatedDisk {
 
   /** Copies its files to a directory. */
   copyTo(directory: string): void {
-    real.cpSync(this.directory, directory, { recursive: true, filter: (path) => !path.endsWith('.db-shm') })
+    outside(() => {
+      real.cpSync(this.directory, directory, { recursive: true, filter: (path) => !path.endsWith('.db-shm') })
+    })
   }
 
   /** Files from a directory, such as one that was kept. */
   copyFrom(directory: string): void {
-    real.cpSync(directory, this.directory, { recursive: true })
+    outside(() => {
+      real.cpSync(directory, this.directory, { recursive: true })
+    })
   }
 
   #closeAll(): void {
@@ -175,9 +198,11 @@ export class SimulatedDisk {
   /** It is not needed any more. */
   remove(): void {
     this.#dead = true
-    this.#closeAll()
     disks.delete(this.#name)
-    real.rmSync(this.directory, { recursive: true, force: true })
+    outside(() => {
+      this.#closeAll()
+      real.rmSync(this.directory, { recursive: true, force: true })
+    })
   }
 }
 
@@ -245,14 +270,14 @@ function installFiles(): void {
       return descriptor
     },
     writeSync: ((descriptor: number, ...rest: [string]) => {
-      const file = open.get(descriptor)
+      const file = fileOf(descriptor)
       file?.disk.write()
       if (file?.disk.full === true) throw noSpace()
       file?.disk.changed(file.path)
       return real.writeSync(descriptor, ...rest)
     }) as typeof fs.writeSync,
     fsyncSync: (descriptor) => {
-      const file = open.get(descriptor)
+      const file = fileOf(descriptor)
       if (!file) {
         real.fsyncSync(descriptor)
         return
@@ -315,7 +340,7 @@ function installDatabases(): void {
     const original = statements[method]
     statements[method] = function (...parameters) {
       const { database } = this
-      const disk = find(database)
+      const disk = fromOutside ? null : find(database)
       if (!disk) return original.apply(this, parameters)
       disk.use()
       if (CONTROL.test(this.source)) {
@@ -339,7 +364,7 @@ function installDatabases(): void {
       return exec.call(this, sql)
     },
     prepare(this: Sqlite.Database, sql: string) {
-      find(this)?.use()
+      if (!fromOutside) find(this)?.use()
       return prepare.call(this, sql)
     },
   })

@@ -119,6 +119,7 @@ export class SimulatedAuthority {
 
   async mend(): Promise<void> {
     this.#awayUntil = -Infinity
+    this.computer.spare()
     this.computer.disk.full = false
     this.computer.clock.mend()
     if (this.computer.power === 'off') this.computer.boot()

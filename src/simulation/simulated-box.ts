@@ -40,6 +40,8 @@ export class SimulatedBox {
   copied = false
   /** Whether its own clock was ever wrong. */
   misled = false
+  /** Whether it ever let go of what it had, or asked for, without its authority having agreed: people remove that there. */
+  abandoned = false
   /** Deadlines the authority gave, by the messages it gave them in: the latest counts. */
   deadline = -Infinity
   readonly #around: Surroundings
@@ -134,6 +136,7 @@ export class SimulatedBox {
     if (from !== to || event.type !== 'TICK')
       this.#around.log(this.name, from === to ? `${event.type} (${to})` : `${event.type}: ${from} → ${to}`)
     for (const { message } of notices) this.#around.say(message)
+    if (bound(before) && !bound(after) && event.type !== 'deregister.accepted') this.abandoned = true
     this.#told = { position: after, event: event.type, at }
   }
 
@@ -170,10 +173,12 @@ export class SimulatedBox {
     if (this.computer.power !== 'on') return
     this.computer.life++
     const { agent, computer } = this
+    const { life } = computer
     this.#charge()
     this.agent = null
     await agent?.close().catch(() => undefined)
-    const { life } = computer
+    // The power may go on the way.
+    if (computer.life !== life) return
     if (reboot) {
       computer.power = 'off'
       computer.clock.off()
@@ -207,9 +212,11 @@ export class SimulatedBox {
     if (this.computer.power !== 'on' || !this.#kept) return false
     this.computer.life++
     const { agent } = this
+    const { life } = this.computer
     this.#charge()
     this.agent = null
     await agent?.close().catch(() => undefined)
+    if (this.computer.life !== life) return false
     this.computer.change(this.#kept.copy())
     this.copied = true
     this.#evaluation = null
@@ -223,6 +230,7 @@ export class SimulatedBox {
   async mend(): Promise<void> {
     const { computer } = this
     this.road.mend()
+    computer.spare()
     computer.clock.mend()
     computer.disk.full = false
     if (computer.power === 'asleep') computer.wake()
@@ -377,6 +385,9 @@ export class SimulatedBox {
     this.computer.remove()
   }
 }
+
+/** Whether there is a registration, or an attempt at one, that its authority may know of. */
+const bound = ({ context }: Position): boolean => context.registration !== null || context.registering !== null
 
 /** Where a chart stands, in a word for each axis. */
 export const words = ({ value }: Position): string =>

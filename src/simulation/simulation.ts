@@ -208,7 +208,7 @@ class Simulation {
       for (const instance of await authority.instances()) {
         if (instance.reservation !== null)
           await authority.writeOffReservation(instance.id, { reason: 'the end', by: 'somebody' })
-        else if (this.#boxes.find(({ serial }) => serial === instance.udi.serial)?.copied === true || this.#abandoned.has(instance.udi.serial))
+        else if (this.#boxes.some(({ serial, copied, abandoned }) => serial === instance.udi.serial && (copied || abandoned)))
           await authority.removeInstance(instance.id)
         else this.violated(new Violation('nothing-lost', `${instance.udi.serial} has given everything back, and is an instance still`))
       }
@@ -218,9 +218,6 @@ class Simulation {
     })
     await this.#authority.check()
   }
-
-  /** Boxes that were told that they are deregistered here, but not at their authority: people remove those. */
-  readonly #abandoned = new Set<string>()
 
   async #do(deed: Deed): Promise<void> {
     const box = 'box' in deed ? this.#boxes[deed.box] : undefined
