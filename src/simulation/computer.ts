@@ -71,8 +71,13 @@ export class Computer {
     const plan = ++this.#plans
     const cut = () => {
       if (this.disk !== disk || this.#plans !== plan) return
-      this.cut()
-      onCut()
+      // Called from within a program, which would take an accident of the simulation for one of its own.
+      try {
+        this.cut()
+        onCut()
+      } catch (thrown) {
+        this.#timeline.break(thrown)
+      }
     }
     this.disk.cutAfter(after, cut)
     this.#timeline.after(24 * 3_600_000, cut)

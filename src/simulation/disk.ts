@@ -185,6 +185,13 @@ export class SimulatedDisk {
     })
   }
 
+  /** The program that used it has ended: what it left open is closed for it. */
+  release(): void {
+    outside(() => {
+      this.#closeAll()
+    })
+  }
+
   #closeAll(): void {
     for (const database of this.#databases) {
       try {
@@ -193,6 +200,7 @@ export class SimulatedDisk {
         // One that is in the middle of something goes when its program does.
       }
     }
+    this.#databases.clear()
   }
 
   /** It is not needed any more. */
@@ -242,7 +250,7 @@ function tear(path: string, synced: boolean, dice: Dice): void {
   }
   const kept = synced ? (commits.at(-1) ?? HEADER) : dice.pick(commits)
   const torn = log.subarray(0, dice.between(kept, end))
-  for (let at = kept; at < torn.length; at += 512) if (dice.chance(0.5)) torn.fill(0, at, at + 512)
+  for (let at = kept; at < torn.length; at += 512) if (dice.chance(0.5)) torn.fill(0, at, Math.min(at + 512, torn.length))
   real.writeFileSync(path, torn)
 }
 

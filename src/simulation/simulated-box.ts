@@ -40,6 +40,13 @@ export class SimulatedBox {
   copied = false
   /** Whether its own clock was ever wrong. */
   misled = false
+  /** What people have noted down or carry about of its reservations. */
+  readonly papers: { request: string | null; instanceId: string | null; readonly files: string[]; returnCode: string | null } = {
+    request: null,
+    instanceId: null,
+    files: [],
+    returnCode: null,
+  }
   /** Whether it ever let go of what it had, or asked for, without its authority having agreed: people remove that there. */
   abandoned = false
   /** Deadlines the authority gave, by the messages it gave them in: the latest counts. */
@@ -53,7 +60,7 @@ export class SimulatedBox {
   #onFor = 0
   #onSince: number | null = null
   #beats = 0
-  #version = VERSION
+  #upgraded = false
   #restless = 0
 
   constructor(number: number, around: Surroundings) {
@@ -136,6 +143,10 @@ export class SimulatedBox {
     if (from !== to || event.type !== 'TICK')
       this.#around.log(this.name, from === to ? `${event.type} (${to})` : `${event.type}: ${from} → ${to}`)
     for (const { message } of notices) this.#around.say(message)
+    if (event.type === 'UPGRADE') {
+      this.#evaluation = null
+      this.#upgraded = true
+    }
     if (bound(before) && !bound(after) && event.type !== 'deregister.accepted') this.abandoned = true
     this.#told = { position: after, event: event.type, at }
   }
@@ -176,7 +187,7 @@ export class SimulatedBox {
     const { life } = computer
     this.#charge()
     this.agent = null
-    await agent?.close().catch(() => undefined)
+    await this.#end(agent)
     // The power may go on the way.
     if (computer.life !== life) return
     if (reboot) {
@@ -187,6 +198,13 @@ export class SimulatedBox {
     }
     computer.clock.restart()
     await this.start()
+  }
+
+  /** The program ends in order, as far as it can; what it leaves open is closed by its end. */
+  async #end(agent: SmartAgent | null): Promise<void> {
+    const { disk } = this.computer
+    await agent?.close().catch(() => undefined)
+    disk.release()
   }
 
   sleep(time: number): void {
@@ -215,7 +233,7 @@ export class SimulatedBox {
     const { life } = this.computer
     this.#charge()
     this.agent = null
-    await agent?.close().catch(() => undefined)
+    await this.#end(agent)
     if (this.computer.life !== life) return false
     this.computer.change(this.#kept.copy())
     this.copied = true
@@ -355,14 +373,19 @@ export class SimulatedBox {
     const on = this.#onFor + (this.#onSince === null ? 0 : this.#around.timeline.now() - this.#onSince)
     // A clock that is fast by a hundredth uses a hundredth more.
     const most = (on / SECOND) * 1.01 + this.#openings * OPENING_SECONDS + OPENING_SECONDS
-    if (all - left > most && !this.copied && this.#version === VERSION)
+    if (all - left > most && !this.copied && !this.#upgraded)
       this.#violate('evaluation-charged-fairly', `${all - left} s are used up, and it was on for ${Math.round(most)} s at most`)
   }
 
-  /** It was upgraded to another major version: another evaluation begins. */
-  upgraded(version: string): void {
-    this.#evaluation = null
-    this.#version = version
+  /** The product is upgraded: to another major version, another evaluation begins. */
+  async upgrade(version: string): Promise<void> {
+    await this.act((agent) => {
+      const { life } = this.computer
+      // It waits for its authority, as people do: nobody waits for it here.
+      agent.upgrade(version).catch((thrown: unknown) => {
+        if (this.computer.life === life && this.agent === agent) this.#mind(thrown)
+      })
+    })
   }
 
   /** What it says about itself, for a look at what it gives away. */

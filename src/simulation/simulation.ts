@@ -1,5 +1,4 @@
-import { LicensingError } from '../domain/errors.ts'
-import { DAY, HOUR, SECOND } from '../domain/instant.ts'
+import { DAY, HOUR } from '../domain/instant.ts'
 import type { Answer, Sealed } from '../protocol/messages.ts'
 import { peek } from '../trust/seal.ts'
 import { stateWord } from '../../machines/index.ts'
@@ -8,7 +7,7 @@ import { type Invariant, Violation } from './invariants.ts'
 import { makeStranger } from './network.ts'
 import type { Deed, Plan } from './plan.ts'
 import { throwIdsWith } from './seeded-ids.ts'
-import { ACCOUNT, authorityTemplate, PLACES, SimulatedAuthority, START } from './simulated-authority.ts'
+import { authorityTemplate, PLACES, SimulatedAuthority, START } from './simulated-authority.ts'
 import { SimulatedBox } from './simulated-box.ts'
 import { Timeline } from './timeline.ts'
 import { deedInWords } from './words.ts'
@@ -310,10 +309,87 @@ class Simulation {
     box.kick()
   }
 
+  /** What people carry between a box and its authority. */
   async #doOnPaper(box: SimulatedBox, deed: Deed): Promise<void> {
-    void box
-    void deed
-    await Promise.resolve()
+    const { papers } = box
+    switch (deed.kind) {
+      case 'upgrade':
+        await box.upgrade(deed.version)
+        return
+      case 'reservation-request':
+        await box.act(async (agent) => {
+          papers.request = await agent.reservation.request()
+        })
+        return
+      case 'reservation-cancel':
+        await box.act((agent) => agent.reservation.cancel())
+        return
+      case 'reserve': {
+        const { request } = papers
+        if (request === null) return
+        const free = await this.#free()
+        const issued = await this.#authority.act((authority) =>
+          authority.reserve({ request, licenses: { HOST: deed.count }, virtualAccount: PLACES[0] }),
+        )
+        if (!issued) return
+        if (free !== null && deed.count > free)
+          this.violated(new Violation('reserved-is-owned', `${deed.count} of HOST were reserved, and ${free} were free`))
+        papers.instanceId = issued.instanceId
+        papers.files.push(issued.file)
+        return
+      }
+      case 'reservation-update': {
+        const { instanceId } = papers
+        if (instanceId === null) return
+        const issued = await this.#authority.act((authority) =>
+          authority.updateReservation(instanceId, { HOST: deed.count }),
+        )
+        if (issued) papers.files.push(issued.file)
+        return
+      }
+      case 'reservation-install':
+      case 'reservation-discard': {
+        const file = papers.files.at(-1)
+        if (file === undefined) return
+        await box.act(async (agent) => {
+          if (deed.kind === 'reservation-discard') papers.returnCode = (await agent.reservation.discard(file)).returnCode
+          else if (agent.status().reservation.status === 'installed') await agent.reservation.update(file)
+          else await agent.reservation.install(file)
+        })
+        await this.#confirm(box)
+        return
+      }
+      case 'reservation-return':
+        await box.act(async (agent) => {
+          papers.returnCode = await agent.reservation.returnCode()
+          await agent.reservation.return()
+        })
+        if (papers.returnCode !== null) this.#codes.add(papers.returnCode)
+        return
+      case 'reservation-take-back': {
+        const { instanceId, returnCode } = papers
+        if (instanceId === null || returnCode === null) return
+        await this.#authority.act((authority) => authority.takeBackReservation(instanceId, returnCode))
+        return
+      }
+      default:
+        throw new Error(`nobody knows how to do ${deed.kind}`)
+    }
+  }
+
+  /** Carries the confirmation code of an update back to the authority. */
+  async #confirm(box: SimulatedBox): Promise<void> {
+    const { instanceId } = box.papers
+    const code = box.agent?.status().reservation.confirmationCode ?? null
+    if (instanceId === null || code === null) return
+    this.#codes.add(code)
+    await this.#authority.act((authority) => authority.confirmReservation(instanceId, code))
+  }
+
+  /** Licences of the default virtual account that may be reserved; null while nobody can say. */
+  async #free(): Promise<number | null> {
+    const licenses = await this.#authority.act((authority) => authority.licenses())
+    return licenses?.find(({ tag, virtualAccount }) => tag === 'HOST' && virtualAccount === PLACES[0])?.available ?? null
   }
 
   async #doElsewhere(deed: Deed): Promise<void> {
@@ -372,7 +448,7 @@ class Simulation {
         })
         return
       default:
-        throw new LicensingError('INTERNAL', `Nobody knows how to do ${deed.kind}.`)
+        throw new Error(`nobody knows how to do ${deed.kind}`)
     }
   }
 
@@ -381,5 +457,3 @@ class Simulation {
     await this.#authority.close()
   }
 }
-
-export { ACCOUNT, SECOND }

@@ -17,6 +17,7 @@ const QUIET_TURNS = 4
 export class Timeline {
   #now: Instant
   #entries: Entry[] = []
+  #broken: unknown = null
   /** Work that is waited for outside of this process's own turns. */
   #working = 0
 
@@ -45,6 +46,11 @@ export class Timeline {
     this.at(this.#now + milliseconds, run)
   }
 
+  /** The simulation itself is not as it must be: it does not go on. */
+  break(thrown: unknown): void {
+    this.#broken ??= thrown
+  }
+
   /** Lets time pass until an instant, or until it is to stop. */
   async passUntil(end: Instant, stop: () => boolean): Promise<void> {
     for (;;) {
@@ -54,6 +60,7 @@ export class Timeline {
       this.#now = next.at
       await next.run()
       await this.quiet()
+      if (this.#broken !== null) throw this.#broken
     }
     if (!stop()) this.#now = Math.max(this.#now, end)
   }
