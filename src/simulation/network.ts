@@ -70,16 +70,16 @@ export class Road {
 
   /** A transport for one life of the box's program. */
   transport(): Transport {
-    const closed = new AbortController()
+    const underWay = new Set<() => void>()
     return {
-      post: (path, body) => this.#post(requestTypeSchema.parse(path.split('/').at(-1)), body, closed.signal),
+      post: (path, body) => this.#post(requestTypeSchema.parse(path.split('/').at(-1)), body, underWay),
       close: ({ now = false } = {}) => {
-        if (now) closed.abort()
+        if (now) for (const breakOff of underWay) breakOff()
       },
     }
   }
 
-  #post(type: RequestType, body: string, closed: AbortSignal): Promise<string> {
+  #post(type: RequestType, body: string, underWay: Set<() => void>): Promise<string> {
     const { life } = this.#box
     return new Promise((resolve, reject) => {
       let open = true
@@ -96,15 +96,18 @@ export class Road {
             return
           }
           open = false
+          underWay.delete(breakOff)
           how()
           this.#timeline.after(0, this.#after)
         }
         this.#timeline.after(milliseconds, deliver)
       }
-      closed.addEventListener('abort', () => {
-        if (open) reject(failure('CONNECTION_RESET'))
+      const breakOff = () => {
         open = false
-      })
+        underWay.delete(breakOff)
+        reject(failure('CONNECTION_RESET'))
+      }
+      underWay.add(breakOff)
       const fail = (code: ErrorCode, milliseconds: number) => {
         this.#told(`${type} fails: ${code}`)
         arrive(milliseconds, () => {
