@@ -322,8 +322,8 @@ function installFiles(): void {
   syncBuiltinESMExports()
 }
 
-/** What a statement does to the transaction it is in. */
-const CONTROL = /^\s*(begin|savepoint|release|rollback)\b/i
+/** Statements that write nothing of their own. */
+const CONTROL = /^\s*(begin|savepoint|release|rollback|pragma)\b/i
 const ANEW = /^\s*(begin\b|rollback\s*$)/i
 const COMMIT = /^\s*commit\b/i
 

@@ -130,6 +130,7 @@ export class SimulatedBox {
 
   #checkAfterOpening(agent: SmartAgent): void {
     const told = this.#told
+    if (told && bound(told.position) && !bound(agent.position)) this.abandoned = true
     if (!told || this.copied || told.event === 'opening' || told.event === 'TICK') return
     const there = agent.history(50).some(({ event, at }) => event === told.event && at === told.at)
     if (!there) this.#violate('told-is-kept', `${told.event} was told, and is not in the history`)
