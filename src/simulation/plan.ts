@@ -105,8 +105,8 @@ const FAULTS: readonly FaultName[] = [
 ]
 
 /** Deeds of people for each box and year, and of fate for each box and year, by how much goes wrong. */
-const PEOPLE = 40
-const FATE: Readonly<Record<Harm, number>> = { none: 0, light: 25, heavy: 150 }
+const PEOPLE = 60
+const FATE: Readonly<Record<Harm, number>> = { none: 0, light: 30, heavy: 300 }
 
 /** Plans a history. The same options, the same plan. */
 export function makePlan(options: PlanOptions): Plan {

@@ -1,9 +1,13 @@
 import crypto from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
+import { Newest } from '../domain/newest.ts'
 import type { Dice } from './dice.ts'
 
 let dice: Dice | null = null
 let installed = false
+
+/** Keys that are kept read. */
+const MOST_KEYS = 1_000
 
 /**
  * Has the identifiers, nonces and waits of what runs meanwhile come from dice, so that a history is the same when it is made
@@ -16,7 +20,7 @@ export function throwIdsWith(next: Dice | null): void {
 
 function install(): void {
   installed = true
-  const { randomBytes, randomUUID, randomInt } = crypto
+  const { randomBytes, randomUUID, randomInt, createPrivateKey } = crypto
   const bytes = (length: number) => dice?.bytes(length) ?? randomBytes(length)
   const uuid = () => {
     if (!dice) return randomUUID()
@@ -30,6 +34,10 @@ function install(): void {
     const [from, to] = bounds.length === 1 ? [0, bounds[0]] : bounds
     return dice.between(from, to - 1)
   }
-  Object.assign(crypto, { randomBytes: bytes, randomUUID: uuid, randomInt: int })
+  // Reading a key takes longer than most of what a history does, and each box of many reads its own at each of its requests.
+  const read = new Newest<crypto.KeyObject>(MOST_KEYS)
+  const privateKey = (key: Parameters<typeof createPrivateKey>[0]) =>
+    dice && typeof key === 'string' ? read.get(key, () => createPrivateKey(key)) : createPrivateKey(key)
+  Object.assign(crypto, { randomBytes: bytes, randomUUID: uuid, randomInt: int, createPrivateKey: privateKey })
   syncBuiltinESMExports()
 }

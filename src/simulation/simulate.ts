@@ -68,8 +68,9 @@ async function tell(seed: number): Promise<boolean> {
   if (history.violation && options.shrink) history = await shrink(history)
   if (options.story) say(`${history.lines.join('\n')}\n`)
   say(tellStory(history))
+  // Not a part of the story, which is the same every time.
   if (!history.violation)
-    say(`${((options.boxes * days) / 365 / seconds).toFixed(1)} box-years a second, everything real but time.`)
+    process.stderr.write(`${((options.boxes * days) / 365 / seconds).toFixed(1)} box-years a second, everything real but time.\n`)
   return history.violation === null
 }
 

@@ -1,14 +1,13 @@
 import { Authority, type TokenDocument } from '../authority/index.ts'
 import type { Reply } from '../chaos/index.ts'
 import { asLicensingError, type ErrorCode } from '../domain/errors.ts'
-import { DAY, HOUR, SECOND } from '../domain/instant.ts'
+import { HOUR, SECOND } from '../domain/instant.ts'
 import { type Answer, type RequestType, type Sealed } from '../protocol/messages.ts'
 import { peek } from '../trust/seal.ts'
 import { Computer } from './computer.ts'
 import type { Dice } from './dice.ts'
 import { SimulatedDisk } from './disk.ts'
 import { type Invariant, Violation } from './invariants.ts'
-import { TAGS } from './plan.ts'
 import type { Timeline } from './timeline.ts'
 
 /** When every history begins. */
@@ -34,8 +33,6 @@ export function authorityTemplate(): Promise<SimulatedDisk> {
     const authority = await Authority.open({ dataDir: disk.directory, clock: computer })
     await authority.addVirtualAccount(PLACES[1])
     await authority.enableReservation()
-    for (const virtualAccount of PLACES)
-      for (const tag of TAGS) await authority.order({ tag, quantity: 4, virtualAccount })
     await authority.close()
     return disk
   })()
@@ -232,5 +229,3 @@ export class SimulatedAuthority {
   }
 }
 
-/** Days after which it looks at what time has brought. */
-export const LOOK = DAY

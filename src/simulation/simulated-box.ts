@@ -1,7 +1,7 @@
 import { axisPath, nextDueAt, type Position, stateWord } from '../../machines/index.ts'
 import { type AgentLogger, type OpenOptions, SmartAgent, type Transition } from '../agent/index.ts'
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
-import { DAY, HOUR, MINUTE, SECOND } from '../domain/instant.ts'
+import { HOUR, MINUTE, SECOND } from '../domain/instant.ts'
 import { Computer } from './computer.ts'
 import type { Dice } from './dice.ts'
 import type { SimulatedDisk } from './disk.ts'
@@ -18,12 +18,12 @@ export interface Surroundings {
   readonly log: (who: string, what: string) => void
   readonly say: (text: string) => void
   readonly violated: (violation: Violation) => void
+  /** Milliseconds after which a box to which nothing happens beats again. */
+  readonly slowestBeat: number
 }
 
 /** Product version a box is delivered with. */
 const VERSION = '4.0'
-/** A beat after all is quiet: at least so often, of the box's own time. */
-const SLOWEST_BEAT = DAY
 /** What an agent charges of the evaluation for being opened. */
 const OPENING_SECONDS = 60
 
@@ -331,10 +331,11 @@ export class SimulatedBox {
     const beat = ++this.#beats
     const { life } = this.computer
     const due = nextDueAt(agent.position)
-    const until = due === null ? SLOWEST_BEAT : due - agent.now
+    const until = due === null ? Infinity : due - agent.now
     // What is due and does not get done, on a full disk say, is tried with the next beat.
     this.#restless = until <= 0 ? this.#restless + 1 : 0
-    const wait = this.#restless > 3 ? MINUTE : Math.min(SLOWEST_BEAT, Math.max(until, SECOND / 20))
+    const { slowestBeat } = this.#around
+    const wait = this.#restless > 3 ? MINUTE : Math.min(slowestBeat, Math.max(until, SECOND / 20))
     this.#around.timeline.after(wait, () => {
       if (this.#beats === beat && this.computer.life === life) this.kick()
     })
@@ -389,15 +390,15 @@ export class SimulatedBox {
     })
   }
 
-  /** What it says about itself, for a look at what it gives away. */
-  outputs(): string[] {
+  /** What it says about itself to whoever may ask, the codes that people carry among it. */
+  documents(): string[] {
     const { agent } = this
-    if (!agent) return []
-    return [
-      JSON.stringify(agent.status()),
-      JSON.stringify(agent.explain()),
-      ...agent.history(10_000).map(({ detail, notices }) => `${detail} ${notices}`),
-    ]
+    return agent ? [JSON.stringify(agent.status()), JSON.stringify(agent.explain())] : []
+  }
+
+  /** What it keeps of what happened. */
+  records(): string[] {
+    return (this.agent?.history(10_000) ?? []).map(({ detail, notices }) => `${detail} ${notices}`)
   }
 
   async close(): Promise<void> {

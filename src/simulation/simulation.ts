@@ -5,7 +5,7 @@ import { stateWord } from '../../machines/index.ts'
 import { Dice } from './dice.ts'
 import { type Invariant, Violation } from './invariants.ts'
 import { makeStranger } from './network.ts'
-import type { Deed, Plan } from './plan.ts'
+import { type Deed, type Plan, TAGS } from './plan.ts'
 import { throwIdsWith } from './seeded-ids.ts'
 import { authorityTemplate, PLACES, SimulatedAuthority, START } from './simulated-authority.ts'
 import { SimulatedBox } from './simulated-box.ts'
@@ -56,6 +56,8 @@ const isOfTheDead = (thrown: unknown): boolean =>
 
 class Simulation {
   readonly #plan: Plan
+  /** How often boxes beat, and the books are looked at, while nothing happens. */
+  readonly #beat: number
   readonly #timeline = new Timeline(START)
   readonly #authority: SimulatedAuthority
   readonly #boxes: SimulatedBox[]
@@ -66,7 +68,10 @@ class Simulation {
 
   constructor(plan: Plan, dice: Dice) {
     this.#plan = plan
+    // Where nothing goes wrong, nothing happens between what is due.
+    this.#beat = plan.faults === 'none' ? 30 * DAY : DAY
     const common = {
+      slowestBeat: this.#beat,
       timeline: this.#timeline,
       dice,
       log: (who: string, what: string) => {
@@ -121,6 +126,11 @@ class Simulation {
   async run(template: string): Promise<History> {
     this.#authority.computer.disk.copyFrom(template)
     await this.#authority.start()
+    // Enough for most of what boxes use, and not always for all of it.
+    await this.#authority.act(async (authority) => {
+      for (const virtualAccount of PLACES)
+        for (const tag of TAGS) await authority.order({ tag, quantity: 4 * this.#plan.boxes, virtualAccount })
+    })
     for (const place of [PLACES[0], PLACES[0], PLACES[1]]) await this.#authority.newToken(place)
     for (const box of this.#boxes) {
       await box.start()
@@ -133,9 +143,9 @@ class Simulation {
       })
     const look = async () => {
       await this.#authority.check()
-      this.#timeline.after(DAY, look)
+      this.#timeline.after(this.#beat, look)
     }
-    this.#timeline.after(DAY, look)
+    this.#timeline.after(this.#beat, look)
     await this.#timeline.passUntil(START + this.#plan.days * DAY, this.#over)
     await this.#mendAll()
     return { plan: this.#plan, lines: this.#lines, violation: this.#violation }
@@ -172,20 +182,22 @@ class Simulation {
   }
 
   async #lookForSecrets(): Promise<void> {
-    const secrets = [
-      'PRIVATE KEY',
-      ...this.#codes,
-      ...this.#authority.tokens.map(({ token }) => token.slice(-43)),
-    ]
-    const all = [
+    const secrets = ['PRIVATE KEY', ...this.#authority.tokens.map(({ token }) => token.slice(-43))]
+    const records = [
       ...this.#said,
       ...this.#lines,
-      ...this.#boxes.flatMap((box) => box.outputs()),
+      ...this.#boxes.flatMap((box) => box.records()),
       ...(await this.#authority.outputs()),
     ].join('\n')
-    // What a person asked for is printed for that person: in the status of the box alone.
-    const found = secrets.findIndex((secret) => secret !== '' && all.includes(secret))
-    if (found >= 0) this.violated(new Violation('secrets-kept', `secret ${found} of ${secrets.length} is among what was said`))
+    const documents = this.#boxes.flatMap((box) => box.documents()).join('\n')
+    const isSaid = (what: string, secret: string, where: string) => {
+      if (!where.includes(secret)) return
+      const around = where.slice(Math.max(0, where.indexOf(secret) - 80), where.indexOf(secret))
+      this.violated(new Violation('secrets-kept', `${what} stands after ${JSON.stringify(around)}`))
+    }
+    for (const secret of secrets) isSaid('a token or key', secret, `${records}\n${documents}`)
+    // The status of a box has the codes that people carry: nothing else has.
+    for (const code of this.#codes) isSaid('a code', code, records)
   }
 
   /** Every box gives back what it has; what belongs to nobody any more is removed by people. */
