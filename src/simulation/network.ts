@@ -14,8 +14,8 @@ const PATIENCE = 30 * SECOND
 /** How late a message that was sent once may come a second time. */
 const STRAY = HOUR
 
-export type Weather = Pick<Extract<Deed, { kind: 'weather' }>, 'lost' | 'lostAnswers' | 'twice' | 'garbled' | 'slow'>
-const fine: Weather = { lost: 0, lostAnswers: 0, twice: 0, garbled: 0, slow: 100 }
+export type Weather = Pick<Extract<Deed, { kind: 'weather' }>, 'lost' | 'lostAnswers' | 'twice' | 'garbled' | 'replayed' | 'slow'>
+const fine: Weather = { lost: 0, lostAnswers: 0, twice: 0, garbled: 0, replayed: 0, slow: 100 }
 
 /** What an authority does with a request: answers, or fails as a server fails. */
 export type Answering = (type: RequestType, body: string) => Promise<Reply | ErrorCode>
@@ -140,6 +140,7 @@ export class Road {
     const twice = dice.chance(weather.twice) ? dice.between(0, dice.pick([SECOND, STRAY])) : null
     const answerLost = dice.chance(weather.lostAnswers)
     const garbled = dice.chance(weather.garbled)
+    const earlier = dice.chance(weather.replayed) ? this.#earlier.get(type) : undefined
     if (lost) {
       box.fail('TIMED_OUT', PATIENCE)
       return
@@ -147,7 +148,10 @@ export class Road {
     if (twice !== null) this.#timeline.after(there + twice, () => this.#answering(type, body))
     this.#timeline.after(there, async () => {
       const delivered = await this.#answer(type, body, fault)
-      if (typeof delivered === 'string') box.fail(delivered, back)
+      if (earlier !== undefined) {
+        this.#told(`an earlier answer comes to ${type}`)
+        box.arrive(back, earlier.body)
+      } else if (typeof delivered === 'string') box.fail(delivered, back)
       else if (answerLost) box.fail('CONNECTION_RESET', back)
       else if (there + back > PATIENCE) box.fail('TIMED_OUT', Math.max(0, PATIENCE - there))
       else if (garbled) this.#garble(delivered.body, (text) => box.arrive(back, text), () => box.fail('ANSWER_NOT_JSON', back))

@@ -45,6 +45,8 @@ export type Deed =
       readonly lostAnswers: number
       readonly twice: number
       readonly garbled: number
+      /** Answers in whose place an earlier one comes: somebody has recorded it. */
+      readonly replayed: number
       /** Milliseconds that a message takes at most. */
       readonly slow: number
     }
@@ -122,7 +124,11 @@ export function makePlan(options: PlanOptions): Plan {
   }
   const years = (boxes * days) / 365
   const times = (rate: number) => Math.max(rate > 0 ? 3 : 0, Math.round(rate * years * (0.5 + dice.fraction())))
-  for (let left = times(PEOPLE); left > 0; left--) add(dice.fraction() * end, people(dice, boxes))
+  for (let left = times(PEOPLE); left > 0; left--) {
+    const at = dice.fraction() * end
+    if (dice.chance(0.9)) add(at, people(dice, boxes))
+    else for (const step of reservation(dice, dice.between(0, boxes - 1))) add(at + step.at, step.deed)
+  }
   for (let left = times(FATE[faults]); left > 0; left--) add(dice.fraction() * end, fate(dice, boxes))
   // What goes wrong together is what nobody thought of: some of it is gathered about one moment.
   if (faults === 'heavy')
@@ -149,13 +155,13 @@ function people(dice: Dice, boxes: number): Deed {
     [20, () => use(dice, box)],
     [8, () => ({ kind: 'register', box, token: dice.between(0, 3), force: dice.chance(0.4) })],
     [3, () => ({ kind: 'deregister', box })],
-    [4, () => ({ kind: 'renew-authorization', box })],
+    [12, () => ({ kind: 'renew-authorization', box })],
     [3, () => ({ kind: 'renew-registration', box })],
     [1, () => ({ kind: 'upgrade', box, version: `${dice.between(4, 9)}.${dice.between(0, 3)}` })],
     [4, () => ({ kind: 'change-road', box, road: dice.pick(['direct', 'gateway', 'proxy'] as const) })],
     [2, () => ({ kind: 'reservation-request', box })],
     [1, () => ({ kind: 'reservation-cancel', box })],
-    [3, () => ({ kind: 'reserve', box, count: dice.between(1, 4) })],
+    [3, () => ({ kind: 'reserve', box, count: dice.between(1, 8) })],
     [1, () => ({ kind: 'reservation-update', box, count: dice.between(1, 5) })],
     [4, () => ({ kind: 'reservation-install', box })],
     [1, () => ({ kind: 'reservation-discard', box })],
@@ -180,9 +186,28 @@ function people(dice: Dice, boxes: number): Deed {
   return make()
 }
 
+/** A reservation as the guide has it, from its request to its return; not all of it always, and sometimes with much time between. */
+function reservation(dice: Dice, box: number): Step[] {
+  const pause = dice.pick([MINUTE, HOUR, 2 * DAY])
+  const deeds: Deed[] = [
+    { kind: 'deregister', box },
+    { kind: 'reservation-request', box },
+    { kind: 'reserve', box, count: dice.between(1, 8) },
+    { kind: 'reservation-install', box },
+    { kind: 'reservation-update', box, count: dice.between(1, 5) },
+    { kind: 'reservation-install', box },
+    { kind: 'reservation-return', box },
+    { kind: 'reservation-take-back', box },
+  ]
+  return deeds
+    .slice(0, dice.between(3, deeds.length))
+    .filter(() => dice.chance(0.95))
+    .map((deed, number) => ({ at: number * pause * dice.fraction(), deed }))
+}
+
 /** Mostly soon over, sometimes not for weeks. */
 const while_ = (dice: Dice): number =>
-  Math.round(dice.fraction() * dice.weighted([[4, 10 * MINUTE], [4, 6 * HOUR], [3, 3 * DAY], [1, 100 * DAY]]))
+  Math.round(dice.fraction() * dice.weighted([[4, 10 * MINUTE], [4, 6 * HOUR], [3, 3 * DAY], [1, 200 * DAY]]))
 
 function fate(dice: Dice, boxes: number): Deed {
   const box = dice.between(0, boxes - 1)
@@ -202,11 +227,13 @@ function fate(dice: Dice, boxes: number): Deed {
       () => ({
         kind: 'weather',
         box,
-        for: while_(dice),
+        // Boxes ask once a month: bad weather of an hour would meet hardly anybody.
+        for: dice.chance(0.5) ? while_(dice) : Math.round(dice.fraction() * 40 * DAY),
         lost: dice.fraction() * 0.5,
         lostAnswers: dice.fraction() * 0.7,
         twice: dice.fraction() * 0.5,
         garbled: dice.fraction() * 0.3,
+        replayed: dice.fraction() * 0.3,
         slow: dice.pick([SECOND, 20 * SECOND, 40 * SECOND]),
       }),
     ],

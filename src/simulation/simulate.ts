@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { fork } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError, Option } from 'commander'
@@ -18,6 +18,7 @@ interface Options {
   readonly shrink: boolean
   readonly story: boolean
   readonly workers: number
+  readonly untilWrong: boolean
 }
 
 /** What a process that hunts along is told to do, and what it tells. */
@@ -50,6 +51,7 @@ const program = new Command('simulate')
   .option('--years <number>', 'years that each history lasts', positive, 0.1)
   .option('--days <number>', 'the same in days', whole)
   .addOption(new Option('--faults <how many>', 'how much goes wrong').choices(HARMS).default('heavy' satisfies Harm))
+  .option('--until-wrong', 'ends with the first history that goes wrong', false)
   .option('--shrink', 'reduces a history that went wrong to the steps it takes', false)
   .option('--story', 'tells everything that happened', false)
   .option('--workers <number>', 'processes that hunt at a time', whole, availableParallelism())
@@ -86,6 +88,7 @@ async function huntAlong({ first, end, step }: Task): Promise<void> {
 async function hunt(): Promise<boolean> {
   const begun = performance.now()
   const end = options.seed + options.seeds
+  const children: ChildProcess[] = []
   const wrong: Told[] = []
   let happenings = 0
   let done = 0
@@ -95,16 +98,18 @@ async function hunt(): Promise<boolean> {
       const child = fork(fileURLToPath(import.meta.url), process.argv.slice(2), {
         env: { ...process.env, SIMULATE_TASK: JSON.stringify({ first: options.seed + number, end, step: workers } satisfies Task) },
       })
+      children.push(child)
       child.on('message', (told: Told) => {
         done++
         happenings += told.happenings
         if (told.violation === null) return
         wrong.push(told)
         say(`seed ${told.seed}: ${told.violation.invariant}: ${told.violation.message.split('\n', 1)[0] ?? ''}`)
+        if (options.untilWrong) for (const one of children) one.kill()
       })
       return new Promise<void>((resolve, reject) => {
         child.on('exit', (code) => {
-          if (code === 0) resolve()
+          if (code === 0 || child.killed) resolve()
           else reject(new Error(`a process that hunted along ended with ${code ?? 'a signal'}`))
         })
       })

@@ -283,7 +283,7 @@ export class SimulatedBox {
     const { agent } = this
     const { life } = this.computer
     if (!agent || this.computer.power !== 'on') return
-    const before = this.#used.get(tag) ?? [0]
+    const before = this.#used.get(tag) ?? [agent.position.context.usage.counts[tag] ?? 0]
     try {
       // Where the power goes meanwhile, it may be on disk or not.
       this.#used.set(tag, [...before, count])

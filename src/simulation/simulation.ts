@@ -177,7 +177,8 @@ class Simulation {
     const { registering, registration } = position.context
     const word = stateWord(position.value)
     if (registering !== null) this.violated(new Violation('right-again', `${box.name} is still registering`))
-    else if (registration !== null && word !== 'authorized' && word !== 'out-of-compliance')
+    // A copy is told that it is one, and waits for a person to register it anew.
+    else if (registration !== null && !box.copied && word !== 'authorized' && word !== 'out-of-compliance')
       this.violated(new Violation('right-again', `${box.name} is registered, and ${word}`))
   }
 

@@ -12,17 +12,37 @@ export function tellStory({ plan, lines, violation }: History): string {
   if (!violation) return `${head}: every invariant held, through ${lines.length} happenings.`
   const whom = /^(box \d+|the authority)/.exec(violation.message)?.[0]
   const about = lines.filter((line) => whom === undefined || line.includes(whom) || line.includes('—:') || line.includes('the authority:') || line.includes('INVARIANT'))
+  const told = withoutRepetition(about)
   const path = pathOf(lines, whom)
   return [
     head,
     '',
-    ...(about.length > MOST_LINES ? ['…'] : []),
-    ...about.slice(-MOST_LINES),
+    ...(told.length > MOST_LINES ? ['…'] : []),
+    ...told.slice(-MOST_LINES),
     '',
     ...(path.length > 0 ? [`The chart of ${whom ?? 'the box'}: ${path.join(' → ')}`, ''] : []),
     `On day ${Math.floor(violation.at / DAY)} this was not so: ${invariants[violation.invariant]} (${violation.invariant})`,
     violation.message,
   ].join('\n')
+}
+
+/** How often the same may happen to the same until it is not told any more, and after how many other lines it is news again. */
+const OFTEN = 2
+const NEWS = 12
+
+/** Attempts that fail one after the other are told of twice: what follows is the same but for its time. */
+function withoutRepetition(lines: readonly string[]): string[] {
+  const seen = new Map<string, { times: number; at: number }>()
+  const told: string[] = []
+  for (const [at, line] of lines.entries()) {
+    const what = line.replace(/^day +\d+ \S+ +/, "")
+    const before = seen.get(what)
+    const times = before && at - before.at <= NEWS ? before.times + 1 : 1
+    seen.set(what, { times, at })
+    if (times <= OFTEN) told.push(line)
+    else if (told.at(-1) !== '          …') told.push('          …')
+  }
+  return told
 }
 
 const count = (number: number, one: string, many: string): string => `${number} ${number === 1 ? one : many}`

@@ -57,7 +57,7 @@ export function deedInWords(deed: Deed): string {
     case 'cut-off':
       return `${boxOf(deed.box)} is cut off for ${duration(deed.for)}`
     case 'weather':
-      return `the network of ${boxOf(deed.box)} is bad for ${duration(deed.for)}: ${percent(deed.lost)} of requests and ${percent(deed.lostAnswers)} of answers lost, ${percent(deed.twice)} twice, ${percent(deed.garbled)} garbled, up to ${duration(deed.slow)} slow`
+      return `the network of ${boxOf(deed.box)} is bad for ${duration(deed.for)}: ${percent(deed.lost)} of requests and ${percent(deed.lostAnswers)} of answers lost, ${percent(deed.twice)} twice, ${percent(deed.garbled)} garbled, ${percent(deed.replayed)} replayed, up to ${duration(deed.slow)} slow`
     case 'fault':
       return `the fault ${deed.fault} meets ${boxOf(deed.box)} ${deed.times === 1 ? 'once' : `${deed.times} times`}`
     case 'authority-power-cut':
