@@ -216,7 +216,9 @@ export class SimulatedDisk {
 
 const isSynchronous = (database: Sqlite.Database): boolean => {
   try {
-    return !database.open || database.readonly || Number(database.pragma('synchronous', { simple: true })) >= 2
+    return (
+      !database.open || database.readonly || Number(database.pragma('synchronous', { simple: true })) >= 2
+    )
   } catch {
     return true
   }
@@ -250,7 +252,8 @@ function tear(path: string, synced: boolean, dice: Dice): void {
   }
   const kept = synced ? (commits.at(-1) ?? HEADER) : dice.pick(commits)
   const torn = log.subarray(0, dice.between(kept, end))
-  for (let at = kept; at < torn.length; at += 512) if (dice.chance(0.5)) torn.fill(0, at, Math.min(at + 512, torn.length))
+  for (let at = kept; at < torn.length; at += 512)
+    if (dice.chance(0.5)) torn.fill(0, at, Math.min(at + 512, torn.length))
   real.writeFileSync(path, torn)
 }
 
@@ -269,7 +272,7 @@ function installFiles(): void {
     if (fresh) disk.changed(path)
   }
   const patches: Partial<typeof fs> = {
-    openSync: (path, flags = 'r', mode) => {
+    openSync: (path, flags, mode) => {
       const disk = diskOf(path)
       disk?.use()
       if (flags !== 'r') writing(path, flags === 'w' || flags === 'wx')

@@ -1,9 +1,12 @@
 /** What must be so at every moment of every history, by name: what each means stands in `docs/simulation.md`. */
 export const invariants = {
   'deadline-kept': 'A box is authorized no longer than the authority said.',
-  'evaluation-spent-once': 'No second of the evaluation is credited twice: what is left only becomes less, but for an upgrade.',
+  'evaluation-spent-once':
+    'No second of the evaluation is credited twice: what is left only becomes less, but for an upgrade.',
   'evaluation-charged-fairly': 'No more of the evaluation is used up than the box was on.',
-  'usage-remembered': 'What the product said it uses is what the box knows to be in use, whatever happens to the box.',
+  'own-answer': 'A box believes no answer but the one to its own request.',
+  'usage-remembered':
+    'What the product said it uses is what the box knows to be in use, whatever happens to the box.',
   'told-is-kept': 'What a box has told its listeners is in its history after every crash.',
   'chart-followed': 'Every state was reached by a transition of the chart from the state before.',
   'state-loads': 'What is on disk can be opened after every crash.',

@@ -1,4 +1,11 @@
-import { type AnswerFaultName, type FaultName, faultCatalogue, isAnswerFault, type Reply, strangeCredential } from '../chaos/index.ts'
+import {
+  type AnswerFaultName,
+  type FaultName,
+  faultCatalogue,
+  isAnswerFault,
+  type Reply,
+  strangeCredential,
+} from '../chaos/index.ts'
 import { type ErrorCode, LicensingError } from '../domain/errors.ts'
 import { HOUR, type Instant, SECOND } from '../domain/instant.ts'
 import { type RequestType, requestTypeSchema, type Sealed } from '../protocol/messages.ts'
@@ -14,7 +21,10 @@ const PATIENCE = 30 * SECOND
 /** How late a message that was sent once may come a second time. */
 const STRAY = HOUR
 
-export type Weather = Pick<Extract<Deed, { kind: 'weather' }>, 'lost' | 'lostAnswers' | 'twice' | 'garbled' | 'replayed' | 'slow'>
+export type Weather = Pick<
+  Extract<Deed, { kind: 'weather' }>,
+  'lost' | 'lostAnswers' | 'twice' | 'garbled' | 'replayed' | 'slow'
+>
 const fine: Weather = { lost: 0, lostAnswers: 0, twice: 0, garbled: 0, replayed: 0, slow: 100 }
 
 /** What an authority does with a request: answers, or fails as a server fails. */
@@ -33,6 +43,8 @@ export class Road {
   #weatherEnds = -Infinity
   #cutUntil = -Infinity
   #faults: { fault: FaultName; left: number }[] = []
+  /** Whether what came last to the box answers another of its requests. */
+  foreign = false
 
   constructor(parts: {
     box: Computer
@@ -114,21 +126,31 @@ export class Road {
           reject(failure(code))
         })
       }
-      this.#carry(type, body, { fail, arrive: (milliseconds, text) => arrive(milliseconds, () => resolve(text)) })
+      this.#carry(type, body, {
+        fail,
+        arrive: (milliseconds, text) => arrive(milliseconds, () => resolve(text)),
+      })
     })
   }
 
   #carry(
     type: RequestType,
     body: string,
-    box: { fail: (code: ErrorCode, milliseconds: number) => void; arrive: (milliseconds: number, text: string) => void },
+    box: {
+      fail: (code: ErrorCode, milliseconds: number) => void
+      arrive: (milliseconds: number, text: string) => void
+    },
   ): void {
     const dice = this.#dice
+    this.foreign = false
     const weather = this.#timeline.now() < this.#weatherEnds ? this.#weather : fine
     const there = dice.between(1, weather.slow)
     const back = dice.between(1, weather.slow)
     if (this.#timeline.now() < this.#cutUntil) {
-      box.fail(dice.pick(['CONNECTION_REFUSED', 'DNS_FAILED', 'TIMED_OUT'] as const), dice.between(1, PATIENCE))
+      box.fail(
+        dice.pick(['CONNECTION_REFUSED', 'DNS_FAILED', 'TIMED_OUT'] as const),
+        dice.between(1, PATIENCE),
+      )
       return
     }
     const fault = this.#nextFault()
@@ -145,16 +167,24 @@ export class Road {
       box.fail('TIMED_OUT', PATIENCE)
       return
     }
+    // Who plays an answer again may keep the request to himself, or not.
+    const kept = earlier !== undefined && dice.chance(0.5)
     if (twice !== null) this.#timeline.after(there + twice, () => this.#answering(type, body))
     this.#timeline.after(there, async () => {
-      const delivered = await this.#answer(type, body, fault)
+      const delivered = kept ? earlier : await this.#answer(type, body, fault)
       if (earlier !== undefined) {
         this.#told(`an earlier answer comes to ${type}`)
+        this.foreign = messageIdOf(earlier.body) !== messageIdOf(body)
         box.arrive(back, earlier.body)
       } else if (typeof delivered === 'string') box.fail(delivered, back)
       else if (answerLost) box.fail('CONNECTION_RESET', back)
       else if (there + back > PATIENCE) box.fail('TIMED_OUT', Math.max(0, PATIENCE - there))
-      else if (garbled) this.#garble(delivered.body, (text) => box.arrive(back, text), () => box.fail('ANSWER_NOT_JSON', back))
+      else if (garbled)
+        this.#garble(
+          delivered.body,
+          (text) => box.arrive(back, text),
+          () => box.fail('ANSWER_NOT_JSON', back),
+        )
       else box.arrive(back, delivered.body)
     })
   }
@@ -169,7 +199,7 @@ export class Road {
   /** One character of an answer is another one; what is no JSON any more is found by the transport. */
   #garble(body: string, arrive: (text: string) => void, fail: () => void): void {
     const at = this.#dice.between(0, body.length - 1)
-    const text = `${body.slice(0, at)}${this.#dice.pick([...'aZ09_-{" '])}${body.slice(at + 1)}`
+    const text = `${body.slice(0, at)}${this.#dice.pick(Array.from('aZ09_-{" '))}${body.slice(at + 1)}`
     try {
       JSON.parse(text)
     } catch {
@@ -181,11 +211,11 @@ export class Road {
 
   /** What comes back: an answer of 200, or the code that a transport gives to what came instead. */
   async #answer(type: RequestType, body: string, fault: AnswerFaultName | null): Promise<Reply | ErrorCode> {
-    let instead: ErrorCode | null = null
+    const instead: { code: ErrorCode | null } = { code: null }
     const decide = async (): Promise<Reply> => {
       const reply = await this.#answering(type, body)
       if (typeof reply === 'string') {
-        instead = reply
+        instead.code = reply
         return { status: 500, headers: {}, body: '{}' }
       }
       this.#earlier.set(type, reply)
@@ -193,19 +223,24 @@ export class Road {
     }
     if (fault === null) {
       const reply = await decide()
-      return instead ?? reply
+      return instead.code ?? reply
     }
     this.#told(`fault: ${fault}`)
     const earlier = this.#earlier.get(type)
     const { code, inject } = faultCatalogue[fault]
     const delivery = await inject({ decide, earlier, forge })
-    if (instead !== null) return instead
+    if (instead.code !== null) return instead.code
     if (delivery.kind === 'reply' && delivery.status === 200 && isJson(delivery.body)) return delivery
     return code ?? 'CONNECTION_RESET'
   }
 }
 
 const failure = (code: ErrorCode): LicensingError => new LicensingError(code, 'the network failed.')
+
+const messageIdOf = (body: string): unknown => {
+  const payload = peek(JSON.parse(body) as Sealed)
+  return typeof payload === 'object' && payload !== null && 'messageId' in payload ? payload.messageId : null
+}
 
 function isJson(text: string): boolean {
   try {

@@ -123,7 +123,8 @@ export function makePlan(options: PlanOptions): Plan {
     add(dice.fraction() * Math.min(end, 10 * DAY), use(dice, box))
   }
   const years = (boxes * days) / 365
-  const times = (rate: number) => Math.max(rate > 0 ? 3 : 0, Math.round(rate * years * (0.5 + dice.fraction())))
+  const times = (rate: number) =>
+    Math.max(rate > 0 ? 3 : 0, Math.round(rate * years * (0.5 + dice.fraction())))
   for (let left = times(PEOPLE); left > 0; left--) {
     const at = dice.fraction() * end
     if (dice.chance(0.9)) add(at, people(dice, boxes))
@@ -207,21 +208,48 @@ function reservation(dice: Dice, box: number): Step[] {
 
 /** Mostly soon over, sometimes not for weeks. */
 const while_ = (dice: Dice): number =>
-  Math.round(dice.fraction() * dice.weighted([[4, 10 * MINUTE], [4, 6 * HOUR], [3, 3 * DAY], [1, 200 * DAY]]))
+  Math.round(
+    dice.fraction() *
+      dice.weighted([
+        [4, 10 * MINUTE],
+        [4, 6 * HOUR],
+        [3, 3 * DAY],
+        [1, 200 * DAY],
+      ]),
+  )
 
 function fate(dice: Dice, boxes: number): Deed {
   const box = dice.between(0, boxes - 1)
-  const writes = () => dice.weighted([[3, dice.between(1, 8)], [2, dice.between(1, 60)]])
+  const writes = () =>
+    dice.weighted([
+      [3, dice.between(1, 8)],
+      [2, dice.between(1, 60)],
+    ])
   const make = dice.weighted<() => Deed>([
     [20, () => ({ kind: 'power-cut', box, after: writes(), off: while_(dice) })],
     [4, () => ({ kind: 'restart', box, off: while_(dice), reboot: dice.chance(0.5) })],
     [3, () => ({ kind: 'suspend', box, for: while_(dice) })],
-    [5, () => ({ kind: 'set-clock', box, by: Math.round((dice.chance(0.5) ? 1 : -1) * dice.weighted([[3, HOUR], [2, 3 * DAY], [1, 400 * DAY]]) * dice.fraction()) })],
+    [
+      5,
+      () => ({
+        kind: 'set-clock',
+        box,
+        by: Math.round(
+          (dice.chance(0.5) ? 1 : -1) *
+            dice.weighted([
+              [3, HOUR],
+              [2, 3 * DAY],
+              [1, 400 * DAY],
+            ]) *
+            dice.fraction(),
+        ),
+      }),
+    ],
     [2, () => ({ kind: 'drift', box, rate: 1 + (dice.fraction() - 0.5) * dice.pick([0.0001, 0.01]) })],
     [3, () => ({ kind: 'full-disk', box, for: while_(dice) })],
     [2, () => ({ kind: 'keep-copy', box })],
     [1, () => ({ kind: 'restore-copy', box })],
-    [8, () => ({ kind: 'cut-off', box, for: while_(dice) })],
+    [8, () => ({ kind: 'cut-off', box, for: dice.chance(0.1) ? dice.between(80, 200) * DAY : while_(dice) })],
     [
       8,
       () => ({

@@ -38,6 +38,11 @@ function install(): void {
   const read = new Newest<crypto.KeyObject>(MOST_KEYS)
   const privateKey = (key: Parameters<typeof createPrivateKey>[0]) =>
     dice && typeof key === 'string' ? read.get(key, () => createPrivateKey(key)) : createPrivateKey(key)
-  Object.assign(crypto, { randomBytes: bytes, randomUUID: uuid, randomInt: int, createPrivateKey: privateKey })
+  Object.assign(crypto, {
+    randomBytes: bytes,
+    randomUUID: uuid,
+    randomInt: int,
+    createPrivateKey: privateKey,
+  })
   syncBuiltinESMExports()
 }

@@ -31,7 +31,8 @@ type Told = { readonly seed: number; readonly violation: History['violation']; r
 
 const whole = (text: string): number => {
   const number = Number(text)
-  if (!Number.isInteger(number) || number < 1) throw new InvalidArgumentError('It is a whole number from 1 on.')
+  if (!Number.isInteger(number) || number < 1)
+    throw new InvalidArgumentError('It is a whole number from 1 on.')
   return number
 }
 
@@ -50,7 +51,9 @@ const program = new Command('simulate')
   .option('--boxes <number>', 'boxes of each history', whole, 2)
   .option('--years <number>', 'years that each history lasts', positive, 0.1)
   .option('--days <number>', 'the same in days', whole)
-  .addOption(new Option('--faults <how many>', 'how much goes wrong').choices(HARMS).default('heavy' satisfies Harm))
+  .addOption(
+    new Option('--faults <how many>', 'how much goes wrong').choices(HARMS).default('heavy' satisfies Harm),
+  )
   .option('--until-wrong', 'ends with the first history that goes wrong', false)
   .option('--shrink', 'reduces a history that went wrong to the steps it takes', false)
   .option('--story', 'tells everything that happened', false)
@@ -72,7 +75,9 @@ async function tell(seed: number): Promise<boolean> {
   say(tellStory(history))
   // Not a part of the story, which is the same every time.
   if (!history.violation)
-    process.stderr.write(`${((options.boxes * days) / 365 / seconds).toFixed(1)} box-years a second, everything real but time.\n`)
+    process.stderr.write(
+      `${((options.boxes * days) / 365 / seconds).toFixed(1)} box-years a second, everything real but time.\n`,
+    )
   return history.violation === null
 }
 
@@ -96,7 +101,10 @@ async function hunt(): Promise<boolean> {
   await Promise.all(
     Array.from({ length: workers }, (_, number) => {
       const child = fork(fileURLToPath(import.meta.url), process.argv.slice(2), {
-        env: { ...process.env, SIMULATE_TASK: JSON.stringify({ first: options.seed + number, end, step: workers } satisfies Task) },
+        env: {
+          ...process.env,
+          SIMULATE_TASK: JSON.stringify({ first: options.seed + number, end, step: workers } satisfies Task),
+        },
       })
       children.push(child)
       child.on('message', (told: Told) => {
@@ -104,7 +112,9 @@ async function hunt(): Promise<boolean> {
         happenings += told.happenings
         if (told.violation === null) return
         wrong.push(told)
-        say(`seed ${told.seed}: ${told.violation.invariant}: ${told.violation.message.split('\n', 1)[0] ?? ''}`)
+        say(
+          `seed ${told.seed}: ${told.violation.invariant}: ${told.violation.message.split('\n', 1)[0] ?? ''}`,
+        )
         if (options.untilWrong) for (const one of children) one.kill()
       })
       return new Promise<void>((resolve, reject) => {

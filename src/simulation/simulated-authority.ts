@@ -29,7 +29,12 @@ export function authorityTemplate(): Promise<SimulatedDisk> {
   template ??= (async () => {
     const disk = new SimulatedDisk('template')
     const computer = { wall: () => START, monotonic: () => 1, uptime: () => 1, bootId: () => 'template' }
-    await Authority.init({ dataDir: disk.directory, account: ACCOUNT, acceptAgreement: true, clock: computer })
+    await Authority.init({
+      dataDir: disk.directory,
+      account: ACCOUNT,
+      acceptAgreement: true,
+      clock: computer,
+    })
     const authority = await Authority.open({ dataDir: disk.directory, clock: computer })
     await authority.addVirtualAccount(PLACES[1])
     await authority.enableReservation()
@@ -90,7 +95,10 @@ export class SimulatedAuthority {
       if (this.computer.life !== life) return
       const { code, message } = asLicensingError(thrown)
       if (code === 'STORE_FULL')
-        this.#timeline.after(HOUR, () => this.computer.life === life && this.authority === null && this.start())
+        this.#timeline.after(
+          HOUR,
+          () => this.computer.life === life && this.authority === null && this.start(),
+        )
       else this.violate('state-loads', `it does not open: ${code}: ${message}`)
     }
   }
@@ -130,7 +138,8 @@ export class SimulatedAuthority {
   async answer(type: RequestType, body: string): Promise<Reply | ErrorCode> {
     const { authority } = this
     const { life } = this.computer
-    if (!authority || this.computer.power !== 'on' || this.#timeline.now() < this.#awayUntil) return 'CONNECTION_REFUSED'
+    if (!authority || this.computer.power !== 'on' || this.#timeline.now() < this.#awayUntil)
+      return 'CONNECTION_REFUSED'
     try {
       const sealed = await this.#while(authority.handle(type, JSON.parse(body)))
       if (sealed === null) return 'CONNECTION_RESET'
@@ -153,7 +162,11 @@ export class SimulatedAuthority {
     this.#say(message)
     if (code === 'INTERNAL')
       this.violate('errors-closed', thrown instanceof Error ? (thrown.stack ?? message) : message)
-    return code === 'AUTHORITY_BUSY' ? 'AUTHORITY_UNAVAILABLE' : code.startsWith('STORE_') ? 'AUTHORITY_FAILED' : 'AUTHORITY_REJECTED'
+    return code === 'AUTHORITY_BUSY'
+      ? 'AUTHORITY_UNAVAILABLE'
+      : code.startsWith('STORE_')
+        ? 'AUTHORITY_FAILED'
+        : 'AUTHORITY_REJECTED'
   }
 
   /** The same message is granted the same, however often it comes. */
@@ -166,7 +179,10 @@ export class SimulatedAuthority {
     }
     if (decision.outcome === 'accepted' && before.decision.outcome === 'accepted') {
       if (JSON.stringify(decision) !== JSON.stringify(before.decision))
-        this.violate('answered-once', `a message of the kind ${type} was granted, and granted differently when it came again`)
+        this.violate(
+          'answered-once',
+          `a message of the kind ${type} was granted, and granted differently when it came again`,
+        )
     }
   }
 
@@ -211,7 +227,10 @@ export class SimulatedAuthority {
     for (const { virtualAccount, tag, inUse } of seen.licenses) {
       const pool = `${tag} of ${virtualAccount}`
       if (inUse !== (used.get(pool) ?? 0))
-        this.violate('pool-sum', `${inUse} of ${pool} are in use, and its instances use ${used.get(pool) ?? 0}`)
+        this.violate(
+          'pool-sum',
+          `${inUse} of ${pool} are in use, and its instances use ${used.get(pool) ?? 0}`,
+        )
     }
   }
 
@@ -228,4 +247,3 @@ export class SimulatedAuthority {
     this.computer.remove()
   }
 }
-

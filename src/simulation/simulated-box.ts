@@ -41,7 +41,12 @@ export class SimulatedBox {
   /** Whether its own clock was ever wrong. */
   misled = false
   /** What people have noted down or carry about of its reservations. */
-  readonly papers: { request: string | null; instanceId: string | null; readonly files: string[]; returnCode: string | null } = {
+  readonly papers: {
+    request: string | null
+    instanceId: string | null
+    readonly files: string[]
+    returnCode: string | null
+  } = {
     request: null,
     instanceId: null,
     files: [],
@@ -95,7 +100,7 @@ export class SimulatedBox {
     const lines = (message: string) => {
       this.#around.say(message)
     }
-    const logger: AgentLogger = { info: lines, warn: lines, error: lines, debug: lines } as AgentLogger
+    const logger: AgentLogger = { info: lines, warn: lines, error: lines, debug: lines }
     const options: OpenOptions = {
       dataDir: this.computer.disk.directory,
       product: { pid: 'CONF-SERVER', version: VERSION, serial: this.#serial },
@@ -108,7 +113,8 @@ export class SimulatedBox {
     try {
       const agent = await SmartAgent.open({
         ...options,
-        ...(this.agent === null && this.#openings === 0 && { transport: { kind: 'direct', url: 'https://authority.test' } }),
+        ...(this.agent === null &&
+          this.#openings === 0 && { transport: { kind: 'direct', url: 'https://authority.test' } }),
       })
       if (this.computer.life !== life) return
       this.agent = agent
@@ -123,7 +129,11 @@ export class SimulatedBox {
       if (this.computer.life !== life) return
       const { code, message } = asLicensingError(thrown)
       this.#openings++
-      if (code === 'STORE_FULL') this.#around.timeline.after(HOUR, () => this.computer.life === life && this.agent === null && this.start())
+      if (code === 'STORE_FULL')
+        this.#around.timeline.after(
+          HOUR,
+          () => this.computer.life === life && this.agent === null && this.start(),
+        )
       else this.#violate('state-loads', `the agent does not open: ${code}: ${message}`)
     }
   }
@@ -140,6 +150,8 @@ export class SimulatedBox {
     const told = this.#told?.position
     if (told && JSON.stringify(told.value) !== JSON.stringify(before.value))
       this.#violate('chart-followed', `from ${words(before)}, which it was not in: it was in ${words(told)}`)
+    if (event.type.endsWith('.accepted') && this.road.foreign)
+      this.#violate('own-answer', `${event.type} by the answer to an earlier request`)
     const [from, to] = [words(before), words(after)]
     if (from !== to || event.type !== 'TICK')
       this.#around.log(this.name, from === to ? `${event.type} (${to})` : `${event.type}: ${from} → ${to}`)
@@ -261,7 +273,7 @@ export class SimulatedBox {
   }
 
   /** A person does something with it. What it may be refused is a part of life. */
-  async act(what: (agent: SmartAgent) => Promise<unknown> | unknown): Promise<LicensingError | null> {
+  async act(what: (agent: SmartAgent) => unknown): Promise<LicensingError | null> {
     const { agent } = this
     const { life } = this.computer
     if (!agent || this.computer.power !== 'on') return null
@@ -300,7 +312,10 @@ export class SimulatedBox {
   /** A failure that must not be: one that nobody foresaw. */
   #mind(thrown: unknown): void {
     if (!(thrown instanceof LicensingError) || thrown.code === 'INTERNAL')
-      this.#violate('errors-closed', thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown))
+      this.#violate(
+        'errors-closed',
+        thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown),
+      )
   }
 
   /** Lets the time that passed count, and starts on what it made due. */
@@ -345,26 +360,42 @@ export class SimulatedBox {
     const { position } = agent
     const { context } = position
     const word = stateWord(position.value)
-    if (this.#told && this.#told.position.value !== position.value && JSON.stringify(this.#told.position.value) !== JSON.stringify(position.value))
+    if (
+      this.#told &&
+      this.#told.position.value !== position.value &&
+      JSON.stringify(this.#told.position.value) !== JSON.stringify(position.value)
+    )
       this.#violate('chart-followed', `it is in ${words(position)}, and no transition led there`)
     this.#checkEvaluation(context.evaluation.remainingSeconds, context.periods.evaluationSeconds)
     for (const [tag, counts] of this.#used) {
       const known = context.usage.counts[tag] ?? 0
       if (!counts.includes(known))
-        this.#violate('usage-remembered', `${counts.join(' or ')} of ${tag} are in use, and it knows of ${known}`)
+        this.#violate(
+          'usage-remembered',
+          `${counts.join(' or ')} of ${tag} are in use, and it knows of ${known}`,
+        )
       else if (counts.length > 1) this.#used.set(tag, [known])
     }
     const { deadlineAt } = context.authorization
-    if ((word === 'authorized' || word === 'out-of-compliance') && deadlineAt !== null && deadlineAt > this.deadline)
+    if (
+      (word === 'authorized' || word === 'out-of-compliance') &&
+      deadlineAt !== null &&
+      deadlineAt > this.deadline
+    )
       this.#violate('deadline-kept', 'it believes in a deadline that nobody gave it')
-    if (agent.status().state !== word) this.#violate('chart-followed', `its status says ${agent.status().state}, its chart ${word}`)
+    if (agent.status().state !== word)
+      this.#violate('chart-followed', `its status says ${agent.status().state}, its chart ${word}`)
   }
 
   /** Right after a beat. */
   #checkDeadline(agent: SmartAgent): void {
     const word = stateWord(agent.position.value)
     const { deadlineAt } = agent.position.context.authorization
-    if ((word === 'authorized' || word === 'out-of-compliance') && deadlineAt !== null && agent.now >= deadlineAt)
+    if (
+      (word === 'authorized' || word === 'out-of-compliance') &&
+      deadlineAt !== null &&
+      agent.now >= deadlineAt
+    )
       this.#violate('deadline-kept', `it is ${word} at its deadline or after it`)
   }
 
@@ -376,7 +407,10 @@ export class SimulatedBox {
     // A clock that is fast by a hundredth uses a hundredth more.
     const most = (on / SECOND) * 1.01 + this.#openings * OPENING_SECONDS + OPENING_SECONDS
     if (all - left > most && !this.copied && !this.#upgraded)
-      this.#violate('evaluation-charged-fairly', `${all - left} s are used up, and it was on for ${Math.round(most)} s at most`)
+      this.#violate(
+        'evaluation-charged-fairly',
+        `${all - left} s are used up, and it was on for ${Math.round(most)} s at most`,
+      )
   }
 
   /** The product is upgraded: to another major version, another evaluation begins. */
@@ -412,7 +446,8 @@ export class SimulatedBox {
 }
 
 /** Whether there is a registration, or an attempt at one, that its authority may know of. */
-const bound = ({ context }: Position): boolean => context.registration !== null || context.registering !== null
+const bound = ({ context }: Position): boolean =>
+  context.registration !== null || context.registering !== null
 
 /** Where a chart stands, in a word for each axis. */
 export const words = ({ value }: Position): string =>

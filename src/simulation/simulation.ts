@@ -32,14 +32,20 @@ const BOUND = DAY + 5 * HOUR
  * history.
  */
 export async function happen(plan: Plan): Promise<History> {
-  await makeStranger()
+  await Promise.all([makeStranger(), loadAll()])
   const template = await authorityTemplate()
   const dice = new Dice(`${plan.seed} chance`)
   throwIdsWith(new Dice(`${plan.seed} ids`))
   const simulation = new Simulation(plan, dice)
   const refuse = (thrown: unknown) => {
     // A program that was cut off in the middle of something tells nobody any more.
-    if (!isOfTheDead(thrown)) simulation.violated(new Violation('errors-closed', `nobody caught: ${thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)}`))
+    if (!isOfTheDead(thrown))
+      simulation.violated(
+        new Violation(
+          'errors-closed',
+          `nobody caught: ${thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)}`,
+        ),
+      )
   }
   process.on('unhandledRejection', refuse)
   try {
@@ -51,8 +57,18 @@ export async function happen(plan: Plan): Promise<History> {
   }
 }
 
+/** Loads what programs load when they first need it: reading files takes time that no history has. */
+const loadAll = (): Promise<unknown> =>
+  Promise.all([
+    import('../agent/exchange.ts'),
+    import('../agent/reservation.ts'),
+    import('../trust/certificates.ts'),
+    import('../trust/trust-bundle.ts'),
+  ])
+
 const isOfTheDead = (thrown: unknown): boolean =>
-  thrown instanceof Error && (thrown.name === 'PowerCut' || thrown.message.includes('database connection is not open'))
+  thrown instanceof Error &&
+  (thrown.name === 'PowerCut' || thrown.message.includes('database connection is not open'))
 
 class Simulation {
   readonly #plan: Plan
@@ -103,7 +119,8 @@ class Simulation {
     const passed = this.#timeline.now() - START
     const clock = new Date(passed).toISOString().slice(11, 23)
     this.#lines.push(`day ${String(Math.floor(passed / DAY)).padStart(4)} ${clock}  ${who}: ${what}`)
-    if (this.#lines.length > MOST_LINES) this.violated(new Violation('steps-end', `${MOST_LINES} things have happened`))
+    if (this.#lines.length > MOST_LINES)
+      this.violated(new Violation('steps-end', `${MOST_LINES} things have happened`))
   }
 
   violated({ invariant, message }: Violation): void {
@@ -220,13 +237,28 @@ class Simulation {
       for (const instance of await authority.instances()) {
         if (instance.reservation !== null)
           await authority.writeOffReservation(instance.id, { reason: 'the end', by: 'somebody' })
-        else if (this.#boxes.some(({ serial, copied, abandoned }) => serial === instance.udi.serial && (copied || abandoned)))
+        else if (
+          this.#boxes.some(
+            ({ serial, copied, abandoned }) => serial === instance.udi.serial && (copied || abandoned),
+          )
+        )
           await authority.removeInstance(instance.id)
-        else this.violated(new Violation('nothing-lost', `${instance.udi.serial} has given everything back, and is an instance still`))
+        else
+          this.violated(
+            new Violation(
+              'nothing-lost',
+              `${instance.udi.serial} has given everything back, and is an instance still`,
+            ),
+          )
       }
       for (const { tag, inUse, reserved, virtualAccount } of await authority.licenses())
         if (inUse + reserved !== 0)
-          this.violated(new Violation('nothing-lost', `${inUse + reserved} of ${tag} of ${virtualAccount} are nobody's, and not free`))
+          this.violated(
+            new Violation(
+              'nothing-lost',
+              `${inUse + reserved} of ${tag} of ${virtualAccount} are nobody's, and not free`,
+            ),
+          )
     })
     await this.#authority.check()
   }
@@ -261,7 +293,9 @@ class Simulation {
         await box.act((agent) => {
           const url = 'https://authority.test'
           agent.setTransport(
-            deed.road === 'proxy' ? { kind: 'proxy', url, via: 'http://proxy.test:3128' } : { kind: deed.road, url },
+            deed.road === 'proxy'
+              ? { kind: 'proxy', url, via: 'http://proxy.test:3128' }
+              : { kind: deed.road, url },
           )
         })
         break
@@ -346,7 +380,9 @@ class Simulation {
         )
         if (!issued) return
         if (free !== null && deed.count > free)
-          this.violated(new Violation('reserved-is-owned', `${deed.count} of HOST were reserved, and ${free} were free`))
+          this.violated(
+            new Violation('reserved-is-owned', `${deed.count} of HOST were reserved, and ${free} were free`),
+          )
         papers.instanceId = issued.instanceId
         papers.files.push(issued.file)
         return
@@ -365,7 +401,8 @@ class Simulation {
         const file = papers.files.at(-1)
         if (file === undefined) return
         await box.act(async (agent) => {
-          if (deed.kind === 'reservation-discard') papers.returnCode = (await agent.reservation.discard(file)).returnCode
+          if (deed.kind === 'reservation-discard')
+            papers.returnCode = (await agent.reservation.discard(file)).returnCode
           else if (agent.status().reservation.status === 'installed') await agent.reservation.update(file)
           else await agent.reservation.install(file)
         })
@@ -402,7 +439,10 @@ class Simulation {
   /** Licences of the default virtual account that may be reserved; null while nobody can say. */
   async #free(): Promise<number | null> {
     const licenses = await this.#authority.act((authority) => authority.licenses())
-    return licenses?.find(({ tag, virtualAccount }) => tag === 'HOST' && virtualAccount === PLACES[0])?.available ?? null
+    return (
+      licenses?.find(({ tag, virtualAccount }) => tag === 'HOST' && virtualAccount === PLACES[0])
+        ?.available ?? null
+    )
   }
 
   async #doElsewhere(deed: Deed): Promise<void> {

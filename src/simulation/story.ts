@@ -11,7 +11,14 @@ export function tellStory({ plan, lines, violation }: History): string {
   const head = `seed ${seed}: ${count(boxes, 'box', 'boxes')}, ${count(days, 'day', 'days')}, faults ${faults}, ${count(plan.steps.length, 'step', 'steps')}`
   if (!violation) return `${head}: every invariant held, through ${lines.length} happenings.`
   const whom = /^(box \d+|the authority)/.exec(violation.message)?.[0]
-  const about = lines.filter((line) => whom === undefined || line.includes(whom) || line.includes('—:') || line.includes('the authority:') || line.includes('INVARIANT'))
+  const about = lines.filter(
+    (line) =>
+      whom === undefined ||
+      line.includes(whom) ||
+      line.includes('—:') ||
+      line.includes('the authority:') ||
+      line.includes('INVARIANT'),
+  )
   const told = withoutRepetition(about)
   const path = pathOf(lines, whom)
   return [
@@ -35,7 +42,7 @@ function withoutRepetition(lines: readonly string[]): string[] {
   const seen = new Map<string, { times: number; at: number }>()
   const told: string[] = []
   for (const [at, line] of lines.entries()) {
-    const what = line.replace(/^day +\d+ \S+ +/, "")
+    const what = line.replace(/^day +\d+ \S+ +/, '')
     const before = seen.get(what)
     const times = before && at - before.at <= NEWS ? before.times + 1 : 1
     seen.set(what, { times, at })

@@ -17,7 +17,7 @@ const QUIET_TURNS = 4
 export class Timeline {
   #now: Instant
   #entries: Entry[] = []
-  #broken: unknown = null
+  #broken: Error | null = null
   /** Work that is waited for outside of this process's own turns. */
   #working = 0
 
@@ -48,7 +48,7 @@ export class Timeline {
 
   /** The simulation itself is not as it must be: it does not go on. */
   break(thrown: unknown): void {
-    this.#broken ??= thrown
+    this.#broken ??= thrown instanceof Error ? thrown : new Error(String(thrown))
   }
 
   /** Lets time pass until an instant, or until it is to stop. */
@@ -91,8 +91,20 @@ let counted = false
 function countCryptography(): void {
   if (counted) return
   counted = true
-  const subtle = Object.getPrototypeOf(webcrypto.subtle) as Record<string, (...args: unknown[]) => Promise<unknown>>
-  for (const name of ['generateKey', 'importKey', 'exportKey', 'sign', 'verify', 'digest', 'encrypt', 'decrypt']) {
+  const subtle = Object.getPrototypeOf(webcrypto.subtle) as Record<
+    string,
+    (...args: unknown[]) => Promise<unknown>
+  >
+  for (const name of [
+    'generateKey',
+    'importKey',
+    'exportKey',
+    'sign',
+    'verify',
+    'digest',
+    'encrypt',
+    'decrypt',
+  ]) {
     const original = subtle[name]
     if (!original) continue
     subtle[name] = async function (...args) {

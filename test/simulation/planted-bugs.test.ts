@@ -11,7 +11,8 @@ const SEEDS = 120
 let directory = ''
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'sla-planted-'))
-  for (const part of ['machines', 'src']) cpSync(join('dist', part), join(directory, 'dist', part), { recursive: true })
+  for (const part of ['machines', 'src'])
+    cpSync(join('dist', part), join(directory, 'dist', part), { recursive: true })
   cpSync('package.json', join(directory, 'package.json'))
   symlinkSync(join(process.cwd(), 'node_modules'), join(directory, 'node_modules'))
 })
@@ -29,19 +30,26 @@ const hunt = (chosen: readonly string[]): Promise<{ code: number; output: string
   })
 
 describe('the simulator finds', () => {
-  it.for(plantedBugs)('$name', { timeout: 120_000 }, async ({ file, text, instead, found, options = ['--days', '14'] }) => {
-    const path = join(directory, 'dist', file)
-    const right = readFileSync(path, 'utf8')
-    expect(right.split(text)).toHaveLength(2)
-    writeFileSync(path, right.replace(text, () => instead))
-    try {
-      const { code, output } = await hunt(options)
-      const [, seed, invariant] = /^seed (\d+): ([a-z-]+): /m.exec(output) ?? []
-      if (process.env.SAY_SEEDS) console.log(`${seed ?? 'not found'} ${invariant ?? ''}`)
-      expect(code, output).toBe(1)
-      expect(found, output).toContain(invariant)
-    } finally {
-      writeFileSync(path, right)
-    }
-  })
+  it.for(plantedBugs.map((bug) => [bug.name, bug] as const))(
+    '%s',
+    { timeout: 120_000 },
+    async ([, { file, text, instead, found, options = ['--days', '14'] }]) => {
+      const path = join(directory, 'dist', file)
+      const right = readFileSync(path, 'utf8')
+      expect(right.split(text)).toHaveLength(2)
+      writeFileSync(
+        path,
+        right.replace(text, () => instead),
+      )
+      try {
+        const { code, output } = await hunt(options)
+        const [, seed, invariant] = /^seed (\d+): ([a-z-]+): /m.exec(output) ?? []
+        if (process.env.SAY_SEEDS) console.log(`${seed ?? 'not found'} ${invariant ?? ''}`)
+        expect(code, output).toBe(1)
+        expect(found, output).toContain(invariant)
+      } finally {
+        writeFileSync(path, right)
+      }
+    },
+  )
 })
