@@ -11,7 +11,8 @@ const rooms = {
   agent: ['domain', 'protocol', 'trust', 'transports', 'hosts', 'system'],
   chaos: ['domain', 'protocol', 'trust'],
   authority: ['domain', 'protocol', 'trust', 'transports', 'chaos'],
-  testing: ['domain', 'protocol', 'trust', 'transports', 'agent', 'authority'],
+  simulation: ['domain', 'protocol', 'trust', 'transports', 'chaos', 'agent', 'authority'],
+  testing: ['domain', 'protocol', 'trust', 'transports', 'agent', 'authority', 'simulation'],
   console: ['domain', 'protocol', 'trust', 'transports', 'diagrams', 'agent', 'authority'],
   rest: ['domain', 'protocol', 'trust', 'transports', 'authority'],
   cli: [
@@ -29,7 +30,7 @@ const rooms = {
     'telemetry',
   ],
 }
-const mayUseMachines = ['diagrams', 'agent', 'authority', 'testing', 'console', 'cli']
+const mayUseMachines = ['diagrams', 'agent', 'authority', 'simulation', 'testing', 'console', 'cli']
 
 module.exports = {
   forbidden: [

@@ -5,7 +5,7 @@ import {
   type KeyObject,
   randomBytes,
   randomUUID,
-  X509Certificate,
+  type X509Certificate,
 } from 'node:crypto'
 import { hostname } from 'node:os'
 import { LicensingError } from '../domain/errors.ts'
@@ -25,6 +25,7 @@ import {
 } from '../protocol/messages.ts'
 import { parseToken, tokenMac } from '../protocol/token.ts'
 import { ChainError, type Chained, checkChain, type Checked, thumbprint } from '../trust/chain.ts'
+import { readCertificate } from '../trust/certificate.ts'
 import { verifyMandate } from '../trust/mandate.ts'
 import { adoptBundles, type Anchors } from '../trust/trust-bundle.ts'
 import { peek, seal, sealedBy, sealedCertificates } from '../trust/seal.ts'
@@ -424,7 +425,7 @@ const untrusted = (why: string) =>
 
 function leafKey(certificates: readonly string[]): KeyObject {
   try {
-    return new X509Certificate(certificates[0] ?? '').publicKey
+    return readCertificate(certificates[0] ?? '').publicKey
   } catch {
     throw untrusted('it names no certificate')
   }
@@ -477,10 +478,10 @@ function checkIdentity(
 
 /** The end of an identity certificate, by its own date. */
 export const expiryOf = (certificates: readonly string[]): Instant =>
-  certificates[0] === undefined ? 0 : Date.parse(new X509Certificate(certificates[0]).validTo)
+  certificates[0] === undefined ? 0 : Date.parse(readCertificate(certificates[0]).validTo)
 
 export const thumbprintOf = (certificates: readonly string[]): string =>
-  certificates[0] === undefined ? '' : thumbprint(new X509Certificate(certificates[0]))
+  certificates[0] === undefined ? '' : thumbprint(readCertificate(certificates[0]))
 
 /** What the box remembers of an answer. */
 export const rememberAnswer = (answer: OpenedAnswer) => ({

@@ -108,9 +108,11 @@ function keepPrepared(database: InstanceType<typeof Database>): SqliteDatabase {
 
 /** @throws LicensingError STORE_UNWRITABLE, STORE_UNREADABLE, STORE_FULL */
 export function openSqlite(dataDir: string): Kysely<Tables> {
+  let opened: InstanceType<typeof Database> | undefined
   try {
     ensurePrivateFile(join(dataDir, DATABASE_FILE))
     const database = new Database(join(dataDir, DATABASE_FILE), { timeout: PATIENCE })
+    opened = database
     database.pragma('journal_mode = WAL')
     database.pragma('synchronous = FULL')
     database.pragma('foreign_keys = ON')
@@ -119,6 +121,7 @@ export function openSqlite(dataDir: string): Kysely<Tables> {
     })
     return new Kysely<Tables>({ dialect })
   } catch (thrown) {
+    opened?.close()
     throw storeFailure(thrown, `opening the database in ${dataDir}`)
   }
 }

@@ -1,5 +1,6 @@
-import { createHash, X509Certificate } from 'node:crypto'
+import { createHash, type X509Certificate } from 'node:crypto'
 import type { Instant } from '../domain/instant.ts'
+import { isIssuedBy, readCertificate } from './certificate.ts'
 import { ROLE_OID, type Role } from './roles.ts'
 
 /** What a satellite's issuing CA may issue. Mandates and synchronisation answers are its manager's alone. */
@@ -71,9 +72,6 @@ const hasRole = (certificate: X509Certificate, role: Role): boolean =>
 const validAt = (certificate: X509Certificate, at: Instant): boolean =>
   Date.parse(certificate.validFrom) <= at && at <= Date.parse(certificate.validTo)
 
-const issuedBy = (certificate: X509Certificate, issuer: X509Certificate): boolean =>
-  certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)
-
 /** While a root is replaced, the issuing CA has a certificate by each: the verifier takes the one whose root it has. */
 const MOST_ISSUERS = 3
 
@@ -92,7 +90,7 @@ export function checkChain(
   if (!leaf || !first || further.length >= MOST_ISSUERS) {
     throw new ChainError('untrusted', 'the chain is not a certificate and its issuing CA')
   }
-  const rootOf = (one: X509Certificate) => expected.roots.find((root) => root.ca && issuedBy(one, root))
+  const rootOf = (one: X509Certificate) => expected.roots.find((root) => root.ca && isIssuedBy(one, root))
   const subCa = [first, ...further].find((one) => rootOf(one) !== undefined) ?? first
   const root = rootOf(subCa)
   if (!subCa.ca || !root) {
@@ -101,7 +99,7 @@ export function checkChain(
       `the chain of ${describe(leaf).name || 'the certificate'} does not lead to a trusted root`,
     )
   }
-  if (!issuedBy(leaf, subCa))
+  if (!isIssuedBy(leaf, subCa))
     throw new ChainError('untrusted', 'the certificate was not issued by the CA beside it')
   if (!hasRole(subCa, 'sub-ca') || !hasRole(leaf, expected.role) || leaf.ca) {
     throw new ChainError(
@@ -132,7 +130,7 @@ export function checkChain(
 
 function parse(pem: string): X509Certificate {
   try {
-    return new X509Certificate(pem)
+    return readCertificate(pem)
   } catch {
     throw new ChainError('untrusted', 'a certificate of the chain cannot be read')
   }
@@ -152,7 +150,7 @@ export function readCertificates(pem: string): X509Certificate[] {
  */
 export function readRoots(pem: string): X509Certificate[] {
   return readCertificates(pem).map((root) => {
-    if (!root.ca || !issuedBy(root, root) || !hasRole(root, 'root')) {
+    if (!root.ca || !isIssuedBy(root, root) || !hasRole(root, 'root')) {
       throw new ChainError(
         'role',
         `the certificate of ${describe(root).name || 'unknown subject'} is not the root of an authority`,

@@ -1,4 +1,5 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
+import { Newest } from '../domain/newest.ts'
 
 /** SubjectPublicKeyInfo of a P-256 key (RFC 5480 §2): all but the point, which is not compressed. */
 const HEAD = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex')
@@ -13,25 +14,14 @@ export interface P256Key {
 
 /** Keys that are kept, about 2 KiB each: of boxes that come again and again, such as when what they use changes. */
 const MOST_KEPT = 4_096
-/** By what they are read from, those used last at the end. */
-const kept = new Map<string, P256Key>()
+const kept = new Newest<P256Key>(MOST_KEPT)
 
 /**
  * The key that a SubjectPublicKeyInfo says; null for one of another kind, or no point of the curve. Reading one costs as much
  * as a verification: the newest are kept.
  */
-export function readP256Key(spki: Buffer): P256Key | null {
-  const name = spki.toString('latin1')
-  const key = kept.get(name) ?? importKey(spki)
-  if (!key) return null
-  kept.delete(name)
-  kept.set(name, key)
-  for (const oldest of kept.keys()) {
-    if (kept.size <= MOST_KEPT) break
-    kept.delete(oldest)
-  }
-  return key
-}
+export const readP256Key = (spki: Buffer): P256Key | null =>
+  kept.get(spki.toString('latin1'), () => importKey(spki))
 
 function importKey(spki: Buffer): P256Key | null {
   const x = spki.subarray(HEAD.length, HEAD.length + COORDINATE)

@@ -2,6 +2,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { z } from 'zod'
 import { LicensingError } from '../domain/errors.ts'
 import { type Instant, iso } from '../domain/instant.ts'
+import { readCertificate } from './certificate.ts'
 import type { Issuer } from './certificates.ts'
 import { ChainError, describe, readRoots, thumbprint } from './chain.ts'
 import { peek, seal, sealedCertificates, signatureFits } from './seal.ts'
@@ -107,7 +108,7 @@ export const anchorsOf = (pem: string): Anchors => ({
 
 /** The roots that are believed at an instant. */
 export const rootsAt = ({ roots }: Anchors, at: Instant): X509Certificate[] =>
-  roots.filter(({ until }) => until === null || at < until).map(({ pem }) => new X509Certificate(pem))
+  roots.filter(({ until }) => until === null || at < until).map(({ pem }) => readCertificate(pem))
 
 /** The same as PEM. */
 export const rootsPem = (anchors: Anchors, at: Instant): string =>

@@ -1,0 +1,249 @@
+import { Authority, type TokenDocument } from '../authority/index.ts'
+import type { Reply } from '../chaos/index.ts'
+import { asLicensingError, type ErrorCode } from '../domain/errors.ts'
+import { HOUR, SECOND } from '../domain/instant.ts'
+import { type Answer, type RequestType, type Sealed } from '../protocol/messages.ts'
+import { peek } from '../trust/seal.ts'
+import { Computer } from './computer.ts'
+import type { Dice } from './dice.ts'
+import { SimulatedDisk } from './disk.ts'
+import { type Invariant, Violation } from './invariants.ts'
+import type { Timeline } from './timeline.ts'
+
+/** When every history begins. */
+export const START = Date.parse('2027-01-01T00:00:00Z')
+export const ACCOUNT = 'example.com'
+/** Its virtual accounts, the default one first. */
+export const PLACES = ['Default', 'Branch'] as const
+
+/** A peculiarity of answers: what an authority decided on a message, and what it was. */
+interface Decided {
+  readonly type: RequestType
+  readonly decision: Answer['decision']
+}
+
+let template: Promise<SimulatedDisk> | undefined
+
+/** An authority as it is delivered, made once: its keys take longer to make than many a history to happen. */
+export function authorityTemplate(): Promise<SimulatedDisk> {
+  template ??= (async () => {
+    const disk = new SimulatedDisk('template')
+    const computer = { wall: () => START, monotonic: () => 1, uptime: () => 1, bootId: () => 'template' }
+    await Authority.init({
+      dataDir: disk.directory,
+      account: ACCOUNT,
+      acceptAgreement: true,
+      clock: computer,
+    })
+    const authority = await Authority.open({ dataDir: disk.directory, clock: computer })
+    await authority.addVirtualAccount(PLACES[1])
+    await authority.enableReservation()
+    await authority.close()
+    return disk
+  })()
+  return template
+}
+
+/** The authority: its computer, its program as long as there is power, and what it must not say twice differently. */
+export class SimulatedAuthority {
+  readonly computer: Computer
+  authority: Authority | null = null
+  /** Registration tokens that were made, the newest last. */
+  readonly tokens: TokenDocument[] = []
+  /** Where its root is known. */
+  trust = ''
+  readonly #timeline: Timeline
+  readonly #log: (who: string, what: string) => void
+  readonly #say: (text: string) => void
+  readonly #violated: (violation: Violation) => void
+  readonly #decided = new Map<string, Decided>()
+  #awayUntil = -Infinity
+
+  constructor(parts: {
+    timeline: Timeline
+    dice: Dice
+    log: (who: string, what: string) => void
+    say: (text: string) => void
+    violated: (violation: Violation) => void
+  }) {
+    this.#timeline = parts.timeline
+    this.#log = parts.log
+    this.#say = parts.say
+    this.#violated = parts.violated
+    this.computer = new Computer('authority', parts.timeline, parts.dice)
+  }
+
+  violate(invariant: Invariant, message: string): void {
+    this.#violated(new Violation(invariant, `the authority: ${message}`))
+  }
+
+  async start(): Promise<void> {
+    const { life } = this.computer
+    const line = (message: string, fields?: object) => {
+      this.#say(`${message} ${JSON.stringify(fields ?? {})}`)
+    }
+    try {
+      const authority = await Authority.open({
+        dataDir: this.computer.disk.directory,
+        clock: this.computer.clock,
+        logger: { info: line, error: line },
+      })
+      if (this.computer.life !== life) return
+      this.authority = authority
+      this.trust = authority.trustAnchor()
+    } catch (thrown) {
+      if (this.computer.life !== life) return
+      const { code, message } = asLicensingError(thrown)
+      if (code === 'STORE_FULL')
+        this.#timeline.after(
+          HOUR,
+          () => this.computer.life === life && this.authority === null && this.start(),
+        )
+      else this.violate('state-loads', `it does not open: ${code}: ${message}`)
+    }
+  }
+
+  planCut(after: number, off: number): void {
+    if (this.computer.power === 'off') return
+    this.computer.planCut(after, () => {
+      this.#log('the authority', `loses power at write ${after}, for ${Math.round(off / SECOND)} s`)
+      this.authority = null
+      const { life } = this.computer
+      this.#timeline.after(off, async () => {
+        if (this.computer.life !== life || this.computer.power !== 'off') return
+        this.computer.boot()
+        await this.start()
+      })
+    })
+  }
+
+  /** Nobody reaches it. */
+  goAway(until: number): void {
+    this.#awayUntil = Math.max(this.#awayUntil, until)
+  }
+
+  async mend(): Promise<void> {
+    this.#awayUntil = -Infinity
+    this.computer.spare()
+    this.computer.disk.full = false
+    this.computer.clock.mend()
+    if (this.computer.power === 'off') this.computer.boot()
+    if (this.authority === null) {
+      this.computer.life++
+      await this.start()
+    }
+  }
+
+  /** Answers a request, or fails as a server fails. */
+  async answer(type: RequestType, body: string): Promise<Reply | ErrorCode> {
+    const { authority } = this
+    const { life } = this.computer
+    if (!authority || this.computer.power !== 'on' || this.#timeline.now() < this.#awayUntil)
+      return 'CONNECTION_REFUSED'
+    try {
+      const sealed = await this.#while(authority.handle(type, JSON.parse(body)))
+      if (sealed === null) return 'CONNECTION_RESET'
+      this.#remember(type, sealed)
+      return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(sealed) }
+    } catch (thrown) {
+      if (this.computer.life !== life) return 'CONNECTION_RESET'
+      return this.#failed(thrown)
+    }
+  }
+
+  /** What some work gives; null where the power goes meanwhile, and nobody is left to give it. */
+  async #while<T>(work: Promise<T>): Promise<T | null> {
+    work.catch(() => undefined)
+    return Promise.race([work, this.computer.cutOff])
+  }
+
+  #failed(thrown: unknown): ErrorCode {
+    const { code, message } = asLicensingError(thrown)
+    this.#say(message)
+    if (code === 'INTERNAL')
+      this.violate('errors-closed', thrown instanceof Error ? (thrown.stack ?? message) : message)
+    return code === 'AUTHORITY_BUSY'
+      ? 'AUTHORITY_UNAVAILABLE'
+      : code.startsWith('STORE_')
+        ? 'AUTHORITY_FAILED'
+        : 'AUTHORITY_REJECTED'
+  }
+
+  /** The same message is granted the same, however often it comes. */
+  #remember(type: RequestType, sealed: Sealed): void {
+    const { messageId, decision } = peek(sealed) as Answer
+    const before = this.#decided.get(messageId)
+    if (!before) {
+      this.#decided.set(messageId, { type, decision })
+      return
+    }
+    if (decision.outcome === 'accepted' && before.decision.outcome === 'accepted') {
+      if (JSON.stringify(decision) !== JSON.stringify(before.decision))
+        this.violate(
+          'answered-once',
+          `a message of the kind ${type} was granted, and granted differently when it came again`,
+        )
+    }
+  }
+
+  /** Its people do something. What they may be refused is a part of life. */
+  async act<T>(what: (authority: Authority) => Promise<T>): Promise<T | null> {
+    const { authority } = this
+    const { life } = this.computer
+    if (!authority || this.computer.power !== 'on') return null
+    try {
+      return await this.#while(what(authority))
+    } catch (thrown) {
+      if (this.computer.life !== life) return null
+      this.#failed(thrown)
+      this.#log('the authority', `says ${asLicensingError(thrown).code}`)
+      return null
+    }
+  }
+
+  async newToken(virtualAccount: string): Promise<void> {
+    const made = await this.act((authority) => authority.createToken({ virtualAccount, days: 365 }))
+    if (made) this.tokens.push(made)
+  }
+
+  /** Whether its books are right. */
+  async check(): Promise<void> {
+    const seen = await this.act(async (authority) => ({
+      licenses: await authority.licenses(),
+      instances: await authority.instances(),
+    }))
+    if (!seen) return
+    const used = new Map<string, number>()
+    const boxes = new Set<string>()
+    for (const { virtualAccount, entitlements, status, udi } of seen.instances) {
+      if (boxes.has(udi.serial)) this.violate('no-double-instance', `${udi.serial} is two product instances`)
+      boxes.add(udi.serial)
+      if (status === 'reserved') continue
+      for (const { tag, count } of entitlements) {
+        const pool = `${tag} of ${virtualAccount}`
+        used.set(pool, (used.get(pool) ?? 0) + count)
+      }
+    }
+    for (const { virtualAccount, tag, inUse } of seen.licenses) {
+      const pool = `${tag} of ${virtualAccount}`
+      if (inUse !== (used.get(pool) ?? 0))
+        this.violate(
+          'pool-sum',
+          `${inUse} of ${pool} are in use, and its instances use ${used.get(pool) ?? 0}`,
+        )
+    }
+  }
+
+  async outputs(): Promise<string[]> {
+    const events = await this.act((authority) => authority.events({ limit: 10_000 }))
+    return (events ?? []).map((event) => JSON.stringify(event))
+  }
+
+  async close(): Promise<void> {
+    const { authority } = this
+    this.computer.life++
+    this.authority = null
+    await authority?.close().catch(() => undefined)
+    this.computer.remove()
+  }
+}

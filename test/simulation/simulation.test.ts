@@ -1,0 +1,63 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { happen, invariants, makePlan } from '../../src/testing/index.ts'
+
+const simulate = (...options: string[]): Promise<{ code: number; output: string }> =>
+  new Promise((resolve) => {
+    execFile(process.execPath, ['dist/src/simulation/simulate.js', ...options], (failure, stdout, stderr) => {
+      resolve({ code: failure === null ? 0 : Number(failure.code), output: `${stdout}${stderr}` })
+    })
+  })
+
+describe('a simulated fleet', () => {
+  it(
+    'lives through a thousand histories in which everything fails, and every invariant holds',
+    { timeout: 900_000 },
+    async () => {
+      // One process: the other core is for the tests beside this one.
+      const { code, output } = await simulate('--seeds', '1000', '--days', '10', '--workers', '1')
+      expect(output).toMatch(/^1000 histories, \d+ happenings, .*: every invariant held\.$/m)
+      expect(code).toBe(0)
+    },
+  )
+
+  it('lives through half a year with more boxes', { timeout: 300_000 }, async () => {
+    const { code, output } = await simulate('--seed', '7', '--boxes', '8', '--years', '0.5')
+    expect(output).toMatch(/^seed 7: 8 boxes, 183 days, faults heavy, \d+ steps: every invariant held/m)
+    expect(code).toBe(0)
+  })
+
+  it(
+    'is the same for the same seed, to the letter, and another one for another',
+    { timeout: 120_000 },
+    async () => {
+      const plan = makePlan({ seed: 11, boxes: 2, days: 14, faults: 'heavy' })
+      const first = await happen(plan)
+      const second = await happen(makePlan({ seed: 11, boxes: 2, days: 14, faults: 'heavy' }))
+      expect(second.lines).toEqual(first.lines)
+      expect(first.lines.length).toBeGreaterThan(20)
+      const other = await happen(makePlan({ seed: 12, boxes: 2, days: 14, faults: 'heavy' }))
+      expect(other.lines).not.toEqual(first.lines)
+    },
+  )
+
+  it('where nothing fails, nothing fails', { timeout: 120_000 }, async () => {
+    const { lines, violation } = await happen(makePlan({ seed: 3, boxes: 3, days: 60, faults: 'none' }))
+    expect(violation).toBeNull()
+    expect(lines.filter((line) => /unreachable|loses power/.test(line))).toEqual([])
+    expect(lines.some((line) => line.includes('authorize.accepted'))).toBe(true)
+  })
+
+  it('every invariant is explained', () => {
+    const guide = readFileSync('docs/simulation.md', 'utf8').replaceAll(/ +\|/g, ' |')
+    for (const [name, meaning] of Object.entries(invariants))
+      expect(guide).toContain(`| \`${name}\` | ${meaning} |`)
+  })
+
+  it('an option that is none is refused with what it must be', async () => {
+    const { code, output } = await simulate('--boxes', 'many')
+    expect(output).toContain('It is a whole number from 1 on.')
+    expect(code).toBe(1)
+  })
+})
