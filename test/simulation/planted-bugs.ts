@@ -54,7 +54,7 @@ export const plantedBugs: readonly PlantedBug[] = [
     text: 'export const due = (instant, at) => instant !== null && at >= instant',
     instead: 'export const due = (instant, at) => instant !== null && at > instant',
     found: ['deadline-kept', 'steps-end'],
-    options: ['--days', '300', '--faults', 'light'],
+    options: ['--days', '200', '--faults', 'light', '--boxes', '1'],
   },
   {
     name: 'an authorization that failed is not tried again',
