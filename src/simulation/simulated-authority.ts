@@ -141,7 +141,9 @@ export class SimulatedAuthority {
     const { life } = this.computer
     if (!authority || this.road === null || this.computer.power !== 'on') return
     authority.sync.beat().catch((thrown: unknown) => {
-      if (this.computer.life === life && this.authority === authority) this.#failed(thrown)
+      if (this.computer.life !== life || this.authority !== authority) return
+      this.#failed(thrown)
+      this.#log(this.name, `does not synchronise: ${asLicensingError(thrown).code}`)
     })
   }
 
@@ -151,7 +153,9 @@ export class SimulatedAuthority {
     const { life } = this.computer
     if (!authority || this.road === null || this.computer.power !== 'on') return
     authority.sync.now().catch((thrown: unknown) => {
-      if (this.computer.life === life && this.authority === authority) this.#failed(thrown)
+      if (this.computer.life !== life || this.authority !== authority) return
+      this.#failed(thrown)
+      this.#log(this.name, `does not synchronise: ${asLicensingError(thrown).code}`)
     })
   }
 

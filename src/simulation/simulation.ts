@@ -545,7 +545,7 @@ class Simulation {
         )
         return
       case 'new-token':
-        await authority.newToken(PLACES[0])
+        for (const one of this.#authorities) await one.newToken(PLACES[0])
         return
       case 'revoke-token': {
         const token = authority.tokens[0]
