@@ -540,6 +540,7 @@ export class Authority {
     work: (watch: Watching) => Promise<T>,
   ): Promise<T> {
     const seen = this.#observer.exchange(type, origin)
+    if (seen.traceId !== null) origin.traced?.(seen.traceId)
     const watch: Watching = {
       traceId: seen.traceId,
       step: (step) => {

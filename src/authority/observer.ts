@@ -6,6 +6,8 @@ export interface Origin {
   readonly requestId: string | null
   /** The trace that its sender says it is a part of (W3C Trace Context); null without. */
   readonly traceparent: string | null
+  /** Hears the trace that an exchange of it is a part of, as soon as it is known. */
+  readonly traced?: (traceId: string) => void
 }
 
 /** A request of this process. */

@@ -70,11 +70,23 @@ export function createServer(options: {
     guard,
     largest: LARGEST_REQUEST,
   })
+  const traces = new WeakMap<FastifyRequest, string>()
+  /** Where a request came from: its number here, and the trace it says it is a part of. */
+  const originOf = (request: FastifyRequest): Origin => ({
+    requestId: request.id,
+    traceparent: typeof request.headers.traceparent === 'string' ? request.headers.traceparent : null,
+    traced: (traceId) => traces.set(request, traceId),
+  })
+  /** What every line about a request has. */
+  const numbersOf = (request: FastifyRequest) => {
+    const traceId = traces.get(request)
+    return { requestId: request.id, ...(traceId !== undefined && { traceId }) }
+  }
   const answer = (type: ExchangeType, request: FastifyRequest) =>
     type === 'hello' ? hello(request.body, originOf(request)) : handle(type, request.body, originOf(request))
   server.addHook('onResponse', (request, reply, done) => {
     logger.debug?.('request', {
-      requestId: request.id,
+      ...numbersOf(request),
       method: request.method,
       route: request.routeOptions.url ?? null,
       status: reply.statusCode,
@@ -126,7 +138,7 @@ export function createServer(options: {
     const busy = failure.code === 'AUTHORITY_BUSY'
     if (code >= 500 && !busy)
       logger.error('a request failed', {
-        requestId: request.id,
+        ...numbersOf(request),
         code: failure.code,
         reason: failure.message,
       })
@@ -142,9 +154,3 @@ export function createServer(options: {
   })
   return server
 }
-
-/** Where a request came from: its number here, and the trace it says it is a part of. */
-const originOf = ({ id, headers }: FastifyRequest): Origin => ({
-  requestId: id,
-  traceparent: typeof headers.traceparent === 'string' ? headers.traceparent : null,
-})

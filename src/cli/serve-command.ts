@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { AgentLogger } from '../agent/logger.ts'
 import type { Authority } from '../authority/authority.ts'
 import type { AuthorityObserver } from '../authority/observer.ts'
 import type { ServerLogger } from '../authority/server.ts'
@@ -97,7 +98,7 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
     import('./log.ts'),
   ])
   const logger = createLogger(options)
-  const { observe, ...telemetry } = await begin(options, worker ?? 0)
+  const { observe, ...telemetry } = await begin(options, worker ?? 0, logger)
   const authority = await Authority.open({
     dataDir: dataDir(),
     database: database(),
@@ -152,6 +153,7 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
 async function begin(
   { metrics, traces }: OperationsOptions,
   worker: number,
+  logger: AgentLogger,
 ): Promise<{
   observe: AuthorityObserver | null
   /** @returns where metrics are served; null where they are not */
@@ -164,7 +166,7 @@ async function begin(
   const tracing =
     traces === undefined
       ? null
-      : await (await import('../telemetry/tracing.ts')).startTracing(traces, 'smart-authority')
+      : await (await import('../telemetry/tracing.ts')).startTracing(traces, 'smart-authority', logger)
   const { AuthorityMetrics } = await import('../telemetry/authority-metrics.ts')
   const measured = at && new AuthorityMetrics()
   const { together } = await import('../telemetry/observers.ts')

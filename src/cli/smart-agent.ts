@@ -139,7 +139,7 @@ addOperationsOptions(
       const tracing =
         traces === undefined
           ? null
-          : await (await import('../telemetry/tracing.ts')).startTracing(traces, 'smart-agent')
+          : await (await import('../telemetry/tracing.ts')).startTracing(traces, 'smart-agent', logger)
       await runDaemon(dataDir(), {
         logger,
         ...(tracing && { observe: tracing }),

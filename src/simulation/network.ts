@@ -8,12 +8,12 @@ import {
 } from '../chaos/index.ts'
 import { type ErrorCode, LicensingError } from '../domain/errors.ts'
 import { HOUR, type Instant, SECOND } from '../domain/instant.ts'
-import { type RequestType, requestTypeSchema, type Sealed } from '../protocol/messages.ts'
+import type { Sealed } from '../protocol/messages.ts'
 import type { Transport } from '../transports/transport.ts'
 import { peek, seal } from '../trust/seal.ts'
 import type { Computer } from './computer.ts'
 import type { Dice } from './dice.ts'
-import type { Deed } from './plan.ts'
+import type { Weather } from './plan.ts'
 import type { Timeline } from './timeline.ts'
 
 /** How long a box waits for an answer. */
@@ -21,16 +21,12 @@ const PATIENCE = 30 * SECOND
 /** How late a message that was sent once may come a second time. */
 const STRAY = HOUR
 
-export type Weather = Pick<
-  Extract<Deed, { kind: 'weather' }>,
-  'lost' | 'lostAnswers' | 'twice' | 'garbled' | 'replayed' | 'slow'
->
-const fine: Weather = { lost: 0, lostAnswers: 0, twice: 0, garbled: 0, replayed: 0, slow: 100 }
+const fine: Omit<Weather, 'for'> = { lost: 0, lostAnswers: 0, twice: 0, garbled: 0, replayed: 0, slow: 100 }
 
 /** What an authority does with a request: answers, or fails as a server fails. */
-export type Answering = (type: RequestType, body: string) => Promise<Reply | ErrorCode>
+export type Answering = (path: string, body: string) => Promise<Reply | ErrorCode>
 
-/** The road of one box to its authority, and what stands on it. */
+/** The road of one computer to its authority, a box's or a satellite's, and what stands on it. */
 export class Road {
   readonly #box: Computer
   readonly #timeline: Timeline
@@ -38,8 +34,8 @@ export class Road {
   readonly #answering: Answering
   readonly #after: () => void
   readonly #told: (what: string) => void
-  readonly #earlier = new Map<RequestType, Reply>()
-  #weather: Weather = fine
+  readonly #earlier = new Map<string, Reply>()
+  #weather: Omit<Weather, 'for'> = fine
   #weatherEnds = -Infinity
   #cutUntil = -Infinity
   #faults: { fault: FaultName; left: number }[] = []
@@ -67,7 +63,7 @@ export class Road {
   cut(until: Instant): void {
     this.#cutUntil = Math.max(this.#cutUntil, until)
   }
-  storm(weather: Weather, until: Instant): void {
+  storm(weather: Omit<Weather, 'for'>, until: Instant): void {
     this.#weather = weather
     this.#weatherEnds = until
   }
@@ -84,14 +80,14 @@ export class Road {
   transport(): Transport {
     const underWay = new Set<() => void>()
     return {
-      post: (path, body) => this.#post(requestTypeSchema.parse(path.split('/').at(-1)), body, underWay),
+      post: (path, body) => this.#post(path, body, underWay),
       close: ({ now = false } = {}) => {
         if (now) for (const breakOff of underWay) breakOff()
       },
     }
   }
 
-  #post(type: RequestType, body: string, underWay: Set<() => void>): Promise<string> {
+  #post(path: string, body: string, underWay: Set<() => void>): Promise<string> {
     const { life } = this.#box
     return new Promise((resolve, reject) => {
       let open = true
@@ -121,12 +117,12 @@ export class Road {
       }
       underWay.add(breakOff)
       const fail = (code: ErrorCode, milliseconds: number) => {
-        this.#told(`${type} fails: ${code}`)
+        this.#told(`${kindOf(path)} fails: ${code}`)
         arrive(milliseconds, () => {
           reject(failure(code))
         })
       }
-      this.#carry(type, body, {
+      this.#carry(path, body, {
         fail,
         arrive: (milliseconds, text) => arrive(milliseconds, () => resolve(text)),
       })
@@ -134,7 +130,7 @@ export class Road {
   }
 
   #carry(
-    type: RequestType,
+    path: string,
     body: string,
     box: {
       fail: (code: ErrorCode, milliseconds: number) => void
@@ -162,18 +158,18 @@ export class Road {
     const twice = dice.chance(weather.twice) ? dice.between(0, dice.pick([SECOND, STRAY])) : null
     const answerLost = dice.chance(weather.lostAnswers)
     const garbled = dice.chance(weather.garbled)
-    const earlier = dice.chance(weather.replayed) ? this.#earlier.get(type) : undefined
+    const earlier = dice.chance(weather.replayed) ? this.#earlier.get(path) : undefined
     if (lost) {
       box.fail('TIMED_OUT', PATIENCE)
       return
     }
     // Who plays an answer again may keep the request to himself, or not.
     const kept = earlier !== undefined && dice.chance(0.5)
-    if (twice !== null) this.#timeline.after(there + twice, () => this.#answering(type, body))
+    if (twice !== null) this.#timeline.after(there + twice, () => this.#answering(path, body))
     this.#timeline.after(there, async () => {
-      const delivered = kept ? earlier : await this.#answer(type, body, fault)
+      const delivered = kept ? earlier : await this.#answer(path, body, fault)
       if (earlier !== undefined) {
-        this.#told(`an earlier answer comes to ${type}`)
+        this.#told(`an earlier answer comes to ${kindOf(path)}`)
         this.foreign = messageIdOf(earlier.body) !== messageIdOf(body)
         box.arrive(back, earlier.body)
       } else if (typeof delivered === 'string') box.fail(delivered, back)
@@ -210,15 +206,15 @@ export class Road {
   }
 
   /** What comes back: an answer of 200, or the code that a transport gives to what came instead. */
-  async #answer(type: RequestType, body: string, fault: AnswerFaultName | null): Promise<Reply | ErrorCode> {
+  async #answer(path: string, body: string, fault: AnswerFaultName | null): Promise<Reply | ErrorCode> {
     const instead: { code: ErrorCode | null } = { code: null }
     const decide = async (): Promise<Reply> => {
-      const reply = await this.#answering(type, body)
+      const reply = await this.#answering(path, body)
       if (typeof reply === 'string') {
         instead.code = reply
         return { status: 500, headers: {}, body: '{}' }
       }
-      this.#earlier.set(type, reply)
+      this.#earlier.set(path, reply)
       return reply
     }
     if (fault === null) {
@@ -226,7 +222,7 @@ export class Road {
       return instead.code ?? reply
     }
     this.#told(`fault: ${fault}`)
-    const earlier = this.#earlier.get(type)
+    const earlier = this.#earlier.get(path)
     const { code, inject } = faultCatalogue[fault]
     const delivery = await inject({ decide, earlier, forge })
     if (instead.code !== null) return instead.code
@@ -234,6 +230,9 @@ export class Road {
     return code ?? 'CONNECTION_RESET'
   }
 }
+
+/** What a request is, by the end of its path. */
+const kindOf = (path: string): string => path.split('/').at(-1) ?? ''
 
 const failure = (code: ErrorCode): LicensingError => new LicensingError(code, 'the network failed.')
 

@@ -13,6 +13,26 @@ export interface PlanOptions {
   /** Days that the history lasts, before everything is mended: 1 or more. */
   readonly days: number
   readonly faults: Harm
+  /** Satellites of the manager: none unless given. Boxes are divided among all of them. */
+  readonly satellites?: number
+}
+
+/** Bad weather on a road: shares of what passes, and for how long. */
+export interface Weather {
+  readonly for: number
+  readonly lost: number
+  readonly lostAnswers: number
+  readonly twice: number
+  readonly garbled: number
+  /** Answers in whose place an earlier one comes: somebody has recorded it. */
+  readonly replayed: number
+  /** Milliseconds that a message takes at most. */
+  readonly slow: number
+}
+
+/** The manager is 0; its satellites are numbered from 1. */
+interface OfAuthority {
+  readonly authority: number
 }
 
 /** What somebody does, or what happens to somebody. Boxes are numbered from 0. */
@@ -37,25 +57,22 @@ export type Deed =
   | { readonly kind: 'keep-copy' | 'restore-copy'; readonly box: number }
   // The network.
   | { readonly kind: 'cut-off'; readonly box: number; readonly for: number }
-  | {
-      readonly kind: 'weather'
-      readonly box: number
-      readonly for: number
-      readonly lost: number
-      readonly lostAnswers: number
-      readonly twice: number
-      readonly garbled: number
-      /** Answers in whose place an earlier one comes: somebody has recorded it. */
-      readonly replayed: number
-      /** Milliseconds that a message takes at most. */
-      readonly slow: number
-    }
+  | ({ readonly kind: 'weather'; readonly box: number } & Weather)
   | { readonly kind: 'fault'; readonly box: number; readonly fault: FaultName; readonly times: number }
   // The authority, its computer, and its people.
-  | { readonly kind: 'authority-power-cut'; readonly after: number; readonly off: number }
-  | { readonly kind: 'authority-away'; readonly for: number }
-  | { readonly kind: 'authority-full-disk'; readonly for: number }
-  | { readonly kind: 'authority-set-clock'; readonly by: number }
+  | ({ readonly kind: 'authority-power-cut'; readonly after: number; readonly off: number } & OfAuthority)
+  | ({ readonly kind: 'authority-away'; readonly for: number } & OfAuthority)
+  | ({ readonly kind: 'authority-full-disk'; readonly for: number } & OfAuthority)
+  | ({ readonly kind: 'authority-set-clock'; readonly by: number } & OfAuthority)
+  | { readonly kind: 'satellite-cut-off'; readonly satellite: number; readonly for: number }
+  | ({ readonly kind: 'satellite-weather'; readonly satellite: number } & Weather)
+  | { readonly kind: 'synchronise'; readonly satellite: number }
+  | {
+      readonly kind: 'give-licenses'
+      readonly satellite: number
+      readonly tag: string
+      readonly quantity: number
+    }
   | { readonly kind: 'order'; readonly tag: string; readonly quantity: number; readonly days: number | null }
   | { readonly kind: 'new-token' | 'revoke-token' }
   | { readonly kind: 'remove-instance' | 'transfer-instance'; readonly box: number }
@@ -127,10 +144,10 @@ export function makePlan(options: PlanOptions): Plan {
     Math.max(rate > 0 ? 3 : 0, Math.round(rate * years * (0.5 + dice.fraction())))
   for (let left = times(PEOPLE); left > 0; left--) {
     const at = dice.fraction() * end
-    if (dice.chance(0.9)) add(at, people(dice, boxes))
+    if (dice.chance(0.9)) add(at, people(dice, options))
     else for (const step of reservation(dice, dice.between(0, boxes - 1))) add(at + step.at, step.deed)
   }
-  for (let left = times(FATE[faults]); left > 0; left--) add(dice.fraction() * end, fate(dice, boxes))
+  for (let left = times(FATE[faults]); left > 0; left--) add(dice.fraction() * end, fate(dice, options))
   // What goes wrong together is what nobody thought of: some of it is gathered about one moment.
   if (faults === 'heavy')
     for (let i = 0; i < steps.length; i++) {
@@ -150,8 +167,9 @@ const use = (dice: Dice, box: number): Deed => ({
   count: dice.between(0, 6),
 })
 
-function people(dice: Dice, boxes: number): Deed {
+function people(dice: Dice, { boxes, satellites = 0 }: PlanOptions): Deed {
   const box = dice.between(0, boxes - 1)
+  const satellite = satellites > 0 ? dice.between(1, satellites) : 0
   const make = dice.weighted<() => Deed>([
     [20, () => use(dice, box)],
     [8, () => ({ kind: 'register', box, token: dice.between(0, 3), force: dice.chance(0.4) })],
@@ -176,6 +194,11 @@ function people(dice: Dice, boxes: number): Deed {
         quantity: dice.between(1, 5),
         days: dice.chance(0.6) ? dice.between(1, 120) : null,
       }),
+    ],
+    [satellites > 0 ? 8 : 0, () => ({ kind: 'synchronise', satellite })],
+    [
+      satellites > 0 ? 4 : 0,
+      () => ({ kind: 'give-licenses', satellite, tag: dice.pick(TAGS), quantity: dice.between(1, 4) }),
     ],
     [2, () => ({ kind: 'new-token' })],
     [2, () => ({ kind: 'revoke-token' })],
@@ -218,8 +241,21 @@ const while_ = (dice: Dice): number =>
       ]),
   )
 
-function fate(dice: Dice, boxes: number): Deed {
+const badWeather = (dice: Dice): Weather => ({
+  // Boxes ask once a month: bad weather of an hour would meet hardly anybody.
+  for: dice.chance(0.5) ? while_(dice) : Math.round(dice.fraction() * 40 * DAY),
+  lost: dice.fraction() * 0.5,
+  lostAnswers: dice.fraction() * 0.7,
+  twice: dice.fraction() * 0.5,
+  garbled: dice.fraction() * 0.3,
+  replayed: dice.fraction() * 0.3,
+  slow: dice.pick([SECOND, 20 * SECOND, 40 * SECOND]),
+})
+
+function fate(dice: Dice, { boxes, satellites = 0 }: PlanOptions): Deed {
   const box = dice.between(0, boxes - 1)
+  const authority = satellites > 0 ? dice.between(0, satellites) : 0
+  const satellite = satellites > 0 ? dice.between(1, satellites) : 0
   const writes = () =>
     dice.weighted([
       [3, dice.between(1, 8)],
@@ -255,21 +291,23 @@ function fate(dice: Dice, boxes: number): Deed {
       () => ({
         kind: 'weather',
         box,
-        // Boxes ask once a month: bad weather of an hour would meet hardly anybody.
-        for: dice.chance(0.5) ? while_(dice) : Math.round(dice.fraction() * 40 * DAY),
-        lost: dice.fraction() * 0.5,
-        lostAnswers: dice.fraction() * 0.7,
-        twice: dice.fraction() * 0.5,
-        garbled: dice.fraction() * 0.3,
-        replayed: dice.fraction() * 0.3,
-        slow: dice.pick([SECOND, 20 * SECOND, 40 * SECOND]),
+        ...badWeather(dice),
       }),
     ],
     [8, () => ({ kind: 'fault', box, fault: dice.pick(FAULTS), times: dice.between(1, 4) })],
-    [10, () => ({ kind: 'authority-power-cut', after: writes(), off: while_(dice) })],
-    [4, () => ({ kind: 'authority-away', for: while_(dice) })],
-    [2, () => ({ kind: 'authority-full-disk', for: while_(dice) })],
-    [1, () => ({ kind: 'authority-set-clock', by: (dice.chance(0.5) ? 1 : -1) * dice.between(0, 2 * HOUR) })],
+    [10, () => ({ kind: 'authority-power-cut', authority, after: writes(), off: while_(dice) })],
+    [4, () => ({ kind: 'authority-away', authority, for: while_(dice) })],
+    [2, () => ({ kind: 'authority-full-disk', authority, for: while_(dice) })],
+    [
+      1,
+      () => ({
+        kind: 'authority-set-clock',
+        authority,
+        by: (dice.chance(0.5) ? 1 : -1) * dice.between(0, 2 * HOUR),
+      }),
+    ],
+    [satellites > 0 ? 10 : 0, () => ({ kind: 'satellite-cut-off', satellite, for: while_(dice) })],
+    [satellites > 0 ? 10 : 0, () => ({ kind: 'satellite-weather', satellite, ...badWeather(dice) })],
   ])
   return make()
 }

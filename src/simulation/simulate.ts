@@ -12,6 +12,7 @@ interface Options {
   readonly seed: number
   readonly seeds: number
   readonly boxes: number
+  readonly satellites: number
   readonly days: number | undefined
   readonly years: number
   readonly faults: Harm
@@ -49,6 +50,7 @@ const program = new Command('simulate')
   .option('--seed <number>', 'the seed: the same one, the same history', whole, 1)
   .option('--seeds <number>', 'how many seeds, from that one on', whole, 1)
   .option('--boxes <number>', 'boxes of each history', whole, 2)
+  .option('--satellites <number>', 'satellites, among whom the boxes are divided', whole, 0)
   .option('--years <number>', 'years that each history lasts', positive, 0.1)
   .option('--days <number>', 'the same in days', whole)
   .addOption(
@@ -61,7 +63,8 @@ const program = new Command('simulate')
 
 const options = program.parse().opts<Options>()
 const days = options.days ?? Math.max(1, Math.round(options.years * 365))
-const planOf = (seed: number) => makePlan({ seed, boxes: options.boxes, days, faults: options.faults })
+const planOf = (seed: number) =>
+  makePlan({ seed, boxes: options.boxes, satellites: options.satellites, days, faults: options.faults })
 const say = (text: string) => {
   process.stdout.write(`${text}\n`)
 }

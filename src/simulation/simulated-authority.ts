@@ -2,7 +2,10 @@ import { Authority, type TokenDocument } from '../authority/index.ts'
 import type { Reply } from '../chaos/index.ts'
 import { asLicensingError, type ErrorCode } from '../domain/errors.ts'
 import { HOUR, SECOND } from '../domain/instant.ts'
-import { type Answer, type RequestType, type Sealed } from '../protocol/messages.ts'
+import { type Answer, type RequestType, requestTypeSchema, type Sealed } from '../protocol/messages.ts'
+import { SYNC_PATH } from '../authority/upstream/door.ts'
+import type { Transport } from '../transports/transport.ts'
+import { type Answering, Road } from './network.ts'
 import { peek } from '../trust/seal.ts'
 import { Computer } from './computer.ts'
 import type { Dice } from './dice.ts'
@@ -50,12 +53,18 @@ export class SimulatedAuthority {
   authority: Authority | null = null
   /** Registration tokens that were made, the newest last. */
   readonly tokens: TokenDocument[] = []
-  /** Where its root is known. */
+  /** Its root's certificate: PEM, once it was opened. */
   trust = ''
+  /** As it is called in the story. */
+  readonly name: string
+  /** A satellite's road to its manager; null for the manager. */
+  readonly road: Road | null
   readonly #timeline: Timeline
   readonly #log: (who: string, what: string) => void
   readonly #say: (text: string) => void
   readonly #violated: (violation: Violation) => void
+  /** Virtual accounts that belong to satellites. */
+  readonly #given = new Set<string>()
   readonly #decided = new Map<string, Decided>()
   #awayUntil = -Infinity
 
@@ -65,16 +74,33 @@ export class SimulatedAuthority {
     log: (who: string, what: string) => void
     say: (text: string) => void
     violated: (violation: Violation) => void
+    name: string
+    /** Of a satellite: what answers it. */
+    manager?: Answering
   }) {
+    this.name = parts.name
     this.#timeline = parts.timeline
     this.#log = parts.log
     this.#say = parts.say
     this.#violated = parts.violated
-    this.computer = new Computer('authority', parts.timeline, parts.dice)
+    this.computer = new Computer(parts.name.replaceAll(/\W+/g, '-'), parts.timeline, parts.dice)
+    const { manager: answering, timeline, dice } = parts
+    this.road = answering
+      ? new Road({
+          box: this.computer,
+          timeline,
+          dice,
+          answering,
+          after: () => undefined,
+          told: (what) => {
+            this.#log(this.name, what)
+          },
+        })
+      : null
   }
 
   violate(invariant: Invariant, message: string): void {
-    this.#violated(new Violation(invariant, `the authority: ${message}`))
+    this.#violated(new Violation(invariant, `${this.name}: ${message}`))
   }
 
   async start(): Promise<void> {
@@ -87,10 +113,11 @@ export class SimulatedAuthority {
         dataDir: this.computer.disk.directory,
         clock: this.computer.clock,
         logger: { info: line, error: line },
+        ...(this.road && { connect: () => this.#transport() }),
       })
       if (this.computer.life !== life) return
       this.authority = authority
-      this.trust = authority.trustAnchor()
+      if (this.road === null) this.trust = authority.trustAnchor()
     } catch (thrown) {
       if (this.computer.life !== life) return
       const { code, message } = asLicensingError(thrown)
@@ -103,10 +130,44 @@ export class SimulatedAuthority {
     }
   }
 
+  #transport(): Transport {
+    if (this.road === null) throw new Error('a manager has no manager')
+    return this.road.transport()
+  }
+
+  /** Does the synchronisation that is due, if one is: nobody waits for it. */
+  beat(): void {
+    const { authority } = this
+    const { life } = this.computer
+    if (!authority || this.road === null || this.computer.power !== 'on') return
+    authority.sync.beat().catch((thrown: unknown) => {
+      if (this.computer.life !== life || this.authority !== authority) return
+      this.#failed(thrown)
+      this.#log(this.name, `does not synchronise: ${asLicensingError(thrown).code}`)
+    })
+  }
+
+  /** A person says that it should synchronise now: nobody waits for it. */
+  synchronise(): void {
+    const { authority } = this
+    const { life } = this.computer
+    if (!authority || this.road === null || this.computer.power !== 'on') return
+    authority.sync.now().catch((thrown: unknown) => {
+      if (this.computer.life !== life || this.authority !== authority) return
+      this.#failed(thrown)
+      this.#log(this.name, `does not synchronise: ${asLicensingError(thrown).code}`)
+    })
+  }
+
+  /** Whether a virtual account belongs to a satellite of this manager. */
+  isGiven(virtualAccount: string): boolean {
+    return this.#given.has(virtualAccount)
+  }
+
   planCut(after: number, off: number): void {
     if (this.computer.power === 'off') return
     this.computer.planCut(after, () => {
-      this.#log('the authority', `loses power at write ${after}, for ${Math.round(off / SECOND)} s`)
+      this.#log(this.name, `loses power at write ${after}, for ${Math.round(off / SECOND)} s`)
       this.authority = null
       const { life } = this.computer
       this.#timeline.after(off, async () => {
@@ -124,6 +185,7 @@ export class SimulatedAuthority {
 
   async mend(): Promise<void> {
     this.#awayUntil = -Infinity
+    this.road?.mend()
     this.computer.spare()
     this.computer.disk.full = false
     this.computer.clock.mend()
@@ -135,20 +197,30 @@ export class SimulatedAuthority {
   }
 
   /** Answers a request, or fails as a server fails. */
-  async answer(type: RequestType, body: string): Promise<Reply | ErrorCode> {
+  async answer(path: string, body: string): Promise<Reply | ErrorCode> {
     const { authority } = this
     const { life } = this.computer
     if (!authority || this.computer.power !== 'on' || this.#timeline.now() < this.#awayUntil)
       return 'CONNECTION_REFUSED'
     try {
-      const sealed = await this.#while(authority.handle(type, JSON.parse(body)))
-      if (sealed === null) return 'CONNECTION_RESET'
-      this.#remember(type, sealed)
-      return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(sealed) }
+      const answered = await this.#while(this.#respond(authority, path, body))
+      if (answered === null) return 'CONNECTION_RESET'
+      return { status: 200, headers: { 'content-type': 'application/json' }, body: JSON.stringify(answered) }
     } catch (thrown) {
       if (this.computer.life !== life) return 'CONNECTION_RESET'
       return this.#failed(thrown)
     }
+  }
+
+  async #respond(authority: Authority, path: string, body: string): Promise<object> {
+    if (path === SYNC_PATH) {
+      const { request } = JSON.parse(body) as { request: string }
+      return { answer: await authority.satellites.respondByWire(request) }
+    }
+    const type = requestTypeSchema.parse(path.split('/').at(-1))
+    const sealed = await authority.handle(type, JSON.parse(body))
+    this.#remember(type, sealed)
+    return sealed
   }
 
   /** What some work gives; null where the power goes meanwhile, and nobody is left to give it. */
@@ -196,9 +268,37 @@ export class SimulatedAuthority {
     } catch (thrown) {
       if (this.computer.life !== life) return null
       this.#failed(thrown)
-      this.#log('the authority', `says ${asLicensingError(thrown).code}`)
+      this.#log(this.name, `says ${asLicensingError(thrown).code}`)
       return null
     }
+  }
+
+  /** Adds a satellite at this manager. @returns its one-time code */
+  async addSatellite(name: string): Promise<string> {
+    const virtualAccount = name.toUpperCase()
+    this.#given.add(virtualAccount)
+    const added = await this.act((authority) => authority.satellites.add(name, { virtualAccount }))
+    if (!added) throw new Error('the satellite could not be added')
+    return added.code
+  }
+
+  /** Makes this computer a satellite of a manager. */
+  async becomeSatellite(name: string, manager: SimulatedAuthority): Promise<void> {
+    const code = await manager.addSatellite(name)
+    this.trust = manager.trust
+    await Authority.init({
+      dataDir: this.computer.disk.directory,
+      account: ACCOUNT,
+      acceptAgreement: true,
+      clock: this.computer.clock,
+      satellite: {
+        name,
+        trust: manager.trust,
+        code,
+        manager: { kind: 'direct', url: 'https://manager.test' },
+      },
+    })
+    await this.start()
   }
 
   async newToken(virtualAccount: string): Promise<void> {
@@ -215,7 +315,9 @@ export class SimulatedAuthority {
     if (!seen) return
     const used = new Map<string, number>()
     const boxes = new Set<string>()
-    for (const { virtualAccount, entitlements, status, udi } of seen.instances) {
+    // What a satellite has told of is its own to count.
+    for (const { virtualAccount, entitlements, status, udi, satellite } of seen.instances) {
+      if (satellite !== null) continue
       if (boxes.has(udi.serial)) this.violate('no-double-instance', `${udi.serial} is two product instances`)
       boxes.add(udi.serial)
       if (status === 'reserved') continue
@@ -225,6 +327,7 @@ export class SimulatedAuthority {
       }
     }
     for (const { virtualAccount, tag, inUse } of seen.licenses) {
+      if (this.#given.has(virtualAccount)) continue
       const pool = `${tag} of ${virtualAccount}`
       if (inUse !== (used.get(pool) ?? 0))
         this.violate(

@@ -10,7 +10,7 @@ import { throwIdsWith } from './seeded-ids.ts'
 import { authorityTemplate, PLACES, SimulatedAuthority, START } from './simulated-authority.ts'
 import { SimulatedBox } from './simulated-box.ts'
 import { Timeline } from './timeline.ts'
-import { deedInWords } from './words.ts'
+import { authorityOf, deedInWords } from './words.ts'
 
 /** What came of a history. */
 export interface History {
@@ -25,6 +25,8 @@ export interface History {
 const MOST_LINES = 400_000
 /** After everything is mended: within this much a box that waits between attempts has made one (`retryWaits`, `Retry-After`). */
 const BOUND = DAY + 5 * HOUR
+/** How often a satellite looks whether it should synchronise. */
+const SATELLITE_BEAT = 6 * HOUR
 
 /**
  * Lets a plan happen: real agents, a real authority, on virtual time, with a network, disks and clocks that fail as planned.
@@ -76,6 +78,7 @@ class Simulation {
   readonly #beat: number
   readonly #timeline = new Timeline(START)
   readonly #authority: SimulatedAuthority
+  readonly #satellites: SimulatedAuthority[]
   readonly #boxes: SimulatedBox[]
   readonly #lines: string[] = []
   readonly #said: string[] = []
@@ -100,19 +103,38 @@ class Simulation {
         this.violated(violation)
       },
     }
-    this.#authority = new SimulatedAuthority(common)
+    this.#authority = new SimulatedAuthority({ ...common, name: authorityOf(0) })
+    const manager = this.#authority
+    this.#satellites = Array.from(
+      { length: plan.satellites ?? 0 },
+      (_, number) =>
+        new SimulatedAuthority({
+          ...common,
+          name: authorityOf(number + 1),
+          manager: (path, body) => manager.answer(path, body),
+        }),
+    )
     this.#boxes = Array.from({ length: plan.boxes }, (_, number) => {
       const box: SimulatedBox = new SimulatedBox(number, {
         ...common,
         trust: () => this.#authority.trust,
-        answering: async (type, body) => {
-          const reply = await this.#authority.answer(type, body)
+        answering: async (path, body) => {
+          const reply = await this.#homeOf(number).answer(path, body)
           if (typeof reply !== 'string') this.#note(box, reply.body)
           return reply
         },
       })
       return box
     })
+  }
+
+  get #authorities(): SimulatedAuthority[] {
+    return [this.#authority, ...this.#satellites]
+  }
+
+  /** Where a box is licensed: boxes are divided among the manager and its satellites. */
+  #homeOf(box: number): SimulatedAuthority {
+    return this.#authorities[box % this.#authorities.length] ?? this.#authority
   }
 
   #log(who: string, what: string): void {
@@ -149,6 +171,8 @@ class Simulation {
         for (const tag of TAGS) await authority.order({ tag, quantity: 4 * this.#plan.boxes, virtualAccount })
     })
     for (const place of [PLACES[0], PLACES[0], PLACES[1]]) await this.#authority.newToken(place)
+    for (const [number, satellite] of this.#satellites.entries())
+      await this.#begin(satellite, `SAT-${number + 1}`)
     for (const box of this.#boxes) {
       await box.start()
       box.kick()
@@ -159,7 +183,7 @@ class Simulation {
         await this.#do(deed)
       })
     const look = async () => {
-      await this.#authority.check()
+      for (const one of this.#authorities) await one.check()
       this.#timeline.after(this.#beat, look)
     }
     this.#timeline.after(this.#beat, look)
@@ -168,19 +192,37 @@ class Simulation {
     return { plan: this.#plan, lines: this.#lines, violation: this.#violation }
   }
 
+  /** A satellite is added, has licences, synchronises for the first time, and makes a token of its own. */
+  async #begin(satellite: SimulatedAuthority, name: string): Promise<void> {
+    await satellite.becomeSatellite(name, this.#authority)
+    await this.#authority.act(async (manager) => {
+      for (const tag of TAGS)
+        await manager.order({ tag, quantity: 4 * this.#plan.boxes, virtualAccount: name })
+    })
+    const beat = () => {
+      satellite.beat()
+      this.#timeline.after(SATELLITE_BEAT, beat)
+    }
+    satellite.synchronise()
+    this.#timeline.after(SATELLITE_BEAT, beat)
+    await this.#timeline.passUntil(this.#timeline.now() + HOUR, this.#over)
+    await satellite.newToken(PLACES[0])
+  }
+
   /** Nothing stands in anybody's way any more: all must be well again within its bound, and nothing may be lost. */
   async #mendAll(): Promise<void> {
     if (this.#over()) return
     this.#log('—', 'everything is mended')
-    await this.#authority.mend()
+    for (const one of this.#authorities) await one.mend()
     for (const box of this.#boxes) {
       await box.mend()
       box.kick()
     }
-    await this.#timeline.passUntil(this.#timeline.now() + BOUND, this.#over)
+    const bound = this.#satellites.length > 0 ? 2 * BOUND : BOUND
+    await this.#timeline.passUntil(this.#timeline.now() + bound, this.#over)
     if (this.#over()) return
     for (const box of this.#boxes) this.#requireRight(box)
-    await this.#authority.check()
+    for (const one of this.#authorities) await one.check()
     await this.#lookForSecrets()
     if (!this.#over()) await this.#giveAllBack()
   }
@@ -200,12 +242,13 @@ class Simulation {
   }
 
   async #lookForSecrets(): Promise<void> {
-    const secrets = ['PRIVATE KEY', ...this.#authority.tokens.map(({ token }) => token.slice(-43))]
+    const tokens = this.#authorities.flatMap((one) => one.tokens)
+    const secrets = ['PRIVATE KEY', ...tokens.map(({ token }) => token.slice(-43))]
     const records = [
       ...this.#said,
       ...this.#lines,
       ...this.#boxes.flatMap((box) => box.records()),
-      ...(await this.#authority.outputs()),
+      ...(await Promise.all(this.#authorities.map((one) => one.outputs()))).flat(),
     ].join('\n')
     const documents = this.#boxes.flatMap((box) => box.documents()).join('\n')
     const isSaid = (what: string, secret: string, where: string) => {
@@ -233,8 +276,13 @@ class Simulation {
       if (registration !== null || registering !== null)
         this.violated(new Violation('right-again', `${box.name} has not let go of its registration`))
     }
-    await this.#authority.act(async (authority) => {
+    for (const one of this.#authorities) await this.#requireNothingLeft(one)
+  }
+
+  async #requireNothingLeft(one: SimulatedAuthority): Promise<void> {
+    await one.act(async (authority) => {
       for (const instance of await authority.instances()) {
+        if (instance.satellite !== null) continue
         if (instance.reservation !== null)
           await authority.writeOffReservation(instance.id, { reason: 'the end', by: 'somebody' })
         else if (
@@ -252,7 +300,7 @@ class Simulation {
           )
       }
       for (const { tag, inUse, reserved, virtualAccount } of await authority.licenses())
-        if (inUse + reserved !== 0)
+        if (!one.isGiven(virtualAccount) && inUse + reserved !== 0)
           this.violated(
             new Violation(
               'nothing-lost',
@@ -260,7 +308,7 @@ class Simulation {
             ),
           )
     })
-    await this.#authority.check()
+    await one.check()
   }
 
   async #do(deed: Deed): Promise<void> {
@@ -273,7 +321,8 @@ class Simulation {
     const now = this.#timeline.now()
     switch (deed.kind) {
       case 'register': {
-        const token = this.#authority.tokens[deed.token % Math.max(1, this.#authority.tokens.length)]
+        const { tokens } = this.#homeOf(deed.box)
+        const token = tokens[deed.token % Math.max(1, tokens.length)]
         if (token) await box.act((agent) => agent.register(token.token, { force: deed.force, wait: false }))
         break
       }
@@ -301,7 +350,7 @@ class Simulation {
         break
       case 'remove-instance':
       case 'transfer-instance':
-        await this.#authority.act(async (authority) => {
+        await this.#homeOf(deed.box).act(async (authority) => {
           const found = (await authority.instances()).find(({ udi }) => udi.serial === box.serial)
           if (!found) return
           if (deed.kind === 'remove-instance') await authority.removeInstance(found.id)
@@ -351,13 +400,13 @@ class Simulation {
         box.road.plan(deed.fault, deed.times)
         break
       default:
-        await this.#doOnPaper(box, deed)
+        await this.#doOnPaper(box, this.#homeOf(this.#boxes.indexOf(box)), deed)
     }
     box.kick()
   }
 
   /** What people carry between a box and its authority. */
-  async #doOnPaper(box: SimulatedBox, deed: Deed): Promise<void> {
+  async #doOnPaper(box: SimulatedBox, home: SimulatedAuthority, deed: Deed): Promise<void> {
     const { papers } = box
     switch (deed.kind) {
       case 'upgrade':
@@ -374,8 +423,8 @@ class Simulation {
       case 'reserve': {
         const { request } = papers
         if (request === null) return
-        const free = await this.#free()
-        const issued = await this.#authority.act((authority) =>
+        const free = await this.#free(home)
+        const issued = await home.act((authority) =>
           authority.reserve({ request, licenses: { HOST: deed.count }, virtualAccount: PLACES[0] }),
         )
         if (!issued) return
@@ -390,7 +439,7 @@ class Simulation {
       case 'reservation-update': {
         const { instanceId } = papers
         if (instanceId === null) return
-        const issued = await this.#authority.act((authority) =>
+        const issued = await home.act((authority) =>
           authority.updateReservation(instanceId, { HOST: deed.count }),
         )
         if (issued) papers.files.push(issued.file)
@@ -406,7 +455,7 @@ class Simulation {
           else if (agent.status().reservation.status === 'installed') await agent.reservation.update(file)
           else await agent.reservation.install(file)
         })
-        await this.#confirm(box)
+        await this.#confirm(box, home)
         return
       }
       case 'reservation-return':
@@ -419,7 +468,7 @@ class Simulation {
       case 'reservation-take-back': {
         const { instanceId, returnCode } = papers
         if (instanceId === null || returnCode === null) return
-        await this.#authority.act((authority) => authority.takeBackReservation(instanceId, returnCode))
+        await home.act((authority) => authority.takeBackReservation(instanceId, returnCode))
         return
       }
       default:
@@ -428,17 +477,17 @@ class Simulation {
   }
 
   /** Carries the confirmation code of an update back to the authority. */
-  async #confirm(box: SimulatedBox): Promise<void> {
+  async #confirm(box: SimulatedBox, home: SimulatedAuthority): Promise<void> {
     const { instanceId } = box.papers
     const code = box.agent?.status().reservation.confirmationCode ?? null
     if (instanceId === null || code === null) return
     this.#codes.add(code)
-    await this.#authority.act((authority) => authority.confirmReservation(instanceId, code))
+    await home.act((authority) => authority.confirmReservation(instanceId, code))
   }
 
   /** Licences of the default virtual account that may be reserved; null while nobody can say. */
-  async #free(): Promise<number | null> {
-    const licenses = await this.#authority.act((authority) => authority.licenses())
+  async #free(home: SimulatedAuthority): Promise<number | null> {
+    const licenses = await home.act((authority) => authority.licenses())
     return (
       licenses?.find(({ tag, virtualAccount }) => tag === 'HOST' && virtualAccount === PLACES[0])
         ?.available ?? null
@@ -449,19 +498,41 @@ class Simulation {
     const authority = this.#authority
     switch (deed.kind) {
       case 'authority-power-cut':
-        authority.planCut(deed.after, deed.off)
+        this.#authorityOf(deed.authority).planCut(deed.after, deed.off)
         return
       case 'authority-away':
-        authority.goAway(this.#timeline.now() + deed.for)
+        this.#authorityOf(deed.authority).goAway(this.#timeline.now() + deed.for)
         return
-      case 'authority-full-disk':
-        authority.computer.disk.full = true
+      case 'authority-full-disk': {
+        const { computer } = this.#authorityOf(deed.authority)
+        computer.disk.full = true
         this.#timeline.after(deed.for, () => {
-          authority.computer.disk.full = false
+          computer.disk.full = false
         })
         return
+      }
       case 'authority-set-clock':
-        authority.computer.clock.shift(deed.by)
+        this.#authorityOf(deed.authority).computer.clock.shift(deed.by)
+        return
+      case 'satellite-cut-off':
+        this.#authorityOf(deed.satellite).road?.cut(this.#timeline.now() + deed.for)
+        return
+      case 'satellite-weather':
+        this.#authorityOf(deed.satellite).road?.storm(deed, this.#timeline.now() + deed.for)
+        return
+      case 'synchronise':
+        this.#authorityOf(deed.satellite).synchronise()
+        return
+      case 'give-licenses':
+        await authority.act((open) =>
+          open.transferLicenses({
+            tag: deed.tag,
+            quantity: deed.quantity,
+            from: PLACES[0],
+            to: `SAT-${deed.satellite}`,
+            confirmed: true,
+          }),
+        )
         return
       case 'order':
         await authority.act((open) =>
@@ -474,7 +545,7 @@ class Simulation {
         )
         return
       case 'new-token':
-        await authority.newToken(PLACES[0])
+        for (const one of this.#authorities) await one.newToken(PLACES[0])
         return
       case 'revoke-token': {
         const token = authority.tokens[0]
@@ -505,8 +576,12 @@ class Simulation {
     }
   }
 
+  #authorityOf(number: number): SimulatedAuthority {
+    return this.#authorities[number] ?? this.#authority
+  }
+
   async close(): Promise<void> {
     for (const box of this.#boxes) await box.close()
-    await this.#authority.close()
+    for (const one of this.#authorities) await one.close()
   }
 }

@@ -10,13 +10,14 @@ export function tellStory({ plan, lines, violation }: History): string {
   const { seed, boxes, days, faults } = plan
   const head = `seed ${seed}: ${count(boxes, 'box', 'boxes')}, ${count(days, 'day', 'days')}, faults ${faults}, ${count(plan.steps.length, 'step', 'steps')}`
   if (!violation) return `${head}: every invariant held, through ${lines.length} happenings.`
-  const whom = /^(box \d+|the authority)/.exec(violation.message)?.[0]
+  const whom = /^(box \d+|satellite \d+|the authority)/.exec(violation.message)?.[0]
   const about = lines.filter(
     (line) =>
       whom === undefined ||
       line.includes(whom) ||
       line.includes('—:') ||
       line.includes('the authority:') ||
+      line.includes('satellite') ||
       line.includes('INVARIANT'),
   )
   const told = withoutRepetition(about)

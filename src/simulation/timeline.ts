@@ -53,6 +53,7 @@ export class Timeline {
 
   /** Lets time pass until an instant, or until it is to stop. */
   async passUntil(end: Instant, stop: () => boolean): Promise<void> {
+    await this.quiet()
     for (;;) {
       const [next] = this.#entries
       if (!next || next.at > end || stop()) break

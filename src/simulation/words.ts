@@ -1,5 +1,5 @@
 import { duration } from '../domain/instant.ts'
-import type { Deed } from './plan.ts'
+import type { Deed, Weather } from './plan.ts'
 
 const boxOf = (number: number): string => `box ${number + 1}`
 
@@ -57,17 +57,25 @@ export function deedInWords(deed: Deed): string {
     case 'cut-off':
       return `${boxOf(deed.box)} is cut off for ${duration(deed.for)}`
     case 'weather':
-      return `the network of ${boxOf(deed.box)} is bad for ${duration(deed.for)}: ${percent(deed.lost)} of requests and ${percent(deed.lostAnswers)} of answers lost, ${percent(deed.twice)} twice, ${percent(deed.garbled)} garbled, ${percent(deed.replayed)} replayed, up to ${duration(deed.slow)} slow`
+      return `the network of ${boxOf(deed.box)} is ${weatherInWords(deed)}`
+    case 'satellite-cut-off':
+      return `${authorityOf(deed.satellite)} is cut off from its manager for ${duration(deed.for)}`
+    case 'satellite-weather':
+      return `the network between ${authorityOf(deed.satellite)} and its manager is ${weatherInWords(deed)}`
+    case 'synchronise':
+      return `${authorityOf(deed.satellite)} is told to synchronise`
+    case 'give-licenses':
+      return `${deed.quantity} of ${deed.tag} are moved to ${authorityOf(deed.satellite)}`
     case 'fault':
       return `the fault ${deed.fault} meets ${boxOf(deed.box)} ${deed.times === 1 ? 'once' : `${deed.times} times`}`
     case 'authority-power-cut':
-      return `the authority is about to lose power: at write ${deed.after}, for ${duration(deed.off)}`
+      return `${authorityOf(deed.authority)} is about to lose power: at write ${deed.after}, for ${duration(deed.off)}`
     case 'authority-away':
-      return `nobody reaches the authority for ${duration(deed.for)}`
+      return `nobody reaches ${authorityOf(deed.authority)} for ${duration(deed.for)}`
     case 'authority-full-disk':
-      return `the disk of the authority is full for ${duration(deed.for)}`
+      return `the disk of ${authorityOf(deed.authority)} is full for ${duration(deed.for)}`
     case 'authority-set-clock':
-      return `the clock of the authority is set ${deed.by < 0 ? 'back' : 'forward'} by ${duration(deed.by)}`
+      return `the clock of ${authorityOf(deed.authority)} is set ${deed.by < 0 ? 'back' : 'forward'} by ${duration(deed.by)}`
     case 'order':
       return `${deed.quantity} of ${deed.tag} are bought${deed.days === null ? '' : `, for ${deed.days} days`}`
     case 'new-token':
@@ -84,5 +92,11 @@ export function deedInWords(deed: Deed): string {
       return `the authority takes another ${deed.what === 'signer' ? 'key for its answers' : 'issuing CA'}`
   }
 }
+
+export const authorityOf = (number: number): string =>
+  number === 0 ? 'the authority' : `satellite ${number}`
+
+const weatherInWords = (weather: Weather): string =>
+  `bad for ${duration(weather.for)}: ${percent(weather.lost)} of requests and ${percent(weather.lostAnswers)} of answers lost, ${percent(weather.twice)} twice, ${percent(weather.garbled)} garbled, ${percent(weather.replayed)} replayed, up to ${duration(weather.slow)} slow`
 
 const percent = (share: number): string => `${Math.round(share * 100)} %`

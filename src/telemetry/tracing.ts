@@ -17,6 +17,15 @@ export interface Tracing {
   close(): Promise<void>
 }
 
+/** Where it is said that traces are lost: a logger of either program fits. */
+export interface TracingLogger {
+  warn(message: string, fields: object): void
+  info(message: string): void
+}
+
+/** How long a collector may take for what it is sent, and at the end for all that is left: milliseconds. */
+const PATIENCE = 3000
+
 /** OTLP's own path, where an address is given without one. */
 const PATH = '/v1/traces'
 
@@ -38,9 +47,14 @@ function endpoint(text: string): string {
  * Begins to trace. What OpenTelemetry needs is loaded here and nowhere else: without traces it costs nothing.
  *
  * @param service as it is named in the traces
+ * @param logger hears when the collector begins to take nothing, and when it takes them again
  * @throws LicensingError INVALID_ARGUMENT
  */
-export async function startTracing(address: string, service: string): Promise<Tracing> {
+export async function startTracing(
+  address: string,
+  service: string,
+  logger: TracingLogger,
+): Promise<Tracing> {
   const url = endpoint(address)
   const [api, sdk, { OTLPTraceExporter }, { resourceFromAttributes }, { W3CTraceContextPropagator }] =
     await Promise.all([
@@ -51,9 +65,27 @@ export async function startTracing(address: string, service: string): Promise<Tr
       import('@opentelemetry/core'),
     ])
   const { defaultTextMapGetter, defaultTextMapSetter, ROOT_CONTEXT, SpanKind, SpanStatusCode, trace } = api
+  const exporter = new OTLPTraceExporter({ url, timeoutMillis: PATIENCE })
+  let taken = true
+  const heard: typeof exporter.export = (spans, done) => {
+    exporter.export(spans, (result) => {
+      const before = taken
+      taken = result.error === undefined
+      // Once, not for every batch: who is down stays down for a while.
+      if (before && !taken) logger.warn('traces are lost', { reason: result.error?.message ?? '' })
+      if (!before && taken) logger.info('traces are taken again')
+      done(result)
+    })
+  }
   const provider = new sdk.BasicTracerProvider({
     resource: resourceFromAttributes({ 'service.name': service, 'service.version': VERSION }),
-    spanProcessors: [new sdk.BatchSpanProcessor(new OTLPTraceExporter({ url }))],
+    spanProcessors: [
+      new sdk.BatchSpanProcessor({
+        export: heard,
+        forceFlush: () => exporter.forceFlush(),
+        shutdown: () => exporter.shutdown(),
+      }),
+    ],
   })
   const tracer = provider.getTracer(service, VERSION)
   const propagator = new W3CTraceContextPropagator()
@@ -109,6 +141,13 @@ export async function startTracing(address: string, service: string): Promise<Tr
       }
     },
     transaction: () => undefined,
-    close: () => provider.shutdown().catch(() => undefined),
+    close: async () => {
+      let timer: NodeJS.Timeout | undefined
+      await Promise.race([
+        provider.shutdown().catch(() => undefined),
+        new Promise((resolve) => (timer = setTimeout(resolve, PATIENCE))),
+      ])
+      clearTimeout(timer)
+    },
   }
 }

@@ -28,6 +28,22 @@ describe('a simulated fleet', () => {
     expect(code).toBe(0)
   })
 
+  it('lives through histories with satellites', { timeout: 300_000 }, async () => {
+    const options = ['--seeds', '40', '--days', '20', '--boxes', '3', '--satellites', '2', '--workers', '1']
+    const { code, output } = await simulate(...options)
+    expect(output).toMatch(/^40 histories, \d+ happenings, .*: every invariant held\.$/m)
+    expect(code).toBe(0)
+  })
+
+  it('boxes are licensed by satellites, which synchronise', { timeout: 120_000 }, async () => {
+    const { lines, violation } = await happen(
+      makePlan({ seed: 3, boxes: 4, satellites: 1, days: 60, faults: 'none' }),
+    )
+    expect(violation).toBeNull()
+    expect(lines.some((line) => /box [24]: authorize\.accepted/.test(line))).toBe(true)
+    expect(lines.some((line) => line.includes('are moved to satellite 1'))).toBe(true)
+  })
+
   it(
     'is the same for the same seed, to the letter, and another one for another',
     { timeout: 120_000 },

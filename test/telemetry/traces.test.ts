@@ -63,6 +63,8 @@ describe('traces of both programs', () => {
       '127.0.0.1:0',
       '--traces',
       receiver.url,
+      '--log-level',
+      'debug',
     ])
     const { listening } = JSON.parse(server.line) as { listening: string }
     await programs.initBox(listening)
@@ -94,15 +96,17 @@ describe('traces of both programs', () => {
     expect(receiver.spans.some(({ name }) => name === 'exchange authorize')).toBe(true)
     const secret = token.split('.').at(-1) ?? ''
     expect(receiver.bodies.join()).not.toContain(secret)
-    // The log tells of the same trace.
-    const line = server
-      .log()
-      .split('\n')
-      .find((one) => one.includes('"type":"register"'))
-    expect(JSON.parse(line ?? '')).toMatchObject({
-      traceId: asked?.traceId,
-      requestId: expect.any(String) as unknown,
-    })
+    // The log tells of the same trace, in each line about the request.
+    for (const of of ['"type":"register"', '"route":"/smart-agent/v1/register"']) {
+      const line = server
+        .log()
+        .split('\n')
+        .find((one) => one.includes(of))
+      expect(JSON.parse(line ?? '')).toMatchObject({
+        traceId: asked?.traceId,
+        requestId: expect.any(String) as unknown,
+      })
+    }
   })
 
   it('an address that cannot be used is refused, and one that nobody answers at stops nothing', async () => {
@@ -120,5 +124,27 @@ describe('traces of both programs', () => {
     await good(programs.agent(['register', await programs.token(), '--json']))
     expect(await server.stop()).toBe(0)
     await good(authority(['instance', 'list', '--json']))
+    // Whoever looks for traces is told once where they are.
+    expect(server.log().match(/"message":"traces are lost"/g)).toHaveLength(1)
+  })
+
+  it('a collector that takes what it is sent and never answers does not keep a program from stopping', async () => {
+    const { good, agent, box, serve } = programs
+    const silent = createServer(() => undefined)
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+    try {
+      await programs.initAuthority()
+      const { port } = silent.address() as AddressInfo
+      const words = ['--data-dir', box('authority'), 'serve', '--json', '--listen', '127.0.0.1:0']
+      const server = await serve('smart-authority', [...words, '--traces', `http://127.0.0.1:${port}`])
+      await programs.initBox((JSON.parse(server.line) as { listening: string }).listening)
+      await good(agent(['register', await programs.token(), '--json']))
+      const told = performance.now()
+      expect(await server.stop()).toBe(0)
+      expect(performance.now() - told).toBeLessThan(8000)
+    } finally {
+      silent.closeAllConnections()
+      silent.close()
+    }
   })
 })
