@@ -11,4 +11,4 @@ export {
 } from './faults.ts'
 export { Injector } from './inject.ts'
 export { FaultPlan, LONGEST_DELAY, parseChaos, type PlannedFault } from './plan.ts'
-export { strangeCredential } from './strange-signer.ts'
+export { forge, strangeCredential } from './strange-signer.ts'

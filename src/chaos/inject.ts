@@ -1,9 +1,8 @@
-import { type ExchangeType, type Sealed } from '../protocol/messages.ts'
+import type { ExchangeType } from '../protocol/messages.ts'
 import type { Credential } from '../trust/certificates.ts'
-import { peek, seal } from '../trust/seal.ts'
 import { type AnswerFaultName, type Delivery, faultCatalogue, isAnswerFault, type Reply } from './faults.ts'
 import type { FaultPlan } from './plan.ts'
-import { strangeCredential } from './strange-signer.ts'
+import { forge, strangeCredential } from './strange-signer.ts'
 
 /** What becomes of an exchange: what is delivered, and which fault did it; null where none did. */
 interface Injected {
@@ -37,15 +36,16 @@ export class Injector {
       return { delivery: { kind: 'reply', ...(await remembering()) }, fault: null }
     const { fault, delay } = planned
     if (delay !== undefined) await new Promise((resolve) => setTimeout(resolve, delay))
-    const forge = (reply: Reply) => this.#forge(reply)
-    const delivery = await faultCatalogue[fault].inject({ decide: remembering, earlier, forge })
+    const delivery = await faultCatalogue[fault].inject({
+      decide: remembering,
+      earlier,
+      forge: (reply) => this.#forge(reply),
+    })
     return { delivery, fault }
   }
 
-  async #forge({ status, body }: Reply): Promise<Reply> {
-    const payload = peek(JSON.parse(body) as Sealed) as object
+  async #forge(reply: Reply): Promise<Reply> {
     this.#strange ??= strangeCredential('answer-signer', this.#now())
-    const forged = await seal(payload, { type: 'sla-answer+jws', ...(await this.#strange) })
-    return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(forged) }
+    return forge(reply, await this.#strange)
   }
 }

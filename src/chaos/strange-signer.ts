@@ -1,6 +1,16 @@
 import { createPrivateKey, createPublicKey, randomUUID } from 'node:crypto'
 import { DAY } from '../domain/instant.ts'
+import type { Sealed } from '../protocol/messages.ts'
 import { createRoot, type Credential, generateKey, issueCertificate } from '../trust/certificates.ts'
+import { peek, seal } from '../trust/seal.ts'
+import type { Reply } from './faults.ts'
+
+/** An answer as it is, but signed by a stranger. */
+export async function forge({ status, body }: Reply, by: Credential): Promise<Reply> {
+  const payload = peek(JSON.parse(body) as Sealed) as object
+  const forged = await seal(payload, { type: 'sla-answer+jws', ...by })
+  return { status, headers: { 'content-type': 'application/json' }, body: JSON.stringify(forged) }
+}
 
 /** A credential with everything right but its root: made here, and trusted by nobody. */
 export async function strangeCredential(

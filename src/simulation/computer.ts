@@ -1,3 +1,4 @@
+import { DAY } from '../domain/instant.ts'
 import type { Dice } from './dice.ts'
 import { SimulatedClock } from './clock.ts'
 import { SimulatedDisk } from './disk.ts'
@@ -80,13 +81,25 @@ export class Computer {
       }
     }
     this.disk.cutAfter(after, cut)
-    this.#timeline.after(24 * 3_600_000, cut)
+    this.#timeline.after(DAY, cut)
   }
 
-  /** No power cut is planned any more. */
-  spare(): void {
+  /** Nothing more can be written, for a while. */
+  fillDisk(milliseconds: number): void {
+    this.disk.full = true
+    this.#timeline.after(milliseconds, () => {
+      this.disk.full = false
+    })
+  }
+
+  /** It is on, with a disk that has room and clocks that are right, and no power cut is planned any more. */
+  mend(): void {
     this.#plans++
     this.disk.spare()
+    this.disk.full = false
+    this.clock.mend()
+    if (this.power === 'asleep') this.wake()
+    if (this.power === 'off') this.boot()
   }
 
   boot(): void {

@@ -24,6 +24,10 @@ export const invariants = {
 
 export type Invariant = keyof typeof invariants
 
+/** What was thrown, with where it comes from. */
+export const whole = (thrown: unknown): string =>
+  thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)
+
 /** A history in which something was not so. */
 export class Violation extends Error {
   override readonly name = 'Violation'

@@ -2,6 +2,7 @@ import {
   type AnswerFaultName,
   type FaultName,
   faultCatalogue,
+  forge,
   isAnswerFault,
   type Reply,
   strangeCredential,
@@ -10,7 +11,7 @@ import { type ErrorCode, LicensingError } from '../domain/errors.ts'
 import { HOUR, type Instant, SECOND } from '../domain/instant.ts'
 import type { Sealed } from '../protocol/messages.ts'
 import type { Transport } from '../transports/transport.ts'
-import { peek, seal } from '../trust/seal.ts'
+import { peek } from '../trust/seal.ts'
 import type { Computer } from './computer.ts'
 import type { Dice } from './dice.ts'
 import type { Weather } from './plan.ts'
@@ -196,13 +197,8 @@ export class Road {
   #garble(body: string, arrive: (text: string) => void, fail: () => void): void {
     const at = this.#dice.between(0, body.length - 1)
     const text = `${body.slice(0, at)}${this.#dice.pick(Array.from('aZ09_-{" '))}${body.slice(at + 1)}`
-    try {
-      JSON.parse(text)
-    } catch {
-      fail()
-      return
-    }
-    arrive(text)
+    if (isJson(text)) arrive(text)
+    else fail()
   }
 
   /** What comes back: an answer of 200, or the code that a transport gives to what came instead. */
@@ -224,7 +220,12 @@ export class Road {
     this.#told(`fault: ${fault}`)
     const earlier = this.#earlier.get(path)
     const { code, inject } = faultCatalogue[fault]
-    const delivery = await inject({ decide, earlier, forge })
+    const delivery = await inject({
+      decide,
+      earlier,
+      // Where there is no answer, there is nothing to forge.
+      forge: async (reply) => (instead.code === null ? forge(reply, await makeStranger()) : reply),
+    })
     if (instead.code !== null) return instead.code
     if (delivery.kind === 'reply' && delivery.status === 200 && isJson(delivery.body)) return delivery
     return code ?? 'CONNECTION_RESET'
@@ -250,19 +251,8 @@ function isJson(text: string): boolean {
   }
 }
 
-let stranger: Promise<Awaited<ReturnType<typeof strangeCredential>>> | undefined
+let stranger: ReturnType<typeof strangeCredential> | undefined
 
-/** Makes the authority that nobody trusts: before a history begins, since it is no part of one. */
-export async function makeStranger(): Promise<void> {
-  stranger ??= strangeCredential('answer-signer', Date.parse('2027-01-01T00:00:00Z'))
-  await stranger
-}
-
-/** The same answer, signed by an authority that nobody trusts. */
-async function forge({ status, headers, body }: Reply): Promise<Reply> {
-  const payload = peek(JSON.parse(body) as Sealed)
-  const credential = await stranger
-  if (typeof payload !== 'object' || payload === null || !credential) return { status, headers, body }
-  const sealed = await seal(payload, { type: 'sla-answer+jws', ...credential })
-  return { status, headers, body: JSON.stringify(sealed) }
-}
+/** The authority that nobody trusts: made before a history begins, since it is no part of one. */
+export const makeStranger = (): ReturnType<typeof strangeCredential> =>
+  (stranger ??= strangeCredential('answer-signer', Date.parse('2027-01-01T00:00:00Z')))

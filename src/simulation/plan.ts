@@ -79,6 +79,11 @@ export type Deed =
   | { readonly kind: 'transfer-licenses'; readonly tag: string; readonly quantity: number }
   | { readonly kind: 'rotate'; readonly what: 'signer' | 'issuing-ca' }
 
+/** What is done to one box, or at it. */
+export type BoxDeed = Extract<Deed, { readonly box: number }>
+/** What people do with codes and files, and upgrades. */
+export type PaperDeed = Extract<BoxDeed, { readonly kind: 'upgrade' | 'reserve' | `reservation-${string}` }>
+
 /** One deed of a plan, and when: milliseconds from the beginning. */
 export interface Step {
   readonly at: number

@@ -143,4 +143,6 @@ if (task !== undefined) {
   process.disconnect()
   process.exit(0)
 }
-process.exit((await (options.seeds > 1 ? hunt() : tell(options.seed))) ? 0 : 1)
+const code = (await (options.seeds > 1 ? hunt() : tell(options.seed))) ? 0 : 1
+// A pipe takes a long story piece by piece: the end waits for the last.
+process.stdout.write('', () => process.exit(code))

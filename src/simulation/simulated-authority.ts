@@ -4,26 +4,19 @@ import { asLicensingError, type ErrorCode } from '../domain/errors.ts'
 import { HOUR, SECOND } from '../domain/instant.ts'
 import { type Answer, type RequestType, requestTypeSchema, type Sealed } from '../protocol/messages.ts'
 import { SYNC_PATH } from '../authority/upstream/door.ts'
-import type { Transport } from '../transports/transport.ts'
 import { type Answering, Road } from './network.ts'
 import { peek } from '../trust/seal.ts'
 import { Computer } from './computer.ts'
 import type { Dice } from './dice.ts'
 import { SimulatedDisk } from './disk.ts'
-import { type Invariant, Violation } from './invariants.ts'
+import { type Invariant, Violation, whole } from './invariants.ts'
 import type { Timeline } from './timeline.ts'
 
 /** When every history begins. */
 export const START = Date.parse('2027-01-01T00:00:00Z')
-export const ACCOUNT = 'example.com'
+const ACCOUNT = 'example.com'
 /** Its virtual accounts, the default one first. */
 export const PLACES = ['Default', 'Branch'] as const
-
-/** A peculiarity of answers: what an authority decided on a message, and what it was. */
-interface Decided {
-  readonly type: RequestType
-  readonly decision: Answer['decision']
-}
 
 let template: Promise<SimulatedDisk> | undefined
 
@@ -65,7 +58,8 @@ export class SimulatedAuthority {
   readonly #violated: (violation: Violation) => void
   /** Virtual accounts that belong to satellites. */
   readonly #given = new Set<string>()
-  readonly #decided = new Map<string, Decided>()
+  /** What was decided on each message. */
+  readonly #decided = new Map<string, Answer['decision']>()
   #awayUntil = -Infinity
 
   constructor(parts: {
@@ -99,11 +93,12 @@ export class SimulatedAuthority {
       : null
   }
 
-  violate(invariant: Invariant, message: string): void {
+  #violate(invariant: Invariant, message: string): void {
     this.#violated(new Violation(invariant, `${this.name}: ${message}`))
   }
 
   async start(): Promise<void> {
+    const { road } = this
     const { life } = this.computer
     const line = (message: string, fields?: object) => {
       this.#say(`${message} ${JSON.stringify(fields ?? {})}`)
@@ -113,11 +108,11 @@ export class SimulatedAuthority {
         dataDir: this.computer.disk.directory,
         clock: this.computer.clock,
         logger: { info: line, error: line },
-        ...(this.road && { connect: () => this.#transport() }),
+        ...(road && { connect: () => road.transport() }),
       })
       if (this.computer.life !== life) return
       this.authority = authority
-      if (this.road === null) this.trust = authority.trustAnchor()
+      if (road === null) this.trust = authority.trustAnchor()
     } catch (thrown) {
       if (this.computer.life !== life) return
       const { code, message } = asLicensingError(thrown)
@@ -126,33 +121,25 @@ export class SimulatedAuthority {
           HOUR,
           () => this.computer.life === life && this.authority === null && this.start(),
         )
-      else this.violate('state-loads', `it does not open: ${code}: ${message}`)
+      else this.#violate('state-loads', `it does not open: ${code}: ${message}`)
     }
-  }
-
-  #transport(): Transport {
-    if (this.road === null) throw new Error('a manager has no manager')
-    return this.road.transport()
   }
 
   /** Does the synchronisation that is due, if one is: nobody waits for it. */
   beat(): void {
-    const { authority } = this
-    const { life } = this.computer
-    if (!authority || this.road === null || this.computer.power !== 'on') return
-    authority.sync.beat().catch((thrown: unknown) => {
-      if (this.computer.life !== life || this.authority !== authority) return
-      this.#failed(thrown)
-      this.#log(this.name, `does not synchronise: ${asLicensingError(thrown).code}`)
-    })
+    this.#synchronise((sync) => sync.beat())
   }
 
   /** A person says that it should synchronise now: nobody waits for it. */
   synchronise(): void {
+    this.#synchronise((sync) => sync.now())
+  }
+
+  #synchronise(how: (sync: Authority['sync']) => Promise<unknown>): void {
     const { authority } = this
     const { life } = this.computer
     if (!authority || this.road === null || this.computer.power !== 'on') return
-    authority.sync.now().catch((thrown: unknown) => {
+    how(authority.sync).catch((thrown: unknown) => {
       if (this.computer.life !== life || this.authority !== authority) return
       this.#failed(thrown)
       this.#log(this.name, `does not synchronise: ${asLicensingError(thrown).code}`)
@@ -186,10 +173,7 @@ export class SimulatedAuthority {
   async mend(): Promise<void> {
     this.#awayUntil = -Infinity
     this.road?.mend()
-    this.computer.spare()
-    this.computer.disk.full = false
-    this.computer.clock.mend()
-    if (this.computer.power === 'off') this.computer.boot()
+    this.computer.mend()
     if (this.authority === null) {
       this.computer.life++
       await this.start()
@@ -232,8 +216,7 @@ export class SimulatedAuthority {
   #failed(thrown: unknown): ErrorCode {
     const { code, message } = asLicensingError(thrown)
     this.#say(message)
-    if (code === 'INTERNAL')
-      this.violate('errors-closed', thrown instanceof Error ? (thrown.stack ?? message) : message)
+    if (code === 'INTERNAL') this.#violate('errors-closed', whole(thrown))
     return code === 'AUTHORITY_BUSY'
       ? 'AUTHORITY_UNAVAILABLE'
       : code.startsWith('STORE_')
@@ -246,16 +229,15 @@ export class SimulatedAuthority {
     const { messageId, decision } = peek(sealed) as Answer
     const before = this.#decided.get(messageId)
     if (!before) {
-      this.#decided.set(messageId, { type, decision })
+      this.#decided.set(messageId, decision)
       return
     }
-    if (decision.outcome === 'accepted' && before.decision.outcome === 'accepted') {
-      if (JSON.stringify(decision) !== JSON.stringify(before.decision))
-        this.violate(
-          'answered-once',
-          `a message of the kind ${type} was granted, and granted differently when it came again`,
-        )
-    }
+    const granted = decision.outcome === 'accepted' && before.outcome === 'accepted'
+    if (granted && JSON.stringify(decision) !== JSON.stringify(before))
+      this.#violate(
+        'answered-once',
+        `a message of the kind ${type} was granted, and granted differently when it came again`,
+      )
   }
 
   /** Its people do something. What they may be refused is a part of life. */
@@ -318,7 +300,7 @@ export class SimulatedAuthority {
     // What a satellite has told of is its own to count.
     for (const { virtualAccount, entitlements, status, udi, satellite } of seen.instances) {
       if (satellite !== null) continue
-      if (boxes.has(udi.serial)) this.violate('no-double-instance', `${udi.serial} is two product instances`)
+      if (boxes.has(udi.serial)) this.#violate('no-double-instance', `${udi.serial} is two product instances`)
       boxes.add(udi.serial)
       if (status === 'reserved') continue
       for (const { tag, count } of entitlements) {
@@ -330,7 +312,7 @@ export class SimulatedAuthority {
       if (this.#given.has(virtualAccount)) continue
       const pool = `${tag} of ${virtualAccount}`
       if (inUse !== (used.get(pool) ?? 0))
-        this.violate(
+        this.#violate(
           'pool-sum',
           `${inUse} of ${pool} are in use, and its instances use ${used.get(pool) ?? 0}`,
         )

@@ -7,7 +7,7 @@ import type { Dice } from './dice.ts'
 import type { SimulatedDisk } from './disk.ts'
 import { type Answering, Road } from './network.ts'
 import type { Timeline } from './timeline.ts'
-import { type Invariant, Violation } from './invariants.ts'
+import { type Invariant, Violation, whole } from './invariants.ts'
 
 /** What of the outside world a box needs: what is said goes there, and what is wrong. */
 export interface Surroundings {
@@ -32,14 +32,12 @@ export class SimulatedBox {
   readonly name: string
   readonly computer: Computer
   readonly road: Road
-  /** Everything else it was asked for since it was last opened is over. */
+  /** Its program, while it runs. */
   agent: SmartAgent | null = null
   /** What the product says it uses; where a crash came between, either of two counts. */
   readonly #used = new Map<string, readonly number[]>()
   /** Whether its data directory is a copy of an earlier one, or was. */
   copied = false
-  /** Whether its own clock was ever wrong. */
-  misled = false
   /** What people have noted down or carry about of its reservations. */
   readonly papers: {
     request: string | null
@@ -239,33 +237,28 @@ export class SimulatedBox {
   }
 
   /** The data directory that was put aside takes the place of the present one. */
-  async restoreCopy(): Promise<boolean> {
-    if (this.computer.power !== 'on' || !this.#kept) return false
+  async restoreCopy(): Promise<void> {
+    if (this.computer.power !== 'on' || !this.#kept) return
     this.computer.life++
     const { agent } = this
     const { life } = this.computer
     this.#charge()
     this.agent = null
     await this.#end(agent)
-    if (this.computer.life !== life) return false
+    if (this.computer.life !== life) return
     this.computer.change(this.#kept.copy())
     this.copied = true
     this.#evaluation = null
     this.#used.clear()
     this.computer.clock.restart()
     await this.start()
-    return true
   }
 
   /** Everything that stands in its way is out of it. */
   async mend(): Promise<void> {
     const { computer } = this
     this.road.mend()
-    computer.spare()
-    computer.clock.mend()
-    computer.disk.full = false
-    if (computer.power === 'asleep') computer.wake()
-    if (computer.power === 'off') computer.boot()
+    computer.mend()
     if (this.agent === null) {
       computer.life++
       await this.start()
@@ -273,20 +266,18 @@ export class SimulatedBox {
   }
 
   /** A person does something with it. What it may be refused is a part of life. */
-  async act(what: (agent: SmartAgent) => unknown): Promise<LicensingError | null> {
+  async act(what: (agent: SmartAgent) => unknown): Promise<void> {
     const { agent } = this
     const { life } = this.computer
-    if (!agent || this.computer.power !== 'on') return null
+    if (!agent || this.computer.power !== 'on') return
     try {
       await this.#around.timeline.work(Promise.resolve(what(agent)))
-      return null
     } catch (thrown) {
-      if (this.computer.life !== life) return null
+      if (this.computer.life !== life) return
       const failure = asLicensingError(thrown)
       this.#around.say(failure.message)
       this.#around.log(this.name, `is told ${failure.code}`)
       this.#mind(thrown)
-      return failure
     }
   }
 
@@ -312,10 +303,7 @@ export class SimulatedBox {
   /** A failure that must not be: one that nobody foresaw. */
   #mind(thrown: unknown): void {
     if (!(thrown instanceof LicensingError) || thrown.code === 'INTERNAL')
-      this.#violate(
-        'errors-closed',
-        thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown),
-      )
+      this.#violate('errors-closed', whole(thrown))
   }
 
   /** Lets the time that passed count, and starts on what it made due. */

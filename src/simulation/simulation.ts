@@ -3,9 +3,9 @@ import type { Answer, Sealed } from '../protocol/messages.ts'
 import { peek } from '../trust/seal.ts'
 import { stateWord } from '../../machines/index.ts'
 import { Dice } from './dice.ts'
-import { type Invariant, Violation } from './invariants.ts'
+import { type Invariant, Violation, whole } from './invariants.ts'
 import { makeStranger } from './network.ts'
-import { type Deed, type Plan, TAGS } from './plan.ts'
+import { type BoxDeed, type Deed, type PaperDeed, type Plan, TAGS } from './plan.ts'
 import { throwIdsWith } from './seeded-ids.ts'
 import { authorityTemplate, PLACES, SimulatedAuthority, START } from './simulated-authority.ts'
 import { SimulatedBox } from './simulated-box.ts'
@@ -42,12 +42,7 @@ export async function happen(plan: Plan): Promise<History> {
   const refuse = (thrown: unknown) => {
     // A program that was cut off in the middle of something tells nobody any more.
     if (!isOfTheDead(thrown))
-      simulation.violated(
-        new Violation(
-          'errors-closed',
-          `nobody caught: ${thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)}`,
-        ),
-      )
+      simulation.violated(new Violation('errors-closed', `nobody caught: ${whole(thrown)}`))
   }
   process.on('unhandledRejection', refuse)
   try {
@@ -312,16 +307,19 @@ class Simulation {
   }
 
   async #do(deed: Deed): Promise<void> {
-    const box = 'box' in deed ? this.#boxes[deed.box] : undefined
-    if (box) await this.#doAt(box, deed)
-    else await this.#doElsewhere(deed)
+    if (!('box' in deed)) {
+      await this.#doElsewhere(deed)
+      return
+    }
+    const box = this.#boxes[deed.box]
+    if (box) await this.#doAt(box, this.#homeOf(deed.box), deed)
   }
 
-  async #doAt(box: SimulatedBox, deed: Deed): Promise<void> {
+  async #doAt(box: SimulatedBox, home: SimulatedAuthority, deed: BoxDeed): Promise<void> {
     const now = this.#timeline.now()
     switch (deed.kind) {
       case 'register': {
-        const { tokens } = this.#homeOf(deed.box)
+        const { tokens } = home
         const token = tokens[deed.token % Math.max(1, tokens.length)]
         if (token) await box.act((agent) => agent.register(token.token, { force: deed.force, wait: false }))
         break
@@ -350,7 +348,7 @@ class Simulation {
         break
       case 'remove-instance':
       case 'transfer-instance':
-        await this.#homeOf(deed.box).act(async (authority) => {
+        await home.act(async (authority) => {
           const found = (await authority.instances()).find(({ udi }) => udi.serial === box.serial)
           if (!found) return
           if (deed.kind === 'remove-instance') await authority.removeInstance(found.id)
@@ -371,18 +369,13 @@ class Simulation {
         box.sleep(deed.for)
         break
       case 'set-clock':
-        box.misled = true
         box.computer.clock.shift(deed.by)
         break
       case 'drift':
-        box.misled = true
         box.computer.clock.rate = deed.rate
         break
       case 'full-disk':
-        box.computer.disk.full = true
-        this.#timeline.after(deed.for, () => {
-          box.computer.disk.full = false
-        })
+        box.computer.fillDisk(deed.for)
         break
       case 'keep-copy':
         box.keepCopy()
@@ -400,13 +393,13 @@ class Simulation {
         box.road.plan(deed.fault, deed.times)
         break
       default:
-        await this.#doOnPaper(box, this.#homeOf(this.#boxes.indexOf(box)), deed)
+        await this.#doOnPaper(box, home, deed)
     }
     box.kick()
   }
 
   /** What people carry between a box and its authority. */
-  async #doOnPaper(box: SimulatedBox, home: SimulatedAuthority, deed: Deed): Promise<void> {
+  async #doOnPaper(box: SimulatedBox, home: SimulatedAuthority, deed: PaperDeed): Promise<void> {
     const { papers } = box
     switch (deed.kind) {
       case 'upgrade':
@@ -471,8 +464,6 @@ class Simulation {
         await home.act((authority) => authority.takeBackReservation(instanceId, returnCode))
         return
       }
-      default:
-        throw new Error(`nobody knows how to do ${deed.kind}`)
     }
   }
 
@@ -494,7 +485,7 @@ class Simulation {
     )
   }
 
-  async #doElsewhere(deed: Deed): Promise<void> {
+  async #doElsewhere(deed: Exclude<Deed, BoxDeed>): Promise<void> {
     const authority = this.#authority
     switch (deed.kind) {
       case 'authority-power-cut':
@@ -503,14 +494,9 @@ class Simulation {
       case 'authority-away':
         this.#authorityOf(deed.authority).goAway(this.#timeline.now() + deed.for)
         return
-      case 'authority-full-disk': {
-        const { computer } = this.#authorityOf(deed.authority)
-        computer.disk.full = true
-        this.#timeline.after(deed.for, () => {
-          computer.disk.full = false
-        })
+      case 'authority-full-disk':
+        this.#authorityOf(deed.authority).computer.fillDisk(deed.for)
         return
-      }
       case 'authority-set-clock':
         this.#authorityOf(deed.authority).computer.clock.shift(deed.by)
         return
@@ -524,15 +510,7 @@ class Simulation {
         this.#authorityOf(deed.satellite).synchronise()
         return
       case 'give-licenses':
-        await authority.act((open) =>
-          open.transferLicenses({
-            tag: deed.tag,
-            quantity: deed.quantity,
-            from: PLACES[0],
-            to: `SAT-${deed.satellite}`,
-            confirmed: true,
-          }),
-        )
+        await this.#move(deed, `SAT-${deed.satellite}`)
         return
       case 'order':
         await authority.act((open) =>
@@ -555,15 +533,7 @@ class Simulation {
         return
       }
       case 'transfer-licenses':
-        await authority.act((open) =>
-          open.transferLicenses({
-            tag: deed.tag,
-            quantity: deed.quantity,
-            from: PLACES[0],
-            to: PLACES[1],
-            confirmed: true,
-          }),
-        )
+        await this.#move(deed, PLACES[1])
         return
       case 'rotate':
         await authority.act(async (open) => {
@@ -571,9 +541,14 @@ class Simulation {
           else await open.trust.rotateIssuingCa()
         })
         return
-      default:
-        throw new Error(`nobody knows how to do ${deed.kind}`)
     }
+  }
+
+  /** Licences of the default virtual account are moved to another. */
+  async #move({ tag, quantity }: { tag: string; quantity: number }, to: string): Promise<void> {
+    await this.#authority.act((open) =>
+      open.transferLicenses({ tag, quantity, from: PLACES[0], to, confirmed: true }),
+    )
   }
 
   #authorityOf(number: number): SimulatedAuthority {

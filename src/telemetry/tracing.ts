@@ -1,5 +1,6 @@
 import { LicensingError } from '../domain/errors.ts'
 import { VERSION } from '../domain/version.ts'
+import { within } from '../transports/deadline.ts'
 
 /** Traces of a program, sent by OTLP over HTTP. */
 export interface Tracing {
@@ -142,12 +143,10 @@ export async function startTracing(
     },
     transaction: () => undefined,
     close: async () => {
-      let timer: NodeJS.Timeout | undefined
-      await Promise.race([
+      await within(
+        PATIENCE,
         provider.shutdown().catch(() => undefined),
-        new Promise((resolve) => (timer = setTimeout(resolve, PATIENCE))),
-      ])
-      clearTimeout(timer)
+      )
     },
   }
 }
