@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { authority } from './sections/authority.mjs'
 import { chart } from './sections/chart.mjs'
+import { fleet } from './sections/fleet.mjs'
 import { gate } from './sections/gate.mjs'
 import { hosts } from './sections/hosts.mjs'
 import { issuing } from './sections/issuing.mjs'
@@ -28,6 +29,7 @@ const sections = {
   authority: ['An authority under load', authority],
   scale: ['An authority that has grown', scale],
   storms: ['Everyone at once', storms],
+  fleet: ['A fleet', fleet],
 }
 
 const asked = process.argv.slice(2)

@@ -1,4 +1,4 @@
-import { initialTransition, transition } from 'xstate'
+import { type ActorScope, createActor, type ExecutableActionsFrom, initialTransition } from 'xstate'
 import type { Instant, Periods } from './deadlines.ts'
 import { nextTermAt, type TermNews } from './reservation.ts'
 import { smartAgent } from './smart-agent.ts'
@@ -25,10 +25,27 @@ export interface Step {
 }
 
 type Snapshot = ReturnType<typeof smartAgent.resolveState>
-type Action = ReturnType<typeof transition<typeof smartAgent>>[1][number]
+type Action = ExecutableActionsFrom<typeof smartAgent>
 
 /** The snapshots of positions that came from a step: resolving one anew costs as much as the step that follows. */
 const snapshots = new WeakMap<Position, Snapshot>()
+
+const nothing = () => undefined
+const actor = createActor(smartAgent, { input: { at: 0 } })
+/**
+ * Where the chart takes its steps. XState's own `transition()` makes an actor for each event, and with it a first snapshot that
+ * nobody asked for: as much work as the event itself. The chart has no children and emits nothing, so that one serves them all.
+ */
+const scope: Omit<ActorScope<Snapshot, Event>, 'actionExecutor'> = {
+  self: actor,
+  system: actor.system,
+  id: '',
+  sessionId: '',
+  logger: nothing,
+  defer: nothing,
+  emit: nothing,
+  stopChild: nothing,
+}
 
 /** The first position of a box that was just installed. */
 export function begin(at: Instant, periods?: Periods): Step {
@@ -36,9 +53,15 @@ export function begin(at: Instant, periods?: Periods): Step {
   return { position: positionOf(snapshot), commands: commandsOf(actions) }
 }
 
-/** One event, purely: the same position and event give the same step, always (XState `transition()`). */
+/** One event, purely: the same position and event give the same step, always. */
 export function step(position: Position, event: Event): Step {
-  const [snapshot, actions] = transition(smartAgent, resolve(position), event)
+  const actions: Action[] = []
+  const snapshot = smartAgent.transition(resolve(position), event, {
+    ...scope,
+    actionExecutor: (action) => {
+      actions.push(action as Action)
+    },
+  })
   return { position: positionOf(snapshot), commands: commandsOf(actions) }
 }
 

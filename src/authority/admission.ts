@@ -35,8 +35,13 @@ export function urgencyOf({ request }: SignedRequest, at: Instant): Urgency {
   if (request.type !== 'authorize') return 'registration'
   const { deadlineAt } = request.body
   if (deadlineAt === undefined) return 'routine'
+  return authorizationUrgency(deadlineAt === null ? null : Date.parse(deadlineAt), at)
+}
+
+/** How much an authorization matters to a box whose last one ends at the deadline; null for one that has none yet. */
+export function authorizationUrgency(deadlineAt: Instant | null, at: Instant): Urgency {
   if (deadlineAt === null) return 'registration'
-  return Date.parse(deadlineAt) - at < NEAR ? 'deadline-near' : 'routine'
+  return deadlineAt - at < NEAR ? 'deadline-near' : 'routine'
 }
 
 /**

@@ -120,6 +120,12 @@ export class Computer {
     for (const one of waiting) one()
   }
 
+  /** Does something after a while, unless the program that runs now has ended by then. */
+  later(milliseconds: number, run: () => unknown): void {
+    const { life } = this
+    this.#timeline.after(milliseconds, () => (this.life === life ? run() : undefined))
+  }
+
   atWaking(run: () => void): void {
     this.#atWaking.push(run)
   }

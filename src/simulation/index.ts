@@ -4,3 +4,4 @@ export { type Deed, type Harm, HARMS, makePlan, type Plan, type PlanOptions, typ
 export { shrink } from './shrink.ts'
 export { happen, type History } from './simulation.ts'
 export { tellStory } from './story.ts'
+export { type Aftermath, type FleetPlan, type FleetReport, letFleetLive } from './fleet.ts'

@@ -116,11 +116,7 @@ export class SimulatedAuthority {
     } catch (thrown) {
       if (this.computer.life !== life) return
       const { code, message } = asLicensingError(thrown)
-      if (code === 'STORE_FULL')
-        this.#timeline.after(
-          HOUR,
-          () => this.computer.life === life && this.authority === null && this.start(),
-        )
+      if (code === 'STORE_FULL') this.computer.later(HOUR, () => this.authority === null && this.start())
       else this.#violate('state-loads', `it does not open: ${code}: ${message}`)
     }
   }
@@ -156,9 +152,8 @@ export class SimulatedAuthority {
     this.computer.planCut(after, () => {
       this.#log(this.name, `loses power at write ${after}, for ${Math.round(off / SECOND)} s`)
       this.authority = null
-      const { life } = this.computer
-      this.#timeline.after(off, async () => {
-        if (this.computer.life !== life || this.computer.power !== 'off') return
+      this.computer.later(off, async () => {
+        if (this.computer.power !== 'off') return
         this.computer.boot()
         await this.start()
       })

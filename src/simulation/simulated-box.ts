@@ -127,11 +127,7 @@ export class SimulatedBox {
       if (this.computer.life !== life) return
       const { code, message } = asLicensingError(thrown)
       this.#openings++
-      if (code === 'STORE_FULL')
-        this.#around.timeline.after(
-          HOUR,
-          () => this.computer.life === life && this.agent === null && this.start(),
-        )
+      if (code === 'STORE_FULL') this.computer.later(HOUR, () => this.agent === null && this.start())
       else this.#violate('state-loads', `the agent does not open: ${code}: ${message}`)
     }
   }
@@ -167,8 +163,7 @@ export class SimulatedBox {
     if (this.computer.power === 'off') return
     this.computer.planCut(after, () => {
       this.#fall(`loses power at write ${after}, for ${Math.round(off / SECOND)} s`)
-      const { life } = this.computer
-      this.#around.timeline.after(off, () => this.#boot(life))
+      this.computer.later(off, () => this.#boot())
     })
   }
 
@@ -183,8 +178,8 @@ export class SimulatedBox {
     this.#onSince = null
   }
 
-  async #boot(life: number): Promise<void> {
-    if (this.computer.power !== 'off' || this.computer.life !== life) return
+  async #boot(): Promise<void> {
+    if (this.computer.power !== 'off') return
     this.computer.boot()
     await this.start()
     this.after()
@@ -204,7 +199,7 @@ export class SimulatedBox {
     if (reboot) {
       computer.power = 'off'
       computer.clock.off()
-      this.#around.timeline.after(off, () => this.#boot(life))
+      computer.later(off, () => this.#boot())
       return
     }
     computer.clock.restart()
@@ -220,10 +215,9 @@ export class SimulatedBox {
 
   sleep(time: number): void {
     if (this.computer.power !== 'on') return
-    const { life } = this.computer
     this.computer.sleep()
-    this.#around.timeline.after(time, () => {
-      if (this.computer.life !== life || this.computer.power !== 'asleep') return
+    this.computer.later(time, () => {
+      if (this.computer.power !== 'asleep') return
       this.computer.wake()
       this.kick()
     })
