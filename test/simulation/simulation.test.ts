@@ -22,6 +22,15 @@ describe('a simulated fleet', () => {
     },
   )
 
+  it('a registration that comes again is told where people have moved its instance', async () => {
+    // A long hunt found this history: box 1 is moved between its registration and a copy of it that comes late.
+    const { violation, lines } = await happen(
+      makePlan({ seed: 2_006_455, boxes: 2, days: 3, faults: 'heavy' }),
+    )
+    expect(lines.some((line) => line.includes('box 1 is moved to the other virtual account'))).toBe(true)
+    expect(violation).toBeNull()
+  })
+
   it('lives through half a year with more boxes', { timeout: 300_000 }, async () => {
     const { code, output } = await simulate('--seed', '7', '--boxes', '8', '--years', '0.5')
     expect(output).toMatch(/^seed 7: 8 boxes, 183 days, faults heavy, \d+ steps: every invariant held/m)
