@@ -30,6 +30,33 @@ const rooms = {
     'telemetry',
   ],
 }
+// The same within the authority: each of these imports only those before it.
+const authorityRooms = [
+  'rules.ts',
+  'leave.ts',
+  'observer.ts',
+  'store/',
+  'outbox/',
+  'events/',
+  'keys/',
+  'inventory/',
+  'desk.ts',
+  'satellites/',
+  'upstream/',
+  'exchanges/',
+  'audit/',
+  'people/',
+  'alerts/',
+  'notifications/',
+  'reports/',
+  'reservations.ts',
+  'tickets.ts',
+  'figures.ts',
+  'backup/',
+  'serving/',
+  'authority.ts',
+  'index.ts',
+]
 const mayUseMachines = ['diagrams', 'agent', 'authority', 'simulation', 'testing', 'console', 'cli']
 
 module.exports = {
@@ -78,6 +105,21 @@ module.exports = {
           .concat(mayUseMachines.includes(room) ? ['^machines/'] : []),
       },
     })),
+    ...authorityRooms.map((room, i) => ({
+      name: `authority-${room.replace(/[/.].*/, '')}-imports-downward`,
+      severity: 'error',
+      from: { path: `^src/authority/${room}` },
+      to: {
+        path: '^src/authority/',
+        pathNot: authorityRooms.slice(0, i + 1).map((one) => `^src/authority/${one}`),
+      },
+    })),
+    {
+      name: 'authority-has-these-rooms',
+      severity: 'error',
+      from: { path: '^src/authority/', pathNot: authorityRooms.map((one) => `^src/authority/${one}`) },
+      to: {},
+    },
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -26,23 +26,23 @@ import {
   removeVirtualAccount,
   setDefaultVirtualAccount,
   type VirtualAccount,
-} from './accounts.ts'
-import { actingAs } from './actor.ts'
-import { AlertReader } from './alert-reader.ts'
+} from './inventory/accounts.ts'
+import { actingAs } from './events/actor.ts'
+import { AlertReader } from './alerts/alert-reader.ts'
 import { AuditDoor } from './audit/door.ts'
-import type { AlertDocument } from './alerts.ts'
+import type { AlertDocument } from './alerts/alerts.ts'
 import { endRestore } from './backup/under-way.ts'
 import { makeBackup, type RestoreOptions, restoreBackup } from './backup/backup.ts'
 import type { Restored } from './backup/begin-anew.ts'
-import { ApiClients } from './api-clients.ts'
-import { People } from './people.ts'
-import { listNumberedAccounts, type NumberedAccount } from './public-numbers.ts'
-import { Credentials } from './credentials.ts'
+import { ApiClients } from './people/api-clients.ts'
+import { People } from './people/people.ts'
+import { listNumberedAccounts, type NumberedAccount } from './inventory/public-numbers.ts'
+import { Credentials } from './keys/credentials.ts'
 import { type Desk, requireRole, type Where } from './desk.ts'
 import { type Figures, readFigures } from './figures.ts'
-import { type EventDocument, type EventFilter, eventsAfter, listEvents } from './event-log.ts'
-import { Exchange } from './exchange.ts'
-import { Exchanges, type Outcome } from './exchanges.ts'
+import { type EventDocument, type EventFilter, eventsAfter, listEvents } from './events/event-log.ts'
+import { Exchange } from './exchanges/exchange.ts'
+import { Exchanges, type Outcome } from './exchanges/exchanges.ts'
 import {
   endExpired,
   type InstanceDocument,
@@ -50,27 +50,37 @@ import {
   removeInstance,
   reservedInstance,
   showInstance,
-} from './instances.ts'
+} from './inventory/instances.ts'
 import { type Leave, unlimited, whyNothingNew } from './leave.ts'
-import { type LicenseTransaction, listLicenseTransactions } from './license-transactions.ts'
-import { type ReportDocument, type ReportKind, Reports } from './reports.ts'
-import { confirmInstance, confirmToken } from './review.ts'
-import { type ReservationDocument, ReservationLedger } from './reservation-ledger.ts'
+import { type LicenseTransaction, listLicenseTransactions } from './inventory/license-transactions.ts'
+import { type ReportDocument, type ReportKind, Reports } from './reports/reports.ts'
+import { confirmInstance, confirmToken } from './exchanges/review.ts'
+import { type ReservationDocument, ReservationLedger } from './inventory/reservation-ledger.ts'
 import { listReported, orphanedReservation } from './satellites/reported.ts'
 import { type Asking, type IssuedAuthorization, type Quantities, Reservations } from './reservations.ts'
-import { type Answered, readHello, type SignedRequest, wantedBy } from './requests.ts'
+import { type Answered, readHello, type SignedRequest, wantedBy } from './exchanges/requests.ts'
 import { NotificationDoor } from './notifications/door.ts'
-import { type MailDocument, type MailRoad, Post } from './post.ts'
-import { followUpOrders, type OrderDocument, Orders, type Wanted, warnOfTerms } from './orders.ts'
-import type { RequestRecord } from './misbehaviour.ts'
+import { type MailDocument, type MailRoad, Post } from './notifications/post.ts'
+import { followUpOrders, type OrderDocument, Orders, type Wanted, warnOfTerms } from './inventory/orders.ts'
+import type { RequestRecord } from './serving/misbehaviour.ts'
 import { SatelliteDoor } from './satellites/door.ts'
-import { Schedules } from './schedules.ts'
+import { Schedules } from './reports/schedules.ts'
 import { checkSatelliteName, followUpSatellites } from './satellites/satellites.ts'
 import { type AuthorityObserver, type ExchangeWatch, inProcess, type Origin, unobserved } from './observer.ts'
-import type { ServerLogger, Unreadiness } from './server.ts'
-import { type InProcessAnswer, type InProcessRequest, type ListenOptions, Serving } from './serving.ts'
-import { SignIns } from './sign-ins.ts'
-import { breaksCompliance, type TransferDocument, Transfers, type WantedTransfer } from './transfers.ts'
+import type { ServerLogger, Unreadiness } from './serving/server.ts'
+import {
+  type InProcessAnswer,
+  type InProcessRequest,
+  type ListenOptions,
+  Serving,
+} from './serving/serving.ts'
+import { SignIns } from './people/sign-ins.ts'
+import {
+  breaksCompliance,
+  type TransferDocument,
+  Transfers,
+  type WantedTransfer,
+} from './inventory/transfers.ts'
 import {
   AuthorityStore,
   countedCorrections,
@@ -80,14 +90,20 @@ import {
   storeExists,
   type Tx,
   writeSetting,
-} from './store.ts'
+} from './store/store.ts'
 import { SyncDoor, writeRoad } from './upstream/door.ts'
 import { Synchronisation } from './upstream/synchronisation.ts'
-import { TrustDoor } from './trust-door.ts'
-import { WebhookDoor } from './webhooks/door.ts'
-import { WorkingSet } from './working-set.ts'
+import { TrustDoor } from './keys/trust-door.ts'
+import { WebhookDoor } from './notifications/webhook-door.ts'
+import { WorkingSet } from './exchanges/working-set.ts'
 import { ticketKey } from './tickets.ts'
-import { createToken, listTokens, revokeToken, type TokenDocument, type TokenOptions } from './tokens.ts'
+import {
+  createToken,
+  listTokens,
+  revokeToken,
+  type TokenDocument,
+  type TokenOptions,
+} from './inventory/tokens.ts'
 
 /** What was refused in a transaction that is kept: a wrong code counts. */
 function orThrow<T>(outcome: T | LicensingError): T {

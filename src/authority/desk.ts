@@ -1,9 +1,9 @@
 import { LicensingError } from '../domain/errors.ts'
 import type { Instant } from '../domain/instant.ts'
 import type { ProductProfile } from '../domain/profile.ts'
-import type { Account, VirtualAccount } from './accounts.ts'
-import type { Credentials } from './credentials.ts'
-import type { Tx } from './store.ts'
+import type { Account, VirtualAccount } from './inventory/accounts.ts'
+import type { Credentials } from './keys/credentials.ts'
+import type { Tx } from './store/store.ts'
 
 /** Which smart account and virtual account a call is about: the only one, and the default one, unless named. */
 export interface Where {

@@ -1,11 +1,11 @@
 import type { Instant } from '../domain/instant.ts'
 import type { ProductProfile } from '../domain/profile.ts'
-import { type LicenseDocument, listAccounts, listLicenses } from './accounts.ts'
-import { AlertReader } from './alert-reader.ts'
-import type { AlertSeverity } from './alerts.ts'
-import type { Credentials } from './credentials.ts'
-import { outbox } from './mail.ts'
-import type { Tx } from './store.ts'
+import { type LicenseDocument, listAccounts, listLicenses } from './inventory/accounts.ts'
+import { AlertReader } from './alerts/alert-reader.ts'
+import type { AlertSeverity } from './alerts/alerts.ts'
+import type { Credentials } from './keys/credentials.ts'
+import { outbox } from './outbox/mail.ts'
+import type { Tx } from './store/store.ts'
 import type { SyncStatus } from './upstream/synchronisation.ts'
 
 /** Product instances by how they stand; `reserved` work from a reservation, `satellite` are told of by satellites. */

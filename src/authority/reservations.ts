@@ -17,10 +17,10 @@ import {
   type ReservationRequest,
 } from '../protocol/offline-codes.ts'
 import { signText } from '../trust/sign-text.ts'
-import { type Account, requireOwn, type VirtualAccount } from './accounts.ts'
-import type { Credentials } from './credentials.ts'
+import { type Account, requireOwn, type VirtualAccount } from './inventory/accounts.ts'
+import type { Credentials } from './keys/credentials.ts'
 import { type Leave, whyNothingNew } from './leave.ts'
-import { assessPool, holdings, lotsOf } from './pools.ts'
+import { assessPool, holdings, lotsOf } from './inventory/pools.ts'
 import {
   activeReservation,
   describeBox,
@@ -28,7 +28,7 @@ import {
   type ReservationDocument,
   ReservationLedger,
   type ReservationRow,
-} from './reservation-ledger.ts'
+} from './inventory/reservation-ledger.ts'
 import { type orphanedReservation, Reported, reportedRival } from './satellites/reported.ts'
 import {
   chooseLicenses,
@@ -39,7 +39,7 @@ import {
   WRONG_CODES,
   WRONG_CODES_WITHIN,
 } from './rules.ts'
-import { type Tx, writeSetting } from './store.ts'
+import { type Tx, writeSetting } from './store/store.ts'
 
 /** Epochs that a code may be of: more restores of one authority are not looked back over. */
 const EPOCHS_TRIED = 50

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { DAY, type Instant } from '../domain/instant.ts'
-import type { Credentials } from './credentials.ts'
-import type { Tx } from './store.ts'
+import type { Credentials } from './keys/credentials.ts'
+import type { Tx } from './store/store.ts'
 
 /** Bytes of a key for TLS session tickets, as OpenSSL takes it. */
 const KEY_LENGTH = 48

@@ -1,6 +1,6 @@
 import { userInfo } from 'node:os'
 import type { Command } from 'commander'
-import { actingAs, type Actor, actorName } from '../authority/actor.ts'
+import { actingAs, type Actor, actorName } from '../authority/events/actor.ts'
 import type { Authority } from '../authority/authority.ts'
 import { plain } from '../domain/told.ts'
 import { asLicensingError } from '../domain/errors.ts'

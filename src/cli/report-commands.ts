@@ -1,7 +1,7 @@
 import { Argument, type Command, Option } from 'commander'
-import type { EventDocument } from '../authority/event-log.ts'
-import type { ReportKind } from '../authority/reports.ts'
-import type { WantedSchedule } from '../authority/schedules.ts'
+import type { EventDocument } from '../authority/events/event-log.ts'
+import type { ReportKind } from '../authority/reports/reports.ts'
+import type { WantedSchedule } from '../authority/reports/schedules.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
 import { printJson, printText } from './output.ts'
@@ -63,7 +63,7 @@ function addReports(program: Command, cli: AuthorityCli): void {
           printJson(report)
           return
         }
-        const { cellsOf, toCsv } = await import('../authority/reports.ts')
+        const { cellsOf, toCsv } = await import('../authority/reports/reports.ts')
         if (options.csv) process.stdout.write(toCsv(report))
         else
           await printTable(
@@ -262,7 +262,7 @@ async function exportEvents(
 ): Promise<void> {
   if (json && out === '-')
     throw new LicensingError('USAGE', 'With --json the export goes into a file: name one with --out.')
-  const { eventLines } = await import('../authority/event-export.ts')
+  const { eventLines } = await import('../authority/events/event-export.ts')
   const { writeStream } = await import('./write-stream.ts')
   const bytes = await writeStream(out, eventLines(pages, format))
   if (json) printJson({ out, bytes })

@@ -2,7 +2,7 @@
 import { Command } from 'commander'
 import type { Authority } from '../authority/authority.ts'
 import type { Where } from '../authority/desk.ts'
-import type { OrderDocument } from '../authority/orders.ts'
+import type { OrderDocument } from '../authority/inventory/orders.ts'
 import type { IssuedAuthorization } from '../authority/reservations.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { VERSION } from '../domain/version.ts'

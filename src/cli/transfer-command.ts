@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { Authority, TransferOptions } from '../authority/authority.ts'
 import type { Where } from '../authority/desk.ts'
-import type { TransferDocument } from '../authority/transfers.ts'
+import type { TransferDocument } from '../authority/inventory/transfers.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
 import { printJson, printText } from './output.ts'

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import type { Authority } from '../authority/authority.ts'
-import type { Leaf } from '../authority/trust-door.ts'
+import type { Leaf } from '../authority/keys/trust-door.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
 import { printJson, printText } from './output.ts'
@@ -182,7 +182,7 @@ function addRotate(rotate: Command, { json, withAuthority }: AuthorityCli): void
       const passphrase = await bringRootKey(authority, options)
       const keep = async (privateKey: string) => {
         const [{ sealRootKey }, { writeCarriedBytes }] = await Promise.all([
-          import('../authority/trust-door.ts'),
+          import('../authority/keys/trust-door.ts'),
           import('./carry.ts'),
         ])
         await writeCarriedBytes(newRootKey ?? '', () => sealRootKey(privateKey, passphrase ?? ''))

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import type { EventDocument } from '../authority/event-log.ts'
+import type { EventDocument } from '../authority/events/event-log.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
 import { printJson, printText } from './output.ts'
 import { printTable } from './table.ts'

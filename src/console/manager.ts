@@ -1,4 +1,4 @@
-import { actingAs } from '../authority/actor.ts'
+import { actingAs } from '../authority/events/actor.ts'
 import type { Authority } from '../authority/authority.ts'
 import type { Clock } from '../domain/clock.ts'
 import { systemClock } from '../domain/system-clock.ts'

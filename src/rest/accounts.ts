@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { NumberedAccount } from '../authority/public-numbers.ts'
-import { isSameDomain } from '../authority/accounts.ts'
+import type { NumberedAccount } from '../authority/inventory/public-numbers.ts'
+import { isSameDomain } from '../authority/inventory/accounts.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { endpoint, type RestCall } from './contract.ts'
 import { everywhere, legacy, newer, onPremises } from './families.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { AlertDocument, AlertType } from '../authority/alerts.ts'
+import type { AlertDocument, AlertType } from '../authority/alerts/alerts.ts'
 import { endpoint, type RestCall } from './contract.ts'
 import { everywhere, newer } from './families.ts'
 import {

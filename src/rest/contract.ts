@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { ApiCaller, ApiScope } from '../authority/api-clients.ts'
+import type { ApiCaller, ApiScope } from '../authority/people/api-clients.ts'
 import type { Authority } from '../authority/authority.ts'
 import type { Instant } from '../domain/instant.ts'
 import type { EnvelopeForm } from './failures.ts'

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { LicensingError } from '../domain/errors.ts'
 import { DAY, type Instant } from '../domain/instant.ts'
 import type { ProductProfile } from '../domain/profile.ts'
-import type { ChosenLot } from '../authority/transfers.ts'
+import type { ChosenLot } from '../authority/inventory/transfers.ts'
 import { endpoint } from './contract.ts'
 import { everywhere } from './families.ts'
 import {

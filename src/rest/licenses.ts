@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import type { LicenseDocument } from '../authority/accounts.ts'
-import type { LicenseTransaction } from '../authority/license-transactions.ts'
+import type { LicenseDocument } from '../authority/inventory/accounts.ts'
+import type { LicenseTransaction } from '../authority/inventory/license-transactions.ts'
 import { endpoint, type RestCall } from './contract.ts'
 import { everywhere, newer } from './families.ts'
 import {

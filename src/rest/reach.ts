@@ -1,6 +1,6 @@
-import { isSameDomain } from '../authority/accounts.ts'
-import type { ApiCaller } from '../authority/api-clients.ts'
-import type { NumberedAccount } from '../authority/public-numbers.ts'
+import { isSameDomain } from '../authority/inventory/accounts.ts'
+import type { ApiCaller } from '../authority/people/api-clients.ts'
+import type { NumberedAccount } from '../authority/inventory/public-numbers.ts'
 import { LicensingError } from '../domain/errors.ts'
 import type { RestCall } from './contract.ts'
 

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { InstanceDocument } from '../authority/instances.ts'
+import type { InstanceDocument } from '../authority/inventory/instances.ts'
 import type { IssuedAuthorization, Quantities } from '../authority/reservations.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { endpoint, type RestCall } from './contract.ts'

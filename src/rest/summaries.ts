@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { EventDocument } from '../authority/event-log.ts'
+import type { EventDocument } from '../authority/events/event-log.ts'
 import { DAY } from '../domain/instant.ts'
 import { endpoint, type RestCall } from './contract.ts'
 import { legacy, newer } from './families.ts'

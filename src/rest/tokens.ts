@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { TokenDocument } from '../authority/tokens.ts'
+import type { TokenDocument } from '../authority/inventory/tokens.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { endpoint, type RestCall } from './contract.ts'
 import { everywhere, isOnPremises, newer } from './families.ts'

@@ -11,7 +11,7 @@ import {
   stateWord,
   step,
 } from '../../machines/index.ts'
-import { Admission, authorizationUrgency, URGENCIES, type Urgency } from '../authority/admission.ts'
+import { Admission, authorizationUrgency, URGENCIES, type Urgency } from '../authority/exchanges/admission.ts'
 import { asLicensingError, asTold, LicensingError } from '../domain/errors.ts'
 import { DAY, type Instant, SECOND } from '../domain/instant.ts'
 import { Dice } from './dice.ts'

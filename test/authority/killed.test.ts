@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Authority } from '../../src/authority/index.ts'
-import { migrations } from '../../src/authority/schema.ts'
+import { migrations } from '../../src/authority/store/schema.ts'
 import { Database } from '../../src/trust/sqlite.ts'
 import { makePrograms, type Programs } from '../support/programs.ts'
 

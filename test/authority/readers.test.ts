@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Authority } from '../../src/authority/index.ts'
-import { AuthorityStore } from '../../src/authority/store.ts'
+import { AuthorityStore } from '../../src/authority/store/store.ts'
 import { DAY } from '../../src/domain/instant.ts'
 import { makeWorld, type World } from '../support/world.ts'
 

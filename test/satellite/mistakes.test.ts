@@ -197,7 +197,7 @@ describe('R-SAT-4 R-ACC-5: what was taken out counts once when it comes back, an
       await manager.instances(),
       await manager.satellites.list(),
     ])
-    const { SatelliteKeys } = await import('../../src/authority/satellite-keys.ts')
+    const { SatelliteKeys } = await import('../../src/authority/keys/satellite-keys.ts')
     const spy = vi.spyOn(SatelliteKeys.prototype, 'issuingCaRequest').mockResolvedValue('AAAA')
     expect(await codeOf(online.sync.now())).toBe('SIGNED_FILE_MALFORMED')
     spy.mockRestore()

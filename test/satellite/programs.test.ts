@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { LicenseDocument } from '../../src/authority/accounts.ts'
+import type { LicenseDocument } from '../../src/authority/inventory/accounts.ts'
 import type { InstanceDocument } from '../../src/authority/index.ts'
 import type { SyncStatus } from '../../src/authority/upstream/synchronisation.ts'
 import { makeProxies, type Proxies } from '../support/proxies.ts'

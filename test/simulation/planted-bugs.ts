@@ -36,7 +36,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'the authority commits without syncing',
-    file: 'src/authority/sqlite.js',
+    file: 'src/authority/store/sqlite.js',
     text: "database.pragma('synchronous = FULL')",
     instead: "database.pragma('synchronous = NORMAL')",
     found: ['not-diverged', 'answered-once', 'right-again', 'nothing-lost'],
@@ -79,14 +79,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'what came a second time is decided a second time',
-    file: 'src/authority/exchange.js',
+    file: 'src/authority/exchanges/exchange.js',
     text: 'if (repeats(instance, request, digest))',
     instead: 'if (Math.random() < 0 && repeats(instance, request, digest))',
     found: ['not-diverged', 'answered-once', 'right-again'],
   },
   {
     name: 'an instance that is removed keeps what it used',
-    file: 'src/authority/instances.js',
+    file: 'src/authority/inventory/instances.js',
     text: 'await setDemand(tx, { id: instance.id, virtualAccountId: instance.virtual_account_id }, [], at);',
     instead: '',
     found: ['pool-sum', 'nothing-lost'],

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
-import { nameDatabase } from '../../src/authority/store.ts'
+import { nameDatabase } from '../../src/authority/store/store.ts'
 import { Database } from '../../src/trust/sqlite.ts'
 import { newDatabase, postgresProgram } from './postgres.ts'
 

@@ -2,9 +2,9 @@ import { randomUUID, type X509Certificate } from 'node:crypto'
 import type { Selectable } from 'kysely'
 import { LicensingError } from '../../domain/errors.ts'
 import { DAY, type Instant } from '../../domain/instant.ts'
-import type { Credentials } from '../credentials.ts'
-import type { Tables } from '../schema.ts'
-import type { Tx } from '../store.ts'
+import type { Credentials } from '../keys/credentials.ts'
+import type { Tables } from '../store/schema.ts'
+import type { Tx } from '../store/store.ts'
 import {
   BEGINNING,
   type Chain,

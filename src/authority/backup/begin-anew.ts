@@ -1,9 +1,9 @@
 import type { Clock } from '../../domain/clock.ts'
 import type { Instant } from '../../domain/instant.ts'
-import { chooseAccount } from '../accounts.ts'
-import { Credentials } from '../credentials.ts'
-import { logEvent } from '../event-log.ts'
-import { AuthorityStore, readSetting, type Tx } from '../store.ts'
+import { chooseAccount } from '../inventory/accounts.ts'
+import { Credentials } from '../keys/credentials.ts'
+import { logEvent } from '../events/event-log.ts'
+import { AuthorityStore, readSetting, type Tx } from '../store/store.ts'
 import { Synchronisation } from '../upstream/synchronisation.ts'
 
 /** An authority that was restored, and what of it is held. */

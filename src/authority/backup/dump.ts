@@ -1,8 +1,8 @@
 import { type RawBuilder, sql } from 'kysely'
 import { z } from 'zod'
 import { LicensingError } from '../../domain/errors.ts'
-import { migrations } from '../schema.ts'
-import type { Tx } from '../store.ts'
+import { migrations } from '../store/schema.ts'
+import type { Tx } from '../store/store.ts'
 
 /** Rows that are read, written and carried at a time: of the widest table they are few enough for one statement. */
 const BATCH = 200

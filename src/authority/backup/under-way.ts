@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { LicensingError } from '../../domain/errors.ts'
-import { AuthorityStore, readSetting, type Tx, writeSetting } from '../store.ts'
+import { AuthorityStore, readSetting, type Tx, writeSetting } from '../store/store.ts'
 import { tablesAt, versionOf } from './dump.ts'
 
 /** In a PostgreSQL database from when it is filled until the data directory that goes with it is there. */

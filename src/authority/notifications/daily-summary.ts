@@ -1,9 +1,9 @@
 import type { Selectable } from 'kysely'
 import { DAY, HOUR, type Instant, iso, MINUTE } from '../../domain/instant.ts'
-import { queueMail } from '../mail.ts'
-import type { Tables } from '../schema.ts'
-import type { Tx } from '../store.ts'
-import { FOOTER } from './of-compliance.ts'
+import { queueMail } from '../outbox/mail.ts'
+import type { Tables } from '../store/schema.ts'
+import type { Tx } from '../store/store.ts'
+import { FOOTER } from '../outbox/of-compliance.ts'
 
 /** The hour, UTC, at which a day of the summary ends. */
 const SUMMARY_HOUR = 6

@@ -1,8 +1,8 @@
 import { type Instant, MINUTE } from '../../domain/instant.ts'
-import type { AlertDocument, AlertType } from '../alerts.ts'
-import { queueMail } from '../mail.ts'
-import type { Tx } from '../store.ts'
-import { FOOTER } from './of-compliance.ts'
+import type { AlertDocument, AlertType } from '../alerts/alerts.ts'
+import { queueMail } from '../outbox/mail.ts'
+import type { Tx } from '../store/store.ts'
+import { FOOTER } from '../outbox/of-compliance.ts'
 
 /** How often it is looked whether the major alerts have changed. */
 export const BETWEEN_LOOKS = 10 * MINUTE

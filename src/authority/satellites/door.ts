@@ -2,7 +2,7 @@ import { LicensingError } from '../../domain/errors.ts'
 import { type Desk, requireRole, type Where } from '../desk.ts'
 import { type SatelliteDocument, Satellites, type SatelliteTerms } from './satellites.ts'
 import { LONGEST_FIRST, readSync, type Responded, SyncExchange } from './exchange.ts'
-import { attempt, type Tx, writeSetting } from '../store.ts'
+import { attempt, type Tx, writeSetting } from '../store/store.ts'
 
 /** A manager's satellites, for its people: added, seen, answered, removed (R-SAT-1 to R-SAT-4, R-ACC-5). */
 export class SatelliteDoor {

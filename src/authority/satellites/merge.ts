@@ -1,6 +1,6 @@
 import type { Instant } from '../../domain/instant.ts'
 import type { ReportedInstance, SyncRequest, Totals } from '../../protocol/sync-request.ts'
-import type { VirtualAccount } from '../accounts.ts'
+import type { VirtualAccount } from '../inventory/accounts.ts'
 import { heldParts } from '../rules.ts'
 
 /** Finds the manager's virtual account that one of the satellite's counts for. */

@@ -4,11 +4,11 @@ import { entitlementTagSchema } from '../../domain/entitlement.ts'
 import { type Instant, iso } from '../../domain/instant.ts'
 import { udiDigest } from '../../protocol/digest.ts'
 import type { ReportedEnd, ReportedInstance, ReportedLicense, Totals } from '../../protocol/sync-request.ts'
-import type { Account } from '../accounts.ts'
-import type { InstanceDocument } from '../instances.ts'
-import { assessPool, changeUse } from '../pools.ts'
-import type { Tables } from '../schema.ts'
-import type { Tx } from '../store.ts'
+import type { Account } from '../inventory/accounts.ts'
+import type { InstanceDocument } from '../inventory/instances.ts'
+import { assessPool, changeUse } from '../inventory/pools.ts'
+import type { Tables } from '../store/schema.ts'
+import type { Tx } from '../store/store.ts'
 
 type ReportedRow = Selectable<Tables['reported_instances']>
 

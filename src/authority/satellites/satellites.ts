@@ -13,13 +13,13 @@ import {
   listVirtualAccounts,
   type VirtualAccount,
   whatItHolds,
-} from '../accounts.ts'
-import type { Credentials } from '../credentials.ts'
-import { logEvent } from '../event-log.ts'
+} from '../inventory/accounts.ts'
+import type { Credentials } from '../keys/credentials.ts'
+import { logEvent } from '../events/event-log.ts'
 import { Reported } from './reported.ts'
-import type { Tables } from '../schema.ts'
-import type { Tx } from '../store.ts'
-import { listRecalls, type RecallDocument, Transfers } from '../transfers.ts'
+import type { Tables } from '../store/schema.ts'
+import type { Tx } from '../store/store.ts'
+import { listRecalls, type RecallDocument, Transfers } from '../inventory/transfers.ts'
 import type { ProductProfile } from '../../domain/profile.ts'
 
 export type SatelliteRow = Selectable<Tables['satellites']>

@@ -7,12 +7,12 @@ import {
   listVirtualAccounts,
   type VirtualAccount,
   whatItHolds,
-} from '../accounts.ts'
-import { logEvent } from '../event-log.ts'
-import { endInstance } from '../instances.ts'
-import { assessPool } from '../pools.ts'
-import { touchInstance, touchPlace, touchReservation } from '../revisions.ts'
-import type { Tx } from '../store.ts'
+} from '../inventory/accounts.ts'
+import { logEvent } from '../events/event-log.ts'
+import { endInstance } from '../inventory/instances.ts'
+import { assessPool } from '../inventory/pools.ts'
+import { touchInstance, touchPlace, touchReservation } from '../store/revisions.ts'
+import type { Tx } from '../store/store.ts'
 import { TakeBack } from './take-back.ts'
 
 /** Takes what the manager answered into a satellite's own accounts and pools, in the transaction it is given. */

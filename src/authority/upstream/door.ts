@@ -13,9 +13,9 @@ import {
   type Transport,
   type TransportSettings,
 } from '../../transports/transport.ts'
-import type { Credentials } from '../credentials.ts'
+import type { Credentials } from '../keys/credentials.ts'
 import { type Desk, requireRole } from '../desk.ts'
-import { readSetting, type Tx, writeSetting } from '../store.ts'
+import { readSetting, type Tx, writeSetting } from '../store/store.ts'
 import { LONGEST_SYNC } from '../satellites/exchange.ts'
 import {
   type Exported,

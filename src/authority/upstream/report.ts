@@ -7,9 +7,9 @@ import type {
   Totals,
 } from '../../protocol/sync-request.ts'
 import type { Instant } from '../../domain/instant.ts'
-import { changeUse } from '../pools.ts'
+import { changeUse } from '../inventory/pools.ts'
 import { heldParts, type ReservedPart } from '../rules.ts'
-import type { Tx } from '../store.ts'
+import type { Tx } from '../store/store.ts'
 
 /** What of a satellite's boxes goes up. */
 export interface Report {

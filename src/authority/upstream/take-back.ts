@@ -1,12 +1,12 @@
 import { type Instant, iso } from '../../domain/instant.ts'
 import { udiDigest } from '../../protocol/digest.ts'
 import type { ReportedInstance, ReportedLicense } from '../../protocol/sync-request.ts'
-import { type Account, listVirtualAccounts, type VirtualAccount } from '../accounts.ts'
-import { logEvent } from '../event-log.ts'
-import { assessPool, changeUse } from '../pools.ts'
-import { nextRevision, touchInstance, touchReservation } from '../revisions.ts'
+import { type Account, listVirtualAccounts, type VirtualAccount } from '../inventory/accounts.ts'
+import { logEvent } from '../events/event-log.ts'
+import { assessPool, changeUse } from '../inventory/pools.ts'
+import { nextRevision, touchInstance, touchReservation } from '../store/revisions.ts'
 import { IDENTITY_LIFE } from '../rules.ts'
-import type { Tx } from '../store.ts'
+import type { Tx } from '../store/store.ts'
 
 /**
  * What a satellite had before it was restored, and does not have any more: taken back as its manager knows it, so that it

@@ -1,0 +1,362 @@
+import { randomUUID } from 'node:crypto'
+import { z } from 'zod'
+import { checked } from '../../domain/checked.ts'
+import { LicensingError } from '../../domain/errors.ts'
+import type { Instant } from '../../domain/instant.ts'
+import type { ProductProfile } from '../../domain/profile.ts'
+import { logEvent } from '../events/event-log.ts'
+import { assessPool } from './pools.ts'
+import type { Tx } from '../store/store.ts'
+
+const domainSchema = z
+  .string()
+  .max(253)
+  .regex(
+    /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$/,
+    'a smart account is named by a domain, such as example.com',
+  )
+const nameSchema = z
+  .string()
+  .trim()
+  .min(1, 'a virtual account has a name')
+  .max(100, 'a name is at most 100 characters')
+  .regex(/^[^\p{Cc}]+$/u, 'a name holds no control characters')
+
+export interface Account {
+  readonly id: string
+  readonly domain: string
+  readonly agreementAt: Instant | null
+}
+export interface VirtualAccount {
+  readonly id: string
+  readonly name: string
+  readonly isDefault: boolean
+  /** At a manager: the satellite it belongs to; null for one of the manager's own. */
+  readonly satellite: { readonly id: string; readonly name: string; readonly registered: boolean } | null
+  /** At a satellite: the manager's virtual account whose licences arrive in it; null for one of its own. */
+  readonly upstream: string | null
+  /** Of a satellite's virtual accounts at the manager, and of those the manager's licences arrive in: the first one. */
+  readonly home: boolean
+}
+
+/** Whether two names are of one domain: capitals make no difference (RFC 4343 §3). */
+export const isSameDomain = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
+
+/** A smart account with its first virtual account, `Default` (R-ACC-1). @throws LicensingError ACCOUNT_EXISTS */
+export async function addAccount(tx: Tx, domain: string, at: Instant): Promise<Account> {
+  const name = checked(domainSchema, domain, 'smart account')
+  if ((await listAccounts(tx)).some(({ domain }) => isSameDomain(domain, name))) {
+    throw new LicensingError('ACCOUNT_EXISTS', `There is a smart account ${name} already.`)
+  }
+  const id = randomUUID()
+  await tx
+    .insertInto('accounts')
+    .values({ id, domain: name, agreement_at: at, reservation_at: null, created_at: at })
+    .execute()
+  await tx
+    .insertInto('virtual_accounts')
+    .values({
+      id: randomUUID(),
+      account_id: id,
+      name: 'Default',
+      is_default: 1,
+      created_at: at,
+      satellite_id: null,
+      is_home: 0,
+      upstream: null,
+    })
+    .execute()
+  await logEvent(tx, {
+    at,
+    type: 'ACCOUNT_CREATED',
+    accountId: id,
+    message: `Smart account ${name}, licence agreement accepted.`,
+  })
+  return { id, domain: name, agreementAt: at }
+}
+
+export async function listAccounts(tx: Tx): Promise<Account[]> {
+  return tx
+    .selectFrom('accounts')
+    .select(['id', 'domain', 'agreement_at as agreementAt'])
+    .orderBy('domain')
+    .execute()
+}
+
+/** The account named, or the only one. @throws LicensingError ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS */
+export async function chooseAccount(tx: Tx, domain: string | undefined): Promise<Account> {
+  const accounts = await listAccounts(tx)
+  const [only] = accounts
+  if (domain === undefined) {
+    if (accounts.length > 1)
+      throw new LicensingError('ACCOUNT_AMBIGUOUS', `There are ${accounts.length} smart accounts here.`)
+    if (!only) throw new LicensingError('ACCOUNT_UNKNOWN', 'There is no smart account here.')
+    return only
+  }
+  const account =
+    accounts.find((one) => one.domain === domain) ?? accounts.find((one) => isSameDomain(one.domain, domain))
+  if (!account)
+    throw new LicensingError('ACCOUNT_UNKNOWN', `There is no smart account ${JSON.stringify(domain)}.`)
+  return account
+}
+
+export async function listVirtualAccounts(tx: Tx, accountId: string): Promise<VirtualAccount[]> {
+  const rows = await tx
+    .selectFrom('virtual_accounts as va')
+    .leftJoin('satellites', 'satellites.id', 'va.satellite_id')
+    .select(['va.id', 'va.name', 'va.is_default', 'va.satellite_id', 'va.upstream', 'va.is_home'])
+    .select(['satellites.name as satellite', 'satellites.key'])
+    .where('va.account_id', '=', accountId)
+    .orderBy('va.name')
+    .execute()
+  return rows.map(({ id, name, is_default, satellite_id, satellite, key, upstream, is_home }) => ({
+    id,
+    name,
+    isDefault: is_default === 1,
+    satellite:
+      satellite_id === null ? null : { id: satellite_id, name: satellite ?? '', registered: key !== null },
+    upstream,
+    home: is_home === 1,
+  }))
+}
+
+/** The virtual account named, or the default one. @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN */
+export async function chooseVirtualAccount(
+  tx: Tx,
+  account: Account,
+  name: string | undefined,
+): Promise<VirtualAccount> {
+  const all = await listVirtualAccounts(tx, account.id)
+  const found = all.find((one) => (name === undefined ? one.isDefault : one.name === name))
+  if (!found) {
+    throw new LicensingError(
+      'VIRTUAL_ACCOUNT_UNKNOWN',
+      `${account.domain} has no virtual account ${JSON.stringify(name ?? 'by default')}.`,
+    )
+  }
+  return found
+}
+
+/** What a satellite does for its virtual accounts itself is not done at the manager (R-ACC-5). */
+export function requireOwn({ name, satellite }: VirtualAccount, what: string): void {
+  if (satellite)
+    throw new LicensingError(
+      'VIRTUAL_ACCOUNT_OF_SATELLITE',
+      `${name} belongs to the satellite ${satellite.name}: ${what}.`,
+    )
+}
+
+/** @throws LicensingError VIRTUAL_ACCOUNT_EXISTS, INVALID_ARGUMENT */
+export async function addVirtualAccount(
+  tx: Tx,
+  account: Account,
+  name: string,
+  at: Instant,
+): Promise<VirtualAccount> {
+  const wanted = checked(nameSchema, name, 'virtual account')
+  if ((await listVirtualAccounts(tx, account.id)).some((one) => one.name === wanted)) {
+    throw new LicensingError(
+      'VIRTUAL_ACCOUNT_EXISTS',
+      `${account.domain} has a virtual account ${JSON.stringify(wanted)} already.`,
+    )
+  }
+  const id = randomUUID()
+  await tx
+    .insertInto('virtual_accounts')
+    .values({
+      id,
+      account_id: account.id,
+      name: wanted,
+      is_default: 0,
+      created_at: at,
+      satellite_id: null,
+      is_home: 0,
+      upstream: null,
+    })
+    .execute()
+  await logEvent(tx, {
+    at,
+    type: 'VIRTUAL_ACCOUNT_ADDED',
+    accountId: account.id,
+    virtualAccount: wanted,
+    message: `Virtual account ${wanted}.`,
+  })
+  return { id, name: wanted, isDefault: false, satellite: null, upstream: null, home: false }
+}
+
+/** What stands against giving a virtual account away: what it still holds; null for nothing. */
+export async function whatItHolds(tx: Tx, id: string, at: Instant): Promise<string | null> {
+  const holds = await Promise.all([
+    ...(['instances', 'reported_instances', 'reservations'] as const).map((table) =>
+      tx
+        .selectFrom(table)
+        .select('id')
+        .where('virtual_account_id', '=', id)
+        .where('status', '=', 'active')
+        .executeTakeFirst(),
+    ),
+    tx
+      .selectFrom('tokens')
+      .select('id')
+      .where('virtual_account_id', '=', id)
+      .where('revoked_at', 'is', null)
+      .where('expires_at', '>', at)
+      .executeTakeFirst(),
+  ])
+  return holds.some((row) => row !== undefined) ? 'product instances or valid tokens' : null
+}
+
+/**
+ * @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN, VIRTUAL_ACCOUNT_IS_DEFAULT, VIRTUAL_ACCOUNT_IN_USE,
+ * VIRTUAL_ACCOUNT_OF_SATELLITE
+ */
+export async function removeVirtualAccount(
+  tx: Tx,
+  account: Account,
+  name: string,
+  at: Instant,
+): Promise<void> {
+  const virtual = await chooseVirtualAccount(tx, account, name)
+  const { id, isDefault } = virtual
+  if (isDefault)
+    throw new LicensingError('VIRTUAL_ACCOUNT_IS_DEFAULT', `${name} is the default virtual account.`)
+  requireOwn(virtual, 'it is freed by removing that')
+  if (virtual.upstream !== null)
+    throw new LicensingError(
+      'VIRTUAL_ACCOUNT_OF_SATELLITE',
+      `${name} is where the licences of the manager's virtual account ${virtual.upstream} arrive.`,
+      { remedy: 'It goes when the manager frees that one.' },
+    )
+  const owned = await tx
+    .selectFrom('licenses')
+    .select('id')
+    .where('virtual_account_id', '=', id)
+    .where((or) => or.or([or('ends_at', 'is', null), or('ends_at', '>', at)]))
+    .executeTakeFirst()
+  const coming = await tx
+    .selectFrom('recalls')
+    .select('id')
+    .where('to_virtual_account_id', '=', id)
+    .executeTakeFirst()
+  if (owned || coming || (await whatItHolds(tx, id, at)) !== null) {
+    throw new LicensingError(
+      'VIRTUAL_ACCOUNT_IN_USE',
+      `${name} still holds licences, product instances or valid tokens, or licences are on their way to it.`,
+    )
+  }
+  // What is over is kept with the default account: its keys are remembered for ever.
+  const { id: heir } = await chooseVirtualAccount(tx, account, undefined)
+  for (const table of ['instances', 'reservations', 'reported_instances', 'orders'] as const)
+    await tx
+      .updateTable(table)
+      .set({ virtual_account_id: heir })
+      .where('virtual_account_id', '=', id)
+      .execute()
+  await tx.deleteFrom('reported_reserved').where('virtual_account_id', '=', id).execute()
+  await tx.deleteFrom('licenses').where('virtual_account_id', '=', id).execute()
+  await tx.deleteFrom('tokens').where('virtual_account_id', '=', id).execute()
+  await tx.deleteFrom('pools').where('virtual_account_id', '=', id).execute()
+  await tx.deleteFrom('notifications').where('virtual_account_id', '=', id).execute()
+  await tx.deleteFrom('report_schedules').where('virtual_account_id', '=', id).execute()
+  await tx.deleteFrom('virtual_accounts').where('id', '=', id).execute()
+  await logEvent(tx, {
+    at,
+    type: 'VIRTUAL_ACCOUNT_REMOVED',
+    accountId: account.id,
+    virtualAccount: name,
+    message: `Virtual account ${name}.`,
+  })
+}
+
+/** @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN */
+export async function setDefaultVirtualAccount(
+  tx: Tx,
+  account: Account,
+  name: string,
+  at: Instant,
+): Promise<void> {
+  const virtual = await chooseVirtualAccount(tx, account, name)
+  requireOwn(virtual, 'it cannot be the default')
+  const { id } = virtual
+  await tx
+    .updateTable('virtual_accounts')
+    .set({ is_default: 0 })
+    .where('account_id', '=', account.id)
+    .execute()
+  await tx.updateTable('virtual_accounts').set({ is_default: 1 }).where('id', '=', id).execute()
+  await logEvent(tx, {
+    at,
+    type: 'VIRTUAL_ACCOUNT_DEFAULT',
+    accountId: account.id,
+    virtualAccount: name,
+    message: `${name} is the default now.`,
+  })
+}
+
+/** A pool as people and programs see it. */
+export interface LicenseDocument {
+  readonly virtualAccount: string
+  readonly tag: string
+  readonly name: string
+  readonly quantity: number
+  readonly inUse: number
+  /** Held for boxes that work from a reservation. */
+  readonly reserved: number
+  /** What may be reserved, or used without going out of compliance. */
+  readonly available: number
+  readonly balance: number
+  readonly status: 'in-compliance' | 'out-of-compliance'
+}
+
+/** The pools of an account: owned, in use, reserved, and the balance of all. */
+export async function listLicenses(
+  tx: Tx,
+  account: Account,
+  profile: ProductProfile,
+  at: Instant,
+): Promise<LicenseDocument[]> {
+  const list: LicenseDocument[] = []
+  for (const { id, name } of await listVirtualAccounts(tx, account.id)) {
+    const owned = await tx
+      .selectFrom('licenses')
+      .select('tag')
+      .distinct()
+      .where('virtual_account_id', '=', id)
+      .execute()
+    const used = await tx
+      .selectFrom('pools')
+      .select('tag')
+      .where('virtual_account_id', '=', id)
+      .where('in_use', '>', 0)
+      .execute()
+    const held = await tx
+      .selectFrom('reserved_licenses')
+      .innerJoin('reservations', 'reservations.id', 'reserved_licenses.reservation_id')
+      .select('reserved_licenses.tag')
+      .distinct()
+      .where('reservations.virtual_account_id', '=', id)
+      .where('reservations.status', '=', 'active')
+      .execute()
+    const below = await tx
+      .selectFrom('reported_reserved')
+      .select('tag')
+      .distinct()
+      .where('virtual_account_id', '=', id)
+      .execute()
+    for (const tag of new Set([...owned, ...used, ...held, ...below].map((row) => row.tag))) {
+      const pool = await assessPool(tx, id, tag, at)
+      list.push({
+        virtualAccount: name,
+        tag,
+        name: profile.tags.find((one) => one.tag === tag)?.name ?? tag,
+        quantity: pool.owned,
+        inUse: pool.inUse,
+        reserved: pool.reserved,
+        available: Math.max(0, pool.owned - pool.inUse - pool.reserved),
+        balance: pool.owned - pool.inUse - pool.reserved,
+        status: pool.compliant ? 'in-compliance' : 'out-of-compliance',
+      })
+    }
+  }
+  return list
+}

@@ -1,0 +1,258 @@
+import { type KeyObject, X509Certificate } from 'node:crypto'
+import type { Selectable } from 'kysely'
+import { LicensingError } from '../../domain/errors.ts'
+import { type Instant, iso } from '../../domain/instant.ts'
+import { thumbprint } from '../../trust/chain.ts'
+import type { Account } from './accounts.ts'
+import { logEvent } from '../events/event-log.ts'
+import { assessPool, setDemand } from './pools.ts'
+import type { ReservationDocument, ReservedDocument } from './reservation-ledger.ts'
+import { touchInstance } from '../store/revisions.ts'
+import type { Tables } from '../store/schema.ts'
+import type { Tx } from '../store/store.ts'
+
+export type InstanceRow = Selectable<Tables['instances']>
+
+/** A product instance as people and programs see it. */
+export interface InstanceDocument {
+  readonly id: string
+  readonly udi: { readonly pid: string; readonly serial: string; readonly version: string }
+  readonly hostname: string | null
+  readonly virtualAccount: string
+  /** The satellite it belongs to, which told of it; null for one of this authority's own. */
+  readonly satellite: string | null
+  readonly status: 'in-compliance' | 'out-of-compliance' | 'reserved'
+  readonly exportControlled: boolean
+  /** Since a restore: it is not known for certain, and waits for a person. */
+  readonly inReview: boolean
+  /** When it was registered, or licences were reserved for it. */
+  readonly registeredAt: string
+  /** Null for an instance that works from a reservation: it never asks, and its reservation has no end of its own. */
+  readonly lastContactAt: string | null
+  readonly expiresAt: string | null
+  readonly entitlements: readonly {
+    tag: string
+    count: number
+    status: 'in-compliance' | 'out-of-compliance' | 'reserved'
+  }[]
+  /** The reservation it works from; null for one that is registered. */
+  readonly reservation: {
+    readonly authorization: number
+    readonly pending: boolean
+    readonly licenses: readonly ReservedDocument[]
+    readonly previous: readonly ReservedDocument[]
+  } | null
+}
+
+/** A box that works from a reservation, as a product instance. */
+export function reservedInstance(document: ReservationDocument): InstanceDocument {
+  const { authorization, pending, licenses, previous } = document
+  const counts = new Map<string, number>()
+  for (const { tag, count } of licenses) counts.set(tag, (counts.get(tag) ?? 0) + count)
+  return {
+    id: document.instanceId,
+    udi: document.udi,
+    hostname: null,
+    virtualAccount: document.virtualAccount,
+    satellite: null,
+    status: 'reserved',
+    exportControlled: false,
+    inReview: document.inReview,
+    registeredAt: document.reservedAt,
+    lastContactAt: null,
+    expiresAt: null,
+    entitlements: [...counts].map(([tag, count]) => ({ tag, count, status: 'reserved' as const })),
+    reservation: { authorization, pending, licenses, previous },
+  }
+}
+
+/** The registered instances of an account, or the one with that id. */
+export async function listInstances(
+  tx: Tx,
+  account: Account,
+  at: Instant,
+  id?: string,
+): Promise<InstanceDocument[]> {
+  let query = tx
+    .selectFrom('instances')
+    .innerJoin('virtual_accounts', 'virtual_accounts.id', 'instances.virtual_account_id')
+    .selectAll('instances')
+    .select('virtual_accounts.name as virtualAccount')
+    .where('instances.account_id', '=', account.id)
+    .where('instances.status', '=', 'active')
+    .orderBy('instances.registered_at')
+    .orderBy('instances.pid')
+    .orderBy('instances.serial')
+  if (id !== undefined) query = query.where('instances.id', '=', id)
+  const documents: InstanceDocument[] = []
+  const rows = await query.execute()
+  const demands = await demandsOf(tx, account, id)
+  const compliance = new Map<string, 'in-compliance' | 'out-of-compliance'>()
+  const standing = async (virtualAccountId: string, tag: string) => {
+    const pool = `${virtualAccountId} ${tag}`
+    const known = compliance.get(pool)
+    if (known) return known
+    const { compliant } = await assessPool(tx, virtualAccountId, tag, at)
+    const status = compliant ? 'in-compliance' : 'out-of-compliance'
+    compliance.set(pool, status)
+    return status
+  }
+  for (const row of rows) {
+    const entitlements = []
+    for (const { tag, count } of demands.get(row.id) ?? [])
+      entitlements.push({ tag, count, status: await standing(row.virtual_account_id, tag) })
+    documents.push({
+      id: row.id,
+      udi: { pid: row.pid, serial: row.serial, version: row.version },
+      hostname: row.hostname,
+      virtualAccount: row.virtualAccount,
+      satellite: null,
+      status: entitlements.every(({ status }) => status === 'in-compliance')
+        ? 'in-compliance'
+        : 'out-of-compliance',
+      exportControlled: row.export_controlled === 1,
+      inReview: row.in_review !== 0,
+      registeredAt: iso(row.registered_at),
+      lastContactAt: iso(row.last_contact_at),
+      expiresAt: iso(row.expires_at),
+      entitlements,
+      reservation: null,
+    })
+  }
+  return documents
+}
+
+/** What the instances of an account use, or one of them: in one query, however many they are. */
+async function demandsOf(
+  tx: Tx,
+  account: Account,
+  id: string | undefined,
+): Promise<Map<string, { tag: string; count: number }[]>> {
+  let query = tx
+    .selectFrom('demands')
+    .innerJoin('instances', 'instances.id', 'demands.instance_id')
+    .select(['demands.instance_id', 'demands.tag', 'demands.count'])
+    .where('instances.account_id', '=', account.id)
+    .where('instances.status', '=', 'active')
+    .orderBy('demands.tag')
+  if (id !== undefined) query = query.where('instances.id', '=', id)
+  const demands = new Map<string, { tag: string; count: number }[]>()
+  for (const { instance_id, tag, count } of await query.execute()) {
+    const of = demands.get(instance_id)
+    if (of) of.push({ tag, count })
+    else demands.set(instance_id, [{ tag, count }])
+  }
+  return demands
+}
+
+/** The instance whose current, or newly issued, certificate this is: a chain alone permits nothing (trust §1). */
+export async function findByCertificate(
+  tx: Tx,
+  pem: string,
+): Promise<{ instance: InstanceRow; key: KeyObject; pending: boolean; validTo: string } | undefined> {
+  let certificate: X509Certificate
+  try {
+    certificate = new X509Certificate(pem)
+  } catch {
+    return undefined
+  }
+  const print = thumbprint(certificate)
+  const instance = await tx
+    .selectFrom('instances')
+    .selectAll()
+    .where((or) => or.or([or('thumbprint', '=', print), or('next_thumbprint', '=', print)]))
+    .executeTakeFirst()
+  if (!instance) return undefined
+  const { publicKey: key, validTo } = certificate
+  return { instance, key, pending: instance.thumbprint !== print, validTo }
+}
+
+/** The name of the virtual account an instance is in. */
+export async function virtualAccountOf(
+  tx: Tx,
+  row: Pick<InstanceRow, 'virtual_account_id'>,
+): Promise<string> {
+  const { name } = await tx
+    .selectFrom('virtual_accounts')
+    .select('name')
+    .where('id', '=', row.virtual_account_id)
+    .executeTakeFirstOrThrow()
+  return name
+}
+
+/** @throws LicensingError INSTANCE_NOT_FOUND */
+export async function showInstance(
+  tx: Tx,
+  account: Account,
+  id: string,
+  at: Instant,
+): Promise<InstanceDocument> {
+  const [instance] = await listInstances(tx, account, at, id)
+  if (!instance)
+    throw new LicensingError(
+      'INSTANCE_NOT_FOUND',
+      `${account.domain} has no product instance ${JSON.stringify(id)}.`,
+    )
+  return instance
+}
+
+/** Takes an instance out: its licences go back to the pool, and its certificate is good for nothing (R-ACC-4). */
+export async function endInstance(
+  tx: Tx,
+  instance: Pick<InstanceRow, 'id' | 'virtual_account_id'>,
+  status: 'removed' | 'replaced' | 'deregistered' | 'expired',
+  at: Instant,
+): Promise<void> {
+  await setDemand(tx, { id: instance.id, virtualAccountId: instance.virtual_account_id }, [], at)
+  await tx.updateTable('instances').set({ status }).where('id', '=', instance.id).execute()
+  await touchInstance(tx, instance.id)
+}
+
+/** Takes out every instance whose certificate has ended: it must register again, and holds nothing (R-REG-6). */
+export async function endExpired(tx: Tx, at: Instant): Promise<void> {
+  const rows = await tx
+    .selectFrom('instances')
+    .innerJoin('virtual_accounts', 'virtual_accounts.id', 'instances.virtual_account_id')
+    .selectAll('instances')
+    .select('virtual_accounts.name as virtualAccount')
+    .where('instances.status', '=', 'active')
+    .where('instances.expires_at', '<=', at)
+    .execute()
+  for (const row of rows) {
+    await endInstance(tx, row, 'expired', at)
+    await logEvent(tx, {
+      at,
+      type: 'INSTANCE_EXPIRED',
+      severity: 'major',
+      accountId: row.account_id,
+      virtualAccount: row.virtualAccount,
+      instanceId: row.id,
+      message: `${row.pid}:${row.serial} did not renew its registration within its year.`,
+    })
+  }
+}
+
+/** @throws LicensingError INSTANCE_NOT_FOUND */
+export async function removeInstance(
+  tx: Tx,
+  account: Account,
+  id: string,
+  at: Instant,
+): Promise<InstanceDocument> {
+  const document = await showInstance(tx, account, id, at)
+  const row = await tx
+    .selectFrom('instances')
+    .select(['id', 'virtual_account_id'])
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow()
+  await endInstance(tx, row, 'removed', at)
+  await logEvent(tx, {
+    at,
+    type: 'INSTANCE_REMOVED',
+    accountId: account.id,
+    virtualAccount: document.virtualAccount,
+    instanceId: id,
+    message: `${document.udi.pid}:${document.udi.serial} was removed.`,
+  })
+  return document
+}

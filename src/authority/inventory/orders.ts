@@ -1,0 +1,334 @@
+import { randomUUID } from 'node:crypto'
+import type { Selectable } from 'kysely'
+import { z } from 'zod'
+import { checked } from '../../domain/checked.ts'
+import { LicensingError } from '../../domain/errors.ts'
+import { DAY, type Instant, iso } from '../../domain/instant.ts'
+import { type ProductProfile, type ProfileSku, requireTag } from '../../domain/profile.ts'
+import { type Account, type VirtualAccount } from './accounts.ts'
+import { logEvent } from '../events/event-log.ts'
+import { dropMails, queueMail } from '../outbox/mail.ts'
+import { type EndingLicenses, notifyOfTerms } from '../outbox/of-terms.ts'
+import { assessPool } from './pools.ts'
+import type { Tables } from '../store/schema.ts'
+import type { Tx } from '../store/store.ts'
+
+type OrderRow = Selectable<Tables['orders']>
+
+/** What is bought: licences of a tag, or what a SKU stands for. */
+export interface Wanted {
+  readonly sku?: string | undefined
+  readonly tag?: string | undefined
+  readonly quantity: number
+  readonly termDays?: number | undefined
+}
+
+/** An order as people and programs see it. */
+export interface OrderDocument {
+  readonly id: string
+  readonly status: 'fulfilled' | 'waiting' | 'handed-over'
+  readonly sku: string | null
+  /** The tag whose licences it gives; null for one that gives the right to a version. */
+  readonly tag: string | null
+  readonly version: string | null
+  readonly quantity: number
+  readonly virtualAccount: string | null
+  readonly endsAt: string | null
+  readonly buyer: string | null
+  readonly placedAt: string
+  readonly reminders: number
+  readonly nextReminderAt: string | null
+}
+
+/** When the buyer of an order without a smart account is reminded, and when a person takes over (guide: three e-mails). */
+export const REMINDERS = 3
+export const BETWEEN_REMINDERS = 7 * DAY
+/** Days before the end of a term at which it is warned of. */
+export const TERM_WARNINGS: readonly number[] = [90, 60, 30]
+
+const quantities = z.object({
+  quantity: z
+    .int('a quantity is a whole number')
+    .min(1, 'a quantity is 1 or more')
+    .max(10_000_000, 'a quantity is at most 10,000,000'),
+  termDays: z
+    .int('a term is a whole number of days')
+    .min(1, 'a term is 1 day or more')
+    .max(36_500, 'a term is at most 36,500 days')
+    .optional(),
+})
+const buyerSchema = z.email('it is not an e-mail address').max(254)
+
+/** Orders of one product's licences, in the transaction it is given (R-ACC-6). */
+export class Orders {
+  readonly #tx: Tx
+  readonly #profile: ProductProfile
+  readonly #at: Instant
+
+  constructor(tx: Tx, profile: ProductProfile, at: Instant) {
+    this.#tx = tx
+    this.#profile = profile
+    this.#at = at
+  }
+
+  /**
+   * A purchase into a virtual account, there at once; purchases add.
+   *
+   * @throws LicensingError SKU_UNKNOWN, UNKNOWN_TAG, INVALID_ARGUMENT
+   */
+  async place(account: Account, virtual: VirtualAccount, wanted: Wanted): Promise<OrderDocument> {
+    const row = this.#row(wanted, null)
+    await this.#tx.insertInto('orders').values(row).execute()
+    return this.#fulfil(row, account, virtual)
+  }
+
+  /**
+   * A purchase that names no smart account: the buyer is asked for it, reminded three times, and then called by a person.
+   *
+   * @throws LicensingError SKU_UNKNOWN, UNKNOWN_TAG, INVALID_ARGUMENT
+   */
+  async placeWithoutAccount(wanted: Wanted, buyer: string): Promise<OrderDocument> {
+    const row: OrderRow = {
+      ...this.#row(wanted, checked(buyerSchema, buyer, 'address of the buyer')),
+      next_at: this.#at + BETWEEN_REMINDERS,
+    }
+    await this.#tx.insertInto('orders').values(row).execute()
+    await queueMail(this.#tx, {
+      about: row.id,
+      to: row.buyer ?? '',
+      subject: `Your order ${row.id}: a Smart Account is needed`,
+      text: `Thank you for your order of ${describeOrder(row)}.\n\nLicences are kept in a Smart Account. Create one, and have the order ${row.id} assigned to it.\n`,
+      at: this.#at,
+    })
+    await logEvent(this.#tx, {
+      at: this.#at,
+      type: 'ORDER_WAITING',
+      severity: 'minor',
+      message: `Order ${row.id}, ${describeOrder(row)}, names no smart account.`,
+    })
+    return this.#document(row)
+  }
+
+  /** Assigns an order that waited to a virtual account. @throws LicensingError ORDER_NOT_FOUND, ORDER_FULFILLED */
+  async assign(id: string, account: Account, virtual: VirtualAccount): Promise<OrderDocument> {
+    const row = await this.#tx.selectFrom('orders').selectAll().where('id', '=', id).executeTakeFirst()
+    if (!row) throw new LicensingError('ORDER_NOT_FOUND', `There is no order ${JSON.stringify(id)}.`)
+    if (row.status === 'fulfilled')
+      throw new LicensingError(
+        'ORDER_FULFILLED',
+        `The order ${id} was fulfilled at ${iso(row.fulfilled_at ?? 0)}.`,
+      )
+    return this.#fulfil(row, account, virtual)
+  }
+
+  /** The orders of an account, and those that wait for one; the oldest first. */
+  async list(account: Account): Promise<OrderDocument[]> {
+    const rows = await this.#tx
+      .selectFrom('orders')
+      .selectAll()
+      .where((or) => or.or([or('account_id', '=', account.id), or('account_id', 'is', null)]))
+      .orderBy('placed_at')
+      .execute()
+    const documents: OrderDocument[] = []
+    for (const row of rows) documents.push(await this.#document(row))
+    return documents
+  }
+
+  #row(wanted: Wanted, buyer: string | null): OrderRow {
+    const { quantity, termDays } = checked(quantities, wanted, 'order')
+    const gives = this.#gives(wanted)
+    return {
+      id: randomUUID(),
+      account_id: null,
+      virtual_account_id: null,
+      sku: wanted.sku ?? null,
+      tag: gives.kind === 'licenses' ? gives.tag : null,
+      version: gives.kind === 'version' ? gives.version : null,
+      quantity,
+      term_days: termDays ?? null,
+      buyer,
+      status: 'waiting',
+      placed_at: this.#at,
+      fulfilled_at: null,
+      reminders: 0,
+      next_at: null,
+    }
+  }
+
+  #gives({ sku, tag }: Wanted): ProfileSku['gives'] {
+    if (sku !== undefined && tag === undefined) {
+      const known = this.#profile.skus.find((one) => one.sku === sku)
+      if (known) return known.gives
+      throw new LicensingError(
+        'SKU_UNKNOWN',
+        `There is no SKU ${JSON.stringify(sku.slice(0, 64))}; there are ${this.#profile.skus.map((one) => one.sku).join(', ')}.`,
+      )
+    }
+    if (sku === undefined && tag !== undefined)
+      return { kind: 'licenses', tag: requireTag(this.#profile, tag).tag }
+    throw new LicensingError('INVALID_ARGUMENT', 'An order names a SKU or an entitlement tag: one of both.')
+  }
+
+  async #fulfil(row: OrderRow, account: Account, virtual: VirtualAccount): Promise<OrderDocument> {
+    const done: OrderRow = {
+      ...row,
+      account_id: account.id,
+      virtual_account_id: virtual.id,
+      status: 'fulfilled',
+      fulfilled_at: this.#at,
+      next_at: null,
+    }
+    await this.#tx.updateTable('orders').set(done).where('id', '=', row.id).execute()
+    await dropMails(this.#tx, row.id)
+    const endsAt = row.term_days === null ? null : this.#at + row.term_days * DAY
+    if (row.tag !== null) {
+      await this.#tx
+        .insertInto('licenses')
+        .values({
+          id: randomUUID(),
+          virtual_account_id: virtual.id,
+          tag: row.tag,
+          quantity: row.quantity,
+          starts_at: this.#at,
+          ends_at: endsAt,
+          source: row.sku === null ? 'order' : `order ${row.sku}`,
+          lot_id: null,
+          warned: null,
+        })
+        .execute()
+      await assessPool(this.#tx, virtual.id, row.tag, this.#at)
+    }
+    await logEvent(this.#tx, {
+      at: this.#at,
+      type: row.tag === null ? 'VERSION_ENTITLED' : 'LICENSES_ORDERED',
+      accountId: account.id,
+      virtualAccount: virtual.name,
+      message: `${describeOrder(row)}${endsAt === null ? '' : `, until ${iso(endsAt)}`}.`,
+    })
+    return this.#document(done)
+  }
+
+  async #document(row: OrderRow): Promise<OrderDocument> {
+    const virtual =
+      row.virtual_account_id === null
+        ? undefined
+        : await this.#tx
+            .selectFrom('virtual_accounts')
+            .select('name')
+            .where('id', '=', row.virtual_account_id)
+            .executeTakeFirst()
+    const endsAt =
+      row.term_days === null || row.fulfilled_at === null ? null : row.fulfilled_at + row.term_days * DAY
+    return {
+      id: row.id,
+      status: row.status,
+      sku: row.sku,
+      tag: row.tag,
+      version: row.version,
+      quantity: row.quantity,
+      virtualAccount: virtual?.name ?? null,
+      endsAt: iso(endsAt),
+      buyer: row.buyer,
+      placedAt: iso(row.placed_at),
+      reminders: row.reminders,
+      nextReminderAt: iso(row.next_at),
+    }
+  }
+}
+
+/** What an order is of, in words. */
+export const describeOrder = ({ quantity, tag, sku, version }: OrderRow): string =>
+  tag === null
+    ? `software version ${version ?? ''} (${sku ?? ''})`
+    : `${quantity} of ${tag}${sku === null ? '' : ` (${sku})`}`
+
+/** What time does to orders: reminders to buyers, and then a task for a person. */
+export async function followUpOrders(tx: Tx, at: Instant): Promise<void> {
+  const rows = await tx
+    .selectFrom('orders')
+    .selectAll()
+    .where('status', '=', 'waiting')
+    .where('next_at', '<=', at)
+    .execute()
+  for (const row of rows) {
+    if (row.reminders >= REMINDERS) {
+      await tx
+        .updateTable('orders')
+        .set({ status: 'handed-over', next_at: null })
+        .where('id', '=', row.id)
+        .execute()
+      await logEvent(tx, {
+        at,
+        type: 'ORDER_NEEDS_A_PERSON',
+        severity: 'major',
+        message: `Order ${row.id}, ${describeOrder(row)}: call ${row.buyer ?? ''}, who did not name a smart account after ${REMINDERS} reminders.`,
+      })
+      continue
+    }
+    const reminders = row.reminders + 1
+    await tx
+      .updateTable('orders')
+      .set({ reminders, next_at: at + BETWEEN_REMINDERS })
+      .where('id', '=', row.id)
+      .execute()
+    await queueMail(tx, {
+      about: row.id,
+      to: row.buyer ?? '',
+      subject: `Reminder ${reminders} of ${REMINDERS}: your order ${row.id} needs a Smart Account`,
+      text: `Your order of ${describeOrder(row)} waits for a Smart Account.\n\nCreate one, and have the order ${row.id} assigned to it.\n`,
+      at,
+    })
+    await logEvent(tx, {
+      at,
+      type: 'ORDER_REMINDED',
+      message: `Order ${row.id}: reminder ${reminders} of ${REMINDERS}.`,
+    })
+  }
+}
+
+/** What time does to licences with a term: warnings before their end, and the end itself. */
+export async function warnOfTerms(tx: Tx, at: Instant): Promise<void> {
+  const [furthest = 0] = TERM_WARNINGS
+  const rows = await tx
+    .selectFrom('licenses')
+    .innerJoin('virtual_accounts', 'virtual_accounts.id', 'licenses.virtual_account_id')
+    .selectAll('licenses')
+    .select(['virtual_accounts.name', 'virtual_accounts.account_id'])
+    .where('licenses.ends_at', '<=', at + furthest * DAY)
+    .where((or) => or.or([or('licenses.warned', 'is', null), or('licenses.warned', '>', 0)]))
+    .orderBy('licenses.ends_at')
+    .orderBy('licenses.tag')
+    .orderBy('licenses.id')
+    .execute()
+  const ending: EndingLicenses[] = []
+  for (const row of rows) {
+    if (row.ends_at === null) continue
+    const left = row.ends_at - at
+    const come = [...TERM_WARNINGS, 0].filter(
+      (days) => left <= days * DAY && (row.warned === null || days < row.warned),
+    )
+    if (come.length === 0) continue
+    const warned = Math.min(...come)
+    await tx.updateTable('licenses').set({ warned }).where('id', '=', row.id).execute()
+    ending.push({
+      accountId: row.account_id,
+      virtualAccountId: row.virtual_account_id,
+      virtualAccount: row.name,
+      tag: row.tag,
+      quantity: row.quantity,
+      endsAt: row.ends_at,
+      passed: come,
+    })
+    // A term that was shorter than the warning from the start is warned of all the same, once.
+    await logEvent(tx, {
+      at,
+      type: warned === 0 ? 'LICENSES_EXPIRED' : 'LICENSES_EXPIRING',
+      severity: warned === 0 ? 'major' : 'minor',
+      accountId: row.account_id,
+      virtualAccount: row.name,
+      message: `${row.quantity} of ${row.tag} ${warned === 0 ? 'ended' : 'end'} at ${iso(row.ends_at)}.`,
+    })
+    if (warned === 0) await assessPool(tx, row.virtual_account_id, row.tag, at)
+  }
+  await notifyOfTerms(tx, ending, at)
+}

@@ -1,0 +1,226 @@
+import type { Instant } from '../../domain/instant.ts'
+import { type LogEntry, logEvent } from '../events/event-log.ts'
+import { compliant, heldAt, type Lot, type ReservedPart } from '../rules.ts'
+import { touchInstance } from '../store/revisions.ts'
+import type { Tx } from '../store/store.ts'
+
+/** One pool: what a virtual account owns of a tag, what its instances use together, and what is reserved for boxes. */
+export interface Pool {
+  readonly tag: string
+  readonly owned: number
+  readonly inUse: number
+  readonly reserved: number
+  readonly compliant: boolean
+}
+
+/** The licences of a pool, lot by lot. */
+export async function lotsOf(tx: Tx, virtualAccountId: string, tag: string): Promise<Lot[]> {
+  return tx
+    .selectFrom('licenses')
+    .select(['quantity', 'starts_at as startsAt', 'ends_at as endsAt'])
+    .where('virtual_account_id', '=', virtualAccountId)
+    .where('tag', '=', tag)
+    .execute()
+}
+
+/**
+ * What the reservations of a pool hold, as a function of time.
+ *
+ * @param except a reservation that is left out: the one that is being changed
+ */
+export async function holdings(
+  tx: Tx,
+  virtualAccountId: string,
+  tag: string,
+  except?: string,
+): Promise<(at: Instant) => number> {
+  let query = tx
+    .selectFrom('reserved_licenses as part')
+    .innerJoin('reservations as r', 'r.id', 'part.reservation_id')
+    .select(['r.id', 'part.sequence', 'part.count', 'part.ends_at as endsAt'])
+    .where('r.virtual_account_id', '=', virtualAccountId)
+    .where('r.status', '=', 'active')
+    .whereRef('part.sequence', '>=', 'r.confirmed')
+    .where('part.tag', '=', tag)
+  if (except !== undefined) query = query.where('r.id', '<>', except)
+  const reservations = new Map<string, Map<number, ReservedPart[]>>()
+  for (const { id, sequence, ...part } of await query.execute()) {
+    const authorizations = reservations.get(id) ?? new Map<number, ReservedPart[]>()
+    authorizations.set(sequence, [...(authorizations.get(sequence) ?? []), part])
+    reservations.set(id, authorizations)
+  }
+  const held = [...reservations.values()].map((authorizations) => [...authorizations.values()])
+  // What a satellite has reserved is held until its own end, part by part: its boxes never ask, whatever becomes of it.
+  const below = await tx
+    .selectFrom('reported_reserved')
+    .select(['count', 'ends_at as endsAt'])
+    .where('virtual_account_id', '=', virtualAccountId)
+    .where('tag', '=', tag)
+    .execute()
+  return (at) => held.reduce((sum, authorizations) => sum + heldAt(authorizations, at), heldAt([below], at))
+}
+
+/** What is stored of a pool, and what that comes to at an instant. */
+export async function readPool(
+  tx: Tx,
+  virtualAccountId: string,
+  tag: string,
+  at: Instant,
+): Promise<{
+  row: { in_use: number; out_of_compliance: number } | undefined
+  owned: number
+  reserved: number
+}> {
+  // Summed where the data is: a pool may be of many lots.
+  const { owned } = await tx
+    .selectFrom('licenses')
+    .select((eb) => eb.fn.coalesce(eb.fn.sum<number>('quantity'), eb.lit(0)).as('owned'))
+    .where('virtual_account_id', '=', virtualAccountId)
+    .where('tag', '=', tag)
+    .where('starts_at', '<=', at)
+    .where((or) => or.or([or('ends_at', 'is', null), or('ends_at', '>', at)]))
+    .executeTakeFirstOrThrow()
+  const held = await holdings(tx, virtualAccountId, tag)
+  const row = await tx
+    .selectFrom('pools')
+    .select(['in_use', 'out_of_compliance'])
+    .where('virtual_account_id', '=', virtualAccountId)
+    .where('tag', '=', tag)
+    .executeTakeFirst()
+  return { row, owned, reserved: held(at) }
+}
+
+/** Reads a pool and, where its compliance has changed, records that it did (R-AUTH-2). */
+export async function assessPool(tx: Tx, virtualAccountId: string, tag: string, at: Instant): Promise<Pool> {
+  const { row, owned, reserved } = await readPool(tx, virtualAccountId, tag, at)
+  const counts = { tag, owned, inUse: row?.in_use ?? 0, reserved }
+  const pool = { ...counts, compliant: compliant(counts) }
+  if (row && pool.compliant !== (row.out_of_compliance === 0)) {
+    await writePools(tx, [{ ...pool, virtualAccountId }])
+    await logEvent(tx, await complianceEntry(tx, virtualAccountId, pool, at))
+  }
+  return pool
+}
+
+/** Writes what is in use of pools, and how they stand. */
+export async function writePools(
+  tx: Tx,
+  pools: readonly (Pick<Pool, 'tag' | 'inUse' | 'compliant'> & { virtualAccountId: string })[],
+): Promise<void> {
+  if (pools.length === 0) return
+  await tx
+    .insertInto('pools')
+    .values(
+      pools.map(({ virtualAccountId, tag, inUse, compliant }) => ({
+        virtual_account_id: virtualAccountId,
+        tag,
+        in_use: inUse,
+        out_of_compliance: compliant ? 0 : 1,
+      })),
+    )
+    .onConflict((conflict) =>
+      conflict.columns(['virtual_account_id', 'tag']).doUpdateSet((eb) => ({
+        in_use: eb.ref('excluded.in_use'),
+        out_of_compliance: eb.ref('excluded.out_of_compliance'),
+      })),
+    )
+    .execute()
+}
+
+/** Writes what instances use of tags; 0 is nothing. */
+export async function writeDemands(
+  tx: Tx,
+  demands: ReadonlyMap<string, ReadonlyMap<string, number>>,
+): Promise<void> {
+  const rows = [...demands].flatMap(([instance_id, tags]) =>
+    [...tags].map(([tag, count]) => ({ instance_id, tag, count })),
+  )
+  const kept = rows.filter(({ count }) => count > 0)
+  for (const { instance_id, tag, count } of rows)
+    if (count === 0)
+      await tx.deleteFrom('demands').where('instance_id', '=', instance_id).where('tag', '=', tag).execute()
+  if (kept.length > 0)
+    await tx
+      .insertInto('demands')
+      .values(kept)
+      .onConflict((conflict) =>
+        conflict.columns(['instance_id', 'tag']).doUpdateSet((eb) => ({ count: eb.ref('excluded.count') })),
+      )
+      .execute()
+}
+
+/** What the event log says of a pool whose compliance has changed. */
+export async function complianceEntry(
+  tx: Tx,
+  virtualAccountId: string,
+  pool: Pool,
+  at: Instant,
+): Promise<LogEntry> {
+  const account = await tx
+    .selectFrom('virtual_accounts')
+    .select(['name', 'account_id'])
+    .where('id', '=', virtualAccountId)
+    .executeTakeFirst()
+  return {
+    at,
+    type: pool.compliant ? 'LICENSES_SUFFICIENT' : 'INSUFFICIENT_LICENSES',
+    severity: pool.compliant ? 'info' : 'major',
+    accountId: account?.account_id ?? null,
+    virtualAccount: account?.name ?? null,
+    message: `${pool.tag}: ${pool.inUse} in use, ${pool.reserved === 0 ? '' : `${pool.reserved} reserved, `}${pool.owned} owned.`,
+  }
+}
+
+/** Replaces what an instance uses; an empty list gives everything back (R-ACC-4). */
+export async function setDemand(
+  tx: Tx,
+  instance: { id: string; virtualAccountId: string },
+  wanted: readonly { tag: string; count: number }[],
+  at: Instant,
+): Promise<void> {
+  const before = new Map(
+    (
+      await tx.selectFrom('demands').select(['tag', 'count']).where('instance_id', '=', instance.id).execute()
+    ).map(({ tag, count }) => [tag, count]),
+  )
+  const after = new Map<string, number>()
+  for (const { tag, count } of wanted) if (count > 0) after.set(tag, (after.get(tag) ?? 0) + count)
+  const same = after.size === before.size && [...after].every(([tag, count]) => before.get(tag) === count)
+  if (same) return
+  await touchInstance(tx, instance.id)
+  for (const tag of new Set([...before.keys(), ...after.keys()])) {
+    const count = after.get(tag) ?? 0
+    const change = count - (before.get(tag) ?? 0)
+    if (change === 0) continue
+    if (count === 0) {
+      await tx.deleteFrom('demands').where('instance_id', '=', instance.id).where('tag', '=', tag).execute()
+    } else {
+      await tx
+        .insertInto('demands')
+        .values({ instance_id: instance.id, tag, count })
+        .onConflict((conflict) => conflict.columns(['instance_id', 'tag']).doUpdateSet({ count }))
+        .execute()
+    }
+    await changeUse(tx, instance.virtualAccountId, tag, change, at)
+  }
+}
+
+/** Adds to what is in use of a pool, or takes from it, and notes what that makes of its compliance. */
+export async function changeUse(
+  tx: Tx,
+  virtualAccountId: string,
+  tag: string,
+  change: number,
+  at: Instant,
+): Promise<void> {
+  await tx
+    .insertInto('pools')
+    .values({ virtual_account_id: virtualAccountId, tag, in_use: change, out_of_compliance: 0 })
+    .onConflict((conflict) =>
+      conflict
+        .columns(['virtual_account_id', 'tag'])
+        .doUpdateSet((eb) => ({ in_use: eb('pools.in_use', '+', change) })),
+    )
+    .execute()
+  await assessPool(tx, virtualAccountId, tag, at)
+}

@@ -1,0 +1,42 @@
+import { listAccounts, listVirtualAccounts } from './accounts.ts'
+import type { Tx } from '../store/store.ts'
+
+/** A virtual account with the number by which the REST API names it. */
+export interface NumberedVirtualAccount {
+  readonly number: number
+  readonly name: string
+  readonly isDefault: boolean
+}
+
+/** A smart account with its number, and those of its virtual accounts. */
+export interface NumberedAccount {
+  readonly number: number
+  readonly domain: string
+  readonly virtualAccounts: readonly NumberedVirtualAccount[]
+}
+
+/** Every smart account with the numbers that programs name them by; what has none yet is given one, for good. */
+export async function listNumberedAccounts(tx: Tx): Promise<NumberedAccount[]> {
+  const known = new Map(
+    (await tx.selectFrom('public_numbers').selectAll().execute()).map(({ id, subject }) => [subject, id]),
+  )
+  const numberOf = async (subject: string): Promise<number> => {
+    const there = known.get(subject)
+    if (there !== undefined) return there
+    const { id } = await tx
+      .insertInto('public_numbers')
+      .values({ subject })
+      .returning('id')
+      .executeTakeFirstOrThrow()
+    return id
+  }
+  const accounts: NumberedAccount[] = []
+  for (const { id, domain } of await listAccounts(tx)) {
+    const virtualAccounts: NumberedVirtualAccount[] = []
+    const number = await numberOf(id)
+    for (const one of await listVirtualAccounts(tx, id))
+      virtualAccounts.push({ number: await numberOf(one.id), name: one.name, isDefault: one.isDefault })
+    accounts.push({ number, domain, virtualAccounts })
+  }
+  return accounts
+}

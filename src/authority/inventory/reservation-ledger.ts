@@ -1,0 +1,283 @@
+import type { Selectable } from 'kysely'
+import { LicensingError } from '../../domain/errors.ts'
+import { type Instant, iso } from '../../domain/instant.ts'
+import type { ProductProfile } from '../../domain/profile.ts'
+import { serialsOf } from '../../protocol/digest.ts'
+import type { Account } from './accounts.ts'
+import { logEvent } from '../events/event-log.ts'
+import { assessPool } from './pools.ts'
+import { touchReservation } from '../store/revisions.ts'
+import type { ReservedPart } from '../rules.ts'
+import type { Tables } from '../store/schema.ts'
+import type { Tx } from '../store/store.ts'
+
+export type ReservationRow = Selectable<Tables['reservations']>
+
+/** Licences of one tag that are reserved. */
+export interface ReservedDocument {
+  readonly tag: string
+  readonly count: number
+  readonly endsAt: string | null
+}
+
+/** A reservation as people and programs see it. */
+export interface ReservationDocument {
+  readonly instanceId: string
+  readonly udi: { readonly pid: string; readonly serial: string; readonly version: string }
+  readonly virtualAccount: string
+  readonly status: 'active' | 'returned' | 'lost'
+  /** The newest authorization that was made for the box. */
+  readonly authorization: number
+  /** The box has not said yet that it has installed the newest authorization: the larger of both is held. */
+  readonly pending: boolean
+  /** Since a restore: it may have been changed since the backup, and waits for a person. */
+  readonly inReview: boolean
+  readonly reservedAt: string
+  readonly updatedAt: string
+  readonly endedAt: string | null
+  readonly licenses: readonly ReservedDocument[]
+  /** What the box may still work from while an update waits for its confirmation; empty otherwise. */
+  readonly previous: readonly ReservedDocument[]
+}
+
+/**
+ * The reservations of a smart account as they are stored, in the transaction it is given: rows, what each authorization
+ * reserves, and what a change makes of the pools.
+ */
+export class ReservationLedger {
+  readonly #tx: Tx
+  readonly #profile: ProductProfile
+  readonly #account: Account
+  readonly #at: Instant
+
+  constructor(tx: Tx, profile: ProductProfile, account: Account, at: Instant) {
+    this.#profile = profile
+    this.#tx = tx
+    this.#account = account
+    this.#at = at
+  }
+
+  /** The reservations in force, or the one of that id. */
+  async list(id?: string): Promise<ReservationDocument[]> {
+    let query = this.#tx
+      .selectFrom('reservations')
+      .selectAll()
+      .where('account_id', '=', this.#account.id)
+      .where('status', '=', 'active')
+      .orderBy('created_at')
+    if (id !== undefined) query = query.where('id', '=', id)
+    const rows = await query.execute()
+    const documents: ReservationDocument[] = []
+    for (const row of rows) documents.push(await this.document(row))
+    return documents
+  }
+
+  /** Notes what the newest authorization reserves. */
+  async hold(
+    row: ReservationRow,
+    parts: ReadonlyMap<string, readonly ReservedPart[]>,
+    epoch: number,
+  ): Promise<void> {
+    const rows = [...parts].flatMap(([tag, list]) =>
+      list.map(({ count, endsAt }) => ({
+        reservation_id: row.id,
+        sequence: row.sequence,
+        epoch,
+        tag,
+        count,
+        ends_at: endsAt,
+      })),
+    )
+    await this.#tx.insertInto('reserved_licenses').values(rows).execute()
+    await this.assess(row)
+  }
+
+  /** Notes what a change of this reservation makes of its pools. */
+  async assess(row: ReservationRow): Promise<void> {
+    await touchReservation(this.#tx, row.id)
+    const tags = await this.#tx
+      .selectFrom('reserved_licenses')
+      .select('tag')
+      .distinct()
+      .where('reservation_id', '=', row.id)
+      .execute()
+    for (const { tag } of tags) await assessPool(this.#tx, row.virtual_account_id, tag, this.#at)
+  }
+
+  /** Ends a reservation: nothing is held for it any more. */
+  async end(row: ReservationRow, status: 'returned' | 'lost'): Promise<void> {
+    await this.#tx
+      .updateTable('reservations')
+      .set({ status, ended_at: this.#at })
+      .where('id', '=', row.id)
+      .execute()
+    await this.assess(row)
+  }
+
+  /** The epoch in which an authorization was made: its codes are of that one. */
+  async epochOf(row: ReservationRow, sequence: number): Promise<number | null> {
+    const found = await this.#tx
+      .selectFrom('reserved_licenses')
+      .select('epoch')
+      .where('reservation_id', '=', row.id)
+      .where('sequence', '=', sequence)
+      .executeTakeFirst()
+    return found?.epoch ?? null
+  }
+
+  /** What an authorization reserves, by tag, in the order of the catalogue. */
+  async parts(row: ReservationRow, sequence: number): Promise<Map<string, ReservedPart[]>> {
+    const rows = await this.#tx
+      .selectFrom('reserved_licenses')
+      .select(['tag', 'count', 'ends_at as endsAt'])
+      .where('reservation_id', '=', row.id)
+      .where('sequence', '=', sequence)
+      .execute()
+    const order = this.#profile.tags.map(({ tag }) => tag)
+    const parts = new Map<string, ReservedPart[]>()
+    for (const { tag, ...part } of rows.sort((a, b) => order.indexOf(a.tag) - order.indexOf(b.tag)))
+      parts.set(tag, [...(parts.get(tag) ?? []), part])
+    return parts
+  }
+
+  /** A reservation, in force or ended. @throws LicensingError INSTANCE_NOT_FOUND, INSTANCE_NOT_RESERVED */
+  async row(id: string): Promise<ReservationRow> {
+    const row = await this.#tx
+      .selectFrom('reservations')
+      .selectAll()
+      .where('account_id', '=', this.#account.id)
+      .where('id', '=', id)
+      .executeTakeFirst()
+    if (row) return row
+    const registered = await this.#tx
+      .selectFrom('instances')
+      .select('id')
+      .where('account_id', '=', this.#account.id)
+      .where('id', '=', id)
+      .where('status', '=', 'active')
+      .executeTakeFirst()
+    throw registered
+      ? new LicensingError(
+          'INSTANCE_NOT_RESERVED',
+          `The product instance ${id} is registered, and works from no reservation.`,
+        )
+      : new LicensingError(
+          'INSTANCE_NOT_FOUND',
+          `${this.#account.domain} has no product instance ${JSON.stringify(id)}.`,
+        )
+  }
+
+  /** One that is in force. @throws LicensingError as `row`, and RESERVATION_ENDED */
+  async active(id: string): Promise<ReservationRow> {
+    const row = await this.row(id)
+    if (row.status === 'active') return row
+    throw new LicensingError(
+      'RESERVATION_ENDED',
+      `The reservation of ${describeBox(row)} ${row.status === 'lost' ? 'was removed without a return code' : 'was returned'} at ${iso(row.ended_at ?? 0)}.`,
+    )
+  }
+
+  /** The name of the virtual account it reserves from. */
+  async virtualName(row: ReservationRow): Promise<string> {
+    const { name } = await this.#tx
+      .selectFrom('virtual_accounts')
+      .select('name')
+      .where('id', '=', row.virtual_account_id)
+      .executeTakeFirstOrThrow()
+    return name
+  }
+
+  /** How many boxes of the account work from a reservation. */
+  async countActive(): Promise<number> {
+    const { count } = await this.#tx
+      .selectFrom('reservations')
+      .select((eb) => eb.fn.countAll<number>().as('count'))
+      .where('account_id', '=', this.#account.id)
+      .where('status', '=', 'active')
+      .executeTakeFirstOrThrow()
+    return count
+  }
+
+  /** As people and programs see it. */
+  async document(row: ReservationRow): Promise<ReservationDocument> {
+    const pending = row.status === 'active' && row.sequence !== row.confirmed
+    return {
+      instanceId: row.id,
+      udi: { pid: row.pid, serial: row.serial, version: row.version },
+      virtualAccount: await this.virtualName(row),
+      status: row.status,
+      authorization: row.sequence,
+      inReview: row.in_review !== 0,
+      pending,
+      reservedAt: iso(row.created_at),
+      updatedAt: iso(row.updated_at),
+      endedAt: iso(row.ended_at),
+      licenses: listed(await this.parts(row, row.sequence), this.#at),
+      previous: pending ? listed(await this.parts(row, row.confirmed), this.#at) : [],
+    }
+  }
+
+  /** The other reservation of the account that a code names; null when it names none, or this one. */
+  async ofAnother(row: ReservationRow, hint: string): Promise<ReservationRow | null> {
+    if (row.id.startsWith(hint)) return null
+    const other = await this.#tx
+      .selectFrom('reservations')
+      .selectAll()
+      .where('account_id', '=', this.#account.id)
+      .where('id', 'like', `${hint}%`)
+      .executeTakeFirst()
+    return other ?? null
+  }
+
+  /** Adds to the event log of the account. */
+  async log(
+    type: string,
+    row: ReservationRow | null,
+    message: string,
+    severity: 'info' | 'minor' | 'major' = 'info',
+  ): Promise<void> {
+    await logEvent(this.#tx, {
+      at: this.#at,
+      type,
+      severity,
+      accountId: this.#account.id,
+      virtualAccount: row && (await this.virtualName(row)),
+      instanceId: row?.id ?? null,
+      message,
+    })
+  }
+}
+
+/** The reservation that is in force for a box of an account. */
+export async function activeReservation(
+  tx: Tx,
+  accountId: string,
+  { pid, serial }: { pid: string; serial: string },
+): Promise<ReservationRow | undefined> {
+  return tx
+    .selectFrom('reservations')
+    .selectAll()
+    .where('account_id', '=', accountId)
+    .where('pid', '=', pid)
+    .where('serial', 'in', serialsOf(pid, serial))
+    .where('status', '=', 'active')
+    .executeTakeFirst()
+}
+
+export const describeBox = ({ pid, serial }: Pick<ReservationRow, 'pid' | 'serial'>): string =>
+  `${pid}:${serial}`
+
+export const describeParts = (parts: ReadonlyMap<string, readonly ReservedPart[]>): string =>
+  [...parts]
+    .flatMap(([tag, list]) =>
+      list.map(({ count, endsAt }) => `${count} of ${tag}${endsAt === null ? '' : ` until ${iso(endsAt)}`}`),
+    )
+    .join(', ')
+
+/** What still lasts of it. */
+const listed = (parts: ReadonlyMap<string, readonly ReservedPart[]>, at: Instant): ReservedDocument[] =>
+  [...parts].flatMap(([tag, list]) =>
+    list
+      .filter(({ endsAt }) => endsAt === null || at < endsAt)
+      .map(({ count, endsAt }) => ({ tag, count, endsAt: iso(endsAt) })),
+  )

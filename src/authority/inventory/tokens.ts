@@ -1,0 +1,240 @@
+import { randomBytes } from 'node:crypto'
+import { z } from 'zod'
+import { checked } from '../../domain/checked.ts'
+import { LicensingError } from '../../domain/errors.ts'
+import { DAY, type Instant, iso } from '../../domain/instant.ts'
+import { formatToken, parseToken } from '../../protocol/token.ts'
+import { type Account, requireOwn, type VirtualAccount } from './accounts.ts'
+import { presentActor } from '../events/actor.ts'
+import type { Credentials } from '../keys/credentials.ts'
+import { logEvent } from '../events/event-log.ts'
+import { accountTag, type TokenFacts, tokenRefusal } from '../rules.ts'
+import type { Tx } from '../store/store.ts'
+
+/** What a person fills in for a token (guide, "Obtain the Product Instance Registration Token"; R-TOK-1). */
+export const tokenOptionsSchema = z.object({
+  days: z
+    .int('days are a whole number')
+    .min(1, 'a token lives 1 day or more')
+    .max(365, 'a token lives at most 365 days'),
+  maxUses: z
+    .int('uses are a whole number')
+    .min(1, 'a token has 1 use or more')
+    .max(4000, 'a token has at most 4000 uses'),
+  description: z
+    .string()
+    .max(200, 'a description is at most 200 characters')
+    .regex(/^[^\p{Cc}]*$/u, 'a description holds no control characters'),
+  exportControlled: z.boolean(),
+})
+export type TokenOptions = z.infer<typeof tokenOptionsSchema>
+
+/** A token as it is shown to people who may create tokens. */
+export interface TokenDocument {
+  readonly token: string
+  readonly id: string
+  readonly virtualAccount: string
+  readonly description: string
+  readonly expiresAt: string
+  readonly maxUses: number
+  readonly uses: number
+  readonly exportControlled: boolean
+  readonly status: 'valid' | 'expired' | 'revoked' | 'exhausted' | 'in-doubt'
+  /** Who made it; null where that was not recorded. */
+  readonly createdBy: string | null
+}
+
+/** A new registration token. @throws LicensingError INVALID_ARGUMENT, AGREEMENT_NOT_ACCEPTED */
+export async function createToken(
+  tx: Tx,
+  credentials: Credentials,
+  account: Account,
+  virtualAccount: VirtualAccount,
+  wanted: TokenOptions,
+  at: Instant,
+): Promise<TokenDocument> {
+  const options = checked(tokenOptionsSchema, wanted, 'token')
+  requireOwn(virtualAccount, 'its tokens are made there')
+  if (account.agreementAt === null) {
+    throw new LicensingError(
+      'AGREEMENT_NOT_ACCEPTED',
+      `The licence agreement of ${account.domain} has not been accepted.`,
+    )
+  }
+  const id = newId()
+  const secret = randomBytes(32).toString('base64url')
+  await tx
+    .insertInto('tokens')
+    .values({
+      id,
+      virtual_account_id: virtualAccount.id,
+      secret: credentials.sealSecret(secret),
+      description: options.description,
+      export_controlled: options.exportControlled ? 1 : 0,
+      max_uses: options.maxUses,
+      uses: 0,
+      created_at: at,
+      expires_at: at + options.days * DAY,
+      revoked_at: null,
+      in_review: 0,
+      created_by: presentActor(),
+    })
+    .execute()
+  await logEvent(tx, {
+    at,
+    type: 'TOKEN_CREATED',
+    accountId: account.id,
+    virtualAccount: virtualAccount.name,
+    message: `Token ${id}, ${options.days} days, ${options.maxUses} uses.`,
+  })
+  return {
+    token: formatToken({ account: accountTag(account.domain), id, secret }),
+    id,
+    virtualAccount: virtualAccount.name,
+    description: options.description,
+    expiresAt: iso(at + options.days * DAY),
+    maxUses: options.maxUses,
+    uses: 0,
+    exportControlled: options.exportControlled,
+    status: 'valid',
+    createdBy: presentActor(),
+  }
+}
+
+/** Never with a dash in front: it is given on command lines. */
+function newId(): string {
+  for (;;) {
+    const id = randomBytes(12).toString('base64url')
+    if (!id.startsWith('-')) return id
+  }
+}
+
+const statusOf = (refusal: ReturnType<typeof tokenRefusal>): TokenDocument['status'] => {
+  switch (refusal?.code) {
+    case undefined:
+      return 'valid'
+    case 'TOKEN_IN_DOUBT':
+      return 'in-doubt'
+    case 'TOKEN_EXPIRED':
+      return 'expired'
+    case 'TOKEN_EXHAUSTED':
+      return 'exhausted'
+    default:
+      return 'revoked'
+  }
+}
+
+/** A token that a box registers with, and where it registers to. */
+export interface RegistrationToken extends TokenFacts {
+  readonly id: string
+  readonly virtual_account_id: string
+  readonly virtualAccount: string
+  readonly export_controlled: number
+  /** Sealed. */
+  readonly secret: string
+  readonly account: Account
+}
+
+/** The tokens of these ids. */
+export async function registrationTokens(tx: Tx, ids: readonly string[]): Promise<RegistrationToken[]> {
+  const rows = await tx
+    .selectFrom('tokens')
+    .innerJoin('virtual_accounts', 'virtual_accounts.id', 'tokens.virtual_account_id')
+    .innerJoin('accounts', 'accounts.id', 'virtual_accounts.account_id')
+    .selectAll('tokens')
+    .select([
+      'virtual_accounts.name as virtualAccount',
+      'accounts.id as accountId',
+      'accounts.domain',
+      'accounts.agreement_at as agreementAt',
+    ])
+    .where('tokens.id', 'in', ids)
+    .execute()
+  return rows.map((row) => ({
+    id: row.id,
+    virtual_account_id: row.virtual_account_id,
+    virtualAccount: row.virtualAccount,
+    export_controlled: row.export_controlled,
+    secret: row.secret,
+    revokedAt: row.revoked_at,
+    expiresAt: row.expires_at,
+    uses: row.uses,
+    maxUses: row.max_uses,
+    inReview: row.in_review !== 0,
+    account: { id: row.accountId, domain: row.domain, agreementAt: row.agreementAt },
+  }))
+}
+
+/** The tokens of an account (R-TOK-3). */
+export async function listTokens(
+  tx: Tx,
+  credentials: Credentials,
+  account: Account,
+  at: Instant,
+): Promise<TokenDocument[]> {
+  const rows = await tx
+    .selectFrom('tokens')
+    .innerJoin('virtual_accounts', 'virtual_accounts.id', 'tokens.virtual_account_id')
+    .selectAll('tokens')
+    .select('virtual_accounts.name as virtualAccount')
+    .where('virtual_accounts.account_id', '=', account.id)
+    .orderBy('tokens.created_at')
+    .execute()
+  return rows.map((row) => {
+    const refusal = tokenRefusal(
+      {
+        revokedAt: row.revoked_at,
+        expiresAt: row.expires_at,
+        uses: row.uses,
+        maxUses: row.max_uses,
+        inReview: row.in_review !== 0,
+      },
+      at,
+    )
+    return {
+      token: formatToken({
+        account: accountTag(account.domain),
+        id: row.id,
+        secret: credentials.openSecret(row.secret),
+      }),
+      id: row.id,
+      virtualAccount: row.virtualAccount,
+      description: row.description,
+      expiresAt: iso(row.expires_at),
+      maxUses: row.max_uses,
+      uses: row.uses,
+      exportControlled: row.export_controlled === 1,
+      status: statusOf(refusal),
+      createdBy: row.created_by,
+    }
+  })
+}
+
+/** Ends a token; instances registered with it stay (R-TOK-2). @throws LicensingError TOKEN_NOT_FOUND */
+export async function revokeToken(
+  tx: Tx,
+  account: Account,
+  tokenOrId: string,
+  at: Instant,
+): Promise<{ id: string }> {
+  const id = tokenOrId.startsWith('SLT1.') ? parseToken(tokenOrId).id : tokenOrId
+  const row = await tx
+    .selectFrom('tokens')
+    .innerJoin('virtual_accounts', 'virtual_accounts.id', 'tokens.virtual_account_id')
+    .select(['tokens.id', 'virtual_accounts.name', 'tokens.revoked_at'])
+    .where('tokens.id', '=', id)
+    .where('virtual_accounts.account_id', '=', account.id)
+    .executeTakeFirst()
+  if (!row) throw new LicensingError('TOKEN_NOT_FOUND', `${account.domain} has no such token.`)
+  if (row.revoked_at === null) {
+    await tx.updateTable('tokens').set({ revoked_at: at }).where('id', '=', id).execute()
+    await logEvent(tx, {
+      at,
+      type: 'TOKEN_REVOKED',
+      accountId: account.id,
+      virtualAccount: row.name,
+      message: `Token ${id}.`,
+    })
+  }
+  return { id }
+}

@@ -1,0 +1,347 @@
+import { randomUUID } from 'node:crypto'
+import type { Selectable } from 'kysely'
+import { countSchema } from '../../domain/entitlement.ts'
+import { checked } from '../../domain/checked.ts'
+import { LicensingError } from '../../domain/errors.ts'
+import { type Instant, iso } from '../../domain/instant.ts'
+import { type ProductProfile, requireTag } from '../../domain/profile.ts'
+import { type Account, requireOwn, type VirtualAccount } from './accounts.ts'
+import { logEvent } from '../events/event-log.ts'
+import { showInstance } from './instances.ts'
+import { assessPool, type Pool, setDemand } from './pools.ts'
+import { activeLots } from '../rules.ts'
+import { touchInstance } from '../store/revisions.ts'
+import type { Tables } from '../store/schema.ts'
+import type { Tx } from '../store/store.ts'
+
+type LicenseRow = Selectable<Tables['licenses']>
+
+/** A pool before and after a transfer. */
+export interface TransferEffect {
+  readonly virtualAccount: string
+  readonly tag: string
+  readonly before: Counts
+  readonly after: Counts
+}
+interface Counts {
+  readonly quantity: number
+  readonly inUse: number
+  readonly reserved: number
+  readonly status: 'in-compliance' | 'out-of-compliance'
+}
+
+/** What a transfer does, or would do. */
+export interface TransferDocument {
+  readonly from: string
+  readonly to: string
+  readonly what: string
+  readonly effects: readonly TransferEffect[]
+  /** `waiting`: licences leave a satellite when it has heard of it, at one of its next synchronisations. */
+  readonly status: 'done' | 'waiting' | 'preview'
+}
+
+const countsOf = (pool: Pool): Counts => ({
+  quantity: pool.owned,
+  inUse: pool.inUse,
+  reserved: pool.reserved,
+  status: pool.compliant ? 'in-compliance' : 'out-of-compliance',
+})
+
+/** What a transfer that waits will have done: the first of the two pools gives, the second takes. */
+const afterwards = (effects: readonly TransferEffect[], quantity: number): TransferEffect[] =>
+  effects.map((effect, i) => {
+    const owned = effect.before.quantity + (i === 0 ? -quantity : quantity)
+    const { inUse, reserved } = effect.before
+    const status = inUse + reserved <= owned ? 'in-compliance' : 'out-of-compliance'
+    return { ...effect, after: { quantity: owned, inUse, reserved, status } }
+  })
+
+/** Whether a transfer puts a pool out of compliance that was not. */
+export const breaksCompliance = ({ effects }: TransferDocument): boolean =>
+  effects.some(({ before, after }) => before.status === 'in-compliance' && after.status !== 'in-compliance')
+
+/** A lot of a pool, as far as it is chosen for a transfer. */
+export interface ChosenLot {
+  readonly id: string
+  readonly startsAt: Instant
+  readonly endsAt: Instant | null
+}
+
+/** What is to be transferred out of a pool. */
+export interface WantedTransfer {
+  readonly tag: string
+  readonly quantity: number
+  /** Which lots it may be taken from; any unless said. */
+  readonly takesLot?: (lot: ChosenLot) => boolean
+  /** Whether those that last longest go, instead of staying. */
+  readonly longestFirst?: boolean
+}
+
+const amount = countSchema.min(1, 'a transfer is of 1 or more')
+
+/** Transfers between the virtual accounts of one smart account (R-ACC-3), in the transaction it is given. */
+export class Transfers {
+  readonly #tx: Tx
+  readonly #profile: ProductProfile
+  readonly #account: Account
+  readonly #at: Instant
+
+  constructor(tx: Tx, profile: ProductProfile, account: Account, at: Instant) {
+    this.#tx = tx
+    this.#profile = profile
+    this.#account = account
+    this.#at = at
+  }
+
+  /**
+   * Moves licences of a tag: those that last longest stay, unless it is said otherwise. Out of a satellite's virtual account they move when the
+   * satellite has heard of it: until then it may give them to its boxes.
+   *
+   * @throws LicensingError TRANSFER_UNAVAILABLE, UNKNOWN_TAG, INVALID_ARGUMENT
+   */
+  async licenses(
+    from: VirtualAccount,
+    to: VirtualAccount,
+    wanted: WantedTransfer,
+  ): Promise<TransferDocument> {
+    requireTag(this.#profile, wanted.tag)
+    const quantity = checked(amount, wanted.quantity, 'quantity')
+    requireDifferent(from, to)
+    requireSameSource(from, to)
+    const { tag, takesLot = () => true, longestFirst = false } = wanted
+    const all = await this.#available(from, tag)
+    const lots = all.filter(({ id, starts_at, ends_at }) =>
+      takesLot({ id, startsAt: starts_at, endsAt: ends_at }),
+    )
+    const rows = longestFirst ? lots.reverse() : lots
+    const there = rows.reduce((sum, one) => sum + one.quantity, 0)
+    if (there < quantity)
+      throw new LicensingError(
+        'TRANSFER_UNAVAILABLE',
+        `${quantity} of ${tag} cannot be transferred: ${from.name} has ${there} ${lots.length < all.length ? 'of the type and the term that were asked for' : 'that are not called back already'}.`,
+      )
+    const before = await this.#pools([from, to], tag)
+    // A satellite that was never answered has been given nothing yet.
+    const waiting = from.satellite?.registered === true && from.satellite.id !== to.satellite?.id
+    let left = quantity
+    for (const row of rows) {
+      if (left === 0) break
+      const taken = Math.min(left, row.quantity)
+      left -= taken
+      if (waiting) await this.#recall(row, taken, from, to)
+      else await this.move(row.id, taken, to.id)
+    }
+    const what = `${quantity} of ${tag}`
+    await this.#log(
+      waiting ? 'LICENSES_RECALLED' : 'LICENSES_TRANSFERRED',
+      from.name,
+      waiting
+        ? `${what} from ${from.name} to ${to.name}, when the satellite ${from.satellite.name} has heard of it.`
+        : `${what} from ${from.name} to ${to.name}.`,
+    )
+    const document = await this.#document(what, from, to, before, tag, waiting ? 'waiting' : 'done')
+    return waiting ? { ...document, effects: afterwards(document.effects, quantity) } : document
+  }
+
+  /**
+   * Moves a registered product instance with what it uses.
+   *
+   * @throws LicensingError INSTANCE_NOT_FOUND, VIRTUAL_ACCOUNT_OF_SATELLITE
+   */
+  async instance(id: string, to: VirtualAccount): Promise<TransferDocument> {
+    requireOwn(to, 'its instances are registered there')
+    const document = await showInstance(this.#tx, this.#account, id, this.#at)
+    const row = await this.#tx
+      .selectFrom('instances')
+      .innerJoin('virtual_accounts as va', 'va.id', 'instances.virtual_account_id')
+      .select(['va.id', 'va.name'])
+      .where('instances.id', '=', id)
+      .executeTakeFirstOrThrow()
+    requireDifferent(row, to)
+    const tags = document.entitlements.map(({ tag }) => tag)
+    const before = await this.#pools([row, to], ...tags)
+    const demand = document.entitlements.map(({ tag, count }) => ({ tag, count }))
+    await setDemand(this.#tx, { id, virtualAccountId: row.id }, [], this.#at)
+    await this.#tx.updateTable('instances').set({ virtual_account_id: to.id }).where('id', '=', id).execute()
+    await setDemand(this.#tx, { id, virtualAccountId: to.id }, demand, this.#at)
+    await touchInstance(this.#tx, id)
+    const what = `${document.udi.pid}:${document.udi.serial}`
+    await this.#log('INSTANCE_TRANSFERRED', row.name, `${what} from ${row.name} to ${to.name}.`, id)
+    return this.#document(what, row, to, before, null, 'done')
+  }
+
+  /** Moves a part of a lot. */
+  async move(licenseId: string, quantity: number, to: string): Promise<void> {
+    const row = await this.#tx
+      .selectFrom('licenses')
+      .selectAll()
+      .where('id', '=', licenseId)
+      .executeTakeFirstOrThrow()
+    await this.#put(row, quantity, to)
+    const rest = row.quantity - quantity
+    const source = this.#tx.updateTable('licenses').set({ quantity: rest }).where('id', '=', row.id)
+    if (rest > 0) await source.execute()
+    else {
+      await this.#tx.deleteFrom('recalls').where('license_id', '=', row.id).execute()
+      await this.#tx.deleteFrom('licenses').where('id', '=', row.id).execute()
+    }
+    await assessPool(this.#tx, row.virtual_account_id, row.tag, this.#at)
+    await assessPool(this.#tx, to, row.tag, this.#at)
+  }
+
+  /** Adds to the part of the same lot that is there already, or begins one. */
+  async #put(row: LicenseRow, quantity: number, to: string): Promise<void> {
+    let query = this.#tx
+      .selectFrom('licenses')
+      .select(['id', 'quantity'])
+      .where('virtual_account_id', '=', to)
+      .where('tag', '=', row.tag)
+      .where('starts_at', '=', row.starts_at)
+      .where('ends_at', row.ends_at === null ? 'is' : '=', row.ends_at)
+      .where('source', '=', row.source)
+    query = query.where('lot_id', row.lot_id === null ? 'is' : '=', row.lot_id)
+    const there = await query.executeTakeFirst()
+    if (there) {
+      await this.#tx
+        .updateTable('licenses')
+        .set({ quantity: there.quantity + quantity })
+        .where('id', '=', there.id)
+        .execute()
+      return
+    }
+    await this.#tx
+      .insertInto('licenses')
+      .values({ ...row, id: randomUUID(), virtual_account_id: to, quantity })
+      .execute()
+  }
+
+  /** The lots of a pool that last, the shortest first, without what is called back already. */
+  async #available(from: VirtualAccount, tag: string): Promise<LicenseRow[]> {
+    const rows = await this.#tx
+      .selectFrom('licenses')
+      .selectAll()
+      .where('virtual_account_id', '=', from.id)
+      .where('tag', '=', tag)
+      .execute()
+    const recalled = await this.#tx
+      .selectFrom('recalls')
+      .select(['license_id', (eb) => eb.fn.sum<number>('quantity').as('quantity')])
+      .groupBy('license_id')
+      .execute()
+    const called = new Map(recalled.map(({ license_id, quantity }) => [license_id, quantity]))
+    return activeLots(rows, this.#at)
+      .map((row) => ({ ...row, quantity: row.quantity - (called.get(row.id) ?? 0) }))
+      .filter(({ quantity }) => quantity > 0)
+      .sort((a, b) => (a.ends_at ?? Infinity) - (b.ends_at ?? Infinity))
+  }
+
+  async #recall(row: LicenseRow, quantity: number, from: VirtualAccount, to: VirtualAccount): Promise<void> {
+    await this.#tx
+      .insertInto('recalls')
+      .values({
+        id: randomUUID(),
+        satellite_id: from.satellite?.id ?? '',
+        license_id: row.id,
+        quantity,
+        to_virtual_account_id: to.id,
+        told_epoch: null,
+        told_sequence: null,
+        requested_at: this.#at,
+      })
+      .execute()
+  }
+
+  async #pools(
+    accounts: readonly Pick<VirtualAccount, 'id' | 'name'>[],
+    ...tags: readonly string[]
+  ): Promise<(Pool & { virtualAccount: string })[]> {
+    const pools = []
+    for (const { id, name } of accounts)
+      for (const tag of tags)
+        pools.push({ ...(await assessPool(this.#tx, id, tag, this.#at)), virtualAccount: name })
+    return pools
+  }
+
+  async #document(
+    what: string,
+    from: Pick<VirtualAccount, 'id' | 'name'>,
+    to: Pick<VirtualAccount, 'id' | 'name'>,
+    before: readonly (Pool & { virtualAccount: string })[],
+    tag: string | null,
+    status: 'done' | 'waiting',
+  ): Promise<TransferDocument> {
+    const tags = tag === null ? [...new Set(before.map((pool) => pool.tag))] : [tag]
+    const after = await this.#pools([from, to], ...tags)
+    return {
+      from: from.name,
+      to: to.name,
+      what,
+      effects: before.map((pool, i) => ({
+        virtualAccount: pool.virtualAccount,
+        tag: pool.tag,
+        before: countsOf(pool),
+        after: countsOf(after[i] ?? pool),
+      })),
+      status,
+    }
+  }
+
+  async #log(type: string, virtualAccount: string, message: string, instanceId?: string): Promise<void> {
+    await logEvent(this.#tx, {
+      at: this.#at,
+      type,
+      accountId: this.#account.id,
+      virtualAccount,
+      instanceId: instanceId ?? null,
+      message,
+    })
+  }
+}
+
+function requireDifferent(
+  from: Pick<VirtualAccount, 'id' | 'name'>,
+  to: Pick<VirtualAccount, 'id' | 'name'>,
+): void {
+  if (from.id === to.id)
+    throw new LicensingError('INVALID_ARGUMENT', `It is in ${to.name} already.`, {
+      remedy: 'Name another virtual account with --to.',
+    })
+}
+
+/** At a satellite: what of two of the manager's virtual accounts came down stays apart, since the manager counts it so. */
+function requireSameSource(from: VirtualAccount, to: VirtualAccount): void {
+  const sourceOf = ({ upstream, home }: VirtualAccount) => (home ? null : upstream)
+  if (sourceOf(from) === sourceOf(to)) return
+  throw new LicensingError(
+    'VIRTUAL_ACCOUNT_OF_SATELLITE',
+    `${from.name} and ${to.name} hold what the manager keeps in two virtual accounts: the manager moves licences between them.`,
+    { remedy: 'Transfer them at the manager, and synchronise.' },
+  )
+}
+
+/** What is called back from a satellite and on its way, for people. */
+export interface RecallDocument {
+  readonly tag: string
+  readonly quantity: number
+  readonly to: string
+  readonly requestedAt: string
+  readonly told: boolean
+}
+
+export async function listRecalls(tx: Tx, satelliteId: string): Promise<RecallDocument[]> {
+  const rows = await tx
+    .selectFrom('recalls')
+    .innerJoin('licenses', 'licenses.id', 'recalls.license_id')
+    .innerJoin('virtual_accounts as va', 'va.id', 'recalls.to_virtual_account_id')
+    .select(['licenses.tag', 'recalls.quantity', 'va.name', 'recalls.requested_at', 'recalls.told_sequence'])
+    .where('recalls.satellite_id', '=', satelliteId)
+    .orderBy('recalls.requested_at')
+    .execute()
+  return rows.map(({ tag, quantity, name, requested_at, told_sequence }) => ({
+    tag,
+    quantity,
+    to: name,
+    requestedAt: iso(requested_at),
+    told: told_sequence !== null,
+  }))
+}

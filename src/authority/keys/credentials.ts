@@ -1,0 +1,353 @@
+import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { LicensingError } from '../../domain/errors.ts'
+import { DAY, type Instant } from '../../domain/instant.ts'
+import { agreedKey, agreementKey, publicBytes } from '../../trust/agreement.ts'
+import {
+  createSelfSigned,
+  type Credential,
+  generateKey,
+  type Issuer,
+  issueCertificate,
+} from '../../trust/certificates.ts'
+import { readCertificates } from '../../trust/chain.ts'
+import {
+  certifyIssuingCa,
+  certifySatelliteCa,
+  makeRoot,
+  ownHosts,
+  SATELLITE_CA_RENEWED_BEFORE,
+} from './authority-certificates.ts'
+import { BoxIdentities } from './box-identities.ts'
+import { HeldKeys, SUB_CA_KEY } from './held-keys.ts'
+import { type AuthorityIdentity, FIRST_BUNDLE, readIdentity, writeIdentity } from './identity.ts'
+import { KeyStore } from './key-store.ts'
+import { LEAF_KEY_FILE, Leaves, type Signer } from './leaves.ts'
+import { RootKey } from './root-key.ts'
+import { SatelliteKeys, SYNC_KEY } from './satellite-keys.ts'
+import type { Tx } from '../store/store.ts'
+
+export type { AuthorityIdentity } from './identity.ts'
+
+/** For the people who register a satellite that has no CA yet. */
+const PROVISIONAL_LIFE = 800 * DAY
+
+/** Bytes of a box's public key. */
+const BOX_KEY = 32
+
+/**
+ * The authority's own keys and certificates: a root that signs the issuing CA and nothing else, and under that
+ * the identities of boxes, the signer of answers and the TLS certificate. The keys of the root and of the first issuing CA are
+ * files of mode 0600; what is made later is sealed in the database under another such file.
+ */
+export class Credentials {
+  readonly #held: HeldKeys
+  readonly #keys: KeyStore
+  readonly #leaves: Leaves
+  /** The key of the newest root, where it is at hand. */
+  readonly rootKey: RootKey
+  /** The identities of boxes. */
+  readonly boxes: BoxIdentities
+  /** A satellite's own. */
+  readonly satellite: SatelliteKeys
+  #provisional: Promise<Credential> | undefined
+
+  private constructor(identity: AuthorityIdentity, keys: KeyStore) {
+    this.#held = new HeldKeys(identity, keys)
+    this.#keys = keys
+    this.#leaves = new Leaves(keys)
+    this.boxes = new BoxIdentities(this.#held)
+    this.satellite = new SatelliteKeys(this.#held)
+    this.rootKey = new RootKey(keys, () => ({
+      root: this.identity.root === null ? undefined : this.roots[0],
+      number: this.identity.trust.number,
+    }))
+  }
+
+  get identity(): AuthorityIdentity {
+    return this.#held.identity
+  }
+
+  /** The roots of the manager, the newest first: PEM. @throws LicensingError SATELLITE_NOT_REGISTERED */
+  get root(): string {
+    return this.#held.root
+  }
+
+  /** The same, read. @throws LicensingError SATELLITE_NOT_REGISTERED */
+  get roots(): readonly X509Certificate[] {
+    return this.#held.roots
+  }
+
+  /** The CA that issues this authority's certificates: PEM. @throws LicensingError SATELLITE_NOT_REGISTERED */
+  get issuingCa(): string {
+    return this.#held.issuingCa
+  }
+
+  /** All certificates it has: two while the root is replaced, for those who believe the one or the other. */
+  get issuingCas(): readonly string[] {
+    return this.#held.issuingCas
+  }
+
+  /** The bundles of roots that somebody lacks who holds the one of a number: signed, the oldest first. */
+  bundlesAfter(number: number): readonly string[] {
+    return this.#held.bundlesAfter(number)
+  }
+
+  /** Makes the root, the issuing CA and the key that tokens are stored under. */
+  static async create(
+    dataDir: string,
+    tx: Tx,
+    facts: { id: string; account: string; role: 'manager'; test: boolean; at: Instant },
+  ): Promise<Credentials> {
+    const keys = new KeyStore(dataDir)
+    const { id, account, role, test, at } = facts
+    const root = await makeRoot(facts, FIRST_BUNDLE, at)
+    const subCaKey = await generateKey()
+    keys.put(SUB_CA_KEY, subCaKey)
+    keys.create()
+    const credentials = new Credentials(
+      {
+        ...{ id, account, role, test, epoch: 1, root: root.certificate },
+        subCa: await certifyIssuingCa(root, createPublicKey(subCaKey), { id, account }, at),
+        ...NEVER_ROTATED,
+      },
+      keys,
+    )
+    credentials.rootKey.put(root.privateKey, FIRST_BUNDLE)
+    await writeIdentity(tx, credentials.identity)
+    await credentials.#held.readKeys(tx)
+    return credentials
+  }
+
+  /**
+   * Makes the keys of a satellite. Its CA is certified by its manager, at the first exchange.
+   *
+   * @param facts.root the manager's root where it is known already: PEM
+   */
+  static async createSatellite(
+    dataDir: string,
+    tx: Tx,
+    facts: { id: string; account: string; test: boolean; root: string | null },
+  ): Promise<Credentials> {
+    const keys = new KeyStore(dataDir)
+    keys.put(SUB_CA_KEY, await generateKey())
+    keys.put(SYNC_KEY, await generateKey())
+    keys.create()
+    const credentials = new Credentials(
+      { ...facts, role: 'satellite', epoch: 1, subCa: null, ...NEVER_ROTATED },
+      keys,
+    )
+    await writeIdentity(tx, credentials.identity)
+    await credentials.#held.readKeys(tx)
+    return credentials
+  }
+
+  /** @throws LicensingError STORE_UNREADABLE, DATA_DIR_MISSING */
+  static async load(dataDir: string, tx: Tx): Promise<Credentials> {
+    const identity = await readIdentity(tx)
+    if (identity === null)
+      throw new LicensingError('DATA_DIR_MISSING', `The authority in ${dataDir} was never made.`)
+    const credentials = new Credentials(identity, new KeyStore(dataDir))
+    await credentials.#held.readKeys(tx)
+    await credentials.#sweep(tx)
+    return credentials
+  }
+
+  /**
+   * What another process of this authority has made of its identity and keys since, and what time brings: the end of the
+   * overlap of two roots.
+   */
+  refresh(tx: Tx, at: Instant): Promise<void> {
+    return this.#held.refresh(tx, at)
+  }
+
+  /** Files of keys that were replaced. */
+  async #sweep(tx: Tx): Promise<void> {
+    this.#keys.sweep(LEAF_KEY_FILE, await this.#leaves.keyFiles(tx))
+    if (this.#held.issuingKey !== SUB_CA_KEY) this.#keys.remove(SUB_CA_KEY)
+    this.rootKey.removeOld()
+  }
+
+  /** Takes what the manager gave: its roots, the certificates of this satellite's CA, the epoch. */
+  async adopt(
+    tx: Tx,
+    given: Partial<Pick<AuthorityIdentity, 'root' | 'subCa' | 'furtherCas' | 'trust' | 'epoch'>>,
+  ): Promise<void> {
+    await this.#held.write(tx, given)
+  }
+
+  // What the root signs
+
+  /**
+   * The certificates of a satellite's CA, signed by the root: those it has while they last, and a new one after.
+   *
+   * @param key the CA's public key
+   * @param satellite.present the certificates it has: PEM, one after the other
+   * @throws LicensingError ROOT_KEY_ABSENT
+   */
+  async issueSatelliteCa(
+    key: KeyObject,
+    satellite: { id: string; account: string; name: string; present: string | null },
+    at: Instant,
+  ): Promise<string> {
+    const { present } = satellite
+    const good = present === null ? [] : this.#lasting(readCertificates(present), key, at)
+    if (good.length > 0) return good.join('')
+    return certifySatelliteCa(this.rootKey.issuer(), key, satellite, at)
+  }
+
+  /** The certificates that lead to a root of today, if one of them has two years left. */
+  #lasting(certificates: readonly X509Certificate[], key: KeyObject, at: Instant): string[] {
+    const led = certificates.filter(
+      (one) =>
+        one.publicKey.equals(key) &&
+        this.roots.some((root) => one.checkIssued(root) && one.verify(root.publicKey)),
+    )
+    const lasts = led.some(({ validTo }) => Date.parse(validTo) > at + SATELLITE_CA_RENEWED_BEFORE)
+    return lasts ? led.map((one) => one.toString()) : []
+  }
+
+  // Rotation
+
+  /** Another issuing CA under the root: what it issues is issued anew when it is next wanted. @throws LicensingError ROOT_KEY_ABSENT */
+  async rotateIssuingCa(tx: Tx, at: Instant): Promise<void> {
+    const root = this.rootKey.issuer()
+    const pem = await generateKey()
+    const subCa = await certifyIssuingCa(root, createPublicKey(pem), this.identity, at)
+    const place = this.#keys.seal(pem)
+    await this.#held.takeIssuingKey(tx, place)
+    await this.#held.write(tx, { subCa, furtherCas: [] })
+  }
+
+  /** Another root: the issuing CA has certificates by both until the overlap ends. Its key was put away before. */
+  async adoptRoot(
+    tx: Tx,
+    next: { root: Issuer; bundle: string; number: number; until: Instant },
+    at: Instant,
+  ): Promise<void> {
+    const { trust } = this.identity
+    const key = createPublicKey(this.#keys.pem(this.#held.issuingKey))
+    this.rootKey.forget()
+    await this.#held.write(tx, {
+      root: `${next.root.certificate.trim()}\n${this.roots[0]?.toString() ?? ''}`,
+      furtherCas: [await certifyIssuingCa(next.root, key, this.identity, at)],
+      trust: { number: next.number, bundles: [...trust.bundles, next.bundle], until: next.until },
+    })
+  }
+
+  /** The next root, with its key: kept by nobody yet. */
+  nextRoot(at: Instant): Promise<Issuer> {
+    return makeRoot(this.identity, this.identity.trust.number + 1, at)
+  }
+
+  /** A new key and certificate for a signer. Boxes notice nothing: they check its role and its chain. */
+  async rotateSigner(tx: Tx, role: Signer, at: Instant): Promise<void> {
+    await this.#leaves.newSigner(tx, role, this.#held.issuing(), at)
+  }
+
+  /** A new key and TLS certificate for the names it is for. Servers take it within a minute. */
+  async rotateTls(tx: Tx, at: Instant): Promise<void> {
+    await this.#leaves.newTls(tx, ownHosts(await this.#leaves.tlsHosts(tx)), this.#held.issuing(), at)
+  }
+
+  // What the issuing CA signs
+
+  /** The signer of answers that is good now; a new one takes over when the old one nears its end. */
+  answerSigner(tx: Tx, at: Instant): Promise<Credential> {
+    return this.#leaves.signer(tx, 'answer-signer', this.#held.issuing(), at)
+  }
+
+  /** The signer of reservation authorization files that is good now. */
+  reservationSigner(tx: Tx, at: Instant): Promise<Credential> {
+    return this.#leaves.signer(tx, 'reservation-signer', this.#held.issuing(), at)
+  }
+
+  /** The signer of mandates and synchronisation answers that is good now: a manager's. */
+  syncSigner(tx: Tx, at: Instant): Promise<Credential> {
+    return this.#leaves.signer(tx, 'sync', this.#held.issuing(), at)
+  }
+
+  /** The signer of checkpoints of the audit record that is good now. */
+  auditSigner(tx: Tx, at: Instant): Promise<Credential> {
+    return this.#leaves.signer(tx, 'audit-signer', this.#held.issuing(), at)
+  }
+
+  /** The public key that boxes agree with on the key of their codes: base64url. */
+  reservationKey(): string {
+    return Buffer.from(publicBytes(this.#agreementKey())).toString('base64url')
+  }
+
+  /** The key of the codes of one reservation; null for a public key of a box that is none. */
+  codeKey(boxKey: Uint8Array, reservationId: string): Uint8Array | null {
+    // A reservation that was taken back after a restore is known without its box's key.
+    return boxKey.length === BOX_KEY ? agreedKey(this.#agreementKey(), boxKey, reservationId) : null
+  }
+
+  #agreementKey(): KeyObject {
+    return agreementKey(this.#held.reservationSeed, 1)
+  }
+
+  /** The TLS certificate for this machine's names and further ones, made anew when they change. */
+  async tls(tx: Tx, names: readonly string[], at: Instant): Promise<Credential> {
+    const hosts = ownHosts(names)
+    if (this.identity.subCa === null) return this.#provisionalTls(hosts, at)
+    return this.#leaves.tls(tx, hosts, this.#held.issuing(), at)
+  }
+
+  /** Until a satellite has its CA its page vouches for itself: for the people who register it, and no box. */
+  async #provisionalTls(hosts: readonly string[], at: Instant): Promise<Credential> {
+    const { account, id: authorityId } = this.identity
+    const name = hosts[0] ?? 'localhost'
+    const dates = { notBefore: at - DAY, notAfter: at + PROVISIONAL_LIFE }
+    this.#provisional ??= createSelfSigned({ name, account, authorityId, hosts, ...dates })
+    return this.#provisional
+  }
+
+  /** A TLS certificate that is almost right: kept nowhere, for tests of those who must not take it. */
+  async tlsForTests(facts: {
+    notBefore: Instant
+    notAfter: Instant
+    hosts: readonly string[]
+  }): Promise<Credential> {
+    const privateKey = createPrivateKey(await generateKey())
+    const { account, id: authorityId } = this.identity
+    const name = facts.hosts[0] ?? 'localhost'
+    const certificate = await issueCertificate(this.#held.issuer(), createPublicKey(privateKey), {
+      role: 'tls',
+      name,
+      account,
+      authorityId,
+      ...facts,
+    })
+    return { certificates: [certificate, ...this.issuingCas], privateKey }
+  }
+
+  /** A token's secret as it is stored. */
+  sealSecret(secret: string): string {
+    return this.#keys.sealSecret(secret)
+  }
+
+  /** When the root, the issuing CA and the signer of answers end: what there is of them. */
+  async ends(tx: Tx): Promise<Record<string, Instant>> {
+    const pems = {
+      root: this.identity.root,
+      'issuing-ca': this.identity.subCa,
+      'answer-signer': await this.#leaves.certificate(tx, 'answer-signer'),
+    }
+    return Object.fromEntries(
+      Object.entries(pems).flatMap(([name, pem]) =>
+        pem === null ? [] : [[name, Date.parse(new X509Certificate(pem).validTo)]],
+      ),
+    )
+  }
+
+  /** @throws LicensingError STORE_UNREADABLE */
+  openSecret(stored: string): string {
+    return this.#keys.openSecret(stored)
+  }
+}
+
+const NEVER_ROTATED = {
+  furtherCas: [],
+  formerCas: [],
+  trust: { number: FIRST_BUNDLE, bundles: [], until: null },
+}

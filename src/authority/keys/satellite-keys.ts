@@ -1,0 +1,63 @@
+import { createPublicKey, X509Certificate } from 'node:crypto'
+import { createRequest, generateKey } from '../../trust/certificates.ts'
+import { keyDigest } from '../../trust/mandate.ts'
+import { signTextByKey } from '../../trust/sign-text.ts'
+import type { HeldKeys } from './held-keys.ts'
+import type { KeyPlace } from './key-store.ts'
+import type { Tx } from '../store/store.ts'
+
+export const SYNC_KEY = 'sync.key'
+
+/** What a satellite shows its manager: the key that it speaks with, and that of the CA which its manager certifies. */
+export class SatelliteKeys {
+  readonly #held: HeldKeys
+
+  constructor(held: HeldKeys) {
+    this.#held = held
+  }
+
+  /** The public key of a satellite for its manager: SPKI, base64url. */
+  syncKey(): string {
+    return createPublicKey(this.#held.keys.pem(SYNC_KEY))
+      .export({ type: 'spki', format: 'der' })
+      .toString('base64url')
+  }
+
+  /** Signs what a satellite says to its manager. */
+  signSync(lines: readonly string[]): { text: string; digest: string } {
+    return signTextByKey(lines, this.#held.keys.key(SYNC_KEY))
+  }
+
+  /** The request for a certificate of this satellite's CA, the next one where one is made: PKCS #10, base64. */
+  async issuingCaRequest(): Promise<string> {
+    const pem = await createRequest(
+      this.#held.keys.pem(this.#held.nextIssuingKey ?? this.#held.issuingKey),
+      this.#held.identity.id,
+    )
+    return pem.replace(/-----[^-]+-----|\s/g, '')
+  }
+
+  /** Whether a certificate is one for this satellite's CA, as it is or as it was asked for. */
+  isForIssuingKey(certificate: string): boolean {
+    return this.#placeOfIssuingKey(certificate) !== null
+  }
+
+  #placeOfIssuingKey(certificate: string): KeyPlace | null {
+    const digest = keyDigest(new X509Certificate(certificate).publicKey)
+    const places = [this.#held.issuingKey, this.#held.nextIssuingKey].filter((place) => place !== null)
+    return places.find((place) => keyDigest(createPublicKey(this.#held.keys.pem(place))) === digest) ?? null
+  }
+
+  /** From here on a satellite issues by the CA whose certificates came: they are for a key of its own. */
+  async adoptIssuingCas(tx: Tx, certificates: readonly string[]): Promise<void> {
+    const [subCa = this.#held.issuingCa, ...furtherCas] = certificates
+    const place = this.#placeOfIssuingKey(subCa)
+    if (place !== null && place === this.#held.nextIssuingKey) await this.#held.takeIssuingKey(tx, place)
+    await this.#held.write(tx, { subCa, furtherCas })
+  }
+
+  /** A satellite's next issuing CA: in force once its manager has certified it. */
+  async prepareIssuingCa(tx: Tx): Promise<void> {
+    await this.#held.prepareIssuingKey(tx, this.#held.keys.seal(await generateKey()))
+  }
+}

@@ -1,0 +1,223 @@
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { checked } from '../../domain/checked.ts'
+import { LicensingError } from '../../domain/errors.ts'
+import { HOUR, type Instant, MINUTE } from '../../domain/instant.ts'
+
+import { readSetting, type Tx, writeSetting } from '../store/store.ts'
+
+/** Where e-mail goes: to an SMTP server, or into a folder as `.eml` files, for somebody to look at or to carry. */
+const mailSettingsSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('folder'), from: z.email(), folder: z.string().min(1).max(1000) }),
+  z.strictObject({
+    kind: z.literal('smtp'),
+    from: z.email(),
+    /** `smtp://HOST:PORT`, which is made TLS where the server offers it, or `smtps://HOST:PORT`. */
+    url: z
+      .string()
+      .max(1000)
+      .refine((text) => {
+        const url = URL.parse(text)
+        return (
+          url !== null &&
+          /^smtps?:$/.test(url.protocol) &&
+          url.hostname !== '' &&
+          url.username === '' &&
+          url.password === ''
+        )
+      }, 'it is not smtp://HOST:PORT or smtps://HOST:PORT, without user name and password'),
+    username: z.string().max(320).nullable(),
+    /** Encrypted under a key that is a file. */
+    sealedPassword: z.string().nullable(),
+  }),
+])
+export type MailSettings = z.infer<typeof mailSettingsSchema>
+
+/** A mail that is to be sent; words only from public facts. */
+export interface Mail {
+  /** What it is about: when that is done with, what was not sent is not sent any more. */
+  readonly about: string
+  readonly to: string
+  readonly subject: string
+  readonly text: string
+  readonly at: Instant
+  /** A file that goes with it. */
+  readonly attachment?: { readonly name: string; readonly text: string } | undefined
+}
+
+/** Attempts at one mail: after them it stays unsent, with its failure. */
+const ATTEMPTS = 20
+const SMTP_PATIENCE = 20_000
+/** How long a mail that was taken for sending is left to whoever took it. */
+const TAKEN = 15 * MINUTE
+
+/** Puts a mail into the outbox, in the transaction of what it tells of. */
+export async function queueMail(tx: Tx, { about, to, subject, text, at, attachment }: Mail): Promise<void> {
+  await tx
+    .insertInto('mails')
+    .values({
+      about,
+      recipient: to,
+      subject,
+      text,
+      created_at: at,
+      sent_at: null,
+      attempts: 0,
+      next_at: at,
+      failure: null,
+      attachment_name: attachment?.name ?? null,
+      attachment: attachment?.text ?? null,
+    })
+    .execute()
+}
+
+/** Takes what was not sent yet about an order out of the outbox. */
+export async function dropMails(tx: Tx, about: string): Promise<void> {
+  await tx.deleteFrom('mails').where('about', '=', about).where('sent_at', 'is', null).execute()
+}
+
+/** @throws LicensingError INVALID_ARGUMENT, FILE_UNWRITABLE */
+export async function writeMailSettings(tx: Tx, settings: MailSettings): Promise<void> {
+  const good = checked(mailSettingsSchema, settings, 'mail settings')
+  if (good.kind === 'folder') makeFolder(good.folder)
+  await writeSetting(tx, 'mail', JSON.stringify(good))
+}
+
+function makeFolder(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+  } catch (thrown) {
+    const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown reason'
+    throw new LicensingError('FILE_UNWRITABLE', `The folder ${folder} could not be made (${code}).`)
+  }
+}
+
+/** Where e-mail goes; null while it goes nowhere. */
+export async function readMailSettings(tx: Tx): Promise<MailSettings | null> {
+  const json = await readSetting(tx, 'mail')
+  return json === null ? null : mailSettingsSchema.parse(JSON.parse(json))
+}
+
+/** One mail of the outbox. */
+export interface OutboxMail {
+  readonly id: number
+  readonly recipient: string
+  readonly subject: string
+  readonly text: string
+  readonly attempts: number
+  readonly attachment_name: string | null
+  readonly attachment: string | null
+}
+
+/** The mails that are due, oldest first: whoever takes them has them for a while, and nobody else sends them meanwhile. */
+export async function takeMails(tx: Tx, at: Instant): Promise<OutboxMail[]> {
+  const mails = await tx
+    .selectFrom('mails')
+    .select(['id', 'recipient', 'subject', 'text', 'attempts', 'attachment_name', 'attachment'])
+    .where('sent_at', 'is', null)
+    .where('next_at', '<=', at)
+    .where('attempts', '<', ATTEMPTS)
+    .orderBy('id')
+    .limit(20)
+    .execute()
+  const ids = mails.map(({ id }) => id)
+  if (ids.length > 0)
+    await tx
+      .updateTable('mails')
+      .set({ next_at: at + TAKEN })
+      .where('id', 'in', ids)
+      .execute()
+  return mails
+}
+
+/** How many mails wait, and why the last attempt at one failed. */
+export async function outbox(tx: Tx): Promise<{ waiting: number; failure: string | null }> {
+  const rows = await tx
+    .selectFrom('mails')
+    .select('failure')
+    .where('sent_at', 'is', null)
+    .orderBy('id')
+    .execute()
+  return { waiting: rows.length, failure: rows.find(({ failure }) => failure !== null)?.failure ?? null }
+}
+
+/** Notes that a mail was sent, or why not: it is tried again after growing waits. */
+export async function noteMail(tx: Tx, mail: OutboxMail, at: Instant, failure: string | null): Promise<void> {
+  const attempts = mail.attempts + 1
+  await tx
+    .updateTable('mails')
+    .set({
+      attempts,
+      failure,
+      sent_at: failure === null ? at : null,
+      next_at: at + Math.min(4 * HOUR, 2 ** Math.min(attempts, 10) * MINUTE),
+    })
+    .where('id', '=', mail.id)
+    .execute()
+}
+
+/**
+ * Sends one mail. The same mail has the same message id, however often it is sent: a crash between sending and noting it
+ * makes a second one that can be recognised.
+ *
+ * @throws Error of the mail server or the disk
+ */
+export async function sendMail(
+  settings: MailSettings,
+  password: string | null,
+  mail: OutboxMail,
+  authorityId: string,
+): Promise<void> {
+  const { createTransport } = await import('nodemailer')
+  const message = {
+    from: settings.from,
+    to: mail.recipient,
+    subject: mail.subject,
+    text: mail.text,
+    ...(mail.attachment_name !== null && {
+      attachments: [{ filename: mail.attachment_name, content: mail.attachment ?? '' }],
+    }),
+    messageId: `<${mail.id}.${authorityId}@${settings.from.split('@')[1] ?? 'localhost'}>`,
+  }
+  if (settings.kind === 'folder') {
+    const { message: eml } = await createTransport({
+      streamTransport: true,
+      buffer: true,
+      newline: 'windows',
+    }).sendMail(message)
+    mkdirSync(settings.folder, { recursive: true, mode: 0o700 })
+    const path = join(settings.folder, `${mail.id}.eml`)
+    writeFileSync(`${path}.new`, Buffer.isBuffer(eml) ? eml : '', { mode: 0o600 })
+    renameSync(`${path}.new`, path)
+    return
+  }
+  const url = new URL(settings.url)
+  const secure = url.protocol === 'smtps:'
+  const transport = createTransport({
+    host: url.hostname,
+    port: url.port === '' ? (secure ? 465 : 587) : Number(url.port),
+    secure,
+    // A password is not said where everybody could hear it.
+    requireTLS: settings.username !== null,
+    connectionTimeout: SMTP_PATIENCE,
+    greetingTimeout: SMTP_PATIENCE,
+    socketTimeout: SMTP_PATIENCE,
+    ...(settings.username !== null && { auth: { user: settings.username, pass: password ?? '' } }),
+  })
+  try {
+    await transport.sendMail(message)
+  } finally {
+    transport.close()
+  }
+}
+
+/** Why a mail was not sent, without the server's own words, which may hold anything. */
+export function mailFailure(thrown: unknown): LicensingError {
+  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown reason'
+  const response =
+    thrown instanceof Error && 'responseCode' in thrown
+      ? `, the server answered ${String(thrown.responseCode)}`
+      : ''
+  return new LicensingError('MAIL_NOT_SENT', `The mail could not be sent (${code}${response}).`)
+}

@@ -1,0 +1,191 @@
+import { type Cell, csv } from '../../domain/csv.ts'
+import { type Instant, iso } from '../../domain/instant.ts'
+import type { ProductProfile } from '../../domain/profile.ts'
+import {
+  type Account,
+  listLicenses,
+  listVirtualAccounts,
+  type VirtualAccount,
+} from '../inventory/accounts.ts'
+import { type InstanceDocument, listInstances, reservedInstance } from '../inventory/instances.ts'
+import { lotsOf } from '../inventory/pools.ts'
+import { ReservationLedger } from '../inventory/reservation-ledger.ts'
+import { listReported } from '../satellites/reported.ts'
+import type { Lot } from '../rules.ts'
+import type { Tx } from '../store/store.ts'
+
+export const REPORT_KINDS = ['licenses', 'instances', 'usage'] as const
+export type ReportKind = (typeof REPORT_KINDS)[number]
+
+/** A table of what is, at an instant: every row has every column (R-ACC-7). */
+export interface ReportDocument {
+  readonly kind: ReportKind
+  readonly generatedAt: string
+  readonly columns: readonly { readonly key: string; readonly title: string }[]
+  readonly rows: readonly Readonly<Record<string, Cell>>[]
+}
+
+/** The cells of a report, row by row, in the order of its columns. */
+export const cellsOf = ({ columns, rows }: ReportDocument): Cell[][] =>
+  rows.map((row) => columns.map(({ key }) => row[key] ?? null))
+
+/** A report for a spreadsheet, with the titles of its columns first. */
+export const toCsv = (report: ReportDocument): string =>
+  csv(
+    report.columns.map(({ title }) => title),
+    cellsOf(report),
+  )
+
+const COLUMNS = {
+  licenses: {
+    virtualAccount: 'Virtual account',
+    tag: 'Tag',
+    name: 'Name',
+    quantity: 'Purchased',
+    inUse: 'In use',
+    reserved: 'Reserved',
+    available: 'Available',
+    balance: 'Balance',
+    status: 'Status',
+    nextExpiry: 'Next expiry',
+    nextExpiryQuantity: 'Expiring then',
+  },
+  instances: {
+    product: 'Product',
+    serial: 'Serial',
+    version: 'Version',
+    hostname: 'Host name',
+    virtualAccount: 'Virtual account',
+    satellite: 'Satellite',
+    status: 'Status',
+    registered: 'Registered',
+    lastContact: 'Last contact',
+    expires: 'Expires',
+    licenses: 'Licences',
+  },
+  usage: {
+    virtualAccount: 'Virtual account',
+    tag: 'Tag',
+    instance: 'Instance',
+    count: 'Count',
+    status: 'Status',
+  },
+} as const satisfies Record<ReportKind, Record<string, string>>
+
+/** A row of one kind of report. */
+type Row<K extends ReportKind> = Record<keyof (typeof COLUMNS)[K], Cell>
+
+/** The reports of a smart account, in the transaction they are given. */
+export class Reports {
+  readonly #tx: Tx
+  readonly #profile: ProductProfile
+  readonly #account: Account
+  readonly #at: Instant
+  readonly #only: VirtualAccount | null
+
+  /** @param only the one virtual account that is asked for; null for all */
+  constructor(
+    tx: Tx,
+    profile: ProductProfile,
+    account: Account,
+    at: Instant,
+    only: VirtualAccount | null = null,
+  ) {
+    this.#tx = tx
+    this.#profile = profile
+    this.#account = account
+    this.#at = at
+    this.#only = only
+  }
+
+  async make(kind: ReportKind): Promise<ReportDocument> {
+    return {
+      kind,
+      generatedAt: iso(this.#at),
+      columns: Object.entries(COLUMNS[kind]).map(([key, title]) => ({ key, title })),
+      rows: await this.#rows(kind),
+    }
+  }
+
+  #rows(kind: ReportKind): Promise<Record<string, Cell>[]> {
+    switch (kind) {
+      case 'licenses':
+        return this.#licenses()
+      case 'instances':
+        return this.#instances()
+      case 'usage':
+        return this.#usage()
+    }
+  }
+
+  async #licenses(): Promise<Row<'licenses'>[]> {
+    const places = await listVirtualAccounts(this.#tx, this.#account.id)
+    const ids = new Map(places.map(({ id, name }) => [name, id]))
+    const rows: Row<'licenses'>[] = []
+    for (const license of await listLicenses(this.#tx, this.#account, this.#profile, this.#at)) {
+      if (!this.#wanted(license)) continue
+      const lots = await lotsOf(this.#tx, ids.get(license.virtualAccount) ?? '', license.tag)
+      const next = nextExpiry(lots, this.#at)
+      rows.push({
+        ...license,
+        nextExpiry: iso(next?.endsAt ?? null),
+        nextExpiryQuantity: next?.quantity ?? null,
+      })
+    }
+    return rows
+  }
+
+  async #instances(): Promise<Row<'instances'>[]> {
+    return (await this.#all()).map((one) => ({
+      product: one.udi.pid,
+      serial: one.udi.serial,
+      version: one.udi.version,
+      hostname: one.hostname,
+      virtualAccount: one.virtualAccount,
+      satellite: one.satellite,
+      status: one.status,
+      registered: one.registeredAt,
+      lastContact: one.lastContactAt,
+      expires: one.expiresAt,
+      licenses: one.entitlements.map(({ tag, count }) => `${tag} ${count}`).join(', '),
+    }))
+  }
+
+  async #usage(): Promise<Row<'usage'>[]> {
+    const key = ({ virtualAccount, tag, instance }: Row<'usage'>) =>
+      [virtualAccount, tag, instance].join('\u0000')
+    return (await this.#all())
+      .flatMap(({ virtualAccount, udi, entitlements }) =>
+        entitlements.map(({ tag, count, status }) => ({
+          virtualAccount,
+          tag,
+          instance: `${udi.pid}:${udi.serial}`,
+          count,
+          status,
+        })),
+      )
+      .sort((a, b) => (key(a) < key(b) ? -1 : 1))
+  }
+
+  /** The product instances: registered, reserved, and told of by satellites. */
+  async #all(): Promise<InstanceDocument[]> {
+    const reserved = await new ReservationLedger(this.#tx, this.#profile, this.#account, this.#at).list()
+    return [
+      ...(await listInstances(this.#tx, this.#account, this.#at)),
+      ...reserved.map(reservedInstance),
+      ...(await listReported(this.#tx, this.#account, this.#at)),
+    ].filter((one) => this.#wanted(one))
+  }
+
+  #wanted({ virtualAccount }: { virtualAccount: string }): boolean {
+    return this.#only === null || virtualAccount === this.#only.name
+  }
+}
+
+/** When the next licences of a pool end, and how many then; null when none do. */
+function nextExpiry(lots: readonly Lot[], at: Instant): { endsAt: Instant; quantity: number } | null {
+  const endsAt = Math.min(...lots.map((lot) => lot.endsAt ?? Infinity).filter((end) => end > at))
+  if (endsAt === Infinity) return null
+  const ending = lots.filter((lot) => lot.endsAt === endsAt)
+  return { endsAt, quantity: ending.reduce((sum, { quantity }) => sum + quantity, 0) }
+}

@@ -1,0 +1,188 @@
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type Driver,
+  Kysely,
+  PostgresDialect,
+  type PostgresDialectConfig,
+  PostgresDriver,
+  sql,
+  type TransactionSettings,
+} from 'kysely'
+import pg from 'pg'
+import { LicensingError } from '../../domain/errors.ts'
+import type { Tables } from './schema.ts'
+
+/** Transactions that write take this lock first (docs/decisions/0020): one writer at a time, as SQLite has it. */
+const WRITERS = 0x5a1_a001
+/** Milliseconds that a connection may take, a statement may run, a lock may be waited for, a transaction may lie idle. */
+const CONNECT = 5000
+const STATEMENT = 60_000
+const LOCK = 20_000
+const IDLE_IN_TRANSACTION = 20_000
+/** Connections of one process: one writes at a time, the others read. */
+const CONNECTIONS = 8
+
+/** Whether the connection went away when a transaction was to be committed: nobody was told whether it was. */
+export class CommitInDoubt extends Error {
+  override readonly name = 'CommitInDoubt'
+  /** The transaction's id, by which the database can be asked (`pg_xact_status`). */
+  readonly transaction: string
+  constructor(transaction: string, cause: unknown) {
+    super('the connection was lost at a commit', { cause })
+    this.transaction = transaction
+  }
+}
+
+/** Takes the writers' lock at the beginning of what writes, and knows what is in doubt when the connection is lost. */
+class LockingDriver extends PostgresDriver {
+  readonly #transactions = new WeakMap<DatabaseConnection, string>()
+
+  override async beginTransaction(
+    connection: DatabaseConnection,
+    settings: TransactionSettings,
+  ): Promise<void> {
+    this.#transactions.delete(connection)
+    await super.beginTransaction(connection, settings)
+    if (settings.accessMode === 'read only') return
+    const { rows } = await connection.executeQuery<{ id: string }>(
+      CompiledQuery.raw(`select pg_advisory_xact_lock(${WRITERS}), pg_current_xact_id()::text as id`),
+    )
+    this.#transactions.set(connection, rows[0]?.id ?? '')
+  }
+
+  override async commitTransaction(connection: DatabaseConnection): Promise<void> {
+    try {
+      await super.commitTransaction(connection)
+    } catch (thrown) {
+      const transaction = this.#transactions.get(connection)
+      if (transaction === undefined || !isConnectionLoss(thrown)) throw thrown
+      throw new CommitInDoubt(transaction, thrown)
+    }
+  }
+
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    try {
+      await super.rollbackTransaction(connection)
+    } catch (thrown) {
+      // Without a connection there is nothing left to roll back: why it came to this is thrown already.
+      if (!isConnectionLoss(thrown)) throw thrown
+    }
+  }
+}
+
+class LockingDialect extends PostgresDialect {
+  readonly #config: PostgresDialectConfig
+  constructor(config: PostgresDialectConfig) {
+    super(config)
+    this.#config = config
+  }
+  override createDriver(): Driver {
+    return new LockingDriver(this.#config)
+  }
+}
+
+/** @throws LicensingError INVALID_ARGUMENT */
+export function checkDatabaseUrl(text: string): string {
+  const url = URL.parse(text)
+  if (url && /^postgres(ql)?:$/.test(url.protocol)) return text
+  // Not said back: it may hold a password.
+  throw new LicensingError('INVALID_ARGUMENT', 'A database is given as postgres://USER@HOST[:PORT]/NAME.')
+}
+
+/**
+ * Connections to a PostgreSQL database, opened when they are wanted.
+ *
+ * @throws LicensingError INVALID_ARGUMENT
+ */
+export function openPostgres(url: string): Kysely<Tables> {
+  // Instants and counts: far below 2^53.
+  const numbers = new pg.TypeOverrides()
+  numbers.setTypeParser(pg.types.builtins.INT8, Number)
+  numbers.setTypeParser(pg.types.builtins.NUMERIC, Number)
+  const pool = new pg.Pool({
+    connectionString: checkDatabaseUrl(url),
+    application_name: 'smart-authority',
+    max: CONNECTIONS,
+    connectionTimeoutMillis: CONNECT,
+    keepAlive: true,
+    statement_timeout: STATEMENT,
+    lock_timeout: LOCK,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION,
+    allowExitOnIdle: true,
+    types: numbers,
+  })
+  // A connection that is lost while nobody uses it is replaced when one is wanted.
+  pool.on('error', () => undefined)
+  // One that is lost while it is used says so to whoever uses it, with what they asked; and as an event besides.
+  pool.on('connect', (client) => client.on('error', () => undefined))
+  return new Kysely<Tables>({ dialect: new LockingDialect({ pool }) })
+}
+
+/** What the database knows of a transaction whose connection was lost. `unknown` when that was too long ago. */
+export async function transactionStatus(
+  db: Kysely<Tables>,
+  transaction: string,
+): Promise<'committed' | 'aborted' | 'in progress' | 'unknown'> {
+  try {
+    const { rows } = await sql<{
+      status: 'committed' | 'aborted' | 'in progress' | null
+    }>`select pg_xact_status(${transaction}::xid8) as status`.execute(db)
+    return rows[0]?.status ?? 'unknown'
+  } catch (thrown) {
+    // A number of the future: another server answers than the one that was asked, and it never had that transaction.
+    if (codeOf(thrown) === '22023') return 'aborted'
+    throw thrown
+  }
+}
+
+/** SQL as the tables' description writes it, for PostgreSQL: numbers of 64 bits, text compared by its bytes as in SQLite. */
+export const forPostgres = (statement: string): string =>
+  statement
+    .replaceAll(
+      /\binteger primary key autoincrement\b/g,
+      'bigint generated by default as identity primary key',
+    )
+    .replaceAll(/\binteger\b/g, 'bigint')
+    .replaceAll(/\b(\w+) text\b/g, '$1 text collate "C"')
+
+const codeOf = (thrown: unknown): string =>
+  thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : ''
+
+/** Whether the database could not be reached, or went away: it may be there again in a moment. */
+export function isConnectionLoss(thrown: unknown): boolean {
+  if (!(thrown instanceof Error)) return false
+  const code = codeOf(thrown)
+  return (
+    // Class 08: connection exceptions; 57P01 to 57P03: shut down, crashed, starting; 25006: a standby that does not write yet.
+    /^(08...|57P0[1-4]|25006|53300)$/.test(code) ||
+    /^(ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|ENOENT)/.test(code) ||
+    /^(Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Client was closed)/.test(
+      thrown.message,
+    )
+  )
+}
+
+/** Whether the transaction was undone for another's sake, and may simply be done again. */
+export const isConflict = (thrown: unknown): boolean => /^40(001|P01)$/.test(codeOf(thrown))
+
+/** An error of the database as one of ours, without its own words, which may hold anything. */
+export function databaseFailure(thrown: unknown): unknown {
+  const code = codeOf(thrown)
+  if (isConnectionLoss(thrown))
+    return new LicensingError(
+      'DATABASE_UNREACHABLE',
+      `The database cannot be reached (${code || 'no connection'}).`,
+    )
+  if (/^(55P03|57014|25P03)$/.test(code))
+    return new LicensingError('DATABASE_UNREACHABLE', `The database did not answer in time (${code}).`)
+  if (code.startsWith('28') || code === '3D000' || code === '42501')
+    return new LicensingError('DATABASE_REFUSED', `The database does not let this program in (${code}).`)
+  if (code === '22021')
+    return new LicensingError('INVALID_ARGUMENT', 'A text holds a character that cannot be kept: U+0000.')
+  if (code.startsWith('53'))
+    return new LicensingError('STORE_FULL', `The database has no room left (${code}).`)
+  if (thrown instanceof pg.DatabaseError)
+    return new LicensingError('INTERNAL', `The database refused a statement (${code}).`)
+  return thrown
+}

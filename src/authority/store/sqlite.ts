@@ -1,0 +1,127 @@
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  Kysely,
+  type SqliteDatabase,
+  SqliteDialect,
+  type SqliteDialectConfig,
+  SqliteDriver,
+  type SqliteStatement,
+  type TransactionSettings,
+} from 'kysely'
+import { LicensingError } from '../../domain/errors.ts'
+import { SECOND } from '../../domain/instant.ts'
+import { systemClock } from '../../domain/system-clock.ts'
+import { ensurePrivateFile, fileExists, storeFailure } from '../../trust/private-files.ts'
+import { Database, isBusy } from '../../trust/sqlite.ts'
+import type { Tables } from './schema.ts'
+
+export const DATABASE_FILE = 'authority.db'
+
+export const sqliteExists = (dataDir: string): boolean => fileExists(join(dataDir, DATABASE_FILE))
+
+/** Statements that are kept prepared: more different ones than there are in the hot path. */
+const PREPARED = 500
+
+/** Milliseconds of the machine's uptime that another process's transaction is waited for, and between two looks. */
+const PATIENCE = 10 * SECOND
+const LOOK = 3
+
+/**
+ * Takes the write lock at the beginning: a transaction that reads first and writes later never finds it gone. While another
+ * process has it, this one goes on with what it can do without: SQLite's own way to wait would stop it altogether.
+ */
+class ImmediateDriver extends SqliteDriver {
+  readonly #patience: (milliseconds: number) => void
+  constructor(config: SqliteDialectConfig, patience: (milliseconds: number) => void) {
+    super(config)
+    this.#patience = patience
+  }
+
+  override async beginTransaction(
+    connection: DatabaseConnection,
+    settings?: TransactionSettings,
+  ): Promise<void> {
+    if (settings?.accessMode === 'read only') {
+      await connection.executeQuery(CompiledQuery.raw('begin'))
+      return
+    }
+    const since = systemClock.uptime()
+    while (!(await this.#begin(connection))) {
+      if (systemClock.uptime() - since > PATIENCE)
+        throw new LicensingError(
+          'STORE_UNWRITABLE',
+          'Another process holds the database, and does not let go.',
+        )
+      await sleep(LOOK * (0.5 + Math.random()))
+    }
+  }
+
+  /** @returns whether the lock was free */
+  async #begin(connection: DatabaseConnection): Promise<boolean> {
+    this.#patience(0)
+    try {
+      await connection.executeQuery(CompiledQuery.raw('begin immediate'))
+      return true
+    } catch (thrown) {
+      if (isBusy(thrown)) return false
+      throw thrown
+    } finally {
+      this.#patience(PATIENCE)
+    }
+  }
+}
+
+class ImmediateDialect extends SqliteDialect {
+  readonly #config: SqliteDialectConfig
+  readonly #patience: (milliseconds: number) => void
+  constructor(config: SqliteDialectConfig, patience: (milliseconds: number) => void) {
+    super(config)
+    this.#config = config
+    this.#patience = patience
+  }
+  override createDriver(): Driver {
+    return new ImmediateDriver(this.#config, this.#patience)
+  }
+}
+
+/** The database with its statements kept prepared: preparing one costs more than running it. */
+function keepPrepared(database: InstanceType<typeof Database>): SqliteDatabase {
+  const prepared = new Map<string, SqliteStatement>()
+  return {
+    prepare(sql) {
+      const known = prepared.get(sql)
+      if (known) return known
+      const statement = database.prepare(sql)
+      const [oldest] = prepared.keys()
+      if (prepared.size >= PREPARED && oldest !== undefined) prepared.delete(oldest)
+      prepared.set(sql, statement)
+      return statement
+    },
+    close: () => database.close(),
+  }
+}
+
+/** @throws LicensingError STORE_UNWRITABLE, STORE_UNREADABLE, STORE_FULL */
+export function openSqlite(dataDir: string): Kysely<Tables> {
+  let opened: InstanceType<typeof Database> | undefined
+  try {
+    ensurePrivateFile(join(dataDir, DATABASE_FILE))
+    const database = new Database(join(dataDir, DATABASE_FILE), { timeout: PATIENCE })
+    opened = database
+    database.pragma('journal_mode = WAL')
+    database.pragma('synchronous = FULL')
+    database.pragma('foreign_keys = ON')
+    const dialect: Dialect = new ImmediateDialect({ database: keepPrepared(database) }, (milliseconds) => {
+      database.pragma(`busy_timeout = ${milliseconds}`)
+    })
+    return new Kysely<Tables>({ dialect })
+  } catch (thrown) {
+    opened?.close()
+    throw storeFailure(thrown, `opening the database in ${dataDir}`)
+  }
+}

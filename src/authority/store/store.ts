@@ -1,0 +1,283 @@
+import { randomInt } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { type Kysely, type KyselyPlugin, sql, type Transaction } from 'kysely'
+import { LicensingError } from '../../domain/errors.ts'
+import { fileExists, SecretFiles, storeFailure } from '../../trust/private-files.ts'
+import { Database } from '../../trust/sqlite.ts'
+import {
+  checkDatabaseUrl,
+  CommitInDoubt,
+  databaseFailure,
+  forPostgres,
+  isConflict,
+  isConnectionLoss,
+  openPostgres,
+  transactionStatus,
+} from './postgres.ts'
+import { migrations, type Tables } from './schema.ts'
+import { openSqlite, sqliteExists } from './sqlite.ts'
+
+export type Tx = Transaction<Tables>
+
+/** Says which database an authority has that is not in its data directory. */
+const URL_FILE = 'database.url'
+
+/** Attempts at a transaction whose connection was lost, and milliseconds between them: some fifteen seconds in all. */
+const ATTEMPTS = 8
+const BETWEEN_ATTEMPTS = [50, 200, 500, 1000, 2000, 4000, 8000]
+
+export const storeExists = (dataDir: string): boolean =>
+  sqliteExists(dataDir) || fileExists(join(dataDir, URL_FILE))
+
+/** Where an authority's data is: in a file of its data directory, or in a PostgreSQL database that several processes share. */
+export type DatabaseKind = 'sqlite' | 'postgres'
+
+/**
+ * The authority's data, through Kysely: one SQLite database, or one of PostgreSQL, that several processes may use at a
+ * time (servers, and each command). Every operation is one transaction; those that write come one after the other.
+ */
+export class AuthorityStore {
+  readonly #db: Kysely<Tables>
+  readonly kind: DatabaseKind
+  /** Told how long a transaction took, in seconds, with its wait for the database. */
+  observe: (seconds: number) => void = () => undefined
+
+  private constructor(db: Kysely<Tables>, kind: DatabaseKind) {
+    this.#db = db
+    this.kind = kind
+  }
+
+  /**
+   * @param version how far the tables are brought: for a backup of before, which goes on from there
+   * @param database `postgres://…`; without it the one that the data directory names, or else its own SQLite database
+   * @throws LicensingError DATA_DIR_EXISTS, STORE_UNWRITABLE, STORE_UNREADABLE, STORE_FULL, STORE_TOO_NEW, DATABASE_UNREACHABLE,
+   * DATABASE_REFUSED
+   */
+  static async open(
+    dataDir: string,
+    database?: string,
+    version: number = migrations.length,
+  ): Promise<AuthorityStore> {
+    const named = namedDatabase(dataDir)
+    if (database !== undefined && (sqliteExists(dataDir) || (named !== null && named !== database)))
+      throw new LicensingError(
+        'DATA_DIR_EXISTS',
+        `The data directory ${dataDir} belongs to an authority with another database.`,
+      )
+    const url = database ?? named
+    const store =
+      url === null
+        ? new AuthorityStore(openSqlite(dataDir), 'sqlite')
+        : new AuthorityStore(openPostgres(url), 'postgres')
+    try {
+      await store.#migrate(version)
+      return store
+    } catch (thrown) {
+      await store.close()
+      throw storeFailure(thrown, `opening the database in ${dataDir}`)
+    }
+  }
+
+  /** Brings the tables to this version, once, however many processes start together. */
+  async #migrate(version: number): Promise<void> {
+    await this.transaction(async (tx) => {
+      await sql`create table if not exists migrations (number integer primary key)`.execute(tx)
+      const { rows } = await sql<{ last: number | null }>`select max(number) as last from migrations`.execute(
+        tx,
+      )
+      const done = rows[0]?.last ?? 0
+      if (done > migrations.length) {
+        throw new LicensingError(
+          'STORE_TOO_NEW',
+          `The database is of version ${done}; this program knows ${migrations.length}.`,
+        )
+      }
+      for (const [index, statements] of migrations.entries()) {
+        if (index < done || index >= version) continue
+        for (const statement of statements)
+          await sql.raw(this.kind === 'postgres' ? forPostgres(statement) : statement).execute(tx)
+        await sql`insert into migrations (number) values (${index + 1})`.execute(tx)
+      }
+    })
+  }
+
+  /**
+   * One transaction: all of it is on disk when this resolves, or nothing. Done again where the connection was lost before
+   * its end, so that the work must do nothing beside it.
+   *
+   * @throws LicensingError STORE_*, DATABASE_UNREACHABLE
+   */
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#patiently(async () => {
+      const begun = performance.now()
+      const results: T[] = []
+      try {
+        return await this.#db.transaction().execute(async (tx) => {
+          const result = await work(tx)
+          results.push(result)
+          return result
+        })
+      } catch (thrown) {
+        if (!(thrown instanceof CommitInDoubt) || !(await this.#committed(thrown.transaction))) throw thrown
+        return results[0] as T
+      } finally {
+        this.observe((performance.now() - begun) / 1000)
+      }
+    })
+  }
+
+  /** Reads in one moment of the database, and waits for nobody who writes. @throws LicensingError STORE_*, DATABASE_UNREACHABLE */
+  read<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    return this.#patiently(() =>
+      this.#db.transaction().setIsolationLevel('repeatable read').setAccessMode('read only').execute(work),
+    )
+  }
+
+  /**
+   * Reads like `read`, where reading is all there is to do; what turns out to write is begun again as a transaction.
+   *
+   * @throws LicensingError STORE_*, DATABASE_UNREACHABLE
+   */
+  async look<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+    try {
+      return await this.read((tx) => {
+        const looking = tx.withPlugin(writesNothing)
+        onlyLooking.add(looking)
+        return work(looking)
+      })
+    } catch (thrown) {
+      if (thrown instanceof MustWrite) return this.transaction(work)
+      throw thrown
+    }
+  }
+
+  /** Whether a transaction was committed whose connection was lost meanwhile: the database knows. */
+  #committed(transaction: string): Promise<boolean> {
+    return this.#patiently(async () => {
+      const status = await transactionStatus(this.#db, transaction)
+      // It ends with its connection, which the server may not have noticed yet.
+      if (status === 'in progress') throw new StillInProgress()
+      if (status === 'unknown')
+        throw new LicensingError(
+          'DATABASE_UNREACHABLE',
+          'The connection to the database was lost at a commit, and the database does not know any more whether it took place.',
+        )
+      return status === 'committed'
+    })
+  }
+
+  async #patiently<T>(work: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await work()
+      } catch (thrown) {
+        const again =
+          isConflict(thrown) ||
+          isConnectionLoss(thrown) ||
+          thrown instanceof CommitInDoubt ||
+          thrown instanceof StillInProgress
+        if (!again || attempt === ATTEMPTS) throw failureOf(thrown)
+        const wait = BETWEEN_ATTEMPTS[attempt - 1] ?? 0
+        await pause(wait / 2 + randomInt(wait / 2 + 1))
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#db.destroy()
+  }
+}
+
+/** Begins a look again as a transaction that writes. */
+class MustWrite extends Error {}
+
+const WRITES: ReadonlySet<string> = new Set([
+  'InsertQueryNode',
+  'UpdateQueryNode',
+  'DeleteQueryNode',
+  'MergeQueryNode',
+])
+
+const writesNothing: KyselyPlugin = {
+  transformQuery: ({ node }) => {
+    if (WRITES.has(node.kind)) throw new MustWrite()
+    return node
+  },
+  transformResult: ({ result }) => Promise.resolve(result),
+}
+
+const onlyLooking = new WeakSet<Tx>()
+
+/**
+ * Called before anything is changed that this process remembers of the database: it is in step with the writers, and one who looks
+ * may see what was before the last of them.
+ */
+export function requireWriter(tx: Tx): void {
+  if (onlyLooking.has(tx)) throw new MustWrite()
+}
+
+/** A transaction that was to be committed, of which the server does not know yet that its connection is gone. */
+class StillInProgress extends Error {}
+
+function failureOf(thrown: unknown): unknown {
+  if (thrown instanceof Database.SqliteError) return storeFailure(thrown, 'writing the database')
+  if (thrown instanceof CommitInDoubt || thrown instanceof StillInProgress)
+    return new LicensingError('DATABASE_UNREACHABLE', 'The connection to the database was lost at a commit.')
+  return databaseFailure(thrown)
+}
+
+/** The database that a data directory names; null for its own. */
+function namedDatabase(dataDir: string): string | null {
+  const path = join(dataDir, URL_FILE)
+  return fileExists(path) ? readFileSync(path, 'utf8').trim() : null
+}
+
+/** Has a data directory name its database, for every command after: in a file of this user alone, since it may hold a password. */
+export function nameDatabase(dataDir: string, database: string): void {
+  new SecretFiles(dataDir).put(URL_FILE, `${checkDatabaseUrl(database)}\n`)
+}
+
+/**
+ * A part of a transaction that is done, or undone without undoing the rest: what it throws undoes it, and is thrown on.
+ * One at a time.
+ */
+export async function attempt<T>(tx: Tx, work: () => Promise<T>): Promise<T> {
+  await sql`savepoint attempt`.execute(tx)
+  try {
+    const done = await work()
+    await sql`release savepoint attempt`.execute(tx)
+    return done
+  } catch (thrown) {
+    await sql`rollback to savepoint attempt`.execute(tx)
+    await sql`release savepoint attempt`.execute(tx)
+    throw thrown
+  }
+}
+
+/** A named setting; null when it was never written. */
+export async function readSetting(tx: Tx, name: string): Promise<string | null> {
+  const row = await tx.selectFrom('settings').select('value').where('name', '=', name).executeTakeFirst()
+  return row?.value ?? null
+}
+
+export async function writeSetting(tx: Tx, name: string, value: string): Promise<void> {
+  await tx
+    .insertInto('settings')
+    .values({ name, value })
+    .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+    .execute()
+}
+
+const CORRECTIONS = 'time-corrections'
+
+/** Notes that time has gone back: what a process of this authority remembers of it holds no more. */
+export async function countCorrection(tx: Tx): Promise<void> {
+  await writeSetting(tx, CORRECTIONS, String((await countedCorrections(tx)) + 1))
+}
+
+/** How often time has gone back. */
+export async function countedCorrections(tx: Tx): Promise<number> {
+  return Number((await readSetting(tx, CORRECTIONS)) ?? 0)
+}
