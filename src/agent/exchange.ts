@@ -237,6 +237,15 @@ export type OpenedAnswer = Answer & {
   readonly anchors: Anchors | null
 }
 
+/** @throws LicensingError ANSWER_MALFORMED: of half a character there is no canonical form (RFC 8785 §3.2.2.2) */
+function hashOf(messageId: string, decision: unknown): string {
+  try {
+    return answerHash(messageId, decision)
+  } catch {
+    throw new LicensingError('ANSWER_MALFORMED', 'The answer holds text that is none.')
+  }
+}
+
 interface Expected {
   readonly type: Answer['type']
   readonly messageId: string
@@ -319,7 +328,7 @@ export async function open(
   )
   // The hash is over what was sent, with whatever a newer authority may add to it.
   const sent = raw as { decision: unknown }
-  const hash = answerHash(answer.messageId, sent.decision)
+  const hash = hashOf(answer.messageId, sent.decision)
   const satellite = signer.authorityId !== signer.managerId
   const now = satellite ? Math.max(time, expected.ranTo) : time
   const anchors = adoptBundles(road.anchors, answer.trustBundles ?? [], time)

@@ -1,4 +1,5 @@
 import { LicensingError } from '../domain/errors.ts'
+import { cited } from '../domain/told.ts'
 import { type ExchangeType, exchangeTypeSchema } from '../protocol/messages.ts'
 import { faultCatalogue, type FaultName, isFault } from './faults.ts'
 
@@ -24,7 +25,7 @@ export const LONGEST_DELAY = 3_600_000
 function checkPlanned(plan: PlannedFault): PlannedFault {
   const { fault, probability = 1, times = 0, after = 0, delay = 0 } = plan
   const refuse = (why: string) =>
-    new LicensingError('CHAOS_INVALID', `${JSON.stringify(fault)} cannot be planned so: ${why}.`)
+    new LicensingError('CHAOS_INVALID', `${cited(fault)} cannot be planned so: ${why}.`)
   if (!isFault(fault)) throw refuse('there is no such fault')
   if (!(probability >= 0 && probability <= 1)) throw refuse('a probability is from 0 to 1')
   if (times < 0 || after < 0) throw refuse('a count is 0 or more')
@@ -100,7 +101,7 @@ export function parseChaos(spec: string): PlannedFault[] {
 
 function parseItem(item: string): PlannedFault {
   const refuse = (why: string) =>
-    new LicensingError('CHAOS_INVALID', `${JSON.stringify(item)} is not a fault: ${why}.`)
+    new LicensingError('CHAOS_INVALID', `${cited(item)} is not a fault: ${why}.`)
   const { name = '', value, unit, wait, waitUnit, times, after, on } = ITEM.exec(item)?.groups ?? {}
   if (name === '') throw refuse('it is not of the form NAME=PROBABILITY+WAITxTIMES@AFTER/TYPE')
   if (!isFault(name)) throw refuse(`there are ${Object.keys(faultCatalogue).join(', ')}`)

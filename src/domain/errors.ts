@@ -1163,8 +1163,19 @@ export interface ErrorDocument {
   readonly remedy: string
 }
 
+/** Longest message of an error, in characters: some of what is repeated comes from outside. */
+const LONGEST_MESSAGE = 2_000
+
+const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g
+
+function printable(message: string): string {
+  const clean = message.replace(CONTROL, '\u{fffd}')
+  return clean.length <= LONGEST_MESSAGE ? clean : `${clean.slice(0, LONGEST_MESSAGE - 1)}…`
+}
+
 /**
- * The one error of this project. Never carries a secret: whoever makes one words it from public facts.
+ * The one error of this project. Never carries a secret: whoever makes one words it from public facts. Control
+ * characters in its message are replaced, and what is longer than 2,000 characters is cut.
  * `cause` is kept off it on purpose: causes of the network hold headers and bodies.
  */
 export class LicensingError extends Error {
@@ -1175,7 +1186,7 @@ export class LicensingError extends Error {
   readonly retryAfterMs: number | undefined
 
   constructor(code: ErrorCode, message: string, options: { remedy?: string; retryAfterMs?: number } = {}) {
-    super(message)
+    super(printable(message))
     this.code = code
     this.remedy = options.remedy ?? (isErrorCode(code) ? errorTable[code].remedy : '')
     this.retryAfterMs = options.retryAfterMs

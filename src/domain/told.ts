@@ -22,3 +22,6 @@ export const plain = (text: string, longest: number): string => {
   const clean = text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\u{fffd}')
   return clean.length <= longest ? clean : `${clean.slice(0, longest)}…`
 }
+
+/** What somebody typed or sent, as an error repeats it: between quotes, plain, and no longer than a line. */
+export const cited = (text: string): string => JSON.stringify(plain(text, 80))

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { countSchema, entitlementTagSchema } from '../domain/entitlement.ts'
 import { LicensingError } from '../domain/errors.ts'
+import { cited } from '../domain/told.ts'
 import { type Instant, iso } from '../domain/instant.ts'
 import { udiSchema } from '../domain/udi.ts'
 import {
@@ -169,8 +170,7 @@ export function readAuthorization(lines: readonly string[]): Authorization {
   const licenses = rows.map((line) => {
     const [, tag, count, , until, name] = LICENSE.exec(line) ?? []
     const license = licenseSchema.safeParse({ tag, count: Number(count), endsAt: until ?? null, name })
-    if (!license.success)
-      throw malformed(`a reserved licence is not of its form: ${JSON.stringify(line.slice(0, 80))}`)
+    if (!license.success) throw malformed(`a reserved licence is not of its form: ${cited(line)}`)
     return license.data
   })
   if (licenses.length === 0) throw malformed('it reserves nothing')

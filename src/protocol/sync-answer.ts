@@ -255,7 +255,13 @@ export function readSyncAnswer(lines: readonly string[]): SyncAnswer {
   const pem = (head: 'Root certificate' | 'Issuing CA certificate'): string | null => {
     const base64 = sections[head].join('')
     // While a root is replaced there is one by each, with a dot between.
+    if (!/^[A-Za-z0-9+/=.]*$/.test(base64)) throw malformed(`${head.toLowerCase()} is not as it was written`)
     return base64 === '' ? null : base64.split('.').map(toPem).join('\n')
+  }
+  const compact = (rows: readonly string[]): string => {
+    const text = rows.join('')
+    if (!/^[A-Za-z0-9_.-]*$/.test(text)) throw malformed('mandate is not as it was written')
+    return text
   }
   const root = pem('Root certificate')
   if (root === null) throw malformed('it holds no root certificate')
@@ -279,6 +285,6 @@ export function readSyncAnswer(lines: readonly string[]): SyncAnswer {
     root,
     trustBundles: bundlesOf(lines),
     issuingCa: pem('Issuing CA certificate'),
-    mandate: sections.Mandate.join('') || null,
+    mandate: compact(sections.Mandate) || null,
   }
 }

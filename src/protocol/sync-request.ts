@@ -270,6 +270,8 @@ export function readSyncRequest(lines: readonly string[]): SyncRequest {
   if (!fields.success)
     throw malformed(`its line ${String(fields.error.issues[0]?.path[0])} is not of its form`)
   const sections = readSections(lines, FIELDS.length + 3, SECTIONS, malformed)
+  const issuingCa = sections['Issuing CA request'].join('')
+  if (!/^[A-Za-z0-9+/=]*$/.test(issuingCa)) throw malformed('the issuing CA request is not as it was written')
   const virtualAccounts = readAll(sections['Virtual accounts'], 'virtual accounts', (row) => {
     const [first, word, second, ...rest] = wordsOf(row)
     const [name, of] = [unquoted(first), unquoted(second)]
@@ -285,7 +287,7 @@ export function readSyncRequest(lines: readonly string[]): SyncRequest {
   if (once.size !== instances.length + ended.length) throw malformed('a product instance is in it twice')
   return {
     ...fields.data,
-    issuingCa: sections['Issuing CA request'].join(''),
+    issuingCa,
     virtualAccounts,
     instances,
     ended,

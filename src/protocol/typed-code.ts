@@ -1,4 +1,5 @@
 import { LicensingError } from '../domain/errors.ts'
+import { cited } from '../domain/told.ts'
 
 /**
  * Bytes as a code that a person reads out, types or copies: 32 letters and digits without the ones that look alike
@@ -116,7 +117,7 @@ export function readCode(text: string, what: string): Uint8Array {
   const strange = values.indexOf(-1)
   if (strange !== -1) {
     const group = Math.floor(strange / SIZE) + 1
-    throw malformed(`it holds ${JSON.stringify(letters[strange])}, which no code has, in group ${group}`)
+    throw malformed(`it holds ${cited(letters[strange] ?? '')}, which no code has, in group ${group}`)
   }
   const groups: number[][] = []
   for (let at = 0; at < values.length; at += SIZE) groups.push(values.slice(at, at + SIZE))

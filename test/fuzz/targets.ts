@@ -1,0 +1,427 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { readFacts, writeFacts } from '../../src/agent/facts.ts'
+import { open as openAnswer } from '../../src/agent/exchange.ts'
+import { begin, step } from '../../machines/index.ts'
+import { readCheckpoint } from '../../src/authority/audit/checkpoint.ts'
+import { verifyExport } from '../../src/authority/audit/export-file.ts'
+import { readExchange, readHello } from '../../src/authority/exchanges/requests.ts'
+import { readSync } from '../../src/authority/satellites/exchange.ts'
+import { parseChaos } from '../../src/chaos/index.ts'
+import { parseAddress } from '../../src/cli/address.ts'
+import { conferencing, defineProfile, type ProfileInput } from '../../src/domain/profile.ts'
+import { parseDataCenter, parseMeetingId, parseUser } from '../../src/hosts/users.ts'
+import {
+  type Authorization,
+  AUTHORIZATION_TITLE,
+  issuedAtOf,
+  readAuthorization,
+  writeAuthorization,
+} from '../../src/protocol/authorization-file.ts'
+import { newEnrolmentCode, readEnrolmentCode } from '../../src/protocol/enrolment.ts'
+import { type Answer, type RequestType, requestTypeSchema } from '../../src/protocol/messages.ts'
+import { readProofCode, readRequestCode, writeRequestCode } from '../../src/protocol/offline-codes.ts'
+import { readSignedText } from '../../src/protocol/signed-text.ts'
+import { readSyncAnswer } from '../../src/protocol/sync-answer.ts'
+import { readSyncRequest, type SyncRequest, writeSyncRequest } from '../../src/protocol/sync-request.ts'
+import { formatToken, parseToken } from '../../src/protocol/token.ts'
+import { readBody } from '../../src/rest/bodies.ts'
+import { readDay } from '../../src/rest/forms.ts'
+import { ChainError, readCertificates, readRoots } from '../../src/trust/chain.ts'
+import { createRequest, generateKey } from '../../src/trust/certificates.ts'
+import { readRequest } from '../../src/trust/certificate-request.ts'
+import { readLeafFacts } from '../../src/trust/leaf-facts.ts'
+import { seal } from '../../src/trust/seal.ts'
+import { verifyText } from '../../src/trust/sign-text.ts'
+import { adoptBundles, anchorsOf, installBundles, readTrustBundles } from '../../src/trust/trust-bundle.ts'
+import { checkWebhookSecret, newWebhookSecret } from '../../src/trust/webhook-signature.ts'
+import { checkProxyCredentials, parseAuthorityUrl, parseProxyUrl } from '../../src/transports/transport.ts'
+import { LicensingError } from '../../src/domain/errors.ts'
+import { StolenKeys } from '../support/keys.ts'
+import { takeApart } from '../support/messages.ts'
+import { carry, makeSatelliteWorld } from '../support/satellite.ts'
+import { makeSealedWorld } from '../support/sealed.ts'
+import { pass } from '../support/world.ts'
+import type { Target } from './attack.ts'
+
+const SIGNED = [
+  'SIGNED_FILE_MALFORMED',
+  'SIGNED_FILE_TRUNCATED',
+  'SIGNED_FILE_ALTERED',
+  'SIGNED_FILE_UNTRUSTED',
+  'SIGNED_FILE_SIGNER_EXPIRED',
+]
+const MESSAGE = ['REQUEST_MALFORMED', 'REQUEST_SIGNATURE_INVALID', 'PROTOCOL_UNSUPPORTED']
+const DAY = 86_400_000
+type Expected = Parameters<typeof openAnswer>[2]
+
+/** A document as it came by wire; what is no JSON never gets further than the server. */
+const json = (text: string): unknown => {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+/** A reader that has an error of its own for what is no certificate. */
+const orChainError = (read: () => unknown): unknown => {
+  try {
+    return read()
+  } catch (thrown) {
+    if (thrown instanceof ChainError) return null
+    throw thrown
+  }
+}
+
+/** The readers of the project, each with inputs that are right: made by the programs themselves, in a small world. */
+export async function makeTargets(): Promise<readonly Target[]> {
+  const world = await makeSealedWorld()
+  const branches = await makeSatelliteWorld()
+  try {
+    const { authority } = world
+    const agent = await world.open()
+    const token = await world.token()
+    agent.report('HOST', 3)
+    const answers: { type: RequestType; request: string; answer: string }[] = []
+    world.road.onAnswer = (type, answer) => {
+      answers.push({ type, request: world.road.sent.at(-1)?.body ?? '', answer })
+      return answer
+    }
+    await agent.register(token)
+    await agent.renewAuthorization()
+    await agent.renewRegistration()
+    await pass(world, agent, DAY)
+    await agent.deregister()
+    const root = authority.trustAnchor()
+    const issuedAt = world.clock.wall()
+    const anchors = anchorsOf(root)
+    const roots = anchors.roots.map(({ pem }) => new X509Certificate(pem))
+
+    // A reservation, for a box of its own.
+    const sealedBox = await world.open('sealed')
+    const requestCode = await sealedBox.reservation.request()
+    const { file, instanceId } = await authority.reserve({ request: requestCode, licenses: { HOST: 5 } })
+    await sealedBox.reservation.install(file)
+    const more = await authority.updateReservation(instanceId, { HOST: 6 })
+    const { confirmationCode } = (await sealedBox.reservation.update(more.file)).reservation
+    const returnCode = await sealedBox.reservation.returnCode()
+    const authorization = readAuthorization(
+      readSignedText(file, { what: 'file', title: AUTHORIZATION_TITLE }).lines,
+    )
+
+    // A satellite, and what it and its manager carry.
+    const satellite = await branches.addSatellite('branch')
+    await branches.manager.order({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
+    const carried = await carry(branches.manager, satellite)
+
+    const boxKey = createPrivateKey(await generateKey())
+    const certificateRequest = await createRequest(
+      boxKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+      'box',
+    )
+    const register = answers.find(({ type }) => type === 'register')
+    const authorize = answers.find(({ type }) => type === 'authorize')
+    const signer = new StolenKeys(`${world.directory}/authority`).signer('answer-signer')
+    const leaves = (takeApart(authorize?.request ?? '').header.x5c as string[] | undefined) ?? []
+    const pemOf = (der: string) =>
+      `-----BEGIN CERTIFICATE-----\n${(der.match(/.{1,64}/g) ?? []).join('\n')}\n-----END CERTIFICATE-----\n`
+
+    /** A request whose content somebody has changed who holds the key of the box: the seal is right. */
+    const sealedRequest = (payload: unknown) =>
+      seal(payload as object, {
+        type: 'sla-request+jws',
+        privateKey: boxKey,
+        certificates: leaves.map(pemOf),
+      })
+    /** An answer that its authority itself has made strange. */
+    const sealedAnswer = async (payload: unknown) =>
+      JSON.stringify(await seal(payload as object, { type: 'sla-answer+jws', ...signer }))
+    if (!register || !authorize) throw new Error('the box has not been answered')
+    const answered = takeApart(authorize.answer).payload as unknown as Answer
+    const expected: Expected = {
+      ...answered,
+      type: 'authorize',
+      authorityId: answered.authority.id,
+      notBefore: null,
+      mandate: null,
+      ranTo: 0,
+      asked: [{ tag: 'HOST', count: 3 }],
+    }
+    const road = { roots, anchors }
+    await authority.trust.rotateRoot({ overlapDays: 60 })
+    const bundles = authority.trust.bundles()
+    const checkpoint = await authority.audit.checkpoint()
+    const record: string[] = []
+    for await (const line of authority.audit.export()) record.push(line)
+    const known = authority.trustAnchor()
+    const knownRoots = [...roots, ...readRoots(known)]
+    let position = begin(0).position
+    for (const event of [
+      { type: 'USAGE', at: 1_000, used: 1_000, tag: 'HOST', count: 2 },
+      { type: 'TICK', at: DAY, used: 1_000 },
+    ] as const)
+      position = step(position, event).position
+    const certificate = pemOf(leaves[0] ?? '')
+    const profile: ProfileInput = conferencing
+
+    return [
+      {
+        name: 'registration-token',
+        seeds: [token],
+        secret: true,
+        read: parseToken,
+        write: formatToken,
+        refusals: ['TOKEN_MISSING', 'TOKEN_MALFORMED', 'TOKEN_IS_*'],
+      },
+      {
+        name: 'request-code',
+        seeds: [requestCode],
+        read: readRequestCode,
+        write: writeRequestCode,
+        refusals: ['CODE_*'],
+      },
+      {
+        name: 'confirmation-code',
+        seeds: [confirmationCode ?? ''],
+        secret: true,
+        read: (text) => readProofCode('confirmation', text),
+        refusals: ['CODE_*'],
+      },
+      {
+        name: 'return-code',
+        seeds: [returnCode],
+        secret: true,
+        read: (text) => readProofCode('return', text),
+        refusals: ['CODE_*'],
+      },
+      {
+        name: 'enrolment-code',
+        seeds: [newEnrolmentCode()],
+        secret: true,
+        read: readEnrolmentCode,
+        write: (code: string) => code,
+        refusals: ['CODE_*'],
+      },
+      {
+        name: 'authorization-file',
+        seeds: [file, file.replaceAll('\n', '\r\n')],
+        read: (text) =>
+          verifyText(text, {
+            what: 'authorization file',
+            title: AUTHORIZATION_TITLE,
+            role: 'reservation-signer',
+            roots,
+            at: issuedAtOf,
+          }).lines,
+        refusals: SIGNED,
+      },
+      {
+        name: 'authorization-text',
+        seeds: [writeAuthorization(authorization).join('\n')],
+        read: (text) => readAuthorization(text.split('\n')),
+        write: (value: Authorization) => writeAuthorization(value).join('\n'),
+        refusals: SIGNED,
+      },
+      {
+        name: 'synchronisation-request',
+        seeds: [carried.request],
+        read: readSync,
+        refusals: SIGNED,
+      },
+      {
+        name: 'synchronisation-request-text',
+        seeds: [carried.request.split('-----')[0]?.trimEnd() ?? ''],
+        read: (text) => readSyncRequest(text.split('\n')),
+        write: (value: SyncRequest) => writeSyncRequest(value).join('\n'),
+        refusals: SIGNED,
+      },
+      {
+        name: 'synchronisation-answer-text',
+        seeds: [carried.answer.split('-----')[0]?.trimEnd() ?? ''],
+        read: (text) => readSyncAnswer(text.split('\n')),
+        refusals: SIGNED,
+      },
+      ...requestTypeSchema.options
+        .filter((type) => answers.some((one) => one.type === type))
+        .map((type): Target => ({
+          name: `message-${type}`,
+          seeds: answers.filter((one) => one.type === type).map(({ request }) => request),
+          read: (text) => readExchange(type, json(text)),
+          refusals: MESSAGE,
+        })),
+      {
+        name: 'message-sealed-anew',
+        seeds: answers.map(({ request }) => JSON.stringify(takeApart(request).payload)),
+        read: async (text) => readExchange('authorize', await sealedRequest(json(text))),
+        refusals: MESSAGE,
+      },
+      {
+        name: 'greeting',
+        seeds: [
+          JSON.stringify({
+            protocol: 1,
+            direction: 'request',
+            type: 'hello',
+            messageId: answered.messageId,
+            nonce: answered.nonce,
+            audience: 'anybody',
+            epoch: 1,
+            trustBundle: 1,
+          }),
+        ],
+        read: (text) => readHello(json(text)),
+        refusals: MESSAGE,
+      },
+      {
+        name: 'answer',
+        seeds: [authorize.answer],
+        read: (text) => openAnswer(text, road, expected),
+        refusals: ['ANSWER_*', 'PROTOCOL_UNSUPPORTED'],
+      },
+      {
+        name: 'answer-sealed-anew',
+        seeds: [JSON.stringify(answered)],
+        read: async (text) => openAnswer(await sealedAnswer(json(text)), road, expected),
+        refusals: ['ANSWER_*', 'PROTOCOL_UNSUPPORTED', 'MANDATE_INVALID'],
+      },
+      {
+        name: 'trust-bundles',
+        seeds: [bundles],
+        read: (text) => {
+          const texts = readTrustBundles(text)
+          return texts && [adoptBundles(anchors, texts, issuedAt), installBundles(anchors, texts, issuedAt)]
+        },
+        refusals: ['TRUST_BUNDLE_REFUSED'],
+      },
+      {
+        name: 'root-certificates',
+        seeds: [root, root + root],
+        read: (text) => orChainError(() => readRoots(text).length + readCertificates(text).length),
+        refusals: [],
+      },
+      {
+        name: 'certificate',
+        seeds: [certificate],
+        read: (text) => readLeafFacts(text)?.thumbprint ?? null,
+        refusals: [],
+      },
+      {
+        name: 'certificate-request',
+        seeds: [certificateRequest],
+        read: (text) => readRequest(text)?.spki.length ?? null,
+        refusals: [],
+      },
+      {
+        name: 'audit-checkpoint',
+        seeds: [checkpoint],
+        read: (text) => readCheckpoint(text, knownRoots),
+        refusals: SIGNED,
+      },
+      {
+        name: 'audit-record',
+        seeds: [record.join('')],
+        read: async (text) => (await verifyExport(text.split('\n'), [], knownRoots)).checkpoints,
+        refusals: ['AUDIT_BROKEN', ...SIGNED],
+      },
+      {
+        name: 'stored-state',
+        seeds: [writeFacts(position), writeFacts(begin(0).position)],
+        read: readFacts,
+        write: writeFacts,
+        refusals: ['STORE_UNREADABLE', 'STORE_TOO_NEW'],
+      },
+      {
+        name: 'profile',
+        seeds: [JSON.stringify(profile)],
+        read: (text) => defineProfile(json(text) as ProfileInput),
+        refusals: ['PROFILE_INVALID', 'INVALID_ARGUMENT'],
+      },
+      {
+        name: 'authority-url',
+        seeds: ['https://licensing.example:8443/base', 'https://[2001:db8::1]/'],
+        read: parseAuthorityUrl,
+        write: (url: string) => url,
+        refusals: ['TRANSPORT_URL_INVALID'],
+      },
+      {
+        name: 'proxy-url',
+        seeds: ['http://proxy.example:3128', 'https://[2001:db8::1]:443', 'proxy.example'],
+        read: parseProxyUrl,
+        write: (url: string) => url,
+        refusals: ['PROXY_URL_INVALID'],
+      },
+      {
+        name: 'proxy-credentials',
+        seeds: ['somebody\nhunter22hunter22hunter22'],
+        secret: true,
+        read: (text) => {
+          const [name, ...rest] = text.split('\n')
+          checkProxyCredentials(name, rest.join('\n'))
+        },
+        refusals: ['PROXY_CREDENTIALS_INVALID'],
+      },
+      {
+        name: 'webhook-secret',
+        seeds: [newWebhookSecret()],
+        secret: true,
+        read: checkWebhookSecret,
+        write: (secret: string) => secret,
+        refusals: ['INVALID_ARGUMENT'],
+      },
+      {
+        name: 'planned-faults',
+        seeds: ['delay=200ms,error503=0.1', 'lost-answer=0.5x3@10/authorize', 'replayed+3sx2'],
+        read: parseChaos,
+        refusals: ['CHAOS_INVALID'],
+      },
+      {
+        name: 'address',
+        seeds: ['127.0.0.1:8443', '[::1]:443', ':80'],
+        read: parseAddress,
+        refusals: ['INVALID_ARGUMENT'],
+      },
+      {
+        name: 'day',
+        seeds: ['2026-01-31', '2026-Jan-31', '31-JAN-2026', '2026-01-31T00:00:00Z'],
+        read: readDay,
+        refusals: [],
+      },
+      {
+        name: 'rest-body',
+        seeds: ['{"a":[1,{"b":"c"}]}', 'grant_type=client_credentials&client_id=x&client_secret=y&a=1&a=2'],
+        read: (text) =>
+          [
+            'application/json',
+            'application/x-www-form-urlencoded',
+            'text/plain',
+            undefined,
+            text.slice(0, 20),
+          ].map((type) => {
+            try {
+              return readBody(type, text)
+            } catch (thrown) {
+              if (thrown instanceof LicensingError && thrown.code === 'REQUEST_MALFORMED') return null
+              throw thrown
+            }
+          }),
+        refusals: [],
+      },
+      {
+        name: 'names-of-people-and-meetings',
+        seeds: ['alice@example.com', 'meeting-1', 'dc-west'],
+        read: (text) =>
+          [parseUser, parseDataCenter, parseMeetingId].map((parse) => {
+            try {
+              return parse(text)
+            } catch (thrown) {
+              if (thrown instanceof LicensingError && thrown.code === 'INVALID_ARGUMENT') return null
+              throw thrown
+            }
+          }),
+        refusals: [],
+      },
+    ]
+  } finally {
+    await world.close()
+    await branches.close()
+  }
+}
