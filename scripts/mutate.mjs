@@ -16,9 +16,18 @@ const pretty = async (path, text) =>
   writeFileSync(path, await format(text, { ...(await resolveConfig(path)), filepath: path }))
 const explained = read(EXPLAINED)
 
+const back = ({ line, column }) => ({ line: line - 1, column: column - 1 })
+/** Verdicts count lines and columns from one; ranges to mutate count lines from one and columns from zero. */
+const fromZero = ({ location: { start, end }, ...mutant }) => ({
+  ...mutant,
+  location: { start: back(start), end: back(end) },
+})
+
 /** The text that a mutant replaces. */
 function original({ fileName, location: { start, end } }) {
-  const lines = readFileSync(fileName, 'utf8').split('\n').slice(start.line, end.line + 1)
+  const lines = readFileSync(fileName, 'utf8')
+    .split('\n')
+    .slice(start.line, end.line + 1)
   lines[lines.length - 1] = lines.at(-1).slice(0, end.column)
   lines[0] = lines[0].slice(start.column)
   return lines.join(' ')
@@ -37,7 +46,7 @@ const placeOf = ({ fileName, location: { start, end }, replacement }) =>
 async function judge(mutate, tests) {
   process.env.MUTATION_TESTS = tests.join(' ')
   const judged = await new Stryker({ mutate }).runMutationTest()
-  return judged.filter(({ status }) => status !== 'Ignored')
+  return judged.filter(({ status }) => status !== 'Ignored').map(fromZero)
 }
 
 async function run(area) {
@@ -49,7 +58,8 @@ async function run(area) {
     for (const mutant of await judge(ranges, slow))
       if (LIVING.includes(verdicts.get(placeOf(mutant))?.status)) verdicts.set(placeOf(mutant), mutant)
   }
-  const count = (...statuses) => [...verdicts.values()].filter(({ status }) => statuses.includes(status)).length
+  const count = (...statuses) =>
+    [...verdicts.values()].filter(({ status }) => statuses.includes(status)).length
   const survivors = [...verdicts.values()].filter(({ status }) => LIVING.includes(status))
   return {
     measured: new Date().toISOString().slice(0, 10),
@@ -63,7 +73,9 @@ async function run(area) {
 const asked = process.argv.slice(2)
 const unknown = asked.filter((name) => !Object.hasOwn(areas, name))
 if (unknown.length > 0) {
-  process.stderr.write(`No area is called ${unknown.join(', ')}; there are ${Object.keys(areas).join(', ')}.\n`)
+  process.stderr.write(
+    `No area is called ${unknown.join(', ')}; there are ${Object.keys(areas).join(', ')}.\n`,
+  )
   process.exit(1)
 }
 mkdirSync('test/mutation', { recursive: true })

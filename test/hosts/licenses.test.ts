@@ -131,6 +131,9 @@ describe('host licences', () => {
     await world.authority.order({ tag: 'HOST', quantity: 10 })
     await agent.renewAuthorization()
     expect(agent.status().state).toBe('authorized')
+    expect(agent.hosts.find('a')).toMatchObject({ license: 'permanent' })
+    await agent.hosts.deactivate('a')
+    expect(counts()).toEqual({ assigned: 7, permanent: 7, demo: 0 })
   })
 
   it('R-HOST-9: a reservation must cover every assigned host', async () => {
@@ -189,6 +192,24 @@ describe('host licences', () => {
     ])
     await register()
     expect(await agent.hosts.assign('late')).toMatchObject({ license: 'permanent' })
+  })
+})
+
+describe('the list of hosts', () => {
+  const named = (options: Parameters<SmartAgent['hosts']['list']>[0]) =>
+    agent.hosts.list(options).map(({ user }) => user)
+
+  it('shows who holds a licence or everybody, by a part of the name in either case, a page at a time', async () => {
+    for (const user of ['anna', 'Annika', 'bob', 'hanna']) await agent.hosts.assign(user)
+    await agent.hosts.deactivate('hanna')
+    expect(named({})).toEqual(['Annika', 'anna', 'bob'])
+    expect(named({ all: true })).toEqual(['Annika', 'anna', 'bob', 'hanna'])
+    expect(named({ search: 'ANN' })).toEqual(['Annika', 'anna'])
+    expect(named({ search: 'ann', all: true })).toEqual(['Annika', 'anna', 'hanna'])
+    expect(named({ search: 'ann', all: true, limit: 2 })).toEqual(['Annika', 'anna'])
+    expect(named({ search: 'ann', all: true, limit: 2, after: 'anna' })).toEqual(['hanna'])
+    expect(named({ limit: 1, after: 'anna' })).toEqual(['bob'])
+    expect(named({ search: 'nobody' })).toEqual([])
   })
 })
 
