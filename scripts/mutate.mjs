@@ -53,7 +53,7 @@ async function run(area) {
   const { mutate, quick, slow } = areas[area]
   const verdicts = new Map((await judge(mutate, quick)).map((mutant) => [placeOf(mutant), mutant]))
   const left = [...verdicts].filter(([, { status }]) => LIVING.includes(status))
-  if (left.length > 0) {
+  if (left.length > 0 && slow.length > 0) {
     const ranges = [...new Set(left.map(([place]) => place.slice(0, place.indexOf(' '))))]
     for (const mutant of await judge(ranges, slow))
       if (LIVING.includes(verdicts.get(placeOf(mutant))?.status)) verdicts.set(placeOf(mutant), mutant)

@@ -11,7 +11,7 @@ export const areas = {
   token: {
     mutate: ['src/protocol/token.ts'],
     quick: ['test/protocol/token.test.ts'],
-    slow: ['test/protocol/token.test.ts'],
+    slow: [],
   },
   codes: {
     mutate: ['src/protocol/{typed-code,offline-codes}.ts'],

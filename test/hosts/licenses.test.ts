@@ -33,7 +33,12 @@ const meet = async (id: string, host = id, alternates: string[] = []) => {
 
 describe('host licences', () => {
   it('R-HOST-1: a user takes one the first time they host, or by hand, and only one', async () => {
-    expect(await agent.hosts.assign('ann@acme.example')).toMatchObject({ license: 'demo', reason: 'manual' })
+    expect(await agent.hosts.assign('ann@acme.example')).toMatchObject({
+      license: 'demo',
+      reason: 'manual',
+      active: true,
+      attendeeOnly: false,
+    })
     await meet('weekly', 'bob@acme.example')
     await agent.meetings.end('weekly')
     await meet('again', 'bob@acme.example')
@@ -192,6 +197,43 @@ describe('host licences', () => {
     ])
     await register()
     expect(await agent.hosts.assign('late')).toMatchObject({ license: 'permanent' })
+  })
+})
+
+describe('what a user is', () => {
+  const facts = { license: null, reason: null, assignedAt: null, active: true, attendeeOnly: false }
+
+  it('is told by each deed as it is found afterwards', async () => {
+    const found = async (deed: Promise<unknown>, user: string) => {
+      const told = await deed
+      expect(agent.hosts.find(user)).toEqual(told)
+      return told
+    }
+    const { hosts } = agent
+    for (const user of ['ann', 'guest']) {
+      await found(hosts.assign(user), user)
+      expect(await found(hosts.deactivate(user), user)).toEqual({ user, ...facts, active: false })
+    }
+    expect(await found(hosts.setAttendeeOnly('guest', true), 'guest')).toMatchObject({
+      active: false,
+      attendeeOnly: true,
+    })
+    expect(await found(hosts.deactivate('guest'), 'guest')).toMatchObject({ attendeeOnly: true })
+    expect(await found(hosts.activate('guest'), 'guest')).toEqual({
+      user: 'guest',
+      ...facts,
+      attendeeOnly: true,
+    })
+    expect(await found(hosts.activate('ann'), 'ann')).toEqual({ user: 'ann', ...facts })
+    const assigned = await found(hosts.assign('ann'), 'ann')
+    expect(await found(hosts.activate('ann'), 'ann')).toEqual(assigned)
+    expect(await found(hosts.setAttendeeOnly('ann', false), 'ann')).toEqual(assigned)
+    expect(await found(hosts.activate('new'), 'new')).toEqual({ user: 'new', ...facts })
+    expect(await found(hosts.setAttendeeOnly('never seen', false), 'never seen')).toEqual({
+      user: 'never seen',
+      ...facts,
+    })
+    expect(counts()).toEqual({ assigned: 1, permanent: 0, demo: 1 })
   })
 })
 

@@ -103,6 +103,11 @@ describe('a code that people type', () => {
     expect(told(groups.map((group, i) => (i > 3 && i < 8 ? '000000' : group)))).toContain(
       'groups 5 to 8 are wrong',
     )
+    // One group behind the place could be right elsewhere by luck: only what is wrong is said.
+    expect(told(groups.toSpliced(-2, 1), '')).toContain(`group ${groups.length - 1} is wrong`)
+    expect(told(groups.toSpliced(-1, 0, '000000'), '')).toContain(
+      `groups ${groups.length}, ${groups.length + 1} are wrong`,
+    )
     const [first = '', ...rest] = writeCode(Uint8Array.from({ length: 7 }, (_, i) => i * 7)).split('-')
     expect(rest.length).toBe(2)
     expect(told([first.slice(1), ...rest])).toContain('group 1 has 5 signs instead of 6')
@@ -114,6 +119,7 @@ describe('a code that people type', () => {
     const code = writeCode(Uint8Array.from({ length: 25 }, (_, i) => i * 3))
     expect(code.split('-').map(({ length }) => length)).toEqual(Array(8).fill(6))
     for (const sign of SIGNS) expect(failure(`${code}-${sign}`)?.code).toBe('CODE_MISTYPED')
+    expect(failure(`${code}7`)?.message).toContain('group 8 has 7 signs instead of 6')
   })
 
   it('typed in groups of another size, or with space around it, is told by the groups it was printed in', () => {
