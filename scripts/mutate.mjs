@@ -32,14 +32,11 @@ function original({ fileName, location: { start, end } }) {
   lines[0] = lines[0].slice(start.column)
   return lines.join(' ')
 }
-const short = (text) => {
-  const line = text.replace(/\s+/g, ' ').trim()
-  return line.length > 90 ? `${line.slice(0, 60)} … ${line.slice(-25)}` : line
-}
+const flat = (text) => text.replace(/\s+/g, ' ').trim()
 const fileOf = ({ fileName }) => relative('.', fileName)
 /** Names a mutant by what it does, which stays true when lines move. */
 const nameOf = (mutant) =>
-  `${fileOf(mutant)}: ${short(original(mutant))} → ${short(mutant.replacement) || 'nothing'}`
+  `${fileOf(mutant)}: ${flat(original(mutant))} → ${flat(mutant.replacement) || 'nothing'}`
 const placeOf = ({ fileName, location: { start, end }, replacement }) =>
   `${relative('.', fileName)}:${start.line + 1}:${start.column}-${end.line + 1}:${end.column} ${replacement}`
 

@@ -176,6 +176,22 @@ describe('host licences', () => {
     expect(counts()).toEqual({ assigned: 1, permanent: 1, demo: 0 })
   })
 
+  it('R-EVAL-5: what is permanent or given back is so after a restart', async () => {
+    const again = async () => {
+      await agent.close()
+      agent = await world.open('box')
+    }
+    await agent.hosts.assign('ann')
+    await agent.hosts.assign('bob')
+    await register()
+    await again()
+    expect(counts()).toEqual({ assigned: 2, permanent: 2, demo: 0 })
+    expect(agent.hosts.find('ann')).toMatchObject({ license: 'permanent' })
+    await agent.hosts.deactivate('ann')
+    await again()
+    expect(counts()).toEqual({ assigned: 1, permanent: 1, demo: 0 })
+  })
+
   it('R-EVAL-1 R-EVAL-4: in evaluation there are as many as wanted; when it is spent only licence management works', async () => {
     for (let i = 0; i < 200; i++) await agent.hosts.assign(`user${i}`)
     await meet('m', 'user0')

@@ -122,6 +122,14 @@ describe('a code that people type', () => {
     expect(failure(`${code}7`)?.message).toContain('group 8 has 7 signs instead of 6')
   })
 
+  it('of more signs than its bytes need, or with something in the bits that fill up the last, is told', () => {
+    const [a = '', b = ''] = writeCode(Uint8Array.of(200))
+    const filled = SIGNS.charAt(SIGNS.indexOf(b) + 1)
+    for (const check of SIGNS)
+      for (const data of [`${a}${filled}`, `${a}${b}0`, '0'])
+        expect([data, check, failure(`${data}${check}`)]).not.toEqual([data, check, null])
+  })
+
   it('typed in groups of another size, or with space around it, is told by the groups it was printed in', () => {
     const code = writeCode(Uint8Array.from({ length: 60 }, (_, i) => i * 7)).replaceAll('-', '')
     const wrong = `${code.slice(0, 13)}${code.charAt(13) === '0' ? '1' : '0'}${code.slice(14)}`
