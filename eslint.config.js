@@ -18,6 +18,8 @@ const noTime = [
 export default tseslint.config(
   {
     ignores: [
+      '.stryker',
+      'stryker.config.mjs',
       'dist/',
       'node_modules/',
       'coverage/',

@@ -33,7 +33,12 @@ const meet = async (id: string, host = id, alternates: string[] = []) => {
 
 describe('host licences', () => {
   it('R-HOST-1: a user takes one the first time they host, or by hand, and only one', async () => {
-    expect(await agent.hosts.assign('ann@acme.example')).toMatchObject({ license: 'demo', reason: 'manual' })
+    expect(await agent.hosts.assign('ann@acme.example')).toMatchObject({
+      license: 'demo',
+      reason: 'manual',
+      active: true,
+      attendeeOnly: false,
+    })
     await meet('weekly', 'bob@acme.example')
     await agent.meetings.end('weekly')
     await meet('again', 'bob@acme.example')
@@ -131,6 +136,9 @@ describe('host licences', () => {
     await world.authority.order({ tag: 'HOST', quantity: 10 })
     await agent.renewAuthorization()
     expect(agent.status().state).toBe('authorized')
+    expect(agent.hosts.find('a')).toMatchObject({ license: 'permanent' })
+    await agent.hosts.deactivate('a')
+    expect(counts()).toEqual({ assigned: 7, permanent: 7, demo: 0 })
   })
 
   it('R-HOST-9: a reservation must cover every assigned host', async () => {
@@ -168,6 +176,22 @@ describe('host licences', () => {
     expect(counts()).toEqual({ assigned: 1, permanent: 1, demo: 0 })
   })
 
+  it('R-EVAL-5: what is permanent or given back is so after a restart', async () => {
+    const again = async () => {
+      await agent.close()
+      agent = await world.open('box')
+    }
+    await agent.hosts.assign('ann')
+    await agent.hosts.assign('bob')
+    await register()
+    await again()
+    expect(counts()).toEqual({ assigned: 2, permanent: 2, demo: 0 })
+    expect(agent.hosts.find('ann')).toMatchObject({ license: 'permanent' })
+    await agent.hosts.deactivate('ann')
+    await again()
+    expect(counts()).toEqual({ assigned: 1, permanent: 1, demo: 0 })
+  })
+
   it('R-EVAL-1 R-EVAL-4: in evaluation there are as many as wanted; when it is spent only licence management works', async () => {
     for (let i = 0; i < 200; i++) await agent.hosts.assign(`user${i}`)
     await meet('m', 'user0')
@@ -189,6 +213,61 @@ describe('host licences', () => {
     ])
     await register()
     expect(await agent.hosts.assign('late')).toMatchObject({ license: 'permanent' })
+  })
+})
+
+describe('what a user is', () => {
+  const facts = { license: null, reason: null, assignedAt: null, active: true, attendeeOnly: false }
+
+  it('is told by each deed as it is found afterwards', async () => {
+    const found = async (deed: Promise<unknown>, user: string) => {
+      const told = await deed
+      expect(agent.hosts.find(user)).toEqual(told)
+      return told
+    }
+    const { hosts } = agent
+    for (const user of ['ann', 'guest']) {
+      await found(hosts.assign(user), user)
+      expect(await found(hosts.deactivate(user), user)).toEqual({ user, ...facts, active: false })
+    }
+    expect(await found(hosts.setAttendeeOnly('guest', true), 'guest')).toMatchObject({
+      active: false,
+      attendeeOnly: true,
+    })
+    expect(await found(hosts.deactivate('guest'), 'guest')).toMatchObject({ attendeeOnly: true })
+    expect(await found(hosts.activate('guest'), 'guest')).toEqual({
+      user: 'guest',
+      ...facts,
+      attendeeOnly: true,
+    })
+    expect(await found(hosts.activate('ann'), 'ann')).toEqual({ user: 'ann', ...facts })
+    const assigned = await found(hosts.assign('ann'), 'ann')
+    expect(await found(hosts.activate('ann'), 'ann')).toEqual(assigned)
+    expect(await found(hosts.setAttendeeOnly('ann', false), 'ann')).toEqual(assigned)
+    expect(await found(hosts.activate('new'), 'new')).toEqual({ user: 'new', ...facts })
+    expect(await found(hosts.setAttendeeOnly('never seen', false), 'never seen')).toEqual({
+      user: 'never seen',
+      ...facts,
+    })
+    expect(counts()).toEqual({ assigned: 1, permanent: 0, demo: 1 })
+  })
+})
+
+describe('the list of hosts', () => {
+  const named = (options: Parameters<SmartAgent['hosts']['list']>[0]) =>
+    agent.hosts.list(options).map(({ user }) => user)
+
+  it('shows who holds a licence or everybody, by a part of the name in either case, a page at a time', async () => {
+    for (const user of ['anna', 'Annika', 'bob', 'hanna']) await agent.hosts.assign(user)
+    await agent.hosts.deactivate('hanna')
+    expect(named({})).toEqual(['Annika', 'anna', 'bob'])
+    expect(named({ all: true })).toEqual(['Annika', 'anna', 'bob', 'hanna'])
+    expect(named({ search: 'ANN' })).toEqual(['Annika', 'anna'])
+    expect(named({ search: 'ann', all: true })).toEqual(['Annika', 'anna', 'hanna'])
+    expect(named({ search: 'ann', all: true, limit: 2 })).toEqual(['Annika', 'anna'])
+    expect(named({ search: 'ann', all: true, limit: 2, after: 'anna' })).toEqual(['hanna'])
+    expect(named({ limit: 1, after: 'anna' })).toEqual(['bob'])
+    expect(named({ search: 'nobody' })).toEqual([])
   })
 })
 

@@ -51,6 +51,22 @@ describe('what a person gives as a registration token', () => {
     [' \n ', 'TOKEN_MISSING'],
     ['NotAToken!', 'TOKEN_MALFORMED'],
     [`SLT1.${'a'.repeat(11)}.${'b'.repeat(16)}.${'c'.repeat(42)}`, 'TOKEN_MALFORMED'],
+    [`SLT1.${'a'.repeat(11)}.${'b'.repeat(16)}.${'c'.repeat(44)}`, 'TOKEN_MALFORMED'],
+    [`xSLT1.${'a'.repeat(11)}.${'b'.repeat(16)}.${'c'.repeat(43)}`, 'TOKEN_MALFORMED'],
+    ['3901J4FFA0B!', 'TOKEN_MALFORMED'],
+    ['!ABCD1-EFGH2-JKLM3-NPQR4', 'TOKEN_MALFORMED'],
+    ['\n  <WT_LICENSES>', 'TOKEN_IS_LICENSE_FILE'],
+    ['see: <?xml version="1.0"?>', 'TOKEN_MALFORMED'],
+    ['FEATURE meetings cisco 1.0', 'TOKEN_IS_LICENSE_FILE'],
+    ['UPGRADE  meetings  cisco  1.0', 'TOKEN_IS_LICENSE_FILE'],
+    ['SERVER ab ANY', 'TOKEN_IS_LICENSE_FILE'],
+    ['SERVER  license-1  ANY', 'TOKEN_IS_LICENSE_FILE'],
+    ['VENDOR cisco /opt/flexlm', 'TOKEN_IS_LICENSE_FILE'],
+    ['VENDOR  cisco  /opt/flexlm', 'TOKEN_IS_LICENSE_FILE'],
+    ['VENDOR_STRING=x', 'TOKEN_IS_LICENSE_FILE'],
+    ['VENDOR_STRING  = x', 'TOKEN_IS_LICENSE_FILE'],
+    ['SIGN=0B12', 'TOKEN_IS_LICENSE_FILE'],
+    ['SIGN2=0B12', 'TOKEN_IS_LICENSE_FILE'],
   ])('R-TOK-5: %j is %s', (text, code) => {
     expect(codeOf(text)).toBe(code)
   })
@@ -75,5 +91,22 @@ describe('the proof of a token’s secret', () => {
         expect(tokenMacMatches(secret, one, mac.slice(1))).toBe(false)
       }),
     )
+  })
+
+  it('does not fit a claim in which any one part is another', () => {
+    const secret = randomBytes(32).toString('base64url')
+    const udi = { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' }
+    const one = { audience: 'authority', nonce: 'n1', certificateRequest: 'csr', udi, force: false }
+    const mac = tokenMac(secret, one)
+    for (const other of [
+      { ...one, audience: 'another' },
+      { ...one, nonce: 'n2' },
+      { ...one, certificateRequest: 'another' },
+      { ...one, udi: { ...udi, pid: 'OTHER-K9' } },
+      { ...one, udi: { ...udi, version: '4.1' } },
+      { ...one, udi: { ...udi, serial: 'BOX2' } },
+      { ...one, force: true },
+    ])
+      expect([other, tokenMacMatches(secret, other, mac)]).toEqual([other, false])
   })
 })

@@ -103,8 +103,38 @@ describe('a code that people type', () => {
     expect(told(groups.map((group, i) => (i > 3 && i < 8 ? '000000' : group)))).toContain(
       'groups 5 to 8 are wrong',
     )
+    // One group behind the place could be right elsewhere by luck: only what is wrong is said.
+    expect(told(groups.toSpliced(-2, 1), '')).toContain(`group ${groups.length - 1} is wrong`)
+    expect(told(groups.toSpliced(-1, 0, '000000'), '')).toContain(
+      `groups ${groups.length}, ${groups.length + 1} are wrong`,
+    )
+    const [first = '', ...rest] = writeCode(Uint8Array.from({ length: 7 }, (_, i) => i * 7)).split('-')
+    expect(rest.length).toBe(2)
+    expect(told([first.slice(1), ...rest])).toContain('group 1 has 5 signs instead of 6')
     expect(failure('hello, this is no code at all whatever')?.code).toBe('CODE_MALFORMED')
     expect(failure(groups.join('-').replace('-', 'U'))?.message).toContain('in group 2')
+  })
+
+  it('with any one sign beyond its last whole group is told', () => {
+    const code = writeCode(Uint8Array.from({ length: 25 }, (_, i) => i * 3))
+    expect(code.split('-').map(({ length }) => length)).toEqual(Array(8).fill(6))
+    for (const sign of SIGNS) expect(failure(`${code}-${sign}`)?.code).toBe('CODE_MISTYPED')
+    expect(failure(`${code}7`)?.message).toContain('group 8 has 7 signs instead of 6')
+  })
+
+  it('of more signs than its bytes need, or with something in the bits that fill up the last, is told', () => {
+    const [a = '', b = ''] = writeCode(Uint8Array.of(200))
+    const filled = SIGNS.charAt(SIGNS.indexOf(b) + 1)
+    for (const check of SIGNS)
+      for (const data of [`${a}${filled}`, `${a}${b}0`, '0'])
+        expect([data, check, failure(`${data}${check}`)]).not.toEqual([data, check, null])
+  })
+
+  it('typed in groups of another size, or with space around it, is told by the groups it was printed in', () => {
+    const code = writeCode(Uint8Array.from({ length: 60 }, (_, i) => i * 7)).replaceAll('-', '')
+    const wrong = `${code.slice(0, 13)}${code.charAt(13) === '0' ? '1' : '0'}${code.slice(14)}`
+    expect(failure(wrong.replace(/(.{5})/g, '$1 '))?.message).toContain('group 3 is wrong')
+    expect(failure(`\n ${wrong.replace(/(.{6})/g, '$1 ')}`)?.message).toContain('group 3 is wrong')
   })
 
   it('is nothing that random text could be, and never throws anything but its own errors', () => {
