@@ -46,8 +46,18 @@ export interface Chained extends Checked {
 export const thumbprint = (certificate: X509Certificate): string =>
   createHash('sha256').update(certificate.raw).digest('base64url')
 
-/** The names a certificate carries, unchecked. */
+function hasReadableKey(certificate: X509Certificate): boolean {
+  try {
+    return certificate.publicKey.type === 'public'
+  } catch {
+    return false
+  }
+}
+
+/** The names a certificate carries, unchecked. @throws ChainError where its key cannot be read */
 export function describe(certificate: X509Certificate): Checked {
+  // Node 24 ends the process when it is asked for the subject of one whose key it does not know.
+  if (!hasReadableKey(certificate)) throw new ChainError('untrusted', 'the key of a certificate cannot be read')
   const subject = certificate.toLegacyObject().subject as unknown as Record<
     string,
     string | string[] | undefined
