@@ -57,7 +57,8 @@ function hasReadableKey(certificate: X509Certificate): boolean {
 /** The names a certificate carries, unchecked. @throws ChainError where its key cannot be read */
 export function describe(certificate: X509Certificate): Checked {
   // Node 24 ends the process when it is asked for the subject of one whose key it does not know.
-  if (!hasReadableKey(certificate)) throw new ChainError('untrusted', 'the key of a certificate cannot be read')
+  if (!hasReadableKey(certificate))
+    throw new ChainError('untrusted', 'the key of a certificate cannot be read')
   const subject = certificate.toLegacyObject().subject as unknown as Record<
     string,
     string | string[] | undefined
