@@ -16,7 +16,7 @@ export default defineConfig({
   test: {
     reporters: ['default'],
     // Most of the time of most tests is programs that start and wait.
-    maxWorkers: 2,
+    maxWorkers: 3,
     projects: [
       { test: { ...shared, name: 'sqlite', include: ['test/**/*.test.ts'] } },
       {
