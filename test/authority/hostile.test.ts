@@ -195,7 +195,7 @@ describe('a clock 200,000 times too fast', () => {
     const other = makePrograms()
     try {
       await other.initAuthority()
-      const server = await other.serveAuthority(0, '+0 x200000')
+      const server = await other.serveAuthority(0, { time: '+0 x200000' })
       const { hostname: host, port } = new URL(server.url)
       const socket = connect({ host, port: Number(port), rejectUnauthorized: false })
       await once(socket, 'secureConnect')

@@ -78,7 +78,7 @@ describe('a box and its authority, as two programs', () => {
     await programs.initBox(first.url)
     const expired = await token()
     await first.stop()
-    await programs.serveAuthority(first.port, '+31d')
+    await programs.serveAuthority(first.port, { time: '+31d' })
     expect(errorOf(await agent(['register', expired, '--json'])).code).toBe('TOKEN_EXPIRED')
   })
 
@@ -99,7 +99,7 @@ describe('a box and its authority, as two programs', () => {
     await first.stop()
     const expired = await status({ time: '+130d' })
     expect(expired).toMatchObject({ state: 'auth-expired', registration: { status: 'registered' } })
-    const second = await programs.serveAuthority(first.port, '+131d')
+    const second = await programs.serveAuthority(first.port, { time: '+131d' })
     const back = await good<Status>(agent(['renew', 'authorization', '--json'], { time: '+131d' }))
     expect(back).toMatchObject({
       state: 'authorized',

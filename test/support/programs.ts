@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
@@ -37,6 +37,8 @@ interface RunOptions {
   readonly env?: Record<string, string>
   /** How many files and connections it may have open. */
   readonly descriptors?: number
+  /** The network namespace it is run in: the machine's own unless given. */
+  readonly network?: string | undefined
 }
 
 /** Both programs as users run them: built, as processes of their own, in a directory of their own. */
@@ -46,6 +48,7 @@ export function makePrograms() {
 
   const start = (program: string, words: readonly string[], options: RunOptions = {}): ChildProcess => {
     const command = [
+      ...(options.network === undefined ? [] : ['ip', 'netns', 'exec', options.network]),
       ...(options.descriptors === undefined
         ? []
         : ['sh', '-c', 'ulimit -n "$0" && exec "$@"', String(options.descriptors)]),
@@ -120,6 +123,31 @@ export function makePrograms() {
       })
     })
 
+  /**
+   * A clock that runs so many times too fast: the environment of whatever shall believe it. All of them have the same
+   * time, where each of those started under `faketime` for itself begins anew.
+   */
+  const fastClock = (speed: number): Promise<Record<string, string>> =>
+    new Promise((resolve, reject) => {
+      const tell = 'printf "%s\\n" "$LD_PRELOAD" "$FAKETIME" "$FAKETIME_SHARED" end; exec sleep infinity'
+      const child = spawn('faketime', ['-f', `+0 x${speed}`, 'sh', '-c', tell], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+        detached: true,
+      })
+      started.push(child)
+      child.once('error', reject)
+      child.once('close', () => {
+        forgetFaketime(child.pid)
+      })
+      let said = ''
+      child.stdout.setEncoding('utf8').on('data', (text: string) => {
+        said += text
+        const [preload = '', time = '', shared = '', end] = said.split('\n')
+        if (end !== undefined && end !== '')
+          resolve({ LD_PRELOAD: preload, FAKETIME: time, FAKETIME_SHARED: shared })
+      })
+    })
+
   /** A command that goes on saying things until it is killed. */
   const follow = (words: readonly string[]) => {
     const child = start('smart-agent', ['--data-dir', box(), ...words])
@@ -152,12 +180,23 @@ export function makePrograms() {
     return JSON.parse(stdout) as T
   }
 
+  /** A new box that knows the authority there by its root certificate. */
+  const knowAuthority = async (url: string, root: string, name = 'box', serial = name.toUpperCase()) => {
+    const pem = join(directory, 'root.pem')
+    writeFileSync(pem, root)
+    await good(
+      agent(['init', '--pid', 'CWMS-K9', '--serial', serial, '--trust', pem, '--json'], { box: name }),
+    )
+    await good(agent(['transport', 'direct', url, '--json'], { box: name }))
+  }
+
   return {
     directory,
     box,
     start,
     run,
     serve,
+    fastClock,
     follow,
     agent,
     authority,
@@ -165,17 +204,19 @@ export function makePrograms() {
     status: (options: RunOptions & { box?: string } = {}) =>
       good<Status>(agent(['status', '--json'], options)),
     /** The authority of acme.example; what is served at one address stays there. */
-    initAuthority: async () => {
+    initAuthority: async (...more: string[]) => {
       const { database } = await someDatabase()
       const where = database === undefined ? [] : ['--database', database]
-      await good(authority([...where, 'init', '--account', 'acme.example', '--accept-agreement', '--json']))
+      const words = ['--account', 'acme.example', '--accept-agreement', ...more]
+      await good(authority([...where, 'init', ...words, '--json']))
     },
-    serveAuthority: async (port = 0, time?: string) => {
-      const server = await serve(
-        'smart-authority',
-        ['--data-dir', box('authority'), 'serve', '--listen', `127.0.0.1:${port}`],
-        { time },
-      )
+    serveAuthority: async (
+      port = 0,
+      options: RunOptions & { host?: string; more?: readonly string[] } = {},
+    ) => {
+      const { host = '127.0.0.1', more = [] } = options
+      const words = ['--data-dir', box('authority'), 'serve', '--listen', `${host}:${port}`, ...more]
+      const server = await serve('smart-authority', words, options)
       const url = server.line.replace('listening on ', '')
       return { ...server, url, port: Number(new URL(url).port) }
     },
@@ -203,14 +244,9 @@ export function makePrograms() {
     /** A new box that knows its authority. */
     initBox: async (url: string, name = 'box', serial = name.toUpperCase()) => {
       const { stdout } = await authority(['trust', 'export'])
-      const pem = join(directory, 'root.pem')
-      const { writeFileSync } = await import('node:fs')
-      writeFileSync(pem, stdout)
-      await good(
-        agent(['init', '--pid', 'CWMS-K9', '--serial', serial, '--trust', pem, '--json'], { box: name }),
-      )
-      await good(agent(['transport', 'direct', url, '--json'], { box: name }))
+      await knowAuthority(url, stdout, name, serial)
     },
+    knowAuthority,
     close: async () => {
       for (const child of started) kill(child, 'SIGKILL')
       const running = started.filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null)

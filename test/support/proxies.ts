@@ -37,6 +37,14 @@ async function listening(port: number, child: ChildProcess, log: () => string): 
   }
 }
 
+/** Kills it; resolves once it is gone. */
+async function endOf(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const gone = new Promise((resolve) => child.once('close', resolve))
+  child.kill('SIGKILL')
+  await gone
+}
+
 /** Runs a command that must succeed. */
 function must(command: string, ...words: string[]): string {
   const { status, stdout, stderr } = spawnSync(command, words, { encoding: 'utf8' })
@@ -51,10 +59,11 @@ export function makeProxies() {
   const children: ChildProcess[] = []
   let count = 0
 
-  const start = async (command: string, words: string[], port: number, log: string): Promise<void> => {
+  const start = async (command: string, words: string[], port: number, log: string) => {
     const child = spawn(command, words, { stdio: 'ignore' })
     children.push(child)
     await listening(port, child, () => (existsSync(log) ? readFileSync(log, 'utf8') : ''))
+    return child
   }
   const place = (): string => {
     const path = join(directory, String(++count))
@@ -104,8 +113,16 @@ export function makeProxies() {
         ].join('\n'),
       )
       if (userInfo().uid === 0) must('chown', '-R', 'proxy', path)
-      await start('squid', ['-N', '-f', conf], port, join(path, 'cache.log'))
+      const up = () => start('squid', ['-N', '-f', conf], port, join(path, 'cache.log'))
+      let child = await up()
       return {
+        /** Ends at once, with every tunnel that it has open. */
+        kill: () => endOf(child),
+        /** Is there again, at the same address. */
+        start: async () => {
+          rmSync(join(path, 'squid.pid'), { force: true })
+          child = await up()
+        },
         port,
         via: `http://127.0.0.1:${port}`,
         log: () => readFileSync(join(path, 'access.log'), 'utf8'),
@@ -240,12 +257,7 @@ export function makeProxies() {
       }
     },
     close: async () => {
-      for (const child of children) child.kill('SIGKILL')
-      await Promise.all(
-        children
-          .filter(({ exitCode, signalCode }) => exitCode === null && signalCode === null)
-          .map((child) => new Promise((resolve) => child.once('close', resolve))),
-      )
+      await Promise.all(children.map(endOf))
       rmSync(directory, { recursive: true, force: true })
     },
   }

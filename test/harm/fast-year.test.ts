@@ -1,0 +1,78 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Status } from '../../src/agent/index.ts'
+import { DAY, HOUR, SECOND } from '../../src/domain/instant.ts'
+import { makePrograms, type Programs } from '../support/programs.ts'
+import { freePort } from '../support/proxies.ts'
+
+const DAYS = Number(process.env.HARM_DAYS ?? 38)
+/** A day passes in a second. */
+const SPEED = DAY / SECOND
+const AWAY = { from: 28, to: 33 }
+
+let programs: Programs
+beforeEach(async () => {
+  programs = makePrograms()
+  await programs.initAuthority()
+})
+afterEach(() => programs.close())
+
+describe('a daemon and its authority, at 86,400 times the speed', () => {
+  it(
+    `R-AUTH-1, R-AUTH-4: ${DAYS} days: all is renewed in time, also when the authority is away just then`,
+    { timeout: (DAYS + 60) * SECOND },
+    async () => {
+      const { agent, good } = programs
+      const port = await freePort()
+      await programs.order(1_000)
+      const token = await programs.token()
+      await programs.initBox(`https://127.0.0.1:${port}`)
+      const env = await programs.fastClock(SPEED)
+      let server = await programs.serveAuthority(port, { env })
+      await programs.daemon({ env })
+      const begun = Date.now()
+      /** What day it is, within one or two: a command takes a part of a second. */
+      const day = () => (Date.now() - begun) / SECOND
+      const first = await good<Status>(agent(['register', token, '--json'], { env }))
+      await good(agent(['usage', 'set', 'HOST', '3', '--json'], { env }))
+      const evaluated = first.evaluation.remainingSeconds
+      let here = true
+      while (day() < DAYS) {
+        await wait(SECOND / 2)
+        if (here === (day() >= AWAY.from && day() < AWAY.to)) {
+          if (here) await server.stop('SIGKILL')
+          else server = await programs.serveAuthority(port, { env })
+          here = !here
+        }
+        const status = await programs.status({ env })
+        expect(status).toMatchObject({
+          state: 'authorized',
+          functionality: 'full',
+          evaluation: { remainingSeconds: evaluated },
+        })
+      }
+      const { events } = await good<{ events: { event: string; at: string }[] }>(
+        agent(['events', '--limit', '100000', '--json'], { env }),
+      )
+      const days = (event: string) =>
+        events
+          .filter((one) => one.event === event)
+          .map(({ at }) => (Date.parse(at) - Date.parse(first.registration.registeredAt ?? '')) / DAY)
+      // Renewed each 30 days, and as soon as it could be where the authority was away; nothing waits for half its time.
+      const authorized = days('authorize.accepted')
+      const gaps = authorized.map((at, index) => at - (authorized[index - 1] ?? 0))
+      expect(Math.max(...gaps)).toBeLessThan(AWAY.to + 4)
+      expect(authorized.at(-1)).toBeGreaterThan(DAYS - 34)
+      expect(days('authorize.unreachable').length).toBeGreaterThan(0)
+      // Of the identity, each 180 days.
+      expect(days('renew.accepted')).toHaveLength(Math.floor((day() - 2) / 180))
+      const right = await good<Status>(agent(['renew', 'authorization', '--json'], { env }))
+      expect(right.entitlements).toMatchObject([{ tag: 'HOST', count: 3, status: 'in-compliance' }])
+      const { at = '' } = right.authorization.lastAttempt ?? {}
+      expect(Date.parse(right.authorization.nextAttemptAt ?? '') - Date.parse(at)).toBeCloseTo(30 * DAY, -7)
+      expect(Date.parse(right.authorization.deadlineAt ?? '') - Date.parse(at)).toBeGreaterThan(
+        90 * DAY - 6 * HOUR,
+      )
+    },
+  )
+})
