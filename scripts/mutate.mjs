@@ -47,12 +47,14 @@ async function judge(mutate, tests) {
 }
 
 async function run(area) {
-  const { mutate, quick, slow } = areas[area]
-  const verdicts = new Map((await judge(mutate, quick)).map((mutant) => [placeOf(mutant), mutant]))
-  const left = [...verdicts].filter(([, { status }]) => LIVING.includes(status))
-  if (left.length > 0 && slow.length > 0) {
+  const { mutate, rounds } = areas[area]
+  const [first, ...later] = rounds
+  const verdicts = new Map((await judge(mutate, first)).map((mutant) => [placeOf(mutant), mutant]))
+  for (const tests of later) {
+    const left = [...verdicts].filter(([, { status }]) => LIVING.includes(status))
+    if (left.length === 0) break
     const ranges = [...new Set(left.map(([place]) => place.slice(0, place.indexOf(' '))))]
-    for (const mutant of await judge(ranges, slow))
+    for (const mutant of await judge(ranges, tests))
       if (LIVING.includes(verdicts.get(placeOf(mutant))?.status)) verdicts.set(placeOf(mutant), mutant)
   }
   const count = (...statuses) =>
@@ -76,6 +78,8 @@ if (unknown.length > 0) {
   process.exit(1)
 }
 mkdirSync('test/mutation', { recursive: true })
+// Random text finds little that the tests beside it do not, and it is tried on every mutant.
+process.env.FUZZ_RUNS ??= '300'
 for (const area of asked.length > 0 ? asked : Object.keys(areas)) {
   const result = await run(area)
   await pretty(RESULTS, JSON.stringify({ ...read(RESULTS), [area]: result }))
@@ -91,8 +95,8 @@ await pretty(
 Written by \`npm run mutate\`; \`npm run mutate -- AREA …\` goes over some areas anew. Every statement, condition and expression of the rooms
 that decide most is changed, one at a time, and some test must fail. What a wrong character in a text would do is left out: most of
 these are words for people, and a state or a code by a wrong name does not compile. It takes too long for every change (an hour and
-more on two cores), and so it is run before a release. Which sources and which tests: \`scripts/mutation-areas.mjs\`; the slow tests judge only what the
-quick ones have let live.
+more on two cores), and so it is run before a release. Which sources and which tests: \`scripts/mutation-areas.mjs\`; slower tests judge only what the
+quicker ones have let live.
 
 | area | mutants | killed | ran without end | alive, and explained | not explained | noticed |
 | --- | --- | --- | --- | --- | --- | --- |

@@ -15,7 +15,7 @@ const { status } = spawnSync(
     'run',
     '--project',
     'sqlite',
-    '--disable-console-intercept',
+    '--disableConsoleIntercept=true',
     'test/harm/soak.test.ts',
   ],
   { stdio: 'inherit', env: { ...process.env, SOAK_MINUTES: values.minutes } },

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { LicensingError } from '../../src/domain/errors.ts'
@@ -11,6 +11,17 @@ import {
   writeProofCode,
   writeRequestCode,
 } from '../../src/protocol/offline-codes.ts'
+import { readCode, writeCode } from '../../src/protocol/typed-code.ts'
+
+/** How a request code is made, said once more: what is wrong in one way alone must be right in every other. */
+const checked = (body: Buffer): string =>
+  writeCode(
+    Buffer.concat([
+      body,
+      createHash('sha256').update('smart licensing request code').update(body).digest().subarray(0, 4),
+    ]),
+  )
+const bodyOf = (code: string): Buffer => Buffer.from(readCode(code, 'request code')).subarray(0, -4)
 
 const SIGNS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const failure = (read: () => unknown): LicensingError | null => {
@@ -98,6 +109,51 @@ describe('a request code', () => {
   })
 })
 
+describe('a request code whose every group is right', () => {
+  const body = bodyOf(writeRequestCode(example))
+  const told = (changed: Buffer) => {
+    const failed = failure(() => readRequestCode(checked(changed)))
+    return [failed?.code, failed?.message]
+  }
+  const malformed = (why: string) => ['CODE_MALFORMED', `The text given is not a request code: ${why}.`]
+
+  it('is refused with any bit of its content changed, whose checksum is another', () => {
+    const bytes = Buffer.from(readCode(writeRequestCode(example), 'request code'))
+    for (let at = 1; at < bytes.length; at++) {
+      for (let bit = 0; bit < 8; bit++) {
+        const failed = failure(() =>
+          readRequestCode(writeCode(bytes.with(at, (bytes[at] ?? 0) ^ (1 << bit)))),
+        )
+        expect([failed?.code, failed?.message]).toEqual(malformed('its end is missing or changed'))
+      }
+    }
+    expect(readRequestCode(checked(body))).toEqual(example)
+  })
+
+  it('is refused by what is wrong in it: its version, its kind, the box, its number', () => {
+    expect(told(Buffer.from(body.with(0, 0x21)))).toEqual(malformed('it is of no version this program knows'))
+    for (const version of [0, 3, 15])
+      expect(told(Buffer.from(body.with(0, (version << 4) | 1)))[1]).toContain('it is of no version')
+    for (const kind of [0, 4, 15])
+      expect(told(Buffer.from(body.with(0, 0x10 | kind)))).toEqual(
+        malformed('it is of no kind this program knows'),
+      )
+    const box = malformed('it does not name a box')
+    expect(told(Buffer.concat([body, Buffer.of(0)]))).toEqual(box)
+    expect(told(body.subarray(0, -1))).toEqual(box)
+    // The length of the product id: the texts after it end elsewhere.
+    expect(told(Buffer.from(body.with(36, 6)))).toEqual(box)
+    expect(told(Buffer.concat([body.subarray(0, 36), Buffer.of(0, 0, 0)]))).toEqual(box)
+    expect(told(body.subarray(0, 36))).toEqual(box)
+    expect(told(Buffer.from(body.fill(0, 1, 4)))).toEqual(malformed('it has no number'))
+  })
+
+  it('counts to sixteen million and more: each byte of its number is its own', () => {
+    for (const number of [1, 255, 256, 0xffff, 0x1_0000, 0x12_3456, 0xff_ffff])
+      expect(readRequestCode(writeRequestCode({ ...example, number })).number).toBe(number)
+  })
+})
+
 describe('a confirmation or return code', () => {
   it('proves one thing about one reservation of one box, under one key', () => {
     fc.assert(
@@ -117,6 +173,35 @@ describe('a confirmation or return code', () => {
           expect(proves(key, written, changed)).toBe(false)
       }),
     )
+  })
+
+  it('proves nothing where its hint or its number is not the reservation’s, whatever its MAC', () => {
+    const written = readProofCode('return', writeProofCode(key, exampleProof))
+    expect(written.hint).toBe('2102138f')
+    expect(proves(key, written, exampleProof)).toBe(true)
+    expect(proves(key, { ...written, hint: '2102138e' }, exampleProof)).toBe(false)
+    expect(proves(key, { ...written, sequence: 3 }, exampleProof)).toBe(false)
+    expect(
+      proves(key, { ...written, mac: written.mac.with(9, (written.mac[9] ?? 0) ^ 1) }, exampleProof),
+    ).toBe(false)
+  })
+
+  it('whose every group is right is refused where it is too long or too short', () => {
+    const bytes = readCode(writeProofCode(key, exampleProof), 'return code')
+    for (const changed of [bytes.subarray(0, -1), Uint8Array.of(...bytes, 0), bytes.subarray(0, 1)]) {
+      const failed = failure(() => readProofCode('return', writeCode(changed)))
+      expect([failed?.code, failed?.message]).toEqual([
+        'CODE_MALFORMED',
+        'The text given is not a return code: its end is missing or changed.',
+      ])
+    }
+  })
+
+  it('carries its number in two bytes', () => {
+    for (const sequence of [1, 255, 256, 0x1234, 0xffff])
+      expect(readProofCode('return', writeProofCode(key, { ...exampleProof, sequence })).sequence).toBe(
+        sequence,
+      )
   })
 
   it('is short enough to be typed: six groups', () => {

@@ -148,7 +148,7 @@ describe('a code that people type', () => {
           else expect(['CODE_MISTYPED', 'CODE_MALFORMED']).toContain(failed.code)
         },
       ),
-      { numRuns: 20_000 },
+      { numRuns: Number(process.env.FUZZ_RUNS ?? 20_000) },
     )
     // A group or two may be right by chance; a code that means something is longer, and carries a MAC.
     expect(taken).toBeLessThan(200)
