@@ -30,12 +30,15 @@ interface Task {
 }
 type Told = { readonly seed: number; readonly violation: History['violation']; readonly happenings: number }
 
-const whole = (text: string): number => {
-  const number = Number(text)
-  if (!Number.isInteger(number) || number < 1)
-    throw new InvalidArgumentError('It is a whole number from 1 on.')
-  return number
-}
+const wholeFrom =
+  (least: number) =>
+  (text: string): number => {
+    const number = Number(text)
+    if (text.trim() === '' || !Number.isSafeInteger(number) || number < least)
+      throw new InvalidArgumentError(`It is a whole number from ${least} on.`)
+    return number
+  }
+const whole = wholeFrom(1)
 
 const positive = (text: string): number => {
   const number = Number(text)
@@ -50,9 +53,9 @@ const program = new Command('simulate')
   .option('--seed <number>', 'the seed: the same one, the same history', whole, 1)
   .option('--seeds <number>', 'how many seeds, from that one on', whole, 1)
   .option('--boxes <number>', 'boxes of each history', whole, 2)
-  .option('--satellites <number>', 'satellites, among whom the boxes are divided', whole, 0)
+  .option('--satellites <number>', 'satellites, among whom the boxes are divided', wholeFrom(0), 0)
   .option('--years <number>', 'years that each history lasts', positive, 0.1)
-  .option('--days <number>', 'the same in days', whole)
+  .addOption(new Option('--days <number>', 'the same in days').argParser(whole).conflicts('years'))
   .addOption(
     new Option('--faults <how many>', 'how much goes wrong').choices(HARMS).default('heavy' satisfies Harm),
   )
@@ -136,6 +139,15 @@ async function hunt(): Promise<boolean> {
   if (first && options.shrink) await tell(first.seed)
   return wrong.length === 0
 }
+
+// Whoever is stopped takes its simulated disks with it, and so does who hunted along with somebody who is gone.
+for (const [signal, number] of [
+  ['SIGHUP', 1],
+  ['SIGINT', 2],
+  ['SIGTERM', 15],
+] as const)
+  process.once(signal, () => process.exit(128 + number))
+process.once('disconnect', () => process.exit(1))
 
 const task = process.env.SIMULATE_TASK
 if (task !== undefined) {

@@ -15,8 +15,7 @@ describe('a simulated fleet', () => {
     'lives through a thousand histories in which everything fails, and every invariant holds',
     { timeout: 900_000 },
     async () => {
-      // One process: the other core is for the tests beside this one.
-      const { code, output } = await simulate('--seeds', '1000', '--days', '10', '--workers', '1')
+      const { code, output } = await simulate('--seeds', '1000', '--days', '10', '--workers', '2')
       expect(output).toMatch(/^1000 histories, \d+ happenings, .*: every invariant held\.$/m)
       expect(code).toBe(0)
     },
