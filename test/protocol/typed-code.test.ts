@@ -137,6 +137,30 @@ describe('a code that people type', () => {
     expect(failure(`\n ${wrong.replace(/(.{6})/g, '$1 ')}`)?.message).toContain('group 3 is wrong')
   })
 
+  it('is said to be empty, too long, or nothing of the kind, where it is', () => {
+    const told = (text: string) => [failure(text)?.code, failure(text)?.message]
+    const malformed = (why: string) => ['CODE_MALFORMED', `The text given is not a request code: ${why}.`]
+    expect(told('')).toEqual(malformed('it is empty'))
+    expect(told(' -\n- ')).toEqual(malformed('it is empty'))
+    // Zeros have no check of zero, whatever their place.
+    expect(told('000000-000000-000000')).toEqual([
+      'CODE_MISTYPED',
+      'The request code was not typed as it was printed: groups 1 to 3 are wrong.',
+    ])
+    expect(told('000000-000000-000000-000000')).toEqual(malformed('no group of it is right'))
+    expect(told('000000-0000*0-000000')[1]).toMatch(/it holds .*\*.*, which no code has, in group 2\.$/)
+    const longest = writeCode(new Uint8Array(1041).fill(7))
+    expect(longest.replaceAll('-', '').length).toBe(2000)
+    expect(readCode(longest, 'request code')).toEqual(new Uint8Array(1041).fill(7))
+    expect(told(`${longest}0`)).toEqual(malformed('it is far too long'))
+  })
+
+  it('with more than one sign between its groups is told by the group that is too short', () => {
+    const groups = writeCode(Uint8Array.from({ length: 60 }, (_, i) => i * 7)).split('-')
+    const short = groups.with(2, (groups[2] ?? '').slice(1))
+    expect(failure(short.join(' - '))?.message).toContain('group 3 has 5 signs instead of 6')
+  })
+
   it('is nothing that random text could be, and never throws anything but its own errors', () => {
     let taken = 0
     fc.assert(
