@@ -41,8 +41,12 @@ export const areas = {
       ],
     ],
   },
+  rules: {
+    mutate: ['src/authority/rules.ts'],
+    rounds: [['test/authority/rules.test.ts']],
+  },
   pool: {
-    mutate: ['src/authority/inventory/pools.ts', 'src/authority/rules.ts'],
+    mutate: ['src/authority/inventory/pools.ts'],
     rounds: [
       ['test/authority/orders.test.ts', 'test/reservation/authority.test.ts'],
       [
