@@ -175,8 +175,7 @@ describe('choosing which licences to reserve', () => {
 
 describe('a token', () => {
   const token: TokenFacts = { revokedAt: null, expiresAt: 100, uses: 1, maxUses: 2, inReview: false }
-  const told = (changed: Partial<TokenFacts>, at = 99) =>
-    tokenRefusal({ ...token, ...changed }, at)
+  const told = (changed: Partial<TokenFacts>, at = 99) => tokenRefusal({ ...token, ...changed }, at)
 
   it('R-TOK-4: is refused from the instant at which it expires, and when it has been used as often as it may be', () => {
     expect(told({})).toBeNull()
