@@ -3,13 +3,27 @@
  * later round, of slower tests, judges only what the rounds before it have let live.
  */
 export const areas = {
-  machines: {
-    mutate: ['machines/*.ts', '!machines/index.ts', '!machines/*-types.ts', '!machines/draw.ts'],
-    rounds: [
-      ['test/machines/{field-table,deadlines,satellite-sync}.test.ts'],
-      ['test/machines/paths.test.ts', 'test/agent/facts.test.ts'],
-      ['test/agent/{evaluation,registration}.test.ts', 'test/hosts/licenses.test.ts'],
-    ],
+  ...Object.fromEntries(
+    Object.entries({
+      chart: 'machines/{chart,smart-agent,step,link}.ts',
+      registration: 'machines/registration.ts',
+      license: 'machines/license.ts',
+      reservation: 'machines/reservation.ts',
+    }).map(([area, file]) => [
+      area,
+      {
+        mutate: [file],
+        rounds: [
+          ['test/machines/field-table.test.ts'],
+          ['test/machines/paths.test.ts'],
+          ['test/agent/{evaluation,registration}.test.ts', 'test/reservation/mistakes.test.ts'],
+        ],
+      },
+    ]),
+  ),
+  schedules: {
+    mutate: ['machines/{deadlines,schedule,satellite-sync}.ts'],
+    rounds: [['test/machines/{deadlines,satellite-sync}.test.ts'], ['test/satellite/exchange.test.ts']],
   },
   token: {
     mutate: ['src/protocol/token.ts'],
