@@ -3,10 +3,13 @@ import { describe, expect, it } from 'vitest'
 import {
   accountTag,
   activeLots,
+  AUTHORIZATION_LIFE,
+  BACKDATED,
   chooseLicenses,
   compliant,
   heldAt,
   heldParts,
+  IDENTITY_LIFE,
   type Lot,
   mostOwned,
   ownedAt,
@@ -82,7 +85,11 @@ describe('what a reservation holds', () => {
         // Each until its end, the longest first, and none for nothing.
         const ends = told.map(({ endsAt }) => endsAt ?? Infinity)
         expect(ends).toEqual([...new Set(ends)].sort((a, b) => b - a))
-        expect(told.every(({ count, endsAt }) => count > 0 && (endsAt === null || endsAt > from))).toBe(true)
+        expect(
+          told.every(
+            ({ count, endsAt }) => count > 0 && (endsAt === null || (endsAt > from && endsAt < Infinity)),
+          ),
+        ).toBe(true)
       }),
     )
   })
@@ -165,6 +172,9 @@ describe('choosing which licences to reserve', () => {
       { count: 4, endsAt: 20 },
       { count: 2, endsAt: 10 },
     ])
+    // What others have reserved is theirs, before what is in use is kept free.
+    const nine = [{ quantity: 9, startsAt: 0, endsAt: null }]
+    expect(choose(4, { lots: nine, held: () => 4, inUse: 5 })).toEqual([{ count: 4, endsAt: null }])
     // What others have reserved until a later instant is theirs until then.
     expect(choose(3, { held: (at) => (at < 8 ? 4 : 0) })).toEqual([{ count: 3, endsAt: null }])
     expect(choose(6, { held: (at) => (at < 8 ? 4 : 0) })).toBeNull()
@@ -206,6 +216,10 @@ it('boxes that come together are asked to come back within the three days before
   expect(spreadContact(0)).toBe(30 * DAY)
   expect(spreadContact(1)).toBe(27 * DAY)
   expect(spreadContact(0.5)).toBe(28.5 * DAY)
+})
+
+it('R-AUTH-1: an identity lasts a year, an authorization ninety days, and both begin five minutes ago', () => {
+  expect([IDENTITY_LIFE, AUTHORIZATION_LIFE, BACKDATED]).toEqual([365 * DAY, 90 * DAY, 300_000])
 })
 
 it('an account is named in a token by eleven characters, which say nothing of it', () => {
