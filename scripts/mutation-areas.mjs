@@ -1,26 +1,19 @@
+/** What judges the chart of a box, whichever of its rooms is mutated. */
+const ofTheChart = [
+  ['test/machines/field-table.test.ts'],
+  ['test/machines/paths.test.ts'],
+  ['test/agent/{evaluation,registration}.test.ts', 'test/reservation/mistakes.test.ts'],
+]
+
 /**
  * What mutation testing goes over, an area at a time: the sources that are mutated, and the tests that must notice, in rounds. A
  * later round, of slower tests, judges only what the rounds before it have let live.
  */
 export const areas = {
-  ...Object.fromEntries(
-    Object.entries({
-      chart: 'machines/{chart,smart-agent,step,link}.ts',
-      registration: 'machines/registration.ts',
-      license: 'machines/license.ts',
-      reservation: 'machines/reservation.ts',
-    }).map(([area, file]) => [
-      area,
-      {
-        mutate: [file],
-        rounds: [
-          ['test/machines/field-table.test.ts'],
-          ['test/machines/paths.test.ts'],
-          ['test/agent/{evaluation,registration}.test.ts', 'test/reservation/mistakes.test.ts'],
-        ],
-      },
-    ]),
-  ),
+  chart: { mutate: ['machines/{chart,smart-agent,step,link}.ts'], rounds: ofTheChart },
+  registration: { mutate: ['machines/registration.ts'], rounds: ofTheChart },
+  license: { mutate: ['machines/license.ts'], rounds: ofTheChart },
+  reservation: { mutate: ['machines/reservation.ts'], rounds: ofTheChart },
   schedules: {
     mutate: ['machines/{deadlines,schedule,satellite-sync}.ts'],
     rounds: [['test/machines/{deadlines,satellite-sync}.test.ts'], ['test/satellite/exchange.test.ts']],

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { type ChildProcess, fork } from 'node:child_process'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, constants } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { type Harm, HARMS, makePlan } from './plan.ts'
@@ -91,7 +91,8 @@ async function tell(seed: number): Promise<boolean> {
 async function huntAlong({ first, end, step }: Task): Promise<void> {
   for (let seed = first; seed < end; seed += step) {
     const { violation, lines } = await happen(planOf(seed))
-    process.send?.({ seed, violation, happenings: lines.length } satisfies Told)
+    // Where nobody hears it any more, the end of the channel ends this too.
+    process.send?.({ seed, violation, happenings: lines.length } satisfies Told, () => undefined)
   }
 }
 
@@ -141,12 +142,8 @@ async function hunt(): Promise<boolean> {
 }
 
 // Whoever is stopped takes its simulated disks with it, and so does who hunted along with somebody who is gone.
-for (const [signal, number] of [
-  ['SIGHUP', 1],
-  ['SIGINT', 2],
-  ['SIGTERM', 15],
-] as const)
-  process.once(signal, () => process.exit(128 + number))
+for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const)
+  process.once(signal, () => process.exit(128 + constants.signals[signal]))
 process.once('disconnect', () => process.exit(1))
 
 const task = process.env.SIMULATE_TASK

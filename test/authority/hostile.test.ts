@@ -1,13 +1,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { Agent } from 'node:https'
 import { connect } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { defaultLimits } from '../../src/transports/connection-guard.ts'
 import { greet, greeting } from '../support/greeting.ts'
-import { makePrograms, type Programs } from '../support/programs.ts'
+import { makePrograms, mebibytesOf, type Programs } from '../support/programs.ts'
 
 const FLOOD = fileURLToPath(new URL('../support/flood.mjs', import.meta.url))
 const IDLE = 10_000
@@ -179,10 +178,8 @@ describe('R-NET-5: what strangers send to an authority', () => {
         const agent = new Agent()
         for (let i = 0; i < 20; i++) expect(await greet(url, agent)).toMatchObject({ status: 200 })
         expect((await fetch(`${metrics}/ready`)).status).toBe(200)
-        const mebibytes =
-          Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
         // Some 32 KiB for a connection, beside what the program needs itself.
-        expect(mebibytes).toBeLessThan(900)
+        expect(mebibytesOf(pid)).toBeLessThan(900)
       } finally {
         flood.kill('SIGKILL')
       }

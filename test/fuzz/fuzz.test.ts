@@ -38,7 +38,7 @@ const names = [...new Set([...readdirSync(CORPUS)])]
 
 describe('what strangers send or type', () => {
   it('is taken where it is right', async () => {
-    expect(targets.length).toBeGreaterThan(0)
+    expect(targets.length, `no target is called ${FUZZ_TARGET ?? ''}`).toBeGreaterThan(0)
     for (const target of targets)
       for (const seed of target.seeds) {
         expect(seed, target.name).not.toBe('')

@@ -1,14 +1,13 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { Status } from '../../src/agent/index.ts'
 import { MINUTE, SECOND } from '../../src/domain/instant.ts'
 import { Dice } from '../../src/simulation/dice.ts'
-import { makePrograms, type Programs } from '../support/programs.ts'
+import { makePrograms, mebibytesOf, type Programs } from '../support/programs.ts'
 
 const MINUTES = Number(process.env.SOAK_MINUTES ?? 0.4)
 const BOXES = ['one', 'two', 'three'] as const
-const MEGABYTE = 2 ** 20
 
 let programs: Programs
 beforeEach(async () => {
@@ -18,11 +17,11 @@ beforeEach(async () => {
 })
 afterEach(() => programs.close())
 
-/** Resident memory in megabytes, and open files and connections, of a process. */
-function take(pid: number): { memory: number; files: number } {
-  const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1])
-  return { memory: Math.round((pages * 4_096) / MEGABYTE), files: readdirSync(`/proc/${pid}/fd`).length }
-}
+/** Resident memory in mebibytes, and open files and connections, of a process. */
+const take = (pid: number): { memory: number; files: number } => ({
+  memory: Math.round(mebibytesOf(pid)),
+  files: readdirSync(`/proc/${pid}/fd`).length,
+})
 
 it(
   `a soak of ${MINUTES} minutes: one request in ten goes wrong, and no process grows, leaks or loses count`,

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
@@ -40,6 +40,10 @@ interface RunOptions {
   /** The network namespace it is run in: the machine's own unless given. */
   readonly network?: string | undefined
 }
+
+/** Resident memory of a process. */
+export const mebibytesOf = (pid: number): number =>
+  Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024
 
 /** Both programs as users run them: built, as processes of their own, in a directory of their own. */
 export function makePrograms() {
