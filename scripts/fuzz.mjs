@@ -1,20 +1,16 @@
 // New inputs for every reader of the project, for as long as somebody wants: npm run fuzz -- --minutes 10
 // What breaks one is kept in test/fuzz/corpus, and tried in every run of the tests from then on.
-import { parseArgs } from 'node:util'
-import { minutesOf, runTests } from './run-tests.mjs'
+import { readOptions, runTests } from './run-tests.mjs'
 
-const { values } = parseArgs({
-  options: {
-    target: { type: 'string' },
-    seed: { type: 'string', default: String(Date.now()) },
-    minutes: { type: 'string', default: '1' },
-  },
+const { target, seed, minutes } = readOptions({
+  target: { type: 'string' },
+  seed: { type: 'string', default: String(Date.now()) },
+  minutes: { type: 'string', default: '1' },
 })
-const minutes = minutesOf(values.minutes)
-process.stdout.write(`seed ${values.seed}\n`)
+process.stdout.write(`seed ${seed}\n`)
 runTests('test/fuzz', {
-  FUZZ_SEED: values.seed,
+  FUZZ_SEED: seed,
   FUZZ_SECONDS: String(minutes * 60),
   FUZZ_REQUESTS: String(Math.round(minutes * 10_000)),
-  ...(values.target !== undefined && { FUZZ_TARGET: values.target }),
+  ...(target !== undefined && { FUZZ_TARGET: target }),
 })

@@ -1,11 +1,21 @@
 import { spawnSync } from 'node:child_process'
+import { parseArgs } from 'node:util'
 
-/** How long somebody wants something to go on, as they wrote it; ends with 1 where that is no length of time. */
-export function minutesOf(text) {
-  const minutes = Number(text)
-  if (minutes > 0) return minutes
-  process.stderr.write('--minutes is a number above 0.\n')
+function refuse(message) {
+  process.stderr.write(`${message}\n`)
   process.exit(1)
+}
+
+/** What somebody asks for on the command line, with how long it is to go on; ends with 1 where it cannot be understood. */
+export function readOptions(options) {
+  try {
+    const { values } = parseArgs({ options })
+    const minutes = Number(values.minutes)
+    if (!(minutes > 0)) refuse('--minutes is a number above 0.')
+    return { ...values, minutes }
+  } catch (error) {
+    return refuse(error.message)
+  }
 }
 
 /** Runs some tests in sight of whoever asked, and ends as they ended. A flag is given with its value, or takes the path for it. */
