@@ -33,7 +33,7 @@ describe('a proxy that dies', () => {
       await good(agent(['transport', 'proxy', url, '--via', squid.via, '--json']))
       await programs.daemon()
       await good<Status>(agent(['register', await programs.token(), '--json']))
-      const failures = new Set<string>()
+      let failed = 0
       for (let round = 1; round <= ROUNDS; round++) {
         await good(agent(['usage', 'set', 'HOST', String(round), '--json']))
         const asked = agent(['renew', 'authorization', '--json'])
@@ -42,7 +42,11 @@ describe('a proxy that dies', () => {
         await squid.kill()
         const ended = await asked
         if (ended.code !== 0) {
-          failures.add(errorOf(ended).code)
+          failed++
+          // Whether it was gone already, or went before it had answered, or with a tunnel that stood.
+          const { code, message } = errorOf(ended)
+          expect(['PROXY_UNREACHABLE', 'PROXY_FAILED', 'CONNECTION_RESET']).toContain(code)
+          if (code !== 'CONNECTION_RESET') expect(message).toContain(`127.0.0.1:${squid.port}`)
           expect((await status()).authorization.lastAttempt?.outcome).toBe('failed')
         }
         expect((await status()).state).toBe('authorized')
@@ -58,7 +62,7 @@ describe('a proxy that dies', () => {
           licenses: [{ tag: 'HOST', inUse: round }],
         })
       }
-      expect([...failures]).toEqual(['PROXY_UNREACHABLE'])
+      expect(failed).toBeGreaterThan(0)
     },
   )
 })
