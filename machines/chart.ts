@@ -1,4 +1,4 @@
-import { assign, setup } from 'xstate'
+import { assertEvent, assign, setup } from 'xstate'
 import {
   defaultPeriods,
   due,
@@ -34,7 +34,13 @@ export const freshContext = (periods: Periods = defaultPeriods, at: Instant = 0)
   lastFailure: null,
 })
 
-const failed = (at: Instant, reason: Failure): Attempt => ({ at, outcome: 'failed', reason })
+/** What an event says went wrong; only those that say it are ever asked. */
+function failureOf(event: Event): Failure {
+  if ('failure' in event) return event.failure
+  throw new TypeError(`${event.type} carries no failure`)
+}
+const failureAt = (event: Event): Failure & { at: Instant } => ({ ...failureOf(event), at: event.at })
+const failed = (event: Event): Attempt => ({ at: event.at, outcome: 'failed', reason: failureOf(event) })
 const succeeded = (at: Instant): Attempt => ({ at, outcome: 'succeeded', reason: null })
 
 /** Whether two sets of counts are the same; a count of 0 is as good as none (agent-behaviour §9.3). */
@@ -49,8 +55,10 @@ const remainingAfter = (context: Context, used: number): number =>
     ? Math.max(0, context.evaluation.remainingSeconds - Math.max(0, used))
     : context.evaluation.remainingSeconds
 
-const evaluationSpent = (context: Context, event: Event): boolean =>
-  event.type === 'TICK' && context.evaluation.running && remainingAfter(context, event.used) === 0
+function evaluationSpent(context: Context, event: Event): boolean {
+  assertEvent(event, 'TICK')
+  return context.evaluation.running && remainingAfter(context, event.used) === 0
+}
 
 /** Whether it is time to authorize: a renewal or a poll, or another attempt at one. */
 const attemptDue = ({ authorization, periods }: Context, at: Instant): boolean =>
@@ -89,7 +97,10 @@ export const chart = setup({
     spentAndAttemptDue: ({ context, event }) =>
       evaluationSpent(context, event) && attemptDue(context, event.at),
     deadlinePassed: ({ context, event }) => due(context.authorization.deadlineAt, event.at),
-    compliant: ({ event }) => event.type === 'authorize.accepted' && event.compliant,
+    compliant: ({ event }) => {
+      assertEvent(event, 'authorize.accepted')
+      return event.compliant
+    },
     ended: ({ event }) => 'ended' in event && event.ended,
     endedForGood: ({ context, event }) =>
       'ended' in event && event.ended && context.evaluation.remainingSeconds === 0,
@@ -102,7 +113,10 @@ export const chart = setup({
       context.reservation.current?.stage === 'returning' && context.evaluation.remainingSeconds === 0,
     covered: ({ context, event }) => covered(context, event.at),
     notCovered: ({ context, event }) => !covered(context, event.at),
-    mayRegister: ({ event }) => event.type === 'REGISTER' && (event.force || event.again),
+    mayRegister: ({ event }) => {
+      assertEvent(event, 'REGISTER')
+      return event.force || event.again
+    },
   },
   actions: {
     // Commands: the runtime carries them out once the step is on disk.
@@ -111,11 +125,10 @@ export const chart = setup({
     notice: (_, _params: { notice: Notice; detail?: string }) => undefined,
 
     // Facts.
-    useEvaluation: assign(({ context, event }) =>
-      event.type === 'TICK'
-        ? { evaluation: { ...context.evaluation, remainingSeconds: remainingAfter(context, event.used) } }
-        : {},
-    ),
+    useEvaluation: assign(({ context, event }) => {
+      assertEvent(event, 'TICK')
+      return { evaluation: { ...context.evaluation, remainingSeconds: remainingAfter(context, event.used) } }
+    }),
     spendEvaluation: assign({ evaluation: { remainingSeconds: 0, running: false } }),
     renewEvaluation: assign(({ context }) => ({
       evaluation: { remainingSeconds: context.periods.evaluationSeconds, running: true },
@@ -129,7 +142,7 @@ export const chart = setup({
       'at' in event ? { authorization: { ...context.authorization, since: event.at } } : {},
     ),
     countUsage: assign(({ context, event }) => {
-      if (event.type !== 'USAGE') return {}
+      assertEvent(event, 'USAGE')
       const counts = { ...context.usage.counts, [event.tag]: event.count }
       const changed = context.registration !== null && !sameCounts(context.usage.reported, counts)
       return {
@@ -141,13 +154,16 @@ export const chart = setup({
       }
     }),
 
-    beginRegistering: assign(({ event }) =>
-      event.type === 'REGISTER'
-        ? { registering: { force: event.force, failures: 0, nextAttemptAt: null }, registrationFailure: null }
-        : {},
-    ),
+    beginRegistering: assign(({ event }) => {
+      assertEvent(event, 'REGISTER')
+      return {
+        registering: { force: event.force, failures: 0, nextAttemptAt: null },
+        registrationFailure: null,
+      }
+    }),
     retryRegistering: assign(({ context, event }) => {
-      if (event.type !== 'register.unreachable' || !context.registering) return {}
+      assertEvent(event, 'register.unreachable')
+      if (!context.registering) return {}
       const failures = context.registering.failures + 1
       const nextAttemptAt = nextRetryAt(event.at, failures, event.jitter, {
         retryAfter: event.retryAfter,
@@ -156,17 +172,13 @@ export const chart = setup({
       })
       return {
         registering: { ...context.registering, failures, nextAttemptAt },
-        registrationFailure: { ...event.failure, at: event.at },
+        registrationFailure: failureAt(event),
       }
     }),
-    failRegistering: assign(({ event }) =>
-      'failure' in event
-        ? { registering: null, registrationFailure: { ...event.failure, at: event.at } }
-        : {},
-    ),
+    failRegistering: assign(({ event }) => ({ registering: null, registrationFailure: failureAt(event) })),
     dropRegistering: assign({ registering: null, registrationFailure: null }),
     becomeRegistered: assign(({ context, event }) => {
-      if (event.type !== 'register.accepted') return {}
+      assertEvent(event, 'register.accepted')
       return {
         registration: event.registration,
         registering: null,
@@ -196,9 +208,7 @@ export const chart = setup({
       },
       usage: { ...context.usage, reported: null, reportAt: null },
     })),
-    keepFailure: assign(({ event }) =>
-      'failure' in event ? { registrationFailure: { ...event.failure, at: event.at } } : {},
-    ),
+    keepFailure: assign(({ event }) => ({ registrationFailure: failureAt(event) })),
     expireRegistration: assign(({ context, event }) => ({
       registrationFailure: {
         at: event.at,
@@ -209,7 +219,8 @@ export const chart = setup({
     })),
 
     renewed: assign(({ context, event }) => {
-      if (event.type !== 'renew.accepted' || !context.registration) return {}
+      assertEvent(event, 'renew.accepted')
+      if (!context.registration) return {}
       return {
         registration: { ...context.registration, expiresAt: event.expiresAt },
         renewal: {
@@ -219,19 +230,15 @@ export const chart = setup({
         },
       }
     }),
-    renewalRefused: assign(({ context, event }) =>
-      'failure' in event
-        ? {
-            renewal: { ...context.renewal, last: failed(event.at, event.failure), nextAt: null, failures: 0 },
-          }
-        : {},
-    ),
+    renewalRefused: assign(({ event }) => ({
+      renewal: { last: failed(event), nextAt: null, failures: 0 },
+    })),
     retryRenewal: assign(({ context, event }) => {
-      if (event.type !== 'renew.unreachable') return {}
+      assertEvent(event, 'renew.unreachable')
       const failures = context.renewal.failures + 1
       return {
         renewal: {
-          last: failed(event.at, event.failure),
+          last: failed(event),
           failures,
           nextAt: nextRetryAt(event.at, failures, event.jitter, {
             retryAfter: event.retryAfter,
@@ -243,7 +250,7 @@ export const chart = setup({
     }),
 
     authorized: assign(({ context, event }) => {
-      if (event.type !== 'authorize.accepted') return {}
+      assertEvent(event, 'authorize.accepted')
       const { smartAccount, virtualAccount } = event
       return {
         registration: context.registration && { ...context.registration, smartAccount, virtualAccount },
@@ -263,28 +270,26 @@ export const chart = setup({
         },
       }
     }),
-    authorizationRefused: assign(({ context, event }) =>
-      'failure' in event
-        ? {
-            authorization: {
-              ...context.authorization,
-              last: failed(event.at, event.failure),
-              // A satellite that is out of touch is asked again: what mends it is not done at the box.
-              nextAttemptAt:
-                'again' in event && event.again ? event.at + context.periods.complianceCheck : null,
-              failures: 0,
-            },
-            usage: { ...context.usage, reportAt: null },
-          }
-        : {},
-    ),
+    authorizationRefused: assign(({ context, event }) => {
+      assertEvent(event, 'authorize.refused')
+      return {
+        authorization: {
+          ...context.authorization,
+          last: failed(event),
+          // A satellite that is out of touch is asked again: what mends it is not done at the box.
+          nextAttemptAt: event.again ? event.at + context.periods.complianceCheck : null,
+          failures: 0,
+        },
+        usage: { ...context.usage, reportAt: null },
+      }
+    }),
     retryAuthorization: assign(({ context, event }) => {
-      if (event.type !== 'authorize.unreachable') return {}
+      assertEvent(event, 'authorize.unreachable')
       const failures = context.authorization.failures + 1
       return {
         authorization: {
           ...context.authorization,
-          last: failed(event.at, event.failure),
+          last: failed(event),
           failures,
           nextAttemptAt: nextRetryAt(event.at, failures, event.jitter, {
             retryAfter: event.retryAfter,
@@ -294,13 +299,10 @@ export const chart = setup({
         },
       }
     }),
-    rememberFailure: assign(({ event }) =>
-      'failure' in event ? { lastFailure: { ...event.failure, at: event.at } } : {},
-    ),
+    rememberFailure: assign(({ event }) => ({ lastFailure: failureAt(event) })),
     forgetFailure: assign({ lastFailure: null }),
     /** The authority can be reached, or may be: what waits for another attempt need not wait any longer. */
     retryNow: assign(({ context, event }) => {
-      if (!('at' in event)) return {}
       const { registering, renewal, authorization } = context
       const sooner = (instant: Instant | null) => (instant === null ? null : Math.min(instant, event.at))
       return {
@@ -313,22 +315,22 @@ export const chart = setup({
       }
     }),
     // Reservation.
-    keepRequest: assign(({ context, event }) =>
-      event.type === 'RESERVATION_REQUEST'
-        ? {
-            reservation: {
-              ...context.reservation,
-              requests: context.reservation.requests + 1,
-              current: { stage: 'requested', requestCode: event.requestCode, at: event.at },
-            },
-            registrationFailure: null,
-          }
-        : {},
-    ),
+    keepRequest: assign(({ context, event }) => {
+      assertEvent(event, 'RESERVATION_REQUEST')
+      return {
+        reservation: {
+          ...context.reservation,
+          requests: context.reservation.requests + 1,
+          current: { stage: 'requested', requestCode: event.requestCode, at: event.at },
+        },
+        registrationFailure: null,
+      }
+    }),
     dropRequest: assign(({ context }) => ({ reservation: { ...context.reservation, current: null } })),
     installGrant: assign(({ context, event }) => {
+      assertEvent(event, ['RESERVATION_INSTALL', 'RESERVATION_UPDATE'])
       const { current } = context.reservation
-      if ((event.type !== 'RESERVATION_INSTALL' && event.type !== 'RESERVATION_UPDATE') || !current) return {}
+      if (!current) return {}
       const { requestCode } = current
       return {
         reservation: {
@@ -338,8 +340,9 @@ export const chart = setup({
       }
     }),
     endGrant: assign(({ context, event }) => {
+      assertEvent(event, 'RESERVATION_RETURN_CODE')
       const { current } = context.reservation
-      if (event.type !== 'RESERVATION_RETURN_CODE' || current?.stage !== 'installed') return {}
+      if (current?.stage !== 'installed') return {}
       return {
         reservation: {
           ...context.reservation,
@@ -349,25 +352,23 @@ export const chart = setup({
     }),
     completeReturn: assign(({ context, event }) => {
       const { current, returned, requests } = context.reservation
-      if (event.type !== 'RESERVATION_RETURN' || current?.stage !== 'returning') return {}
+      if (current?.stage !== 'returning') return {}
       const { grant, returnCode } = current
       const last = { request: requests, reservationId: grant.reservationId, returnCode, at: event.at }
       return { reservation: { requests, current: null, returned: [...returned, last] } }
     }),
-    keepDiscarded: assign(({ context, event }) =>
-      event.type === 'RESERVATION_DISCARD'
-        ? {
-            reservation: {
-              ...context.reservation,
-              returned: [...context.reservation.returned, event.returned],
-            },
-          }
-        : {},
-    ),
+    keepDiscarded: assign(({ context, event }) => {
+      assertEvent(event, 'RESERVATION_DISCARD')
+      return {
+        reservation: {
+          ...context.reservation,
+          returned: [...context.reservation.returned, event.returned],
+        },
+      }
+    }),
     tellTerms: assign(({ context, event }) => {
       const { current } = context.reservation
-      if (event.type !== 'TICK' || current?.stage !== 'installed') return {}
-      if (termNews(current.grant, event.at, context.periods.termWarnings).length === 0) return {}
+      if (current?.stage !== 'installed') return {}
       const grant = toldTerms(current.grant, event.at, context.periods.termWarnings)
       return { reservation: { ...context.reservation, current: { ...current, grant } } }
     }),
@@ -377,11 +378,10 @@ export const chart = setup({
   },
 })
 
-/** The text of the failure an event carries: for notices. */
-const reason = ({ event }: { event: Event }) => ('failure' in event ? event.failure.message : '')
+/** A notice with the text of the failure that the event carries. */
 export const because = (notice: Notice) => ({
   type: 'notice' as const,
-  params: (args: { event: Event }) => ({ notice, detail: reason(args) }),
+  params: ({ event }: { event: Event }) => ({ notice, detail: failureOf(event).message }),
 })
 export const say = (notice: Notice) => ({ type: 'notice' as const, params: { notice } })
 export const ask = (kind: RequestKind) => ({ type: 'request' as const, params: { kind } })
@@ -395,16 +395,16 @@ export const askToRegister = {
 export const forget = (what: 'identity' | 'registering') => ({ type: 'forget' as const, params: { what } })
 export const sayWarnings = {
   type: 'noticeWarnings' as const,
-  params: ({ context, event }: { context: Context; event: Event }) => ({
-    seconds:
-      event.type === 'TICK'
-        ? warningsCrossed(
-            context.evaluation.remainingSeconds,
-            remainingAfter(context, event.used),
-            context.periods.evaluationWarnings,
-          )
-        : [],
-  }),
+  params: ({ context, event }: { context: Context; event: Event }) => {
+    assertEvent(event, 'TICK')
+    return {
+      seconds: warningsCrossed(
+        context.evaluation.remainingSeconds,
+        remainingAfter(context, event.used),
+        context.periods.evaluationWarnings,
+      ),
+    }
+  },
 }
 
 /** The ends of terms that are near, or have come: said before they are noted as told. */
@@ -428,26 +428,26 @@ export const sayNotAuthorized = {
 
 export const sayInvalidTags = {
   type: 'noticeInvalidTags' as const,
-  params: ({ event }: { event: Event }) => ({
-    tags:
-      event.type === 'authorize.accepted'
-        ? event.entitlements.filter(({ status }) => status === 'invalid-tag').map(({ tag }) => tag)
-        : [],
-  }),
+  params: ({ event }: { event: Event }) => {
+    assertEvent(event, 'authorize.accepted')
+    return {
+      tags: event.entitlements.filter(({ status }) => status === 'invalid-tag').map(({ tag }) => tag),
+    }
+  },
 }
 
 export const sayUpgrade = {
   type: 'notice' as const,
-  params: ({ event }: { event: Event }) => ({
-    notice: 'PRODUCT_UPGRADED' as const,
-    detail: event.type === 'UPGRADE' ? event.version : '',
-  }),
+  params: ({ event }: { event: Event }) => {
+    assertEvent(event, 'UPGRADE')
+    return { notice: 'PRODUCT_UPGRADED' as const, detail: event.version }
+  },
 }
 
 export const sayRoad = {
   type: 'notice' as const,
-  params: ({ event }: { event: Event }) => ({
-    notice: 'TRANSPORT_CHANGED' as const,
-    detail: event.type === 'TRANSPORT_CHANGED' ? event.road : '',
-  }),
+  params: ({ event }: { event: Event }) => {
+    assertEvent(event, 'TRANSPORT_CHANGED')
+    return { notice: 'TRANSPORT_CHANGED' as const, detail: event.road }
+  },
 }

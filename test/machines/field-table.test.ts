@@ -10,50 +10,25 @@ import {
   stateWord,
   step,
 } from '../../machines/index.ts'
+import {
+  answered,
+  at,
+  failure,
+  live,
+  lost,
+  notices,
+  register,
+  registered,
+  requests,
+  T0,
+  tick,
+  used,
+} from './events.ts'
 
 /**
  * The chart against the field's own transition table (agent-behaviour §2): from, event, to, and what else
  * happens. Rows about reservation, clusters and a disabled agent are not the chart's yet, or not at all.
  */
-
-const HOUR = 3_600_000
-const DAY = 24 * HOUR
-const T0 = Date.parse('2027-01-01T00:00:00Z')
-const failure = { code: 'TOKEN_EXPIRED', message: 'The token expired.', remedy: 'Get another.' }
-const lost = { failure, jitter: 0.5, retryAfter: null }
-
-const at = (days: number) => T0 + days * DAY
-const tick = (days: number, used = 0): Event => ({ type: 'TICK', at: at(days), used })
-const register = (days: number, { force = false, again = false } = {}): Event => ({
-  type: 'REGISTER',
-  at: at(days),
-  force,
-  again,
-})
-const registered = (days: number, exportControlled = false): Event => ({
-  type: 'register.accepted',
-  at: at(days),
-  registration: {
-    instanceId: `instance of day ${days}`,
-    smartAccount: 'acme.example',
-    virtualAccount: 'Default',
-    exportControlled,
-    registeredAt: at(days),
-    expiresAt: at(days + 365) - 5 * 60_000,
-  },
-})
-const answered = (days: number, compliant = true): Event => ({
-  type: 'authorize.accepted',
-  at: at(days),
-  counts: { HOST: 3 },
-  compliant,
-  entitlements: [],
-  deadlineAt: at(days + 90) - 5 * 60_000,
-  nextContactAt: null,
-  smartAccount: 'acme.example',
-  virtualAccount: 'Default',
-})
-const used: Event = { type: 'USAGE', at: at(0), tag: 'HOST', count: 3 }
 
 const inEvaluation: Event[] = [used]
 const waiting: Event[] = [used, register(1), registered(1)]
@@ -69,11 +44,6 @@ interface Row {
   readonly to: readonly [string, string]
   readonly also?: (after: Position, commands: readonly Command[], before: Position) => void
 }
-
-const requests = (commands: readonly Command[]) =>
-  commands.flatMap((one) => (one.type === 'request' ? [one.params.kind] : []))
-const notices = (commands: readonly Command[]) =>
-  commands.flatMap((one) => (one.type === 'notice' ? [one.params.notice] : []))
 
 const rows: Row[] = [
   {
@@ -352,8 +322,7 @@ const rows: Row[] = [
 
 describe('the field’s transition table', () => {
   it.each(rows.map((row) => [row.name, row] as const))('%s', (_, { given, event, to, also }) => {
-    let { position } = begin(T0)
-    for (const one of given) position = step(position, one).position
+    const { position } = live(given)
     const { position: after, commands } = step(position, event)
     expect([stateWord(after.value), axisPath(after.value.registration)]).toEqual(to)
     also?.(after, commands, position)

@@ -1,0 +1,64 @@
+import {
+  type Command,
+  defaultPeriods,
+  type Event,
+  begin,
+  type Periods,
+  step,
+  type Step,
+} from '../../machines/index.ts'
+
+/** Events as a box meets them, told in days since it was installed; and what steps ask for, in short. */
+
+const DAY = 24 * 3_600_000
+export const T0 = Date.parse('2027-01-01T00:00:00Z')
+export const failure = { code: 'TOKEN_EXPIRED', message: 'The token expired.', remedy: 'Get another.' }
+export const lost = { failure, jitter: 0.5, retryAfter: null }
+
+export const at = (days: number) => T0 + days * DAY
+type Answer = Extract<Event, { type: 'authorize.accepted' }>
+export const tick = (days: number, used = 0): Event => ({ type: 'TICK', at: at(days), used })
+export const register = (days: number, { force = false, again = false } = {}): Event => ({
+  type: 'REGISTER',
+  at: at(days),
+  force,
+  again,
+})
+export const registered = (days: number, exportControlled = false): Event => ({
+  type: 'register.accepted',
+  at: at(days),
+  registration: {
+    instanceId: `instance of day ${days}`,
+    smartAccount: 'acme.example',
+    virtualAccount: 'Default',
+    exportControlled,
+    registeredAt: at(days),
+    expiresAt: at(days + 365) - 5 * 60_000,
+  },
+})
+export const answered = (days: number, compliant = true, more: Partial<Answer> = {}): Event => ({
+  type: 'authorize.accepted',
+  at: at(days),
+  counts: { HOST: 3 },
+  compliant,
+  entitlements: [],
+  deadlineAt: at(days + 90) - 5 * 60_000,
+  nextContactAt: null,
+  smartAccount: 'acme.example',
+  virtualAccount: 'Default',
+  ...more,
+})
+export const used: Event = { type: 'USAGE', at: at(0), tag: 'HOST', count: 3 }
+
+/** What a step asks for, and what it says. */
+export const requests = (commands: readonly Command[]) =>
+  commands.flatMap((one) => (one.type === 'request' ? [one.params.kind] : []))
+export const notices = (commands: readonly Command[]) =>
+  commands.flatMap((one) => (one.type === 'notice' ? [one.params.notice] : []))
+
+/** The last step of a history that begins with the box. */
+export function live(events: readonly Event[], periods: Periods = defaultPeriods): Step {
+  let last = begin(T0, periods)
+  for (const event of events) last = step(last.position, event)
+  return last
+}

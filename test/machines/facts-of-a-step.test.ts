@@ -1,0 +1,448 @@
+import { describe, expect, it } from 'vitest'
+import {
+  axisPath,
+  begin,
+  can,
+  type Command,
+  defaultPeriods,
+  type Event,
+  type Grant,
+  nextDueAt,
+  retryWaits,
+  SHORTEST_RETRY,
+  stateWord,
+  step,
+} from '../../machines/index.ts'
+import {
+  answered,
+  at,
+  failure,
+  live,
+  lost,
+  notices,
+  register,
+  registered,
+  requests,
+  T0,
+  tick,
+  used,
+} from './events.ts'
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+const waiting: Event[] = [used, register(1), registered(1)]
+const authorized: Event[] = [...waiting, answered(1)]
+
+/** What a step says, with its words. */
+const said = (commands: readonly Command[], notice: string) =>
+  commands.flatMap((one) =>
+    one.type === 'notice' && one.params.notice === notice ? [one.params.detail] : [],
+  )
+const factsAfter = (...events: Event[]) => live(events).position.context
+/** How long the table lets a box wait after so many failures, with the dice in the middle. */
+const waitAfter = (failures: number) =>
+  SHORTEST_RETRY + Math.floor(0.5 * ((retryWaits[failures - 1] ?? 0) - SHORTEST_RETRY))
+const refused = (
+  type: 'register.refused' | 'authorize.refused' | 'renew.refused',
+  days: number,
+  more = {},
+): Event => ({
+  type,
+  at: at(days),
+  failure,
+  ended: false,
+  ...more,
+})
+const unreachable = (
+  type: 'register.unreachable' | 'authorize.unreachable' | 'renew.unreachable' | 'acknowledge.unreachable',
+  days: number,
+  more = {},
+): Event => ({ type, at: at(days), ...lost, ...more })
+const renew = (days: number): Event => ({ type: 'RENEW_REGISTRATION', at: at(days) })
+const use = (days: number, count: number): Event => ({ type: 'USAGE', at: at(days), tag: 'HOST', count })
+
+const entitlement = (tag: string, status: 'in-compliance' | 'out-of-compliance' | 'invalid-tag') => ({
+  tag,
+  name: `${tag} License`,
+  description: '',
+  count: 1,
+  status,
+})
+
+describe('what is said', () => {
+  it('warnings before the evaluation ends, in days, the last one of one day', () => {
+    const { commands } = live([tick(1, 59 * 86_400 + 1), tick(2, 31 * 86_400 - 10)])
+    expect(said(commands, 'EVAL_EXPIRED_WARNING')).toEqual([
+      '30 days are left',
+      '14 days are left',
+      '7 days are left',
+      '3 days are left',
+      '1 day is left',
+    ])
+    expect(said(live([tick(1, 60 * 86_400)]).commands, 'EVAL_EXPIRED_WARNING')).toEqual(['30 days are left'])
+  })
+
+  it('each tag that the authority does not know, once for every answer, and no other', () => {
+    const answer = answered(1, true, {
+      entitlements: [
+        entitlement('NEW', 'invalid-tag'),
+        entitlement('HOST', 'in-compliance'),
+        entitlement('OLD', 'invalid-tag'),
+        entitlement('CALL', 'out-of-compliance'),
+      ],
+    })
+    const { position, commands } = live([...waiting, answer])
+    expect(said(commands, 'INVALID_TAG')).toEqual(['NEW', 'OLD'])
+    expect(commands.filter(({ type }) => type !== 'notice' && type !== 'request')).toEqual([])
+    expect(said(step(position, { ...answer, at: at(31) }).commands, 'INVALID_TAG')).toEqual(['NEW', 'OLD'])
+  })
+
+  it('R-EVAL-2 the version that a product was upgraded to', () => {
+    const { position, commands } = live([
+      used,
+      tick(5, 5 * 86_400),
+      { type: 'UPGRADE', at: at(5), version: '12' },
+    ])
+    expect(said(commands, 'PRODUCT_UPGRADED')).toEqual(['12'])
+    expect(position.context.evaluation).toEqual({ remainingSeconds: 90 * 86_400, running: true })
+  })
+
+  it('the road that is taken from now on', () => {
+    const road = 'proxy http://proxy.example:3128'
+    const { position, commands } = live([...authorized, { type: 'TRANSPORT_CHANGED', at: at(2), road }])
+    expect(said(commands, 'TRANSPORT_CHANGED')).toEqual([road])
+    expect(position.value.link).toBe('unknown')
+  })
+
+  it('why something failed, in the failure’s own words', () => {
+    expect(
+      said(live([used, register(1), refused('register.refused', 1)]).commands, 'AGENT_REG_FAILED'),
+    ).toEqual([failure.message])
+  })
+})
+
+describe('R-EVAL-2 an upgrade renews the evaluation', () => {
+  const upgrade = (days: number): Event => ({ type: 'UPGRADE', at: at(days), version: '12' })
+  const request: Event = { type: 'RESERVATION_REQUEST', at: at(6), requestCode: 'code' }
+  it.each<[string, Event[], boolean]>([
+    ['of a box in evaluation', [], true],
+    ['of a box whose evaluation is spent', [tick(90, 90 * 86_400)], true],
+    ['not while a registration is under way', [register(6)], false],
+    ['not of a box that is registered', [register(6), registered(6)], false],
+    ['not while a reservation is asked for', [request], false],
+    ['of one whose request was taken back', [request, { type: 'RESERVATION_CANCEL', at: at(6) }], true],
+  ])('%s', (_, given, renewed) => {
+    const { position } = live([used, tick(5, 5 * 86_400), ...given])
+    expect(can(position, upgrade(7))).toBe(renewed)
+  })
+})
+
+describe('what is noted of failures', () => {
+  it('R-AUTH-4 attempts to register are counted, and each waits by the count', () => {
+    let { position } = live([used, register(1)])
+    for (const failures of [1, 2, 3]) {
+      ;({ position } = step(position, unreachable('register.unreachable', failures)))
+      expect(position.context.registering).toEqual({
+        force: false,
+        failures,
+        nextAttemptAt: at(failures) + waitAfter(failures),
+      })
+      expect(position.context.registrationFailure).toEqual({ ...failure, at: at(failures) })
+      ;({ position } = step(position, tick(failures + 0.5)))
+      expect(axisPath(position.value.registration)).toBe('registering.asking')
+    }
+    const again = step(position, registered(4)).position.context
+    expect([again.registering, again.registrationFailure]).toEqual([null, null])
+  })
+
+  it('R-AUTH-4 attempts to renew are counted, the certificate’s end in sight; a success forgets them', () => {
+    let { position } = live([...authorized, renew(100)])
+    for (const failures of [1, 2, 3]) {
+      ;({ position } = step(position, unreachable('renew.unreachable', 100 + failures)))
+      expect(position.context.renewal).toEqual({
+        last: { at: at(100 + failures), outcome: 'failed', reason: failure },
+        failures,
+        nextAt: at(100 + failures) + waitAfter(failures),
+      })
+      ;({ position } = step(position, tick(100.5 + failures)))
+      expect(axisPath(position.value.registration)).toBe('registered.renewing')
+    }
+    const { renewal } = step(position, { type: 'renew.accepted', at: at(104), expiresAt: at(469) }).position
+      .context
+    expect(renewal).toEqual({
+      last: { at: at(104), outcome: 'succeeded', reason: null },
+      nextAt: at(284),
+      failures: 0,
+    })
+  })
+
+  it('an attempt to renew is made a minute before the certificate ends, whatever was asked for', () => {
+    const end = 366 - 5 / 1440
+    const { renewal } = factsAfter(
+      ...authorized,
+      renew(365.9),
+      unreachable('renew.unreachable', 365.9, { retryAfter: DAY }),
+    )
+    expect(renewal.nextAt).toBe(at(end) - MINUTE)
+  })
+
+  it('a renewal that is refused is not tried again by itself', () => {
+    const { renewal } = factsAfter(...authorized, renew(100), refused('renew.refused', 100))
+    expect(renewal).toEqual({
+      last: { at: at(100), outcome: 'failed', reason: failure },
+      nextAt: null,
+      failures: 0,
+    })
+  })
+
+  it('R-AUTH-4 attempts to authorize are counted, and each waits by the count', () => {
+    let { position } = live([...authorized, tick(31)])
+    for (const failures of [1, 2, 3]) {
+      ;({ position } = step(position, unreachable('authorize.unreachable', 31 + failures)))
+      expect(position.context.authorization).toMatchObject({
+        last: { at: at(31 + failures), outcome: 'failed', reason: failure },
+        failures,
+        nextAttemptAt: at(31 + failures) + waitAfter(failures),
+      })
+      ;({ position } = step(position, tick(31.5 + failures)))
+    }
+    expect(step(position, answered(35)).position.context.authorization.failures).toBe(0)
+  })
+
+  it.each([
+    [{}, null],
+    [{ again: false }, null],
+    [{ again: true }, at(5) + defaultPeriods.complianceCheck],
+  ])('an authorization that is refused (%o) is asked for again at %s', (more, nextAttemptAt) => {
+    const facts = factsAfter(...authorized, use(4, 9), tick(5), refused('authorize.refused', 5, more))
+    expect(facts.authorization).toMatchObject({
+      last: { at: at(5), outcome: 'failed', reason: failure },
+      nextAttemptAt,
+      failures: 0,
+      deadlineAt: at(91) - 5 * MINUTE,
+    })
+    expect(facts.usage).toEqual({ counts: { HOST: 9 }, reported: { HOST: 3 }, reportAt: null })
+  })
+
+  it('the last failure on the road is kept until another road is taken', () => {
+    const down = [...authorized, tick(31), unreachable('authorize.unreachable', 31)]
+    expect(factsAfter(...down).lastFailure).toEqual({ ...failure, at: at(31) })
+    const later = { ...failure, code: 'PROXY_UNREACHABLE' }
+    expect(
+      factsAfter(...down, tick(32), unreachable('authorize.unreachable', 32, { failure: later })).lastFailure,
+    ).toEqual({ ...later, at: at(32) })
+    // A success does not take it away: it says what was last wrong.
+    expect(factsAfter(...down, tick(32), answered(32)).lastFailure).toEqual({ ...failure, at: at(31) })
+    expect(
+      factsAfter(...down, { type: 'TRANSPORT_CHANGED', at: at(32), road: 'direct' }).lastFailure,
+    ).toBeNull()
+  })
+
+  it('R-REG-6 a registration that ended by its date says whose it was', () => {
+    expect(factsAfter(...authorized, tick(366)).registrationFailure).toMatchObject({
+      at: at(366),
+      code: 'REGISTRATION_EXPIRED',
+      message: 'The registration of instance of day 1 was not renewed within its year.',
+    })
+  })
+})
+
+describe('what waits for another attempt tries at once', () => {
+  const road = (days: number): Event => ({ type: 'TRANSPORT_CHANGED', at: at(days), road: 'direct' })
+
+  it('to register, when another road is taken; never later than it would have', () => {
+    const failedTo = [used, register(1), unreachable('register.unreachable', 1)]
+    const due = at(1) + waitAfter(1)
+    expect(factsAfter(...failedTo, road(1)).registering?.nextAttemptAt).toBe(at(1))
+    expect(factsAfter(...failedTo, road(2)).registering?.nextAttemptAt).toBe(due)
+    // What is on its way has no next attempt, and gets none.
+    expect(factsAfter(used, register(1), road(1)).registering?.nextAttemptAt).toBeNull()
+  })
+
+  it('to renew and to authorize, when the other one is answered', () => {
+    const both = [
+      ...authorized,
+      renew(31),
+      unreachable('renew.unreachable', 31, { retryAfter: DAY }),
+      tick(31.01),
+      unreachable('authorize.unreachable', 31.01, { retryAfter: DAY }),
+    ]
+    const before = factsAfter(...both)
+    expect(before.renewal.nextAt).toBeGreaterThan(at(31.9))
+    expect(before.authorization.nextAttemptAt).toBeGreaterThan(at(31.9))
+    const { renewal, authorization } = factsAfter(...both, road(31.1))
+    expect([renewal.nextAt, authorization.nextAttemptAt]).toEqual([at(31.1), at(31.1)])
+    const answeredOne = factsAfter(...both, { type: 'RENEW_AUTHORIZATION', at: at(31.2) }, answered(31.2))
+    expect(answeredOne.renewal.nextAt).toBe(at(31.2))
+  })
+
+  it('but not what waits for its day', () => {
+    const before = factsAfter(...authorized)
+    const { renewal, authorization } = factsAfter(...authorized, road(2))
+    expect([renewal, authorization]).toEqual([before.renewal, before.authorization])
+  })
+})
+
+describe('R-HOST-9 the steps of a reservation', () => {
+  const grant: Grant = {
+    reservationId: 'reservation',
+    authorityId: 'authority',
+    authorityKey: 'key',
+    smartAccount: 'acme.example',
+    virtualAccount: 'Default',
+    epoch: 1,
+    sequence: 1,
+    issuedAt: at(2),
+    installedAt: at(2),
+    reservedAt: at(2),
+    licenses: [{ tag: 'HOST', name: 'Host License', count: 3, endsAt: at(102), told: null }],
+    confirmationCode: null,
+    knownAt: at(2),
+  }
+  const requested: Event[] = [used, { type: 'RESERVATION_REQUEST', at: at(1), requestCode: 'request-1' }]
+  const installed: Event[] = [...requested, { type: 'RESERVATION_INSTALL', at: at(2), grant }]
+  const returning: Event[] = [
+    ...installed,
+    { type: 'RESERVATION_RETURN_CODE', at: at(3), returnCode: 'return-1' },
+  ]
+
+  it('a request is kept, with its number, and clears what failed before', () => {
+    const facts = factsAfter(used, register(0.5), refused('register.refused', 0.5), ...requested)
+    expect(facts.reservation).toEqual({
+      requests: 1,
+      current: { stage: 'requested', requestCode: 'request-1', at: at(1) },
+      returned: [],
+    })
+    expect(facts.registrationFailure).toBeNull()
+  })
+
+  it('a grant, its update and its return each follow from the one before', () => {
+    expect(factsAfter(...installed).reservation.current).toEqual({
+      stage: 'installed',
+      requestCode: 'request-1',
+      grant,
+    })
+    const more = { ...grant, sequence: 2, confirmationCode: 'confirm-2' }
+    expect(
+      factsAfter(...installed, { type: 'RESERVATION_UPDATE', at: at(2.5), grant: more }).reservation.current,
+    ).toEqual({ stage: 'installed', requestCode: 'request-1', grant: more })
+    expect(factsAfter(...returning).reservation.current).toEqual({
+      stage: 'returning',
+      requestCode: 'request-1',
+      grant,
+      returnCode: 'return-1',
+    })
+    expect(factsAfter(...returning, { type: 'RESERVATION_RETURN', at: at(4) }).reservation).toEqual({
+      requests: 1,
+      current: null,
+      returned: [{ request: 1, reservationId: 'reservation', returnCode: 'return-1', at: at(4) }],
+    })
+  })
+
+  it('a file that came too late is noted as returned, beside what was returned before', () => {
+    const discarded = { request: 1, reservationId: 'late', returnCode: 'return-late', at: at(6) }
+    const { reservation } = factsAfter(
+      ...returning,
+      { type: 'RESERVATION_RETURN', at: at(4) },
+      { type: 'RESERVATION_DISCARD', at: at(6), returned: discarded },
+    )
+    expect(reservation.returned.map(({ reservationId }) => reservationId)).toEqual(['reservation', 'late'])
+    expect(reservation.returned[1]).toEqual(discarded)
+  })
+
+  it('the ends of terms are told once, before the last of them and at it', () => {
+    const { position, commands } = live([...installed, tick(42)])
+    const words = `3 of HOST, ${new Date(at(102)).toISOString()}`
+    expect(said(commands, 'RESERVATION_TERM_WARNING')).toEqual([words])
+    expect(position.context.reservation.current).toMatchObject({
+      grant: { licenses: [{ told: 60 * 86_400 }] },
+    })
+    expect(notices(step(position, tick(43)).commands)).toEqual([])
+    expect(said(step(position, tick(102)).commands, 'RESERVATION_TERM_ENDED')).toEqual([words])
+  })
+
+  it('no term is told of while the reservation is on its way back', () => {
+    const { position } = live(returning)
+    expect(notices(step(position, tick(102)).commands)).toEqual([])
+  })
+})
+
+describe('the instant until which nothing is due', () => {
+  const dueAfter = (...events: Event[]) => nextDueAt(live(events).position)
+
+  it('is none in evaluation: its seconds are counted in use', () => {
+    expect(dueAfter()).toBeNull()
+    expect(dueAfter(used)).toBeNull()
+  })
+
+  it('is the next attempt to register', () => {
+    expect(dueAfter(used, register(1))).toBeNull()
+    expect(dueAfter(used, register(1), unreachable('register.unreachable', 1))).toBe(at(1) + waitAfter(1))
+  })
+
+  it('is the certificate’s end while the first authorization is on its way, then its next attempt', () => {
+    expect(dueAfter(...waiting, { type: 'RENEW_REGISTRATION', at: at(1) })).toBe(at(366) - 5 * MINUTE)
+    expect(dueAfter(...waiting, unreachable('authorize.unreachable', 1))).toBe(at(1) + waitAfter(1))
+    expect(dueAfter(...waiting, refused('authorize.refused', 1, { again: true }))).toBe(at(1.5))
+    expect(dueAfter(...waiting)).toBe(at(181))
+  })
+
+  it('is the next authorization, a report of usage, a renewal, the deadline', () => {
+    expect(dueAfter(...authorized)).toBe(at(31))
+    expect(dueAfter(...authorized, use(2, 4))).toBe(at(2) + defaultPeriods.usageReport)
+    expect(dueAfter(...authorized, use(2, 4), { type: 'RENEW_AUTHORIZATION', at: at(2) })).toBe(
+      at(91) - 5 * MINUTE,
+    )
+    expect(dueAfter(...authorized, tick(31), unreachable('authorize.unreachable', 31))).toBe(
+      at(31) + waitAfter(1),
+    )
+    expect(dueAfter(...authorized, renew(2), unreachable('renew.unreachable', 2))).toBe(at(2) + waitAfter(1))
+    expect(dueAfter(...authorized, renew(2))).toBe(at(31))
+    // The deadline is past once it was met; the renewal is what comes next.
+    expect(dueAfter(...authorized, tick(91))).toBe(at(181))
+  })
+
+  it('is the next warning of a term, and its end', () => {
+    const licenses = [{ tag: 'HOST', name: 'Host License', count: 3, endsAt: at(102), told: null }]
+    const grant = { ...({} as Grant), licenses }
+    const installed: Event[] = [
+      used,
+      { type: 'RESERVATION_REQUEST', at: at(1), requestCode: 'request-1' },
+      { type: 'RESERVATION_INSTALL', at: at(2), grant },
+    ]
+    expect(dueAfter(...installed)).toBe(at(42))
+    expect(dueAfter(...installed, tick(102))).toBeNull()
+    expect(dueAfter(...installed, { type: 'RESERVATION_RETURN_CODE', at: at(3), returnCode: 'r' })).toBeNull()
+  })
+})
+
+describe('a box that was just installed', () => {
+  it('is in evaluation since that instant, and has asked nothing', () => {
+    const { position, commands } = begin(T0)
+    expect(stateWord(position.value)).toBe('evaluation')
+    expect(position.context.authorization.since).toBe(T0)
+    expect(requests(commands)).toEqual([])
+    expect(commands).toEqual([{ type: 'notice', params: { notice: 'EVAL_START' } }])
+  })
+
+  it('registers by force only where it was said', () => {
+    const forced = (event: Event) =>
+      step(live([...authorized]).position, event).commands.filter(({ type }) => type === 'request')
+    expect(forced(register(2, { force: true }))).toEqual([
+      { type: 'request', params: { kind: 'register', force: true } },
+    ])
+    expect(forced(register(2, { again: true }))).toEqual([
+      { type: 'request', params: { kind: 'register', force: false } },
+    ])
+  })
+})
+
+describe('a position that is none', () => {
+  it('has no word', () => {
+    expect(() => stateWord({ registration: 'unregistered', license: 'lost', link: 'up' })).toThrow(
+      'the chart has no state lost',
+    )
+    expect(axisPath({})).toBe('')
+  })
+})
