@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 /** What an authority does is the same whatever keeps its data: these are run on SQLite and on PostgreSQL. */
 const onBothDatabases = [
   'test/agent/{copies,histories,registration}.test.ts',
-  'test/authority/{alerts,audit,notifications,orders,readers,reports,restore,rotation,webhooks}.test.ts',
+  'test/authority/{alerts,audit,notifications,orders,pools,readers,reports,restore,rotation,webhooks}.test.ts',
   'test/hosts/licenses.test.ts',
   'test/reservation/{authority,mistakes}.test.ts',
   'test/rest/{clients,oauth,programs}.test.ts',

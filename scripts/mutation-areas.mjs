@@ -55,7 +55,7 @@ export const areas = {
   pool: {
     mutate: ['src/authority/inventory/pools.ts'],
     rounds: [
-      ['test/authority/orders.test.ts', 'test/reservation/authority.test.ts'],
+      ['test/authority/{pools,orders}.test.ts', 'test/reservation/authority.test.ts'],
       [
         'test/reservation/{mistakes,sequences}.test.ts',
         'test/satellite/{accounts,model}.test.ts',
@@ -65,7 +65,11 @@ export const areas = {
   },
   hosts: {
     mutate: ['src/hosts/ledger.ts'],
-    rounds: [['test/hosts/{licenses,system,profile}.test.ts'], ['test/hosts/model.test.ts']],
+    rounds: [
+      ['test/hosts/ledger.test.ts'],
+      ['test/hosts/{licenses,system,profile}.test.ts'],
+      ['test/hosts/model.test.ts'],
+    ],
   },
   ledger: {
     mutate: ['src/agent/product-ledger.ts', 'src/authority/inventory/reservation-ledger.ts'],

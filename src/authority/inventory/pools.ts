@@ -184,25 +184,17 @@ export async function setDemand(
     ).map(({ tag, count }) => [tag, count]),
   )
   const after = new Map<string, number>()
-  for (const { tag, count } of wanted) if (count > 0) after.set(tag, (after.get(tag) ?? 0) + count)
-  const same = after.size === before.size && [...after].every(([tag, count]) => before.get(tag) === count)
-  if (same) return
+  for (const { tag, count } of wanted) after.set(tag, (after.get(tag) ?? 0) + count)
+  const changes = [...new Set([...before.keys(), ...after.keys()])]
+    .map((tag) => {
+      const count = after.get(tag) ?? 0
+      return { tag, count, change: count - (before.get(tag) ?? 0) }
+    })
+    .filter(({ change }) => change !== 0)
+  if (changes.length === 0) return
   await touchInstance(tx, instance.id)
-  for (const tag of new Set([...before.keys(), ...after.keys()])) {
-    const count = after.get(tag) ?? 0
-    const change = count - (before.get(tag) ?? 0)
-    if (change === 0) continue
-    if (count === 0) {
-      await tx.deleteFrom('demands').where('instance_id', '=', instance.id).where('tag', '=', tag).execute()
-    } else {
-      await tx
-        .insertInto('demands')
-        .values({ instance_id: instance.id, tag, count })
-        .onConflict((conflict) => conflict.columns(['instance_id', 'tag']).doUpdateSet({ count }))
-        .execute()
-    }
-    await changeUse(tx, instance.virtualAccountId, tag, change, at)
-  }
+  await writeDemands(tx, new Map([[instance.id, new Map(changes.map(({ tag, count }) => [tag, count]))]]))
+  for (const { tag, change } of changes) await changeUse(tx, instance.virtualAccountId, tag, change, at)
 }
 
 /** Adds to what is in use of a pool, or takes from it, and notes what that makes of its compliance. */
