@@ -26,26 +26,39 @@ export const areas = {
     mutate: ['src/protocol/{typed-code,offline-codes}.ts'],
     rounds: [['test/protocol/{typed-code,offline-codes}.test.ts'], ['test/reservation/mistakes.test.ts']],
   },
-  protocol: {
-    mutate: ['src/protocol/*.ts', '!src/protocol/{token,typed-code,offline-codes}.ts'],
+  messages: {
+    mutate: ['src/protocol/{digest,enrolment,lines,mandate,messages,signed-text}.ts'],
     rounds: [
-      ['test/protocol/*.test.ts'],
-      [
-        'test/trust/*.test.ts',
-        'test/reservation/{mistakes,authority}.test.ts',
-        'test/satellite/mistakes.test.ts',
-      ],
+      ['test/protocol/{lines,signed-text}.test.ts'],
+      ['test/protocol/sync-files.test.ts', 'test/trust/tampering.test.ts'],
+      ['test/satellite/mistakes.test.ts'],
     ],
   },
-  trust: {
-    mutate: ['src/trust/*.ts'],
+  files: {
+    mutate: ['src/protocol/{authorization-file,sync-answer,sync-request}.ts'],
     rounds: [
-      ['test/trust/{sealing,issuing,authorization-file}.test.ts', 'test/protocol/*.test.ts'],
-      [
-        'test/trust/tampering.test.ts',
-        'test/authority/{rotation,restore,tls,webhooks}.test.ts',
-        'test/satellite/mandate.test.ts',
-      ],
+      ['test/protocol/sync-files.test.ts', 'test/trust/authorization-file.test.ts'],
+      ['test/reservation/{mistakes,authority}.test.ts', 'test/satellite/mistakes.test.ts'],
+    ],
+  },
+  certificates: {
+    mutate: [
+      'src/trust/{certificate,certificate-request,certificates,chain,der,fingerprint,identity-issuer,leaf-facts}.ts',
+      'src/trust/{mandate,p256-key,roles,serial-number,sign-text,trust-bundle}.ts',
+    ],
+    rounds: [
+      ['test/trust/{chain,der,issuing}.test.ts'],
+      ['test/trust/{authorization-file,tampering}.test.ts', 'test/authority/rotation.test.ts'],
+    ],
+  },
+  secrets: {
+    mutate: [
+      'src/trust/{agreement,guesses,passwords,private-files,seal,sealed-file,sealed-secret}.ts',
+      'src/trust/{sealed-stream,sqlite,webhook-signature}.ts',
+    ],
+    rounds: [
+      ['test/trust/{sealing,secrets}.test.ts', 'test/protocol/offline-codes.test.ts'],
+      ['test/authority/{restore,webhooks}.test.ts', 'test/reservation/mistakes.test.ts'],
     ],
   },
   rules: {
