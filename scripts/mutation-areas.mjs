@@ -29,7 +29,7 @@ export const areas = {
   messages: {
     mutate: ['src/protocol/{digest,enrolment,lines,mandate,messages,signed-text}.ts'],
     rounds: [
-      ['test/protocol/{lines,signed-text}.test.ts'],
+      ['test/protocol/{lines,messages,signed-text}.test.ts'],
       ['test/protocol/sync-files.test.ts', 'test/trust/tampering.test.ts'],
       ['test/satellite/mistakes.test.ts'],
     ],

@@ -18,7 +18,7 @@ import { chartSvg } from '../dist/src/diagrams/chart-svg.js'
 import { layOutChart } from '../dist/src/diagrams/lay-out.js'
 import { errorTable } from '../dist/src/domain/errors.js'
 import { arrivals, busiestSecond, dice, draw, histogram } from './arrivals.mjs'
-import { answerSchema, requestSchema, sealedSchema } from '../dist/src/protocol/messages.js'
+import { answerSchema, helloRequestSchema, requestSchema, sealedSchema } from '../dist/src/protocol/messages.js'
 
 const table = (head, rows) =>
   [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
@@ -190,10 +190,10 @@ const protocol = {
     sealed: schema(sealedSchema),
     ...Object.fromEntries(
       [
-        ['request', requestSchema],
-        ['answer', answerSchema],
-      ].flatMap(([direction, union]) =>
-        union.options.map((option) => [`${option.shape.type.value}-${direction}`, schema(option)]),
+        ['request', [...requestSchema.options, helloRequestSchema]],
+        ['answer', answerSchema.options],
+      ].flatMap(([direction, options]) =>
+        options.map((option) => [`${option.shape.type.value}-${direction}`, schema(option)]),
       ),
     ),
   },

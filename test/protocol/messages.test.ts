@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import {
+  answerSchema,
+  exchangePath,
+  exchangeTypeSchema,
+  helloRequestSchema,
+  requestSchema,
+  requestTypeSchema,
+  sealedSchema,
+} from '../../src/protocol/messages.ts'
+
+const { $defs } = JSON.parse(readFileSync('docs/protocol.schema.json', 'utf8')) as {
+  $defs: Record<string, object>
+}
+const schemaOf = (type: z.ZodType) => {
+  const { $schema, ...rest } = z.toJSONSchema(type, { io: 'input' })
+  expect($schema).toBeDefined()
+  return rest
+}
+const sealed = (text: string) => ({ protected: text, payload: 'AA', signature: 'AA' })
+const good = (value: unknown) => sealedSchema.safeParse(value).success
+
+describe('messages', () => {
+  it('are of the form that is written down for other programs', () => {
+    const options = {
+      request: [...requestSchema.options, helloRequestSchema],
+      answer: answerSchema.options,
+    }
+    for (const [direction, forms] of Object.entries(options))
+      for (const form of forms)
+        expect(schemaOf(form), form.shape.type.value).toEqual($defs[`${form.shape.type.value}-${direction}`])
+    expect(schemaOf(sealedSchema)).toEqual($defs.sealed)
+    expect(Object.keys($defs)).toHaveLength(1 + options.request.length + options.answer.length)
+  })
+
+  it('are of six kinds, each with a path of its own', () => {
+    expect(requestTypeSchema.options).toEqual(['register', 'authorize', 'renew', 'deregister', 'acknowledge'])
+    expect(exchangeTypeSchema.options.map(exchangePath)).toEqual([
+      '/smart-agent/v1/register',
+      '/smart-agent/v1/authorize',
+      '/smart-agent/v1/renew',
+      '/smart-agent/v1/deregister',
+      '/smart-agent/v1/acknowledge',
+      '/smart-agent/v1/hello',
+    ])
+  })
+
+  it('travel in the one spelling that their bytes have, and hold nothing else', () => {
+    expect(good(sealed('AAA'))).toBe(true)
+    // The last bits of these are of no byte.
+    for (const text of ['AAB', 'A', 'AA=', 'A+A', '', 'AA A']) expect(good(sealed(text)), text).toBe(false)
+    expect(good({ ...sealed('AA'), more: 1 })).toBe(false)
+    expect(good({ ...sealed('AA'), protected: 'A'.repeat(32_768) })).toBe(true)
+    expect(good({ ...sealed('AA'), protected: 'A'.repeat(32_770) })).toBe(false)
+  })
+})
