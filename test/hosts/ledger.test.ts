@@ -82,6 +82,11 @@ describe('the counts of the host ledger', () => {
     ledger.setAttendeeOnly('guest', true)
     ledger.flush()
     expect(kept.writes).toBe(1)
+    ledger.makePermanent()
+    ledger.flush()
+    ledger.makePermanent()
+    ledger.flush()
+    expect(kept.writes).toBe(2)
   })
 
   it('are taken from the disk again after a transaction that was not kept, and what was not written is forgotten', () => {
