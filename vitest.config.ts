@@ -10,6 +10,9 @@ const onBothDatabases = [
   'test/satellite/{accounts,concurrent,exchange,mandate,mistakes,model}.test.ts',
 ]
 
+/** What keeps every core busy for minutes: beside it, others would only wait, and it for them. */
+const alone = ['test/simulation/simulation.test.ts']
+
 const shared = { testTimeout: 60_000, hookTimeout: 60_000, pool: 'forks' as const }
 
 export default defineConfig({
@@ -18,7 +21,8 @@ export default defineConfig({
     // Most of the time of most tests is programs that start and wait.
     maxWorkers: 3,
     projects: [
-      { test: { ...shared, name: 'sqlite', include: ['test/**/*.test.ts'] } },
+      { test: { ...shared, name: 'sqlite', include: ['test/**/*.test.ts'], exclude: alone } },
+      { test: { ...shared, name: 'alone', include: alone, sequence: { groupOrder: 1 } } },
       {
         test: {
           ...shared,

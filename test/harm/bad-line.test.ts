@@ -5,7 +5,7 @@ import { Dice } from '../../src/simulation/dice.ts'
 import { layLine, type Line } from '../support/line.ts'
 import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
 
-const ROUNDS = Number(process.env.HARM_ROUNDS ?? 6)
+const ROUNDS = Number(process.env.HARM_ROUNDS ?? 3)
 let programs: Programs
 let line: Line
 beforeEach(async () => {
@@ -70,7 +70,7 @@ describe('a line to the authority', () => {
     const dice = new Dice('unplugged')
     await good<Status>(agent(['register', await programs.token(), '--json']))
     let failed = 0
-    for (let round = 1; round <= ROUNDS / 3; round++) {
+    for (let round = 1; round <= Math.ceil(ROUNDS / 2); round++) {
       await good(agent(['usage', 'set', 'HOST', String(round), '--json']))
       const asked = agent(['renew', 'authorization', '--json'])
       await wait(dice.between(0, 400))

@@ -239,6 +239,12 @@ describe('what is noted of failures', () => {
     ).toBeNull()
   })
 
+  it('R-AUTH-4 an attempt that waits further ahead than any wait is made: the clock was ahead when it was set', () => {
+    const { position } = live([...authorized, tick(31), unreachable('authorize.unreachable', 31)])
+    expect(requests(step(position, tick(30.5)).commands)).toEqual([])
+    expect(requests(step(position, tick(29)).commands)).toEqual(['authorize'])
+  })
+
   it('R-REG-6 a registration that ended by its date says whose it was', () => {
     expect(factsAfter(...authorized, tick(366)).registrationFailure).toMatchObject({
       at: at(366),
@@ -362,9 +368,18 @@ describe('R-HOST-9 the steps of a reservation', () => {
     expect(said(step(position, tick(102)).commands, 'RESERVATION_TERM_ENDED')).toEqual([words])
   })
 
-  it('no term is told of while the reservation is on its way back', () => {
+  it('no term is told of, or noted as told, while the reservation is on its way back', () => {
     const { position } = live(returning)
-    expect(notices(step(position, tick(102)).commands)).toEqual([])
+    const after = step(position, tick(102))
+    expect(notices(after.commands)).toEqual([])
+    expect(after.position.context.reservation).toEqual(position.context.reservation)
+  })
+
+  it('a grant that nothing was asked for changes nothing', () => {
+    const { position } = live([used])
+    const install: Event = { type: 'RESERVATION_INSTALL', at: at(2), grant }
+    expect(can(position, install)).toBe(false)
+    expect(step(position, install).position.context).toEqual(position.context)
   })
 })
 
