@@ -1,8 +1,8 @@
 /** What judges the chart of a box, whichever of its rooms is mutated. */
 const ofTheChart = [
   ['test/machines/{field-table,facts-of-a-step}.test.ts'],
+  ['test/machines/transitions.test.ts'],
   ['test/machines/paths.test.ts'],
-  ['test/agent/{evaluation,registration}.test.ts', 'test/reservation/mistakes.test.ts'],
 ]
 
 /**
