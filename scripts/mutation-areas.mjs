@@ -1,8 +1,7 @@
 /** What judges the chart of a box, whichever of its rooms is mutated. */
 const ofTheChart = [
-  ['test/machines/{field-table,facts-of-a-step}.test.ts'],
+  ['test/machines/{made,field-table,facts-of-a-step}.test.ts'],
   ['test/machines/transitions.test.ts'],
-  ['test/machines/paths.test.ts'],
 ]
 
 /**
@@ -10,13 +9,19 @@ const ofTheChart = [
  * later round, of slower tests, judges only what the rounds before it have let live.
  */
 export const areas = {
-  chart: { mutate: ['machines/{chart,smart-agent,step,link}.ts'], rounds: ofTheChart },
+  chart: {
+    mutate: ['machines/{chart,smart-agent,step,link}.ts'],
+    rounds: [
+      ...ofTheChart,
+      ['test/agent/{evaluation,registration}.test.ts', 'test/reservation/mistakes.test.ts'],
+    ],
+  },
   registration: { mutate: ['machines/registration.ts'], rounds: ofTheChart },
   license: { mutate: ['machines/license.ts'], rounds: ofTheChart },
   reservation: { mutate: ['machines/reservation.ts'], rounds: ofTheChart },
   schedules: {
     mutate: ['machines/{deadlines,schedule,satellite-sync}.ts'],
-    rounds: [['test/machines/{deadlines,satellite-sync}.test.ts'], ['test/satellite/exchange.test.ts']],
+    rounds: [['test/machines/{made,deadlines,satellite-sync}.test.ts'], ['test/satellite/exchange.test.ts']],
   },
   token: {
     mutate: ['src/protocol/token.ts'],

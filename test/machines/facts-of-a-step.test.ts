@@ -6,8 +6,10 @@ import {
   type Command,
   defaultPeriods,
   type Event,
+  fullyFunctional,
   type Grant,
   nextDueAt,
+  resolve,
   retryWaits,
   SHORTEST_RETRY,
   stateWord,
@@ -450,6 +452,58 @@ describe('a box that was just installed', () => {
     expect(forced(register(2, { again: true }))).toEqual([
       { type: 'request', params: { kind: 'register', force: false } },
     ])
+  })
+})
+
+describe('what may be used, and whether it uses up the evaluation', () => {
+  const reservedFor = (count: number): Event[] => [
+    used,
+    { type: 'RESERVATION_REQUEST', at: at(1), requestCode: 'request-1' },
+    {
+      type: 'RESERVATION_INSTALL',
+      at: at(2),
+      grant: {
+        ...({} as Grant),
+        licenses: [{ tag: 'HOST', name: 'Host License', count, endsAt: null, told: null }],
+      },
+    },
+  ]
+  it.each<[string, Event[], string[], boolean]>([
+    ['in evaluation', [used], ['full', 'evaluation-runs'], true],
+    ['when it is spent', [tick(90, 90 * 86_400)], ['license-management-only'], false],
+    ['registered', waiting, ['full', 'evaluation-runs'], true],
+    ['authorized', authorized, ['full'], false],
+    ['out of compliance', [...waiting, answered(1, false)], ['full'], false],
+    ['past the deadline', [...authorized, tick(91)], ['full'], false],
+    ['with enough reserved', reservedFor(3), ['full'], false],
+    ['with too few reserved', reservedFor(2), ['license-management-only'], false],
+  ])('%s', (_, given, tags, running) => {
+    const { position } = live(given)
+    expect([...resolve(position).tags].toSorted()).toEqual(tags.toSorted())
+    expect(fullyFunctional(position)).toBe(tags.includes('full'))
+    expect(position.context.evaluation.running).toBe(running)
+  })
+
+  it('R-EVAL-3 the evaluation goes on, and is warned of, until the first authorization', () => {
+    const { position, commands } = live([...waiting, tick(61, 60 * 86_400)])
+    expect(position.context.evaluation.remainingSeconds).toBe(30 * 86_400)
+    expect(said(commands, 'EVAL_EXPIRED_WARNING')).toEqual(['30 days are left'])
+    expect(step(position, tick(61.5, 100)).position.context.evaluation.remainingSeconds).toBe(
+      30 * 86_400 - 100,
+    )
+    const after = step(position, answered(62)).position
+    expect(step(after, tick(63, 100)).position.context.evaluation.remainingSeconds).toBe(30 * 86_400)
+  })
+
+  it.each<[string, Event[], number]>([
+    ['the evaluation was spent', [tick(90, 90 * 86_400), tick(95)], 90],
+    ['it was registered', waiting, 1],
+    ['it was authorized', [...authorized, tick(31), answered(31)], 1],
+    ['it was out of compliance', [...authorized, tick(31), answered(31, false), answered(32, false)], 31],
+    ['the deadline passed', [...authorized, tick(91), tick(92)], 91],
+    ['the certificate ended', [...authorized, tick(366), tick(367)], 366],
+  ])('is told since %s', (_, given, day) => {
+    expect(live(given).position.context.authorization.since).toBe(at(day))
   })
 })
 
