@@ -244,7 +244,12 @@ export class RestApi {
   async #refuse(thrown: FastifyError | Error, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { envelope, doing, caller } = this.#standing(request)
     const { failure, status } = failureOf(thrown)
-    if (status >= 500) this.#logger.error('a request failed', { code: failure.code, reason: failure.message })
+    if (status >= 500)
+      this.#logger.error('a request failed', {
+        requestId: reply.getHeader('x-request-id'),
+        code: failure.code,
+        reason: failure.message,
+      })
     else if (doing || [401, 403, 429].includes(status))
       await this.#record(request, { who: caller?.name ?? null, outcome: failure.code })
     void reply.code(status).header('cache-control', 'no-store')

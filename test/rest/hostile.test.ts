@@ -1,9 +1,11 @@
+import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { endpoints } from '../../src/rest/endpoints.ts'
 import { unservedEndpoints } from '../../src/rest/not-served.ts'
 import { LEGACY, NEW, type Rest, serveRest } from '../support/rest.ts'
 import { makeSealedWorld } from '../support/sealed.ts'
+import { inStored } from '../support/stored.ts'
 import type { World } from '../support/world.ts'
 
 let world: World
@@ -345,6 +347,23 @@ describe('what is not of its form is refused in words, and changes nothing', () 
       })
     })
     expect(answer.split('\r\n')[0]).toMatch(/ 400 /)
+  })
+
+  it('what fails inside is told to whoever reads the log, by the name of its request, and to nobody else', async () => {
+    const other = await makeSealedWorld(0)
+    const broken = await serveRest(other)
+    const { token: known } = await broken.clientToken({ account: 'acme.example' })
+    await inStored(join(other.directory, 'authority'), 'alter table licenses rename to gone')
+    const { status, text } = await broken.send(`${V1}/licenses`, {
+      token: known,
+      body: {},
+      headers: { 'x-request-id': 'question-7' },
+    })
+    expect([status, text.includes('licenses')]).toEqual([500, false])
+    expect(broken.logged).toEqual([
+      expect.stringMatching(/^a request failed .*"requestId":"question-7".*SQLITE_ERROR/),
+    ])
+    await other.close()
   })
 
   it('too many requests of one address are put off, and told until when', async () => {
