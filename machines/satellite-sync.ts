@@ -1,4 +1,4 @@
-import { assign, initialTransition, setup, transition } from 'xstate'
+import { assertEvent, assign, initialTransition, setup, transition } from 'xstate'
 import { defaultPeriods, due, type Instant, longestRetry, nextRetryAt, waited } from './deadlines.ts'
 import { longestWait, nextScheduledAt } from './schedule.ts'
 import type {
@@ -24,6 +24,12 @@ function warningDue({ terms, told }: SyncContext, at: Instant): number | null {
   return closest !== undefined && (told === null || closest < told) ? closest : null
 }
 
+/** Whether only a person can help. */
+function needsHand(event: SyncEvent): boolean {
+  assertEvent(event, 'REFUSED')
+  return event.ended || event.byHand
+}
+
 const day = (instant: Instant | undefined): string =>
   instant === undefined ? '' : new Date(instant).toISOString().slice(0, 10)
 
@@ -40,8 +46,11 @@ const chart = setup({
       waited(context.nextAt, event.at, Math.max(longestWait(context.schedule), longestRetry(defaultPeriods))),
     credentialOver: ({ context, event }) => due(context.terms?.automaticUntil ?? null, event.at),
     credentialWarning: ({ context, event }) => warningDue(context, event.at) !== null,
-    ended: ({ event }) => event.type === 'REFUSED' && event.ended,
-    byHand: ({ event }) => event.type === 'REFUSED' && (event.ended || event.byHand),
+    ended: ({ event }) => {
+      assertEvent(event, 'REFUSED')
+      return event.ended
+    },
+    byHand: ({ event }) => needsHand(event),
   },
   actions: {
     // Commands: the runtime carries them out once the step is on disk.
@@ -49,56 +58,51 @@ const chart = setup({
     notice: (_, _params: { notice: SyncNotice; detail: string }) => undefined,
 
     // Facts.
-    answered: assign(({ context, event }) =>
-      event.type === 'ANSWERED'
-        ? {
-            terms: event.terms,
-            lastSync: event.terms.answeredAt,
-            last: { at: event.at, outcome: 'succeeded' as const, reason: null },
-            failures: 0,
-            carried: null,
-            told: null,
-            nextAt: nextScheduledAt(context.schedule, event.at, context.jitter),
-          }
-        : {},
-    ),
-    exported: assign(({ event }) =>
-      event.type === 'EXPORTED' ? { carried: { exchange: event.exchange, at: event.at } } : {},
-    ),
-    refused: assign(({ context, event }) =>
-      event.type === 'REFUSED'
-        ? {
-            last: { at: event.at, outcome: 'failed' as const, reason: event.reason },
-            failures: 0,
-            // Where only a person can help, nothing is tried until one has.
-            nextAt:
-              event.ended || event.byHand
-                ? null
-                : nextScheduledAt(context.schedule, event.at, context.jitter),
-          }
-        : {},
-    ),
-    retryLater: assign(({ context, event }) =>
-      event.type === 'UNREACHABLE'
-        ? {
-            last: { at: event.at, outcome: 'failed' as const, reason: event.reason },
-            failures: context.failures + 1,
-            nextAt: nextRetryAt(event.at, context.failures + 1, event.jitter, {
-              retryAfter: event.retryAfter,
-              ceiling: defaultPeriods.retryAfterCeiling,
-              deadline: context.terms?.restrictAt ?? null,
-            }),
-          }
-        : {},
-    ),
-    reschedule: assign(({ context, event }) =>
-      event.type === 'SCHEDULE'
-        ? {
-            schedule: event.schedule,
-            nextAt: nextScheduledAt(event.schedule, event.at, context.jitter),
-          }
-        : {},
-    ),
+    answered: assign(({ context, event }) => {
+      assertEvent(event, 'ANSWERED')
+      return {
+        terms: event.terms,
+        lastSync: event.terms.answeredAt,
+        last: { at: event.at, outcome: 'succeeded' as const, reason: null },
+        failures: 0,
+        carried: null,
+        told: null,
+        nextAt: nextScheduledAt(context.schedule, event.at, context.jitter),
+      }
+    }),
+    exported: assign(({ event }) => {
+      assertEvent(event, 'EXPORTED')
+      return { carried: { exchange: event.exchange, at: event.at } }
+    }),
+    refused: assign(({ context, event }) => {
+      assertEvent(event, 'REFUSED')
+      return {
+        last: { at: event.at, outcome: 'failed' as const, reason: event.reason },
+        failures: 0,
+        // Where only a person can help, nothing is tried until one has.
+        nextAt: needsHand(event) ? null : nextScheduledAt(context.schedule, event.at, context.jitter),
+      }
+    }),
+    retryLater: assign(({ context, event }) => {
+      assertEvent(event, 'UNREACHABLE')
+      const failures = context.failures + 1
+      return {
+        last: { at: event.at, outcome: 'failed' as const, reason: event.reason },
+        failures,
+        nextAt: nextRetryAt(event.at, failures, event.jitter, {
+          retryAfter: event.retryAfter,
+          ceiling: defaultPeriods.retryAfterCeiling,
+          deadline: context.terms?.restrictAt ?? null,
+        }),
+      }
+    }),
+    reschedule: assign(({ context, event }) => {
+      assertEvent(event, 'SCHEDULE')
+      return {
+        schedule: event.schedule,
+        nextAt: nextScheduledAt(event.schedule, event.at, context.jitter),
+      }
+    }),
     tellCredential: assign(({ context, event }) => ({ told: warningDue(context, event.at) ?? context.told })),
   },
 })
@@ -120,11 +124,15 @@ const sayRestricted = say(
     `not synchronised since ${day(context.lastSync ?? undefined)}: nothing is granted any more`,
 )
 const sayRestored = say('SYNC_RESTORED', () => 'in touch with the manager again')
-const sayDone = say('SYNC_DONE', ({ event }) =>
-  event.type === 'ANSWERED' ? `good until ${day(event.terms.restrictAt)}` : '',
-)
+const sayDone = say('SYNC_DONE', ({ event }) => {
+  assertEvent(event, 'ANSWERED')
+  return `good until ${day(event.terms.restrictAt)}`
+})
 const sayWhy = (notice: 'SYNC_FAILED' | 'SYNC_ENDED') =>
-  say(notice, ({ event }) => ('reason' in event ? event.reason.message : ''))
+  say(notice, ({ event }) => {
+    assertEvent(event, ['REFUSED', 'UNREACHABLE'])
+    return event.reason.message
+  })
 const sayEnding = say(
   'SYNC_CREDENTIAL_ENDING',
   ({ context }) => `synchronising by itself ends at ${day(context.terms?.automaticUntil)} unless it is used`,

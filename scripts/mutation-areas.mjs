@@ -21,7 +21,7 @@ export const areas = {
   reservation: { mutate: ['machines/reservation.ts'], rounds: ofTheChart },
   schedules: {
     mutate: ['machines/{deadlines,schedule,satellite-sync}.ts'],
-    rounds: [['test/machines/{made,deadlines,satellite-sync}.test.ts'], ['test/satellite/exchange.test.ts']],
+    rounds: [['test/machines/{made,deadlines,satellite-sync}.test.ts']],
   },
   token: {
     mutate: ['src/protocol/token.ts'],
