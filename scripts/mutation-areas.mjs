@@ -18,10 +18,16 @@ export const areas = {
   },
   registration: { mutate: ['machines/registration.ts'], rounds: ofTheChart },
   license: { mutate: ['machines/license.ts'], rounds: ofTheChart },
-  reservation: { mutate: ['machines/reservation.ts'], rounds: ofTheChart },
+  reservation: {
+    mutate: ['machines/reservation.ts'],
+    rounds: [['test/machines/reservation.test.ts'], ...ofTheChart],
+  },
   schedules: {
     mutate: ['machines/{deadlines,schedule,satellite-sync}.ts'],
-    rounds: [['test/machines/{made,deadlines,satellite-sync}.test.ts']],
+    rounds: [
+      ['test/machines/{made,deadlines,facts-of-a-step,sync-facts}.test.ts'],
+      ['test/machines/satellite-sync.test.ts'],
+    ],
   },
   token: {
     mutate: ['src/protocol/token.ts'],

@@ -2,10 +2,13 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
   defaultPeriods,
+  due,
+  longestRetry,
   nextAuthorizationAt,
   nextRetryAt,
   retryWaits,
   SHORTEST_RETRY,
+  waited,
   warningsCrossed,
 } from '../../machines/index.ts'
 
@@ -13,7 +16,59 @@ const DAY = 86_400_000
 const NOW = Date.parse('2027-01-01T00:00:00Z')
 const jitter = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true })
 
+describe('the periods', () => {
+  it('R-EVAL-1 R-AUTH-1 R-REG-6: are the guide’s and the field’s', () => {
+    expect(defaultPeriods).toEqual({
+      evaluationSeconds: 90 * 86_400,
+      registrationRenewal: 180 * DAY,
+      authorizationRenewal: 30 * DAY,
+      complianceCheck: DAY / 2,
+      usageReport: 30_000,
+      suggestionReach: 3 * DAY,
+      retryAfterCeiling: DAY,
+      evaluationWarnings: [2_592_000, 1_209_600, 604_800, 259_200, 86_400],
+      termWarnings: [5_184_000, 2_592_000, 1_209_600, 604_800, 259_200, 86_400],
+    })
+  })
+})
+
+describe('waiting', () => {
+  it('is over at its instant, or where that lies further ahead than it was ever set', () => {
+    expect([due(null, NOW), due(NOW + 1, NOW), due(NOW, NOW)]).toEqual([false, false, true])
+    expect([waited(null, NOW, 10), waited(NOW, NOW, 10)]).toEqual([false, true])
+    expect([NOW + 1, NOW + 10, NOW + 11].map((instant) => waited(instant, NOW, 10))).toEqual([
+      false,
+      false,
+      true,
+    ])
+    // Null is no instant of long ago.
+    expect(waited(null, -100, 10)).toBe(false)
+  })
+
+  it('for another attempt lasts no longer than the table or the ceiling', () => {
+    expect(longestRetry({ ...defaultPeriods, retryAfterCeiling: 1 })).toBe(4 * 3_600_000)
+    expect(longestRetry(defaultPeriods)).toBe(DAY)
+  })
+})
+
 describe('retries', () => {
+  const options = { retryAfter: null, ceiling: DAY, deadline: null }
+
+  it('R-AUTH-4: that were asked to wait are spread over a tenth more', () => {
+    const after = (dice: number) => nextRetryAt(NOW, 1, dice, { ...options, retryAfter: 3_600_000 }) - NOW
+    expect([after(0), after(0.5), after(0.999)]).toEqual([3_600_000, 3_780_000, 3_959_640])
+  })
+
+  it('R-AUTH-4: are made a minute before the deadline, or at once when that is near, and as ever when it is past', () => {
+    const late = (deadline: number | null) => nextRetryAt(NOW, 10, 0.5, { ...options, deadline }) - NOW
+    const plain = late(null)
+    expect(plain).toBe(SHORTEST_RETRY + Math.floor(0.5 * (4 * 3_600_000 - SHORTEST_RETRY)))
+    expect(late(NOW + 600_000)).toBe(540_000)
+    expect(late(NOW + 30_000)).toBe(SHORTEST_RETRY)
+    expect(late(NOW + 1)).toBe(SHORTEST_RETRY)
+    expect([late(NOW), late(NOW - 1), late(NOW + DAY)]).toEqual([plain, plain, plain])
+  })
+
   it('R-AUTH-4: lie between the shortest wait and the table’s, and grow with the failures', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 100 }), jitter, (failures, dice) => {
@@ -76,6 +131,19 @@ describe('the next authorization', () => {
     )
   })
 
+  it('of an answer that wishes for it at once is a minute away at least, where the reach permits it', () => {
+    const periods = { ...defaultPeriods, suggestionReach: 100 * DAY }
+    const next = (wish: number) =>
+      nextAuthorizationAt(NOW, true, periods, { deadlineAt, nextContactAt: NOW + wish }) - NOW
+    expect([next(-DAY), next(0), next(59_999), next(61_000)]).toEqual([60_000, 60_000, 60_000, 61_000])
+  })
+
+  it('of an answer whose deadline is past is as ever', () => {
+    const next = (left: number) =>
+      nextAuthorizationAt(NOW, true, defaultPeriods, { deadlineAt: NOW + left, nextContactAt: null }) - NOW
+    expect([next(1), next(0), next(-1)]).toEqual([1, 30 * DAY, 30 * DAY])
+  })
+
   it('never lies past the deadline', () => {
     const next = nextAuthorizationAt(NOW, true, defaultPeriods, {
       deadlineAt: NOW + 10 * DAY,
@@ -86,6 +154,16 @@ describe('the next authorization', () => {
 })
 
 describe('warnings before the evaluation ends', () => {
+  it('R-EVAL-1: are those that were reached since, the largest first, and none at the end itself', () => {
+    const crossed = (before: number, after: number) => warningsCrossed(before, after, [30, 14, 7])
+    expect(crossed(31, 30)).toEqual([30])
+    expect(crossed(30, 29)).toEqual([])
+    expect(crossed(31, 31)).toEqual([])
+    expect(crossed(100, 10)).toEqual([30, 14])
+    expect(crossed(100, 1)).toEqual([30, 14, 7])
+    expect(crossed(100, 0)).toEqual([])
+  })
+
   it('R-EVAL-1: each is said once, however the seconds are cut', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 20 * 86_400 }), { minLength: 1 }), (steps) => {
