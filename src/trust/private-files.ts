@@ -12,13 +12,13 @@ import {
   statSync,
   writeSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { LicensingError } from '../domain/errors.ts'
 
 /** An error of the file system as one of ours: full, read-only, or not permitted. */
 export function storeFailure(thrown: unknown, doing: string): LicensingError {
   if (thrown instanceof LicensingError) return thrown
-  const code = typeof thrown === 'object' && thrown !== null && 'code' in thrown ? String(thrown.code) : ''
+  const code = codeOf(thrown)
   if (code === 'ENOSPC' || code === 'SQLITE_FULL' || code === 'EDQUOT') {
     return new LicensingError('STORE_FULL', `The disk is full: ${doing} failed.`)
   }
@@ -34,6 +34,10 @@ export function storeFailure(thrown: unknown, doing: string): LicensingError {
   )
 }
 
+/** The code of an error of the file system or the database; empty for any other. */
+const codeOf = (thrown: unknown): string =>
+  typeof thrown === 'object' && thrown !== null && 'code' in thrown ? String(thrown.code) : ''
+
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 
 /** Whether a file is there. @throws LicensingError STORE_UNWRITABLE when that may not be looked at */
@@ -41,7 +45,7 @@ export function fileExists(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false }) !== undefined
   } catch (thrown) {
-    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOTDIR') return false
+    if (codeOf(thrown) === 'ENOTDIR') return false
     throw storeFailure(thrown, `looking for ${path}`)
   }
 }
@@ -49,9 +53,9 @@ export function fileExists(path: string): boolean {
 /** Makes a directory for this user alone, or checks that an existing one is. Throws DATA_DIR_UNSAFE. */
 export function ensurePrivateDirectory(path: string): void {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 })
+    makeDirectory(path)
   } catch (thrown) {
-    const code = thrown instanceof Error && 'code' in thrown ? thrown.code : ''
+    const code = codeOf(thrown)
     if (code === 'EEXIST' || code === 'ENOTDIR')
       throw new LicensingError('DATA_DIR_UNSAFE', `${path} is not a directory.`)
     // Node tells of a read-only or missing parent by several codes: what is to be done is the same.
@@ -59,6 +63,27 @@ export function ensurePrivateDirectory(path: string): void {
     throw failure.code === 'INTERNAL' ? new LicensingError('STORE_UNWRITABLE', failure.message) : failure
   }
   checkPrivateDirectory(path)
+}
+
+/**
+ * Makes a directory for this user alone where there is none, with those above it that are missing. Node's own way never ends
+ * where nothing can be made, such as in /proc.
+ *
+ * @throws Error of the file system
+ */
+export function makeDirectory(path: string): void {
+  const make = () => {
+    mkdirSync(path, { mode: 0o700 })
+  }
+  try {
+    make()
+  } catch (thrown) {
+    if (codeOf(thrown) === 'EEXIST' && statSync(path).isDirectory()) return
+    const above = dirname(resolve(path))
+    if (codeOf(thrown) !== 'ENOENT' || above === resolve(path)) throw thrown
+    makeDirectory(above)
+    make()
+  }
 }
 
 /** @throws LicensingError DATA_DIR_UNSAFE when the directory is another's, or open to others */

@@ -1,3 +1,4 @@
+import { scryptSync } from 'node:crypto'
 import {
   chmodSync,
   existsSync,
@@ -15,6 +16,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { LicensingError } from '../../src/domain/errors.ts'
 import { GUESS_LIMITS } from '../../src/domain/sign-in-limits.ts'
+import { agreedKey, agreementKey, newSeed, publicBytes } from '../../src/trust/agreement.ts'
 import { beginGuess, MemoryGuesses } from '../../src/trust/guesses.ts'
 import { checkPassword, hashPassword, oneTimePassword, requireStrong } from '../../src/trust/passwords.ts'
 import {
@@ -22,12 +24,14 @@ import {
   ensurePrivateDirectory,
   ensurePrivateFile,
   fileExists,
+  makeDirectory,
   SecretFiles,
   storeFailure,
 } from '../../src/trust/private-files.ts'
-import { openFiles, sealFiles } from '../../src/trust/sealed-file.ts'
+import { keyOf, openFiles, sealFiles } from '../../src/trust/sealed-file.ts'
 import { newSecretKey, openSecret, sealSecret } from '../../src/trust/sealed-secret.ts'
 import { openLines, sealLines } from '../../src/trust/sealed-stream.ts'
+import { Database, isBusy } from '../../src/trust/sqlite.ts'
 import { checkWebhookSecret, newWebhookSecret } from '../../src/trust/webhook-signature.ts'
 
 let directory: string
@@ -138,6 +142,47 @@ describe('a directory of secrets', () => {
     expect(readFileSync(inside('file'), 'utf8')).toBe('text')
   })
 
+  it('that cannot be made there says so', () => {
+    expect(refusal(() => ensurePrivateDirectory('/proc/none/here'))).toMatch(
+      /^STORE_UNWRITABLE: Making the directory \/proc\/none\/here failed/,
+    )
+  })
+
+  it('is made where it is named from here, and found where it is', () => {
+    const here = process.cwd()
+    process.chdir(directory)
+    try {
+      makeDirectory('a/b')
+      makeDirectory('a/b')
+    } finally {
+      process.chdir(here)
+    }
+    expect(modeOf(inside('a/b'))).toBe('700')
+    writeFileSync(inside('file'), '')
+    expect(() => {
+      makeDirectory(inside('file'))
+    }).toThrow('EEXIST')
+    expect(() => {
+      makeDirectory('/proc/none/here')
+    }).toThrow('ENOENT')
+  })
+
+  it('leaves nothing open', () => {
+    const files = new SecretFiles(inside('secrets'))
+    const before = readdirSync('/proc/self/fd').length
+    for (let i = 0; i < 20; i++) {
+      files.put('key', 'text')
+      ensurePrivateFile(inside('file'))
+    }
+    expect(readdirSync('/proc/self/fd').length - before).toBeLessThan(5)
+  })
+
+  it('that is gone says so', () => {
+    const files = new SecretFiles(inside('secrets'))
+    rmSync(inside('secrets'), { recursive: true })
+    expect(refusal(() => files.put('key', 'text'))).toContain('Writing a secret failed')
+  })
+
   it('keeps a secret as a file of its own, whole or not at all', () => {
     const files = new SecretFiles(inside('secrets'))
     expect(files.has('key')).toBe(false)
@@ -195,6 +240,12 @@ describe('files under a passphrase', () => {
     expect(await openFiles(bundle, 'passphrase ä', 'OTHER')).toBeNull()
     expect(bundle.includes('some bytes')).toBe(false)
     expect((await sealFiles(files, 'passphrase ä', 'TITLE')).equals(bundle)).toBe(false)
+  })
+
+  it('have the key that scrypt gives at their cost', async () => {
+    const salt = Buffer.alloc(16, 5)
+    const cost = { N: 2 ** 15, r: 8, p: 1, maxmem: 2 ** 28 }
+    expect(await keyOf('passphrase', salt)).toEqual(scryptSync('passphrase', salt, 32, cost))
   })
 
   it('are refused where they were changed or cut, wherever it was', async () => {
@@ -281,10 +332,22 @@ describe('passwords', () => {
     ['012345678901', 'it is one of the first that would be tried'],
     ['BCDEFGHIJKLMN', 'it is one of the first that would be tried'],
     ['bcdefghijklmnx', null],
+    ['ends with tooo', null],
   ])('%s: %s', (password, why) => {
     expect(refusal(() => requireStrong(password, 'alice'))).toBe(
       why === null ? 'not refused' : `PASSWORD_WEAK: The password cannot be used: ${why}.`,
     )
+  })
+
+  it('are hashed at the cost that is written beside them, and at no other', async () => {
+    const [salt, password] = [Buffer.alloc(16, 3), 'correct horse']
+    const made = (N: number, r: number, p: number) => {
+      const key = scryptSync(password, salt, 32, { N, r, p, maxmem: 2 ** 28 })
+      return `$${salt.toString('base64url')}$${key.toString('base64url')}`
+    }
+    expect(await checkPassword(password, `scrypt$32768$8$3${made(32_768, 8, 3)}`)).toBe(true)
+    expect(await checkPassword(password, `scrypt$1024$4$1${made(1024, 4, 1)}`)).toBe(true)
+    expect(await checkPassword(password, `scrypt$32768$8$3${made(16_384, 8, 1)}`)).toBe(false)
   })
 
   it('may hold a name that is hardly one', () => {
@@ -360,6 +423,41 @@ describe('guesses of a password', () => {
     await wrong('second', most - 3)
     expect(await waitOf('second')).toBe(0)
     expect(await waitOf('second')).toBeGreaterThan(0)
+  })
+})
+
+describe('a database that another process has', () => {
+  it('is told from every other failure', () => {
+    const [one, two] = [new Database(inside('some.db')), new Database(inside('some.db'), { timeout: 0 })]
+    const failure = (work: () => unknown) => {
+      try {
+        work()
+        return null
+      } catch (thrown) {
+        return thrown
+      }
+    }
+    try {
+      one.exec('create table t (n integer); begin exclusive')
+      expect(isBusy(failure(() => two.exec('insert into t values (1)')))).toBe(true)
+      one.exec('rollback')
+      expect(isBusy(failure(() => two.exec('insert into none values (1)')))).toBe(false)
+    } finally {
+      one.close()
+      two.close()
+    }
+    expect(isBusy(new Database.SqliteError('snapshot', 'SQLITE_BUSY_SNAPSHOT'))).toBe(true)
+    for (const other of [failing('SQLITE_BUSY'), null, 'SQLITE_BUSY']) expect(isBusy(other)).toBe(false)
+  })
+})
+
+describe('a key that is agreed on', () => {
+  it('is the same on both sides, another for each reservation, and none with a point that everybody knows', () => {
+    const [mine, theirs] = [agreementKey(newSeed(), 1), agreementKey(newSeed(), 1)]
+    const key = agreedKey(mine, publicBytes(theirs), 'r')
+    expect(key).toEqual(agreedKey(theirs, publicBytes(mine), 'r'))
+    expect(key).not.toEqual(agreedKey(mine, publicBytes(theirs), 's'))
+    expect(agreedKey(mine, new Uint8Array(32), 'r')).toBeNull()
   })
 })
 

@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { checked } from '../../domain/checked.ts'
@@ -6,6 +6,7 @@ import { LicensingError } from '../../domain/errors.ts'
 import { HOUR, type Instant, MINUTE } from '../../domain/instant.ts'
 
 import { readSetting, type Tx, writeSetting } from '../store/store.ts'
+import { makeDirectory } from '../../trust/private-files.ts'
 
 /** Where e-mail goes: to an SMTP server, or into a folder as `.eml` files, for somebody to look at or to carry. */
 const mailSettingsSchema = z.discriminatedUnion('kind', [
@@ -86,7 +87,7 @@ export async function writeMailSettings(tx: Tx, settings: MailSettings): Promise
 
 function makeFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeDirectory(folder)
   } catch (thrown) {
     const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown reason'
     throw new LicensingError('FILE_UNWRITABLE', `The folder ${folder} could not be made (${code}).`)
@@ -186,7 +187,7 @@ export async function sendMail(
       buffer: true,
       newline: 'windows',
     }).sendMail(message)
-    mkdirSync(settings.folder, { recursive: true, mode: 0o700 })
+    makeDirectory(settings.folder)
     const path = join(settings.folder, `${mail.id}.eml`)
     writeFileSync(`${path}.new`, Buffer.isBuffer(eml) ? eml : '', { mode: 0o600 })
     renameSync(`${path}.new`, path)

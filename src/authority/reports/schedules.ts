@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs'
+import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Selectable } from 'kysely'
 import { z } from 'zod'
@@ -14,6 +14,7 @@ import { checkRecipient } from '../notifications/door.ts'
 import { Reports, toCsv } from './reports.ts'
 import type { Tables } from '../store/schema.ts'
 import type { Tx } from '../store/store.ts'
+import { makeDirectory } from '../../trust/private-files.ts'
 
 type Row = Selectable<Tables['report_schedules']>
 
@@ -268,7 +269,7 @@ function writeReport(folder: string, { name, text }: { name: string; text: strin
 
 function makeFolder(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeDirectory(folder)
   } catch (thrown) {
     throw unwritable(folder, thrown)
   }
