@@ -18,7 +18,12 @@ import { chartSvg } from '../dist/src/diagrams/chart-svg.js'
 import { layOutChart } from '../dist/src/diagrams/lay-out.js'
 import { errorTable } from '../dist/src/domain/errors.js'
 import { arrivals, busiestSecond, dice, draw, histogram } from './arrivals.mjs'
-import { answerSchema, helloRequestSchema, requestSchema, sealedSchema } from '../dist/src/protocol/messages.js'
+import {
+  answerSchema,
+  helloRequestSchema,
+  requestSchema,
+  sealedSchema,
+} from '../dist/src/protocol/messages.js'
 
 const table = (head, rows) =>
   [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
