@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { LicensingError } from '../../src/domain/errors.ts'
 import { GUESS_LIMITS } from '../../src/domain/sign-in-limits.ts'
@@ -149,14 +149,9 @@ describe('a directory of secrets', () => {
   })
 
   it('is made where it is named from here, and found where it is', () => {
-    const here = process.cwd()
-    process.chdir(directory)
-    try {
-      makeDirectory('a/b')
-      makeDirectory('a/b')
-    } finally {
-      process.chdir(here)
-    }
+    const named = relative('.', inside('a/b'))
+    makeDirectory(named)
+    makeDirectory(named)
     expect(modeOf(inside('a/b'))).toBe('700')
     writeFileSync(inside('file'), '')
     expect(() => {
