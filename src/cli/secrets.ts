@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { LicensingError } from '../domain/errors.ts'
+import { codeOf } from '../domain/system-code.ts'
 
 const FILE_WORDS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file or directory',
@@ -18,7 +19,7 @@ export function fileFailure(
   thrown: unknown,
 ): LicensingError {
   if (thrown instanceof LicensingError) return thrown
-  const errno = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown reason'
+  const errno = codeOf(thrown) || 'unknown reason'
   const what = code === 'FILE_UNREADABLE' ? 'read' : 'written'
   return new LicensingError(code, `The file ${path} could not be ${what}: ${FILE_WORDS[errno] ?? errno}.`)
 }

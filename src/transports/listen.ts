@@ -1,4 +1,5 @@
 import { LicensingError } from '../domain/errors.ts'
+import { codeOf } from '../domain/system-code.ts'
 
 /** Node's timers take no more; at the speed of a test's clock even this is over soon. */
 export const LONGEST_TIMER = 2 ** 31 - 1 - 60_000
@@ -21,8 +22,10 @@ export const hostInUrl = (host: string): string => (host.includes(':') ? `[${hos
 
 /** Why an address cannot be listened on, from the system's own error. */
 export function addressInUse({ host, port }: ListenAddress, thrown: unknown): LicensingError {
-  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : ''
-  return new LicensingError('ADDRESS_IN_USE', `It is not possible to listen on ${host}:${port} (${code}).`)
+  return new LicensingError(
+    'ADDRESS_IN_USE',
+    `It is not possible to listen on ${host}:${port} (${codeOf(thrown)}).`,
+  )
 }
 
 /** A server of the web framework, as far as listening goes. */

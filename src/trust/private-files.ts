@@ -14,6 +14,7 @@ import {
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { LicensingError } from '../domain/errors.ts'
+import { codeOf } from '../domain/system-code.ts'
 
 /** An error of the file system as one of ours: full, read-only, or not permitted. */
 export function storeFailure(thrown: unknown, doing: string): LicensingError {
@@ -33,10 +34,6 @@ export function storeFailure(thrown: unknown, doing: string): LicensingError {
     `${capital(doing)} failed (${code || (thrown instanceof Error ? thrown.message : 'unknown')}).`,
   )
 }
-
-/** The code of an error of the file system or the database; empty for any other. */
-const codeOf = (thrown: unknown): string =>
-  typeof thrown === 'object' && thrown !== null && 'code' in thrown ? String(thrown.code) : ''
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 

@@ -13,6 +13,7 @@ import {
   step,
 } from '../../machines/index.ts'
 import { readFacts, writeFacts } from '../../src/agent/facts.ts'
+import { allNodes } from './nodes.ts'
 import {
   adjacency,
   type ChartEvent,
@@ -34,8 +35,7 @@ interface Node {
   readonly transitions: Map<string, readonly object[]>
   readonly always?: readonly { readonly target?: readonly { readonly id: string }[] | undefined }[]
 }
-const allNodes = (node: Node): Node[] => [node, ...Object.values(node.states).flatMap(allNodes)]
-const nodes = allNodes(smartAgent.root)
+const nodes = allNodes<Node>(smartAgent.root)
 
 describe('the chart, by generated paths', () => {
   it('every state is reached', () => {

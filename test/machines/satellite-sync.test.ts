@@ -12,7 +12,9 @@ import {
   type SyncEvent,
   type SyncPosition,
 } from '../../machines/index.ts'
+import { allNodes } from './nodes.ts'
 import { answered, DAY, daily, history, HOUR, refused, START, unreachable } from './sync-events.ts'
+import { transitionLines } from './transition-lines.ts'
 
 type Snapshot = ReturnType<typeof satelliteSync.resolveState>
 const positionOf = (snapshot: Snapshot) =>
@@ -71,12 +73,7 @@ interface Node {
   readonly states: Record<string, Node>
   readonly transitions: Map<string, readonly object[]>
 }
-const nodes: Node[] = []
-const collect = (node: Node) => {
-  nodes.push(node)
-  Object.values(node.states).forEach(collect)
-}
-collect(satelliteSync.root)
+const nodes = allNodes<Node>(satelliteSync.root)
 
 describe('the synchronisation chart, by generated paths', () => {
   it('every state is reached', () => {
@@ -152,24 +149,18 @@ describe('each transition of the synchronisation chart, with what is to be done'
 
   it('is as it was read by people', async () => {
     const steps = adjacency.flatMap(({ state, transitions }) =>
-      Object.values(transitions).map(({ event }) => ({
-        before: positionOf(state).value,
-        event,
-        ...stepSync(positionOf(state), event),
-      })),
+      Object.values(transitions).map(({ event }) => {
+        const { position, commands } = stepSync(positionOf(state), event)
+        const words = commands.map((one) => (one.type === 'notice' ? one.params.notice : one.type))
+        return {
+          from: positionOf(state).value,
+          to: position.value,
+          event: named(event),
+          does: words.map((one) => ({ axis: axisOf(one), words: one })),
+        }
+      }),
     )
-    const linesOf = (axis: (typeof AXES)[number]) => {
-      const lines = steps.flatMap(({ before, event, position, commands }) => {
-        const words = commands
-          .map((one) => (one.type === 'notice' ? one.params.notice : one.type))
-          .filter((one) => axisOf(one) === axis)
-        const [from, to] = [before[axis], position.value[axis]]
-        const does = words.length === 0 ? '' : `: ${words.join(', ')}`
-        return from === to && words.length === 0 ? [] : [`${from}, ${named(event)} → ${to}${does}`]
-      })
-      return [...new Set(lines)].toSorted().join('\n')
-    }
-    const text = AXES.map((axis) => `${axis}\n${linesOf(axis)}\n`).join('\n')
+    const text = transitionLines(AXES, steps)
     await expect(text).toMatchFileSnapshot('sync-transitions.txt')
   })
 })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { axisPath, type Command, type Event, type Notice, type Position, step } from '../../machines/index.ts'
 import { adjacency, positionOf } from './places.ts'
+import { transitionLines } from './transition-lines.ts'
 
 type Axis = 'registration' | 'license' | 'link'
 
@@ -51,30 +52,27 @@ function named(event: Event): string {
   return facts.length === 0 ? event.type : `${event.type} (${facts.join(', ')})`
 }
 
+const placesOf = ({ value }: Position) => ({
+  registration: axisPath(value.registration),
+  license: axisPath(value.license),
+  link: value.link,
+})
 const steps = adjacency.flatMap(({ state, transitions }) =>
   Object.values(transitions).map(({ event }) => {
     const before = positionOf(state)
-    return { before, event, ...step(before, event) }
+    const { position, commands } = step(before, event)
+    return {
+      from: placesOf(before),
+      to: placesOf(position),
+      event: named(event),
+      does: commands.map((one) => ({ axis: axisOf(one), words: worded(one) })),
+    }
   }),
 )
-const placeOn = (axis: Axis, { value }: Position) => axisPath(value[axis])
-
-/** Every way that a step goes on an axis: once, whatever the other axes do meanwhile. */
-function linesOf(axis: Axis): string[] {
-  const lines = steps.flatMap(({ before, event, position, commands }) => {
-    const [from, to] = [placeOn(axis, before), placeOn(axis, position)]
-    const words = commands.filter((one) => axisOf(one) === axis).map(worded)
-    const does = words.length === 0 ? '' : `: ${words.join(', ')}`
-    return from === to && words.length === 0 ? [] : [`${from}, ${named(event)} → ${to}${does}`]
-  })
-  return [...new Set(lines)].toSorted()
-}
 
 describe('each transition of the chart, with what is to be done', () => {
   it('is as it was read by people', async () => {
-    const text = (['registration', 'license', 'link'] as const)
-      .map((axis) => `${axis}\n${linesOf(axis).join('\n')}\n`)
-      .join('\n')
+    const text = transitionLines<Axis>(['registration', 'license', 'link'], steps)
     await expect(text).toMatchFileSnapshot('transitions.txt')
   })
 })

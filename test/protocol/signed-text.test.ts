@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { LicensingError } from '../../src/domain/errors.ts'
 import { readSignedText, textToSign, writeSignedText } from '../../src/protocol/signed-text.ts'
+import { refusal } from '../support/refusal.ts'
 
 const TITLE = 'SOME FILE, version 1'
 const SIGNATURE = Buffer.alloc(64, 0xa5)
@@ -15,15 +15,7 @@ const fileOf = (
 const read = (text: string, longest?: number) =>
   readSignedText(text, { what: 'some file', title: TITLE, ...(longest !== undefined && { longest }) })
 /** The code and the reason with which a text is refused. */
-const refusal = (text: string, longest?: number) => {
-  try {
-    read(text, longest)
-    return 'not refused'
-  } catch (thrown) {
-    const { code, message } = thrown as LicensingError
-    return `${code}: ${message}`
-  }
-}
+const refusalOf = (text: string, longest?: number) => refusal(() => read(text, longest))
 const edit = (from: string | RegExp, to: string) => fileOf().replace(from, to)
 
 describe('a signed text', () => {
@@ -111,7 +103,7 @@ describe('a text is refused', () => {
     ['without its signature', edit(/-----BEGIN SIGNATURE-----[^]*$/, ''), 'TRUNCATED'],
     ['without the head of its signature', edit('-----BEGIN SIGNATURE-----\n', ''), 'TRUNCATED'],
   ])('%s', (_, text, why) => {
-    expect(refusal(text)).toContain(why)
+    expect(refusalOf(text)).toContain(why)
   })
 
   const ofSignature = 'ALTERED: The some file cannot be used: its signature is not as it was written'
@@ -126,7 +118,7 @@ describe('a text is refused', () => {
     ['in another spelling', `${encoded.slice(0, 64)}\n${encoded.slice(64).replace('==', '')}`],
     ['with other signs', `${encoded.slice(0, 64)}\n${encoded.slice(64).replace('=', '*')}`],
   ])('with a signature %s', (_, signature) => {
-    expect(refusal(edit(/(?<=SIGNATURE-----\n)[^-]*(?=\n-----END SIG)/, signature))).toContain(ofSignature)
+    expect(refusalOf(edit(/(?<=SIGNATURE-----\n)[^-]*(?=\n-----END SIG)/, signature))).toContain(ofSignature)
   })
 
   const ofCertificates =
@@ -145,14 +137,16 @@ describe('a text is refused', () => {
     ['one that is no base64', edit(Buffer.from('leaf').toString('base64'), 'le*f')],
     ['one in another spelling', edit(Buffer.from('leaf').toString('base64'), 'bGVhZh==')],
   ])('with certificates %s', (_, text) => {
-    expect(refusal(text)).toContain(ofCertificates)
+    expect(refusalOf(text)).toContain(ofCertificates)
   })
 
   it('beyond its length, which is 100,000 signs unless its kind may have more', () => {
     const padded = (length: number) => fileOf().padEnd(length, '\n')
-    expect(refusal(padded(100_000))).toBe('not refused')
-    expect(refusal(padded(100_001))).toContain('MALFORMED: The some file cannot be used: it is far too large')
-    expect(refusal(padded(100_001), 100_001)).toBe('not refused')
-    expect(refusal(padded(100_002), 100_001)).toContain('it is far too large')
+    expect(refusalOf(padded(100_000))).toBe('not refused')
+    expect(refusalOf(padded(100_001))).toContain(
+      'MALFORMED: The some file cannot be used: it is far too large',
+    )
+    expect(refusalOf(padded(100_001), 100_001)).toBe('not refused')
+    expect(refusalOf(padded(100_002), 100_001)).toContain('it is far too large')
   })
 })

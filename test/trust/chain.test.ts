@@ -1,7 +1,6 @@
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { DAY, iso } from '../../src/domain/instant.ts'
-import { LicensingError } from '../../src/domain/errors.ts'
 import type { Mandate } from '../../src/protocol/mandate.ts'
 import {
   type Credential,
@@ -36,6 +35,7 @@ import {
   type TrustBundle,
   writeTrustBundles,
 } from '../../src/trust/trust-bundle.ts'
+import { refusal } from '../support/refusal.ts'
 
 const NOW = Date.UTC(2027, 0, 1)
 const END = NOW + 10 * DAY
@@ -79,7 +79,7 @@ const check = (
     { role, at, roots: roots.map(certificateOf) },
   )
 /** The reason, and the words, for which a chain is refused. */
-const refusal = (...asked: Parameters<typeof check>) => {
+const chainRefusal = (...asked: Parameters<typeof check>) => {
   try {
     check(...asked)
     return 'not refused'
@@ -103,10 +103,10 @@ describe('a chain', () => {
   })
 
   it('is good from the first instant of its certificates to the last', () => {
-    expect(refusal([leaf, subCa], { at: NOW })).toBe('not refused')
-    expect(refusal([leaf, subCa], { at: END })).toBe('not refused')
+    expect(chainRefusal([leaf, subCa], { at: NOW })).toBe('not refused')
+    expect(chainRefusal([leaf, subCa], { at: END })).toBe('not refused')
     for (const at of [NOW - 1, END + 1])
-      expect(refusal([leaf, subCa], { at })).toBe(
+      expect(chainRefusal([leaf, subCa], { at })).toBe(
         `dates: the certificate of one answer-signer is not valid at ${iso(at)}`,
       )
   })
@@ -115,18 +115,18 @@ describe('a chain', () => {
     const early = { notAfter: NOW + DAY }
     const shortCa = await issue(root, 'sub-ca', early)
     const ofShortCa = await issue(shortCa, 'answer-signer')
-    expect(refusal([ofShortCa, shortCa], { at: NOW + 2 * DAY })).toContain('dates')
+    expect(chainRefusal([ofShortCa, shortCa], { at: NOW + 2 * DAY })).toContain('dates')
     const shortLeaf = await issue(subCa, 'answer-signer', early)
-    expect(refusal([shortLeaf, subCa], { at: NOW + 2 * DAY })).toContain('dates')
+    expect(chainRefusal([shortLeaf, subCa], { at: NOW + 2 * DAY })).toContain('dates')
   })
 
   it('is a certificate and its issuing CA, by as many as three roots', async () => {
     const beside = 'untrusted: the chain is not a certificate and its issuing CA'
-    expect(refusal([])).toBe(beside)
-    expect(refusal([leaf])).toBe(beside)
+    expect(chainRefusal([])).toBe(beside)
+    expect(chainRefusal([leaf])).toBe(beside)
     const foreign = await issue(otherRoot, 'sub-ca')
-    expect(refusal([leaf, subCa, foreign, foreign])).toBe('not refused')
-    expect(refusal([leaf, subCa, foreign, foreign, foreign])).toBe(beside)
+    expect(chainRefusal([leaf, subCa, foreign, foreign])).toBe('not refused')
+    expect(chainRefusal([leaf, subCa, foreign, foreign, foreign])).toBe(beside)
   })
 
   it('leads to a root that is believed, by whichever certificate of its CA', async () => {
@@ -135,39 +135,41 @@ describe('a chain', () => {
     const crossed = { ...subCa, certificate: byOther }
     const roots = [otherRoot]
     expect(check([leaf, subCa, crossed], { roots }).issuingCa).toBe(new X509Certificate(byOther).toString())
-    expect(refusal([leaf, subCa], { roots })).toBe(
+    expect(chainRefusal([leaf, subCa], { roots })).toBe(
       'untrusted: the chain of one answer-signer does not lead to a trusted root',
     )
-    expect(refusal([leaf, subCa], { roots: [] })).toContain('untrusted')
-    expect(refusal([leaf, subCa], { roots: [otherRoot, root] })).toBe('not refused')
+    expect(chainRefusal([leaf, subCa], { roots: [] })).toContain('untrusted')
+    expect(chainRefusal([leaf, subCa], { roots: [otherRoot, root] })).toBe('not refused')
   })
 
   it('is of the CA that issued the certificate', async () => {
     const another = await issue(root, 'sub-ca')
-    expect(refusal([leaf, another])).toBe('untrusted: the certificate was not issued by the CA beside it')
+    expect(chainRefusal([leaf, another])).toBe(
+      'untrusted: the certificate was not issued by the CA beside it',
+    )
   })
 
   it('is of its role alone', async () => {
-    expect(refusal([leaf, subCa], { role: 'instance' })).toBe(
+    expect(chainRefusal([leaf, subCa], { role: 'instance' })).toBe(
       'role: the certificate of one answer-signer is not one for the role instance',
     )
     const noCa = await issue(root, 'answer-signer')
-    expect(refusal([leaf, noCa])).toContain('untrusted')
+    expect(chainRefusal([leaf, noCa])).toContain('untrusted')
   })
 
   it('that anybody made does not lead anywhere', async () => {
     const own = await newRoot()
     const ca = await issue(own, 'sub-ca')
-    expect(refusal([await issue(ca, 'answer-signer'), ca])).toContain('untrusted')
+    expect(chainRefusal([await issue(ca, 'answer-signer'), ca])).toContain('untrusted')
   })
 
   it('is of one authority', async () => {
     const mixed = await issue(subCa, 'answer-signer', { authorityId: SATELLITE })
-    expect(refusal([mixed, subCa])).toBe(
+    expect(chainRefusal([mixed, subCa])).toBe(
       'authority: the certificate and its issuing CA are of different authorities',
     )
     const unnamedCa = await issue(root, 'sub-ca', { authorityId: '' })
-    expect(refusal([await issue(unnamedCa, 'answer-signer', { authorityId: '' }), unnamedCa])).toContain(
+    expect(chainRefusal([await issue(unnamedCa, 'answer-signer', { authorityId: '' }), unnamedCa])).toContain(
       'authority',
     )
   })
@@ -181,11 +183,11 @@ describe('a chain', () => {
     ['sync', false],
   ] as const)('of a satellite in the role %s is good: %s', async (role, good) => {
     const one = await issue(satelliteCa, role, { authorityId: SATELLITE })
-    expect(refusal([one, satelliteCa], { role })).toBe(
+    expect(chainRefusal([one, satelliteCa], { role })).toBe(
       good ? 'not refused' : `role: a satellite signs nothing in the role ${role}`,
     )
     const ofManager = await issue(subCa, role)
-    expect(refusal([ofManager, subCa], { role })).toBe('not refused')
+    expect(chainRefusal([ofManager, subCa], { role })).toBe('not refused')
   })
 
   it('is refused where a certificate cannot be read', () => {
@@ -277,12 +279,8 @@ describe('a mandate', () => {
     ...more,
   })
   const refusedFor = async (text: string | Promise<string>, more: object = {}) => {
-    try {
-      verifyMandate(await text, by(more))
-      return 'not refused'
-    } catch (thrown) {
-      return thrown instanceof LicensingError ? `${thrown.code}: ${thrown.message}` : String(thrown)
-    }
+    const given = await text
+    return refusal(() => verifyMandate(given, by(more)))
   }
 
   it('is read as the manager signed it', async () => {
@@ -330,14 +328,6 @@ describe('a carried text', () => {
   beforeAll(async () => {
     signer = credential(await issue(subCa, 'reservation-signer'), subCa)
   })
-  const refusedFor = (work: () => unknown) => {
-    try {
-      work()
-      return 'not refused'
-    } catch (thrown) {
-      return thrown instanceof LicensingError ? `${thrown.code}: ${thrown.message}` : String(thrown)
-    }
-  }
 
   it('is read with whoever signed it, at the instant that it tells', () => {
     const text = signText(lines, signer)
@@ -352,29 +342,29 @@ describe('a carried text', () => {
 
   it('is refused where its signer was not good then, is believed by nobody, or has another role', () => {
     const text = signText(lines, signer)
-    expect(refusedFor(() => verifyText(text, expected({ at: () => END + DAY })))).toContain(
+    expect(refusal(() => verifyText(text, expected({ at: () => END + DAY })))).toContain(
       `SIGNED_FILE_SIGNER_EXPIRED: The some file cannot be used at ${iso(END + DAY)}: the certificate of`,
     )
-    expect(refusedFor(() => verifyText(text, expected({ roots: [] })))).toContain(
+    expect(refusal(() => verifyText(text, expected({ roots: [] })))).toContain(
       'SIGNED_FILE_UNTRUSTED: The some file cannot be used: the chain of one',
     )
-    expect(refusedFor(() => verifyText(text, expected({ role: 'sync' })))).toContain('SIGNED_FILE_UNTRUSTED')
+    expect(refusal(() => verifyText(text, expected({ role: 'sync' })))).toContain('SIGNED_FILE_UNTRUSTED')
   })
 
   it('is refused where a sign of it changed, or it holds no certificate, or one of another kind of key', async () => {
     const altered = 'SIGNED_FILE_ALTERED: The some file was altered: its signature does not fit its text.'
     const text = signText(lines, signer)
-    expect(refusedFor(() => verifyText(text.replace('a line', 'b line'), expected()))).toBe(altered)
+    expect(refusal(() => verifyText(text.replace('a line', 'b line'), expected()))).toBe(altered)
     const bare = signTextByKey(lines, signer.privateKey).text
-    expect(refusedFor(() => verifyText(bare, expected()))).toBe(altered)
+    expect(refusal(() => verifyText(bare, expected()))).toBe(altered)
     const unread = {
       ...signer,
       certificates: ['-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----'],
     }
-    expect(refusedFor(() => verifyText(signText(lines, unread), expected()))).toBe(altered)
+    expect(refusal(() => verifyText(signText(lines, unread), expected()))).toBe(altered)
     const other = credential(await issue(subCa, 'reservation-signer'), subCa)
     expect(
-      refusedFor(() => verifyText(signText(lines, { ...signer, privateKey: other.privateKey }), expected())),
+      refusal(() => verifyText(signText(lines, { ...signer, privateKey: other.privateKey }), expected())),
     ).toBe(altered)
   })
 
@@ -384,8 +374,8 @@ describe('a carried text', () => {
     expect(verifyTextByKey(text, { ...what, key: () => key })).toEqual({ lines, digest })
     const other = createPublicKey(createPrivateKey(await generateKey()))
     for (const wrong of [other, null])
-      expect(refusedFor(() => verifyTextByKey(text, { ...what, key: () => wrong }))).toContain('ALTERED')
-    expect(refusedFor(() => verifyTextByKey(signText(lines, signer), { ...what, key: () => key }))).toContain(
+      expect(refusal(() => verifyTextByKey(text, { ...what, key: () => wrong }))).toContain('ALTERED')
+    expect(refusal(() => verifyTextByKey(signText(lines, signer), { ...what, key: () => key }))).toContain(
       'ALTERED',
     )
   })
@@ -518,12 +508,8 @@ describe('a bundle of roots', () => {
     const anchors = installBundles(held, [await signed()], NOW)
     expect(anchors).toEqual(taken())
     const refusedFor = async (from: Anchors, text: string | Promise<string>) => {
-      try {
-        installBundles(from, [await text], NOW)
-        return 'not refused'
-      } catch (thrown) {
-        return thrown instanceof LicensingError ? `${thrown.code}: ${thrown.message}` : String(thrown)
-      }
+      const given = await text
+      return refusal(() => installBundles(from, [given], NOW))
     }
     expect(await refusedFor(anchors, signed())).toBe(
       'TRUST_BUNDLE_REFUSED: The file tells of bundle 2, and bundle 2 is installed already.',

@@ -33,6 +33,7 @@ import { newSecretKey, openSecret, sealSecret } from '../../src/trust/sealed-sec
 import { openLines, sealLines } from '../../src/trust/sealed-stream.ts'
 import { Database, isBusy } from '../../src/trust/sqlite.ts'
 import { checkWebhookSecret, newWebhookSecret } from '../../src/trust/webhook-signature.ts'
+import { refusal } from '../support/refusal.ts'
 
 let directory: string
 beforeEach(() => {
@@ -43,16 +44,11 @@ afterEach(() => {
 })
 const inside = (name: string) => join(directory, name)
 const modeOf = (path: string) => (statSync(path).mode & 0o777).toString(8)
-/** The code and the text with which something is refused. */
-const refusal = (work: () => unknown) => {
-  try {
-    work()
-    return 'not refused'
-  } catch (thrown) {
-    return thrown instanceof LicensingError
-      ? `${thrown.code}: ${thrown.message}`
-      : `not ours: ${String(thrown)}`
-  }
+/** The same bytes, but for one bit at a place. */
+function flipped(bytes: Buffer, at: number): Buffer {
+  const copy = Buffer.from(bytes)
+  copy[at] = (copy[at] ?? 0) ^ 1
+  return copy
 }
 const failing = (code: string) => Object.assign(new Error('it failed'), { code })
 
@@ -245,14 +241,9 @@ describe('files under a passphrase', () => {
 
   it('are refused where they were changed or cut, wherever it was', async () => {
     const bundle = await sealFiles(files.slice(0, 1), 'passphrase', 'TITLE')
-    const changed = (at: number) => {
-      const copy = Buffer.from(bundle)
-      copy[at] = (copy[at] ?? 0) ^ 1
-      return copy
-    }
     // In its title, its salt, its IV, its tag, what is sealed.
     for (const at of [0, 6, 22, 34, 50, bundle.length - 1])
-      expect(await openFiles(changed(at), 'passphrase', 'TITLE'), String(at)).toBeNull()
+      expect(await openFiles(flipped(bundle, at), 'passphrase', 'TITLE'), String(at)).toBeNull()
     for (const length of [0, 5, 6, 49, 50, bundle.length - 1])
       expect(await openFiles(bundle.subarray(0, length), 'passphrase', 'TITLE'), String(length)).toBeNull()
     expect(await openFiles(Buffer.concat([bundle, Buffer.of(0)]), 'passphrase', 'TITLE')).toBeNull()
@@ -269,12 +260,8 @@ describe('files under a passphrase', () => {
 
   it('of lines are refused where they were changed or cut', async () => {
     const file = await sealed()
-    const changed = (at: number) => {
-      const copy = Buffer.from(file)
-      copy[at] = (copy[at] ?? 0) ^ 1
-      return copy
-    }
-    for (const at of [0, 6, 22, 40, file.length - 1]) expect(await opened(changed(at)), String(at)).toBeNull()
+    for (const at of [0, 6, 22, 40, file.length - 1])
+      expect(await opened(flipped(file, at)), String(at)).toBeNull()
     for (const length of [0, 5, 33, 34, 49, 50, file.length - 1])
       expect(await opened(file.subarray(0, length)), String(length)).toBeNull()
   })
@@ -295,9 +282,7 @@ describe('files under a passphrase', () => {
     expect(() => openSecret(stored, newSecretKey())).toThrow()
     const bytes = Buffer.from(stored, 'base64url')
     for (const at of [0, 12, 28]) {
-      const copy = Buffer.from(bytes)
-      copy[at] = (copy[at] ?? 0) ^ 1
-      expect(() => openSecret(copy.toString('base64url'), key)).toThrow()
+      expect(() => openSecret(flipped(bytes, at).toString('base64url'), key)).toThrow()
     }
   })
 })

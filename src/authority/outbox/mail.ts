@@ -6,6 +6,7 @@ import { LicensingError } from '../../domain/errors.ts'
 import { HOUR, type Instant, MINUTE } from '../../domain/instant.ts'
 
 import { readSetting, type Tx, writeSetting } from '../store/store.ts'
+import { codeOf } from '../../domain/system-code.ts'
 import { makeDirectory } from '../../trust/private-files.ts'
 
 /** Where e-mail goes: to an SMTP server, or into a folder as `.eml` files, for somebody to look at or to carry. */
@@ -89,7 +90,7 @@ function makeFolder(folder: string): void {
   try {
     makeDirectory(folder)
   } catch (thrown) {
-    const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown reason'
+    const code = codeOf(thrown) || 'unknown reason'
     throw new LicensingError('FILE_UNWRITABLE', `The folder ${folder} could not be made (${code}).`)
   }
 }
@@ -215,7 +216,7 @@ export async function sendMail(
 
 /** Why a mail was not sent, without the server's own words, which may hold anything. */
 export function mailFailure(thrown: unknown): LicensingError {
-  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown reason'
+  const code = codeOf(thrown) || 'unknown reason'
   const response =
     thrown instanceof Error && 'responseCode' in thrown
       ? `, the server answered ${String(thrown.responseCode)}`

@@ -14,6 +14,7 @@ import { checkRecipient } from '../notifications/door.ts'
 import { Reports, toCsv } from './reports.ts'
 import type { Tables } from '../store/schema.ts'
 import type { Tx } from '../store/store.ts'
+import { codeOf } from '../../domain/system-code.ts'
 import { makeDirectory } from '../../trust/private-files.ts'
 
 type Row = Selectable<Tables['report_schedules']>
@@ -276,7 +277,7 @@ function makeFolder(folder: string): void {
 }
 
 function unwritable(path: string, thrown: unknown): LicensingError {
-  const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown reason'
+  const code = codeOf(thrown) || 'unknown reason'
   return new LicensingError('FILE_UNWRITABLE', `The report could not be written to ${path} (${code}).`)
 }
 

@@ -11,6 +11,7 @@ import {
 } from 'kysely'
 import pg from 'pg'
 import { LicensingError } from '../../domain/errors.ts'
+import { codeOf } from '../../domain/system-code.ts'
 import type { Tables } from './schema.ts'
 
 /** Transactions that write take this lock first (docs/decisions/0020): one writer at a time, as SQLite has it. */
@@ -145,9 +146,6 @@ export const forPostgres = (statement: string): string =>
     )
     .replaceAll(/\binteger\b/g, 'bigint')
     .replaceAll(/\b(\w+) text\b/g, '$1 text collate "C"')
-
-const codeOf = (thrown: unknown): string =>
-  thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : ''
 
 /** Whether the database could not be reached, or went away: it may be there again in a moment. */
 export function isConnectionLoss(thrown: unknown): boolean {
