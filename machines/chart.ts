@@ -1,4 +1,4 @@
-import { assertEvent, assign, setup } from 'xstate'
+import { assign, setup } from 'xstate'
 import {
   defaultPeriods,
   due,
@@ -10,6 +10,7 @@ import {
   waited,
   warningsCrossed,
 } from './deadlines.ts'
+import { expectEvent } from './expect-event.ts'
 import { covered, type TermNews, termNews, toldTerms, uncoveredWords } from './reservation.ts'
 import type { Attempt, Context, Event, Failure, Notice, RequestKind } from './smart-agent-types.ts'
 
@@ -56,7 +57,7 @@ const remainingAfter = (context: Context, used: number): number =>
     : context.evaluation.remainingSeconds
 
 function evaluationSpent(context: Context, event: Event): boolean {
-  assertEvent(event, 'TICK')
+  expectEvent(event, 'TICK')
   return context.evaluation.running && remainingAfter(context, event.used) === 0
 }
 
@@ -98,7 +99,7 @@ export const chart = setup({
       evaluationSpent(context, event) && attemptDue(context, event.at),
     deadlinePassed: ({ context, event }) => due(context.authorization.deadlineAt, event.at),
     compliant: ({ event }) => {
-      assertEvent(event, 'authorize.accepted')
+      expectEvent(event, 'authorize.accepted')
       return event.compliant
     },
     ended: ({ event }) => 'ended' in event && event.ended,
@@ -114,7 +115,7 @@ export const chart = setup({
     covered: ({ context, event }) => covered(context, event.at),
     notCovered: ({ context, event }) => !covered(context, event.at),
     mayRegister: ({ event }) => {
-      assertEvent(event, 'REGISTER')
+      expectEvent(event, 'REGISTER')
       return event.force || event.again
     },
   },
@@ -126,7 +127,7 @@ export const chart = setup({
 
     // Facts.
     useEvaluation: assign(({ context, event }) => {
-      assertEvent(event, 'TICK')
+      expectEvent(event, 'TICK')
       return { evaluation: { ...context.evaluation, remainingSeconds: remainingAfter(context, event.used) } }
     }),
     spendEvaluation: assign({ evaluation: { remainingSeconds: 0, running: false } }),
@@ -142,7 +143,7 @@ export const chart = setup({
       'at' in event ? { authorization: { ...context.authorization, since: event.at } } : {},
     ),
     countUsage: assign(({ context, event }) => {
-      assertEvent(event, 'USAGE')
+      expectEvent(event, 'USAGE')
       const counts = { ...context.usage.counts, [event.tag]: event.count }
       const changed = context.registration !== null && !sameCounts(context.usage.reported, counts)
       return {
@@ -155,14 +156,14 @@ export const chart = setup({
     }),
 
     beginRegistering: assign(({ event }) => {
-      assertEvent(event, 'REGISTER')
+      expectEvent(event, 'REGISTER')
       return {
         registering: { force: event.force, failures: 0, nextAttemptAt: null },
         registrationFailure: null,
       }
     }),
     retryRegistering: assign(({ context, event }) => {
-      assertEvent(event, 'register.unreachable')
+      expectEvent(event, 'register.unreachable')
       if (!context.registering) return {}
       const failures = context.registering.failures + 1
       const nextAttemptAt = nextRetryAt(event.at, failures, event.jitter, {
@@ -178,7 +179,7 @@ export const chart = setup({
     failRegistering: assign(({ event }) => ({ registering: null, registrationFailure: failureAt(event) })),
     dropRegistering: assign({ registering: null, registrationFailure: null }),
     becomeRegistered: assign(({ context, event }) => {
-      assertEvent(event, 'register.accepted')
+      expectEvent(event, 'register.accepted')
       return {
         registration: event.registration,
         registering: null,
@@ -219,7 +220,7 @@ export const chart = setup({
     })),
 
     renewed: assign(({ context, event }) => {
-      assertEvent(event, 'renew.accepted')
+      expectEvent(event, 'renew.accepted')
       if (!context.registration) return {}
       return {
         registration: { ...context.registration, expiresAt: event.expiresAt },
@@ -234,7 +235,7 @@ export const chart = setup({
       renewal: { last: failed(event), nextAt: null, failures: 0 },
     })),
     retryRenewal: assign(({ context, event }) => {
-      assertEvent(event, 'renew.unreachable')
+      expectEvent(event, 'renew.unreachable')
       const failures = context.renewal.failures + 1
       return {
         renewal: {
@@ -250,7 +251,7 @@ export const chart = setup({
     }),
 
     authorized: assign(({ context, event }) => {
-      assertEvent(event, 'authorize.accepted')
+      expectEvent(event, 'authorize.accepted')
       const { smartAccount, virtualAccount } = event
       return {
         registration: context.registration && { ...context.registration, smartAccount, virtualAccount },
@@ -271,7 +272,7 @@ export const chart = setup({
       }
     }),
     authorizationRefused: assign(({ context, event }) => {
-      assertEvent(event, 'authorize.refused')
+      expectEvent(event, 'authorize.refused')
       return {
         authorization: {
           ...context.authorization,
@@ -284,7 +285,7 @@ export const chart = setup({
       }
     }),
     retryAuthorization: assign(({ context, event }) => {
-      assertEvent(event, 'authorize.unreachable')
+      expectEvent(event, 'authorize.unreachable')
       const failures = context.authorization.failures + 1
       return {
         authorization: {
@@ -316,7 +317,7 @@ export const chart = setup({
     }),
     // Reservation.
     keepRequest: assign(({ context, event }) => {
-      assertEvent(event, 'RESERVATION_REQUEST')
+      expectEvent(event, 'RESERVATION_REQUEST')
       return {
         reservation: {
           ...context.reservation,
@@ -328,7 +329,7 @@ export const chart = setup({
     }),
     dropRequest: assign(({ context }) => ({ reservation: { ...context.reservation, current: null } })),
     installGrant: assign(({ context, event }) => {
-      assertEvent(event, ['RESERVATION_INSTALL', 'RESERVATION_UPDATE'])
+      expectEvent(event, 'RESERVATION_INSTALL', 'RESERVATION_UPDATE')
       const { current } = context.reservation
       if (!current) return {}
       const { requestCode } = current
@@ -340,7 +341,7 @@ export const chart = setup({
       }
     }),
     endGrant: assign(({ context, event }) => {
-      assertEvent(event, 'RESERVATION_RETURN_CODE')
+      expectEvent(event, 'RESERVATION_RETURN_CODE')
       const { current } = context.reservation
       if (current?.stage !== 'installed') return {}
       return {
@@ -358,7 +359,7 @@ export const chart = setup({
       return { reservation: { requests, current: null, returned: [...returned, last] } }
     }),
     keepDiscarded: assign(({ context, event }) => {
-      assertEvent(event, 'RESERVATION_DISCARD')
+      expectEvent(event, 'RESERVATION_DISCARD')
       return {
         reservation: {
           ...context.reservation,
@@ -396,7 +397,7 @@ export const forget = (what: 'identity' | 'registering') => ({ type: 'forget' as
 export const sayWarnings = {
   type: 'noticeWarnings' as const,
   params: ({ context, event }: { context: Context; event: Event }) => {
-    assertEvent(event, 'TICK')
+    expectEvent(event, 'TICK')
     return {
       seconds: warningsCrossed(
         context.evaluation.remainingSeconds,
@@ -429,7 +430,7 @@ export const sayNotAuthorized = {
 export const sayInvalidTags = {
   type: 'noticeInvalidTags' as const,
   params: ({ event }: { event: Event }) => {
-    assertEvent(event, 'authorize.accepted')
+    expectEvent(event, 'authorize.accepted')
     return {
       tags: event.entitlements.filter(({ status }) => status === 'invalid-tag').map(({ tag }) => tag),
     }
@@ -439,7 +440,7 @@ export const sayInvalidTags = {
 export const sayUpgrade = {
   type: 'notice' as const,
   params: ({ event }: { event: Event }) => {
-    assertEvent(event, 'UPGRADE')
+    expectEvent(event, 'UPGRADE')
     return { notice: 'PRODUCT_UPGRADED' as const, detail: event.version }
   },
 }
@@ -447,7 +448,7 @@ export const sayUpgrade = {
 export const sayRoad = {
   type: 'notice' as const,
   params: ({ event }: { event: Event }) => {
-    assertEvent(event, 'TRANSPORT_CHANGED')
+    expectEvent(event, 'TRANSPORT_CHANGED')
     return { notice: 'TRANSPORT_CHANGED' as const, detail: event.road }
   },
 }

@@ -1,5 +1,6 @@
-import { assertEvent, assign, initialTransition, setup, transition } from 'xstate'
+import { assign, initialTransition, setup, transition } from 'xstate'
 import { defaultPeriods, due, type Instant, longestRetry, nextRetryAt, waited } from './deadlines.ts'
+import { expectEvent } from './expect-event.ts'
 import { longestWait, nextScheduledAt } from './schedule.ts'
 import type {
   SyncCommand,
@@ -26,7 +27,7 @@ function warningDue({ terms, told }: SyncContext, at: Instant): number | null {
 
 /** Whether only a person can help. */
 function needsHand(event: SyncEvent): boolean {
-  assertEvent(event, 'REFUSED')
+  expectEvent(event, 'REFUSED')
   return event.ended || event.byHand
 }
 
@@ -47,7 +48,7 @@ const chart = setup({
     credentialOver: ({ context, event }) => due(context.terms?.automaticUntil ?? null, event.at),
     credentialWarning: ({ context, event }) => warningDue(context, event.at) !== null,
     ended: ({ event }) => {
-      assertEvent(event, 'REFUSED')
+      expectEvent(event, 'REFUSED')
       return event.ended
     },
     byHand: ({ event }) => needsHand(event),
@@ -59,7 +60,7 @@ const chart = setup({
 
     // Facts.
     answered: assign(({ context, event }) => {
-      assertEvent(event, 'ANSWERED')
+      expectEvent(event, 'ANSWERED')
       return {
         terms: event.terms,
         lastSync: event.terms.answeredAt,
@@ -71,11 +72,11 @@ const chart = setup({
       }
     }),
     exported: assign(({ event }) => {
-      assertEvent(event, 'EXPORTED')
+      expectEvent(event, 'EXPORTED')
       return { carried: { exchange: event.exchange, at: event.at } }
     }),
     refused: assign(({ context, event }) => {
-      assertEvent(event, 'REFUSED')
+      expectEvent(event, 'REFUSED')
       return {
         last: { at: event.at, outcome: 'failed' as const, reason: event.reason },
         failures: 0,
@@ -84,7 +85,7 @@ const chart = setup({
       }
     }),
     retryLater: assign(({ context, event }) => {
-      assertEvent(event, 'UNREACHABLE')
+      expectEvent(event, 'UNREACHABLE')
       const failures = context.failures + 1
       return {
         last: { at: event.at, outcome: 'failed' as const, reason: event.reason },
@@ -97,7 +98,7 @@ const chart = setup({
       }
     }),
     reschedule: assign(({ context, event }) => {
-      assertEvent(event, 'SCHEDULE')
+      expectEvent(event, 'SCHEDULE')
       return {
         schedule: event.schedule,
         nextAt: nextScheduledAt(event.schedule, event.at, context.jitter),
@@ -125,12 +126,12 @@ const sayRestricted = say(
 )
 const sayRestored = say('SYNC_RESTORED', () => 'in touch with the manager again')
 const sayDone = say('SYNC_DONE', ({ event }) => {
-  assertEvent(event, 'ANSWERED')
+  expectEvent(event, 'ANSWERED')
   return `good until ${day(event.terms.restrictAt)}`
 })
 const sayWhy = (notice: 'SYNC_FAILED' | 'SYNC_ENDED') =>
   say(notice, ({ event }) => {
-    assertEvent(event, ['REFUSED', 'UNREACHABLE'])
+    expectEvent(event, 'REFUSED', 'UNREACHABLE')
     return event.reason.message
   })
 const sayEnding = say(

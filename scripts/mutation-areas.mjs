@@ -1,6 +1,6 @@
 /** What judges the chart of a box, whichever of its rooms is mutated. */
 const ofTheChart = [
-  ['test/machines/{made,field-table,facts-of-a-step}.test.ts'],
+  ['test/machines/{made,field-table,facts-of-a-step,expect-event}.test.ts'],
   ['test/machines/transitions.test.ts'],
 ]
 
@@ -10,7 +10,7 @@ const ofTheChart = [
  */
 export const areas = {
   chart: {
-    mutate: ['machines/{chart,smart-agent,step,link}.ts'],
+    mutate: ['machines/{chart,expect-event,smart-agent,step,link}.ts'],
     rounds: [
       ...ofTheChart,
       ['test/agent/{evaluation,registration}.test.ts', 'test/reservation/mistakes.test.ts'],
