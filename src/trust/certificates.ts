@@ -18,7 +18,7 @@ export async function generateKey(): Promise<string> {
 async function keyPair(privatePem: string): Promise<webcrypto.CryptoKeyPair> {
   const object = createPrivateKey(privatePem)
   const [privateKey, publicKey] = await Promise.all([
-    webcrypto.subtle.importKey('pkcs8', object.export({ type: 'pkcs8', format: 'der' }), ALGORITHM, true, [
+    webcrypto.subtle.importKey('pkcs8', object.export({ type: 'pkcs8', format: 'der' }), ALGORITHM, false, [
       'sign',
     ]),
     importPublic(createPublicKey(object)),

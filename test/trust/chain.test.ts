@@ -1,4 +1,6 @@
-import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
+import 'reflect-metadata'
+import { createPrivateKey, createPublicKey, webcrypto, X509Certificate } from 'node:crypto'
+import * as x509 from '@peculiar/x509'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { DAY, iso } from '../../src/domain/instant.ts'
 import type { Mandate } from '../../src/protocol/mandate.ts'
@@ -19,7 +21,8 @@ import {
   readRoots,
 } from '../../src/trust/chain.ts'
 import { keyDigest, signMandate, verifyMandate } from '../../src/trust/mandate.ts'
-import type { Role } from '../../src/trust/roles.ts'
+import { ROLE_OID, type Role } from '../../src/trust/roles.ts'
+import { seal } from '../../src/trust/seal.ts'
 import { signText, signTextByKey, verifyText, verifyTextByKey } from '../../src/trust/sign-text.ts'
 import {
   adoptBundles,
@@ -51,6 +54,23 @@ async function issue(by: Issuer, role: Role, more: object = {}): Promise<Issuer>
     privateKey,
     certificate: await issueCertificate(by, key, { ...facts, role, name: `one ${role}`, ...more }),
   }
+}
+const P256 = { name: 'ECDSA', namedCurve: 'P-256' } as const
+const newKeys = () => webcrypto.subtle.generateKey(P256, true, ['sign', 'verify'])
+/** A pair that is none: what is signed by it does not fit its public key. */
+const twoKeys = async () => ({ ...(await newKeys()), privateKey: (await newKeys()).privateKey })
+/** A certificate that vouches for itself, as somebody else's tools might make it. */
+async function own(
+  extensions: x509.Extension[],
+  keys?: webcrypto.CryptoKeyPair,
+  name = 'CN=Own',
+): Promise<string> {
+  const { publicKey, privateKey } = keys ?? (await newKeys())
+  const certificate = await x509.X509CertificateGenerator.create({
+    ...{ serialNumber: '01', subject: name, issuer: name, publicKey, signingKey: privateKey, extensions },
+    ...{ notBefore: new Date(NOW), notAfter: new Date(END), signingAlgorithm: { ...P256, hash: 'SHA-256' } },
+  })
+  return certificate.toString('pem')
 }
 const certificateOf = ({ certificate }: Issuer) => new X509Certificate(certificate)
 const credential = (leaf: Issuer, ...others: Issuer[]): Credential => ({
@@ -142,7 +162,10 @@ describe('a chain', () => {
     expect(chainRefusal([leaf, subCa], { roots: [otherRoot, root] })).toBe('not refused')
   })
 
-  it('is of the CA that issued the certificate', async () => {
+  it('is of the CA that issued the certificate: by its names, and by its key', async () => {
+    const key = createPublicKey(createPrivateKey(subCa.privateKey))
+    const renamed = await issueCertificate(root, key, { ...facts, role: 'sub-ca', name: 'renamed' })
+    expect(chainRefusal([leaf, { ...subCa, certificate: renamed }])).toContain('not issued by the CA')
     const another = await issue(root, 'sub-ca')
     expect(chainRefusal([leaf, another])).toBe(
       'untrusted: the certificate was not issued by the CA beside it',
@@ -214,6 +237,18 @@ describe('a file of certificates', () => {
     expect(() => readRoots(subCa.certificate)).toThrow('the certificate of one sub-ca')
     const page = await createSelfSigned({ ...facts, name: 'page' })
     expect(() => readRoots(page.certificates.join(''))).toThrow('the certificate of page')
+    // One that another signed; one that is no CA; one that is not called a root; one signed by another key of its name.
+    const crossed = await issue(root, 'root')
+    const root1 = new x509.ExtendedKeyUsageExtension([ROLE_OID.root])
+    const ca = new x509.BasicConstraintsExtension(true)
+    const others = [
+      crossed.certificate,
+      await own([root1]),
+      await own([ca]),
+      await own([ca, root1], await twoKeys()),
+    ]
+    for (const other of others) expect(() => readRoots(other)).toThrow('is not the root of an authority')
+    expect(readRoots(await own([ca, root1]))).toHaveLength(1)
   })
 
   it('tells the names that a certificate carries', () => {
@@ -225,6 +260,19 @@ describe('a file of certificates', () => {
       END,
     ])
   })
+
+  it('names nobody where a name is there twice', async () => {
+    const twice = new X509Certificate(await own([], undefined, 'CN=one, CN=two, O=acme.example'))
+    expect(describeCertificate(twice)).toMatchObject({ name: '', account: 'acme.example', authorityId: '' })
+  })
+
+  it('names nobody where the kind of its key is not known', () => {
+    const der = certificateOf(leaf).raw.toString('hex').replace('06072a8648ce3d0201', '06072a8648ce3d0209')
+    const unknown = new X509Certificate(Buffer.from(der, 'hex'))
+    expect(() => describeCertificate(unknown)).toThrow(
+      new ChainError('untrusted', 'the key of a certificate cannot be read'),
+    )
+  })
 })
 
 describe('certificates', () => {
@@ -234,11 +282,20 @@ describe('certificates', () => {
   })
 
   it('are for the names and addresses of a server', async () => {
-    const hosts = ['authority.example', '192.0.2.7', '2001:db8::7', '1.2.3.4.example']
+    const hosts = [
+      'authority.example',
+      '192.0.2.7',
+      '2001:db8::7',
+      '1.2.3.4.example',
+      'v1.2.3.4',
+      '10.20.30.40',
+    ]
     const one = certificateOf(await issue(subCa, 'tls', { hosts }))
     expect(one.checkHost('authority.example')).toBe('authority.example')
     expect(one.checkHost('1.2.3.4.example')).toBe('1.2.3.4.example')
+    expect(one.checkHost('v1.2.3.4')).toBe('v1.2.3.4')
     expect(one.checkIP('192.0.2.7')).toBe('192.0.2.7')
+    expect(one.checkIP('10.20.30.40')).toBe('10.20.30.40')
     expect(one.checkIP('2001:db8::7')).toBe('2001:db8::7')
     expect(one.checkHost('other.example')).toBeUndefined()
     expect(certificateOf(await issue(subCa, 'tls', { hosts: [] })).subjectAltName).toBeUndefined()
@@ -295,7 +352,9 @@ describe('a mandate', () => {
     expect(await refusedFor(signed, { account: 'other.example' })).toBe(
       why('it is for another smart account'),
     )
-    expect(await refusedFor(signed, { roots: [certificateOf(otherRoot)] })).toContain('trusted root')
+    expect(await refusedFor(signed, { roots: [certificateOf(otherRoot)] })).toBe(
+      why('the chain of one sync does not lead to a trusted root'),
+    )
     const late = mandate({ issuedAt: iso(END + DAY) })
     expect(await refusedFor(signMandate(late, sync))).toContain('is not valid at')
     const signer = credential(leaf, subCa)
@@ -399,6 +458,12 @@ describe('a bundle of roots', () => {
   })
   const signed = (more: Partial<TrustBundle> = {}, by = [root, newRootOfMine]) =>
     signTrustBundle(bundle(more), by)
+  /** One that says what ours never do. */
+  async function sealed(more: object): Promise<string> {
+    const said = { ...bundle(), use: 'trust-bundle', issuedAt: iso(NOW), until: iso(DUE), ...more }
+    const { payload, ...signature } = await seal(said, { type: 'sla-trust-bundle+jws', ...credential(root) })
+    return JSON.stringify({ payload, signatures: [signature] })
+  }
   const taken = (): Anchors => ({
     number: 2,
     roots: [
@@ -458,6 +523,21 @@ describe('a bundle of roots', () => {
       'of a root of another authority',
       async () => signed({ roots: [(await newRoot({ authorityId: SATELLITE })).certificate] }),
     ],
+    [
+      'of an authority that is not the one of its signer',
+      async () =>
+        signed({
+          managerId: SATELLITE,
+          roots: [(await newRoot({ authorityId: SATELLITE })).certificate],
+        }),
+    ],
+    [
+      'of which one root is of another authority',
+      async () =>
+        signed({ roots: [root.certificate, (await newRoot({ authorityId: SATELLITE })).certificate] }),
+    ],
+    ['issued at no instant to the millisecond', () => sealed({ issuedAt: '2027-01-01T00:00:00Z' })],
+    ['until no instant to the millisecond', () => sealed({ until: '2027-01-06T00:00:00Z' })],
     ['that is none', () => Promise.resolve('text')],
     ['that is none, in JSON', () => Promise.resolve('{}')],
     [
@@ -476,6 +556,13 @@ describe('a bundle of roots', () => {
     expect(adoptBundles(held, [wrong, await signed()], NOW)).toMatchObject({ number: 2 })
   })
 
+  it('is taken where it is written by the rule, and not among more than fifty', async () => {
+    expect(adoptBundles(held, [await sealed({})], NOW)).toEqual(taken())
+    const many = Array<string>(49).fill('text')
+    expect(adoptBundles(held, [...many, await signed()], NOW)).toEqual(taken())
+    expect(adoptBundles(held, ['text', ...many, await signed()], NOW)).toBe(held)
+  })
+
   it('is found by whichever of its signatures is by a root that is held', async () => {
     expect(adoptBundles(held, [await signed({}, [otherRoot, root])], NOW)).toMatchObject({ number: 2 })
     // A header may name a certificate that cannot be read, or none.
@@ -491,7 +578,7 @@ describe('a bundle of roots', () => {
   it('tells its number and its roots, unchecked', async () => {
     const text = await signed()
     expect([readNumber(text), readNumber('text'), readNumber('{}')]).toEqual([2, null, null])
-    expect(rootsIn(text)).toHaveLength(2)
+    expect(rootsIn(text).map(({ subject }) => subject.split('\n')[0])).toEqual(['CN=Second root', 'CN=Root'])
     expect(rootsIn('text')).toEqual([])
   })
 

@@ -58,7 +58,13 @@ describe('an element of DER', () => {
       Buffer.concat([bytes(0x30, 0x82, 0, 0x80), Buffer.alloc(0x80)]),
       'not the shortest',
     ],
+    [
+      'a longer length with a leading zero',
+      Buffer.concat([bytes(0x30, 0x83, 0, 1, 0), Buffer.alloc(0x100)]),
+      'not the shortest',
+    ],
     ['an element that ends too late', bytes(0x30, 2, 0), 'ends too late'],
+    ['an element that ends with its length', bytes(0x30, 0x82, 1, 0), 'ends too late'],
   ])('is refused: %s', (_, der, why) => {
     expect(() => readElement(der)).toThrow(DerError)
     expect(() => readElement(der)).toThrow(why)

@@ -69,7 +69,8 @@ describe('an identity certificate made from a template', () => {
     ]) {
       const key = newKey()
       const identity = { name: 'aéx-1', notBefore, notAfter: notBefore + 365 * DAY }
-      const ours = new X509Certificate(identities.issue(key, identity).pem)
+      const { pem } = identities.issue(key, identity)
+      const ours = new X509Certificate(pem)
       const theirs = new X509Certificate(
         await issueCertificate(issuer, key.key, { ...facts, ...identity, role: 'instance' }),
       )
@@ -83,6 +84,7 @@ describe('an identity certificate made from a template', () => {
       expect(readLeafFacts(ours.toString())?.key.equals(key.key)).toBe(true)
       expect(ours.serialNumber).toMatch(/^[4-7][0-9A-F]{31}$/)
       expect(ours.serialNumber).not.toBe(theirs.serialNumber)
+      expect(pem).toBe(ours.toString())
     }
   })
 
@@ -113,6 +115,7 @@ describe('an identity certificate made from a template', () => {
       () => new X509Certificate(identities.issue(key, { ...facts, name: 'x' }).pem).serialNumber,
     )
     expect(new Set(serials).size).toBe(100)
+    expect(new Set(serials.map((serial) => serial.slice(0, 2))).size).toBeGreaterThan(10)
   })
 })
 
@@ -145,6 +148,7 @@ describe('a request for a certificate', () => {
     for (const pem of [await createRequest(await generateKey(), 'box'), ec('P-256')]) {
       const theirs = new x509.Pkcs10CertificateRequest(pem)
       expect(await theirs.verify()).toBe(true)
+      expect(theirs.subject).toMatch(/^CN=box\b/)
       const key = readRequest(pem)
       expect(key?.spki).toEqual(Buffer.from(theirs.publicKey.rawData))
     }
