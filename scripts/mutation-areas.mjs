@@ -40,7 +40,7 @@ export const areas = {
   messages: {
     mutate: ['src/protocol/{digest,enrolment,lines,mandate,messages,signed-text}.ts'],
     rounds: [
-      ['test/protocol/{lines,messages,signed-text}.test.ts'],
+      ['test/protocol/{digest,enrolment,lines,messages,signed-text}.test.ts'],
       ['test/protocol/sync-files.test.ts', 'test/trust/tampering.test.ts'],
       ['test/satellite/mistakes.test.ts'],
     ],
@@ -58,7 +58,7 @@ export const areas = {
       'src/trust/{mandate,p256-key,roles,serial-number,sign-text,trust-bundle}.ts',
     ],
     rounds: [
-      ['test/trust/{chain,der,issuing}.test.ts'],
+      ['test/trust/{chain,der,fingerprint,issuing,p256-key}.test.ts'],
       ['test/trust/{authorization-file,tampering}.test.ts', 'test/authority/rotation.test.ts'],
     ],
   },

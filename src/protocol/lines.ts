@@ -96,9 +96,8 @@ export const wordsOf = (row: string): string[] => row.match(WORD) ?? []
 
 /** The text of a word that `quoted` wrote; null for any other word. */
 export function unquoted(word: string | undefined): string | null {
-  if (word?.startsWith('"') !== true) return null
   try {
-    const text: unknown = JSON.parse(word)
+    const text: unknown = JSON.parse(word ?? '')
     return typeof text === 'string' && quoted(text) === word ? text : null
   } catch {
     return null

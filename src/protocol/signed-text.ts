@@ -48,7 +48,7 @@ const wrapped = (base64: string): string[] => base64.match(new RegExp(`.{1,${LIN
 
 /** The lines that a signature is made over: the text and its certificates. */
 export function textToSign(lines: readonly string[], certificates: readonly string[]): string {
-  const pem = certificates.flatMap((one) => one.trim().split(/\r?\n/))
+  const pem = certificates.map((one) => one.trim())
   return linesOf([...lines, ...pem].join('\n')).join('\n')
 }
 

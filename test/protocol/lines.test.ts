@@ -140,6 +140,11 @@ describe('bundles of roots in a file', () => {
     expect(bundlesOf([...writeBundles(['old']), ...writeBundles(bundles)])).toEqual(bundles)
   })
 
+  it('are the rows below its head, and no others', () => {
+    expect(bundlesOf(['  a row', ...writeBundles(bundles), 'more'])).toEqual(bundles)
+    expect(bundlesOf(['title', ...writeBundles(bundles).slice(1)])).toEqual([])
+  })
+
   it.each([
     [['title']],
     [['Trust bundles:']],

@@ -1,15 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import {
-  answerSchema,
-  exchangePath,
-  exchangeTypeSchema,
-  helloRequestSchema,
-  requestSchema,
-  requestTypeSchema,
-  sealedSchema,
-} from '../../src/protocol/messages.ts'
+
+// Loaded by each test, so that schemas that cannot be made are tests that fail.
+const messages = () => import('../../src/protocol/messages.ts')
 
 const { $defs } = JSON.parse(readFileSync('docs/protocol.schema.json', 'utf8')) as {
   $defs: Record<string, object>
@@ -20,10 +14,10 @@ const schemaOf = (type: z.ZodType) => {
   return rest
 }
 const sealed = (text: string) => ({ protected: text, payload: 'AA', signature: 'AA' })
-const good = (value: unknown) => sealedSchema.safeParse(value).success
 
 describe('messages', () => {
-  it('are of the form that is written down for other programs', () => {
+  it('are of the form that is written down for other programs', async () => {
+    const { answerSchema, helloRequestSchema, requestSchema, sealedSchema } = await messages()
     const options = {
       request: [...requestSchema.options, helloRequestSchema],
       answer: answerSchema.options,
@@ -35,7 +29,8 @@ describe('messages', () => {
     expect(Object.keys($defs)).toHaveLength(1 + options.request.length + options.answer.length)
   })
 
-  it('are of six kinds, each with a path of its own', () => {
+  it('are of six kinds, each with a path of its own', async () => {
+    const { exchangePath, exchangeTypeSchema, requestTypeSchema } = await messages()
     expect(requestTypeSchema.options).toEqual(['register', 'authorize', 'renew', 'deregister', 'acknowledge'])
     expect(exchangeTypeSchema.options.map(exchangePath)).toEqual([
       '/smart-agent/v1/register',
@@ -47,7 +42,9 @@ describe('messages', () => {
     ])
   })
 
-  it('travel in the one spelling that their bytes have, and hold nothing else', () => {
+  it('travel in the one spelling that their bytes have, and hold nothing else', async () => {
+    const { sealedSchema } = await messages()
+    const good = (value: unknown) => sealedSchema.safeParse(value).success
     expect(good(sealed('AAA'))).toBe(true)
     // The last bits of these are of no byte.
     for (const text of ['AAB', 'A', 'AA=', 'A+A', '', 'AA A']) expect(good(sealed(text)), text).toBe(false)

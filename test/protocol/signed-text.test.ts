@@ -58,6 +58,11 @@ describe('a signed text', () => {
       expect(read(changed)).toEqual(whole)
   })
 
+  it('keeps a byte order mark that is not its first sign', () => {
+    const lines = [TITLE, 'a\uFEFFb', '\uFEFF', 'end']
+    expect(read(fileOf(lines)).lines).toEqual(lines)
+  })
+
   it('signs certificates as lines of their own, however their own lines end', () => {
     const pem = certificate('leaf')
     expect(textToSign(['a '], [`\n${pem.replaceAll('\n', '\r\n')}\n`])).toBe(`a\n${pem.trimEnd()}`)
@@ -132,6 +137,10 @@ describe('a text is refused', () => {
     [
       'with a line after',
       edit('-----END CERTIFICATE-----\n-----BEGIN SIG', '-----END CERTIFICATE-----\nmore\n-----BEGIN SIG'),
+    ],
+    [
+      'one with another head',
+      edit('END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----', 'END CERTIFICATE-----\nmore'),
     ],
     ['one without its end', edit('-----END CERTIFICATE-----\n-----BEGIN SIG', '-----BEGIN SIG')],
     ['one that is no base64', edit(Buffer.from('leaf').toString('base64'), 'le*f')],
