@@ -11,7 +11,7 @@ const onBothDatabases = [
 ]
 
 /** What keeps every core busy for minutes: beside it, others would only wait, and it for them. */
-const alone = ['test/simulation/simulation.test.ts']
+const alone = ['test/simulation/thousand-histories.test.ts']
 
 const shared = { testTimeout: 60_000, hookTimeout: 60_000, pool: 'forks' as const }
 

@@ -209,7 +209,7 @@ describe('the daemon', () => {
 })
 
 describe('a process killed at any moment', () => {
-  const ROUNDS = 300
+  const ROUNDS = Number(process.env.HARM_ROUNDS ?? 100)
 
   it(
     `R-AUTH-4, R-REG-3: ${ROUNDS} rounds: never a damaged store, never two instances, never a lost or doubled count`,
