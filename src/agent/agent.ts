@@ -126,7 +126,7 @@ export class SmartAgent {
     this.#profile = options.profile ? defineProfile(options.profile) : conferencing
     this.#logger = options.logger ?? silent
     this.#clock = new ClockGuard(clock, store.read('clock', readingSchema))
-    this.#road = new BoxRoad(store, options.connect, () => this.#clock.now(), options.observe)
+    this.#road = new BoxRoad(store, options.connect, () => this.#clock.now(), this.#logger, options.observe)
     this.#stepper = new Stepper({
       store,
       clock: this.#clock,

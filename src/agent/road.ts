@@ -11,6 +11,7 @@ import {
 } from '../transports/transport.ts'
 import { newSecretKey, openSecret, sealSecret } from '../trust/sealed-secret.ts'
 import { rootsPem } from '../trust/trust-bundle.ts'
+import type { AgentLogger } from './logger.ts'
 import type { AgentObserver } from './observer.ts'
 import type { AgentStore } from './store.ts'
 import { readAnchors, tlsRoots } from './trust.ts'
@@ -26,6 +27,7 @@ export class BoxRoad {
   readonly #now: () => Instant
   #transport: { readonly anchors: string | null; readonly transport: Transport } | null = null
   readonly #observer: AgentObserver | undefined
+  readonly #logger: AgentLogger
   #number = 0
   /** Ends the walks that are under way. */
   #walks = new AbortController()
@@ -34,9 +36,11 @@ export class BoxRoad {
     store: AgentStore,
     connect: ((settings: TransportSettings) => Transport) | undefined,
     now: () => Instant,
+    logger: AgentLogger,
     observer?: AgentObserver,
   ) {
     this.#store = store
+    this.#logger = logger
     this.#observer = observer
     this.#connect = connect
     this.#now = now
@@ -71,7 +75,7 @@ export class BoxRoad {
     // A root was replaced since, or its overlap has ended.
     if (this.#transport?.anchors !== anchors) this.#transport?.transport.close()
     else return this.#transport.transport
-    const transport = watched(make(this.#withPassword(settings)), this.#observer)
+    const transport = this.#watched(make(this.#withPassword(settings)))
     this.#transport = { anchors, transport }
     return transport
   }
@@ -113,6 +117,36 @@ export class BoxRoad {
     return walkRoad(this.#options(this.#withPassword(settings)), { anchor, authorityId, onStep, signal })
   }
 
+  /** A transport whose requests are seen: by an observer, and in the log, where somebody looks for what is slow. */
+  #watched(transport: Transport): Transport {
+    return {
+      post: async (path, body) => {
+        const type = path.split('/').at(-1) ?? ''
+        const watch = this.#observer?.request(type)
+        const begun = this.#now()
+        const end = (code: string | null) => {
+          watch?.end(code)
+          this.#logger.debug('exchange', {
+            type,
+            outcome: code ?? 'answered',
+            milliseconds: this.#now() - begun,
+          })
+        }
+        try {
+          const answer = await transport.post(path, body, watch?.traceparent)
+          end(null)
+          return answer
+        } catch (thrown) {
+          end(asLicensingError(thrown).code)
+          throw thrown
+        }
+      },
+      close: (options) => {
+        transport.close(options)
+      },
+    }
+  }
+
   #withPassword(settings: StoredSettings): TransportSettings {
     return openSettings(settings, (sealed) => openSecret(sealed, this.#store.secrets.get(TRANSPORT_KEY)))
   }
@@ -122,27 +156,6 @@ export class BoxRoad {
       (pem) => pem !== null,
     )
     return roadOf(settings, anchors)
-  }
-}
-
-/** A transport whose requests are seen. */
-function watched(transport: Transport, observer: AgentObserver | undefined): Transport {
-  if (!observer) return transport
-  return {
-    post: async (path, body) => {
-      const watch = observer.request(path.split('/').at(-1) ?? '')
-      try {
-        const answer = await transport.post(path, body, watch.traceparent)
-        watch.end(null)
-        return answer
-      } catch (thrown) {
-        watch.end(asLicensingError(thrown).code)
-        throw thrown
-      }
-    },
-    close: (options) => {
-      transport.close(options)
-    },
   }
 }
 

@@ -51,6 +51,26 @@ describe('the logs of both programs', () => {
     expect(quiet.log()).toBe('')
   })
 
+  it('by run with debug: a line for every exchange, with what came of it and how long it took', async () => {
+    const server = await served()
+    await programs.initBox(server.url)
+    const words = ['--data-dir', programs.box(), 'run', '--log-level', 'debug']
+    const daemon = await programs.serve('smart-agent', words)
+    await programs.good(programs.agent(['register', await programs.token(), '--json']))
+    await server.stop()
+    await programs.agent(['renew', 'authorization', '--json'])
+    await daemon.stop()
+    const lines = daemon.log().trim().split('\n')
+    const exchanges = lines
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter(({ message }) => message === 'exchange')
+    const milliseconds = expect.any(Number) as unknown
+    expect(exchanges).toContainEqual(
+      expect.objectContaining({ level: 'debug', type: 'register', outcome: 'answered', milliseconds }),
+    )
+    expect(exchanges.at(-1)).toMatchObject({ type: 'authorize', outcome: 'CONNECTION_REFUSED', milliseconds })
+  })
+
   it('as text: a line each, for people; a daemon’s goes to a file the same way', async () => {
     const server = await served('--log-format', 'text')
     await programs.initBox(server.url)
