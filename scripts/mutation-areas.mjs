@@ -48,6 +48,7 @@ export const areas = {
   files: {
     mutate: ['src/protocol/{authorization-file,sync-answer,sync-request}.ts'],
     rounds: [
+      ['test/protocol/file-lines.test.ts'],
       ['test/protocol/sync-files.test.ts', 'test/trust/authorization-file.test.ts'],
       ['test/reservation/{mistakes,authority}.test.ts', 'test/satellite/mistakes.test.ts'],
     ],

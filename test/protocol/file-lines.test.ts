@@ -1,0 +1,438 @@
+import { describe, expect, it } from 'vitest'
+import { iso } from '../../src/domain/instant.ts'
+import {
+  type Authorization,
+  issuedAtOf,
+  readAuthorization,
+  writeAuthorization,
+} from '../../src/protocol/authorization-file.ts'
+import { readSyncAnswer, type SyncAnswer, writeSyncAnswer } from '../../src/protocol/sync-answer.ts'
+import { readSyncRequest, type SyncRequest, writeSyncRequest } from '../../src/protocol/sync-request.ts'
+import { refusal } from '../support/refusal.ts'
+
+/** The lines of the files that people carry, one of them written otherwise: with a right signature, by another program. */
+
+const AT = Date.UTC(2027, 0, 1)
+const END = Date.UTC(2028, 0, 1)
+const [id, other] = ['00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000002']
+const HASH = 'h'.repeat(43)
+// The last of 43 signs tells four bits only.
+const KEY = `${'k'.repeat(42)}A`
+
+const joined = (lines: readonly string[]) => lines.join('\n')
+/** The lines with the value of a field changed. */
+const withField = (lines: readonly string[], label: string, value: string): string[] => {
+  expect(lines.some((line) => line.startsWith(`${label}:`))).toBe(true)
+  return lines.map((line) => (line.startsWith(`${label}:`) ? `${label}: ${value}` : line))
+}
+/** The lines with some text changed, wherever it stands. */
+const withText = (lines: readonly string[], from: string, to: string): string[] => {
+  expect(joined(lines)).toContain(from)
+  return joined(lines).replace(from, to).split('\n')
+}
+const without = (lines: readonly string[], at: number) => lines.filter((_, i) => i !== at)
+
+/** Values that look like right ones, and are not. */
+const wrongNumbers = ['x3', '3x', '03', '-1', '1.5', '']
+const wrongTimes = ['2027-01-01T00:00:00Z', '2027-01-01', 'never']
+const wrongIds = ['', 'x', `${id}0`]
+const wrongOf = (good: string) => [`${good}x`, `x${good}`, good.slice(1), good.replace(/^./, '+')]
+
+describe('an authorization file', () => {
+  const authorization: Authorization = {
+    udi: { pid: 'CONF', serial: '0001', version: '4.0' },
+    smartAccount: 'acme.example',
+    virtualAccount: 'Default',
+    authorityId: id,
+    reservationId: other,
+    request: 3,
+    sequence: 2,
+    epoch: 1,
+    issuedAt: AT,
+    trustBundle: 1,
+    boxKey: KEY,
+    authorityKey: KEY,
+    licenses: [
+      { tag: 'HOST', count: 5, endsAt: END, name: 'Host  License' },
+      { tag: 'MDC-MEDIUM', count: 1, endsAt: null, name: 'x' },
+    ],
+    mandate: `${'m'.repeat(70)}.x`,
+    trustBundles: ['one', 'two'],
+  }
+  const lines = writeAuthorization(authorization)
+  const refused = (changed: readonly string[]) => refusal(() => readAuthorization(changed))
+
+  it('is read as it was written, with a mandate and bundles or without', () => {
+    for (const more of [
+      {},
+      { mandate: null },
+      { trustBundles: [] },
+      { mandate: null, trustBundles: [] },
+      { licenses: [{ tag: 'HOST', count: 999_999, endsAt: null, name: 'License' }] },
+    ]) {
+      const one = { ...authorization, ...more }
+      expect(readAuthorization(writeAuthorization(one))).toEqual(one)
+    }
+  })
+
+  it('has its licences in columns', () => {
+    const rows = lines.filter((line) => /perpetual|until/.test(line))
+    expect(rows).toEqual([
+      `  HOST               5  until ${iso(END)}  Host  License`,
+      '  MDC-MEDIUM         1  perpetual  x',
+    ])
+  })
+
+  it('tells when it says that it was issued, before it is believed', () => {
+    expect(issuedAtOf(lines)).toBe(AT)
+    expect([issuedAtOf([]), issuedAtOf(['Issued: never'])]).toEqual([0, 0])
+  })
+
+  it.each<[string, string[]]>([
+    ['another title', withText(lines, lines[0] ?? '', 'OTHER')],
+    ['no empty line below its title', ['x', ...lines.slice(1)].toSpliced(0, 2, lines[0] ?? '', 'x')],
+    ['a field too many', lines.toSpliced(3, 0, 'More: x')],
+    ['a field less', without(lines, 5)],
+    ['no empty line above its licences', withText(lines, '\n\nReserved', '\nx\nReserved')],
+    ['no licences', lines.slice(0, lines.indexOf('Reserved licences:'))],
+  ])('of other lines is refused: %s', (_, changed) => {
+    expect(refused(changed)).toBe(
+      'SIGNED_FILE_MALFORMED: The authorization file cannot be used: its lines are not in their order.',
+    )
+  })
+
+  it('says to whoever cannot use it what helps', () => {
+    expect(() => readAuthorization([])).toThrow(
+      expect.objectContaining({ remedy: expect.stringContaining('Update this program') as unknown }) as Error,
+    )
+  })
+
+  it.each<[string, string, string[]]>([
+    ['Product', 'product', ['', 'a b']],
+    ['Authority', 'authorityId', wrongIds],
+    ['Reservation', 'reservationId', wrongIds],
+    ['Smart account', 'smartAccount', ['']],
+    ['Virtual account', 'virtualAccount', ['']],
+    ['Request', 'request', wrongNumbers],
+    ['Authorization', 'sequence', wrongNumbers],
+    ['Epoch', 'epoch', wrongNumbers],
+    ['Trust bundle', 'trustBundle', wrongNumbers],
+    ['Issued', 'issuedAt', wrongTimes],
+    ['Box key', 'boxKey', [...wrongOf(KEY), `${'k'.repeat(42)}B`]],
+    ['Authority key', 'authorityKey', wrongOf(KEY)],
+  ])('with its field %s written otherwise is refused', (label, name, values) => {
+    for (const value of values)
+      expect(refused(withField(lines, label, value)), value).toContain(`its line ${name} is not of its form`)
+  })
+
+  it.each([
+    ['  HOST  ', ' HOST  '],
+    ['  HOST  ', 'x  HOST  '],
+    ['  HOST  ', '  host  '],
+    ['       5  until', '       0  until'],
+    ['       5  until', '       many  until'],
+    [`until ${iso(END)}`, 'until 2028-01-01'],
+    [`until ${iso(END)}`, 'for ever'],
+    ['1  perpetual  x', '1  perpetual  '],
+  ])('with %j written as %j in a licence is refused', (from, to) => {
+    expect(refused(withText(lines, from, to))).toContain('a reserved licence is not of its form')
+  })
+
+  it('that reserves nothing is refused', () => {
+    const at = lines.indexOf('Reserved licences:')
+    const none = [...lines.slice(0, at + 1), '', ...lines.slice(lines.indexOf('Mandate:'))]
+    expect(refused(none)).toContain('it reserves nothing')
+  })
+
+  it('whose mandate is not a section is refused', () => {
+    expect(refused(withText(lines, 'Mandate:\n', 'Mandate:\nx\n'))).toContain('"Mandate:" is empty')
+  })
+})
+
+describe('a synchronisation request', () => {
+  const request: SyncRequest = {
+    name: 'branch',
+    satelliteId: id,
+    smartAccount: 'acme.example',
+    epoch: 1,
+    exchange: 4,
+    after: 3,
+    afterAnswer: HASH,
+    report: 'full',
+    writtenAt: AT,
+    nonce: 'n'.repeat(32),
+    key: 'k'.repeat(124),
+    enrolment: HASH,
+    leftOut: [],
+    issuingCa: 'QUJD',
+    virtualAccounts: [{ name: 'Here', of: 'There' }],
+    instances: [
+      {
+        kind: 'registered',
+        id,
+        pid: 'CONF',
+        serial: '0001',
+        version: '4.0',
+        virtualAccount: 'Here',
+        since: AT,
+        hostname: 'h'.repeat(253),
+        licenses: [
+          { tag: 'HOST', count: 5, endsAt: null },
+          { tag: 'MDC', count: 1, endsAt: END },
+        ],
+      },
+      {
+        kind: 'reserved',
+        id: '00000000-0000-4000-8000-000000000003',
+        pid: 'CONF',
+        serial: `sha256:${HASH}`,
+        version: '4.0',
+        virtualAccount: 'Here',
+        since: AT,
+        hostname: null,
+        licenses: [],
+      },
+    ],
+    ended: [{ id: other, how: 'deregistered' }],
+    totals: { registered: 1, reserved: 2, use: [{ tag: 'HOST', count: 5 }] },
+  }
+  const lines = writeSyncRequest(request)
+  const refused = (changed: readonly string[]) => refusal(() => readSyncRequest(changed))
+
+  it('is read as it was written', () => {
+    expect(readSyncRequest(lines)).toEqual(request)
+  })
+
+  it('of other lines is refused', () => {
+    const order = 'its lines are not in their order'
+    expect(refused(['OTHER', ...lines.slice(1)])).toContain(order)
+    expect(refused(lines.toSpliced(1, 1, 'x'))).toContain(order)
+    expect(() => readSyncRequest([])).toThrow(
+      expect.objectContaining({ remedy: expect.stringContaining('sync export') as unknown }) as Error,
+    )
+  })
+
+  it.each<[string, string, string[]]>([
+    ['Satellite', 'name', ['branch', '""', '5']],
+    ['Satellite id', 'satelliteId', wrongIds],
+    ['Smart account', 'smartAccount', ['']],
+    ['Exchange', 'exchange', [...wrongNumbers, '0']],
+    ['Epoch', 'epoch', [...wrongNumbers, '0']],
+    ['After exchange', 'after', wrongNumbers],
+    ['After answer', 'afterAnswer', wrongOf(HASH)],
+    ['Report', 'report', ['', 'some']],
+    ['Written', 'writtenAt', wrongTimes],
+    ['Nonce', 'nonce', wrongOf('n'.repeat(32))],
+    ['Left out', 'leftOut', ['everything', '']],
+    ['Enrolment', 'enrolment', wrongOf(HASH)],
+    ['Satellite key', 'key', ['k'.repeat(79), 'k'.repeat(161), `+${'k'.repeat(80)}`, `${'k'.repeat(80)}+`]],
+  ])('with its field %s written otherwise is refused', (label, name, values) => {
+    for (const value of values)
+      expect(refused(withField(lines, label, value)), value).toContain(`its line ${name} is not of its form`)
+  })
+
+  it.each([
+    ['"Here" of "There"', '"Here" in "There"'],
+    ['"Here" of "There"', 'Here of "There"'],
+    ['"Here" of "There"', '"Here" of There'],
+    ['"Here" of "There"', '"Here" of "There" more'],
+    ['"Here" of "There"', '"Here" of'],
+  ])('with a virtual account written %j → %j is refused', (from, to) => {
+    expect(refused(withText(lines, from, to))).toContain('a row of virtual accounts is not of its form')
+  })
+
+  it.each([
+    ['registered 0000', 'expired 0000'],
+    [`registered ${id}`, 'registered x'],
+    ['CONF 0001', 'CO/é 0001'],
+    ['0001 4.0', '0001 "4 0"'],
+    [`sha256:${HASH}`, `x:sha256:${HASH}`],
+    ['4.0 "Here" since', '4.0 Here since'],
+    ['4.0 "Here" since', '4.0 "" since'],
+    ['4.0 "Here" since', '4.0 "Here" until'],
+    [`since ${iso(AT)} on`, 'since 2027-01-01 on'],
+    [`since ${iso(AT)} on`, `since x${iso(AT)} on`],
+    [`since ${iso(AT)} on`, `since ${iso(AT)}x on`],
+    [`since ${iso(AT)} on`, 'since 2027-13-01T00:00:00.000Z on'],
+    [' on "', ' at "'],
+    [' on "h', ' on h"h'],
+    [' on "h', ' on "hh'],
+    ['HOST=5 ', 'HOST=many '],
+    ['HOST=5 ', 'host=5 '],
+    ['HOST=5 ', '+HOST=5 '],
+    ['HOST=5 ', 'HOST=5+ '],
+    ['HOST=5 ', 'HOST=99999999 '],
+    [`MDC=1/${iso(END)}`, 'MDC=1/2028-01-01'],
+    [`MDC=1/${iso(END)}`, 'MDC=1/'],
+  ])('with a product instance written %j → %j is refused', (from, to) => {
+    expect(refused(withText(lines, from, to))).toContain('a row of product instances is not of its form')
+  })
+
+  it.each([
+    ['2 deregistered', '2 gone'],
+    [`${other} deregistered`, 'x deregistered'],
+    ['2 deregistered', '2 deregistered today'],
+    ['2 deregistered', '2'],
+  ])('with what ended written %j → %j is refused', (from, to) => {
+    expect(refused(withText(lines, from, to))).toContain('a row of what ended is not of its form')
+  })
+
+  it.each([
+    ['registered 1', 'registered one'],
+    ['registered 1', 'registered 1 more'],
+    ['registered 1', 'present 1'],
+    ['reserved 2', 'reserved'],
+    ['HOST 5 in use', 'host 5 in use'],
+    ['HOST 5 in use', 'HOST five in use'],
+    ['HOST 5 in use', 'HOST 5 in store'],
+    ['HOST 5 in use', 'HOST 5'],
+  ])('with its totals written %j → %j is refused', (from, to) => {
+    expect(refused(withText(lines, `  ${from}`, `  ${to}`))).toContain('its totals are not of their form')
+  })
+
+  it('with a product instance twice, or a certificate request of other signs, is refused', () => {
+    expect(refused(withText(lines, other, id))).toContain('a product instance is in it twice')
+    for (const text of ['*QUJD', 'QUJD*', 'QU JD'])
+      expect(refused(withText(lines, 'QUJD', text))).toContain(
+        'the issuing CA request is not as it was written',
+      )
+  })
+})
+
+describe('a synchronisation answer', () => {
+  const PEM = '-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----'
+  const answer: SyncAnswer = {
+    name: 'branch',
+    satelliteId: id,
+    smartAccount: 'acme.example',
+    managerId: other,
+    epoch: 1,
+    exchange: 4,
+    request: HASH,
+    outcome: 'accepted',
+    code: 'SATELLITE_REMOVED',
+    message: 'why',
+    remedy: 'what',
+    answeredAt: AT,
+    warnAt: AT,
+    restrictAt: END,
+    automaticUntil: END,
+    trustBundle: 1,
+    root: PEM,
+    issuingCa: `${PEM}\n${PEM}`,
+    mandate: 'a_b-c.d',
+    trustBundles: ['one'],
+    virtualAccounts: [
+      { name: 'Here', home: true },
+      { name: 'There', home: false },
+    ],
+    lots: [
+      { id, tag: 'HOST', quantity: 5, startsAt: AT, endsAt: END, virtualAccount: 'There' },
+      { id: other, tag: 'MDC', quantity: 1, startsAt: AT, endsAt: null, virtualAccount: 'Here' },
+    ],
+    ended: [{ id, how: 'replaced' }],
+    known: [],
+    notices: ['something'],
+  }
+  const lines = writeSyncAnswer(answer)
+  const refused = (changed: readonly string[]) => refusal(() => readSyncAnswer(changed))
+
+  it('is read as it was written, whatever it has', () => {
+    for (const more of [{}, { trustBundles: [] }, { issuingCa: null, mandate: null }, { code: '-' }]) {
+      const one = { ...answer, ...more }
+      expect(readSyncAnswer(writeSyncAnswer(one))).toEqual(one)
+    }
+  })
+
+  it('of other lines is refused', () => {
+    const order = 'its lines are not in their order'
+    expect(refused(['OTHER', ...lines.slice(1)])).toContain(order)
+    expect(refused(lines.toSpliced(1, 1, 'x'))).toContain(order)
+    expect(() => readSyncAnswer([])).toThrow(
+      expect.objectContaining({ remedy: expect.stringContaining('sync respond') as unknown }) as Error,
+    )
+  })
+
+  it.each<[string, string, string[]]>([
+    ['Satellite', 'name', ['branch', '5']],
+    ['Satellite id', 'satelliteId', wrongIds],
+    ['Smart account', 'smartAccount', ['']],
+    ['Manager', 'managerId', wrongIds],
+    ['Exchange', 'exchange', wrongNumbers],
+    ['Epoch', 'epoch', wrongNumbers],
+    ['Outcome', 'outcome', ['', 'perhaps']],
+    ['Code', 'code', ['', '--', 'xABC', 'ABCx', 'AB', '-ABC', 'ABC-']],
+    ['Message', 'message', ['why', `"${'x'.repeat(1001)}"`]],
+    ['Remedy', 'remedy', ['what']],
+    ['Answered', 'answeredAt', wrongTimes],
+    ['Overdue from', 'warnAt', wrongTimes],
+    ['Restricted from', 'restrictAt', wrongTimes],
+    ['Automatic until', 'automaticUntil', wrongTimes],
+    ['Trust bundle', 'trustBundle', wrongNumbers],
+  ])('with its field %s written otherwise is refused', (label, name, values) => {
+    for (const value of values)
+      expect(refused(withField(lines, label, value)), value).toContain(`its line ${name} is not of its form`)
+  })
+
+  it.each([
+    ['"There"\n', 'There\n'],
+    ['"There"\n', '"There" as "Other"\n'],
+    ['"Here" as "Default"', 'Here as "Default"'],
+  ])('with a virtual account written %j → %j is refused', (from, to) => {
+    expect(refused(withText(lines, from, to))).toContain('a row of virtual accounts is not of its form')
+  })
+
+  const lot = `HOST 5 "There" from ${iso(AT)} until ${iso(END)} lot ${id}`
+  it.each([
+    ['HOST', 'host'],
+    ['HOST 5', 'HOST 0'],
+    ['HOST 5', 'HOST 1.5'],
+    ['"There"', 'There'],
+    ['"There"', '""'],
+    [' from ', ' since '],
+    [`from ${iso(AT)}`, 'from 2027-01-01'],
+    [' until ', ' till '],
+    [`until ${iso(END)}`, 'perpetual 1'],
+    [`until ${iso(END)}`, 'until never'],
+    [' lot ', ' batch '],
+    [`lot ${id}`, 'lot x'],
+    [`lot ${id}`, `lot ${id} more`],
+    [`until ${iso(END)}`, 'for-ever'],
+  ])('with %j written as %j in a licence is refused', (from, to) => {
+    expect(refused(withText(lines, lot, lot.replace(from, to)))).toContain(
+      'a row of licences is not of its form',
+    )
+  })
+
+  it.each([
+    ['1 replaced', '1 gone'],
+    ['1 replaced', '1 replaced today'],
+    [`${id} replaced`, 'x replaced'],
+    ['1 replaced', '1'],
+  ])('with what ended written %j → %j is refused', (from, to) => {
+    expect(refused(withText(lines, from, to))).toContain('a row of what ended is not of its form')
+  })
+
+  it('with a notice or an instance of another form is refused', () => {
+    expect(refused(withText(lines, '"something"', 'something'))).toContain('a row of notices')
+    expect(refused(withText(lines, 'Known before:\n  none', 'Known before:\n  x'))).toContain(
+      'a row of what was known',
+    )
+  })
+
+  it('with a certificate or a mandate of other signs, or without a root, is refused', () => {
+    for (const text of ['*QUJD', 'QUJD*'])
+      expect(refused(withText(lines, 'QUJD', text))).toContain(
+        'cannot be used: root certificate is not as it was written',
+      )
+    for (const text of ['*QUJD.QUJD', 'QUJD.QUJD*'])
+      expect(refused(withText(lines, 'QUJD.QUJD', text))).toContain(
+        'cannot be used: issuing ca certificate is not as it was written',
+      )
+    for (const text of ['*a_b-c.d', 'a_b-c.d*'])
+      expect(refused(withText(lines, 'a_b-c.d', text))).toContain('mandate is not as it was written')
+    expect(refused(withText(lines, 'Root certificate:\n  QUJD', 'Root certificate:\n  none'))).toContain(
+      'it holds no root certificate',
+    )
+  })
+})
