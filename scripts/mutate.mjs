@@ -51,7 +51,10 @@ async function run(area) {
   const [first, ...later] = rounds
   const verdicts = new Map((await judge(mutate, first)).map((mutant) => [placeOf(mutant), mutant]))
   for (const tests of later) {
-    const left = [...verdicts].filter(([, { status }]) => LIVING.includes(status))
+    // Slower tests are not asked of what is explained already.
+    const left = [...verdicts].filter(
+      ([, mutant]) => LIVING.includes(mutant.status) && !explained[nameOf(mutant)],
+    )
     if (left.length === 0) break
     const ranges = [...new Set(left.map(([place]) => place.slice(0, place.indexOf(' '))))]
     for (const mutant of await judge(ranges, tests))
