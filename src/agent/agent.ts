@@ -139,8 +139,8 @@ export class SmartAgent {
       forgotten: () => {
         this.#sweep()
       },
-      conclude: (before, after, at) => {
-        this.#ledger.conclude(before, after, at)
+      conclude: (after, at) => {
+        this.#ledger.conclude(after, at)
       },
       notKept: () => {
         this.#ledger.reload()

@@ -414,12 +414,11 @@ export class ProductLedger {
    * What belongs to a step of the chart and to its transaction: the end of meetings nobody ended, licences that become permanent,
    * and the history of what is in use.
    */
-  conclude(before: Position, after: Position, at: Instant): void {
+  conclude(after: Position, at: Instant): void {
     if (licensed(after)) this.#hosts.makePermanent()
-    for (const tag of Object.keys(after.context.usage.counts)) {
-      const count = after.context.usage.counts[tag] ?? 0
-      if (count !== (before.context.usage.counts[tag] ?? 0))
-        this.history.record(tag, count - (this.#claimed[tag] ?? 0), at)
+    for (const [tag, count] of Object.entries(after.context.usage.counts)) {
+      const used = count - (this.#claimed[tag] ?? 0)
+      if (used !== this.history.latest(tag)) this.history.record(tag, used, at)
     }
     this.#hosts.flush()
     this.history.flush()

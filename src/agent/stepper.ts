@@ -39,7 +39,7 @@ export class Stepper {
   readonly #logger: AgentLogger
   readonly #tell: (transition: Transition) => void
   readonly #forgotten: () => void
-  readonly #conclude: (before: Position, after: Position, at: number) => void
+  readonly #conclude: (after: Position, at: number) => void
   readonly #notKept: () => void
   #distrust: string | null
 
@@ -52,7 +52,7 @@ export class Stepper {
     /** Called when what was kept for a purpose is over, once that is on disk. */
     forgotten: () => void
     /** What else belongs to a step, in its transaction: from where, to where, when. */
-    conclude: (before: Position, after: Position, at: number) => void
+    conclude: (after: Position, at: number) => void
     /** Called when a transaction was not kept. */
     notKept: () => void
     periods: Periods
@@ -127,7 +127,7 @@ export class Stepper {
         // A correction of the clock belongs to the event that brought it, not to the time that passed before.
         along(this.#store, position)
         for (const make of makeEvents()) take(make(this.#clock.now()))
-        this.#conclude(this.position, position, this.#clock.now())
+        this.#conclude(position, this.#clock.now())
         this.#store.write('facts', writeFacts(position))
         this.#store.write('clock', this.#clock.reading())
       })

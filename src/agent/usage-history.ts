@@ -139,6 +139,11 @@ export class UsageHistory {
     this.#compact(tag, at)
   }
 
+  /** How many of the tag were in use by the newest record; 0 before any. */
+  latest(tag: string): number {
+    return this.#open[tag]?.last ?? 0
+  }
+
   /** Something was refused. */
   deny(denial: { at: Instant; what: string; who: string | null; code: string; reason: string }): void {
     const { at, what, who, code, reason } = denial

@@ -1,0 +1,206 @@
+import { cpSync } from 'node:fs'
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { LicensingError, type SmartAgent } from '../../src/agent/index.ts'
+import { AgentStore } from '../../src/agent/store.ts'
+import { conferencing } from '../../src/domain/profile.ts'
+import { codeOf, makeWorld, pass, type World } from '../support/world.ts'
+
+const HOUR = 3_600_000
+const LARGE = { pid: 'CWMS-K9', version: '4.0', serial: 'BOX', size: 'large' } as const
+
+let world: World
+let agent: SmartAgent
+beforeEach(async () => {
+  world = await makeWorld()
+  agent = await world.open('box', { product: LARGE })
+})
+afterEach(() => world.close())
+
+const count = (of: SmartAgent, tag = 'HOST') =>
+  of.status().entitlements.find((one) => one.tag === tag)?.count ?? 0
+const inTime = (work: () => unknown) => codeOf(Promise.resolve().then(work))
+const denied = () => agent.usage.denials().map(({ code, what }) => `${code}: ${what}`)
+/** From here on nothing can be written, until what is returned is called. */
+function fullDisk(): () => void {
+  const write = vi.spyOn(AgentStore.prototype, 'write').mockImplementation((name) => {
+    throw Object.assign(new Error(name), { code: 'SQLITE_FULL' })
+  })
+  return () => {
+    write.mockRestore()
+  }
+}
+async function reopened(): Promise<void> {
+  await agent.close()
+  agent = await world.open('box', { product: LARGE })
+}
+
+describe('what a product declares', () => {
+  it('R-EVAL-4: may stay as it is or be less when the evaluation is over; more is refused, and remembered', async () => {
+    agent.report('HOST', 4)
+    await pass(world, agent, 91 * 24 * HOUR)
+    agent.report('HOST', 4)
+    expect(denied()).toEqual([])
+    expect(await inTime(() => agent.report('HOST', 5))).toBe('EVALUATION_EXPIRED')
+    expect(denied()).toEqual(['EVALUATION_EXPIRED: use 5 of HOST'])
+    agent.report('HOST', 3)
+    expect(count(agent)).toBe(3)
+  })
+
+  it('of an unknown tag is refused with those that there are', () => {
+    const tags = conferencing.tags.map(({ tag }) => tag).join(', ')
+    const refused = (tag: string) =>
+      expect(() => agent.report(tag, 1)).toThrow(
+        new LicensingError(
+          'UNKNOWN_TAG',
+          `The product has no entitlement tag "${tag.slice(0, 64)}"; it has ${tags}.`,
+        ),
+      )
+    refused('NOTHING')
+    refused('X'.repeat(100))
+  })
+
+  it('is what it was where it could not be written', async () => {
+    agent.report('HOST', 4)
+    const mend = fullDisk()
+    expect(await inTime(() => agent.report('HOST', 9))).toBe('STORE_FULL')
+    mend()
+    agent.report('MDC-LARGE', 1)
+    expect(count(agent)).toBe(4)
+    await agent.hosts.assign('ann')
+    expect(count(agent)).toBe(5)
+  })
+
+  it('before anything was declared is what was in use', async () => {
+    agent.report('HOST', 4)
+    await agent.close()
+    const db = new Database(join(world.directory, 'box', 'agent.db'))
+    expect(db.prepare("delete from documents where name = 'declared'").run().changes).toBe(1)
+    db.close()
+    agent = await world.open('box', { product: LARGE })
+    await agent.hosts.assign('ann')
+    expect(count(agent)).toBe(5)
+  })
+
+  it('of a tag that the product has no more is not in use any more', async () => {
+    agent.report('SYS-XL', 1)
+    agent.report('HOST', 2)
+    await agent.close()
+    const { name, tags } = conferencing
+    agent = await world.open('box', {
+      product: LARGE,
+      profile: { name, tags: tags.filter(({ tag }) => tag === 'HOST') },
+    })
+    expect([count(agent), count(agent, 'SYS-XL')]).toEqual([2, 0])
+  })
+
+  it('is in the history of its hour, also after a restart', async () => {
+    agent.report('HOST', 4)
+    agent.report('HOST', 1)
+    await reopened()
+    const [hour] = agent.usage.periods({ by: 'hour', last: 1 }).filter(({ tag }) => tag === 'HOST')
+    expect(hour).toMatchObject({ peak: 4 })
+  })
+})
+
+describe('what is refused', () => {
+  it('is remembered where it is a no; what was asked wrongly, or could not be asked, is not', async () => {
+    expect(await codeOf(agent.hosts.assign(''))).toBe('INVALID_ARGUMENT')
+    await agent.register(await world.token())
+    world.road.down = true
+    expect(await codeOf(agent.system.extend())).toBe('CONNECTION_REFUSED')
+    expect(denied()).toEqual([])
+    world.road.down = false
+    expect(await codeOf(agent.system.extend())).toBe('LICENSES_REQUIRED')
+    expect(denied()).toEqual(['LICENSES_REQUIRED: extend the system'])
+  })
+
+  it('R-SYS-3: in a data center that has joined another, what takes licences; what gives them back is not', async () => {
+    await agent.system.joinTo('dc1')
+    const refused = await agent.hosts.assign('ann').catch((thrown: unknown) => thrown)
+    expect(refused).toMatchObject({
+      code: 'SYSTEM_NOT_ALLOWED',
+      message: 'The primary data center dc1 holds the licences.',
+      remedy: 'Do it there.',
+    })
+    expect(await codeOf(agent.hosts.deactivate('bob'))).not.toBe('SYSTEM_NOT_ALLOWED')
+    await agent.system.leave()
+    await agent.hosts.assign('ann')
+  })
+})
+
+describe('licences that are asked for before they are used', () => {
+  const XL = 'SYS-XL'
+  beforeEach(async () => {
+    await agent.register(await world.token())
+    await world.authority.order({ tag: XL, quantity: 1 })
+  })
+  /** An extension that waits for its answer; what is returned lets it go on. */
+  async function extending(): Promise<{ done: Promise<unknown>; answer: () => void }> {
+    let answer: () => void = () => undefined
+    const waits = new Promise<void>((resolve) => (answer = resolve))
+    const asked = new Promise<void>((resolve) => {
+      world.road.onAnswer = async (_, body) => {
+        resolve()
+        await waits
+        return body
+      }
+    })
+    const done = agent.system.extend()
+    await asked
+    return { done, answer }
+  }
+
+  it('R-SYS-2: are never counted twice, and once when they are used', async () => {
+    const counts: number[] = []
+    agent.on('state', () => counts.push(count(agent, XL)))
+    await agent.system.extend()
+    expect(Math.max(...counts)).toBe(1)
+    expect(count(agent, XL)).toBe(1)
+    expect(agent.usage.periods({ by: 'hour', last: 1 }).find(({ tag }) => tag === XL)?.peak).toBe(1)
+  })
+
+  it('R-SYS-2: are nobody’s after a crash in between', async () => {
+    const { done, answer } = await extending()
+    cpSync(join(world.directory, 'box'), join(world.directory, 'crashed'), { recursive: true })
+    answer()
+    await done
+    const crashed = await world.open('crashed', { product: LARGE })
+    expect(crashed.system.show().extended).toBe(false)
+    expect(count(crashed, XL)).toBe(0)
+  })
+
+  it('R-SYS-2: are not asked for where that cannot be written, and the system stays as it is', async () => {
+    const mend = fullDisk()
+    expect(await codeOf(agent.system.extend())).toBe('STORE_FULL')
+    mend()
+    expect(count(agent, XL)).toBe(0)
+    agent.report('HOST', 1)
+    expect(count(agent, XL)).toBe(0)
+    const { done, answer } = await extending()
+    // The answer comes, and what it allows cannot be written.
+    const write = vi.spyOn(AgentStore.prototype, 'write').mockImplementation(function (
+      this: AgentStore,
+      name,
+    ) {
+      if (name === 'system') throw Object.assign(new Error(name), { code: 'SQLITE_FULL' })
+    })
+    answer()
+    expect(await codeOf(done)).toBe('STORE_FULL')
+    write.mockRestore()
+    expect(agent.system.show().extended).toBe(false)
+  })
+})
+
+it('R-HOST-2: a deed that cannot be written fails with all that came together with it', async () => {
+  const put = vi.spyOn(AgentStore.prototype, 'write')
+  const failing = agent.hosts.assign('ann')
+  const beside = agent.hosts.assign('bob')
+  put.mockImplementation((name) => {
+    throw Object.assign(new Error(name), { code: 'SQLITE_FULL' })
+  })
+  expect([await codeOf(failing), await codeOf(beside)]).toEqual(['STORE_FULL', 'STORE_FULL'])
+  put.mockRestore()
+  expect(agent.hosts.list({ all: true })).toEqual([])
+})
