@@ -247,6 +247,8 @@ describe('a synchronisation request', () => {
     ['CONF 0001', 'CO/é 0001'],
     ['0001 4.0', '0001 "4 0"'],
     [`sha256:${HASH}`, `x:sha256:${HASH}`],
+    [`sha256:${HASH}`, `sha256:${HASH}x`],
+    [`since ${iso(AT)} on`, `since +00${iso(AT)} on`],
     ['4.0 "Here" since', '4.0 Here since'],
     ['4.0 "Here" since', '4.0 "" since'],
     ['4.0 "Here" since', '4.0 "Here" until'],

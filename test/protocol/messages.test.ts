@@ -17,7 +17,7 @@ const sealed = (text: string) => ({ protected: text, payload: 'AA', signature: '
 
 describe('messages', () => {
   it('are of the form that is written down for other programs', async () => {
-    const { answerSchema, helloRequestSchema, requestSchema, sealedSchema } = await messages()
+    const { answerSchema, helloRequestSchema, requestSchema, sealedSchema, ...kinds } = await messages()
     const options = {
       request: [...requestSchema.options, helloRequestSchema],
       answer: answerSchema.options,
@@ -26,6 +26,10 @@ describe('messages', () => {
       for (const form of forms)
         expect(schemaOf(form), form.shape.type.value).toEqual($defs[`${form.shape.type.value}-${direction}`])
     expect(schemaOf(sealedSchema)).toEqual($defs.sealed)
+    const typesOf = (forms: readonly { shape: { type: { value: string } } }[]) =>
+      forms.map(({ shape }) => shape.type.value)
+    expect(kinds.requestTypeSchema.options).toEqual(typesOf(requestSchema.options))
+    expect(kinds.exchangeTypeSchema.options).toEqual(typesOf(options.answer))
     expect(Object.keys($defs)).toHaveLength(1 + options.request.length + options.answer.length)
   })
 

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SmartAgent } from '../../src/agent/index.ts'
+import { LicensingError } from '../../src/domain/errors.ts'
+import { iso } from '../../src/domain/instant.ts'
 import { writeRequestCode } from '../../src/protocol/offline-codes.ts'
 import { makeSealedWorld } from '../support/sealed.ts'
 import { codeOf, makeWorld, pass, type World } from '../support/world.ts'
@@ -90,6 +92,36 @@ describe('what may be reserved', () => {
     expect(await reserve({ HOST: 1 }, weak)).toBe('CODE_MALFORMED')
     expect(await pool()).toMatchObject({ reserved: 0 })
     expect(await world.authority.instances()).toEqual([])
+  })
+
+  it('R-SLR-3: one is shown with its virtual account and its licences, in the order of the catalogue, while they last', async () => {
+    await world.authority.order({ tag: 'SYS-XL', quantity: 1 })
+    await world.authority.addVirtualAccount('Sealed')
+    await world.authority.order({ tag: 'HOST', quantity: 2, termDays: 10, virtualAccount: 'Sealed' })
+    await world.authority.order({ tag: 'SYS-XL', quantity: 1, virtualAccount: 'Sealed' })
+    const end = world.clock.wall() + 10 * DAY
+    const other = await installed('other')
+    world.clock.advance(1000)
+    const request = await (await world.open()).reservation.request()
+    const { instanceId } = await world.authority.reserve({
+      ...{ request, licenses: { 'SYS-XL': 1, HOST: 2 }, virtualAccount: 'Sealed' },
+    })
+    const licenses = async () => (await world.authority.reservation(instanceId)).licenses
+    const [xl, host] = [
+      { tag: 'SYS-XL', count: 1, endsAt: null },
+      { tag: 'HOST', count: 2, endsAt: iso(end) },
+    ]
+    expect(await licenses()).toEqual([host, xl])
+    expect(await world.authority.reservations()).toMatchObject([
+      { instanceId: other.instanceId, virtualAccount: 'Default' },
+      { instanceId, virtualAccount: 'Sealed', licenses: [host, xl] },
+    ])
+    for (const id of [instanceId, other.instanceId])
+      expect(await world.authority.instance(id)).toMatchObject({ id })
+    world.clock.advance(end - world.clock.wall() - 1)
+    expect(await licenses()).toEqual([host, xl])
+    world.clock.advance(1)
+    expect(await licenses()).toEqual([xl])
   })
 
   it('R-SLR-3: one request is answered once, and one box has one reservation', async () => {
@@ -326,10 +358,21 @@ describe('the end of a reservation', () => {
       message:
         'CWMS-K9:BOX was removed without its return code by alice: burnt with the data centre. Given back without proof: 10 of HOST.',
     })
-    expect(await codeOf(writeOff('again'))).toBe('RESERVATION_ENDED')
+    await expect(writeOff('again')).rejects.toThrow(
+      new LicensingError(
+        'RESERVATION_ENDED',
+        `The reservation of CWMS-K9:BOX was removed without a return code at ${iso(world.clock.wall())}.`,
+      ),
+    )
     expect(await codeOf(world.authority.updateReservation(instanceId, { HOST: 1 }))).toBe('RESERVATION_ENDED')
     await world.authority.takeBackReservation(instanceId, await agent.reservation.returnCode())
     expect((await world.authority.events()).at(-1)).toMatchObject({ type: 'RESERVATION_RETURNED' })
+    await expect(writeOff('once more')).rejects.toThrow(
+      new LicensingError(
+        'RESERVATION_ENDED',
+        `The reservation of CWMS-K9:BOX was returned at ${iso(world.clock.wall())}.`,
+      ),
+    )
   })
 
   it('a virtual account with reservations is not removed', async () => {

@@ -21,6 +21,7 @@ import { thumbprint as thumbprintOf } from '../../src/trust/chain.ts'
 import { readLeafFacts } from '../../src/trust/leaf-facts.ts'
 import type { P256Key } from '../../src/trust/p256-key.ts'
 import { IdentityIssuer } from '../../src/trust/identity-issuer.ts'
+import { ROLE_OID } from '../../src/trust/roles.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
 const facts = {
@@ -116,6 +117,46 @@ describe('an identity certificate made from a template', () => {
     )
     expect(new Set(serials).size).toBe(100)
     expect(new Set(serials.map((serial) => serial.slice(0, 2))).size).toBeGreaterThan(10)
+  })
+})
+
+describe('a certificate says what it is for', () => {
+  const read = (pem: string) => {
+    const certificate = new x509.X509Certificate(pem)
+    const basic = certificate.getExtension(x509.BasicConstraintsExtension)
+    const usage = certificate.getExtension(x509.KeyUsagesExtension)
+    const extended = certificate.getExtension(x509.ExtendedKeyUsageExtension)
+    return {
+      ca: [basic?.ca, basic?.pathLength, basic?.critical],
+      usage: [usage?.usages, usage?.critical],
+      // As Node reads them: numbers of so many digits are not for every library.
+      extended: [new X509Certificate(pem).keyUsage, extended?.critical],
+    }
+  }
+  const { keyCertSign, digitalSignature } = x509.KeyUsageFlags
+
+  test('a root: for CAs, and for whatever these are for', () => {
+    expect(read(root.certificate)).toEqual({
+      ca: [true, 1, true],
+      usage: [keyCertSign, true],
+      extended: [[ROLE_OID.root, ROLE_OID['sub-ca'], ROLE_OID.tls], true],
+    })
+  })
+
+  test('a CA of a root: for no CA', () => {
+    expect(read(issuer.certificate)).toEqual({
+      ca: [true, 0, true],
+      usage: [keyCertSign, true],
+      extended: [[ROLE_OID['sub-ca'], ROLE_OID.tls], true],
+    })
+  })
+
+  test.each(['answer-signer', 'tls', 'sync'] as const)('%s: for nothing else', async (role) => {
+    expect(read(await issueCertificate(issuer, newKey().key, { ...facts, role, name: 'one' }))).toEqual({
+      ca: [false, undefined, true],
+      usage: [digitalSignature, true],
+      extended: [[ROLE_OID[role]], true],
+    })
   })
 })
 

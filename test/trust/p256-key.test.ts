@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, sign } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { DAY } from '../../src/domain/instant.ts'
 import { createRoot } from '../../src/trust/certificates.ts'
@@ -7,7 +7,7 @@ import { readLeafFacts } from '../../src/trust/leaf-facts.ts'
 import { readRequest } from '../../src/trust/certificate-request.ts'
 import { readP256Key } from '../../src/trust/p256-key.ts'
 
-const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const spki = publicKey.export({ type: 'spki', format: 'der' })
 const pemOf = (kind: string, der: Buffer) =>
   `-----BEGIN ${kind}-----\n${der.toString('base64')}\n-----END ${kind}-----\n`
@@ -70,6 +70,29 @@ describe('a request for a certificate', () => {
   const signature = element(3, Buffer.of(0), Buffer.alloc(70))
   const version = element(INTEGER, Buffer.of(0))
   const request = (...parts: Buffer[]) => pemOf('CERTIFICATE REQUEST', element(SEQUENCE, ...parts))
+
+  /** A request whose signature is right. */
+  function signed(versionOf: Buffer): Buffer {
+    const info = element(SEQUENCE, versionOf, empty, spki)
+    const made = element(3, Buffer.of(0), sign('sha256', info, privateKey))
+    return element(SEQUENCE, info, ALGORITHM, made)
+  }
+
+  it('is one where its signature is right, with blanks around it, and in its one spelling', () => {
+    // As long as that its base64 ends with bits of no byte.
+    let der = signed(version)
+    while (der.length % 3 !== 2) der = signed(version)
+    const pem = pemOf('CERTIFICATE REQUEST', der)
+    for (const text of [pem, `\n ${pem}\n \n`]) expect(readRequest(text)?.spki).toEqual(spki)
+    for (const text of [`x${pem}`, `${pem}x`, `x ${pem}`]) expect(readRequest(text)).toBeNull()
+    const other = pem.replace(
+      /(.)=\n/,
+      (_, last: string) => `${String.fromCharCode(last.charCodeAt(0) + 1)}=\n`,
+    )
+    expect(other).not.toBe(pem)
+    expect(readRequest(other)).toBeNull()
+    expect(readRequest(pemOf('CERTIFICATE REQUEST', signed(empty)))).toBeNull()
+  })
 
   it.each<[string, string]>([
     ['nothing', request()],
