@@ -99,7 +99,8 @@ export const areas = {
   ledger: {
     mutate: ['src/agent/product-ledger.ts', 'src/authority/inventory/reservation-ledger.ts'],
     rounds: [
-      ['test/hosts/{licenses,system,profile}.test.ts', 'test/reservation/{authority,mistakes}.test.ts'],
+      ['test/agent/product-ledger.test.ts', 'test/reservation/authority.test.ts'],
+      ['test/hosts/{licenses,system,profile}.test.ts', 'test/reservation/mistakes.test.ts'],
       ['test/hosts/model.test.ts', 'test/reservation/{sequences,procedures}.test.ts'],
     ],
   },
