@@ -480,6 +480,8 @@ describe('R-SAT-1 R-SAT-2 R-SAT-3 R-SLR-9 R-ACC-3: satellites and their manager,
     ...(process.env.SEED !== undefined && { seed: Number(process.env.SEED) }),
     // A story takes seconds: to make one shorter takes longer than anybody waits for a first word of it.
     endOnFailure: process.env.SHRINK === undefined,
+    // Milliseconds: one that does not come to its end is told with its seed, too.
+    timeout: 120_000,
   })
   const stories = (steps: fc.WeightedArbitrary<Step>[]) =>
     fc.array(fc.oneof(...steps), { minLength: 40, maxLength: 120, size: 'max' })
