@@ -70,11 +70,21 @@ async function inventory(tab: string, virtualAccount = 'Default'): Promise<void>
 
 /** “From the Actions menu (for the product instance), choose …” */
 async function action(name: string): Promise<void> {
-  await manager
-    .getByRole('region', { name: 'Product Instances' })
-    .getByRole('button', { name: /^Actions: / })
-    .click()
-  await manager.getByRole('menuitem', { name, exact: true }).click()
+  const item = manager.getByRole('menuitem', { name, exact: true })
+  const opened = () =>
+    item.waitFor({ timeout: 4000 }).then(
+      () => true,
+      () => false,
+    )
+  // A menu goes with its row, when that is not in the list any more which comes a moment later.
+  do {
+    await manager.keyboard.press('Escape')
+    await manager
+      .getByRole('region', { name: 'Product Instances' })
+      .getByRole('button', { name: /^Actions: / })
+      .click()
+  } while (!(await opened()))
+  await item.click()
 }
 
 const dialog = (page: Page) => page.getByRole('dialog')
