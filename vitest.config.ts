@@ -19,7 +19,7 @@ export default defineConfig({
   test: {
     reporters: ['default'],
     // Most of the time of most tests is programs that start and wait.
-    maxWorkers: 4,
+    maxWorkers: 3,
     projects: [
       { test: { ...shared, name: 'sqlite', include: ['test/**/*.test.ts'], exclude: alone } },
       { test: { ...shared, name: 'alone', include: alone, sequence: { groupOrder: 1 } } },

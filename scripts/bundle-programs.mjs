@@ -3,7 +3,7 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { rolldown } from 'rolldown'
 
-const bundled = ['commander', 'xstate', 'zod']
+const bundled = ['commander', 'kysely', 'xstate', 'zod']
 const output = 'dist/bin'
 
 const bundle = await rolldown({

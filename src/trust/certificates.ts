@@ -1,6 +1,5 @@
-import 'reflect-metadata'
-import { createPrivateKey, createPublicKey, type KeyObject, webcrypto } from 'node:crypto'
-import * as x509 from '@peculiar/x509'
+import { createPrivateKey, createPublicKey, KeyObject, webcrypto } from 'node:crypto'
+import type * as X509 from '@peculiar/x509'
 import type { Instant } from '../domain/instant.ts'
 import { ROLE_OID, type Role } from './roles.ts'
 import { serialNumber } from './serial-number.ts'
@@ -8,11 +7,17 @@ import { serialNumber } from './serial-number.ts'
 /** ECDSA P-256 with SHA-256 (ES256): the only algorithm of this project. */
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 
+/** What makes certificates takes longer to load than most commands need altogether. */
+async function loadX509(): Promise<typeof X509> {
+  await import('reflect-metadata')
+  return import('@peculiar/x509')
+}
+
 /** A new private key as PKCS #8 PEM. Keep it in a file of mode 0600. */
 export async function generateKey(): Promise<string> {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
-  const der = await webcrypto.subtle.exportKey('pkcs8', keys.privateKey)
-  return x509.PemConverter.encode(der, 'PRIVATE KEY')
+  const object = KeyObject.from(keys.privateKey)
+  return object.export({ type: 'pkcs8', format: 'pem' }).toString()
 }
 
 async function keyPair(privatePem: string): Promise<webcrypto.CryptoKeyPair> {
@@ -31,6 +36,7 @@ const importPublic = (key: KeyObject): Promise<webcrypto.CryptoKey> =>
 
 /** A PKCS #10 request for the key: PEM. Its subject says which box asks, and binds nothing. */
 export async function createRequest(privatePem: string, name: string): Promise<string> {
+  const x509 = await loadX509()
   const request = await x509.Pkcs10CertificateRequestGenerator.create({
     name: [{ CN: [name] }],
     keys: await keyPair(privatePem),
@@ -71,12 +77,12 @@ export interface Issuer {
 
 const IPV4 = /^\d+\.\d+\.\d+\.\d+$/
 
-function extensions(subject: Subject): x509.Extension[] {
+function extensions(x509: typeof X509, subject: Subject): X509.Extension[] {
   const { role } = subject
   const ca = role === 'root' || role === 'sub-ca'
   // A sub-CA also names TLS, which its TLS certificates could not be used for otherwise (RFC 5280 §4.2.1.12).
   const usages = role === 'sub-ca' ? [ROLE_OID['sub-ca'], ROLE_OID.tls] : [ROLE_OID[role]]
-  const list: x509.Extension[] = [
+  const list: X509.Extension[] = [
     new x509.BasicConstraintsExtension(ca, role === 'root' ? 1 : role === 'sub-ca' ? 0 : undefined, true),
     new x509.KeyUsagesExtension(
       ca ? x509.KeyUsageFlags.keyCertSign : x509.KeyUsageFlags.digitalSignature,
@@ -105,7 +111,7 @@ const dates = (subject: Subject) => ({
   notAfter: new Date(subject.notAfter),
 })
 
-const nameOf = (subject: Pick<Subject, 'name' | 'account' | 'authorityId'>): x509.JsonName => [
+const nameOf = (subject: Pick<Subject, 'name' | 'account' | 'authorityId'>): X509.JsonName => [
   { CN: [subject.name] },
   { O: [subject.account] },
   { OU: [subject.authorityId] },
@@ -115,13 +121,14 @@ const nameOf = (subject: Pick<Subject, 'name' | 'account' | 'authorityId'>): x50
 export async function createSelfSigned(subject: Omit<Subject, 'role'>): Promise<Credential> {
   const privateKey = await generateKey()
   const leaf = { ...subject, role: 'tls' as const }
+  const x509 = await loadX509()
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber().toString('hex'),
     name: [{ CN: [subject.name] }],
     ...dates(leaf),
     keys: await keyPair(privateKey),
     signingAlgorithm: ALGORITHM,
-    extensions: extensions(leaf),
+    extensions: extensions(x509, leaf),
   })
   return { certificates: [certificate.toString('pem')], privateKey: createPrivateKey(privateKey) }
 }
@@ -130,6 +137,7 @@ export async function createSelfSigned(subject: Omit<Subject, 'role'>): Promise<
 export async function createRoot(subject: Omit<Subject, 'role'>): Promise<Issuer> {
   const privateKey = await generateKey()
   const root = { ...subject, role: 'root' as const }
+  const x509 = await loadX509()
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber().toString('hex'),
     name: nameOf(root),
@@ -137,7 +145,7 @@ export async function createRoot(subject: Omit<Subject, 'role'>): Promise<Issuer
     keys: await keyPair(privateKey),
     signingAlgorithm: ALGORITHM,
     extensions: [
-      ...extensions(root),
+      ...extensions(x509, root),
       await x509.SubjectKeyIdentifierExtension.create((await keyPair(privateKey)).publicKey),
     ],
   })
@@ -150,6 +158,7 @@ export async function issueCertificate(
   publicKey: KeyObject,
   subject: Subject,
 ): Promise<string> {
+  const x509 = await loadX509()
   const ca = new x509.X509Certificate(issuer.certificate)
   const signing = await keyPair(issuer.privateKey)
   const key = await importPublic(publicKey)
@@ -162,7 +171,7 @@ export async function issueCertificate(
     signingKey: signing.privateKey,
     signingAlgorithm: ALGORITHM,
     extensions: [
-      ...extensions(subject),
+      ...extensions(x509, subject),
       await x509.SubjectKeyIdentifierExtension.create(key),
       await x509.AuthorityKeyIdentifierExtension.create(ca),
     ],

@@ -8,10 +8,9 @@ import type { RequestType, Sealed } from '../../protocol/messages.ts'
 import { ConnectionGuard, type ConnectionLimits } from '../../transports/connection-guard.ts'
 import { hostInUrl, listenOn, LOOPBACK } from '../../transports/listen.ts'
 import { type Credential, tlsOptions } from '../../trust/certificates.ts'
-import { createManagement } from './management.ts'
 import { Misbehaviour, type RequestRecord } from './misbehaviour.ts'
 import type { Origin } from '../observer.ts'
-import { createServer, type ServerLogger, type Unreadiness } from './server.ts'
+import type { ServerLogger, Unreadiness } from './server.ts'
 
 /** Where an authority is served. */
 export interface ListenOptions {
@@ -61,7 +60,7 @@ export class Serving {
   #names: readonly string[] = []
   #tls: Credential | null = null
   #beats: NodeJS.Timeout | undefined
-  #inProcess: FastifyInstance | null = null
+  #inProcess: Promise<FastifyInstance> | null = null
   #management: FastifyInstance | null = null
   #misbehaviour: Misbehaviour | null = null
 
@@ -78,7 +77,7 @@ export class Serving {
     const { credential, tickets } = await this.#served.tls(this.#names)
     this.#tls = credential
     this.#guard = new ConnectionGuard(options.limits)
-    this.#server = this.#createServer(credential, this.#guard, options.routes)
+    this.#server = await this.#createServer(credential, this.#guard, options.routes)
     const { server } = this.#server
     if (server instanceof TlsServer) server.setTicketKeys(tickets)
     const port = await listenOn(this.#server, options)
@@ -137,6 +136,7 @@ export class Serving {
       throw new LicensingError('INVALID_ARGUMENT', `The management address is one of ${LOOPBACK.join(', ')}.`)
     const misbehaviour = this.#misbehaviour ?? this.#misbehave(new FaultPlan())
     const bearer = randomBytes(24).toString('base64url')
+    const { createManagement } = await import('./management.ts')
     this.#management = createManagement(misbehaviour, bearer)
     const port = await listenOn(this.#management, options)
     return { url: `http://${hostInUrl(options.host)}:${port}`, bearer }
@@ -144,7 +144,8 @@ export class Serving {
 
   async respond(request: InProcessRequest): Promise<InProcessAnswer> {
     this.#inProcess ??= this.#createServer(null, null)
-    const { statusCode, headers, body } = await this.#inProcess.inject({
+    const server = await this.#inProcess
+    const { statusCode, headers, body } = await server.inject({
       method: request.method,
       url: request.path,
       headers: { 'content-type': 'application/json' },
@@ -154,11 +155,13 @@ export class Serving {
     return { status: statusCode, headers: Object.fromEntries(texts), body }
   }
 
-  #createServer(
+  async #createServer(
     tls: Credential | null,
     guard: ConnectionGuard | null,
     routes?: FastifyPluginAsync,
-  ): FastifyInstance {
+  ): Promise<FastifyInstance> {
+    // Most commands serve nothing, and need not wait for what serves.
+    const { createServer } = await import('./server.ts')
     const { handle, hello, synchronise, logger } = this.#served
     return createServer({
       tls,
@@ -206,7 +209,8 @@ export class Serving {
     clearInterval(this.#beats)
     this.#guard?.abort()
     await this.#server?.close()
-    await this.#inProcess?.close()
+    const inProcess = await this.#inProcess
+    await inProcess?.close()
     await this.#management?.close()
   }
 }

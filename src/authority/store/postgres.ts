@@ -5,11 +5,12 @@ import {
   Kysely,
   PostgresDialect,
   type PostgresDialectConfig,
+  type PostgresPool,
   PostgresDriver,
   sql,
   type TransactionSettings,
 } from 'kysely'
-import pg from 'pg'
+import type pg from 'pg'
 import { LicensingError } from '../../domain/errors.ts'
 import { codeOf } from '../../domain/system-code.ts'
 import type { Tables } from './schema.ts'
@@ -97,12 +98,22 @@ export function checkDatabaseUrl(text: string): string {
  * @throws LicensingError INVALID_ARGUMENT
  */
 export function openPostgres(url: string): Kysely<Tables> {
+  const connectionString = checkDatabaseUrl(url)
+  return new Kysely<Tables>({ dialect: new LockingDialect({ pool: () => openPool(connectionString) }) })
+}
+
+/** What speaks with PostgreSQL: loaded where there is one. */
+let library: typeof pg | null = null
+
+async function openPool(connectionString: string): Promise<PostgresPool> {
+  const { default: pg } = await import('pg')
+  library = pg
   // Instants and counts: far below 2^53.
   const numbers = new pg.TypeOverrides()
   numbers.setTypeParser(pg.types.builtins.INT8, Number)
   numbers.setTypeParser(pg.types.builtins.NUMERIC, Number)
   const pool = new pg.Pool({
-    connectionString: checkDatabaseUrl(url),
+    connectionString,
     application_name: 'smart-authority',
     max: CONNECTIONS,
     connectionTimeoutMillis: CONNECT,
@@ -117,7 +128,7 @@ export function openPostgres(url: string): Kysely<Tables> {
   pool.on('error', () => undefined)
   // One that is lost while it is used says so to whoever uses it, with what they asked; and as an event besides.
   pool.on('connect', (client) => client.on('error', () => undefined))
-  return new Kysely<Tables>({ dialect: new LockingDialect({ pool }) })
+  return pool
 }
 
 /** What the database knows of a transaction whose connection was lost. `unknown` when that was too long ago. */
@@ -180,7 +191,7 @@ export function databaseFailure(thrown: unknown): unknown {
     return new LicensingError('INVALID_ARGUMENT', 'A text holds a character that cannot be kept: U+0000.')
   if (code.startsWith('53'))
     return new LicensingError('STORE_FULL', `The database has no room left (${code}).`)
-  if (thrown instanceof pg.DatabaseError)
+  if (library && thrown instanceof library.DatabaseError)
     return new LicensingError('INTERNAL', `The database refused a statement (${code}).`)
   return thrown
 }
