@@ -101,7 +101,11 @@ export const areas = {
     rounds: [
       ['test/agent/product-ledger.test.ts', 'test/reservation/authority.test.ts'],
       ['test/hosts/{licenses,system,profile}.test.ts', 'test/reservation/mistakes.test.ts'],
-      ['test/hosts/model.test.ts', 'test/reservation/{sequences,procedures}.test.ts'],
+      [
+        'test/hosts/model.test.ts',
+        'test/reservation/{sequences,procedures}.test.ts',
+        'test/authority/restore.test.ts',
+      ],
     ],
   },
 }

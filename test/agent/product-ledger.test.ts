@@ -107,6 +107,8 @@ describe('what a product declares', () => {
 describe('what is refused', () => {
   it('is remembered where it is a no; what was asked wrongly, or could not be asked, is not', async () => {
     expect(await codeOf(agent.hosts.assign(''))).toBe('INVALID_ARGUMENT')
+    const past = { id: 'm', host: 'ann', endsAt: world.clock.wall() - HOUR }
+    expect(await codeOf(agent.meetings.schedule(past))).toBe('INVALID_ARGUMENT')
     await agent.register(await world.token())
     world.road.down = true
     expect(await codeOf(agent.system.extend())).toBe('CONNECTION_REFUSED')
@@ -114,6 +116,18 @@ describe('what is refused', () => {
     world.road.down = false
     expect(await codeOf(agent.system.extend())).toBe('LICENSES_REQUIRED')
     expect(denied()).toEqual(['LICENSES_REQUIRED: extend the system'])
+  })
+
+  it('R-EVAL-4: is a licence for an alternate who would go on with a meeting when the evaluation is over', async () => {
+    await pass(world, agent, 90 * 24 * HOUR - HOUR)
+    await agent.meetings.schedule({ id: 'm', host: 'ann', alternates: ['bob'] })
+    await agent.meetings.start('m')
+    await agent.meetings.join('m', 'bob')
+    await pass(world, agent, 2 * HOUR)
+    expect(agent.status().functionality).toBe('license-management-only')
+    await agent.meetings.leave('m', 'ann')
+    expect(agent.meetings.show('m')).toMatchObject({ actingHost: 'ann' })
+    expect(agent.hosts.list().map(({ user }) => user)).toEqual(['ann'])
   })
 
   it('R-SYS-3: in a data center that has joined another, what takes licences; what gives them back is not', async () => {
@@ -169,6 +183,18 @@ describe('licences that are asked for before they are used', () => {
     const crashed = await world.open('crashed', { product: LARGE })
     expect(crashed.system.show().extended).toBe(false)
     expect(count(crashed, XL)).toBe(0)
+  })
+
+  it('R-SYS-2: are not asked for where that could not be written for a moment', async () => {
+    vi.spyOn(AgentStore.prototype, 'write').mockImplementationOnce((name) => {
+      throw Object.assign(new Error(name), { code: 'SQLITE_FULL' })
+    })
+    expect(await codeOf(agent.system.extend())).toBe('STORE_FULL')
+    expect(agent.system.show().extended).toBe(false)
+    await agent.system.extend()
+    await reopened()
+    expect(agent.system.show().extended).toBe(true)
+    expect(count(agent, XL)).toBe(1)
   })
 
   it('R-SYS-2: are not asked for where that cannot be written, and the system stays as it is', async () => {

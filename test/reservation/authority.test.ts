@@ -106,6 +106,10 @@ describe('what may be reserved', () => {
     const { instanceId } = await world.authority.reserve({
       ...{ request, licenses: { 'SYS-XL': 1, HOST: 2 }, virtualAccount: 'Sealed' },
     })
+    expect((await world.authority.events()).at(-1)?.message).toContain(
+      `: 1 of SYS-XL, 2 of HOST until ${iso(end)}.`,
+    )
+    expect(await world.authority.reservation(instanceId)).toMatchObject({ pending: false, inReview: false })
     const licenses = async () => (await world.authority.reservation(instanceId)).licenses
     const [xl, host] = [
       { tag: 'SYS-XL', count: 1, endsAt: null },
@@ -313,6 +317,21 @@ describe('codes that are wrong', () => {
 })
 
 describe('the end of a reservation', () => {
+  it('R-SLR-6: what is returned is there for those who lacked it, and the account is told', async () => {
+    const { agent, instanceId } = await installed()
+    const connected = await world.open('connected')
+    await connected.register(await world.token())
+    connected.report('HOST', 12)
+    await pass(world, connected, HOUR)
+    const told = async () =>
+      (await world.authority.events())
+        .filter(({ type }) => type.includes('SUFFICIENT'))
+        .map(({ type }) => type)
+    expect(await told()).toEqual(['INSUFFICIENT_LICENSES'])
+    await world.authority.takeBackReservation(instanceId, await agent.reservation.returnCode())
+    expect(await told()).toEqual(['INSUFFICIENT_LICENSES', 'LICENSES_SUFFICIENT'])
+  })
+
   it('R-SLR-6: an instance that is reserved is removed by its return code only', async () => {
     const { agent, instanceId } = await installed()
     expect(await codeOf(world.authority.removeInstance(instanceId))).toBe('RETURN_CODE_REQUIRED')
@@ -342,6 +361,12 @@ describe('the end of a reservation', () => {
     for (const { agent, instanceId } of [one, two])
       await world.authority.takeBackReservation(instanceId, await agent.reservation.returnCode())
     expect(await pool()).toMatchObject({ reserved: 0 })
+    for (const { instanceId } of [one, two])
+      expect(await world.authority.reservation(instanceId)).toMatchObject({
+        status: 'returned',
+        pending: false,
+        previous: [],
+      })
   })
 
   it('R-SLR-6: a lost box is written off by somebody who answers for it, on the record; if it turns up, it can still give back', async () => {
