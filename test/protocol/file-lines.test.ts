@@ -134,6 +134,7 @@ describe('an authorization file', () => {
     [`until ${iso(END)}`, 'until 2028-01-01'],
     [`until ${iso(END)}`, 'for ever'],
     ['1  perpetual  x', '1  perpetual  '],
+    ['1  perpetual  x', '1  perpetual  x\u2028y'],
   ])('with %j written as %j in a licence is refused', (from, to) => {
     expect(refused(withText(lines, from, to))).toContain('a reserved licence is not of its form')
   })
@@ -290,6 +291,13 @@ describe('a synchronisation request', () => {
     ['HOST 5 in use', 'HOST 5'],
   ])('with its totals written %j → %j is refused', (from, to) => {
     expect(refused(withText(lines, `  ${from}`, `  ${to}`))).toContain('its totals are not of their form')
+  })
+
+  it('without its totals is refused', () => {
+    const at = lines.indexOf('  registered 1')
+    expect(lines.slice(at, at + 3)).toEqual(['  registered 1', '  reserved 2', '  HOST 5 in use'])
+    expect(refused(lines.toSpliced(at, 3))).toContain('its section "Totals:" is empty')
+    expect(refused(lines.toSpliced(at + 1, 2))).toContain('its totals are not of their form')
   })
 
   it('with a product instance twice, or a certificate request of other signs, is refused', () => {
