@@ -140,6 +140,35 @@ describe('R-EVAL-2 an upgrade renews the evaluation', () => {
   })
 })
 
+describe('a registration', () => {
+  it('R-REG-1 that nobody has asked for changes no licence', () => {
+    expect(stateWord(step(live([used]).position, registered(1)).position.value)).toBe('evaluation')
+    const spent = live([used, tick(90, 90 * 86_400)]).position
+    expect(stateWord(step(spent, registered(91)).position.value)).toBe(stateWord(spent.value))
+  })
+
+  it('R-REG-4 R-REG-5 that begins, or ends, knows nothing of the entitlements of the one before', () => {
+    const held = [...waiting, answered(1, true, { entitlements: [entitlement('HOST', 'in-compliance')] })]
+    expect(factsAfter(...held).authorization.entitlements).toHaveLength(1)
+    expect(
+      factsAfter(...held, register(2, { again: true }), registered(2)).authorization.entitlements,
+    ).toEqual([])
+    const deregistered: Event[] = [
+      { type: 'DEREGISTER', at: at(2) },
+      { type: 'deregister.accepted', at: at(2) },
+    ]
+    expect(factsAfter(...held, ...deregistered).authorization.entitlements).toEqual([])
+  })
+
+  it('R-REG-5 that is given up is not under way any more, and why it failed is forgotten', () => {
+    const { registering, registrationFailure } = factsAfter(
+      ...[used, register(1), unreachable('register.unreachable', 1)],
+      { type: 'DEREGISTER', at: at(2) },
+    )
+    expect([registering, registrationFailure]).toEqual([null, null])
+  })
+})
+
 describe('what is noted of failures', () => {
   it('R-AUTH-4 attempts to register are counted, and each waits by the count', () => {
     let { position } = live([used, register(1)])
