@@ -193,6 +193,7 @@ describe('trust §9: backup and restore of a manager', () => {
     await restore(backup)
     expect(await sums()).toEqual([[40, 0, 6]])
     expect((await manager.alerts()).map(({ type }) => type)).toContain('reservation-in-doubt')
+    expect(await manager.reservation(instanceId)).toMatchObject({ inReview: true })
     expect(await codeOf(manager.updateReservation(instanceId, { HOST: 7 }))).toBe('RESERVATION_IN_DOUBT')
     await manager.confirmInstance(instanceId)
     const next = await manager.updateReservation(instanceId, { HOST: 7 })
