@@ -113,6 +113,24 @@ describe('an authority that is told to stop', () => {
     expect(await underWay).toBe('failed')
   })
 
+  it('told a second time while somebody keeps a body back, it ends at once', async () => {
+    const server = await slowAuthority()
+    const { hostname, port } = new URL(server.url)
+    const held = request({
+      ...{ hostname, port, path: '/smart-agent/v1/hello', method: 'POST' },
+      ...{ rejectUnauthorized: false, agent: false },
+      headers: { 'content-type': 'application/json', 'content-length': '1000' },
+    })
+    const broken = new Promise((resolve) => held.on('error', resolve))
+    held.write('{')
+    const scrape = async () => (await fetch(`${server.metrics}/metrics`)).text()
+    while (!(await scrape()).includes('connections{stage="body"} 1'));
+    void server.stop('SIGTERM')
+    while ((await ready(server.metrics))[0] === 200);
+    expect(await server.stop('SIGTERM')).toBe(1)
+    expect(await broken).toBeInstanceOf(Error)
+  })
+
   it('SIGHUP stops it, too: there is nothing to read again', async () => {
     const server = await slowAuthority()
     expect(await server.stop('SIGHUP')).toBe(0)
