@@ -83,6 +83,11 @@ export const errorTable = {
     'The disk that holds the data directory is full.',
     'Free some space; nothing that was acknowledged is lost.',
   ),
+  STORE_MODULE_ABSENT: entry(
+    'local',
+    'The native module that keeps the data, better-sqlite3, is not there, or was built for another Node.',
+    'Install again with install scripts allowed, or build it where it is: `npm rebuild better-sqlite3`, or `better-sqlite3-node22` from Node 22 on. Where no prebuilt one fits it needs Python, make and a C++ compiler.',
+  ),
   STORE_TOO_NEW: entry(
     'local',
     'The stored state was written by a newer version of this program.',

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
@@ -116,6 +116,38 @@ await agent.close()`,
       state: 'evaluation',
       entitlements: [{ tag: 'HOST', count: 12 }],
     })
+  })
+
+  it('that was installed without its native module says so, and what helps', async () => {
+    const [major = 0] = process.versions.node.split('.').map(Number)
+    const [name, native] = major >= 22 ? ['better-sqlite3-node22', 'prebuilds'] : ['better-sqlite3', 'build']
+    // Not built, and left out by npm because it could not be.
+    for (const path of [join('node_modules', name, native), join('node_modules', name)]) {
+      const away = join(directory, 'away')
+      renameSync(join(project, path), away)
+      try {
+        for (const words of [
+          ['smart-agent', 'init', '--pid', 'CONF-SERVER', '--serial', '0001', '--json'],
+          ['smart-authority', 'init', '--account', 'acme.example', '--accept-agreement', '--json'],
+        ]) {
+          const [which = '', ...rest] = words
+          const failed = node(program(which), '--data-dir', join(directory, 'nowhere'), ...rest)
+          const { stderr } = await failed.then(
+            () => ({ stderr: 'it went well' }),
+            (thrown: unknown) => thrown as { stderr: string },
+          )
+          expect(JSON.parse(stderr)).toMatchObject({
+            error: {
+              code: 'STORE_MODULE_ABSENT',
+              message: expect.stringContaining('better-sqlite3') as unknown,
+              remedy: expect.stringContaining('npm rebuild better-sqlite3') as unknown,
+            },
+          })
+        }
+      } finally {
+        renameSync(away, join(project, path))
+      }
+    }
   })
 
   it('gives what each of its entrances promises', async () => {

@@ -50,6 +50,7 @@ function flipped(bytes: Buffer, at: number): Buffer {
   copy[at] = (copy[at] ?? 0) ^ 1
   return copy
 }
+const notBuilt = `the native module better-sqlite3 is not built for Node ${process.versions.node}.`
 const failing = (code: string) => Object.assign(new Error('it failed'), { code })
 
 describe('a failure of the disk', () => {
@@ -66,12 +67,24 @@ describe('a failure of the disk', () => {
     ['SQLITE_IOERR_WRITE', 'STORE_UNWRITABLE: Writing it failed (SQLITE_IOERR_WRITE).'],
     ['SQLITE_NOTADB', 'STORE_UNREADABLE: Writing it failed: the file is damaged (SQLITE_NOTADB).'],
     ['SQLITE_CORRUPT', 'STORE_UNREADABLE: Writing it failed: the file is damaged (SQLITE_CORRUPT).'],
+    ['ERR_DLOPEN_FAILED', `STORE_MODULE_ABSENT: Writing it failed: ${notBuilt}`],
+    ['MODULE_NOT_FOUND', `STORE_MODULE_ABSENT: Writing it failed: ${notBuilt}`],
+    ['NOT_MODULE_NOT_FOUND', 'INTERNAL: Writing it failed (NOT_MODULE_NOT_FOUND).'],
     ['NOT_EACCES', 'INTERNAL: Writing it failed (NOT_EACCES).'],
     ['NOT_SQLITE_CORRUPT', 'INTERNAL: Writing it failed (NOT_SQLITE_CORRUPT).'],
     ['', 'INTERNAL: Writing it failed (it failed).'],
   ])('%s is told as one of ours', (code, told) => {
     const { code: ours, message } = storeFailure(failing(code), 'writing it')
     expect(`${ours}: ${message}`).toBe(told)
+  })
+
+  it('is told as a module that is not built where its native part is not found', () => {
+    const { code, message } = storeFailure(
+      new Error('Could not locate the bindings file. Tried: …'),
+      'opening it',
+    )
+    expect([code, message]).toEqual(['STORE_MODULE_ABSENT', `Opening it failed: ${notBuilt}`])
+    expect(storeFailure('Could not locate the bindings file', 'opening it').code).toBe('INTERNAL')
   })
 
   it('is told as it is where it is one of ours, and as unknown where nobody knows', () => {
