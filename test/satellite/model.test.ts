@@ -505,6 +505,9 @@ async function tell(story: readonly Step[]): Promise<string[]> {
   }
 }
 
+/** Milliseconds for all stories together: who asks for more of them waits longer. */
+const PATIENCE = 600_000 + 20_000 * Number(process.env.SATELLITE_RUNS ?? 0)
+
 describe('R-SAT-1 R-SAT-2 R-SAT-3 R-SLR-9 R-ACC-3: satellites and their manager, whatever comes', () => {
   const parameters = (runs: number) => ({
     // What is looked for on a second database is not the rules over again.
@@ -530,7 +533,7 @@ describe('R-SAT-1 R-SAT-2 R-SAT-3 R-SLR-9 R-ACC-3: satellites and their manager,
       }),
       parameters(6),
     )
-  }, 600_000)
+  }, PATIENCE)
 
   it('with restores, copies, boxes that move and silence beyond the end of a mandate too', async () => {
     await fc.assert(
@@ -539,5 +542,5 @@ describe('R-SAT-1 R-SAT-2 R-SAT-3 R-SLR-9 R-ACC-3: satellites and their manager,
       }),
       parameters(5),
     )
-  }, 600_000)
+  }, PATIENCE)
 })
