@@ -525,22 +525,30 @@ describe('R-SAT-1 R-SAT-2 R-SAT-3 R-SLR-9 R-ACC-3: satellites and their manager,
   const stories = (steps: fc.WeightedArbitrary<Step>[]) =>
     fc.array(fc.oneof(...steps), { minLength: 40, maxLength: 120, size: 'max' })
 
-  it('licences are never in two places, no report is lost, and in the end both sides say the same', async () => {
-    await fc.assert(
-      fc.asyncProperty(stories(ordinary), async (story) => {
-        // Nothing here is restored: where the two differ, somebody has lost a report.
-        expect(await tell(story)).not.toContain('SATELLITE_DIVERGED')
-      }),
-      parameters(6),
-    )
-  }, PATIENCE)
+  it(
+    'licences are never in two places, no report is lost, and in the end both sides say the same',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(stories(ordinary), async (story) => {
+          // Nothing here is restored: where the two differ, somebody has lost a report.
+          expect(await tell(story)).not.toContain('SATELLITE_DIVERGED')
+        }),
+        parameters(6),
+      )
+    },
+    PATIENCE,
+  )
 
-  it('with restores, copies, boxes that move and silence beyond the end of a mandate too', async () => {
-    await fc.assert(
-      fc.asyncProperty(stories([...ordinary, ...extraordinary]), async (story) => {
-        await tell(story)
-      }),
-      parameters(5),
-    )
-  }, PATIENCE)
+  it(
+    'with restores, copies, boxes that move and silence beyond the end of a mandate too',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(stories([...ordinary, ...extraordinary]), async (story) => {
+          await tell(story)
+        }),
+        parameters(5),
+      )
+    },
+    PATIENCE,
+  )
 })
