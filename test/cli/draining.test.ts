@@ -18,6 +18,12 @@ const ready = async (url: string): Promise<[number, unknown]> => {
   return [answer.status, await answer.json()]
 }
 
+/** Waits until so many connections are at a stage, as the metrics say. */
+async function connected({ metrics }: { metrics: string }, stage: string, number: number): Promise<void> {
+  const scrape = async () => (await fetch(`${metrics}/metrics`)).text()
+  while (!(await scrape()).includes(`connections{stage="${stage}"} ${number}`));
+}
+
 /** An authority that can be told to be slow, with its metrics beside it. */
 async function slowAuthority(chaos?: string) {
   const { authority, good, serve, box } = programs
@@ -93,8 +99,7 @@ describe('an authority that is told to stop', () => {
       ).end()
     })
     const underWay = greet(server.url, new Agent())
-    const scrape = async () => (await fetch(`${server.metrics}/metrics`)).text()
-    while (!(await scrape()).includes('connections{stage="answering"} 2'));
+    await connected(server, 'answering', 2)
     const stopped = server.stop('SIGTERM')
     await streamed
     expect(await ready(server.metrics)).toEqual([503, { status: 'not-ready', reasons: ['draining'] }])
@@ -105,8 +110,7 @@ describe('an authority that is told to stop', () => {
   it('told a second time, by whatever signal, it ends at once', async () => {
     const server = await slowAuthority('delay=30s')
     const underWay = greet(server.url, new Agent())
-    const scrape = async () => (await fetch(`${server.metrics}/metrics`)).text()
-    while (!(await scrape()).includes('connections{stage="answering"} 1'));
+    await connected(server, 'answering', 1)
     void server.stop('SIGTERM')
     while ((await ready(server.metrics))[0] === 200);
     expect(await server.stop('SIGINT')).toBe(1)
@@ -117,14 +121,17 @@ describe('an authority that is told to stop', () => {
     const server = await slowAuthority()
     const { hostname, port } = new URL(server.url)
     const held = request({
-      ...{ hostname, port, path: '/smart-agent/v1/hello', method: 'POST' },
-      ...{ rejectUnauthorized: false, agent: false },
+      hostname,
+      port,
+      path: '/smart-agent/v1/hello',
+      method: 'POST',
+      rejectUnauthorized: false,
+      agent: false,
       headers: { 'content-type': 'application/json', 'content-length': '1000' },
     })
     const broken = new Promise((resolve) => held.on('error', resolve))
     held.write('{')
-    const scrape = async () => (await fetch(`${server.metrics}/metrics`)).text()
-    while (!(await scrape()).includes('connections{stage="body"} 1'));
+    await connected(server, 'body', 1)
     void server.stop('SIGTERM')
     while ((await ready(server.metrics))[0] === 200);
     expect(await server.stop('SIGTERM')).toBe(1)
