@@ -6,12 +6,11 @@ import { LicensingError } from '../domain/errors.ts'
 import {
   checkPrivateDirectory,
   ensurePrivateDirectory,
-  ensurePrivateFile,
   fileExists,
   SecretFiles,
   storeFailure,
 } from '../trust/private-files.ts'
-import { Database, isBusy } from '../trust/sqlite.ts'
+import { isBusy, openDatabase } from '../trust/sqlite.ts'
 import { HOSTS_SCHEMA } from '../hosts/ledger.ts'
 import { MEETINGS_SCHEMA } from '../hosts/meetings.ts'
 import { parseStored } from './facts.ts'
@@ -59,6 +58,8 @@ export class AgentStore {
   readonly #db: Sqlite.Database
   readonly #get: Sqlite.Statement<[string], { json: string }>
   readonly #put: Sqlite.Statement<[string, string]>
+  readonly #pending: Sqlite.Statement<[], PendingCommand>
+  readonly #done: Sqlite.Statement<[number]>
   readonly #remember: Sqlite.Statement<[number, string, string, string, string, string]>
   readonly secrets: SecretFiles
 
@@ -72,6 +73,8 @@ export class AgentStore {
     this.#put = db.prepare(
       'insert into documents values (?, ?) on conflict (name) do update set json = excluded.json',
     )
+    this.#pending = db.prepare('select id, kind from commands order by id')
+    this.#done = db.prepare('delete from commands where id = ?')
   }
 
   static exists(dataDir: string): boolean {
@@ -90,8 +93,7 @@ export class AgentStore {
     } else checkPrivateDirectory(dataDir)
     let db: Sqlite.Database | undefined
     try {
-      ensurePrivateFile(join(dataDir, FILE))
-      db = new Database(join(dataDir, FILE), { timeout: 0 })
+      db = openDatabase(join(dataDir, FILE), { timeout: 0 })
       db.pragma('locking_mode = EXCLUSIVE')
       db.pragma('journal_mode = WAL')
       db.pragma('synchronous = FULL')
@@ -146,7 +148,7 @@ export class AgentStore {
   }
 
   removeCommand(id: number): void {
-    this.#db.prepare('delete from commands where id = ?').run(id)
+    this.#done.run(id)
   }
 
   removeCommands(kinds: readonly RequestKind[]): void {
@@ -155,7 +157,7 @@ export class AgentStore {
   }
 
   commands(): PendingCommand[] {
-    return this.#db.prepare<[], PendingCommand>('select id, kind from commands order by id').all()
+    return this.#pending.all()
   }
 
   addHistory(row: Omit<HistoryRow, 'id'>): void {

@@ -29,21 +29,11 @@ export function storeFailure(thrown: unknown, doing: string): LicensingError {
   if (/^(SQLITE_NOTADB|SQLITE_CORRUPT)/.test(code)) {
     return new LicensingError('STORE_UNREADABLE', `${capital(doing)} failed: the file is damaged (${code}).`)
   }
-  if (/^(ERR_DLOPEN_FAILED|MODULE_NOT_FOUND)$/.test(code) || isNotBuilt(thrown)) {
-    return new LicensingError(
-      'STORE_MODULE_ABSENT',
-      `${capital(doing)} failed: the native module better-sqlite3 is not built for Node ${process.versions.node}.`,
-    )
-  }
   return new LicensingError(
     'INTERNAL',
     `${capital(doing)} failed (${code || (thrown instanceof Error ? thrown.message : 'unknown')}).`,
   )
 }
-
-/** better-sqlite3 has found no native part of itself, and says so without a code. */
-const isNotBuilt = (thrown: unknown): boolean =>
-  thrown instanceof Error && thrown.message.startsWith('Could not locate the bindings file')
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 

@@ -31,7 +31,7 @@ import {
 import { keyOf, openFiles, sealFiles } from '../../src/trust/sealed-file.ts'
 import { newSecretKey, openSecret, sealSecret } from '../../src/trust/sealed-secret.ts'
 import { openLines, sealLines } from '../../src/trust/sealed-stream.ts'
-import { Database, isBusy } from '../../src/trust/sqlite.ts'
+import { Database, isBusy, openDatabase } from '../../src/trust/sqlite.ts'
 import { checkWebhookSecret, newWebhookSecret } from '../../src/trust/webhook-signature.ts'
 import { refusal } from '../support/refusal.ts'
 
@@ -50,7 +50,6 @@ function flipped(bytes: Buffer, at: number): Buffer {
   copy[at] = (copy[at] ?? 0) ^ 1
   return copy
 }
-const notBuilt = `the native module better-sqlite3 is not built for Node ${process.versions.node}.`
 const failing = (code: string) => Object.assign(new Error('it failed'), { code })
 
 describe('a failure of the disk', () => {
@@ -67,24 +66,12 @@ describe('a failure of the disk', () => {
     ['SQLITE_IOERR_WRITE', 'STORE_UNWRITABLE: Writing it failed (SQLITE_IOERR_WRITE).'],
     ['SQLITE_NOTADB', 'STORE_UNREADABLE: Writing it failed: the file is damaged (SQLITE_NOTADB).'],
     ['SQLITE_CORRUPT', 'STORE_UNREADABLE: Writing it failed: the file is damaged (SQLITE_CORRUPT).'],
-    ['ERR_DLOPEN_FAILED', `STORE_MODULE_ABSENT: Writing it failed: ${notBuilt}`],
-    ['MODULE_NOT_FOUND', `STORE_MODULE_ABSENT: Writing it failed: ${notBuilt}`],
-    ['NOT_MODULE_NOT_FOUND', 'INTERNAL: Writing it failed (NOT_MODULE_NOT_FOUND).'],
     ['NOT_EACCES', 'INTERNAL: Writing it failed (NOT_EACCES).'],
     ['NOT_SQLITE_CORRUPT', 'INTERNAL: Writing it failed (NOT_SQLITE_CORRUPT).'],
     ['', 'INTERNAL: Writing it failed (it failed).'],
   ])('%s is told as one of ours', (code, told) => {
     const { code: ours, message } = storeFailure(failing(code), 'writing it')
     expect(`${ours}: ${message}`).toBe(told)
-  })
-
-  it('is told as a module that is not built where its native part is not found', () => {
-    const { code, message } = storeFailure(
-      new Error('Could not locate the bindings file. Tried: …'),
-      'opening it',
-    )
-    expect([code, message]).toEqual(['STORE_MODULE_ABSENT', `Opening it failed: ${notBuilt}`])
-    expect(storeFailure('Could not locate the bindings file', 'opening it').code).toBe('INTERNAL')
   })
 
   it('is told as it is where it is one of ours, and as unknown where nobody knows', () => {
@@ -416,6 +403,34 @@ describe('guesses of a password', () => {
     await wrong('second', most - 3)
     expect(await waitOf('second')).toBe(0)
     expect(await waitOf('second')).toBeGreaterThan(0)
+  })
+})
+
+describe('a database', () => {
+  const nativeBinding = (content: string | null) => {
+    const path = inside('native.node')
+    if (content !== null) writeFileSync(path, content)
+    return { nativeBinding: path }
+  }
+
+  it('is made for its owner alone', () => {
+    openDatabase(inside('some.db'), {}).close()
+    expect(modeOf(inside('some.db'))).toBe('600')
+  })
+
+  it.each([
+    ['absent', null],
+    ['of another machine', 'not a library'],
+  ])('is told as a module that is not built where its native part is %s', (_, content) => {
+    const told = refusal(() => openDatabase(inside('some.db'), nativeBinding(content)))
+    expect(told.replace('-node22', '')).toBe(
+      `STORE_MODULE_ABSENT: The native module better-sqlite3 is not built for Node ${process.versions.node}.`,
+    )
+  })
+
+  it('is told as it is where something else is wrong', () => {
+    expect(() => openDatabase(inside(''), {})).toThrow(/^EISDIR/)
+    expect(() => openDatabase(inside('some.db'), { timeout: -1 })).toThrow(TypeError)
   })
 })
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type Sqlite from 'better-sqlite3'
 import {
   CompiledQuery,
   type DatabaseConnection,
@@ -16,8 +17,8 @@ import {
 import { LicensingError } from '../../domain/errors.ts'
 import { SECOND } from '../../domain/instant.ts'
 import { systemClock } from '../../domain/system-clock.ts'
-import { ensurePrivateFile, fileExists, storeFailure } from '../../trust/private-files.ts'
-import { Database, isBusy } from '../../trust/sqlite.ts'
+import { fileExists, storeFailure } from '../../trust/private-files.ts'
+import { isBusy, openDatabase } from '../../trust/sqlite.ts'
 import type { Tables } from './schema.ts'
 
 export const DATABASE_FILE = 'authority.db'
@@ -90,7 +91,7 @@ class ImmediateDialect extends SqliteDialect {
 }
 
 /** The database with its statements kept prepared: preparing one costs more than running it. */
-function keepPrepared(database: InstanceType<typeof Database>): SqliteDatabase {
+function keepPrepared(database: Sqlite.Database): SqliteDatabase {
   const prepared = new Map<string, SqliteStatement>()
   return {
     prepare(sql) {
@@ -108,10 +109,9 @@ function keepPrepared(database: InstanceType<typeof Database>): SqliteDatabase {
 
 /** @throws LicensingError STORE_UNWRITABLE, STORE_UNREADABLE, STORE_FULL */
 export function openSqlite(dataDir: string): Kysely<Tables> {
-  let opened: InstanceType<typeof Database> | undefined
+  let opened: Sqlite.Database | undefined
   try {
-    ensurePrivateFile(join(dataDir, DATABASE_FILE))
-    const database = new Database(join(dataDir, DATABASE_FILE), { timeout: PATIENCE })
+    const database = openDatabase(join(dataDir, DATABASE_FILE), { timeout: PATIENCE })
     opened = database
     database.pragma('journal_mode = WAL')
     database.pragma('synchronous = FULL')
