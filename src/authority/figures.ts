@@ -5,6 +5,7 @@ import { AlertReader } from './alerts/alert-reader.ts'
 import type { AlertSeverity } from './alerts/alerts.ts'
 import type { Credentials } from './keys/credentials.ts'
 import { outbox } from './outbox/mail.ts'
+import { constant } from './store/constant.ts'
 import type { Tx } from './store/store.ts'
 import type { SyncStatus } from './upstream/synchronisation.ts'
 
@@ -84,7 +85,7 @@ async function countDeliveries(tx: Tx): Promise<number> {
   const row = await tx
     .selectFrom('webhook_deliveries')
     .select((eb) => eb.fn.countAll().as('count'))
-    .where('dead', '=', 0)
+    .where('dead', '=', constant(0))
     .executeTakeFirst()
   return Number(row?.count ?? 0)
 }
@@ -108,13 +109,13 @@ async function countInstances(tx: Tx): Promise<Figures['instances']> {
   const reserved = await tx
     .selectFrom('reservations')
     .select((eb) => eb.fn.countAll().as('count'))
-    .where('status', '=', 'active')
+    .where('status', '=', constant('active'))
     .executeTakeFirst()
   counts.reserved = Number(reserved?.count ?? 0)
   const below = await tx
     .selectFrom('reported_instances')
     .select((eb) => eb.fn.countAll().as('count'))
-    .where('status', '=', 'active')
+    .where('status', '=', constant('active'))
     .executeTakeFirst()
   counts.satellite = Number(below?.count ?? 0)
   return counts

@@ -39,6 +39,7 @@ import {
   WRONG_CODES,
   WRONG_CODES_WITHIN,
 } from './rules.ts'
+import { constant } from './store/constant.ts'
 import { type Tx, writeSetting } from './store/store.ts'
 
 /** Epochs that a code may be of: more restores of one authority are not looked back over. */
@@ -389,7 +390,7 @@ export class Reservations {
       .where('box_key', '=', keyText(request))
       .where('request', '=', request.number)
       .where('virtual_account_id', '=', virtual.id)
-      .where('status', '=', 'active')
+      .where('status', '=', constant('active'))
       .where('sequence', '=', 1)
       .executeTakeFirst()
     return row && sameCounts(counted(await this.#ledger.parts(row, 1)), wanted) ? row : null
@@ -449,7 +450,7 @@ export class Reservations {
       .where('account_id', '=', this.#account.id)
       .where('pid', '=', pid)
       .where('serial', 'in', serialsOf(pid, serial))
-      .where('status', '=', 'active')
+      .where('status', '=', constant('active'))
       .executeTakeFirst()
     if (registered)
       throw new LicensingError(

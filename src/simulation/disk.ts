@@ -325,10 +325,14 @@ function installFiles(): void {
   syncBuiltinESMExports()
 }
 
-/** Statements that write nothing of their own. */
-const CONTROL = /^\s*(begin|savepoint|release|rollback|pragma)\b/i
-const ANEW = /^\s*(begin\b|rollback\s*$)/i
-const COMMIT = /^\s*commit\b/i
+/** What a statement does to a disk: nothing of what was written before a `begin` waits for its commit. */
+type Kind = 'begin' | 'commit' | 'write' | 'read'
+
+function readKind({ source, readonly }: Sqlite.Statement): Kind {
+  if (/^\s*(begin\b|rollback\s*$)/i.test(source)) return 'begin'
+  if (/^\s*commit\b/i.test(source)) return 'commit'
+  return readonly || /^\s*(savepoint|release|rollback|pragma)\b/i.test(source) ? 'read' : 'write'
+}
 
 function installDatabases(): void {
   const memory = new Database(':memory:')
@@ -347,23 +351,35 @@ function installDatabases(): void {
     disk?.holds(database)
     return disk
   }
+  const kinds = new WeakMap<Sqlite.Statement, Kind>()
+  const kindOf = (statement: Sqlite.Statement): Kind => {
+    let kind = kinds.get(statement)
+    if (kind === undefined) kinds.set(statement, (kind = readKind(statement)))
+    return kind
+  }
   for (const method of ['run', 'get', 'all', 'iterate'] as const) {
     const original = statements[method]
     statements[method] = function (...parameters) {
+      if (fromOutside) return original.apply(this, parameters)
       const { database } = this
-      const disk = fromOutside ? null : find(database)
+      const disk = find(database)
       if (!disk) return original.apply(this, parameters)
       disk.use()
-      if (CONTROL.test(this.source)) {
-        if (ANEW.test(this.source)) dirty.delete(database)
-      } else if (COMMIT.test(this.source)) {
-        disk.write()
-        if (disk.full && dirty.has(database)) throw databaseFull()
-        dirty.delete(database)
-      } else if (!this.readonly) {
-        disk.write()
-        if (database.inTransaction) dirty.add(database)
-        else if (disk.full) throw databaseFull()
+      switch (kindOf(this)) {
+        case 'begin':
+          dirty.delete(database)
+          break
+        case 'commit':
+          disk.write()
+          if (disk.full && dirty.has(database)) throw databaseFull()
+          dirty.delete(database)
+          break
+        case 'write':
+          disk.write()
+          if (database.inTransaction) dirty.add(database)
+          else if (disk.full) throw databaseFull()
+          break
+        case 'read':
       }
       return original.apply(this, parameters)
     }

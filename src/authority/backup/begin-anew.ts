@@ -3,6 +3,7 @@ import type { Instant } from '../../domain/instant.ts'
 import { chooseAccount } from '../inventory/accounts.ts'
 import { Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
+import { constant } from '../store/constant.ts'
 import { AuthorityStore, readSetting, type Tx } from '../store/store.ts'
 import { Synchronisation } from '../upstream/synchronisation.ts'
 
@@ -73,7 +74,7 @@ async function managerAnew(tx: Tx, credentials: Credentials, at: Instant): Promi
   const reservations = await tx
     .updateTable('reservations')
     .set({ in_review: 1 })
-    .where('status', '=', 'active')
+    .where('status', '=', constant('active'))
     .executeTakeFirst()
   const [tokensInReview, reservationsInReview] = [
     Number(tokens.numUpdatedRows),

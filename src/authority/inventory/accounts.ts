@@ -6,6 +6,7 @@ import type { Instant } from '../../domain/instant.ts'
 import type { ProductProfile } from '../../domain/profile.ts'
 import { logEvent } from '../events/event-log.ts'
 import { assessPool } from './pools.ts'
+import { constant } from '../store/constant.ts'
 import type { Tx } from '../store/store.ts'
 
 const domainSchema = z
@@ -192,7 +193,7 @@ export async function whatItHolds(tx: Tx, id: string, at: Instant): Promise<stri
         .selectFrom(table)
         .select('id')
         .where('virtual_account_id', '=', id)
-        .where('status', '=', 'active')
+        .where('status', '=', constant('active'))
         .executeTakeFirst(),
     ),
     tx
@@ -335,7 +336,7 @@ export async function listLicenses(
       .select('reserved_licenses.tag')
       .distinct()
       .where('reservations.virtual_account_id', '=', id)
-      .where('reservations.status', '=', 'active')
+      .where('reservations.status', '=', constant('active'))
       .execute()
     const below = await tx
       .selectFrom('reported_reserved')

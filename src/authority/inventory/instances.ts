@@ -7,6 +7,7 @@ import type { Account } from './accounts.ts'
 import { logEvent } from '../events/event-log.ts'
 import { assessPool, setDemand } from './pools.ts'
 import type { ReservationDocument, ReservedDocument } from './reservation-ledger.ts'
+import { constant } from '../store/constant.ts'
 import { touchInstance } from '../store/revisions.ts'
 import type { Tables } from '../store/schema.ts'
 import type { Tx } from '../store/store.ts'
@@ -79,7 +80,7 @@ export async function listInstances(
     .selectAll('instances')
     .select('virtual_accounts.name as virtualAccount')
     .where('instances.account_id', '=', account.id)
-    .where('instances.status', '=', 'active')
+    .where('instances.status', '=', constant('active'))
     .orderBy('instances.registered_at')
     .orderBy('instances.pid')
     .orderBy('instances.serial')
@@ -133,7 +134,7 @@ async function demandsOf(
     .innerJoin('instances', 'instances.id', 'demands.instance_id')
     .select(['demands.instance_id', 'demands.tag', 'demands.count'])
     .where('instances.account_id', '=', account.id)
-    .where('instances.status', '=', 'active')
+    .where('instances.status', '=', constant('active'))
     .orderBy('demands.tag')
   if (id !== undefined) query = query.where('instances.id', '=', id)
   const demands = new Map<string, { tag: string; count: number }[]>()
@@ -215,7 +216,7 @@ export async function endExpired(tx: Tx, at: Instant): Promise<void> {
     .innerJoin('virtual_accounts', 'virtual_accounts.id', 'instances.virtual_account_id')
     .selectAll('instances')
     .select('virtual_accounts.name as virtualAccount')
-    .where('instances.status', '=', 'active')
+    .where('instances.status', '=', constant('active'))
     .where('instances.expires_at', '<=', at)
     .execute()
   for (const row of rows) {

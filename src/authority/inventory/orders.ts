@@ -10,6 +10,7 @@ import { logEvent } from '../events/event-log.ts'
 import { dropMails, queueMail } from '../outbox/mail.ts'
 import { type EndingLicenses, notifyOfTerms } from '../outbox/of-terms.ts'
 import { assessPool } from './pools.ts'
+import { constant } from '../store/constant.ts'
 import type { Tables } from '../store/schema.ts'
 import type { Tx } from '../store/store.ts'
 
@@ -247,7 +248,7 @@ export async function followUpOrders(tx: Tx, at: Instant): Promise<void> {
   const rows = await tx
     .selectFrom('orders')
     .selectAll()
-    .where('status', '=', 'waiting')
+    .where('status', '=', constant('waiting'))
     .where('next_at', '<=', at)
     .execute()
   for (const row of rows) {

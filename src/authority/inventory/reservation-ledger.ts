@@ -6,6 +6,7 @@ import { serialsOf } from '../../protocol/digest.ts'
 import type { Account } from './accounts.ts'
 import { logEvent } from '../events/event-log.ts'
 import { assessPool } from './pools.ts'
+import { constant } from '../store/constant.ts'
 import { touchReservation } from '../store/revisions.ts'
 import type { ReservedPart } from '../rules.ts'
 import type { Tables } from '../store/schema.ts'
@@ -63,7 +64,7 @@ export class ReservationLedger {
       .selectFrom('reservations')
       .selectAll()
       .where('account_id', '=', this.#account.id)
-      .where('status', '=', 'active')
+      .where('status', '=', constant('active'))
       .orderBy('created_at')
     if (id !== undefined) query = query.where('id', '=', id)
     const rows = await query.execute()
@@ -154,7 +155,7 @@ export class ReservationLedger {
       .select('id')
       .where('account_id', '=', this.#account.id)
       .where('id', '=', id)
-      .where('status', '=', 'active')
+      .where('status', '=', constant('active'))
       .executeTakeFirst()
     throw registered
       ? new LicensingError(
@@ -193,7 +194,7 @@ export class ReservationLedger {
       .selectFrom('reservations')
       .select((eb) => eb.fn.countAll<number>().as('count'))
       .where('account_id', '=', this.#account.id)
-      .where('status', '=', 'active')
+      .where('status', '=', constant('active'))
       .executeTakeFirstOrThrow()
     return count
   }
@@ -260,7 +261,7 @@ export async function activeReservation(
     .where('account_id', '=', accountId)
     .where('pid', '=', pid)
     .where('serial', 'in', serialsOf(pid, serial))
-    .where('status', '=', 'active')
+    .where('status', '=', constant('active'))
     .executeTakeFirst()
 }
 

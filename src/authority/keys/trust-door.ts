@@ -12,6 +12,7 @@ import type { Credentials } from './credentials.ts'
 import { logEvent } from '../events/event-log.ts'
 import { SIGNERS, type Signer } from './leaves.ts'
 import { passphraseSchema } from './passphrase.ts'
+import { constant } from '../store/constant.ts'
 import type { Tx } from '../store/store.ts'
 
 /** What is replaced without the root: each a key of its own. */
@@ -187,7 +188,7 @@ export class TrustDoor {
       .selectFrom('satellites')
       .innerJoin('accounts', 'accounts.id', 'satellites.account_id')
       .select(['satellites.id as row', 'satellites.satellite_id as id', 'issuing_ca', 'accounts.domain'])
-      .where('status', '<>', 'removed')
+      .where('status', '<>', constant('removed'))
       .where('issuing_ca', 'is not', null)
       .execute()
     for (const { row, id, issuing_ca: present, domain: account } of rows) {

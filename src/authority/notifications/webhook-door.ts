@@ -8,6 +8,7 @@ import { checkWebhookSecret, newWebhookSecret, webhookHeaders } from '../../trus
 import type { Account } from '../inventory/accounts.ts'
 import type { Desk, Where } from '../desk.ts'
 import { logEvent } from '../events/event-log.ts'
+import { constant } from '../store/constant.ts'
 import type { Tx } from '../store/store.ts'
 import {
   giveBack,
@@ -218,7 +219,7 @@ export class WebhookDoor {
         .innerJoin('events', 'events.id', 'one.event_id')
         .select(['one.id', 'one.webhook_id', 'one.event_id', 'one.attempts', 'one.failure', 'events.type'])
         .where('webhooks.account_id', '=', account.id)
-        .where('one.dead', '=', 1)
+        .where('one.dead', '=', constant(1))
         .orderBy('one.event_id')
         .limit(limit)
         .execute()
@@ -245,7 +246,7 @@ export class WebhookDoor {
       const again = await tx
         .updateTable('webhook_deliveries')
         .set({ dead: 0, attempts: 0, next_at: at })
-        .where('dead', '=', 1)
+        .where('dead', '=', constant(1))
         .where('webhook_id', 'in', own)
         .where((eb) => eb.or([eb('id', '=', id), eb('webhook_id', '=', id)]))
         .returning('id')

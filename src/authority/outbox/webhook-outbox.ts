@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Selectable } from 'kysely'
 import { HOUR, type Instant, iso, MINUTE, SECOND } from '../../domain/instant.ts'
+import { constant } from '../store/constant.ts'
 import type { Tables } from '../store/schema.ts'
 import type { Tx } from '../store/store.ts'
 
@@ -92,7 +93,7 @@ export async function takeDeliveries(tx: Tx, at: Instant): Promise<Taken[]> {
     .selectFrom('webhook_deliveries')
     .select('webhook_id')
     .distinct()
-    .where('dead', '=', 0)
+    .where('dead', '=', constant(0))
     .where('next_at', '<=', at)
     .execute()
   const taken: Taken[] = []
@@ -114,7 +115,7 @@ async function dueOf(tx: Tx, hook: WebhookRow, at: Instant): Promise<Taken['due'
     .selectFrom('webhook_deliveries')
     .selectAll()
     .where('webhook_id', '=', hook.id)
-    .where('dead', '=', 0)
+    .where('dead', '=', constant(0))
     .orderBy('event_id')
     .limit(BATCH)
     .execute()
@@ -146,7 +147,7 @@ const anyDue = (tx: Tx, hook: WebhookRow, at: Instant): Promise<DeliveryRow[]> =
     .selectFrom('webhook_deliveries')
     .selectAll()
     .where('webhook_id', '=', hook.id)
-    .where('dead', '=', 0)
+    .where('dead', '=', constant(0))
     .where('next_at', '<=', at)
     .orderBy('event_id')
     .limit(BATCH)
@@ -203,7 +204,7 @@ async function pruneDead(tx: Tx, webhookId: string): Promise<void> {
     .selectFrom('webhook_deliveries')
     .select('event_id')
     .where('webhook_id', '=', webhookId)
-    .where('dead', '=', 1)
+    .where('dead', '=', constant(1))
     .orderBy('event_id', 'desc')
     .offset(KEPT_DEAD)
     .limit(1)
@@ -212,7 +213,7 @@ async function pruneDead(tx: Tx, webhookId: string): Promise<void> {
     await tx
       .deleteFrom('webhook_deliveries')
       .where('webhook_id', '=', webhookId)
-      .where('dead', '=', 1)
+      .where('dead', '=', constant(1))
       .where('event_id', '<=', oldest.event_id)
       .execute()
 }

@@ -4,6 +4,7 @@ import type { SyncRequest } from '../../protocol/sync-request.ts'
 import type { Account } from '../inventory/accounts.ts'
 import { logEvent } from '../events/event-log.ts'
 import { endInstance } from '../inventory/instances.ts'
+import { constant } from '../store/constant.ts'
 import type { Tx } from '../store/store.ts'
 import { Reported } from './reported.ts'
 import type { SatelliteRow } from './satellites.ts'
@@ -72,9 +73,9 @@ export class Conflicts {
         .select(['one.id', 'one.kind', 'one.udi', 'one.since_at as since', 'one.satellite_id as satelliteId'])
         .select('satellites.name')
         .where('udi', 'in', udis)
-        .where('one.status', '=', 'active')
+        .where('one.status', '=', constant('active'))
         .where('satellites.account_id', '=', this.#account.id)
-        .where('satellites.status', '<>', 'expired')
+        .where('satellites.status', '<>', constant('expired'))
         .execute()
       for (const { udi, ...rival } of below) add(udi, rival)
     }
@@ -94,12 +95,12 @@ export class Conflicts {
       .selectFrom('instances')
       .select(['id', 'pid', 'serial', 'registered_at as since'])
       .where('account_id', '=', this.#account.id)
-      .where('status', '=', 'active')
+      .where('status', '=', constant('active'))
     let reserved = this.#tx
       .selectFrom('reservations')
       .select(['id', 'pid', 'serial', 'created_at as since'])
       .where('account_id', '=', this.#account.id)
-      .where('status', '=', 'active')
+      .where('status', '=', constant('active'))
     if (serials) {
       registered = registered.where('serial', 'in', serials)
       reserved = reserved.where('serial', 'in', serials)

@@ -21,6 +21,7 @@ import { placing, sameTotals, withLarger } from './merge.ts'
 import { Reported } from './reported.ts'
 import { mostOwned } from '../rules.ts'
 import type { SatelliteRow } from './satellites.ts'
+import { constant } from '../store/constant.ts'
 import { attempt, type Tx } from '../store/store.ts'
 import { Transfers } from '../inventory/transfers.ts'
 import type { ProductProfile } from '../../domain/profile.ts'
@@ -239,7 +240,7 @@ export class SyncExchange {
       .select('id')
       .where('satellite_id', '=', satelliteId)
       .where('id', '<>', row.id)
-      .where((or) => or.or([or('key', '<>', key), or('status', '<>', 'removed')]))
+      .where((or) => or.or([or('key', '<>', key), or('status', '<>', constant('removed'))]))
       .executeTakeFirst()
     if (taken || satelliteId === this.#credentials.identity.id)
       throw refuse('SYNC_OTHER_SATELLITE', `The id ${satelliteId} is that of another authority.`)
@@ -447,7 +448,7 @@ export class SyncExchange {
       .selectFrom('satellites')
       .selectAll()
       .where('satellite_id', '=', request.satelliteId)
-      .where('status', '=', 'removed')
+      .where('status', '=', constant('removed'))
       .execute()
     for (const row of rows) await new Reported(this.#tx, row, this.#at).forget({ all: true })
   }

@@ -7,6 +7,7 @@ import type { ReportedEnd, ReportedInstance, ReportedLicense, Totals } from '../
 import type { Account } from '../inventory/accounts.ts'
 import type { InstanceDocument } from '../inventory/instances.ts'
 import { assessPool, changeUse } from '../inventory/pools.ts'
+import { constant } from '../store/constant.ts'
 import type { Tables } from '../store/schema.ts'
 import type { Tx } from '../store/store.ts'
 
@@ -193,7 +194,7 @@ export class Reported {
       .selectFrom('reported_instances')
       .select('id')
       .where('satellite_id', '=', this.#satelliteId)
-      .where('status', '=', 'replaced')
+      .where('status', '=', constant('replaced'))
       .execute()
     return rows.map(({ id }) => id)
   }
@@ -240,7 +241,7 @@ export class Reported {
       .selectFrom('reported_instances')
       .select(['kind', (eb) => eb.fn.countAll<number>().as('count')])
       .where('satellite_id', '=', this.#satelliteId)
-      .where('status', '=', 'active')
+      .where('status', '=', constant('active'))
       .groupBy('kind')
       .execute()
     const of = (kind: ReportedRow['kind']) => counts.find((one) => one.kind === kind)?.count ?? 0
@@ -266,7 +267,7 @@ export class Reported {
       .selectFrom('reported_instances')
       .selectAll()
       .where('satellite_id', '=', this.#satelliteId)
-      .where('status', '=', 'active')
+      .where('status', '=', constant('active'))
       .orderBy('id')
       .execute()
   }
@@ -383,8 +384,10 @@ export function reportedRivals(tx: Tx, udis: readonly string[]): Promise<Reporte
     .select(['one.id', 'one.kind', 'one.pid', 'one.serial', 'one.satellite_id as satelliteId'])
     .select(['satellites.name as satellite', 'satellites.account_id', 'one.udi'])
     .where('one.udi', 'in', udis)
-    .where('one.status', '=', 'active')
-    .where((or) => or.or([or('satellites.status', '<>', 'expired'), or('one.kind', '=', 'reserved')]))
+    .where('one.status', '=', constant('active'))
+    .where((or) =>
+      or.or([or('satellites.status', '<>', constant('expired')), or('one.kind', '=', 'reserved')]),
+    )
     .execute()
 }
 
@@ -399,7 +402,7 @@ export async function orphanedReservation(tx: Tx, account: Account, id: string) 
     .select('satellites.status as satelliteStatus')
     .where('one.id', '=', id)
     .where('one.kind', '=', 'reserved')
-    .where('one.status', '=', 'active')
+    .where('one.status', '=', constant('active'))
     .where('satellites.account_id', '=', account.id)
     .where('satellites.status', 'in', ['removed', 'expired'])
     .executeTakeFirst()
@@ -419,8 +422,10 @@ export async function listReported(
     .selectAll('one')
     .select(['satellites.name as satellite', 'va.name as virtualAccount', 'satellites.answered_at'])
     .where('satellites.account_id', '=', account.id)
-    .where((or) => or.or([or('satellites.status', '<>', 'expired'), or('one.kind', '=', 'reserved')]))
-    .where('one.status', '=', 'active')
+    .where((or) =>
+      or.or([or('satellites.status', '<>', constant('expired')), or('one.kind', '=', 'reserved')]),
+    )
+    .where('one.status', '=', constant('active'))
     .orderBy('one.since_at')
     .orderBy('one.serial')
   if (id !== undefined) query = query.where('one.id', '=', id)

@@ -17,6 +17,7 @@ import {
 import type { Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
 import { Reported } from './reported.ts'
+import { constant } from '../store/constant.ts'
 import type { Tables } from '../store/schema.ts'
 import type { Tx } from '../store/store.ts'
 import { listRecalls, type RecallDocument, Transfers } from '../inventory/transfers.ts'
@@ -212,7 +213,7 @@ export class Satellites {
       .selectFrom('satellites')
       .selectAll()
       .where('account_id', '=', this.#account.id)
-      .where('status', '<>', 'removed')
+      .where('status', '<>', constant('removed'))
       .orderBy('name')
       .execute()
     const documents: SatelliteDocument[] = []
@@ -296,7 +297,7 @@ export class Satellites {
       .selectAll()
       .where('account_id', '=', this.#account.id)
       .where('name', '=', name)
-      .where('status', '<>', 'removed')
+      .where('status', '<>', constant('removed'))
       .executeTakeFirst()
   }
 

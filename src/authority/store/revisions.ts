@@ -1,4 +1,5 @@
 import { sql } from 'kysely'
+import { constant } from './constant.ts'
 import type { Tx } from './store.ts'
 
 /** The number of a satellite's last request to its manager: a setting, since every process of it counts on. */
@@ -24,12 +25,16 @@ export async function touchPlace(tx: Tx, virtualAccountId: string): Promise<void
       .updateTable(table)
       .set({ revision: nextRevision })
       .where('virtual_account_id', '=', virtualAccountId)
-      .where('status', '=', 'active')
+      .where('status', '=', constant('active'))
       .execute()
 }
 
 /** Notes that everything is to be reported as it is. */
 export async function touchAll(tx: Tx): Promise<void> {
   for (const table of ['instances', 'reservations'] as const)
-    await tx.updateTable(table).set({ revision: nextRevision }).where('status', '=', 'active').execute()
+    await tx
+      .updateTable(table)
+      .set({ revision: nextRevision })
+      .where('status', '=', constant('active'))
+      .execute()
 }

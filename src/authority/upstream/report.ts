@@ -9,6 +9,7 @@ import type {
 import type { Instant } from '../../domain/instant.ts'
 import { changeUse } from '../inventory/pools.ts'
 import { heldParts, type ReservedPart } from '../rules.ts'
+import { constant } from '../store/constant.ts'
 import type { Tx } from '../store/store.ts'
 
 /** What of a satellite's boxes goes up. */
@@ -61,7 +62,7 @@ async function gatherRegistered(tx: Tx, since: number, full: boolean) {
       'va.name as virtualAccount',
     ])
     .where((or) =>
-      or.or([or('revision', '>', since), ...(full ? [or('instances.status', '=', 'active')] : [])]),
+      or.or([or('revision', '>', since), ...(full ? [or('instances.status', '=', constant('active'))] : [])]),
     )
     .execute()
   const demands = await tx
@@ -69,7 +70,7 @@ async function gatherRegistered(tx: Tx, since: number, full: boolean) {
     .innerJoin('instances', 'instances.id', 'demands.instance_id')
     .select(['instance_id as id', 'tag', 'count'])
     .where((or) =>
-      or.or([or('revision', '>', since), ...(full ? [or('instances.status', '=', 'active')] : [])]),
+      or.or([or('revision', '>', since), ...(full ? [or('instances.status', '=', constant('active'))] : [])]),
     )
     .execute()
   const licenses = new Map<string, ReportedLicense[]>()
@@ -94,7 +95,10 @@ async function gatherReserved(tx: Tx, since: number, full: boolean, at: Instant)
     .selectAll('reservations')
     .select('va.name as virtualAccount')
     .where((or) =>
-      or.or([or('revision', '>', since), ...(full ? [or('reservations.status', '=', 'active')] : [])]),
+      or.or([
+        or('revision', '>', since),
+        ...(full ? [or('reservations.status', '=', constant('active'))] : []),
+      ]),
     )
     .execute()
   const instances: ReportedInstance[] = []
@@ -139,7 +143,7 @@ export async function gatherTotals(tx: Tx): Promise<Totals> {
     const { number } = await tx
       .selectFrom(table)
       .select((eb) => eb.fn.countAll<number>().as('number'))
-      .where('status', '=', 'active')
+      .where('status', '=', constant('active'))
       .executeTakeFirstOrThrow()
     return number
   }
@@ -163,7 +167,7 @@ export async function rebuildPools(tx: Tx, at: Instant): Promise<void> {
     .selectFrom('demands')
     .innerJoin('instances', 'instances.id', 'demands.instance_id')
     .select(['virtual_account_id as place', 'tag', (eb) => eb.fn.sum<number>('count').as('count')])
-    .where('status', '=', 'active')
+    .where('status', '=', constant('active'))
     .groupBy(['virtual_account_id', 'tag'])
     .execute()
   const right = new Map(sums.map(({ place, tag, count }) => [`${place} ${tag}`, count]))

@@ -4,6 +4,7 @@ import type { ReportedInstance, ReportedLicense } from '../../protocol/sync-requ
 import { type Account, listVirtualAccounts, type VirtualAccount } from '../inventory/accounts.ts'
 import { logEvent } from '../events/event-log.ts'
 import { assessPool, changeUse } from '../inventory/pools.ts'
+import { constant } from '../store/constant.ts'
 import { nextRevision, touchInstance, touchReservation } from '../store/revisions.ts'
 import { IDENTITY_LIFE } from '../rules.ts'
 import type { Tx } from '../store/store.ts'
@@ -109,7 +110,7 @@ export class TakeBack {
       .where('account_id', '=', this.#account.id)
       .where('pid', '=', pid)
       .$if(!serial.startsWith('sha256:'), (query) => query.where('serial', '=', serial))
-      .where('status', '=', 'active')
+      .where('status', '=', constant('active'))
       .execute()
     return rows.some((row) => udiDigest(pid, row.serial) === udiDigest(pid, serial))
   }
