@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 /** What an authority does is the same whatever keeps its data: these are run on SQLite and on PostgreSQL. */
 const onBothDatabases = [
@@ -13,6 +14,17 @@ const onBothDatabases = [
 /** What keeps every core busy for minutes: beside it, others would only wait, and it for them. */
 const alone = ['test/simulation/thousand-histories.test.ts']
 
+/** What takes a minute or two of waiting: begun first, so that nobody waits for it at the end. */
+const long = /\/(matrix|postgres|daemon|bad-line|planted-bugs|simulation|fast-year)\.test\.ts$/
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files)
+    const isLong = ({ moduleId }: TestSpecification) => long.test(moduleId)
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))]
+  }
+}
+
 const shared = { testTimeout: 60_000, hookTimeout: 60_000, pool: 'forks' as const }
 
 export default defineConfig({
@@ -20,6 +32,7 @@ export default defineConfig({
     reporters: ['default'],
     // Most of the time of most tests is programs that start and wait.
     maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
     projects: [
       { test: { ...shared, name: 'sqlite', include: ['test/**/*.test.ts'], exclude: alone } },
       { test: { ...shared, name: 'alone', include: alone, sequence: { groupOrder: 1 } } },

@@ -41,7 +41,7 @@ describe('a daemon and its authority, at 86,400 times the speed', () => {
       let away = 0
       let renewed = false
       while (day() < DAYS || !renewed) {
-        await wait(SECOND / 2)
+        await wait(SECOND)
         if (authority === 'here' && day() >= 30 - BEFORE) {
           await server.stop('SIGKILL')
           authority = 'away'
