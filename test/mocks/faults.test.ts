@@ -14,6 +14,7 @@ import { SmartAgent } from '../../src/agent/index.ts'
 import { MINUTE } from '../../src/domain/instant.ts'
 import { VirtualClock } from '../../src/testing/index.ts'
 import { httpsTransport } from '../../src/transports/https.ts'
+import { isSilent, Patience } from '../support/patience.ts'
 import { codeOf } from '../support/world.ts'
 
 let clock: VirtualClock
@@ -21,9 +22,11 @@ let mock: MockAuthority
 let server: SetupServer
 let directory: string
 let agent: SmartAgent
+let patience: Patience
 
 beforeEach(async () => {
   clock = new VirtualClock()
+  patience = new Patience()
   mock = await mockAuthority({ clock })
   server = setupServer(...mock.handlers)
   server.listen({ onUnhandledRequest: 'error' })
@@ -35,7 +38,8 @@ beforeEach(async () => {
     transport: { kind: 'direct', url: mock.url },
     clock,
     heartbeat: false,
-    connect: ({ url }) => httpsTransport({ url, proxy: null, anchors: [], deadline: 300 }),
+    connect: ({ url }) =>
+      patience.transport((limits) => httpsTransport({ url, proxy: null, anchors: [], ...limits })),
   })
   await mock.authority.order({ tag: 'HOST', quantity: 10 })
 })
@@ -55,6 +59,7 @@ const names = (Object.keys(faultCatalogue) as FaultName[]).filter(
 const atRegistration = names.filter((name) => name !== 'replayed')
 
 async function untilMended(): Promise<void> {
+  patience.short = false
   clock.advance(5 * MINUTE)
   agent.tick()
   await agent.settled()
@@ -65,6 +70,7 @@ describe('every fault of the catalogue', () => {
     'R-UI-5, R-AUTH-4: %s at the registration is told by its code, and mended by the next attempt',
     async (fault) => {
       mock.setFaults({ fault, on: 'register', times: 1 })
+      patience.short = isSilent(fault)
       expect(await codeOf(agent.register(await token()))).toBe(faultCatalogue[fault].code)
       expect(agent.status()).toMatchObject({
         state: 'evaluation',
@@ -85,6 +91,7 @@ describe('every fault of the catalogue', () => {
       await agent.register(await token())
       agent.report('HOST', 3)
       mock.setFaults({ fault, on: 'authorize', times: 1 })
+      patience.short = isSilent(fault)
       const before = agent.status().authorization
       expect(await codeOf(agent.renewAuthorization())).toBe(faultCatalogue[fault].code)
       const { state, authorization } = agent.status()

@@ -17,6 +17,7 @@ import { MINUTE } from '../../src/domain/instant.ts'
 import { VirtualClock } from '../../src/testing/index.ts'
 import { httpsTransport } from '../../src/transports/https.ts'
 import { roadOf } from '../../src/transports/road.ts'
+import { isSilent, Patience } from '../support/patience.ts'
 
 /** Every fault once more, with secrets that would be seen if they got out anywhere. */
 const PASSWORD = 'canary-password-5f1'
@@ -26,6 +27,7 @@ let road: Pick<Road, 'settings'>
 let directory: string
 const seen: string[] = []
 const tokens: string[] = []
+const patience = new Patience()
 
 beforeAll(async () => {
   clock = new VirtualClock(Date.now())
@@ -38,8 +40,6 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-/** The test of the road waits for these as long as people would, and says no more than of the others. */
-const SILENT: readonly FaultName[] = ['silence', 'dripping', 'tls-silence', 'proxy-silence']
 const names = (Object.keys(faultCatalogue) as FaultName[]).filter((name) => name !== 'delay')
 
 it(
@@ -60,12 +60,7 @@ it(
       heartbeat: false,
       logger: { error: log, warn: log, info: log, debug: log },
       connect: (settings) =>
-        httpsTransport(
-          roadOf(settings, [mock.trustAnchor], {
-            deadline: 300,
-            timeouts: { connect: 150, proxy: 150, tls: 150 },
-          }),
-        ),
+        patience.transport((limits) => httpsTransport(roadOf(settings, [mock.trustAnchor], limits))),
     })
     agent.on('notice', (notice) => note(notice))
     agent.on('transition', (transition) => note(transition))
@@ -78,12 +73,15 @@ it(
       tokens.push(token.split('.').at(-1) ?? '')
       if (faultCatalogue[fault].place === 'answer') mock.setFaults(fault)
       else await mock.setRoad(fault as never)
+      patience.short = isSilent(fault)
       const thrown: unknown = await agent.register(token, { force: true }).catch((one: unknown) => one)
       if (thrown instanceof LicensingError) note(thrown, thrown.stack ?? '', JSON.stringify(thrown))
-      if (!SILENT.includes(fault)) note(await agent.testTransport())
+      // The test of the road waits for the silent ones as long as people would, and says no more than of the others.
+      if (!patience.short) note(await agent.testTransport())
       note(agent.status(), agent.explain(), agent.history(10))
       mock.setFaults()
       await mock.setRoad(null)
+      patience.short = false
       clock.advance(5 * MINUTE)
       agent.tick()
       await agent.settled()
