@@ -26,7 +26,7 @@ export const Database: typeof Sqlite = loadSqlite()
 
 /** The module has found no native part of itself, which it says without a code, or one of another Node. */
 const isNotBuilt = (thrown: unknown): boolean =>
-  /^(ERR_DLOPEN_FAILED|MODULE_NOT_FOUND)$/.test(codeOf(thrown)) ||
+  ['ERR_DLOPEN_FAILED', 'MODULE_NOT_FOUND'].includes(codeOf(thrown)) ||
   (thrown instanceof Error && thrown.message.startsWith('Could not locate the bindings file'))
 
 /**
