@@ -190,7 +190,7 @@ export class SmartAgent {
   /**
    * Makes the data directory of a new box, in evaluation.
    *
-   * @throws LicensingError DATA_DIR_EXISTS, INVALID_ARGUMENT, TRUST_ANCHOR_INVALID, STORE_UNWRITABLE, STORE_FULL
+   * @throws LicensingError DATA_DIR_EXISTS, INVALID_ARGUMENT, TRUST_ANCHOR_INVALID, STORE_*
    */
   static async init(options: OpenOptions & { product: NonNullable<OpenOptions['product']> }): Promise<void> {
     const agent = await SmartAgent.open({ ...options, heartbeat: false }, { charge: false, fresh: true })

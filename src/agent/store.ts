@@ -60,6 +60,7 @@ export class AgentStore {
   readonly #put: Sqlite.Statement<[string, string]>
   readonly #pending: Sqlite.Statement<[], PendingCommand>
   readonly #done: Sqlite.Statement<[number]>
+  readonly #dropped: Sqlite.Statement<[RequestKind]>
   readonly #remember: Sqlite.Statement<[number, string, string, string, string, string]>
   readonly secrets: SecretFiles
 
@@ -75,6 +76,7 @@ export class AgentStore {
     )
     this.#pending = db.prepare('select id, kind from commands order by id')
     this.#done = db.prepare('delete from commands where id = ?')
+    this.#dropped = db.prepare('delete from commands where kind = ?')
   }
 
   static exists(dataDir: string): boolean {
@@ -84,7 +86,8 @@ export class AgentStore {
   /**
    * Opens the store, and makes it when told to.
    *
-   * @throws LicensingError DATA_DIR_MISSING, DATA_DIR_UNSAFE, DATA_DIR_LOCKED, STORE_UNWRITABLE, STORE_FULL, STORE_UNREADABLE
+   * @throws LicensingError DATA_DIR_MISSING, DATA_DIR_UNSAFE, DATA_DIR_LOCKED, STORE_UNWRITABLE, STORE_FULL, STORE_UNREADABLE,
+   * STORE_MODULE_ABSENT
    */
   static open(dataDir: string, options: { create: boolean }): AgentStore {
     if (options.create) ensurePrivateDirectory(dataDir)
@@ -152,8 +155,7 @@ export class AgentStore {
   }
 
   removeCommands(kinds: readonly RequestKind[]): void {
-    const remove = this.#db.prepare('delete from commands where kind = ?')
-    for (const kind of kinds) remove.run(kind)
+    for (const kind of kinds) this.#dropped.run(kind)
   }
 
   commands(): PendingCommand[] {

@@ -353,8 +353,8 @@ function installDatabases(): void {
   }
   const kinds = new WeakMap<Sqlite.Statement, Kind>()
   const kindOf = (statement: Sqlite.Statement): Kind => {
-    let kind = kinds.get(statement)
-    if (kind === undefined) kinds.set(statement, (kind = readKind(statement)))
+    const kind = kinds.get(statement) ?? readKind(statement)
+    kinds.set(statement, kind)
     return kind
   }
   for (const method of ['run', 'get', 'all', 'iterate'] as const) {

@@ -107,7 +107,7 @@ function keepPrepared(database: Sqlite.Database): SqliteDatabase {
   }
 }
 
-/** @throws LicensingError STORE_UNWRITABLE, STORE_UNREADABLE, STORE_FULL */
+/** @throws LicensingError STORE_UNWRITABLE, STORE_UNREADABLE, STORE_FULL, STORE_MODULE_ABSENT */
 export function openSqlite(dataDir: string): Kysely<Tables> {
   let opened: Sqlite.Database | undefined
   try {

@@ -52,8 +52,7 @@ export class AuthorityStore {
   /**
    * @param version how far the tables are brought: for a backup of before, which goes on from there
    * @param database `postgres://…`; without it the one that the data directory names, or else its own SQLite database
-   * @throws LicensingError DATA_DIR_EXISTS, STORE_UNWRITABLE, STORE_UNREADABLE, STORE_FULL, STORE_TOO_NEW, DATABASE_UNREACHABLE,
-   * DATABASE_REFUSED
+   * @throws LicensingError DATA_DIR_EXISTS, STORE_*, DATABASE_UNREACHABLE, DATABASE_REFUSED
    */
   static async open(
     dataDir: string,
