@@ -295,5 +295,5 @@ describe('the audit record', () => {
     const file = join(mkdtempSync(join(tmpdir(), 'sla-')), 'audit.jsonl')
     writeFileSync(file, (await lines()).join('\n'))
     expect((await verifyAuditExport(await lines(), world.authority.trustAnchor())).chains).toEqual(chains)
-  }, 60_000)
+  })
 })

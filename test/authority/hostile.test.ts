@@ -152,39 +152,35 @@ describe('R-NET-5: what strangers send to an authority', () => {
     expect(said.match(/HTTP\/1\.1 200 /g)).toHaveLength(defaultLimits.pipelined)
   })
 
-  it(
-    `${IDLE} connections that say nothing and ${SLOW} slow bodies: others are served, within bounds of memory`,
-    { timeout: 180_000 },
-    async () => {
-      const flood = spawn(
-        'sh',
-        [
-          '-c',
-          'ulimit -n "$0" && exec "$@"',
-          String(DESCRIPTORS),
-          process.execPath,
-          FLOOD,
-          url,
-          String(IDLE),
-          String(SLOW),
-        ],
-        { stdio: ['pipe', 'pipe', 'inherit'] },
-      )
-      try {
-        const [first] = (await once(flood.stdout, 'data')) as [Buffer]
-        expect(JSON.parse(first.toString())).toEqual({ idle: IDLE, slow: SLOW, ended: 0 })
-        const scraped = await (await fetch(`${metrics}/metrics`)).text()
-        expect(Number(/connections\{stage="waiting"\} (\d+)/.exec(scraped)?.[1])).toBeGreaterThanOrEqual(IDLE)
-        const agent = new Agent()
-        for (let i = 0; i < 20; i++) expect(await greet(url, agent)).toMatchObject({ status: 200 })
-        expect((await fetch(`${metrics}/ready`)).status).toBe(200)
-        // Some 32 KiB for a connection, beside what the program needs itself.
-        expect(mebibytesOf(pid)).toBeLessThan(900)
-      } finally {
-        flood.kill('SIGKILL')
-      }
-    },
-  )
+  it(`${IDLE} connections that say nothing and ${SLOW} slow bodies: others are served, within bounds of memory`, async () => {
+    const flood = spawn(
+      'sh',
+      [
+        '-c',
+        'ulimit -n "$0" && exec "$@"',
+        String(DESCRIPTORS),
+        process.execPath,
+        FLOOD,
+        url,
+        String(IDLE),
+        String(SLOW),
+      ],
+      { stdio: ['pipe', 'pipe', 'inherit'] },
+    )
+    try {
+      const [first] = (await once(flood.stdout, 'data')) as [Buffer]
+      expect(JSON.parse(first.toString())).toEqual({ idle: IDLE, slow: SLOW, ended: 0 })
+      const scraped = await (await fetch(`${metrics}/metrics`)).text()
+      expect(Number(/connections\{stage="waiting"\} (\d+)/.exec(scraped)?.[1])).toBeGreaterThanOrEqual(IDLE)
+      const agent = new Agent()
+      for (let i = 0; i < 20; i++) expect(await greet(url, agent)).toMatchObject({ status: 200 })
+      expect((await fetch(`${metrics}/ready`)).status).toBe(200)
+      // Some 32 KiB for a connection, beside what the program needs itself.
+      expect(mebibytesOf(pid)).toBeLessThan(900)
+    } finally {
+      flood.kill('SIGKILL')
+    }
+  })
 })
 
 describe('a clock 200,000 times too fast', () => {

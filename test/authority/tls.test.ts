@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Authority } from '../../src/authority/index.ts'
 import { DAY, MINUTE } from '../../src/domain/instant.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
+import { eventually } from '../support/eventually.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'sla-tls-'))
 afterEach(() => {
@@ -61,7 +62,7 @@ describe('TLS sessions', () => {
       expect((await visit(other.url, session)).reused).toBe(true)
       clock.advance(DAY)
       await vi.advanceTimersByTimeAsync(MINUTE)
-      await vi.waitFor(async () => {
+      await eventually(async () => {
         expect((await visit(other.url, session)).reused).toBe(false)
       })
     } finally {
@@ -85,7 +86,7 @@ describe('the TLS certificate of an authority', () => {
       expect(await presented(url)).toBe(first)
       clock.advance(60 * DAY)
       await vi.advanceTimersByTimeAsync(MINUTE)
-      await vi.waitFor(async () => {
+      await eventually(async () => {
         expect(await presented(url)).not.toBe(first)
       })
     } finally {

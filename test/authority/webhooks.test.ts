@@ -282,7 +282,7 @@ describe('the programs', () => {
     } finally {
       await programs.close()
     }
-  }, 60_000)
+  })
 
   it('several processes send each message once, in its order', async () => {
     const programs = makePrograms()
@@ -313,7 +313,7 @@ describe('the programs', () => {
     } finally {
       await programs.close()
     }
-  }, 60_000)
+  })
 
   it('who is killed between sending and noting it leaves it to be sent again, by the same id', async () => {
     const programs = makePrograms()
@@ -346,5 +346,5 @@ describe('the programs', () => {
     } finally {
       await programs.close()
     }
-  }, 60_000)
+  })
 })

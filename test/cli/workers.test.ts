@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { makePrograms, errorOf, type Programs } from '../support/programs.ts'
+import { eventually } from '../support/eventually.ts'
 
 let programs: Programs
 beforeAll(async () => {
@@ -59,15 +60,12 @@ describe('serve --workers', () => {
     const [first = 0] = childrenOf(child.pid)
     process.kill(first, 'SIGKILL')
     await register('BOX-4')
-    await vi.waitFor(
-      () => {
-        expect(log()).toContain('a worker has ended and is started again')
-        const now = childrenOf(child.pid)
-        expect(now).toHaveLength(2)
-        expect(now).not.toContain(first)
-      },
-      { timeout: 15_000, interval: 100 },
-    )
+    await eventually(() => {
+      expect(log()).toContain('a worker has ended and is started again')
+      const now = childrenOf(child.pid)
+      expect(now).toHaveLength(2)
+      expect(now).not.toContain(first)
+    })
     await register('BOX-5')
     const { instances } = await programs.good<{ instances: unknown[] }>(
       programs.authority(['instance', 'list', '--json']),
@@ -81,12 +79,9 @@ describe('serve --workers', () => {
     const workers = childrenOf(child.pid)
     expect(workers).toHaveLength(2)
     process.kill(child.pid ?? 0, 'SIGKILL')
-    await vi.waitFor(
-      () => {
-        for (const pid of workers) expect(() => process.kill(pid, 0)).toThrow()
-      },
-      { timeout: 15_000, interval: 100 },
-    )
+    await eventually(() => {
+      for (const pid of workers) expect(() => process.kill(pid, 0)).toThrow()
+    })
     await stop('SIGKILL')
   })
 

@@ -5,6 +5,7 @@ import WebSocket from 'ws'
 import type { SmartAgent } from '../../src/agent/index.ts'
 import { serveInspector, type ServedInspector } from '../../src/console/inspector.ts'
 import { codeOf, makeWorld, type World } from '../support/world.ts'
+import { eventually } from '../support/eventually.ts'
 
 let world: World
 let agent: SmartAgent
@@ -102,13 +103,10 @@ describe('R-UI-4: the inspector', () => {
     await agent.reportNow()
     await agent.deregister()
     const requestCode = await agent.reservation.request()
-    let count = texts.length
-    do {
-      count = texts.length
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    } while (texts.length !== count)
+    await eventually(() => {
+      expect(texts.at(-1)).toContain('RESERVATION_REQUEST')
+    })
     const everything = texts.join('\n')
-    expect(everything).toContain('RESERVATION_REQUEST')
     for (const secret of [token, token.slice(5, 30), requestCode, 'acme.example', 'BEGIN '])
       expect(everything).not.toContain(secret)
     expect(everything).not.toMatch(/requestCode|instanceId|returnCode|smartAccount|grant"/)

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { createInterface } from 'node:readline'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Authority } from '../../src/authority/index.ts'
@@ -69,7 +69,7 @@ describe('the tables', () => {
     const url = await server.database()
     const init = ['--database', url, 'init', '--account', 'acme.example', '--accept-agreement']
     let killed = 0
-    for (let wait = 250; wait < 4000; wait += 250) {
+    for (let wait = 250; ; wait += Math.max(250, wait / 4)) {
       const child = programs.start('smart-authority', ['--data-dir', programs.box('authority'), ...init])
       const ended = once(child, 'close')
       const late = setTimeout(() => child.kill('SIGKILL'), wait)
@@ -82,7 +82,7 @@ describe('the tables', () => {
     const listed = await programs.authority(['virtual-account', 'list', '--json'])
     expect([listed.code, listed.stderr]).toEqual([0, ''])
     expect(await query(url, 'select count(*)::int as n from migrations')).toEqual([{ n: migrations.length }])
-  }, 120_000)
+  })
 })
 
 describe('--database', () => {
@@ -167,7 +167,7 @@ describe('a connection that is lost', () => {
     )
     expect(sum).toEqual({ n: (60 * 61) / 2, count: 60 })
     await authority.close()
-  }, 120_000)
+  })
 
   test('at the commit itself is no doubt: the database knows what became of it', async () => {
     const proxy = await startCommitProxy(server.url)
@@ -239,7 +239,7 @@ describe('a connection that is lost', () => {
     } finally {
       own.stop()
     }
-  }, 120_000)
+  })
 })
 
 describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool of 100', () => {
@@ -268,34 +268,30 @@ describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool
       token,
       root: root && thumbprint(root),
       boxes: 64,
-      milliseconds: 20_000,
     }
     const clients = spawn(
       process.execPath,
       [new URL('../../bench/clients.mjs', import.meta.url).pathname, JSON.stringify(wanted)],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
+      { stdio: ['pipe', 'pipe', 'inherit'] },
     )
-    let said = ''
-    clients.stdout.setEncoding('utf8').on('data', (text: string) => (said += text))
-    const ended = once(clients, 'close').then(() => 'over' as const)
-    let killed = 0
-    const harm = async () => {
-      for (let turn = 0; ; turn++) {
-        if ((await Promise.race([ended, sleep(3000)])) === 'over') return
-        if (turn === 2) {
-          server.crash()
-          server.start()
-        }
-        const which = turn % 2
-        await servers[which]?.stop('SIGKILL')
-        killed++
-        servers[which] = await serve(which === 0 ? 'authority' : 'other', ports[which])
+    const lines = createInterface({ input: clients.stdout })[Symbol.asyncIterator]()
+    const next = async () => ((await lines.next()) as { value: string | undefined }).value
+    // By what they achieved, not by the time: a busy machine would be killed before it had answered anybody.
+    for (let turn = 0; turn < 8; turn++) {
+      for (let answer = 0; answer < 100; answer++) expect(await next()).toMatch(/^\d+$/)
+      if (turn === 2) {
+        server.crash()
+        server.start()
       }
+      const which = turn % 2
+      await servers[which]?.stop('SIGKILL')
+      servers[which] = await serve(which === 0 ? 'authority' : 'other', ports[which])
     }
-    await Promise.all([ended, harm()])
-    const told = JSON.parse(said) as { exchanges: number; repeated: number; differed: number; inUse: number }
-    expect(killed).toBeGreaterThan(3)
-    expect(told.exchanges).toBeGreaterThan(64 * 3)
+    clients.stdin.end()
+    let last = ''
+    for (let line = await next(); line !== undefined; line = await next()) last = line
+    const told = JSON.parse(last) as { exchanges: number; repeated: number; differed: number; inUse: number }
+    expect(told.exchanges).toBeGreaterThanOrEqual(800)
     expect(told.repeated).toBeGreaterThan(10)
     expect(told.differed).toBe(0)
     const { licenses } = await programs.good<{
@@ -315,7 +311,7 @@ describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool
         (select count(*)::int from instances) as instances, (select sum(uses)::int from tokens) as uses`,
     )
     expect(sums).toEqual({ demands: told.inUse, instances: 64, uses: 64 })
-  }, 180_000)
+  })
 })
 
 describe('restore into a database', () => {
@@ -387,5 +383,5 @@ describe('restore into a database', () => {
       expect(errorOf(await restore(`${place}-stolen`, url, 0)).code).toBe('DATA_DIR_EXISTS')
     }
     expect(new Set(left)).toEqual(new Set(['whole 1', 'none 1']))
-  }, 120_000)
+  })
 })

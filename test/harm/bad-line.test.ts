@@ -62,7 +62,7 @@ describe('a line to the authority', () => {
       programs.authority(['instance', 'list', '--json']),
     )
     expect(instances).toHaveLength(1)
-  }, 300_000)
+  })
 
   it(`R-AUTH-4: that is unplugged at any moment: the box says so, stays licensed, and is right when it is plugged in`, async () => {
     const { agent, good, status } = programs

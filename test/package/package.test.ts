@@ -51,7 +51,7 @@ beforeAll(async () => {
   cpSync('node_modules/better-sqlite3/build', join(project, 'node_modules/better-sqlite3/build'), {
     recursive: true,
   })
-}, 240_000)
+})
 afterAll(() => {
   rmSync(directory, { recursive: true, force: true })
 })
@@ -164,7 +164,6 @@ await agent.close()`,
 
   it.for(['nodenext', 'bundler'])(
     'has types that a strict product compiles by, resolved as %s',
-    { timeout: 120_000 },
     async (resolution) => {
       const types = dirname(dirname(join(process.cwd(), 'node_modules/@types/node/package.json')))
       writeFileSync(

@@ -5,6 +5,7 @@ import { AgentStore } from '../../src/agent/store.ts'
 import type { SmartAgent } from '../../src/agent/index.ts'
 import { makeSealedWorld } from '../support/sealed.ts'
 import { codeOf, makeWorld, pass, type World } from '../support/world.ts'
+import { eventually } from '../support/eventually.ts'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
@@ -234,7 +235,7 @@ describe('what is under way while a reservation comes', () => {
     }
     const again = agent.reregister(await world.token(), { force: true })
     void again.catch(() => undefined)
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(world.road.sent.at(-1)?.type).toBe('register')
     })
     await agent.deregister({ wait: false })

@@ -99,4 +99,4 @@ it('R-SLR-4: a box that works from a reservation makes no connection at all, in 
     state: 'reserved',
     functionality: 'full',
   })
-}, 120_000)
+})

@@ -166,7 +166,7 @@ describe('R-NET-5 R-SAT-1: one account, four boxes', () => {
     expect((await programs.status({ box: 'below' })).state).toBe('authorized')
     await below.stop()
     await server.stop()
-  }, 240_000)
+  })
 })
 
 describe('R-SAT-2: by wire, between two programs', () => {

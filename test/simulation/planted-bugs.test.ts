@@ -32,7 +32,6 @@ const hunt = (chosen: readonly string[]): Promise<{ code: number; output: string
 describe('the simulator finds', () => {
   it.for(plantedBugs.map((bug) => [bug.name, bug] as const))(
     '%s',
-    { timeout: 120_000 },
     async ([, { file, text, instead, found, options = ['--days', '14'] }]) => {
       const path = join(directory, 'dist', file)
       const right = readFileSync(path, 'utf8')

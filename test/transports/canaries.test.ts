@@ -42,70 +42,66 @@ afterAll(async () => {
 
 const names = (Object.keys(faultCatalogue) as FaultName[]).filter((name) => name !== 'delay')
 
-it(
-  'R-NET-3, R-TOK-4: no secret reaches a log, an error, an event, a file of others or the process list',
-  { timeout: 180_000 },
-  async () => {
-    const note = (...things: unknown[]) => {
-      for (const thing of things)
-        seen.push(typeof thing === 'string' ? thing : inspect(thing, { depth: 8, showHidden: true }))
-    }
-    const log = (text: string, fields?: object) => note(text, fields ?? {})
-    const box = join(directory, 'box')
-    const agent = await SmartAgent.open({
-      dataDir: box,
-      product: { pid: 'CWMS-K9', version: '4.0', serial: 'CANARY' },
-      trust: mock.trustAnchor,
-      clock,
-      heartbeat: false,
-      logger: { error: log, warn: log, info: log, debug: log },
-      connect: (settings) =>
-        patience.transport((limits) => httpsTransport(roadOf(settings, [mock.trustAnchor], limits))),
-    })
-    agent.on('notice', (notice) => note(notice))
-    agent.on('transition', (transition) => note(transition))
-    agent.on('state', (status) => note(status))
-    const proxied = { ...road.settings('proxy'), username: 'bob', password: PASSWORD }
-    note(agent.setTransport(proxied))
+it('R-NET-3, R-TOK-4: no secret reaches a log, an error, an event, a file of others or the process list', async () => {
+  const note = (...things: unknown[]) => {
+    for (const thing of things)
+      seen.push(typeof thing === 'string' ? thing : inspect(thing, { depth: 8, showHidden: true }))
+  }
+  const log = (text: string, fields?: object) => note(text, fields ?? {})
+  const box = join(directory, 'box')
+  const agent = await SmartAgent.open({
+    dataDir: box,
+    product: { pid: 'CWMS-K9', version: '4.0', serial: 'CANARY' },
+    trust: mock.trustAnchor,
+    clock,
+    heartbeat: false,
+    logger: { error: log, warn: log, info: log, debug: log },
+    connect: (settings) =>
+      patience.transport((limits) => httpsTransport(roadOf(settings, [mock.trustAnchor], limits))),
+  })
+  agent.on('notice', (notice) => note(notice))
+  agent.on('transition', (transition) => note(transition))
+  agent.on('state', (status) => note(status))
+  const proxied = { ...road.settings('proxy'), username: 'bob', password: PASSWORD }
+  note(agent.setTransport(proxied))
 
-    for (const fault of names) {
-      const { token } = await mock.authority.createToken({ days: 30 })
-      tokens.push(token.split('.').at(-1) ?? '')
-      if (faultCatalogue[fault].place === 'answer') mock.setFaults(fault)
-      else await mock.setRoad(fault as never)
-      patience.short = isSilent(fault)
-      const thrown: unknown = await agent.register(token, { force: true }).catch((one: unknown) => one)
-      if (thrown instanceof LicensingError) note(thrown, thrown.stack ?? '', JSON.stringify(thrown))
-      // The test of the road waits for the silent ones as long as people would, and says no more than of the others.
-      if (!patience.short) note(await agent.testTransport())
-      note(agent.status(), agent.explain(), agent.history(10))
-      mock.setFaults()
-      await mock.setRoad(null)
-      patience.short = false
-      clock.advance(5 * MINUTE)
-      agent.tick()
-      await agent.settled()
-    }
-    expect(agent.status().state).toBe('authorized')
-    note(agent.history(10_000), await mock.authority.events())
-    note(execFileSync('ps', ['axww', '-o', 'args'], { encoding: 'utf8' }))
-    await agent.close()
+  for (const fault of names) {
+    const { token } = await mock.authority.createToken({ days: 30 })
+    tokens.push(token.split('.').at(-1) ?? '')
+    if (faultCatalogue[fault].place === 'answer') mock.setFaults(fault)
+    else await mock.setRoad(fault as never)
+    patience.short = isSilent(fault)
+    const thrown: unknown = await agent.register(token, { force: true }).catch((one: unknown) => one)
+    if (thrown instanceof LicensingError) note(thrown, thrown.stack ?? '', JSON.stringify(thrown))
+    // The test of the road waits for the silent ones as long as people would, and says no more than of the others.
+    if (!patience.short) note(await agent.testTransport())
+    note(agent.status(), agent.explain(), agent.history(10))
+    mock.setFaults()
+    await mock.setRoad(null)
+    patience.short = false
+    clock.advance(5 * MINUTE)
+    agent.tick()
+    await agent.settled()
+  }
+  expect(agent.status().state).toBe('authorized')
+  note(agent.history(10_000), await mock.authority.events())
+  note(execFileSync('ps', ['axww', '-o', 'args'], { encoding: 'utf8' }))
+  await agent.close()
 
-    const secrets = [PASSWORD, Buffer.from(`bob:${PASSWORD}`).toString('base64'), ...tokens]
-    expect(secrets.every((secret) => secret.length > 10)).toBe(true)
-    const leaks = seen.filter((text) => secrets.some((secret) => text.includes(secret)))
-    expect(leaks).toEqual([])
-    // It was a test only if much was said.
-    expect(seen.length).toBeGreaterThan(10 * names.length)
+  const secrets = [PASSWORD, Buffer.from(`bob:${PASSWORD}`).toString('base64'), ...tokens]
+  expect(secrets.every((secret) => secret.length > 10)).toBe(true)
+  const leaks = seen.filter((text) => secrets.some((secret) => text.includes(secret)))
+  expect(leaks).toEqual([])
+  // It was a test only if much was said.
+  expect(seen.length).toBeGreaterThan(10 * names.length)
 
-    for (const name of readdirSync(box, { recursive: true, encoding: 'utf8' })) {
-      const path = join(box, name)
-      expect(statSync(path).mode & 0o077).toBe(0)
-      // Settled registrations have taken their tokens along; the password is sealed.
-      if (statSync(path).isFile()) {
-        const bytes = readFileSync(path).toString('latin1')
-        expect(secrets.filter((secret) => bytes.includes(secret))).toEqual([])
-      }
+  for (const name of readdirSync(box, { recursive: true, encoding: 'utf8' })) {
+    const path = join(box, name)
+    expect(statSync(path).mode & 0o077).toBe(0)
+    // Settled registrations have taken their tokens along; the password is sealed.
+    if (statSync(path).isFile()) {
+      const bytes = readFileSync(path).toString('latin1')
+      expect(secrets.filter((secret) => bytes.includes(secret))).toEqual([])
     }
-  },
-)
+  }
+})

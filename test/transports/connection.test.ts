@@ -26,8 +26,6 @@ const post = (url: string, more: Partial<RoadOptions> = {}) => {
     url,
     proxy: null,
     anchors: [mock.trustAnchor],
-    deadline: 2000,
-    timeouts: { connect: 300, proxy: 300, tls: 300 },
     ...more,
   })
   ends.push(() => {
@@ -76,9 +74,10 @@ print(s.getsockname()[1], flush=True); time.sleep(60)`
       for (const socket of fill) socket.destroy()
     })
     await new Promise((resolve) => fill[0]?.once('connect', resolve))
-    expect(await codeOf(post(`https://127.0.0.1:${port}`))).toBe('CONNECT_TIMED_OUT')
+    const timeouts = { connect: 300, proxy: 300, tls: 300 }
+    expect(await codeOf(post(`https://127.0.0.1:${port}`, { timeouts }))).toBe('CONNECT_TIMED_OUT')
     const proxy = { url: new URL(`http://127.0.0.1:${port}`), username: null, password: null }
-    expect(await codeOf(post('https://localhost:1', { proxy }))).toBe('PROXY_UNREACHABLE')
+    expect(await codeOf(post('https://localhost:1', { proxy, timeouts }))).toBe('PROXY_UNREACHABLE')
   })
 
   it('DNS_FAILED: a name nobody knows, for a proxy its own', async () => {

@@ -1,11 +1,12 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SmartAgent, type TransportSettings } from '../../src/agent/index.ts'
 import { MINUTE } from '../../src/domain/instant.ts'
 import { LicensingError } from '../../src/domain/errors.ts'
 import { parseAuthorityUrl, parseProxyUrl } from '../../src/transports/transport.ts'
+import { eventually } from '../support/eventually.ts'
 import { codeOf, makeWorld, pass, type World } from '../support/world.ts'
 
 let world: World
@@ -175,7 +176,7 @@ describe('R-NET-4: changed at any moment', () => {
   })
 
   it('while an exchange fails on the old road: its failure is not told of the new one', async () => {
-    let fail: () => void = () => undefined
+    let fail: (() => void) | undefined
     const agent = await world.open('box', {
       connect: ({ url: road }) => ({
         ...world.transport(),
@@ -190,9 +191,11 @@ describe('R-NET-4: changed at any moment', () => {
       }),
     })
     const registered = agent.register(await world.token())
-    await new Promise((resolve) => setTimeout(resolve, 50))
+    await eventually(() => {
+      expect(fail).toBeDefined()
+    })
     agent.setTransport({ kind: 'gateway', url: 'https://gateway.test' })
-    fail()
+    fail?.()
     expect((await registered).state).toBe('authorized')
     const said = JSON.stringify(agent.history(100))
     expect(said).not.toContain('COMM_FAILED')
@@ -217,7 +220,7 @@ describe('R-AUTH-4: retry discipline', () => {
     const agent = await world.open()
     world.road.onAnswer = () => new Promise(() => undefined)
     const waiting = codeOf(agent.register(await world.token()))
-    await vi.waitFor(() => {
+    await eventually(() => {
       expect(world.road.sent).toHaveLength(1)
     })
     await agent.close()
