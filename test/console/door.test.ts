@@ -5,7 +5,7 @@ import { boxDesk } from '../../src/console/box.ts'
 import { firstPassword } from '../../src/console/first-password.ts'
 import { authorityDesk } from '../../src/console/manager.ts'
 import { HOUR, MINUTE } from '../../src/domain/instant.ts'
-import { PASSWORD, send, servePages, signIn, signInFirst, type Visitor } from '../support/pages.ts'
+import { lookOn, PASSWORD, send, servePages, signIn, signInFirst, type Visitor } from '../support/pages.ts'
 import { makeWorld, type World } from '../support/world.ts'
 
 let world: World
@@ -231,16 +231,13 @@ describe('R-UI-1: what the page sends', () => {
 
   it('events as they happen, until the session ends', async () => {
     const visitor = await signIn(pages.box.url, 'admin', PASSWORD)
-    const live = send(pages.box.url, '/api/v1/live', {
-      headers: { cookie: visitor.cookie, 'x-session-token': visitor.token },
-    })
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    const live = await lookOn(pages.box.url, visitor)
     await pages.agent.hosts.assign('ann')
     pages.agent.tick()
     await visitor.act('sign-out')
     await pages.agent.hosts.assign('bob')
     pages.agent.tick()
-    const { status: number, body } = await live
+    const { status: number, body } = await live.ended
     expect(number).toBe(200)
     expect(body).toMatch(/^event: status\ndata: \{"product"/)
     expect(body).toContain('"assigned":1')
@@ -549,14 +546,12 @@ describe('R-UI-1: harm from outside', () => {
     const file = join(world.directory, 'box', 'console', 'users.json')
     const good = readFileSync(file, 'utf8')
     const visitor = await signIn(pages.box.url, 'admin', PASSWORD)
-    const live = send(pages.box.url, '/api/v1/live', {
-      headers: { cookie: visitor.cookie, 'x-session-token': visitor.token },
-    }).catch(() => 'broken off')
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    const live = await lookOn(pages.box.url, visitor)
+    const ended = live.ended.catch(() => 'broken off')
     writeFileSync(file, '{damaged')
     pages.agent.report('HOST', 3)
     pages.agent.tick()
-    expect(await live).toBe('broken off')
+    expect(await ended).toBe('broken off')
     expect((await visitor.read('me')).status).toBe(500)
     writeFileSync(file, good)
     expect((await visitor.read('me')).status).toBe(200)

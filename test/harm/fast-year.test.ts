@@ -21,7 +21,7 @@ afterEach(() => programs.close())
 describe('a daemon and its authority, at 86,400 times the speed', () => {
   it(
     `R-AUTH-1, R-AUTH-4: ${DAYS} days: all is renewed in time, also when the authority is away just then`,
-    { timeout: (DAYS + 120) * SECOND },
+    { timeout: (DAYS + 300) * SECOND },
     async () => {
       const { agent, good } = programs
       const port = await freePort()

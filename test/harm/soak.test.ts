@@ -25,7 +25,7 @@ const take = (pid: number): { memory: number; files: number } => ({
 
 it(
   `a soak of ${MINUTES} minutes: one request in ten goes wrong, and no process grows, leaks or loses count`,
-  { timeout: (MINUTES + 3) * MINUTE },
+  { timeout: (MINUTES + 5) * MINUTE },
   async () => {
     const { agent, authority, good, status } = programs
     const dice = new Dice('soak')

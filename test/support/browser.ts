@@ -55,7 +55,7 @@ export async function openBrowser() {
       locale: 'en-US',
       reducedMotion: 'reduce',
     })
-    context.setDefaultTimeout(20_000)
+    context.setDefaultTimeout(60_000)
     const page = await context.newPage()
     const complaints: string[] = []
     page.on('pageerror', ({ message }) => complaints.push(`error: ${message}`))

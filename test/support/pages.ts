@@ -18,7 +18,13 @@ export interface Answer {
 export function send(
   url: string,
   path: string,
-  options: { headers?: Record<string, string>; body?: unknown; text?: string } = {},
+  options: {
+    headers?: Record<string, string>
+    body?: unknown
+    text?: string
+    /** The answer has begun: it may go on for long. */
+    begun?: () => void
+  } = {},
 ): Promise<Answer> {
   const { headers = {}, body } = options
   const text = options.text ?? (body === undefined ? null : JSON.stringify(body))
@@ -39,6 +45,7 @@ export function send(
         },
       },
       (response) => {
+        options.begun?.()
         let said = ''
         response.setEncoding('utf8')
         response.on('error', reject)
@@ -81,6 +88,16 @@ export async function signIn(url: string, name: string, password: string): Promi
     read: (call) => send(url, `/api/v1/${call}`, { headers }),
     act: (call, input = {}) => send(url, `/api/v1/${call}`, { headers, body: input }),
   }
+}
+
+/** What happens, as it happens, to somebody who looks: resolves once they do. */
+export async function lookOn(url: string, { cookie, token }: Visitor): Promise<{ ended: Promise<Answer> }> {
+  let begun = (): void => undefined
+  const promise = new Promise<void>((resolve) => (begun = resolve))
+  const headers = { cookie, 'x-session-token': token }
+  const ended = send(url, '/api/v1/live', { headers, begun })
+  await Promise.race([promise, ended])
+  return { ended }
 }
 
 /** Signs in the first time: with the one-time password, and a new one set. */

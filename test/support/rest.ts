@@ -78,7 +78,7 @@ export function sendRaw(
 }
 
 /** The REST API and the page of a world's authority, at one port over TLS, in this process. */
-export async function serveRest(world: World) {
+export async function serveRest(world: World, limits: { requests?: number } = {}) {
   const logged: string[] = []
   const logger = {
     info: () => undefined,
@@ -91,7 +91,7 @@ export async function serveRest(world: World) {
     clock: world.clock,
     logger,
   })
-  const api = new RestApi(world.authority, { clock: world.clock, logger })
+  const api = new RestApi(world.authority, { clock: world.clock, logger, ...limits })
   const url = await world.authority.listen({
     host: '127.0.0.1',
     port: 0,
