@@ -78,30 +78,11 @@ describe('an authority that is told to stop', () => {
     const server = await slowAuthority('delay=3s')
     expect(await ready(server.metrics)).toEqual([200, { status: 'ready' }])
     const admin = await signInFirst(server.url, server.firstPasswordFile)
-    const streamed = new Promise<void>((resolve) => {
-      const { hostname, port } = new URL(server.url)
-      request(
-        {
-          hostname,
-          port,
-          path: '/api/v1/live',
-          rejectUnauthorized: false,
-          agent: false,
-          headers: { cookie: admin.cookie, 'x-session-token': admin.token },
-        },
-        (response) => {
-          response.on('end', resolve)
-          response.on('error', () => {
-            resolve()
-          })
-          response.resume()
-        },
-      ).end()
-    })
+    const { ended: streamed } = await admin.look()
     const underWay = greet(server.url, new Agent())
     await connected(server, 'answering', 2)
     const stopped = server.stop('SIGTERM')
-    await streamed
+    expect((await streamed).status).toBe(200)
     expect(await ready(server.metrics)).toEqual([503, { status: 'not-ready', reasons: ['draining'] }])
     expect(await underWay).toMatchObject({ status: 200, connection: 'close' })
     expect(await stopped).toBe(0)

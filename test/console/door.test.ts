@@ -5,7 +5,7 @@ import { boxDesk } from '../../src/console/box.ts'
 import { firstPassword } from '../../src/console/first-password.ts'
 import { authorityDesk } from '../../src/console/manager.ts'
 import { HOUR, MINUTE } from '../../src/domain/instant.ts'
-import { lookOn, PASSWORD, send, servePages, signIn, signInFirst, type Visitor } from '../support/pages.ts'
+import { PASSWORD, send, servePages, signIn, signInFirst, type Visitor } from '../support/pages.ts'
 import { makeWorld, type World } from '../support/world.ts'
 
 let world: World
@@ -231,13 +231,13 @@ describe('R-UI-1: what the page sends', () => {
 
   it('events as they happen, until the session ends', async () => {
     const visitor = await signIn(pages.box.url, 'admin', PASSWORD)
-    const live = await lookOn(pages.box.url, visitor)
+    const { ended } = await visitor.look()
     await pages.agent.hosts.assign('ann')
     pages.agent.tick()
     await visitor.act('sign-out')
     await pages.agent.hosts.assign('bob')
     pages.agent.tick()
-    const { status: number, body } = await live.ended
+    const { status: number, body } = await ended
     expect(number).toBe(200)
     expect(body).toMatch(/^event: status\ndata: \{"product"/)
     expect(body).toContain('"assigned":1')
@@ -546,12 +546,12 @@ describe('R-UI-1: harm from outside', () => {
     const file = join(world.directory, 'box', 'console', 'users.json')
     const good = readFileSync(file, 'utf8')
     const visitor = await signIn(pages.box.url, 'admin', PASSWORD)
-    const live = await lookOn(pages.box.url, visitor)
-    const ended = live.ended.catch(() => 'broken off')
+    const { ended } = await visitor.look()
+    const told = ended.catch(() => 'broken off')
     writeFileSync(file, '{damaged')
     pages.agent.report('HOST', 3)
     pages.agent.tick()
-    expect(await ended).toBe('broken off')
+    expect(await told).toBe('broken off')
     expect((await visitor.read('me')).status).toBe(500)
     writeFileSync(file, good)
     expect((await visitor.read('me')).status).toBe(200)

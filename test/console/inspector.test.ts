@@ -104,7 +104,8 @@ describe('R-UI-4: the inspector', () => {
     await agent.deregister()
     const requestCode = await agent.reservation.request()
     await eventually(() => {
-      expect(texts.at(-1)).toContain('RESERVATION_REQUEST')
+      expect(texts.at(-2)).toContain('RESERVATION_REQUEST')
+      expect(texts.at(-1)).toContain('@xstate.snapshot')
     })
     const everything = texts.join('\n')
     for (const secret of [token, token.slice(5, 30), requestCode, 'acme.example', 'BEGIN '])

@@ -275,10 +275,9 @@ describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool
       { stdio: ['pipe', 'pipe', 'inherit'] },
     )
     const lines = createInterface({ input: clients.stdout })[Symbol.asyncIterator]()
-    const next = async () => ((await lines.next()) as { value: string | undefined }).value
     // By what they achieved, not by the time: a busy machine would be killed before it had answered anybody.
     for (let turn = 0; turn < 8; turn++) {
-      for (let answer = 0; answer < 100; answer++) expect(await next()).toMatch(/^\d+$/)
+      for (let answer = 0; answer < 100; answer++) expect((await lines.next()).value).toMatch(/^\d+$/)
       if (turn === 2) {
         server.crash()
         server.start()
@@ -289,7 +288,7 @@ describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool
     }
     clients.stdin.end()
     let last = ''
-    for (let line = await next(); line !== undefined; line = await next()) last = line
+    for await (const line of lines) last = line
     const told = JSON.parse(last) as { exchanges: number; repeated: number; differed: number; inUse: number }
     expect(told.exchanges).toBeGreaterThanOrEqual(800)
     expect(told.repeated).toBeGreaterThan(10)

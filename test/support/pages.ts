@@ -72,6 +72,8 @@ export interface Visitor {
   readonly token: string
   read: (call: string) => Promise<Answer>
   act: (call: string, input?: object) => Promise<Answer>
+  /** Looks on as things happen: resolves once it is answered, with what is told until the end. */
+  look: () => Promise<{ ended: Promise<Answer> }>
 }
 
 export const PASSWORD = 'correct horse battery'
@@ -87,17 +89,17 @@ export async function signIn(url: string, name: string, password: string): Promi
     token,
     read: (call) => send(url, `/api/v1/${call}`, { headers }),
     act: (call, input = {}) => send(url, `/api/v1/${call}`, { headers, body: input }),
+    look: () =>
+      new Promise((resolve, reject) => {
+        const ended = send(url, '/api/v1/live', {
+          headers,
+          begun: () => {
+            resolve({ ended })
+          },
+        })
+        ended.catch(reject)
+      }),
   }
-}
-
-/** What happens, as it happens, to somebody who looks: resolves once they do. */
-export async function lookOn(url: string, { cookie, token }: Visitor): Promise<{ ended: Promise<Answer> }> {
-  let begun = (): void => undefined
-  const promise = new Promise<void>((resolve) => (begun = resolve))
-  const headers = { cookie, 'x-session-token': token }
-  const ended = send(url, '/api/v1/live', { headers, begun })
-  await Promise.race([promise, ended])
-  return { ended }
 }
 
 /** Signs in the first time: with the one-time password, and a new one set. */
