@@ -592,13 +592,18 @@ export class SmartAgent {
     if (registration !== null || registering !== null) await this.deregister().catch(() => undefined)
   }
 
-  /** Reports changed usage now instead of within the minute: for a process that is about to leave. */
+  /**
+   * Reports changed usage now instead of within the minute: for a process that is about to leave. Resolves when the authority
+   * has answered for the present counts, or when an attempt failed.
+   */
   async reportNow(): Promise<void> {
-    const { context } = this.#stepper.position
-    if (context.usage.reportAt === null) return
-    const event = (at: number): Event => ({ type: 'RENEW_AUTHORIZATION', at })
-    if (can(this.#stepper.position, event(this.#clock.now()))) this.#stepper.step(event)
-    await this.settled()
+    // A request that was under way when the usage changed does not cover the change; the one after it does.
+    for (let requests = 0; requests < 2 && this.#stepper.position.context.usage.reportAt !== null; requests++) {
+      const event = (at: number): Event => ({ type: 'RENEW_AUTHORIZATION', at })
+      if (can(this.#stepper.position, event(this.#clock.now()))) this.#stepper.step(event)
+      await this.settled()
+      if (this.#stepper.position.context.authorization.last?.outcome !== 'succeeded') return
+    }
   }
 
   /**

@@ -82,24 +82,31 @@ export class CommandRunner {
     this.#trustChanged = parts.trustChanged
   }
 
-  /** Starts on what is to be done, unless it is being done. Resolves when nothing is left. */
+  /**
+   * Carries out the stored requests until none is left. A request that is stored before this call is carried out before the
+   * promise resolves, even when another call began the work.
+   */
   run(): Promise<void> {
-    this.#running ??= this.#drain().finally(() => {
-      this.#running = null
-    })
+    // The work begins in a microtask, so that it never ends before it is remembered.
+    this.#running ??= Promise.resolve().then(() => this.#drain())
     return this.#running
   }
 
-  /** No further request is begun; the one under way is left to its transport. */
+  /** Begins no further request. The transport ends the one under way. */
   stop(): void {
     this.#closed = true
   }
 
   async #drain(): Promise<void> {
-    for (;;) {
-      const [command] = this.#closed ? [] : this.#store.commands()
-      if (!command) return
-      await this.#carryOut(command)
+    try {
+      for (;;) {
+        const [command] = this.#closed ? [] : this.#store.commands()
+        if (!command) return
+        await this.#carryOut(command)
+      }
+    } finally {
+      // Cleared in the same turn as the last look at the store: nobody can join work that has ended.
+      this.#running = null
     }
   }
 

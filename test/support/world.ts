@@ -8,6 +8,7 @@ import { LicensingError } from '../../src/domain/errors.ts'
 import type { RequestType } from '../../src/protocol/messages.ts'
 import type { Transport } from '../../src/transports/transport.ts'
 import { someDatabase } from './database.ts'
+import { heartbeatOfRun } from './heartbeat.ts'
 import { VirtualClock } from '../../src/testing/virtual-clock.ts'
 
 /** Something between a box and its authority that may change or drop what passes. */
@@ -74,7 +75,7 @@ export async function makeWorld(options: { account?: string; observe?: Authority
       trust: authority.trustAnchor(),
       transport: { kind: 'direct', url: 'https://authority.test' },
       clock,
-      heartbeat: false,
+      heartbeat: heartbeatOfRun(),
       connect: () => transport(),
       ...more,
     })

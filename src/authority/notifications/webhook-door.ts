@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { checked } from '../../domain/checked.ts'
 import { LicensingError } from '../../domain/errors.ts'
 import { HOUR, type Instant, iso } from '../../domain/instant.ts'
+import { SerialRounds } from '../../domain/serial-rounds.ts'
 import { checkWebhookUrl, type Delivered, postWebhook } from '../../transports/webhook.ts'
 import { checkWebhookSecret, newWebhookSecret, webhookHeaders } from '../../trust/webhook-signature.ts'
 import type { Account } from '../inventory/accounts.ts'
@@ -75,7 +76,7 @@ export interface WantedWebhook {
 export class WebhookDoor {
   readonly #desk: Desk
   readonly #transaction: <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>
-  #underWay: Promise<number> | null = null
+  readonly #deliveryRounds = new SerialRounds(() => this.#deliver())
   #closed = false
 
   constructor(desk: Desk, transaction: <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>) {
@@ -265,13 +266,11 @@ export class WebhookDoor {
    * @returns how many were taken by their receivers
    */
   deliver(): Promise<number> {
-    this.#underWay ??= this.#deliver().finally(() => {
-      this.#underWay = null
-    })
-    return this.#underWay
+    return this.#deliveryRounds.request()
   }
 
   async #deliver(): Promise<number> {
+    if (this.#closed) return 0
     const taken = await this.#transaction((tx, at) => takeDeliveries(tx, at))
     const sent = await Promise.all(taken.map((one) => this.#deliverOf(one)))
     const sum = sent.reduce((all, one) => all + one, 0)
@@ -282,7 +281,7 @@ export class WebhookDoor {
   /** Waits for the messages that are on their way, and sends no more. */
   async close(): Promise<void> {
     this.#closed = true
-    await this.#underWay
+    await this.#deliveryRounds.current?.catch(() => undefined)
   }
 
   async #deliverOf({ hook, due }: Taken): Promise<number> {

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import { z } from 'zod'
 import type { SyncSchedule } from '../../../machines/index.ts'
 import { checked } from '../../domain/checked.ts'
+import { SerialRounds } from '../../domain/serial-rounds.ts'
 import { asLicensingError, asTold, LicensingError } from '../../domain/errors.ts'
 import { readEnrolmentCode } from '../../protocol/enrolment.ts'
 import type { Leavable } from '../../protocol/sync-request.ts'
@@ -49,7 +50,7 @@ export interface ManagerRoad {
 export class SyncDoor {
   readonly #desk: Desk
   readonly #connect: ((settings: TransportSettings) => Transport) | undefined
-  #underWay: Promise<Imported> | null = null
+  readonly #exchangeRounds = new SerialRounds(() => this.#exchanges())
   #transport: { readonly of: string; readonly transport: Transport } | null = null
 
   constructor(desk: Desk, connect: ((settings: TransportSettings) => Transport) | undefined) {
@@ -123,10 +124,7 @@ export class SyncDoor {
    */
   async now(): Promise<Imported> {
     await this.#road()
-    await this.#sync(async (sync, _tx, at) => {
-      await sync.step({ type: 'SYNC_NOW', at })
-    })
-    const done = await this.#exchange()
+    const done = await this.#exchangeRounds.request()
     if (done.failure) throw asTold(done.failure)
     return done
   }
@@ -134,22 +132,19 @@ export class SyncDoor {
   /** Does the exchange that time has made due, if one is. Its failure is noted, and tried again when its time comes. */
   async beat(): Promise<void> {
     if (!(await this.#sync((sync) => Promise.resolve(sync.asking)))) return
-    await this.#exchange().catch(() => undefined)
+    const { current } = this.#exchangeRounds
+    await (current ?? this.#exchangeRounds.request()).catch(() => undefined)
   }
 
   close(): void {
     this.#transport?.transport.close({ now: true })
   }
 
-  /** One at a time, and those that follow from it. */
-  #exchange(): Promise<Imported> {
-    this.#underWay ??= this.#exchanges().finally(() => {
-      this.#underWay = null
-    })
-    return this.#underWay
-  }
-
+  /** One exchange, and those that follow from it. */
   async #exchanges(): Promise<Imported> {
+    await this.#sync(async (sync, _tx, at) => {
+      if (!sync.asking) await sync.step({ type: 'SYNC_NOW', at })
+    })
     for (let left = IN_A_ROW; ; left--) {
       const done = await this.#once()
       if (!done.again) return done

@@ -1,0 +1,121 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { SmartAgent } from '../../src/agent/index.ts'
+import { makeWorld, type World } from '../support/world.ts'
+
+/** Only a lost wake-up takes this long: no timer of the agent ever fires here, so nothing else can end a wait. */
+const HANGS_MS = 20_000
+
+let world: World
+let agent: SmartAgent
+/** Made before, so that nothing is awaited between the two calls. */
+let token: string
+beforeEach(async () => {
+  // Beats and alarms of the heartbeat would hide a request that nobody carried out.
+  vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval'] })
+  world = await makeWorld()
+  await world.authority.order({ tag: 'HOST', quantity: 100 })
+  agent = await world.open('box', { heartbeat: true })
+  await agent.register(await world.token())
+  token = await world.token()
+})
+afterEach(async () => {
+  vi.useRealTimers()
+  await world.close()
+})
+
+const inUse = async (): Promise<number | undefined> => {
+  const [instance] = await world.authority.instances()
+  return instance?.entitlements.find(({ tag }) => tag === 'HOST')?.count
+}
+const setSameTransport = () => {
+  agent.setTransport({ kind: 'direct', url: 'https://authority.test' })
+}
+
+const firsts: readonly (readonly [string, () => void])[] = [
+  [
+    'a usage report',
+    () => {
+      agent.report('HOST', 7)
+    },
+  ],
+  [
+    'a tick',
+    () => {
+      agent.tick()
+    },
+  ],
+  ['a change of transport', setSameTransport],
+]
+const requests = [
+  ['renewing the authorization', () => agent.renewAuthorization()],
+  ['renewing the registration', () => agent.renewRegistration()],
+  ['deregistering', () => agent.deregister()],
+  ['registering again', () => agent.reregister(token, { force: true })],
+] as const
+
+describe('R-AUTH-1: with the heartbeat on, a request in the same turn as', () => {
+  for (const [first, begin] of firsts)
+    for (const [request, ask] of requests)
+      it(
+        `${first} is carried out at once: ${request}`,
+        async () => {
+          begin()
+          await expect(ask()).resolves.toMatchObject({ product: { pid: 'CWMS-K9' } })
+        },
+        HANGS_MS,
+      )
+
+  it(
+    'a usage report reports it: the authority has the count when the report was flushed',
+    async () => {
+      agent.report('HOST', 7)
+      await agent.reportNow()
+      expect(await inUse()).toBe(7)
+    },
+    HANGS_MS,
+  )
+
+  it.each([1, 2, 3, 5, 8])(
+    'a request that is ending, %i microtasks later, is carried out',
+    async (microtasks) => {
+      agent.report('HOST', 3)
+      for (let i = 0; i < microtasks; i++) await Promise.resolve()
+      agent.report('HOST', 4)
+      await agent.reportNow()
+      expect(await inUse()).toBe(4)
+    },
+    HANGS_MS,
+  )
+
+  it(
+    'an answer that is on its way covers the count that changed meanwhile with a second request',
+    async () => {
+      let changed = false
+      world.road.onAnswer = (_, body) => {
+        if (!changed) agent.report('HOST', 9)
+        changed = true
+        return body
+      }
+      agent.report('HOST', 8)
+      await agent.reportNow()
+      expect(await inUse()).toBe(9)
+    },
+    HANGS_MS,
+  )
+
+  it(
+    'a settled agent is carried out when it was asked for by a listener of that very outcome',
+    async () => {
+      const done: Promise<unknown>[] = []
+      const stop = agent.on('transition', ({ event }) => {
+        if (event.type !== 'authorize.accepted' || done.length > 0) return
+        done.push(Promise.resolve().then(() => agent.renewRegistration()))
+      })
+      await agent.renewAuthorization()
+      stop()
+      expect(done).toHaveLength(1)
+      await Promise.all(done)
+    },
+    HANGS_MS,
+  )
+})
