@@ -2,11 +2,9 @@ import { EventEmitter } from 'node:events'
 import { randomUUID } from 'node:crypto'
 import {
   can,
-  defaultPeriods,
   type Event,
   type Failure,
   nextDueAt,
-  type Periods,
   type Position,
   type RequestKind,
   smartAgent,
@@ -15,7 +13,8 @@ import {
 import type { Clock } from '../domain/clock.ts'
 import { asLicensingError, asTold, LicensingError } from '../domain/errors.ts'
 import { type Instant, MINUTE } from '../domain/instant.ts'
-import { conferencing, defineProfile, type ProductProfile, type ProfileInput } from '../domain/profile.ts'
+import type { ProductProfile, ProfileInput } from '../domain/profile.ts'
+import { chooseProfile } from '../domain/stored-profile.ts'
 import { systemClock } from '../domain/system-clock.ts'
 import { parseToken } from '../protocol/token.ts'
 import { startDeadline } from '../transports/deadline.ts'
@@ -41,6 +40,7 @@ import type { BoxReservation } from './reservation.ts'
 import { HostDesk, MeetingDesk, UsageDesk } from './desks.ts'
 import { type Gate, gateOf } from './gate.ts'
 import { ProductLedger } from './product-ledger.ts'
+import { periodsOf, readProfile, storeProfile } from './profile-store.ts'
 import { SystemDesk } from './system-desk.ts'
 import { BoxRoad, checkAnchor, storeSettings, TRANSPORT_KEY } from './road.ts'
 import { describeStatus, type Status } from './status.ts'
@@ -68,9 +68,16 @@ export interface OpenOptions {
   readonly tlsCa?: string
   /** How to reach the authority; replaces the stored settings. */
   readonly transport?: TransportSettings
-  /** The entitlement tags of the product; the shipped conferencing server's unless given. */
+  /**
+   * The tags, periods and policies of the product. The first opening stores the profile in the data directory, and later openings
+   * may leave it out. Without one, a new directory gets the shipped conferencing profile.
+   */
   readonly profile?: ProfileInput
-  readonly periods?: Partial<Periods>
+  /**
+   * Lets `profile` replace another one that is stored. The history records it. A replacement never lengthens an evaluation, and
+   * never drops a tag in use. Default: false.
+   */
+  readonly replaceProfile?: boolean
   readonly clock?: Clock
   readonly logger?: AgentLogger
   /** Whether time drives the agent by itself. Without it, call `tick()` and `settled()`. Default: true. */
@@ -119,11 +126,11 @@ export class SmartAgent {
   #product: Product
   #closed = false
 
-  private constructor(store: AgentStore, product: Product, options: OpenOptions) {
+  private constructor(store: AgentStore, product: Product, profile: ProductProfile, options: OpenOptions) {
     const clock = options.clock ?? systemClock
     this.#store = store
     this.#product = product
-    this.#profile = options.profile ? defineProfile(options.profile) : conferencing
+    this.#profile = profile
     this.#logger = options.logger ?? silent
     this.#clock = new ClockGuard(clock, store.read('clock', readingSchema))
     this.#road = new BoxRoad(store, options.connect, () => this.#clock.now(), this.#logger, options.observe)
@@ -132,7 +139,7 @@ export class SmartAgent {
       clock: this.#clock,
       used: new UsedSeconds(clock),
       logger: this.#logger,
-      periods: { ...defaultPeriods, ...defined(this.#profile.periods), ...options.periods },
+      periods: periodsOf(profile),
       tell: (transition) => {
         this.#tell(transition)
       },
@@ -202,7 +209,7 @@ export class SmartAgent {
    * Opens the agent of a data directory: what was under way goes on where it stood.
    *
    * @throws LicensingError DATA_DIR_MISSING, DATA_DIR_LOCKED, DATA_DIR_UNSAFE, STORE_*, INVALID_ARGUMENT,
-   * TRUST_ANCHOR_INVALID, TRANSPORT_URL_INVALID
+   * TRUST_ANCHOR_INVALID, TRANSPORT_URL_INVALID, PROFILE_MISMATCH, PROFILE_TAG_IN_USE: nothing is changed
    */
   static async open(options: OpenOptions, { charge = true, fresh = false } = {}): Promise<SmartAgent> {
     const product = options.product && parseProduct(options.product)
@@ -222,13 +229,18 @@ export class SmartAgent {
           `The data directory belongs to ${stored.pid}:${stored.serial}.`,
         )
       }
-      store.commit(() => {
+      const choice = chooseProfile(readProfile(store), options)
+      const agent = store.commit(() => {
         if (!stored) store.write('product', current)
+        storeProfile(store, choice)
         if (options.trust !== undefined) giveRoots(store, options.trust)
         if (options.tlsCa !== undefined) store.write('tls-ca', options.tlsCa)
         if (options.transport) store.write('transport', storeSettings(options.transport, store))
+        const opened = new SmartAgent(store, current, choice.profile, options)
+        if (choice.kind === 'replaced')
+          opened.#stepper.remark('PROFILE_REPLACED', `${choice.before.name} by ${choice.profile.name}`)
+        return opened
       })
-      const agent = new SmartAgent(store, current, options)
       agent.#ledger.settle()
       if (charge) agent.tick()
       agent.#sweep()
@@ -598,7 +610,11 @@ export class SmartAgent {
    */
   async reportNow(): Promise<void> {
     // A request that was under way when the usage changed does not cover the change; the one after it does.
-    for (let requests = 0; requests < 2 && this.#stepper.position.context.usage.reportAt !== null; requests++) {
+    for (
+      let requests = 0;
+      requests < 2 && this.#stepper.position.context.usage.reportAt !== null;
+      requests++
+    ) {
       const event = (at: number): Event => ({ type: 'RENEW_AUTHORIZATION', at })
       if (can(this.#stepper.position, event(this.#clock.now()))) this.#stepper.step(event)
       await this.settled()
@@ -805,7 +821,3 @@ function parseProduct(product: NonNullable<OpenOptions['product']>): Product {
     `The product cannot be used: ${issue?.message ?? ''} (${issue?.path.join('.') ?? ''}).`,
   )
 }
-
-/** What of a product's periods is set. */
-const defined = (periods: ProductProfile['periods']): Partial<Periods> =>
-  Object.fromEntries(Object.entries(periods).filter(([, value]) => value !== undefined))

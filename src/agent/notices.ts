@@ -4,7 +4,7 @@ import type { Notice } from '../../machines/index.ts'
 export type Severity = 3 | 4 | 5 | 6
 
 /** What the agent itself notices, beside the chart. */
-export type AgentNotice = Notice | 'AGENT_READY' | 'SYSTEM_CLOCK_CHANGED' | 'TRUST_CHANGED'
+export type AgentNotice = Notice | 'AGENT_READY' | 'SYSTEM_CLOCK_CHANGED' | 'TRUST_CHANGED' | 'PROFILE_REPLACED'
 
 /** The event catalogue: what each notice says in the log and in the history, and how loud. */
 export const noticeTable: Record<AgentNotice, { severity: Severity; text: string }> = {
@@ -37,6 +37,7 @@ export const noticeTable: Record<AgentNotice, { severity: Severity; text: string
   COMM_RESTORED: { severity: 5, text: 'Communications with the licensing authority restored' },
   SYSTEM_CLOCK_CHANGED: { severity: 5, text: 'The clock of the box was changed' },
   TRUST_CHANGED: { severity: 5, text: 'Another root certificate is trusted from now on' },
+  PROFILE_REPLACED: { severity: 5, text: 'The product profile was replaced' },
   TRANSPORT_CHANGED: { severity: 6, text: 'The transport settings were changed' },
   PRODUCT_UPGRADED: { severity: 5, text: 'The product was upgraded; its evaluation begins anew' },
   RESERVATION_REQUESTED: { severity: 6, text: 'A reservation request code was made' },

@@ -130,9 +130,9 @@ export class AgentStore {
   }
 
   /** Runs the work in one transaction: all of it is on disk when this returns, or nothing. */
-  commit(work: () => void): void {
+  commit<T>(work: () => T): T {
     try {
-      this.#db.transaction(work).immediate()
+      return this.#db.transaction(work).immediate()
     } catch (thrown) {
       throw storeFailure(thrown, 'writing the state')
     }

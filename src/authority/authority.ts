@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Clock } from '../domain/clock.ts'
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import { type Instant, iso, MINUTE } from '../domain/instant.ts'
-import { conferencing, defineProfile, type ProductProfile, type ProfileInput } from '../domain/profile.ts'
+import type { ProductProfile, ProfileInput } from '../domain/profile.ts'
 import { systemClock } from '../domain/system-clock.ts'
 import { HELLO_AUDIENCE, PROTOCOL_VERSION, type RequestType, type Sealed } from '../protocol/messages.ts'
 import { readEnrolmentCode } from '../protocol/enrolment.ts'
@@ -58,6 +58,7 @@ import { confirmInstance, confirmToken } from './exchanges/review.ts'
 import { type ReservationDocument, ReservationLedger } from './inventory/reservation-ledger.ts'
 import { listReported, orphanedReservation } from './satellites/reported.ts'
 import { type Asking, type IssuedAuthorization, type Quantities, Reservations } from './reservations.ts'
+import { settleProfile } from './stored-profile.ts'
 import { type Answered, readHello, type SignedRequest, wantedBy } from './exchanges/requests.ts'
 import { NotificationDoor } from './notifications/door.ts'
 import { type MailDocument, type MailRoad, Post } from './notifications/post.ts'
@@ -301,6 +302,8 @@ export class Authority {
     clock?: Clock
     /** The PostgreSQL database that its data is in, `postgres://…`: its data directory names it from then on. */
     database?: string | undefined
+    /** The product whose licenses it gives, stored with its data; the shipped conferencing profile unless given. */
+    profile?: ProfileInput | undefined
     satellite?: {
       /** The name that it was added under at its manager. */
       readonly name: string
@@ -333,6 +336,7 @@ export class Authority {
           )
         }
         if (database !== undefined) nameDatabase(options.dataDir, database)
+        await settleProfile(tx, { profile: options.profile }, at)
         const { domain } = await addAccount(tx, options.account, at)
         const facts = { id: randomUUID(), account: domain, test }
         if (name === undefined) {
@@ -352,31 +356,34 @@ export class Authority {
     }
   }
 
-  /** @throws LicensingError DATA_DIR_MISSING, DATA_DIR_UNSAFE, STORE_* */
+  /** @throws LicensingError DATA_DIR_MISSING, DATA_DIR_UNSAFE, PROFILE_MISMATCH, PROFILE_TAG_IN_USE, STORE_* */
   static async open(options: {
     dataDir: string
     clock?: Clock
     logger?: ServerLogger
     /** Its PostgreSQL database, where that is not the one its data directory names. */
     database?: string | undefined
-    /** The product whose licences it gives; the shipped conferencing server's unless given. */
+    /** The product whose licenses it gives, where another than the stored one is wanted or expected. */
     profile?: ProfileInput
+    /** Lets `profile` replace the stored one: an event of the log. No tag in use is dropped. Default: false. */
+    replaceProfile?: boolean
     /** A road to the manager of one's own, for tests. */
     connect?: (settings: TransportSettings) => Transport
     /** Sees what it does: metrics, traces. */
     observe?: AuthorityObserver
   }): Promise<Authority> {
     const { dataDir, clock = systemClock, logger = silent, connect, database, observe = unobserved } = options
-    const profile = options.profile ? defineProfile(options.profile) : conferencing
     if (!storeExists(dataDir) && database === undefined)
       throw new LicensingError('DATA_DIR_MISSING', `There is no authority in ${dataDir}.`)
     checkPrivateDirectory(dataDir)
     const store = await AuthorityStore.open(dataDir, database)
     try {
-      const [credentials, told] = await store.transaction(async (tx) => {
+      const [credentials, profile, told] = await store.transaction(async (tx) => {
         const credentials = await Credentials.load(dataDir, tx)
         if (store.kind === 'postgres') await endRestore(tx)
-        return [credentials, Number((await readSetting(tx, 'told-time')) ?? 0)] as const
+        const told = Number((await readSetting(tx, 'told-time')) ?? 0)
+        const profile = await settleProfile(tx, options, Math.max(clock.wall(), told))
+        return [credentials, profile, told] as const
       })
       return new Authority(dataDir, store, credentials, clock, logger, profile, told, connect, observe)
     } catch (thrown) {

@@ -53,6 +53,16 @@ export const errorTable = {
     'The data directory belongs to another user or is open to others.',
     'Make it owned by the user who runs the program, with mode 0700.',
   ),
+  PROFILE_MISMATCH: entry(
+    'local',
+    'The data directory belongs to another product profile than the one it was opened with.',
+    'Open it without a profile, or with its own. To change the product, set `replaceProfile`.',
+  ),
+  PROFILE_TAG_IN_USE: entry(
+    'local',
+    'A replacement of the product profile would drop an entitlement tag that is in use.',
+    'Keep the tag in the profile, or set its usage to 0 first.',
+  ),
   STORE_UNREADABLE: entry(
     'local',
     'The stored state could not be read.',

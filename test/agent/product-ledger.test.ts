@@ -83,18 +83,6 @@ describe('what a product declares', () => {
     expect(count(agent)).toBe(5)
   })
 
-  it('of a tag that the product has no more is not in use any more', async () => {
-    agent.report('SYS-XL', 1)
-    agent.report('HOST', 2)
-    await agent.close()
-    const { name, tags } = conferencing
-    agent = await world.open('box', {
-      product: LARGE,
-      profile: { name, tags: tags.filter(({ tag }) => tag === 'HOST') },
-    })
-    expect([count(agent), count(agent, 'SYS-XL')]).toEqual([2, 0])
-  })
-
   it('is in the history of its hour, also after a restart', async () => {
     agent.report('HOST', 4)
     agent.report('HOST', 1)

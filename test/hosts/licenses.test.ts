@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { LicensingError, SmartAgent } from '../../src/agent/index.ts'
+import { conferencing, type LicensingError, type SmartAgent } from '../../src/agent/index.ts'
 import { AgentStore } from '../../src/agent/store.ts'
 import { Database } from '../../src/trust/sqlite.ts'
 import { codeOf, makeWorld, pass, type World } from '../support/world.ts'
@@ -13,7 +13,9 @@ let world: World
 let agent: SmartAgent
 beforeEach(async () => {
   world = await makeWorld()
-  agent = await world.open('box', { periods: { evaluationSeconds: 90 * 86_400 } })
+  agent = await world.open('box', {
+    profile: { ...conferencing, periods: { evaluationSeconds: 90 * 86_400 } },
+  })
 })
 afterEach(() => world.close())
 
@@ -354,7 +356,9 @@ describe('what goes wrong', () => {
     const pages = db.pragma('page_count', { simple: true }) as number
     db.close()
     const pragma = vi.spyOn(Database.prototype, 'pragma')
-    agent = await world.open('box', { periods: { evaluationSeconds: 90 * 86_400 } })
+    agent = await world.open('box', {
+      profile: { ...conferencing, periods: { evaluationSeconds: 90 * 86_400 } },
+    })
     const [opened] = pragma.mock.contexts as unknown as { pragma: (text: string) => unknown }[]
     pragma.mockRestore()
     opened?.pragma(`max_page_count = ${pages + 3}`)

@@ -34,8 +34,14 @@ afterEach(() => world.close())
 describe('another product', () => {
   it('R-UI-3: is licensed by its own tags, periods, policies and SKUs, and has no hosts and no sizes', async () => {
     const dataDir = join(world.directory, 'routers')
-    await Authority.init({ dataDir, account: 'net.example', acceptAgreement: true, clock: world.clock })
-    const authority = await Authority.open({ dataDir, clock: world.clock, profile: router })
+    await Authority.init({
+      dataDir,
+      account: 'net.example',
+      acceptAgreement: true,
+      clock: world.clock,
+      profile: router,
+    })
+    const authority = await Authority.open({ dataDir, clock: world.clock })
     try {
       const agent = await world.open('router', {
         profile: router,

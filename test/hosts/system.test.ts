@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { SmartAgent } from '../../src/agent/index.ts'
+import { conferencing, type SmartAgent } from '../../src/agent/index.ts'
 import { codeOf, makeWorld, pass, type World } from '../support/world.ts'
 
 const DAY = 86_400_000
@@ -75,7 +75,7 @@ describe('sizes', () => {
 
   it('R-EVAL-4: while only licence management works, the system stays as it is', async () => {
     await agent.close()
-    agent = await world.open('spent', { periods: { evaluationSeconds: 3600 } })
+    agent = await world.open('spent', { profile: { ...conferencing, periods: { evaluationSeconds: 3600 } } })
     await pass(world, agent, 2 * 3_600_000)
     for (const change of [
       agent.system.resize('large'),
@@ -197,7 +197,7 @@ describe('upgrades', () => {
 
   it('R-EVAL-2: a spent evaluation begins anew once for the version, and not again', async () => {
     await agent.close()
-    agent = await world.open('spent', { periods: { evaluationSeconds: 3600 } })
+    agent = await world.open('spent', { profile: { ...conferencing, periods: { evaluationSeconds: 3600 } } })
     await pass(world, agent, 2 * 3_600_000)
     expect(agent.status().state).toBe('unregistered')
     await agent.upgrade('5.0')
@@ -257,7 +257,9 @@ describe('upgrades', () => {
 
 it('what was in use, hour by hour and day by day', async () => {
   await agent.close()
-  agent = await world.open('long', { periods: { evaluationSeconds: 400 * 86_400 } })
+  agent = await world.open('long', {
+    profile: { ...conferencing, periods: { evaluationSeconds: 400 * 86_400 } },
+  })
   const start = Math.ceil(world.clock.wall() / DAY) * DAY
   await pass(world, agent, start - world.clock.wall())
   for (const user of ['a', 'b', 'c', 'd']) await agent.hosts.assign(user)

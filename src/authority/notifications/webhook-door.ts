@@ -275,7 +275,7 @@ export class WebhookDoor {
     const sent = await Promise.all(taken.map((one) => this.#deliverOf(one)))
     const sum = sent.reduce((all, one) => all + one, 0)
     // What came meanwhile, and what did not fit into the batch.
-    return sum > 0 && !this.#closed ? sum + (await this.#deliver()) : sum
+    return sum > 0 ? sum + (await this.#deliver()) : sum
   }
 
   /** Waits for the messages that are on their way, and sends no more. */

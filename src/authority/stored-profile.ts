@@ -1,0 +1,48 @@
+import { LicensingError } from '../domain/errors.ts'
+import type { Instant } from '../domain/instant.ts'
+import { type ProductProfile, profileSchema } from '../domain/profile.ts'
+import { chooseProfile, requireTagsKept, type WantedProfile } from '../domain/stored-profile.ts'
+import { logEvent } from './events/event-log.ts'
+import { readSetting, type Tx, writeSetting } from './store/store.ts'
+
+const SETTING = 'profile'
+
+/** Reads the stored product profile; null in a database that has none yet. @throws LicensingError STORE_UNREADABLE */
+async function readProfile(tx: Tx): Promise<ProductProfile | null> {
+  const json = await readSetting(tx, SETTING)
+  if (json === null) return null
+  try {
+    return profileSchema.parse(JSON.parse(json))
+  } catch {
+    throw new LicensingError('STORE_UNREADABLE', 'The stored product profile cannot be read.')
+  }
+}
+
+/**
+ * Settles which product an authority licenses: the stored profile, or the wanted one in a new database. A replacement is an event of
+ * the log.
+ *
+ * @throws LicensingError PROFILE_MISMATCH, PROFILE_TAG_IN_USE, INVALID_ARGUMENT
+ */
+export async function settleProfile(tx: Tx, wanted: WantedProfile, at: Instant): Promise<ProductProfile> {
+  const choice = chooseProfile(await readProfile(tx), wanted)
+  if (choice.kind === 'stored') return choice.profile
+  if (choice.kind === 'replaced') {
+    requireTagsKept(choice, await tagsInUse(tx))
+    await logEvent(tx, {
+      at,
+      type: 'PROFILE_REPLACED',
+      message: `The product profile ${choice.before.name} was replaced by ${choice.profile.name}.`,
+    })
+  }
+  await writeSetting(tx, SETTING, JSON.stringify(choice.profile))
+  return choice.profile
+}
+
+/** Tags that licenses were bought for, that instances use, or that are reserved. */
+async function tagsInUse(tx: Tx): Promise<Set<string>> {
+  const tags = new Set<string>()
+  for (const table of ['licenses', 'demands', 'reserved_licenses', 'reported_reserved'] as const)
+    for (const { tag } of await tx.selectFrom(table).select('tag').distinct().execute()) tags.add(tag)
+  return tags
+}

@@ -1,0 +1,74 @@
+import canonicalize from 'canonicalize'
+import { LicensingError } from './errors.ts'
+import { conferencing, defineProfile, type ProductProfile, type ProfileInput } from './profile.ts'
+
+/** The profile that the caller of an opening wants. */
+export interface WantedProfile {
+  /** Without one, the stored profile applies; in a new directory, the shipped conferencing profile. */
+  readonly profile?: ProfileInput | undefined
+  /** Lets another profile replace the stored one. Default: false. */
+  readonly replaceProfile?: boolean | undefined
+}
+
+/** What an opening does with the profile of its data directory. */
+export type ProfileChoice =
+  | { readonly kind: 'stored'; readonly profile: ProductProfile }
+  | { readonly kind: 'first'; readonly profile: ProductProfile }
+  | { readonly kind: 'replaced'; readonly profile: ProductProfile; readonly before: ProductProfile }
+
+const sameProfile = (a: ProductProfile, b: ProductProfile): boolean => canonicalize(a) === canonicalize(b)
+
+/** Returns the tags of `before` that `after` no longer has. */
+export function droppedTags(before: ProductProfile, after: ProductProfile): string[] {
+  const kept = new Set(after.tags.map(({ tag }) => tag))
+  return before.tags.map(({ tag }) => tag).filter((tag) => !kept.has(tag))
+}
+
+/**
+ * Chooses between the profile that a data directory has stored and the one that it is opened with. A data directory belongs to one
+ * product: with another profile, counts would be reported for tags that the product does not use, and its own would be lost.
+ *
+ * @param stored null in a directory that has none yet
+ * @throws LicensingError PROFILE_MISMATCH, INVALID_ARGUMENT
+ */
+export function chooseProfile(
+  stored: ProductProfile | null,
+  { profile, replaceProfile = false }: WantedProfile,
+): ProfileChoice {
+  const wanted = profile === undefined ? null : defineProfile(profile)
+  if (stored === null) return { kind: 'first', profile: wanted ?? conferencing }
+  if (wanted === null || sameProfile(wanted, stored)) return { kind: 'stored', profile: stored }
+  if (!replaceProfile)
+    throw new LicensingError(
+      'PROFILE_MISMATCH',
+      `The data directory belongs to the product profile ${stored.name}, and was opened with ${describeDifference(stored, wanted)}.`,
+    )
+  return { kind: 'replaced', profile: wanted, before: stored }
+}
+
+/**
+ * Checks that a replacement keeps every tag that is in use.
+ *
+ * @throws LicensingError PROFILE_TAG_IN_USE
+ */
+export function requireTagsKept(
+  { before, profile }: Extract<ProfileChoice, { kind: 'replaced' }>,
+  inUse: ReadonlySet<string>,
+): void {
+  const lost = droppedTags(before, profile).filter((tag) => inUse.has(tag))
+  if (lost.length === 0) return
+  throw new LicensingError(
+    'PROFILE_TAG_IN_USE',
+    `The product profile ${profile.name} has no ${lost.join(', ')}, which ${lost.length === 1 ? 'is' : 'are'} in use.`,
+  )
+}
+
+const describeDifference = (stored: ProductProfile, wanted: ProductProfile): string =>
+  wanted.name === stored.name
+    ? `another profile of that name, which differs in ${differingParts(stored, wanted).join(', ')}`
+    : wanted.name
+
+const differingParts = (a: ProductProfile, b: ProductProfile): string[] =>
+  (Object.keys(a) as (keyof ProductProfile)[]).filter(
+    (part) => canonicalize(a[part]) !== canonicalize(b[part]),
+  )
