@@ -1,38 +1,56 @@
 import { defineConfig } from 'vitest/config'
 import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
-/** What an authority does is the same whatever keeps its data: these are run on SQLite and on PostgreSQL. */
-const onBothDatabases = [
-  'test/agent/{copies,histories,registration}.test.ts',
-  'test/authority/{alerts,audit,notifications,orders,pools,readers,reports,restore,rotation,webhooks}.test.ts',
-  'test/hosts/licenses.test.ts',
-  'test/reservation/{authority,mistakes}.test.ts',
-  'test/rest/{clients,oauth,programs}.test.ts',
-  'test/satellite/{accounts,concurrent,exchange,mandate,mistakes,model}.test.ts',
+/** A test file belongs to the tier that its name ends with; CONTRIBUTING.md says which one a new test belongs to. */
+const LONG = 'test/**/*.long.test.ts'
+const SYSTEM = 'test/**/*.system.test.ts'
+const HEAVY = 'test/**/*.heavy.*.test.ts'
+
+/** Suites that depend on what the database does with several writers, with its types or with its plans. */
+const ON_POSTGRES = [
+  'test/authority/{alerts,audit,notifications,orders,pools,readers,reports,restore,webhooks}.test.ts',
+  'test/reservation/authority.test.ts',
+  'test/rest/{clients,oauth}.test.ts',
+  'test/satellite/{concurrent.long,exchange}.test.ts',
 ]
 
-/** What keeps every core busy for minutes: beside it, others would only wait, and it for them. */
-const alone = ['test/simulation/thousand-histories.test.ts']
+/** Suites of what an authority does at all, which no database should change. */
+const ALSO_ON_POSTGRES = [
+  'test/agent/{copies,histories,registration}.test.ts',
+  'test/authority/rotation.test.ts',
+  'test/hosts/licenses.test.ts',
+  'test/reservation/mistakes.test.ts',
+  'test/satellite/{accounts,mandate,mistakes,model.heavy.long}.test.ts',
+]
 
-/** What takes a minute or two of waiting: begun first, so that nobody waits for it at the end. */
-const long = /\/(matrix|postgres|daemon|bad-line|planted-bugs|simulation|fast-year)\.test\.ts$/
+/** Suites of the agent, which are run with its heartbeat everywhere and without it once. */
+const WITHOUT_HEARTBEAT = ['test/agent/{copies,histories,product-ledger,registration}.test.ts']
+
+/** Pure functions: their files share one process, which spares loading the code again for each. */
+const PURE = 'test/{chaos,diagrams,domain,machines,protocol}/*.test.ts'
+
+/** Files that wait for a minute or two: begun first, so that nobody waits for them at the end. */
+const LONGEST =
+  /\/(matrix|postgres|daemon|killed|bad-line|planted-bugs|simulation|fast-year|histories)[.\w]*\.test\.ts$/
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files)
-    const isLong = ({ moduleId }: TestSpecification) => long.test(moduleId)
+    const isLong = ({ moduleId }: TestSpecification) => LONGEST.test(moduleId)
     return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))]
   }
 }
 
-/** Only what hangs takes so long: a busy machine is slow, and that fails nothing. */
-const patience = 300_000
+/** Only a test that hangs takes this long: a busy machine is slow, and that fails nothing. */
+const HANGS_MS = 300_000
 const shared = {
-  testTimeout: patience,
-  hookTimeout: patience,
+  testTimeout: HANGS_MS,
+  hookTimeout: HANGS_MS,
   expect: { poll: { timeout: 60_000 } },
   pool: 'forks' as const,
 }
+
+const postgres = { ...shared, globalSetup: 'test/support/postgres-setup.ts' }
 
 export default defineConfig({
   test: {
@@ -41,16 +59,17 @@ export default defineConfig({
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     projects: [
-      { test: { ...shared, name: 'sqlite', include: ['test/**/*.test.ts'], exclude: alone } },
-      { test: { ...shared, name: 'alone', include: alone, sequence: { groupOrder: 1 } } },
+      { test: { ...shared, name: 'pure', include: [PURE], exclude: [LONG, SYSTEM], isolate: false } },
+      { test: { ...shared, name: 'quick', include: ['test/**/*.test.ts'], exclude: [LONG, SYSTEM, PURE] } },
+      { test: { ...shared, name: 'long', include: [LONG] } },
       {
-        test: {
-          ...shared,
-          name: 'postgres',
-          include: onBothDatabases,
-          globalSetup: 'test/support/postgres-setup.ts',
-        },
+        test: { ...shared, name: 'no-heartbeat', include: WITHOUT_HEARTBEAT, provide: { heartbeat: 'off' } },
       },
+      { test: { ...shared, name: 'system', include: [SYSTEM] } },
+      { test: { ...postgres, name: 'postgres', include: ON_POSTGRES } },
+      // The release tier: the heavy files whole, and the rest of the suites on PostgreSQL.
+      { test: { ...shared, name: 'heavy', include: [HEAVY], env: { TEST_SCALE: 'whole' } } },
+      { test: { ...postgres, name: 'also-postgres', include: ALSO_ON_POSTGRES } },
     ],
   },
 })

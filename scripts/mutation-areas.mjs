@@ -41,7 +41,7 @@ export const areas = {
     mutate: ['src/protocol/{digest,enrolment,lines,mandate,messages,signed-text}.ts'],
     rounds: [
       ['test/protocol/{digest,enrolment,lines,messages,signed-text}.test.ts'],
-      ['test/protocol/sync-files.test.ts', 'test/trust/tampering.test.ts'],
+      ['test/protocol/sync-files.test.ts', 'test/trust/tampering.long.test.ts'],
       ['test/satellite/mistakes.test.ts'],
     ],
   },
@@ -60,7 +60,7 @@ export const areas = {
     ],
     rounds: [
       ['test/trust/{chain,der,fingerprint,issuing,p256-key}.test.ts'],
-      ['test/trust/{authorization-file,tampering}.test.ts', 'test/authority/rotation.test.ts'],
+      ['test/trust/{authorization-file,tampering.long}.test.ts', 'test/authority/rotation.test.ts'],
     ],
   },
   secrets: {
@@ -83,7 +83,7 @@ export const areas = {
       ['test/authority/{pools,orders}.test.ts', 'test/reservation/authority.test.ts'],
       [
         'test/reservation/{mistakes,sequences}.test.ts',
-        'test/satellite/{accounts,model}.test.ts',
+        'test/satellite/{accounts,model.heavy.long}.test.ts',
         'test/agent/*.test.ts',
       ],
     ],

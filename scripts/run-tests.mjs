@@ -22,7 +22,7 @@ export function readOptions(options) {
 export function runTests(path, env, ...flags) {
   const { status } = spawnSync(
     process.execPath,
-    ['node_modules/vitest/vitest.mjs', 'run', '--project', 'sqlite', ...flags, path],
+    ['node_modules/vitest/vitest.mjs', 'run', '--project', 'quick', '--project', 'long', ...flags, path],
     { stdio: 'inherit', env: { ...process.env, ...env } },
   )
   process.exit(status ?? 1)

@@ -3,4 +3,8 @@
 import { readOptions, runTests } from './run-tests.mjs'
 
 const { minutes } = readOptions({ minutes: { type: 'string', default: '10' } })
-runTests('test/harm/soak.test.ts', { SOAK_MINUTES: String(minutes) }, '--disableConsoleIntercept=true')
+runTests(
+  'test/harm/soak.heavy.long.test.ts',
+  { SOAK_MINUTES: String(minutes) },
+  '--disableConsoleIntercept=true',
+)

@@ -4,7 +4,8 @@ import type { Notice } from '../../machines/index.ts'
 export type Severity = 3 | 4 | 5 | 6
 
 /** What the agent itself notices, beside the chart. */
-export type AgentNotice = Notice | 'AGENT_READY' | 'SYSTEM_CLOCK_CHANGED' | 'TRUST_CHANGED' | 'PROFILE_REPLACED'
+export type AgentNotice =
+  Notice | 'AGENT_READY' | 'SYSTEM_CLOCK_CHANGED' | 'TRUST_CHANGED' | 'PROFILE_REPLACED'
 
 /** The event catalogue: what each notice says in the log and in the history, and how loud. */
 export const noticeTable: Record<AgentNotice, { severity: Severity; text: string }> = {

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -172,54 +171,5 @@ describe('bad input to smart-authority', () => {
   it('an address in use', async () => {
     const ended = await programs.authority(['serve', '--listen', new URL(url).host, '--json'])
     expect([ended.code, errorOf(ended).code]).toEqual([1, 'ADDRESS_IN_USE'])
-  })
-})
-
-describe('a disk that does not take it', () => {
-  /** Commands in a mount namespace of their own, on a disk of one megabyte. */
-  const onSmallDisk = (script: string) => {
-    const program = `${process.execPath} ${new URL('../../dist/bin/smart-agent.js', import.meta.url).pathname}`
-    const mount = join(programs.directory, 'disk')
-    const { stdout, stderr } = spawnSync(
-      'unshare',
-      [
-        '--map-root-user',
-        '--mount',
-        'bash',
-        '-c',
-        `mkdir -p ${mount}; mount -t tmpfs -o size=1m,mode=0700 none ${mount}; A="${program} --data-dir ${mount}/box --json"; D=${mount}; ${script}`,
-      ],
-      { encoding: 'utf8' },
-    )
-    return { stdout, errors: stderr.trimEnd().split('\n') }
-  }
-  const codes = (lines: string[]) =>
-    lines.map((line) => (JSON.parse(line) as { error: { code: string } }).error.code)
-
-  it('R-UI-3: full: refused by its code, nothing lost, and well again with space', () => {
-    const { stdout, errors } = onSmallDisk(`
-      $A init --pid X --serial 1 >/dev/null
-      $A usage set HOST 5 >/dev/null
-      dd if=/dev/zero of=$D/fill bs=1k count=4000 2>/dev/null
-      for i in 6 7 8; do $A usage set HOST $i; done
-      rm $D/fill
-      $A status`)
-    expect(new Set(codes(errors))).toEqual(new Set(['STORE_FULL']))
-    expect(errors).toHaveLength(3)
-    expect(JSON.parse(stdout)).toMatchObject({
-      state: 'evaluation',
-      entitlements: [{ tag: 'HOST', count: 5 }],
-    })
-  })
-
-  it('R-UI-3: read-only: refused by its code', () => {
-    const { stdout, errors } = onSmallDisk(`
-      $A init --pid X --serial 1 >/dev/null
-      mount -o remount,ro $D
-      $A usage set HOST 5
-      $A run
-      $A --data-dir $D/other init --pid X --serial 2`)
-    expect(codes(errors)).toEqual(['STORE_UNWRITABLE', 'STORE_UNWRITABLE', 'STORE_UNWRITABLE'])
-    expect(stdout).toBe('')
   })
 })

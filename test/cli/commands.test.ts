@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -100,22 +99,6 @@ describe('one-shot commands', () => {
 })
 
 describe('why', () => {
-  it('R-UI-3, R-EVAL-4: names the expiry that led here, not what followed from it', async () => {
-    const box = await newBox()
-    await programs.good(programs.agent(['register', await programs.token(), '--json'], { box }))
-    const { stdout } = await programs.agent(['why', '--json'], { box, time: '+366d' })
-    const why = JSON.parse(stdout) as Explanation
-    expect(why.state).toBe('evaluation')
-    expect(why.because).toMatchObject({ from: 'authorized', inWords: 'time passed' })
-    expect(why.because?.fact).toMatch(/ID certificate has expired/)
-    expect(why.trouble).toMatchObject([{ code: 'REGISTRATION_EXPIRED' }])
-    expect(why.wouldChange.map(({ event, state }) => [event, state])).toEqual([
-      ['registering with a token', 'authorized'],
-      ['reserving licences, for a box that never makes a connection', 'reserved'],
-      ['using up the evaluation', 'unregistered'],
-    ])
-  })
-
   it('R-TOK-4: tells of a registration that was refused', async () => {
     const box = await newBox()
     const token = await programs.token()
@@ -136,30 +119,6 @@ describe('why', () => {
       effect: expect.any(String) as string,
     })
     expect(why.wouldChange.map(({ state }) => state)).not.toContain('out-of-compliance')
-  })
-})
-
-describe('R-UI-3: bash completion', () => {
-  const complete = async (program: string, ...words: string[]): Promise<string[]> => {
-    const { stdout: script } = await programs.run(program, ['completion'])
-    const ask = `COMP_WORDS=(${[program, ...words].map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length}
-      _${program.replace('-', '_')}; printf '%s\\n' "\${COMPREPLY[@]}"`
-    return spawnSync('bash', ['-c', `${script}\n${ask}`], { encoding: 'utf8' })
-      .stdout.split('\n')
-      .filter((word) => word !== '')
-  }
-
-  it.each([
-    ['smart-agent', ['tra'], ['transport']],
-    ['smart-agent', ['--data-dir', '/tmp', 'tra'], ['transport']],
-    ['smart-agent', ['transport', 'di'], ['direct']],
-    ['smart-agent', ['init', '--size', 'm'], ['micro', 'medium']],
-    ['smart-agent', ['run', '--log-level', 'd'], ['debug']],
-    ['smart-agent', ['register', '--data-dir', '/tmp', '--fo'], ['--force']],
-    ['smart-authority', ['--account', 'x', 'vir'], ['virtual-account']],
-    ['smart-authority', ['init', '--acc'], ['--accept-agreement', '--account']],
-  ])('%s %j', async (program, words, expected) => {
-    expect(await complete(program, ...words)).toEqual(expected)
   })
 })
 

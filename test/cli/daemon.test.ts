@@ -1,4 +1,3 @@
-import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -7,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import WebSocket from 'ws'
 import type { Status } from '../../src/agent/index.ts'
 import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
+import { until } from '../support/until.ts'
 
 let programs: Programs
 beforeEach(async () => {
@@ -16,14 +16,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await programs.close()
 })
-
-/** Asks until it is so, without end of its own: the test's is enough. */
-async function until<T>(ask: () => Promise<T>, so: (answer: T) => boolean): Promise<T> {
-  for (;;) {
-    const answer = await ask()
-    if (so(answer)) return answer
-  }
-}
 
 describe('the daemon', () => {
   it('R-UI-3: answers every command over its socket, reports within a minute, and leaves with SIGTERM', async () => {
@@ -180,95 +172,4 @@ describe('the daemon', () => {
     expect(lines.join()).not.toContain(token.split('.').at(-1))
     expect(statSync(log).mode & 0o077).toBe(0)
   })
-
-  it('R-EVAL-1: with its clock 200,000 times too fast the evaluation runs out, and the socket answers', async () => {
-    await programs.initBox('https://localhost:1')
-    await programs.daemon({ time: '+0 x200000' })
-    const spent = await until(
-      () => programs.status(),
-      ({ evaluation }) => evaluation.expired,
-    )
-    expect(spent).toMatchObject({ state: 'unregistered', functionality: 'license-management-only' })
-  })
-
-  it('R-AUTH-1: started a month later, it renews what is due by itself', async () => {
-    const { agent, good, token } = programs
-    const { url } = await programs.serveAuthority()
-    await programs.initBox(url)
-    const before = await good<Status>(agent(['register', await token(), '--json']))
-    await programs.daemon({ time: '+31d' })
-    const after = await until(
-      () => programs.status(),
-      ({ authorization }) => authorization.lastAttempt?.at !== before.authorization.lastAttempt?.at,
-    )
-    expect(after).toMatchObject({
-      state: 'authorized',
-      authorization: { lastAttempt: { outcome: 'succeeded' } },
-    })
-  })
-})
-
-describe('a process killed at any moment', () => {
-  const ROUNDS = Number(process.env.HARM_ROUNDS ?? 100)
-
-  it(
-    `R-AUTH-4, R-REG-3: ${ROUNDS} rounds: never a damaged store, never two instances, never a lost or doubled count`,
-    { timeout: 600_000 },
-    async () => {
-      const { agent, good, order } = programs
-      const { url } = await programs.serveAuthority()
-      await programs.initBox(url)
-      await order(1_000_000)
-      const token = await programs.token()
-      const instances = async () =>
-        (await good<{ instances: { id: string }[] }>(programs.authority(['instance', 'list', '--json'])))
-          .instances
-      const outcomes = new Map<string, number>()
-      let said = 0
-      for (let round = 1; round <= ROUNDS; round++) {
-        const words = [
-          ['usage', 'set', 'HOST', String(round)],
-          ['renew', 'authorization'],
-          ['renew', 'registration'],
-          ['reregister', token, '--force'],
-        ][round % 4] ?? ['register', token]
-        const child = programs.start('smart-agent', ['--data-dir', programs.box(), ...words, '--json'])
-        const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
-        // Anywhere between the first instruction and the last: a command lives some 400 ms here.
-        const timer = setTimeout(
-          () => {
-            if (child.exitCode === null) process.kill(-(child.pid ?? 0), 'SIGKILL')
-          },
-          randomInt(60, 450),
-        )
-        const code = await ended
-        clearTimeout(timer)
-        if (words[0] === 'usage' && code === 0) said = round
-        outcomes.set(String(code), (outcomes.get(String(code)) ?? 0) + 1)
-        if (round % 25 !== 0) continue
-        // Whatever happened, the store is good, and a box left alone comes right.
-        const status = await programs.status()
-        expect(status.entitlements.find(({ tag }) => tag === 'HOST')?.count ?? 0).toBeGreaterThanOrEqual(said)
-        expect((await instances()).length).toBeLessThanOrEqual(1)
-      }
-      if ((await programs.status()).registration.status !== 'registered')
-        await agent(['register', token, '--force', '--json'], { time: '+1d' })
-      await good(agent(['usage', 'set', 'HOST', '777', '--json'], { time: '+2d' }))
-      const settled = await until(
-        async () => {
-          await agent(['renew', 'authorization', '--json'], { time: '+2d' })
-          return programs.status({ time: '+2d' })
-        },
-        ({ state }) => state === 'authorized',
-      )
-      expect(await instances()).toMatchObject([
-        { id: settled.registration.instanceId, status: 'in-compliance' },
-      ])
-      expect(await good(programs.authority(['license', 'list', '--json']))).toMatchObject({
-        licenses: [{ tag: 'HOST', inUse: 777 }],
-      })
-      // It was a test only if many were killed, and many were not.
-      expect(outcomes.get('null') ?? 0).toBeGreaterThan(ROUNDS / 10)
-    },
-  )
 })

@@ -12,6 +12,7 @@ import {
   writeRequestCode,
 } from '../../src/protocol/offline-codes.ts'
 import { readCode, writeCode } from '../../src/protocol/typed-code.ts'
+import { scaled } from '../support/scale.ts'
 
 /** How a request code is made, said once more: what is wrong in one way alone must be right in every other. */
 const checked = (body: Buffer): string =>
@@ -250,6 +251,6 @@ it('random text is no code, and never gives anything but the documented errors',
         )
       else expect(['CODE_MISTYPED', 'CODE_MALFORMED', 'CODE_OTHER_KIND']).toContain(failed.code)
     }),
-    { numRuns: Number(process.env.FUZZ_RUNS ?? 20_000) },
+    { numRuns: Number(process.env.FUZZ_RUNS ?? scaled(3_000, 20_000)) },
   )
 })

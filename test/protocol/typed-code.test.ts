@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { LicensingError } from '../../src/domain/errors.ts'
 import { readCode, writeCode } from '../../src/protocol/typed-code.ts'
+import { scaled } from '../support/scale.ts'
 
 const SIGNS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 const bytes = fc.uint8Array({ minLength: 1, maxLength: 120 })
@@ -172,7 +173,7 @@ describe('a code that people type', () => {
           else expect(['CODE_MISTYPED', 'CODE_MALFORMED']).toContain(failed.code)
         },
       ),
-      { numRuns: Number(process.env.FUZZ_RUNS ?? 20_000) },
+      { numRuns: Number(process.env.FUZZ_RUNS ?? scaled(3_000, 20_000)) },
     )
     // A group or two may be right by chance; a code that means something is longer, and carries a MAC.
     expect(taken).toBeLessThan(200)

@@ -55,7 +55,9 @@ describe('at the box', () => {
   })
 
   it('R-EVAL-4 R-SLR-2: a box whose evaluation is used up may still reserve', async () => {
-    const agent = await world.open('box', { profile: { ...conferencing, periods: { evaluationSeconds: 3600 } } })
+    const agent = await world.open('box', {
+      profile: { ...conferencing, periods: { evaluationSeconds: 3600 } },
+    })
     await pass(world, agent, 2 * HOUR)
     expect(agent.status().state).toBe('unregistered')
     await agent.reservation.install((await reserve(agent)).file)
@@ -225,7 +227,9 @@ describe('at the box', () => {
 
 describe('what is under way while a reservation comes', () => {
   it('R-SLR-4: an answer that comes after its registration was given up changes nothing', async () => {
-    const agent = await world.open('box', { profile: { ...conferencing, periods: { evaluationSeconds: 3600 } } })
+    const agent = await world.open('box', {
+      profile: { ...conferencing, periods: { evaluationSeconds: 3600 } },
+    })
     await agent.register(await world.token())
     let release = (): void => undefined
     const held = new Promise<void>((resolve) => (release = resolve))

@@ -57,10 +57,11 @@ describe('R-NET-1: what may stand at the other end', () => {
   it('CONNECT_TIMED_OUT, PROXY_UNREACHABLE: a host that drops what comes, for a time that is bounded', async () => {
     // A queue of connections that nobody takes from: once it is full, the kernel drops the next attempts.
     const script = `
-import socket, sys, time
-s = socket.socket(); s.bind(('127.0.0.1', 0)); s.listen(0)
-print(s.getsockname()[1], flush=True); time.sleep(60)`
-    const child = spawn('python3', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore'] })
+      const server = require('node:net').createServer().listen(0, '127.0.0.1', 1, () => {
+        require('node:fs').writeSync(1, String(server.address().port))
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 60_000)
+      })`
+    const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'ignore'] })
     ends.push(() => child.kill('SIGKILL'))
     const port = await new Promise<number>((resolve) => {
       child.stdout.once('data', (text: Buffer) => {

@@ -6,6 +6,7 @@ import { migrations } from '../../src/authority/store/schema.ts'
 import { Database } from '../../src/trust/sqlite.ts'
 import { AUTHORITY_VERSIONS, layAuthority } from '../support/golden.ts'
 import { makePrograms, type Programs } from '../support/programs.ts'
+import { scaled } from '../support/scale.ts'
 
 /**
  * What is killed in the middle is whole when it is started again: at every step by which a command changes the file system, and at
@@ -13,9 +14,9 @@ import { makePrograms, type Programs } from '../support/programs.ts'
  */
 const DIE_AT = new URL('../support/die-at.cjs', import.meta.url).pathname
 const KILLED = null
-/** Steps of one command that are tried in one run of the tests: all of them with `EVERY_STEP=1`. */
-const TRIED = process.env.EVERY_STEP === '1' ? Infinity : 5
-const LONGEST = process.env.EVERY_STEP === '1' ? 600_000 : undefined
+/** Steps of one command that are tried in one run of the tests. */
+const TRIED = scaled(5, Infinity)
+const LONGEST = scaled(undefined, 600_000)
 let programs: Programs
 
 beforeEach(async () => {

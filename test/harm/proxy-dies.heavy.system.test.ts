@@ -4,8 +4,9 @@ import type { Status } from '../../src/agent/index.ts'
 import { Dice } from '../../src/simulation/dice.ts'
 import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
 import { makeProxies, type Proxies } from '../support/proxies.ts'
+import { scaled } from '../support/scale.ts'
 
-const ROUNDS = Number(process.env.HARM_ROUNDS ?? 8)
+const ROUNDS = Number(process.env.HARM_ROUNDS ?? scaled(3, 8))
 let programs: Programs
 let proxies: Proxies
 beforeEach(async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Status } from '../../src/agent/index.ts'
+import type { Explanation, Status } from '../../src/agent/index.ts'
 import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
 
 let programs: Programs
@@ -128,5 +128,25 @@ describe('a box and its authority, as two programs', () => {
     expect(after.clock.reason).toMatch(/set back/)
     // Ahead is no way round either: a wall clock counts nothing, seconds in use do.
     expect((await status({ time: '+400d' })).state).toBe('evaluation')
+  })
+})
+
+describe('why', () => {
+  it('R-UI-3, R-EVAL-4: names the expiry that led here, not what followed from it', async () => {
+    await programs.initAuthority()
+    const { url } = await programs.serveAuthority()
+    await programs.initBox(url)
+    await programs.good(programs.agent(['register', await programs.token(), '--json']))
+    const { stdout } = await programs.agent(['why', '--json'], { time: '+366d' })
+    const why = JSON.parse(stdout) as Explanation
+    expect(why.state).toBe('evaluation')
+    expect(why.because).toMatchObject({ from: 'authorized', inWords: 'time passed' })
+    expect(why.because?.fact).toMatch(/ID certificate has expired/)
+    expect(why.trouble).toMatchObject([{ code: 'REGISTRATION_EXPIRED' }])
+    expect(why.wouldChange.map(({ event, state }) => [event, state])).toEqual([
+      ['registering with a token', 'authorized'],
+      ['reserving licences, for a box that never makes a connection', 'reserved'],
+      ['using up the evaluation', 'unregistered'],
+    ])
   })
 })

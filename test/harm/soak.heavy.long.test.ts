@@ -5,8 +5,9 @@ import type { Status } from '../../src/agent/index.ts'
 import { MINUTE, SECOND } from '../../src/domain/instant.ts'
 import { Dice } from '../../src/simulation/dice.ts'
 import { makePrograms, mebibytesOf, type Programs } from '../support/programs.ts'
+import { scaled } from '../support/scale.ts'
 
-const MINUTES = Number(process.env.SOAK_MINUTES ?? 0.4)
+const MINUTES = Number(process.env.SOAK_MINUTES ?? scaled(0.3, 5))
 const BOXES = ['one', 'two', 'three'] as const
 
 let programs: Programs

@@ -4,8 +4,9 @@ import type { Status } from '../../src/agent/index.ts'
 import { DAY, HOUR, SECOND } from '../../src/domain/instant.ts'
 import { makePrograms, type Programs } from '../support/programs.ts'
 import { freePort } from '../support/proxies.ts'
+import { scaled } from '../support/scale.ts'
 
-const DAYS = Number(process.env.HARM_DAYS ?? 38)
+const DAYS = Number(process.env.HARM_DAYS ?? scaled(38, 120))
 /** A day passes in a second. */
 const SPEED = DAY / SECOND
 /** The authority goes away this long before the authorization would be renewed, which it is after 30 days. */

@@ -4,8 +4,9 @@ import type { Status } from '../../src/agent/index.ts'
 import { Dice } from '../../src/simulation/dice.ts'
 import { layLine, type Line } from '../support/line.ts'
 import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
+import { scaled } from '../support/scale.ts'
 
-const ROUNDS = Number(process.env.HARM_ROUNDS ?? 3)
+const ROUNDS = Number(process.env.HARM_ROUNDS ?? scaled(1, 3))
 let programs: Programs
 let line: Line
 beforeEach(async () => {

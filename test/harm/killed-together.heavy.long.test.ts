@@ -4,8 +4,9 @@ import type { Status } from '../../src/agent/index.ts'
 import { Dice } from '../../src/simulation/dice.ts'
 import { makePrograms, type Programs } from '../support/programs.ts'
 import { freePort } from '../support/proxies.ts'
+import { scaled } from '../support/scale.ts'
 
-const ROUNDS = Number(process.env.HARM_ROUNDS ?? 24)
+const ROUNDS = Number(process.env.HARM_ROUNDS ?? scaled(8, 24))
 const BOXES = ['one', 'two', 'three'] as const
 let programs: Programs
 beforeEach(async () => {

@@ -1,0 +1,43 @@
+// Runs tiers of the tests: node scripts/test-tiers.mjs TIER… [-- words for vitest]
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { tiers } from './tiers.mjs'
+
+const node = (...words) => {
+  const { status } = spawnSync(process.execPath, words, { stdio: 'inherit' })
+  return status ?? 1
+}
+const args = process.argv.slice(2)
+const chosen = args.filter((word) => Object.hasOwn(tiers, word))
+const words = args.filter((word) => !Object.hasOwn(tiers, word) && word !== '--')
+if (chosen.length === 0) {
+  console.error(`Name a tier: ${Object.keys(tiers).join(', ')}.`)
+  process.exit(2)
+}
+
+if (chosen.some((name) => tiers[name].system) && node('scripts/system-tools.mjs') !== 0) process.exit(1)
+if (node('scripts/build-if-stale.mjs') !== 0) process.exit(1)
+
+const directory = mkdtempSync(join(tmpdir(), 'test-tiers-'))
+const report = join(directory, 'report.json')
+const projects = chosen.flatMap((name) => tiers[name].projects).flatMap((name) => ['--project', name])
+const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
+const status = node('node_modules/vitest/vitest.mjs', 'run', ...projects, ...reporters, ...words)
+let total = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0 }
+try {
+  total = JSON.parse(readFileSync(report, 'utf8'))
+} catch {
+  // Without a report nothing was run, and the runner has said why.
+}
+rmSync(directory, { recursive: true })
+const { numPassedTests: passed, numFailedTests: failed, numPendingTests: skipped } = total
+
+const others = Object.entries(tiers).filter(([name]) => !chosen.includes(name))
+console.log(`Tier: ${chosen.join(', ')}. Further tiers:`)
+for (const [, { command, covers }] of others) console.log(`  ${command.padEnd(22)} ${covers}`)
+console.log(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`)
+// A test that is skipped, or a run without tests, passes nowhere in silence. A chosen test name skips the others.
+const isWhole = words.length === 0
+process.exit(status !== 0 || passed === 0 || (isWhole && skipped > 0) ? 1 : 0)

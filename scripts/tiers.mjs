@@ -1,0 +1,55 @@
+/** The tiers of the tests: which vitest projects each one runs, and what it needs. */
+export const tiers = {
+  quick: {
+    command: 'npm test',
+    projects: ['pure', 'quick'],
+    system: false,
+    covers: 'machines, protocol, agent, authority, consoles and both programs; Node alone, under 3 minutes',
+  },
+  long: {
+    command: 'npm run test:long',
+    projects: ['long', 'no-heartbeat'],
+    system: false,
+    covers: 'failure matrix, simulations, planted bugs, models, tampering, packing; Node alone, some minutes',
+  },
+  system: {
+    command: 'npm run test:system',
+    projects: ['system', 'postgres'],
+    system: true,
+    covers: 'clocks, proxies, PostgreSQL, browsers, networks and other TLS stacks; needs Debian packages',
+  },
+  release: {
+    command: 'npm run test:release',
+    projects: ['heavy', 'also-postgres'],
+    system: true,
+    covers: 'the heavy tests whole, of which the other tiers run a sample; needs Debian packages, an hour',
+  },
+}
+
+/**
+ * What the system tier needs: a program on the path, a file (`*` stands for one folder name), or a Perl module; and the Debian
+ * package that brings it.
+ */
+export const systemTools = [
+  { program: 'faketime', package: 'faketime' },
+  { program: 'mount', package: 'mount' },
+  { program: 'unshare', package: 'util-linux' },
+  { program: 'ip', package: 'iproute2' },
+  { program: 'tc', package: 'iproute2' },
+  { program: 'nft', package: 'nftables' },
+  { program: 'bash', package: 'bash' },
+  { program: 'curl', package: 'curl' },
+  { program: 'python3', package: 'python3' },
+  { program: 'openssl', package: 'openssl' },
+  { program: 'zbarimg', package: 'zbar-tools' },
+  { program: 'squid', package: 'squid' },
+  { program: 'apache2', package: 'apache2' },
+  { program: 'htpasswd', package: 'apache2-utils' },
+  { program: 'chromium', package: 'chromium' },
+  { file: '/usr/lib/postgresql/*/bin/initdb', package: 'postgresql' },
+  { file: '/usr/lib/nagios/plugins/centreon_plugins.pl', package: 'centreon-plugins' },
+  // Perl modules that the plugins of Centreon only recommend.
+  { perl: 'LWP::UserAgent', package: 'libwww-perl' },
+  { perl: 'LWP::Protocol::https', package: 'liblwp-protocol-https-perl' },
+  { perl: 'JSON::XS', package: 'libjson-xs-perl' },
+]

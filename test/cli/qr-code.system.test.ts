@@ -1,0 +1,47 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { qrText } from '../../src/cli/carry.ts'
+import { writeRequestCode } from '../../src/protocol/offline-codes.ts'
+
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'sla-'))
+})
+afterEach(() => {
+  rmSync(directory, { recursive: true })
+})
+
+const code = writeRequestCode({
+  udi: { pid: 'CWMS-K9', serial: 'SN12345', version: '4.0' },
+  number: 3,
+  boxKey: Uint8Array.from({ length: 32 }, (_, i) => i * 7),
+})
+
+/** The text that a terminal shows as an image of dark and light squares. */
+function drawn(text: string): string {
+  const rows = text.split('\n').flatMap((line) => {
+    const halves = Array.from(line).map((sign) => ({ '█': [1, 1], '▀': [1, 0], '▄': [0, 1] })[sign] ?? [0, 0])
+    return [halves.map(([upper]) => upper ?? 0), halves.map(([, lower]) => lower ?? 0)]
+  })
+  const scale = 6
+  const pixels = rows.flatMap((row) =>
+    Array.from({ length: scale }, () =>
+      row.flatMap((light) => Array.from({ length: scale }, () => light * 255)).join(' '),
+    ),
+  )
+  return `P2\n${(rows[0]?.length ?? 0) * scale} ${rows.length * scale}\n255\n${pixels.join('\n')}\n`
+}
+
+it('R-SLR-7: a code is drawn so that a phone reads it back as it is', async () => {
+  const picture = join(directory, 'code.pgm')
+  const plain = await qrText(code, { colours: false })
+  writeFileSync(picture, drawn(plain))
+  const read = execFileSync('zbarimg', ['--quiet', '--raw', '--nodbus', picture], { encoding: 'utf8' }).trim()
+  expect(read).toBe(code)
+  // It fits a terminal of 80 columns, and says its own colours there.
+  expect(Math.max(...plain.split('\n').map((line) => line.length))).toBeLessThan(80)
+  expect(await qrText(code, { colours: true })).toContain('\u001b[38;5;231;48;5;16m')
+})

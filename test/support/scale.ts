@@ -1,0 +1,5 @@
+/**
+ * Returns how much of its work a heavy test does: a sample in its own tier, the whole in the release tier. Files of heavy tests
+ * are called `*.heavy.long.test.ts` or `*.heavy.system.test.ts`.
+ */
+export const scaled = <T>(sample: T, whole: T): T => (process.env.TEST_SCALE === 'whole' ? whole : sample)
