@@ -11,6 +11,7 @@ import {
   stateWord,
 } from '../../machines/index.ts'
 import type { Clock } from '../domain/clock.ts'
+import { ENGLISH } from '../domain/english.ts'
 import { asLicensingError, asTold, LicensingError } from '../domain/errors.ts'
 import { type Instant, MINUTE } from '../domain/instant.ts'
 import type { ProductProfile, ProfileInput } from '../domain/profile.ts'
@@ -813,7 +814,7 @@ const endedBy = (failure: Failure | null): LicensingError =>
     : new LicensingError('NOT_REGISTERED', 'The registration ended before the request was answered.')
 
 function parseProduct(product: NonNullable<OpenOptions['product']>): Product {
-  const parsed = productSchema.safeParse({ size: 'small', ...product })
+  const parsed = productSchema.safeParse({ size: 'small', ...product }, ENGLISH)
   if (parsed.success) return parsed.data
   const issue = parsed.error.issues[0]
   throw new LicensingError(

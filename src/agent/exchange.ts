@@ -8,6 +8,7 @@ import {
   type X509Certificate,
 } from 'node:crypto'
 import { hostname } from 'node:os'
+import { ENGLISH } from '../domain/english.ts'
 import { LicensingError } from '../domain/errors.ts'
 import type { Instant } from '../domain/instant.ts'
 import { VERSION } from '../domain/version.ts'
@@ -285,7 +286,7 @@ export async function open(
   }
   const raw = peek(sealed.data)
   checkVersion(raw)
-  const parsed = answerSchema.safeParse(raw)
+  const parsed = answerSchema.safeParse(raw, ENGLISH)
   if (!parsed.success) {
     const where = parsed.error.issues[0]?.path.join('.') ?? ''
     throw new LicensingError(

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { defaultPeriods, type Position, resolve, stateWord } from '../../machines/index.ts'
+import { ENGLISH } from '../domain/english.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { udiSchema } from '../domain/udi.ts'
 import { SIZES } from '../domain/profile.ts'
@@ -148,7 +149,7 @@ export function readFacts(json: string): Position {
   }
   let facts: unknown = position
   for (let from = version; from < FACTS_VERSION; from++) facts = migrations[from]?.(facts ?? {})
-  const parsed = positionSchema.safeParse(facts)
+  const parsed = positionSchema.safeParse(facts, ENGLISH)
   if (!parsed.success)
     throw unreadable(`it is not of its form, at ${parsed.error.issues[0]?.path.join('.') ?? ''}`)
   try {

@@ -7,6 +7,12 @@ const SILENCE = 75 * SECOND
 const WATCH = 20 * SECOND
 
 /**
+ * Reports whether the task will not beat again. The product may use the same copy of node-cron, whose tasks are all in one
+ * list: `cron.shutdown()` ends this one too.
+ */
+const isOver = (task: ScheduledTask): boolean => ['stopped', 'destroyed'].includes(task.getStatus())
+
+/**
  * The heartbeat: one beat a minute by node-cron, in UTC, and an alarm for what is due sooner. The
  * calendar is not here: a beat only says that time has passed (decision 8).
  *
@@ -48,7 +54,7 @@ export class Heartbeat {
   }
 
   #watch(): void {
-    if (systemClock.monotonic() - this.#lastBeat < SILENCE) return
+    if (systemClock.monotonic() - this.#lastBeat < SILENCE && !isOver(this.#task)) return
     void Promise.resolve(this.#task.destroy()).catch(() => undefined)
     this.#task = this.#schedule()
     this.#beat()

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ENGLISH } from '../domain/english.ts'
 import { LicensingError } from '../domain/errors.ts'
 import type { SmartAgent } from './agent.ts'
 
@@ -20,7 +21,7 @@ const verb = <P>(
 ): Verb => ({
   reads,
   call: (agent, params) => {
-    const parsed = schema.safeParse(params ?? {})
+    const parsed = schema.safeParse(params ?? {}, ENGLISH)
     if (parsed.success) return run(agent, parsed.data)
     const [issue] = parsed.error.issues
     const where = issue?.path.join('.') ?? ''

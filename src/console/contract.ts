@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { ENGLISH } from '../domain/english.ts'
 import { LicensingError } from '../domain/errors.ts'
 import type { Role } from './users.ts'
 
@@ -78,7 +79,7 @@ export class InvalidInput extends Error {
 
 /** @throws InvalidInput */
 export function parseInput<I extends z.ZodType>(input: I, raw: unknown): z.output<I> {
-  const parsed = input.safeParse(raw)
+  const parsed = input.safeParse(raw, ENGLISH)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
   throw new InvalidInput(issue?.path.join('.') ?? '', issue?.message ?? 'not of its form')

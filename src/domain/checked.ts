@@ -1,9 +1,10 @@
 import type { z } from 'zod'
+import { ENGLISH } from './english.ts'
 import { LicensingError } from './errors.ts'
 
 /** Checks a value from outside. @throws LicensingError INVALID_ARGUMENT */
 export function checked<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
-  const parsed = schema.safeParse(value)
+  const parsed = schema.safeParse(value, ENGLISH)
   if (parsed.success) return parsed.data
   throw new LicensingError(
     'INVALID_ARGUMENT',

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ENGLISH } from './english.ts'
 import { entitlementTagSchema } from './entitlement.ts'
 import { LicensingError } from './errors.ts'
 import { DAY, HOUR } from './instant.ts'
@@ -129,7 +130,7 @@ export function requireTag(profile: ProductProfile, tag: string): ProfileTag {
 
 /** Checks a profile. @throws LicensingError INVALID_ARGUMENT */
 export function defineProfile(profile: ProfileInput): ProductProfile {
-  const parsed = profileSchema.safeParse(profile)
+  const parsed = profileSchema.safeParse(profile, ENGLISH)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
   const where = issue?.path.join('.') ?? ''

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ENGLISH } from '../domain/english.ts'
 import { countSchema, entitlementTagSchema } from '../domain/entitlement.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { cited } from '../domain/told.ts'
@@ -151,7 +152,7 @@ export function readAuthorization(lines: readonly string[]): Authorization {
     lines[head - 1] !== ''
   )
     throw malformed('its lines are not in their order')
-  const fields = schema.safeParse(readFields(lines, 2, FIELDS, malformed))
+  const fields = schema.safeParse(readFields(lines, 2, FIELDS, malformed), ENGLISH)
   if (!fields.success)
     throw malformed(`its line ${String(fields.error.issues[0]?.path[0])} is not of its form`)
   const [mandateAt, bundlesAt] = [lines.indexOf(MANDATE), lines.indexOf(BUNDLES)]

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ENGLISH } from '../domain/english.ts'
 import { entitlementTagSchema } from '../domain/entitlement.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { type Instant, iso } from '../domain/instant.ts'
@@ -242,7 +243,7 @@ function readLot(row: string): SyncLot | null {
  */
 export function readSyncAnswer(lines: readonly string[]): SyncAnswer {
   if (lines[0] !== SYNC_ANSWER_TITLE || lines[1] !== '') throw malformed('its lines are not in their order')
-  const fields = fieldsSchema.safeParse(readFields(lines, 2, FIELDS, malformed))
+  const fields = fieldsSchema.safeParse(readFields(lines, 2, FIELDS, malformed), ENGLISH)
   if (!fields.success)
     throw malformed(`its line ${String(fields.error.issues[0]?.path[0])} is not of its form`)
   const bundlesAt = lines.lastIndexOf('Trust bundles:')

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ENGLISH } from '../domain/english.ts'
 import { countSchema, entitlementTagSchema } from '../domain/entitlement.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { type Instant, iso } from '../domain/instant.ts'
@@ -266,7 +267,7 @@ function readTotals(rows: readonly string[]): Totals {
  */
 export function readSyncRequest(lines: readonly string[]): SyncRequest {
   if (lines[0] !== SYNC_REQUEST_TITLE || lines[1] !== '') throw malformed('its lines are not in their order')
-  const fields = fieldsSchema.safeParse(readFields(lines, 2, FIELDS, malformed))
+  const fields = fieldsSchema.safeParse(readFields(lines, 2, FIELDS, malformed), ENGLISH)
   if (!fields.success)
     throw malformed(`its line ${String(fields.error.issues[0]?.path[0])} is not of its form`)
   const sections = readSections(lines, FIELDS.length + 3, SECTIONS, malformed)

@@ -7,6 +7,7 @@ import type { ServerLogger } from '../authority/serving/server.ts'
 import { LicensingError } from '../domain/errors.ts'
 import { DAY, HOUR, type Instant } from '../domain/instant.ts'
 import { addressInUse, hostInUrl, LOOPBACK } from '../transports/listen.ts'
+import { TLS_CLIENT_SETTINGS, TLS_SETTINGS } from '../transports/tls-settings.ts'
 import { createRoot, generateKey, issueCertificate, type Issuer } from '../trust/certificates.ts'
 
 /** The fixed hosts of the field's cloud, to which clients without a setting for it go. */
@@ -130,6 +131,7 @@ export class ConnectDoor {
       socket: connectTcp(this.#authority.port, this.#authority.host),
       servername: 'localhost',
       ca: this.#authority.trust,
+      ...TLS_CLIENT_SETTINGS,
       ALPNProtocols: ['http/1.1'],
     })
     this.#join(inner, outer)
@@ -187,5 +189,5 @@ async function contextOf(ca: Issuer, name: string, at: Instant): Promise<SecureC
     notAfter: at + CA_LIFE,
     hosts: [name],
   })
-  return createSecureContext({ key, cert: certificate, minVersion: 'TLSv1.2' })
+  return createSecureContext({ key, cert: certificate, ...TLS_SETTINGS })
 }

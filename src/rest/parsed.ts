@@ -1,9 +1,10 @@
 import type { z } from 'zod'
+import { ENGLISH } from '../domain/english.ts'
 import { LicensingError } from '../domain/errors.ts'
 
 /** What came in, in its form. @throws LicensingError INVALID_ARGUMENT, naming the field */
 export function parsed<S extends z.ZodType>(schema: S, raw: unknown, what: string): z.output<S> {
-  const result = schema.safeParse(raw)
+  const result = schema.safeParse(raw, ENGLISH)
   if (result.success) return result.data
   const { field, reason } = foremost(result.error.issues) ?? { field: '', reason: 'it is not of its form' }
   throw new LicensingError(

@@ -15,6 +15,7 @@ import {
   through,
   tlsFailure,
 } from './failures.ts'
+import { TLS_CLIENT_SETTINGS } from './tls-settings.ts'
 
 /** The steps of a road, in their order. */
 export type RoadStep = 'name' | 'connect' | 'proxy' | 'tls'
@@ -160,7 +161,9 @@ async function reach(
       port: to.port,
       // What was found is used: a name is looked up once.
       ...(addresses && { lookup: (_host, _options, found) => found(null, addresses) }),
-      // Links by satellite take their time; a second address is not tried in haste.
+      // Every address is tried, whatever `net.setDefaultAutoSelectFamily` says. Links by satellite take their time: the next
+      // one is not tried in haste.
+      autoSelectFamily: true,
       autoSelectFamilyAttemptTimeout: 2_500,
       noDelay: true,
     })
@@ -189,7 +192,8 @@ function resolveName(
 ): Promise<LookupAddress[]> {
   const late = () => failed(Object.assign(new Error('no answer'), { code: 'EAI_AGAIN' }))
   return within<LookupAddress[]>(by.timeouts.connect, by.signal, late, (done, fail) => {
-    lookup(host, { all: true }, (thrown, addresses) => {
+    // The order of the system's resolver, whatever `dns.setDefaultResultOrder` says.
+    lookup(host, { all: true, order: 'verbatim' }, (thrown, addresses) => {
       if (thrown) fail(failed(thrown))
       else done(addresses)
     })
@@ -214,7 +218,7 @@ function proxyTls(
       ...(isIP(host) === 0 && { servername: host }),
       host,
       ca: [...rootCertificates, ...to.anchors],
-      minVersion: 'TLSv1.2',
+      ...TLS_CLIENT_SETTINGS,
     })
     const onError = (thrown: Error) => {
       fail(proxyTlsFailure(thrown, proxy.url.host))
@@ -310,8 +314,7 @@ function handshake(
       ...(isIP(to.host) === 0 && { servername: to.host }),
       host: to.host,
       ca: [...to.anchors],
-      rejectUnauthorized: true,
-      minVersion: 'TLSv1.2',
+      ...TLS_CLIENT_SETTINGS,
       ...(to.session?.ticket && { session: to.session.ticket }),
     })
     secure.on('session', (ticket: Buffer) => {

@@ -7,6 +7,7 @@ import { LicensingError } from '../domain/errors.ts'
 import { HOUR, SECOND } from '../domain/instant.ts'
 import type { ConnectionGuard } from './connection-guard.ts'
 import { LONGEST_TIMER } from './listen.ts'
+import { TLS_SETTINGS } from './tls-settings.ts'
 import { unreadable } from './unreadable.ts'
 
 /** Objects and arrays within each other: more than any message has. */
@@ -56,7 +57,7 @@ export function createGuardedServer(options: {
               {
                 ...limits,
                 ...tls,
-                minVersion: 'TLSv1.2',
+                ...TLS_SETTINGS,
                 handshakeTimeout: LONGEST_TIMER,
                 sessionTimeout: SESSION / SECOND,
               },

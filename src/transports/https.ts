@@ -1,8 +1,9 @@
 import { Agent } from 'node:https'
 import type { Readable } from 'node:stream'
-import axios, { type AxiosInstance } from 'axios'
+import { isAxiosError } from 'axios'
 import { LicensingError } from '../domain/errors.ts'
 import { SECOND } from '../domain/instant.ts'
+import { postByAxios } from './axios-post.ts'
 import { type Destination, openConnection } from './connection.ts'
 import { startDeadline } from './deadline.ts'
 import { exchangeFailure, statusFailure } from './failures.ts'
@@ -42,32 +43,17 @@ class RoadAgent extends Agent {
   }
 }
 
-/**
- * The transport over HTTPS, by axios: straight, or through a proxy's tunnel. `proxy: false` keeps the environment's
- * proxy variables from changing the road; its own time-out is off, since it covers neither a slow body nor a tunnel:
- * one deadline covers all.
- */
+const HEADERS = {
+  'content-type': 'application/json',
+  accept: 'application/json',
+  'accept-encoding': 'identity',
+  'user-agent': 'smart-licensing-agent',
+} as const
+
+/** Creates the transport over HTTPS: straight, or through a proxy's tunnel. One deadline covers a whole exchange. */
 export function httpsTransport(options: RoadOptions): Transport {
   const largest = options.largest ?? LARGEST_ANSWER
   const agent = new RoadAgent({ ...destinationOf(options), session: { ticket: null } })
-  const client: AxiosInstance = axios.create({
-    adapter: 'http',
-    baseURL: options.url,
-    proxy: false,
-    maxRedirects: 0,
-    maxBodyLength: largest,
-    responseType: 'stream',
-    decompress: false,
-    transformRequest: (text: string) => text,
-    validateStatus: () => true,
-    httpsAgent: agent,
-    headers: {
-      'content-type': 'application/json',
-      accept: 'application/json',
-      'accept-encoding': 'identity',
-      'user-agent': 'smart-licensing-agent',
-    },
-  })
   const { host } = new URL(options.url)
   let underWay: ReturnType<typeof startDeadline>[] = []
   let closed = false
@@ -79,9 +65,14 @@ export function httpsTransport(options: RoadOptions): Transport {
     agent.signal = deadline.signal
     const state = { begun: false }
     const send = () =>
-      client.post<Readable>(path, body, {
+      postByAxios({
+        url: options.url,
+        path,
+        body,
+        headers: { ...HEADERS, ...(traceparent !== null && { traceparent }) },
+        agent,
+        largest,
         signal: deadline.signal,
-        ...(traceparent !== null && { headers: { traceparent } }),
       })
     try {
       const { status, headers, data } = await send().catch((thrown: unknown) => {
@@ -168,7 +159,7 @@ const tooLarge = (host: string, largest: number) =>
 /** What a step of the road said, out of what axios has made of it; the original carries headers and stays behind. */
 function ours(thrown: unknown): unknown {
   if (thrown instanceof LicensingError) return thrown
-  if (axios.isAxiosError(thrown)) {
+  if (isAxiosError(thrown)) {
     if (thrown.cause instanceof LicensingError) return thrown.cause
     return { code: thrown.code === 'ERR_BAD_RESPONSE' ? codeOfCause(thrown.cause) : thrown.code }
   }
@@ -180,7 +171,7 @@ const codeOfCause = (cause: unknown): unknown =>
 
 /** Whether an attempt failed on a connection that was kept from an earlier exchange. */
 const wasStale = (thrown: unknown): boolean =>
-  axios.isAxiosError(thrown) &&
+  isAxiosError(thrown) &&
   (thrown.code === 'ECONNRESET' || thrown.code === 'EPIPE') &&
   thrown.response === undefined &&
   (thrown.request as { reusedSocket?: boolean } | undefined)?.reusedSocket === true

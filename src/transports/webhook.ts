@@ -1,4 +1,4 @@
-import { request as plainRequest, type IncomingMessage, type RequestOptions } from 'node:http'
+import { Agent, type IncomingMessage, request as plainRequest, type RequestOptions } from 'node:http'
 import { BlockList, isIP } from 'node:net'
 import { rootCertificates } from 'node:tls'
 import { LicensingError } from '../domain/errors.ts'
@@ -143,7 +143,7 @@ async function send(
     )
     // Used where no agent is named.
     options.createConnection = () => socket
-  } else options.agent = false
+  } else options.agent = new Agent()
   return new Promise((resolve, reject) => {
     const asked = plainRequest(options)
     asked.once('response', resolve)

@@ -13,6 +13,24 @@ async function loadX509(): Promise<typeof X509> {
   return import('@peculiar/x509')
 }
 
+/*
+ * Each call of the library names `webcrypto`: otherwise it takes what `cryptoProvider.set` was given last, by any code of
+ * the process.
+ */
+type Params<F extends (...args: never[]) => unknown> = Parameters<F>[0]
+const requestBy = (
+  { Pkcs10CertificateRequestGenerator }: typeof X509,
+  params: Params<typeof X509.Pkcs10CertificateRequestGenerator.create>,
+) => Pkcs10CertificateRequestGenerator.create(params, webcrypto)
+const selfSignedBy = (
+  { X509CertificateGenerator }: typeof X509,
+  params: Params<typeof X509.X509CertificateGenerator.createSelfSigned>,
+) => X509CertificateGenerator.createSelfSigned(params, webcrypto)
+const signedBy = (
+  { X509CertificateGenerator }: typeof X509,
+  params: Params<typeof X509.X509CertificateGenerator.create>,
+) => X509CertificateGenerator.create(params, webcrypto)
+
 /** A new private key as PKCS #8 PEM. Keep it in a file of mode 0600. */
 export async function generateKey(): Promise<string> {
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify'])
@@ -37,7 +55,7 @@ const importPublic = (key: KeyObject): Promise<webcrypto.CryptoKey> =>
 /** A PKCS #10 request for the key: PEM. Its subject says which box asks, and binds nothing. */
 export async function createRequest(privatePem: string, name: string): Promise<string> {
   const x509 = await loadX509()
-  const request = await x509.Pkcs10CertificateRequestGenerator.create({
+  const request = await requestBy(x509, {
     name: [{ CN: [name] }],
     keys: await keyPair(privatePem),
     signingAlgorithm: ALGORITHM,
@@ -122,7 +140,7 @@ export async function createSelfSigned(subject: Omit<Subject, 'role'>): Promise<
   const privateKey = await generateKey()
   const leaf = { ...subject, role: 'tls' as const }
   const x509 = await loadX509()
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+  const certificate = await selfSignedBy(x509, {
     serialNumber: serialNumber().toString('hex'),
     name: [{ CN: [subject.name] }],
     ...dates(leaf),
@@ -138,7 +156,7 @@ export async function createRoot(subject: Omit<Subject, 'role'>): Promise<Issuer
   const privateKey = await generateKey()
   const root = { ...subject, role: 'root' as const }
   const x509 = await loadX509()
-  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+  const certificate = await selfSignedBy(x509, {
     serialNumber: serialNumber().toString('hex'),
     name: nameOf(root),
     ...dates(root),
@@ -146,7 +164,11 @@ export async function createRoot(subject: Omit<Subject, 'role'>): Promise<Issuer
     signingAlgorithm: ALGORITHM,
     extensions: [
       ...extensions(x509, root),
-      await x509.SubjectKeyIdentifierExtension.create((await keyPair(privateKey)).publicKey),
+      await x509.SubjectKeyIdentifierExtension.create(
+        (await keyPair(privateKey)).publicKey,
+        false,
+        webcrypto,
+      ),
     ],
   })
   return { certificate: certificate.toString('pem'), privateKey }
@@ -162,7 +184,7 @@ export async function issueCertificate(
   const ca = new x509.X509Certificate(issuer.certificate)
   const signing = await keyPair(issuer.privateKey)
   const key = await importPublic(publicKey)
-  const certificate = await x509.X509CertificateGenerator.create({
+  const certificate = await signedBy(x509, {
     serialNumber: serialNumber().toString('hex'),
     subject: new x509.Name(nameOf(subject)).toString(),
     issuer: ca.subject,
@@ -172,8 +194,8 @@ export async function issueCertificate(
     signingAlgorithm: ALGORITHM,
     extensions: [
       ...extensions(x509, subject),
-      await x509.SubjectKeyIdentifierExtension.create(key),
-      await x509.AuthorityKeyIdentifierExtension.create(ca),
+      await x509.SubjectKeyIdentifierExtension.create(key, false, webcrypto),
+      await x509.AuthorityKeyIdentifierExtension.create(ca, false, webcrypto),
     ],
   })
   return certificate.toString('pem')

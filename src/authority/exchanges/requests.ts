@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto'
+import { ENGLISH } from '../../domain/english.ts'
 import type { Instant } from '../../domain/instant.ts'
 import { type ErrorCode, errorTable, LicensingError } from '../../domain/errors.ts'
 import { requestDigest } from '../../protocol/digest.ts'
@@ -121,7 +122,7 @@ function readRequestForm(
   const payload = peek(sealed.data)
   if (typeof payload !== 'object' || payload === null) throw malformed('its payload is not a JSON object')
   checkVersion(payload)
-  const parsed = requestSchema.safeParse(payload)
+  const parsed = requestSchema.safeParse(payload, ENGLISH)
   if (!parsed.success)
     throw malformed(`${parsed.error.issues[0]?.path.join('.') ?? 'its payload'} is not of its form`)
   if (parsed.data.type !== type) throw malformed('it was sent to the path of another type')

@@ -202,6 +202,7 @@ export async function sendMail(
     secure,
     // A password is not said where everybody could hear it.
     requireTLS: settings.username !== null,
+    tls: { rejectUnauthorized: true },
     connectionTimeout: SMTP_PATIENCE,
     greetingTimeout: SMTP_PATIENCE,
     socketTimeout: SMTP_PATIENCE,

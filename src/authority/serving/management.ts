@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { faultCatalogue, isAnswerFault, isFault, LONGEST_DELAY } from '../../chaos/index.ts'
+import { ENGLISH } from '../../domain/english.ts'
 import { asLicensingError, LicensingError } from '../../domain/errors.ts'
 import { exchangeTypeSchema } from '../../protocol/messages.ts'
 import type { Misbehaviour } from './misbehaviour.ts'
@@ -47,7 +48,7 @@ export function createManagement(misbehaviour: Misbehaviour, bearer: string): Fa
   )
   server.get('/chaos', () => ({ faults: misbehaviour.plan.faults }))
   server.put('/chaos', (request) => {
-    const parsed = planSchema.safeParse(request.body)
+    const parsed = planSchema.safeParse(request.body, ENGLISH)
     if (!parsed.success) {
       const [issue] = parsed.error.issues
       throw new LicensingError(

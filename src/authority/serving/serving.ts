@@ -7,6 +7,7 @@ import { type Instant, MINUTE } from '../../domain/instant.ts'
 import type { RequestType, Sealed } from '../../protocol/messages.ts'
 import { ConnectionGuard, type ConnectionLimits } from '../../transports/connection-guard.ts'
 import { hostInUrl, listenOn, LOOPBACK } from '../../transports/listen.ts'
+import { TLS_SETTINGS } from '../../transports/tls-settings.ts'
 import { type Credential, tlsOptions } from '../../trust/certificates.ts'
 import { Misbehaviour, type RequestRecord } from './misbehaviour.ts'
 import type { Origin } from '../observer.ts'
@@ -105,7 +106,8 @@ export class Serving {
     if (!(server instanceof TlsServer)) return
     const { credential, tickets } = await this.#served.tls(this.#names)
     if (credential.certificates.join() !== this.#tls?.certificates.join()) {
-      server.setSecureContext(tlsOptions(credential))
+      // Settings that are not given again fall back to those of the process.
+      server.setSecureContext({ ...tlsOptions(credential), ...TLS_SETTINGS })
       this.#tls = credential
     }
     if (!server.getTicketKeys().equals(tickets)) server.setTicketKeys(tickets)

@@ -1,0 +1,411 @@
+import 'reflect-metadata'
+import http, { createServer } from 'node:http'
+import https from 'node:https'
+import net, { type AddressInfo, connect, type Server, type Socket } from 'node:net'
+import dns from 'node:dns'
+import tls, { createServer as createTlsServer } from 'node:tls'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as x509 from '@peculiar/x509'
+import axios, { AxiosHeaders } from 'axios'
+import type { FastifyInstance } from 'fastify'
+import { shutdown } from 'node-cron'
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { z } from 'zod'
+import { inspectingCredential } from '../../mocks/inspecting-credential.ts'
+import { SmartAgent, type TransportSettings } from '../../src/agent/index.ts'
+import { Heartbeat } from '../../src/agent/heartbeat.ts'
+import { Authority } from '../../src/authority/index.ts'
+import { tlsOptions } from '../../src/trust/certificates.ts'
+
+/** A name with two addresses, of which the authority listens on the second. */
+const TWO_ADDRESSES = 'two.test'
+const asked = vi.hoisted(() => ({ orders: [] as unknown[] }))
+vi.mock('node:dns', async (original) => {
+  const real = await original<typeof dns>()
+  const lookup = (host: string, options: { order?: string }, done: (...found: unknown[]) => void): void => {
+    if (host !== TWO_ADDRESSES) {
+      ;(real.lookup as (...given: unknown[]) => void)(host, options, done)
+      return
+    }
+    asked.orders.push(options.order)
+    done(null, [
+      { address: '::1', family: 6 },
+      { address: '127.0.0.1', family: 4 },
+    ])
+  }
+  return { ...real, lookup }
+})
+
+/** What came to the authority of one request: everything but the body, the port, and the body's length. */
+interface Arrived {
+  readonly method: string
+  readonly url: string
+  readonly headers: Readonly<Record<string, unknown>>
+}
+const arrived: Arrived[] = []
+
+let directory: string
+let authority: Authority
+let url: string
+let proxy: Server
+/** What the proxy was asked to connect to. */
+const tunnels: { target: string; headers: string[] }[] = []
+let count = 0
+const agents: SmartAgent[] = []
+/** How the process is put back to what it was. */
+const undo: (() => unknown)[] = []
+
+const recorder = Object.assign(
+  (server: FastifyInstance, _options: object, done: () => void) => {
+    server.addHook('onRequest', (request, _reply, next) => {
+      const { host: _host, 'content-length': _length, ...headers } = request.headers
+      arrived.push({ method: request.method, url: request.url, headers })
+      next()
+    })
+    done()
+  },
+  // Of the whole server, not of a part of its own.
+  { [Symbol.for('skip-override')]: true },
+)
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'sla-isolation-'))
+  const dataDir = join(directory, 'authority')
+  await Authority.init({ dataDir, account: 'acme.example', acceptAgreement: true })
+  authority = await Authority.open({ dataDir })
+  await authority.order({ tag: 'HOST', quantity: 1_000 })
+  url = await authority.listen({
+    host: '127.0.0.1',
+    port: 0,
+    names: ['localhost', TWO_ADDRESSES],
+    routes: recorder as never,
+  })
+  const ends = new Set<Socket>()
+  proxy = createServer()
+  proxy.on('connect', ({ url: target = '', rawHeaders }, socket: Socket) => {
+    tunnels.push({ target, headers: rawHeaders })
+    const on = connect(Number(target.split(':').at(-1)), '127.0.0.1', () => {
+      socket.write('HTTP/1.1 200 Connection established\r\n\r\n')
+      on.pipe(socket).pipe(on)
+    })
+    for (const end of [on, socket]) {
+      ends.add(end)
+      end.on('error', () => undefined).on('close', () => ends.delete(end))
+    }
+  })
+  await new Promise<void>((resolve) => {
+    proxy.listen(0, '127.0.0.1', resolve)
+  })
+  closeProxy = () => {
+    for (const end of ends) end.destroy()
+    proxy.close()
+  }
+})
+let closeProxy = (): void => undefined
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step()
+  for (const agent of agents.splice(0)) await agent.close()
+})
+afterAll(async () => {
+  closeProxy()
+  await authority.close()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+const direct = (to = url): TransportSettings => ({ kind: 'direct', url: to })
+const byProxy = (scheme = 'http'): TransportSettings => ({
+  kind: 'proxy',
+  url,
+  via: `${scheme}://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+})
+const token = async () => (await authority.createToken({ days: 30 })).token
+
+async function openAgent(transport = direct(), from: typeof SmartAgent = SmartAgent) {
+  const agent = await from.open({
+    dataDir: join(directory, `box-${++count}`),
+    product: { pid: 'CWMS-K9', version: '4.0', serial: `ISOLATED-${count}` },
+    trust: authority.trustAnchor(),
+    transport,
+    heartbeat: false,
+  })
+  agents.push(agent)
+  return agent
+}
+
+/** Sets a member of something shared, until the end of the test. */
+function set<T extends object, K extends keyof T>(owner: T, key: K, value: T[K]): void {
+  const before = Object.getOwnPropertyDescriptor(owner, key)
+  undo.push(() => {
+    if (before) Object.defineProperty(owner, key, before)
+    else Reflect.deleteProperty(owner, key)
+  })
+  Object.defineProperty(owner, key, { value, writable: true, configurable: true, enumerable: true })
+}
+function setVariable(name: string, value: string): void {
+  const before = process.env[name]
+  process.env[name] = value
+  undo.push(() => {
+    if (before === undefined) Reflect.deleteProperty(process.env, name)
+    else process.env[name] = before
+  })
+}
+
+/** Registers, reports and authorizes: what arrives of it, and what the box then says of itself. */
+async function course(agent: SmartAgent) {
+  arrived.length = 0
+  agent.report('HOST', 2)
+  await agent.register(await token())
+  await agent.renewAuthorization()
+  const { state, entitlements } = agent.status()
+  return { state, entitlements, arrived: [...arrived] }
+}
+/** The course of an agent in a process that configures nothing. */
+let undisturbed: Awaited<ReturnType<typeof course>>
+beforeAll(async () => {
+  undisturbed = await course(await openAgent())
+})
+
+const refuse = () => {
+  throw new Error('a setting of the process was taken')
+}
+
+describe('axios, as the product that embeds the agent has configured it', () => {
+  const bearer = { Authorization: 'Bearer of-the-product' }
+  const settings: Record<string, unknown> = {
+    auth: { username: 'product', password: 'secret' },
+    params: { api_key: 'secret' },
+    paramsSerializer: { serialize: () => 'api_key=secret' },
+    timeout: 1,
+    proxy: { host: '127.0.0.1', port: 9, protocol: 'http' },
+    adapter: refuse,
+    baseURL: 'https://127.0.0.1:9/product',
+    allowAbsoluteUrls: true,
+    responseType: 'text',
+    responseEncoding: 'latin1',
+    decompress: true,
+    maxContentLength: 1,
+    maxBodyLength: 1,
+    maxRate: 1,
+    maxRedirects: 5,
+    validateStatus: () => false,
+    transformRequest: [() => 'replaced'],
+    transformResponse: [() => 'replaced'],
+    beforeRedirect: refuse,
+    transport: { request: refuse },
+    httpAgent: new http.Agent(),
+    httpsAgent: new https.Agent({ rejectUnauthorized: false }),
+    httpVersion: 2,
+    socketPath: '/nonexistent.sock',
+    lookup: refuse,
+    family: 6,
+    insecureHTTPParser: true,
+    signal: AbortSignal.abort(),
+    cancelToken: { throwIfRequested: refuse, subscribe: refuse, unsubscribe: refuse, promise: null },
+    withXSRFToken: true,
+    onUploadProgress: refuse,
+    onDownloadProgress: refuse,
+    parseReviver: refuse,
+  }
+  const defaults = axios.defaults as unknown as Record<string, unknown>
+
+  function configure(chosen: Record<string, unknown>): void {
+    for (const [name, value] of Object.entries(chosen)) set(defaults, name, value)
+  }
+  function configureAll(): void {
+    configure(settings)
+    const headers = axios.defaults.headers as unknown as Record<string, unknown>
+    for (const kind of ['common', 'post']) set(headers, kind, { ...bearer, Cookie: 'session=1' })
+    set(headers, 'X-Api-Key', 'secret')
+    // The object that the adapter falls back to, changed in place.
+    const transitional = axios.defaults.transitional as Record<string, unknown>
+    set(transitional, 'advertiseZstdAcceptEncoding', true)
+    const request = axios.interceptors.request.use(refuse)
+    const response = axios.interceptors.response.use(refuse, refuse)
+    undo.push(() => {
+      axios.interceptors.request.eject(request)
+      axios.interceptors.response.eject(response)
+    })
+    const shared = axios as unknown as Record<string, unknown>
+    for (const name of ['create', 'getAdapter', 'request', 'post', 'mergeConfig', 'isAxiosError'])
+      set(shared, name, refuse)
+    const prototype = axios.Axios.prototype as unknown as Record<string, unknown>
+    for (const name of ['request', '_request', 'post']) set(prototype, name, refuse)
+    set(shared, 'Axios', refuse)
+  }
+
+  it('changes nothing of a registration and an authorization when it is set after the agent was opened', async () => {
+    const agent = await openAgent()
+    configureAll()
+    expect(await course(agent)).toEqual(undisturbed)
+    expect(undisturbed.state).toBe('authorized')
+    expect(undisturbed.arrived.length).toBeGreaterThanOrEqual(3)
+  })
+
+  it('changes nothing of a registration and an authorization when it is set before the agent is loaded', async () => {
+    configureAll()
+    vi.resetModules()
+    const { SmartAgent: loadedLater } = await import('../../src/agent/index.ts')
+    expect(loadedLater).not.toBe(SmartAgent)
+    expect(await course(await openAgent(direct(), loadedLater))).toEqual(undisturbed)
+  })
+
+  it('changes nothing of what goes through a proxy, nor of what the proxy is sent', async () => {
+    configureAll()
+    tunnels.length = 0
+    expect(await course(await openAgent(byProxy()))).toEqual(undisturbed)
+    expect(tunnels.length).toBeGreaterThan(0)
+    for (const { target, headers } of tunnels) {
+      expect(target).toBe(new URL(url).host)
+      expect(headers.join(' ')).not.toMatch(/product|secret|authorization/i)
+    }
+  })
+
+  describe('one setting at a time', () => {
+    let agent: SmartAgent
+    let usual: Arrived[]
+    beforeAll(async () => {
+      agent = await openAgent()
+      agents.length = 0
+      await course(agent)
+      usual = await authorizeAnew()
+    })
+    /** One authorization, by a client that is made for it. */
+    const authorizeAnew = async () => {
+      arrived.length = 0
+      agent.setTransport(direct())
+      await agent.renewAuthorization()
+      return [...arrived]
+    }
+    afterAll(async () => {
+      await agent.close()
+    })
+
+    it.each(Object.keys(settings))('axios.defaults.%s reaches no request', async (name) => {
+      configure({ [name]: settings[name] })
+      expect(await authorizeAnew()).toEqual(usual)
+    })
+
+    it('a bearer among the default headers reaches no request', async () => {
+      set(axios.defaults.headers as unknown as Record<string, unknown>, 'common', new AxiosHeaders(bearer))
+      expect(await authorizeAnew()).toEqual(usual)
+    })
+  })
+})
+
+describe('what else a process configures for all of its code', () => {
+  it('http.globalAgent and https.globalAgent are not used, neither directly nor by a proxy', async () => {
+    const [plainAgent, secureAgent] = [http.globalAgent, https.globalAgent]
+    undo.push(() => {
+      http.globalAgent = plainAgent
+      https.globalAgent = secureAgent
+    })
+    http.globalAgent = Object.assign(new http.Agent(), { createConnection: refuse, addRequest: refuse })
+    https.globalAgent = Object.assign(new https.Agent(), { createConnection: refuse, addRequest: refuse })
+    expect(await course(await openAgent())).toEqual(undisturbed)
+    expect(await course(await openAgent(byProxy()))).toEqual(undisturbed)
+  })
+
+  it('proxies that the environment names are not taken', async () => {
+    for (const name of ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'ALL_PROXY', 'NODE_USE_ENV_PROXY'])
+      setVariable(name, 'http://product:secret@127.0.0.1:9')
+    expect(await course(await openAgent())).toEqual(undisturbed)
+  })
+
+  it('every address of a name is tried, in the order of the system, whatever the defaults of dns and net are', async () => {
+    const [order, select] = [dns.getDefaultResultOrder(), net.getDefaultAutoSelectFamily()]
+    undo.push(() => {
+      dns.setDefaultResultOrder(order)
+      net.setDefaultAutoSelectFamily(select)
+    })
+    dns.setDefaultResultOrder('ipv6first')
+    net.setDefaultAutoSelectFamily(false)
+    asked.orders.length = 0
+    const agent = await openAgent(direct(`https://${TWO_ADDRESSES}:${new URL(url).port}`))
+    expect(await course(agent)).toEqual(undisturbed)
+    expect(new Set(asked.orders)).toEqual(new Set(['verbatim']))
+  })
+
+  it('TLS keeps its versions, ciphers and curves whatever the defaults of tls are', async () => {
+    set(tls, 'DEFAULT_MAX_VERSION', 'TLSv1.2')
+    set(tls, 'DEFAULT_MIN_VERSION', 'TLSv1.2')
+    set(tls, 'DEFAULT_CIPHERS', 'PSK-AES128-CBC-SHA')
+    set(tls, 'DEFAULT_ECDH_CURVE', 'brainpoolP512r1')
+    const agent = await openAgent()
+    expect(await course(agent)).toEqual(undisturbed)
+    const { steps } = await agent.testTransport()
+    expect(steps.find(({ step }) => step === 'tls')?.found).toMatch(/^TLSv1\.3,/)
+  })
+
+  it('TLS is checked though NODE_TLS_REJECT_UNAUTHORIZED is 0 and tls.checkServerIdentity was replaced', async () => {
+    process.removeAllListeners('warning')
+    setVariable('NODE_TLS_REJECT_UNAUTHORIZED', '0')
+    const identity = tls as { checkServerIdentity: typeof tls.checkServerIdentity }
+    set(identity, 'checkServerIdentity', () => undefined)
+    const stranger = createTlsServer(tlsOptions(await inspectingCredential(Date.now())))
+    let heard = ''
+    stranger.on('secureConnection', (socket) =>
+      socket.on('data', (data: Buffer) => (heard += data.toString())).on('error', () => undefined),
+    )
+    await new Promise<void>((resolve) => {
+      stranger.listen(0, '127.0.0.1', resolve)
+    })
+    undo.push(() => stranger.close())
+    const { port } = stranger.address() as AddressInfo
+    const here = await openAgent(direct(`https://127.0.0.1:${port}`))
+    expect((await here.testTransport()).failure?.code).toMatch(/^TLS_/)
+    const via = `https://127.0.0.1:${port}`
+    const there = await openAgent({ kind: 'proxy', url, via, username: 'bob', password: 'secret' })
+    expect((await there.testTransport()).failure?.code).toMatch(/^PROXY_/)
+    expect(heard).toBe('')
+  })
+
+  it('the messages of zod stay as they are, and z.config is shown nothing of what is parsed', async () => {
+    const mistake = () =>
+      openAgent().then(
+        (agent) => agent,
+        (thrown: unknown) => thrown,
+      )
+    const bad = () =>
+      SmartAgent.open({
+        dataDir: join(directory, 'never'),
+        product: { pid: 'CWMS-K9', version: '4.0', serial: 7 as never },
+      }).catch((thrown: unknown) => String(thrown))
+    const before = await bad()
+    expect(before).toContain('expected string, received number')
+    const { customError, localeError, jitless } = z.config()
+    undo.push(() => z.config({ customError, localeError, jitless }))
+    const shown = vi.fn(() => 'something of the product')
+    z.config({ jitless: true, customError: shown, localeError: shown })
+    expect(await bad()).toBe(before)
+    const agent = await mistake()
+    expect(agent).toBeInstanceOf(SmartAgent)
+    expect(await course(agent as SmartAgent)).toEqual(undisturbed)
+    expect(shown).not.toHaveBeenCalled()
+  })
+
+  it('certificates and requests for them are made by the webcrypto of Node, whatever cryptoProvider holds', async () => {
+    const before = x509.cryptoProvider.get()
+    undo.push(() => {
+      x509.cryptoProvider.set(before)
+    })
+    x509.cryptoProvider.set(new Proxy({}, { get: refuse }) as never)
+    expect(await course(await openAgent())).toEqual(undisturbed)
+  })
+
+  it('the heartbeat goes on though the product stops every task of node-cron', async () => {
+    vi.useFakeTimers()
+    undo.push(() => vi.useRealTimers())
+    let beats = 0
+    const heartbeat = new Heartbeat(() => beats++)
+    undo.push(() => {
+      heartbeat.stop()
+    })
+    await shutdown()
+    await vi.advanceTimersByTimeAsync(20_000)
+    expect(beats).toBe(1)
+    await vi.advanceTimersByTimeAsync(5 * 60_000)
+    expect(beats).toBeGreaterThanOrEqual(5)
+  })
+})
