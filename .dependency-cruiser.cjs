@@ -11,7 +11,7 @@ const rooms = {
   agent: ['domain', 'protocol', 'trust', 'transports', 'hosts', 'system'],
   chaos: ['domain', 'protocol', 'trust'],
   authority: ['domain', 'protocol', 'trust', 'transports', 'chaos'],
-  simulation: ['domain', 'protocol', 'trust', 'transports', 'chaos', 'agent', 'authority'],
+  simulation: ['domain', 'protocol', 'trust', 'transports', 'system', 'chaos', 'agent', 'authority'],
   testing: ['domain', 'protocol', 'trust', 'transports', 'agent', 'authority', 'simulation'],
   console: ['domain', 'protocol', 'trust', 'transports', 'diagrams', 'agent', 'authority'],
   rest: ['domain', 'protocol', 'trust', 'transports', 'authority'],

@@ -107,6 +107,12 @@ export const chart = setup({
       'ended' in event && event.ended && context.evaluation.remainingSeconds === 0,
     unbound: ({ context }) =>
       context.registration === null && context.registering === null && context.reservation.current === null,
+    evaluatedAnew: ({ context, event }) =>
+      event.type === 'UPGRADE' &&
+      event.evaluate &&
+      context.registration === null &&
+      context.registering === null &&
+      context.reservation.current === null,
     registering: ({ context }) => context.registering !== null,
     reservationRequested: ({ context }) => context.reservation.current?.stage === 'requested',
     returning: ({ context }) => context.reservation.current?.stage === 'returning',

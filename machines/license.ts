@@ -44,15 +44,22 @@ const reservationInstalled = {
     description: 'licences are reserved for this box',
   },
 }
-/** Another major version has an evaluation of its own (R-EVAL-2). */
+/** Another major version has an evaluation of its own, once (R-EVAL-2). */
 const upgraded = {
-  UPGRADE: {
-    guard: 'unbound' as const,
-    target: 'evaluation',
-    reenter: true,
-    actions: ['renewEvaluation' as const, sayUpgrade],
-    description: 'a new version is evaluated anew',
-  },
+  UPGRADE: [
+    {
+      guard: 'evaluatedAnew' as const,
+      target: 'evaluation',
+      reenter: true,
+      actions: ['renewEvaluation' as const, sayUpgrade],
+      description: 'a new version is evaluated anew',
+    },
+    {
+      guard: 'unbound' as const,
+      actions: sayUpgrade,
+      description: 'a version that earns no evaluation: what is left goes on',
+    },
+  ],
 }
 const authorizeRefusedEnds = [
   { guard: 'endedForGood' as const, actions: because('AUTH_RENEW_FAILED'), ...nothingLeft },

@@ -174,8 +174,8 @@ export type Event =
   | (At & { readonly type: 'RENEW_REGISTRATION' })
   | (At & { readonly type: 'RENEW_AUTHORIZATION' })
   | (At & { readonly type: 'USAGE'; readonly tag: string; readonly count: number })
-  /** To another major version, whose evaluation begins: of a box that holds no registration and no reservation. */
-  | (At & { readonly type: 'UPGRADE'; readonly version: string })
+  /** To another major version, of a box that holds no registration and no reservation; with an evaluation of its own, or without. */
+  | (At & { readonly type: 'UPGRADE'; readonly version: string; readonly evaluate: boolean })
   | (At & { readonly type: 'RESERVATION_REQUEST'; readonly requestCode: string })
   | (At & { readonly type: 'RESERVATION_CANCEL' })
   /** The first authorization file of a reservation, or a newer one: checked before. */

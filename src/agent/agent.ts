@@ -19,7 +19,7 @@ import { chooseProfile } from '../domain/stored-profile.ts'
 import { systemClock } from '../domain/system-clock.ts'
 import { parseToken } from '../protocol/token.ts'
 import { startDeadline } from '../transports/deadline.ts'
-import { portsOf, upgradeKind } from '../system/system.ts'
+import { portsOf } from '../system/system.ts'
 import type { Transport, TransportSettings } from '../transports/transport.ts'
 import { ClockGuard, UsedSeconds } from './clock-guard.ts'
 import { CommandRunner, type Settled } from './command-runner.ts'
@@ -46,9 +46,10 @@ import { SystemDesk } from './system-desk.ts'
 import { BoxRoad, checkAnchor, storeSettings, TRANSPORT_KEY } from './road.ts'
 import { describeStatus, type Status } from './status.ts'
 import type { RoadReport, StepReport } from './walk-road.ts'
-import { type AlongWith, Stepper, type Transition } from './stepper.ts'
+import { Stepper, type Transition } from './stepper.ts'
 import { AgentStore, type HistoryRow } from './store.ts'
 import { giveRoots, readAnchors, requireAnchors, writeAnchors } from './trust.ts'
+import { Upgrades } from './upgrade.ts'
 
 const ALLOWED = Object.freeze({ allowed: true, reason: null })
 
@@ -60,7 +61,7 @@ export interface OpenOptions {
   readonly dataDir: string
   /**
    * The product on this box. Makes the data directory when there is none; its id and serial number are checked against it
-   * otherwise. The version there is the one that `upgrade` was last told.
+   * otherwise. A higher version than before is an upgrade: to another major version, it has an evaluation of its own, once.
    */
   readonly product?: { pid: string; serial: string; version: string; size?: Product['size'] }
   /** PEM of the root certificate of the authority; replaces the stored one. */
@@ -122,6 +123,7 @@ export class SmartAgent {
   /** What was in use, hour by hour and day by day, and what was refused. */
   readonly usage: UsageDesk
   #gateKept: { readonly position: Position; readonly gate: Gate } | null = null
+  readonly #upgrades: Upgrades
   #upgrading: Promise<unknown> = Promise.resolve()
   #heartbeat: Heartbeat | null = null
   #product: Product
@@ -174,6 +176,19 @@ export class SmartAgent {
       profile: this.#profile,
       authorize: () => this.renewAuthorization(),
     })
+    this.#upgrades = new Upgrades({
+      store,
+      stepper: this.#stepper,
+      clock: this.#clock,
+      ledger: this.#ledger,
+      profile: this.#profile,
+      product: () => this.#product,
+      recorded: (next) => {
+        this.#product = next
+      },
+      entitlements: () => this.status().entitlements,
+      endReservation: () => this.#endReservation(),
+    })
     this.#runner = new CommandRunner({
       store,
       stepper: this.#stepper,
@@ -186,6 +201,7 @@ export class SmartAgent {
       settled: (settled) => {
         this.#sweep()
         this.#settledEmitter.emit('settled', settled)
+        this.#goOnUpgrading()
       },
     })
   }
@@ -244,6 +260,7 @@ export class SmartAgent {
       })
       agent.#ledger.settle()
       if (charge) agent.tick()
+      await agent.#upgrades.openedWith(product?.version ?? null)
       agent.#sweep()
       if (options.heartbeat ?? true) await agent.#start()
       return agent
@@ -272,6 +289,7 @@ export class SmartAgent {
     if (this.#closed) return
     this.#stepper.tick()
     this.#ledger.expireMeetings()
+    this.#goOnUpgrading()
     this.#wake()
   }
 
@@ -299,6 +317,14 @@ export class SmartAgent {
   /** Runs what is to be done now, and resolves when nothing is under way. Never throws for the network. */
   async settled(): Promise<void> {
     await this.#runner.run()
+  }
+
+  /** An upgrade waits for the end of a registration, which an outcome may have brought. */
+  #goOnUpgrading(): void {
+    if (this.#closed || !this.#upgrades.isUnderWay) return
+    this.#upgrades.proceed().catch((thrown: unknown) => {
+      this.#logger.error('an upgrade could not go on', { reason: asLicensingError(thrown).message })
+    })
   }
 
   /** What time it is by the box's clock, which is not set back by people. */
@@ -538,9 +564,9 @@ export class SmartAgent {
   }
 
   /**
-   * The product was upgraded. To another major version: the registration or reservation of the old one ends, and 90 days
-   * of evaluation begin, with every host assignment kept (R-EVAL-2); within one, nothing changes. After a failure it goes on
-   * where it was when it is asked for again.
+   * Takes the product to be of a higher version. To another major version: the registration or reservation of the old one ends,
+   * every host assignment stays, and so does what is left of the evaluation. Within one, nothing else changes. An evaluation of
+   * its own begins for the version that the product opens with, not for one that is named here (R-EVAL-2).
    *
    * @throws LicensingError VERSION_NOT_HIGHER, INVALID_ARGUMENT; LICENSES_REQUIRED for a system of several data centers, which has
    * no evaluation (R-SYS-3)
@@ -555,54 +581,30 @@ export class SmartAgent {
     return upgrade
   }
 
-  async #upgrade(version: string): Promise<Status> {
-    const product = parseProduct({ ...this.#product, version })
-    const kind = upgradeKind(this.#product.version, product.version)
-    if (kind === 'major') await this.#leaveForUpgrade()
-    const next = { ...this.#product, version: product.version }
-    const along: AlongWith = (store) => {
-      store.write('product', { ...product, size: this.#ledger.system.size })
-    }
-    if (kind === 'major') {
-      const event = (at: number): Event => ({ type: 'UPGRADE', at, version })
-      if (!can(this.#stepper.position, event(this.#clock.now())))
+  async #upgrade(text: string): Promise<Status> {
+    const { version } = parseProduct({ ...this.#product, version: text })
+    // What was changed a moment ago may not be answered yet.
+    if (this.#ledger.system.dataCenters.length > 0 && this.#stepper.position.context.registration !== null)
+      await this.renewAuthorization().catch(() => undefined)
+    if (this.#upgrades.begin(version)) {
+      const { registration, registering } = this.#stepper.position.context
+      // Whatever the authority says to it, it ends here.
+      if (registration !== null || registering !== null) await this.deregister().catch(() => undefined)
+      await this.#upgrades.proceed()
+      if (this.#upgrades.isUnderWay)
         throw new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this box is under way.')
-      this.#stepper.step(event, along)
-    } else {
-      this.#store.commit(() => {
-        along(this.#store)
-      })
     }
-    this.#product = next
     this.#wake()
     return this.status()
   }
 
-  /** Ends what binds the box to its old version; whatever the authority says to it, it ends here. */
-  async #leaveForUpgrade(): Promise<void> {
-    const { dataCenters } = this.#ledger.system
-    const { system } = this.#profile
-    const tag = system?.dataCenterTags[this.#ledger.system.size]
-    // What was changed a moment ago may not be answered yet.
-    if (dataCenters.length > 0 && this.#stepper.position.context.registration !== null)
-      await this.renewAuthorization().catch(() => undefined)
-    const { entitlements } = this.status()
-    const covered = entitlements.some(
-      (one) => one.tag === tag && (one.status === 'in-compliance' || one.status === 'reserved-in-compliance'),
-    )
-    if (dataCenters.length > 0 && !covered)
-      throw new LicensingError(
-        'LICENSES_REQUIRED',
-        `A system of several data centers is upgraded with its licences: ${dataCenters.length + 1} of ${tag ?? ''} are needed first.`,
-      )
-    const { current } = this.#stepper.position.context.reservation
-    if (current?.stage === 'requested') await this.reservation.cancel()
-    else if (current) {
+  async #endReservation(): Promise<void> {
+    const stage = this.#stepper.position.context.reservation.current?.stage
+    if (stage === 'requested') await this.reservation.cancel()
+    else if (stage !== undefined) {
       await this.reservation.returnCode()
       await this.reservation.return()
     }
-    const { registration, registering } = this.#stepper.position.context
-    if (registration !== null || registering !== null) await this.deregister().catch(() => undefined)
   }
 
   /**

@@ -40,7 +40,7 @@ export const noticeTable: Record<AgentNotice, { severity: Severity; text: string
   TRUST_CHANGED: { severity: 5, text: 'Another root certificate is trusted from now on' },
   PROFILE_REPLACED: { severity: 5, text: 'The product profile was replaced' },
   TRANSPORT_CHANGED: { severity: 6, text: 'The transport settings were changed' },
-  PRODUCT_UPGRADED: { severity: 5, text: 'The product was upgraded; its evaluation begins anew' },
+  PRODUCT_UPGRADED: { severity: 5, text: 'The product was upgraded' },
   RESERVATION_REQUESTED: { severity: 6, text: 'A reservation request code was made' },
   RESERVATION_CANCELED: { severity: 6, text: 'The reservation request was cancelled' },
   RESERVED_INSTALLED: { severity: 6, text: 'A specific licence reservation was installed' },

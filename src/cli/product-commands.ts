@@ -33,7 +33,7 @@ export function addProductCommands(program: Command, cli: AgentCli): void {
   addSystem(program, cli)
   program
     .command('upgrade')
-    .description('say that the product was upgraded')
+    .description('say that the product was upgraded; its own start with that version begins an evaluation')
     .requiredOption('--to <version>', 'the version it has now')
     .action(async (options: { to: string }) => {
       const { reservation: before } = await cli.call<Status>('status')

@@ -2,7 +2,7 @@
 export const invariants = {
   'deadline-kept': 'A box is authorized no longer than the authority said.',
   'evaluation-spent-once':
-    'No second of the evaluation is credited twice: what is left only becomes less, but for an upgrade.',
+    'No second of the evaluation is credited twice: what is left only becomes less, but when the product opens with another major version.',
   'evaluation-charged-fairly': 'No more of the evaluation is used up than the box was on.',
   'own-answer': 'A box believes no answer but the one to its own request.',
   'usage-remembered':

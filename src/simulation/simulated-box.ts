@@ -2,6 +2,7 @@ import { axisPath, nextDueAt, type Position, stateWord } from '../../machines/in
 import { type AgentLogger, type OpenOptions, SmartAgent, type Transition } from '../agent/index.ts'
 import { asLicensingError, LicensingError } from '../domain/errors.ts'
 import { HOUR, MINUTE, SECOND } from '../domain/instant.ts'
+import { isHigher } from '../system/system.ts'
 import { Computer } from './computer.ts'
 import type { Dice } from './dice.ts'
 import type { SimulatedDisk } from './disk.ts'
@@ -64,6 +65,9 @@ export class SimulatedBox {
   #onSince: number | null = null
   #beats = 0
   #upgraded = false
+  #version = VERSION
+  /** The highest version that the product was opened with. */
+  #opened = VERSION
   #restless = 0
 
   constructor(number: number, around: Surroundings) {
@@ -101,7 +105,7 @@ export class SimulatedBox {
     const logger: AgentLogger = { info: lines, warn: lines, error: lines, debug: lines }
     const options: OpenOptions = {
       dataDir: this.computer.disk.directory,
-      product: { pid: 'CONF-SERVER', version: VERSION, serial: this.#serial },
+      product: { pid: 'CONF-SERVER', version: this.#version, serial: this.#serial },
       trust: this.#around.trust(),
       clock: this.computer.clock,
       heartbeat: false,
@@ -116,6 +120,11 @@ export class SimulatedBox {
       })
       if (this.computer.life !== life) return
       this.agent = agent
+      // The one time that an evaluation begins anew within an opening.
+      if (isHigher(this.#version, this.#opened)) {
+        this.#opened = this.#version
+        this.#renewEvaluation()
+      }
       this.#openings++
       this.#onSince = this.#around.timeline.now()
       this.#checkAfterOpening(agent)
@@ -150,10 +159,7 @@ export class SimulatedBox {
     if (from !== to || event.type !== 'TICK')
       this.#around.log(this.name, from === to ? `${event.type} (${to})` : `${event.type}: ${from} → ${to}`)
     for (const { message } of notices) this.#around.say(message)
-    if (event.type === 'UPGRADE') {
-      this.#evaluation = null
-      this.#upgraded = true
-    }
+    if (event.type === 'UPGRADE' && event.evaluate) this.#renewEvaluation()
     if (bound(before) && !bound(after) && event.type !== 'deregister.accepted') this.abandoned = true
     this.#told = { position: after, event: event.type, at }
   }
@@ -395,8 +401,18 @@ export class SimulatedBox {
       )
   }
 
-  /** The product is upgraded: to another major version, another evaluation begins. */
+  #renewEvaluation(): void {
+    this.#evaluation = null
+    this.#upgraded = true
+  }
+
+  /** The product is upgraded, and starts again; a lower version is what somebody types. */
   async upgrade(version: string): Promise<void> {
+    if (isHigher(version, this.#version)) {
+      this.#version = version
+      await this.restart(0, false)
+      return
+    }
     await this.act((agent) => {
       const { life } = this.computer
       // It waits for its authority, as people do: nobody waits for it here.

@@ -74,8 +74,12 @@ it('R-UI-3 R-SYS-1 R-EVAL-2: the system, an upgrade, usage history and refusals 
   expect((await agent(['usage', 'history'])).stdout).toContain('█')
   const { stdout } = await agent(['usage', 'history', '--csv'])
   expect(stdout).toMatch(/^tag,from,peak,mean\r\nHOST,\d{4}-\d\d-\d\dT00:00:00\.000Z,4,/)
-  const upgraded = await good<Status>(agent(['upgrade', '--to', '5.0', '--json']))
-  expect(upgraded).toMatchObject({ state: 'evaluation', product: { version: '5.0' }, hosts: { assigned: 1 } })
+  const before = await good<Status>(agent(['status', '--json']))
+  for (const version of ['4.5', '5', '5.0.1', '7.1', '999999']) {
+    const upgraded = await good<Status>(agent(['upgrade', '--to', version, '--json']))
+    expect(upgraded).toMatchObject({ state: 'evaluation', product: { version }, hosts: { assigned: 1 } })
+    expect(upgraded.evaluation.remainingSeconds).toBeLessThanOrEqual(before.evaluation.remainingSeconds)
+  }
   expect(errorOf(await agent(['upgrade', '--to', '4.9', '--json'])).code).toBe('VERSION_NOT_HIGHER')
   // What was refused is to be seen.
   await good(agent(['host', 'attendee-only', '=cmd()2', '--json']))

@@ -174,40 +174,144 @@ describe('data centers', () => {
 })
 
 describe('upgrades', () => {
-  it('R-EVAL-2: another major version is evaluated for 90 days anew, and keeps every host', async () => {
+  const NINETY_DAYS = 90 * 86_400
+  /** The product is closed, and opens with another version. */
+  const openWith = async (version: string, name = 'box', more: Parameters<World['open']>[1] = {}) => {
+    await agent.close()
+    agent = await world.open(name, { product: { pid: 'CWMS-K9', version, serial: 'BOX' }, ...more })
+  }
+  const remaining = () => agent.status().evaluation.remainingSeconds
+
+  it('R-EVAL-2: a product that opens with another major version is evaluated for 90 days anew, and keeps every host', async () => {
     await buy('HOST', 5)
     await register()
     for (const user of ['a', 'b']) await agent.hosts.assign(user)
     await pass(world, agent, 60_000)
-    await agent.upgrade('5.0')
+    await openWith('5.0')
+    await agent.settled()
     expect(agent.status()).toMatchObject({
       state: 'evaluation',
       product: { version: '5.0' },
       registration: { status: 'unregistered' },
-      evaluation: { running: true, remainingSeconds: 90 * 86_400 },
+      evaluation: { running: true, remainingSeconds: NINETY_DAYS },
       hosts: { assigned: 2, permanent: 2 },
     })
     expect(await world.authority.instances()).toEqual([])
-    await agent.close()
-    agent = await world.open('box', { product: { pid: 'CWMS-K9', version: '5.0', serial: 'BOX' } })
+    await openWith('5.0')
     expect(agent.status().product.version).toBe('5.0')
     await register()
     expect((await world.authority.instances())[0]).toMatchObject({ udi: { version: '5.0' } })
   })
 
-  it('R-EVAL-2: a spent evaluation begins anew once for the version, and not again', async () => {
-    await agent.close()
-    agent = await world.open('spent', { profile: { ...conferencing, periods: { evaluationSeconds: 3600 } } })
-    await pass(world, agent, 2 * 3_600_000)
+  it('R-EVAL-2: a spent evaluation begins anew when the product opens with a major version, once for that version', async () => {
+    await openWith('4.0', 'spent', { profile: { ...conferencing, periods: { evaluationSeconds: 3600 } } })
+    const spend = () => pass(world, agent, 3000 * 3_600_000)
+    await spend()
     expect(agent.status().state).toBe('unregistered')
-    await agent.upgrade('5.0')
-    expect(agent.status()).toMatchObject({ state: 'evaluation', evaluation: { remainingSeconds: 3600 } })
+    await openWith('5.0', 'spent')
+    expect(agent.status()).toMatchObject({ state: 'evaluation', product: { version: '5.0' } })
+    expect(remaining()).toBe(3600)
+    await spend()
+    for (const version of ['5.0', '5.1', '4.0', '5.1', '5']) {
+      await openWith(version, 'spent')
+      expect(agent.status().state).toBe('unregistered')
+    }
+    expect(agent.status().product.version).toBe('5.1')
+    await openWith('6.0', 'spent')
+    expect([agent.status().state, remaining()]).toEqual(['evaluation', 3600])
+  })
+
+  it('R-EVAL-2: versions that only a command names bring no second of evaluation, however many they are', async () => {
+    await pass(world, agent, 10 * DAY)
+    const left = remaining()
+    expect(left).toBeLessThan(NINETY_DAYS)
+    for (const version of ['5', '6', '7.1', '100', '999999']) {
+      expect((await agent.upgrade(version)).product.version).toBe(version)
+      expect(remaining()).toBe(left)
+    }
+    await pass(world, agent, 100 * DAY)
+    expect(agent.status()).toMatchObject({ state: 'unregistered', functionality: 'license-management-only' })
     expect(await codeOf(agent.upgrade('99999999999999999999'))).toBe('INVALID_ARGUMENT')
-    for (const version of ['5.0', '4.9', '5'])
+    for (const version of ['999999', '999998.9', '5'])
       expect(await codeOf(agent.upgrade(version))).toBe('VERSION_NOT_HIGHER')
-    await pass(world, agent, 2 * 3_600_000)
-    await agent.upgrade('5.1')
-    expect(agent.status()).toMatchObject({ state: 'unregistered', product: { version: '5.1' } })
+    await agent.upgrade('999999.1')
+    expect(agent.status()).toMatchObject({ state: 'unregistered', product: { version: '999999.1' } })
+    // What was typed takes nothing from the version that the product then really is of.
+    await openWith('5.0')
+    expect(agent.status()).toMatchObject({ state: 'evaluation', product: { version: '5.0' } })
+    expect(remaining()).toBe(NINETY_DAYS)
+    await pass(world, agent, 100 * DAY)
+    await openWith('5.0')
+    expect(agent.status().state).toBe('unregistered')
+  })
+
+  it('R-EVAL-2: a command ends the registration of the old version, and leaves what was left of the evaluation', async () => {
+    await pass(world, agent, 10 * DAY)
+    const left = remaining()
+    await register()
+    await agent.upgrade('5.0')
+    expect(agent.status()).toMatchObject({
+      state: 'evaluation',
+      product: { version: '5.0' },
+      registration: { status: 'unregistered' },
+    })
+    expect(remaining()).toBe(left)
+    expect(await world.authority.instances()).toEqual([])
+  })
+
+  it('R-EVAL-2: a registration of the version that a command named is kept when the product opens with it', async () => {
+    await agent.upgrade('5.0')
+    await register()
+    await openWith('5.0')
+    await agent.settled()
+    expect(agent.status()).toMatchObject({ state: 'authorized', product: { version: '5.0' } })
+    await agent.deregister()
+    await openWith('5.0')
+    expect(remaining()).toBe(NINETY_DAYS)
+  })
+
+  it('R-EVAL-2: an upgrade that was cut off after it ended the registration goes on at the next opening, and is one', async () => {
+    await register()
+    await pass(world, agent, DAY)
+    await openWith('5.0')
+    // The end of the registration is on disk, and was sent to nobody yet.
+    expect(agent.status().product.version).toBe('4.0')
+    await agent.close()
+    agent = await world.open('box', { product: undefined as never })
+    await agent.settled()
+    expect(agent.status()).toMatchObject({ state: 'evaluation', product: { version: '5.0' } })
+    expect(remaining()).toBe(NINETY_DAYS)
+    expect(await world.authority.instances()).toEqual([])
+    await pass(world, agent, DAY)
+    await openWith('5.0')
+    await agent.settled()
+    expect(remaining()).toBeLessThan(NINETY_DAYS)
+  })
+
+  it('R-EVAL-2: without an authority in reach the old registration ends all the same', async () => {
+    await register()
+    world.road.down = true
+    await openWith('5.0')
+    await agent.settled()
+    expect(agent.status()).toMatchObject({ state: 'evaluation', product: { version: '5.0' } })
+  })
+
+  it('R-EVAL-2: a reservation of the old version ends when the product opens with another major version', async () => {
+    await world.authority.enableReservation()
+    await buy('HOST', 5)
+    const request = await agent.reservation.request()
+    const { file, instanceId } = await world.authority.reserve({ request, licenses: { HOST: 5 } })
+    await agent.reservation.install(file)
+    await openWith('5.0')
+    const { state, reservation, product } = agent.status()
+    expect([state, reservation.status, product.version]).toEqual(['evaluation', 'none', '5.0'])
+    expect(remaining()).toBe(NINETY_DAYS)
+    await world.authority.takeBackReservation(instanceId, reservation.returnCode ?? '')
+  })
+
+  it('R-EVAL-2: a version without a number changes nothing', async () => {
+    await openWith('next')
+    expect(agent.status().product.version).toBe('4.0')
   })
 
   it('R-EVAL-2: two upgrades at once are one after the other; a maintenance release is higher than what it maintains', async () => {
@@ -252,6 +356,19 @@ describe('upgrades', () => {
     // Nobody says that they are there any more.
     expect(await codeOf(agent.upgrade('6.0'))).toBe('LICENSES_REQUIRED')
     expect(agent.status().product.version).toBe('5.0')
+  })
+
+  it('R-EVAL-6: a system of several data centers without licenses has no evaluation when it opens with another version', async () => {
+    await register()
+    await buy('MDC-LARGE', 2)
+    await agent.system.join('dc2')
+    await agent.deregister()
+    const left = remaining()
+    await openWith('5.0')
+    expect(agent.status().product.version).toBe('5.0')
+    expect(remaining()).toBeLessThanOrEqual(left)
+    await openWith('5.0')
+    expect(agent.history().filter(({ event }) => event === 'UPGRADE')).toHaveLength(1)
   })
 })
 

@@ -104,10 +104,20 @@ describe('what is said', () => {
     const { position, commands } = live([
       used,
       tick(5, 5 * 86_400),
-      { type: 'UPGRADE', at: at(5), version: '12' },
+      { type: 'UPGRADE', at: at(5), version: '12', evaluate: true },
     ])
     expect(said(commands, 'PRODUCT_UPGRADED')).toEqual(['12'])
     expect(position.context.evaluation).toEqual({ remainingSeconds: 90 * 86_400, running: true })
+  })
+
+  it('R-EVAL-2 the version that a command named, which leaves the evaluation as it is', () => {
+    const upgrade: Event = { type: 'UPGRADE', at: at(5), version: '12', evaluate: false }
+    const running = live([used, tick(5, 5 * 86_400), upgrade])
+    expect(said(running.commands, 'PRODUCT_UPGRADED')).toEqual(['12'])
+    expect(running.position.context.evaluation).toEqual({ remainingSeconds: 85 * 86_400, running: true })
+    const spent = live([used, tick(90, 90 * 86_400), upgrade])
+    expect(said(spent.commands, 'PRODUCT_UPGRADED')).toEqual(['12'])
+    expect(stateWord(spent.position.value)).toBe('unregistered')
   })
 
   it('the road that is taken from now on', () => {
@@ -125,7 +135,12 @@ describe('what is said', () => {
 })
 
 describe('R-EVAL-2 an upgrade renews the evaluation', () => {
-  const upgrade = (days: number): Event => ({ type: 'UPGRADE', at: at(days), version: '12' })
+  const upgrade = (days: number): Event => ({
+    type: 'UPGRADE',
+    at: at(days),
+    version: '12',
+    evaluate: true,
+  })
   const request: Event = { type: 'RESERVATION_REQUEST', at: at(6), requestCode: 'code' }
   it.each<[string, Event[], boolean]>([
     ['of a box in evaluation', [], true],

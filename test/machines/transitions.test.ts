@@ -48,6 +48,7 @@ function named(event: Event): string {
     ...('again' in event && event.again ? ['again'] : []),
     ...('compliant' in event ? [event.compliant ? 'enough' : 'too few'] : []),
     ...('force' in event && event.force ? ['by force'] : []),
+    ...('evaluate' in event && event.evaluate ? ['with an evaluation'] : []),
   ]
   return facts.length === 0 ? event.type : `${event.type} (${facts.join(', ')})`
 }
