@@ -15,6 +15,21 @@ const noTime = [
   },
 ]
 
+const writesOnly =
+  'A nearly full disk takes a part and reports no error. Use writeFileSync(fd, data), which goes on until all is written.'
+const partialWrites = [
+  { selector: 'ExpressionStatement > CallExpression[callee.name=/^writev?Sync$/]', message: writesOnly },
+  {
+    selector: 'ExpressionStatement > CallExpression[callee.property.name=/^writev?Sync$/]',
+    message: writesOnly,
+  },
+]
+const partialWriters = {
+  name: 'node:fs',
+  importNames: ['write', 'writev', 'writeSync', 'writevSync'],
+  message: writesOnly,
+}
+
 export default tseslint.config(
   {
     ignores: [
@@ -51,7 +66,12 @@ export default tseslint.config(
       '@typescript-eslint/consistent-type-definitions': 'off',
       '@typescript-eslint/no-unused-vars': ['error', { varsIgnorePattern: '^_', argsIgnorePattern: '^_' }],
       'no-console': 'error',
+      'no-restricted-syntax': ['error', ...partialWrites],
     },
+  },
+  {
+    files: ['src/**', 'mocks/**'],
+    rules: { 'no-restricted-imports': ['error', { paths: [partialWriters] }] },
   },
   {
     files: ['machines/**'],

@@ -1,4 +1,4 @@
-import { appendFileSync, chmodSync, readFileSync, renameSync, statSync } from 'node:fs'
+import { appendFileSync, chmodSync, readFileSync, renameSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { LicensingError } from '../domain/errors.ts'
@@ -89,7 +89,7 @@ export class FileUsers implements UserStore {
     try {
       ensurePrivateFile(path)
       if (statSync(path).size > LARGEST) renameSync(path, `${path}.1`)
-      appendFileSync(path, `${JSON.stringify(deed)}\n`, { mode: 0o600 })
+      appendWhole(path, `${JSON.stringify(deed)}\n`)
       chmodSync(path, 0o600)
     } catch (thrown) {
       return Promise.reject(storeFailure(thrown, 'writing the audit record'))
@@ -124,6 +124,17 @@ export class FileUsers implements UserStore {
 
   #write(users: readonly User[]): void {
     this.#files.put(USERS, JSON.stringify(users, null, 2))
+  }
+}
+
+/** Appends a line, or leaves the file as it was: half a line would spoil the next one too. */
+function appendWhole(path: string, line: string): void {
+  const before = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+  try {
+    appendFileSync(path, line, { mode: 0o600 })
+  } catch (error) {
+    truncateSync(path, before)
+    throw error
   }
 }
 

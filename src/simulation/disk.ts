@@ -261,6 +261,13 @@ function tear(path: string, synced: boolean, dice: Dice): void {
 const noSpace = (): Error => Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' })
 const databaseFull = (): Error => new Database.SqliteError('database or disk is full', 'SQLITE_FULL')
 
+/** Writes all of it into an open file. Node's own function calls the patched `writeSync` in some versions and not in others. */
+function writeAll(descriptor: number, data: string | NodeJS.ArrayBufferView): void {
+  const bytes =
+    typeof data === 'string' ? Buffer.from(data) : Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+  for (let at = 0; at < bytes.length;) at += real.writeSync(descriptor, bytes, at)
+}
+
 /** Gives the programs of this process simulated disks, wherever a path leads to one. */
 function installFiles(): void {
   const writing = (path: fs.PathLike, fresh: boolean) => {
@@ -270,6 +277,12 @@ function installFiles(): void {
     if (disk.full && !isDatabase(path)) throw noSpace()
     if (!real.existsSync(path)) disk.moved(path)
     if (fresh) disk.changed(path)
+  }
+  const writingTo = (descriptor: number) => {
+    const file = fileOf(descriptor)
+    file?.disk.write()
+    if (file?.disk.full === true) throw noSpace()
+    file?.disk.changed(file.path)
   }
   const patches: Partial<typeof fs> = {
     openSync: (path, flags, mode) => {
@@ -281,10 +294,7 @@ function installFiles(): void {
       return descriptor
     },
     writeSync: ((descriptor: number, ...rest: [string]) => {
-      const file = fileOf(descriptor)
-      file?.disk.write()
-      if (file?.disk.full === true) throw noSpace()
-      file?.disk.changed(file.path)
+      writingTo(descriptor)
       return real.writeSync(descriptor, ...rest)
     }) as typeof fs.writeSync,
     fsyncSync: (descriptor) => {
@@ -314,6 +324,11 @@ function installFiles(): void {
     },
     writeFileSync: (path, data, options) => {
       if (typeof path === 'string') writing(path, true)
+      if (typeof path === 'number') {
+        writingTo(path)
+        writeAll(path, data)
+        return
+      }
       real.writeFileSync(path, data, options)
     },
     appendFileSync: (path, data, options) => {

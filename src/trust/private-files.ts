@@ -10,7 +10,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { LicensingError } from '../domain/errors.ts'
@@ -20,10 +20,10 @@ import { codeOf } from '../domain/system-code.ts'
 export function storeFailure(thrown: unknown, doing: string): LicensingError {
   if (thrown instanceof LicensingError) return thrown
   const code = codeOf(thrown)
-  if (code === 'ENOSPC' || code === 'SQLITE_FULL' || code === 'EDQUOT') {
+  if (/^(ENOSPC|EDQUOT|EFBIG|SQLITE_FULL)$/.test(code)) {
     return new LicensingError('STORE_FULL', `The disk is full: ${doing} failed.`)
   }
-  if (/^(EACCES|EPERM|EROFS|SQLITE_READONLY|SQLITE_CANTOPEN|SQLITE_PERM|SQLITE_IOERR)/.test(code)) {
+  if (/^(EACCES|EPERM|EROFS|EIO|SQLITE_READONLY|SQLITE_CANTOPEN|SQLITE_PERM|SQLITE_IOERR)/.test(code)) {
     return new LicensingError('STORE_UNWRITABLE', `${capital(doing)} failed (${code}).`)
   }
   if (/^(SQLITE_NOTADB|SQLITE_CORRUPT)/.test(code)) {
@@ -134,7 +134,8 @@ export class SecretFiles {
     try {
       const fd = openSync(temporary, 'w', 0o600)
       try {
-        writeSync(fd, text)
+        // Not `writeSync`: a disk with a little room left takes a part and reports no error.
+        writeFileSync(fd, text)
         fsyncSync(fd)
       } finally {
         closeSync(fd)

@@ -1,13 +1,4 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
 import { Dice } from '../../src/simulation/dice.ts'
@@ -53,7 +44,7 @@ describe('a simulated disk', () => {
   it('keeps what was synced, with its directory', () => {
     const kept = outcomes((disk) => {
       const descriptor = openSync(join(disk.directory, 'file.new'), 'w')
-      writeSync(descriptor, 'whole')
+      writeFileSync(descriptor, 'whole')
       fsyncSync(descriptor)
       closeSync(descriptor)
       renameSync(join(disk.directory, 'file.new'), join(disk.directory, 'file'))
@@ -75,7 +66,7 @@ describe('a simulated disk', () => {
     const kept = outcomes((disk) => {
       for (const text of ['before', 'after']) {
         const descriptor = openSync(join(disk.directory, 'file.new'), 'w')
-        writeSync(descriptor, text)
+        writeFileSync(descriptor, text)
         fsyncSync(descriptor)
         closeSync(descriptor)
         renameSync(join(disk.directory, 'file.new'), join(disk.directory, 'file'))

@@ -16,8 +16,8 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a secret is renamed into its place without having been synced',
     file: 'src/trust/private-files.js',
-    text: 'writeSync(fd, text);\n                fsyncSync(fd);',
-    instead: 'writeSync(fd, text);',
+    text: 'writeFileSync(fd, text);\n                fsyncSync(fd);',
+    instead: 'writeFileSync(fd, text);',
     found: ['errors-closed', 'right-again', 'state-loads'],
   },
   {

@@ -37,6 +37,8 @@ interface RunOptions {
   readonly env?: Record<string, string>
   /** How many files and connections it may have open. */
   readonly descriptors?: number
+  /** Blocks of 512 bytes beyond which no file may grow: a write across that end is cut short. */
+  readonly fileBlocks?: number
   /** The network namespace it is run in: the machine's own unless given. */
   readonly network?: string | undefined
 }
@@ -56,6 +58,9 @@ export function makePrograms() {
       ...(options.descriptors === undefined
         ? []
         : ['sh', '-c', 'ulimit -n "$0" && exec "$@"', String(options.descriptors)]),
+      ...(options.fileBlocks === undefined
+        ? []
+        : ['sh', '-c', 'ulimit -f "$0" && exec "$@"', String(options.fileBlocks)]),
       process.execPath,
       bin(program),
       ...words,

@@ -57,6 +57,8 @@ describe('a failure of the disk', () => {
     ['ENOSPC', 'STORE_FULL: The disk is full: writing it failed.'],
     ['SQLITE_FULL', 'STORE_FULL: The disk is full: writing it failed.'],
     ['EDQUOT', 'STORE_FULL: The disk is full: writing it failed.'],
+    ['EFBIG', 'STORE_FULL: The disk is full: writing it failed.'],
+    ['EIO', 'STORE_UNWRITABLE: Writing it failed (EIO).'],
     ['EACCES', 'STORE_UNWRITABLE: Writing it failed (EACCES).'],
     ['EPERM', 'STORE_UNWRITABLE: Writing it failed (EPERM).'],
     ['EROFS', 'STORE_UNWRITABLE: Writing it failed (EROFS).'],
