@@ -5,19 +5,34 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
 
 let programs: Programs
+let mounted: string[]
 beforeEach(() => {
   programs = makePrograms()
-  mkdirSync(programs.box(), { mode: 0o700 })
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m,mode=0700', 'tmpfs', programs.box()])
+  mounted = []
 })
 afterEach(async () => {
   // A mounted file system keeps its directory from being removed.
-  execFileSync('umount', ['--lazy', programs.box()])
+  for (const path of mounted) execFileSync('umount', ['--lazy', path])
   await programs.close()
 })
 
+function mountDisk(path: string): void {
+  mkdirSync(path, { mode: 0o700 })
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=3m,mode=0700', 'tmpfs', path])
+  mounted.push(path)
+}
+
+/** Fills a disk but for some pages. @returns frees it again */
+function fillDisk(path: string, pagesLeft: number): () => void {
+  const ballast = join(path, 'ballast')
+  const { bavail, bsize } = statfsSync(path)
+  writeFileSync(ballast, Buffer.alloc((bavail - pagesLeft) * bsize))
+  return () => rmSync(ballast)
+}
+
 it('a disk with two pages left refuses a user with STORE_FULL, and keeps the users of the box', async () => {
   const { agent, good } = programs
+  mountDisk(programs.box())
   await good(agent(['init', '--pid', 'CWMS-K9', '--serial', 'BOX', '--json']))
   await good(agent(['user', 'add', 'first', '--role', 'viewer', '--json']))
   const path = join(programs.box(), 'console', 'users.json')
@@ -26,13 +41,24 @@ it('a disk with two pages left refuses a user with STORE_FULL, and keeps the use
   writeFileSync(path, JSON.stringify(many, null, 2))
   const before = readFileSync(path, 'utf8')
   expect(before.length).toBeGreaterThan(8192)
-  const ballast = join(programs.box(), 'ballast')
-  const { bavail, bsize } = statfsSync(programs.box())
-  writeFileSync(ballast, Buffer.alloc((bavail - 2) * bsize))
+  const free = fillDisk(programs.box(), 2)
   const add = ['user', 'add', 'victim', '--role', 'viewer', '--json']
   const refused = await agent(add)
   expect([refused.code, refused.stdout, errorOf(refused).code]).toEqual([1, '', 'STORE_FULL'])
   expect(readFileSync(path, 'utf8')).toBe(before)
-  rmSync(ballast)
+  free()
   await good(agent(add))
+})
+
+it('an authority on a full disk refuses an order with STORE_FULL, and says why', async () => {
+  const { authority, good } = programs
+  mountDisk(programs.box('authority'))
+  await good(authority(['init', '--account', 'acme.example', '--accept-agreement', '--json']))
+  const free = fillDisk(programs.box('authority'), 9)
+  const order = ['order', '--tag', 'HOST', '--quantity', '1', '--json']
+  const codes = new Set<string>()
+  for (let number = 0; number < 3; number++) codes.add(errorOf(await authority(order)).code)
+  expect(codes).toEqual(new Set(['STORE_FULL']))
+  free()
+  await good(authority(order))
 })

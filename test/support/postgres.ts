@@ -32,6 +32,12 @@ export interface Postgres {
   crash(): void
   start(): void
   stop(): void
+  /**
+   * Fails over as a managed database does: the primary ends at once, and a hot standby answers at its address.
+   *
+   * @returns promotes the standby, from when on it takes what is written
+   */
+  failOver(): () => void
 }
 
 /** Starts a server that nobody but this machine reaches. PostgreSQL does not run as root: then it is the user `postgres`. */
@@ -48,7 +54,7 @@ export async function startPostgres(options: { durable?: boolean } = {}): Promis
     const [first = '', ...rest] = root ? ['runuser', '-u', 'postgres', '--', ...command] : command
     execFileSync(first, rest, { stdio: 'ignore', cwd: '/' })
   }
-  const data = join(directory, 'data')
+  let data = join(directory, 'data')
   run('initdb', '-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-sync')
   const settings = [
     `-p ${port} -k ${directory} -c listen_addresses=127.0.0.1 -c max_connections=200`,
@@ -65,6 +71,16 @@ export async function startPostgres(options: { durable?: boolean } = {}): Promis
     start,
     crash: () => {
       run('pg_ctl', '-D', data, '-m', 'immediate', 'stop')
+    },
+    failOver: () => {
+      const standby = join(directory, 'standby')
+      run('pg_basebackup', '-d', url, '-D', standby, '-R', '-c', 'fast')
+      run('pg_ctl', '-D', data, '-m', 'immediate', 'stop')
+      data = standby
+      start()
+      return () => {
+        run('pg_ctl', '-D', standby, '-w', 'promote')
+      }
     },
     stop: () => {
       run('pg_ctl', '-D', data, '-m', 'immediate', 'stop')

@@ -5,8 +5,11 @@ import {
   Kysely,
   PostgresDialect,
   type PostgresDialectConfig,
-  type PostgresPool,
+  type PostgresCursor,
   PostgresDriver,
+  type PostgresPool,
+  type PostgresPoolClient,
+  type PostgresQueryResult,
   sql,
   type TransactionSettings,
 } from 'kysely'
@@ -24,6 +27,9 @@ const LOCK = 20_000
 const IDLE_IN_TRANSACTION = 20_000
 /** Connections of one process: one writes at a time, the others read. */
 const CONNECTIONS = 8
+
+/** What a server says of a connection without an open transaction (PostgreSQL documentation, Message Formats, ReadyForQuery). */
+const IDLE = 'I'
 
 /** Whether the connection went away when a transaction was to be committed: nobody was told whether it was. */
 export class CommitInDoubt extends Error {
@@ -45,12 +51,18 @@ class LockingDriver extends PostgresDriver {
     settings: TransactionSettings,
   ): Promise<void> {
     this.#transactions.delete(connection)
-    await super.beginTransaction(connection, settings)
-    if (settings.accessMode === 'read only') return
-    const { rows } = await connection.executeQuery<{ id: string }>(
-      CompiledQuery.raw(`select pg_advisory_xact_lock(${WRITERS}), pg_current_xact_id()::text as id`),
-    )
-    this.#transactions.set(connection, rows[0]?.id ?? '')
+    try {
+      await super.beginTransaction(connection, settings)
+      if (settings.accessMode === 'read only') return
+      const { rows } = await connection.executeQuery<{ id: string }>(
+        CompiledQuery.raw(`select pg_advisory_xact_lock(${WRITERS}), pg_current_xact_id()::text as id`),
+      )
+      this.#transactions.set(connection, rows[0]?.id ?? '')
+    } catch (error) {
+      // Kysely rolls back only what has begun for it: `begin` may be done, and the statement after it may have failed.
+      await this.rollbackTransaction(connection)
+      throw error
+    }
   }
 
   override async commitTransaction(connection: DatabaseConnection): Promise<void> {
@@ -66,10 +78,54 @@ class LockingDriver extends PostgresDriver {
   override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
     try {
       await super.rollbackTransaction(connection)
-    } catch (thrown) {
-      // Without a connection there is nothing left to roll back: why it came to this is thrown already.
-      if (!isConnectionLoss(thrown)) throw thrown
+    } catch {
+      // The error that led here is thrown by the caller, and must not be hidden by a second one. A connection that could
+      // not be rolled back is not idle: `CheckedClient` ends it.
     }
+  }
+}
+
+/**
+ * A connection that goes back into the pool only when the server says that no transaction is open on it, and when it
+ * leads to a server that can write. In any other state it is ended, whoever gives it back.
+ */
+class CheckedClient implements PostgresPoolClient {
+  readonly #client: pg.PoolClient
+  #isLost = false
+
+  constructor(client: pg.PoolClient) {
+    this.#client = client
+  }
+
+  query<R>(statement: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>>
+  query<R>(cursor: PostgresCursor<R>): PostgresCursor<R>
+  query<R>(
+    statement: string | PostgresCursor<R>,
+    parameters?: readonly unknown[],
+  ): Promise<PostgresQueryResult<R>> | PostgresCursor<R> {
+    if (typeof statement !== 'string') throw new TypeError('The store reads without cursors.')
+    return this.#query<R>(statement, parameters ?? [])
+  }
+
+  async #query<R>(statement: string, parameters: readonly unknown[]): Promise<PostgresQueryResult<R>> {
+    try {
+      const result = await this.#client.query(statement, [...parameters])
+      // A commit of a transaction in which a statement failed is answered without an error, and has rolled back.
+      if (statement === 'commit' && result.command === 'ROLLBACK')
+        throw new LicensingError(
+          'INTERNAL',
+          'The database rolled a transaction back that was to be committed.',
+        )
+      return result as unknown as PostgresQueryResult<R>
+    } catch (error) {
+      // A server that became a standby keeps its connections: another server may be found at its address.
+      if (isConnectionLoss(error)) this.#isLost = true
+      throw error
+    }
+  }
+
+  release(): void {
+    this.#client.release(this.#isLost || this.#client.getTransactionStatus() !== IDLE)
   }
 }
 
@@ -128,7 +184,10 @@ async function openPool(connectionString: string): Promise<PostgresPool> {
   pool.on('error', () => undefined)
   // One that is lost while it is used says so to whoever uses it, with what they asked; and as an event besides.
   pool.on('connect', (client) => client.on('error', () => undefined))
-  return pool
+  return {
+    connect: async () => new CheckedClient(await pool.connect()),
+    end: () => pool.end(),
+  }
 }
 
 /** What the database knows of a transaction whose connection was lost. `unknown` when that was too long ago. */

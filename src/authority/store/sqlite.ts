@@ -38,9 +38,16 @@ const LOOK = 3
  */
 class ImmediateDriver extends SqliteDriver {
   readonly #patience: (milliseconds: number) => void
-  constructor(config: SqliteDialectConfig, patience: (milliseconds: number) => void) {
+  readonly #isOpen: () => boolean
+  constructor(config: SqliteDialectConfig, patience: (milliseconds: number) => void, isOpen: () => boolean) {
     super(config)
     this.#patience = patience
+    this.#isOpen = isOpen
+  }
+
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    // SQLite rolls back by itself where the disk is full or fails: another rollback would hide why.
+    if (this.#isOpen()) await super.rollbackTransaction(connection)
   }
 
   override async beginTransaction(
@@ -80,13 +87,15 @@ class ImmediateDriver extends SqliteDriver {
 class ImmediateDialect extends SqliteDialect {
   readonly #config: SqliteDialectConfig
   readonly #patience: (milliseconds: number) => void
-  constructor(config: SqliteDialectConfig, patience: (milliseconds: number) => void) {
+  readonly #isOpen: () => boolean
+  constructor(config: SqliteDialectConfig, patience: (milliseconds: number) => void, isOpen: () => boolean) {
     super(config)
     this.#config = config
     this.#patience = patience
+    this.#isOpen = isOpen
   }
   override createDriver(): Driver {
-    return new ImmediateDriver(this.#config, this.#patience)
+    return new ImmediateDriver(this.#config, this.#patience, this.#isOpen)
   }
 }
 
@@ -116,9 +125,13 @@ export function openSqlite(dataDir: string): Kysely<Tables> {
     database.pragma('journal_mode = WAL')
     database.pragma('synchronous = FULL')
     database.pragma('foreign_keys = ON')
-    const dialect: Dialect = new ImmediateDialect({ database: keepPrepared(database) }, (milliseconds) => {
-      database.pragma(`busy_timeout = ${milliseconds}`)
-    })
+    const dialect: Dialect = new ImmediateDialect(
+      { database: keepPrepared(database) },
+      (milliseconds) => {
+        database.pragma(`busy_timeout = ${milliseconds}`)
+      },
+      () => database.inTransaction,
+    )
     return new Kysely<Tables>({ dialect })
   } catch (thrown) {
     opened?.close()
