@@ -267,6 +267,7 @@ export class Authority {
       hello: (message, origin) => this.#watched('hello', origin, () => this.hello(message)),
       synchronise: (request, origin) =>
         this.#watched('synchronise', origin, () => this.satellites.respondByWire(request)),
+      isSatellite: (proof) => this.satellites.isKnown(proof),
       require: (type) => {
         this.#require(type)
       },

@@ -27,6 +27,18 @@ const MOST_CERTIFICATES = 4
 /** Beyond this nothing is looked at, unless the kind of file may be longer. */
 const LONGEST = 100_000
 
+/** Characters that lines have on average at least, where there are many: each costs memory of its own. */
+const SHORTEST_LINE = 16
+
+function hasMoreLines(text: string, most: number): boolean {
+  let lines = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if ((code === 0x0a || code === 0x0d) && ++lines > most) return true
+  }
+  return false
+}
+
 /** The lines of a text whatever ended them, without trailing blanks; a byte order mark is no part of it. */
 function linesOf(text: string): string[] {
   const lines = text
@@ -83,6 +95,7 @@ export function readSignedText(
   // Text of two bytes a character, read as text of one.
   if (text.includes('\u0000'))
     throw fail('MALFORMED', 'it is not plain text in UTF-8; an editor may have saved it in another encoding')
+  if (hasMoreLines(text, Math.max(LONGEST, longest / SHORTEST_LINE))) throw fail('MALFORMED', 'it has far too many lines')
   const all = linesOf(text)
   if (all[0] !== title) {
     throw all.includes(title)

@@ -1,4 +1,8 @@
 import { LicensingError } from '../domain/errors.ts'
+import { exceededLimit, type JsonLimits, STRANGERS_JSON } from '../domain/json-limits.ts'
+
+/** A thousand parts of a call have room. */
+const LIMITS: JsonLimits = { ...STRANGERS_JSON, values: 50_000 }
 
 const SEND_IT_SO =
   'Send JSON with the content type application/json, or a form with application/x-www-form-urlencoded.'
@@ -32,6 +36,14 @@ export function readBody(contentType: string | undefined, text: string): unknown
   if (type === 'application/x-www-form-urlencoded' && !/^\s*[{[]/.test(text)) return readForm(text)
   if (!['', 'text/plain', 'application/x-www-form-urlencoded'].includes(type) && !/[/+]json$/.test(type))
     throw new UnreadableType()
+  if (exceededLimit(text, LIMITS) !== null)
+    throw new LicensingError(
+      'REQUEST_MALFORMED',
+      'The request has more parts, or more within each other, than is taken here.',
+      {
+        remedy: 'Send less at a time.',
+      },
+    )
   try {
     return JSON.parse(text) ?? {}
   } catch {

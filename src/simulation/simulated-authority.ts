@@ -1,9 +1,11 @@
+import { z } from 'zod'
 import { Authority, type TokenDocument } from '../authority/index.ts'
 import type { Reply } from '../chaos/index.ts'
-import { asLicensingError, type ErrorCode } from '../domain/errors.ts'
+import { asLicensingError, type ErrorCode, LicensingError } from '../domain/errors.ts'
 import { HOUR, SECOND } from '../domain/instant.ts'
 import { type Answer, type RequestType, requestTypeSchema, type Sealed } from '../protocol/messages.ts'
 import { SYNC_PATH } from '../authority/upstream/door.ts'
+import type { Transport } from '../transports/transport.ts'
 import { type Answering, Road } from './network.ts'
 import { peek } from '../trust/seal.ts'
 import { Computer } from './computer.ts'
@@ -108,7 +110,7 @@ export class SimulatedAuthority {
         dataDir: this.computer.disk.directory,
         clock: this.computer.clock,
         logger: { info: line, error: line },
-        ...(road && { connect: () => road.transport() }),
+        ...(road && { connect: () => inEnvelopes(road.transport()) }),
       })
       if (this.computer.life !== life) return
       this.authority = authority
@@ -328,3 +330,19 @@ export class SimulatedAuthority {
     this.computer.remove()
   }
 }
+
+const answerSchema = z.object({ answer: z.string() })
+
+/** The texts of a satellite within JSON: what a simulated network does to messages, it does to JSON. */
+const inEnvelopes = (transport: Transport): Transport => ({
+  post: async (path, request) => {
+    const answered = answerSchema.safeParse(
+      JSON.parse(await transport.post(path, JSON.stringify({ request }))),
+    )
+    if (answered.success) return answered.data.answer
+    throw new LicensingError('ANSWER_MALFORMED', 'the answer is not one to a synchronization.')
+  },
+  close: (options) => {
+    transport.close(options)
+  },
+})

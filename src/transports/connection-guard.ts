@@ -70,12 +70,18 @@ interface Connection {
   readonly answers: Set<ServerResponse>
   /** The request that came last: it alone may have a body that is under way. */
   newest: IncomingMessage | null
-  /** Bytes that the body under way may take. */
-  reserved: number
+  /** Bytes read when the request began that has the body: its head counts too, since it may come in one piece with the body. */
+  begun: number
+  /** Bytes that the body under way may take at the most. */
+  largest: number
+  /** Somebody known has proved that the body is theirs. */
+  isPreferred: boolean
 }
 
 /** How often connections are looked at. */
 const LOOK = SECOND
+/** Bytes a second that no network brings. */
+const FASTEST = 2 ** 30
 /** When a server drains: for how long one that asked a moment ago may ask again, and what counts as a moment. */
 const LINGER = 2 * SECOND
 const RECENT = 5 * SECOND
@@ -108,7 +114,9 @@ export class ConnectionGuard {
   readonly #handshakes = new Map<string, Connection>()
   readonly #servers: NetServer[] = []
   readonly #ended = new Map<Ending, number>()
-  #unread = 0
+  /** Bytes that the bodies under way may have together at the most. */
+  #allowed = 0
+  #weighAgainAt = -Infinity
   #looked = -Infinity
   #timer: NodeJS.Timeout | undefined
   #draining = false
@@ -193,7 +201,9 @@ export class ConnectionGuard {
       written: 0,
       answers: new Set(),
       newest: null,
-      reserved: 0,
+      begun: 0,
+      largest: 0,
+      isPreferred: false,
     }
     const name = nameOf(raw)
     if (secure) this.#handshakes.set(name, connection)
@@ -242,41 +252,72 @@ export class ConnectionGuard {
     request.on('close', over)
   }
 
-  /**
-   * Says how long the body may be that is being read: together they take no more than they may, or the one that has
-   * been coming longest gives way.
-   */
-  reserve(request: IncomingMessage, largest: number): void {
+  /** Expects a body, of which no more than so many bytes are read, whatever it announces. */
+  expect(request: IncomingMessage, largest: number): void {
     const connection = this.#bySocket.get(request.socket)
     if (connection?.stage !== 'body') return
-    const said = Number(request.headers['content-length'] ?? largest)
-    this.#unread -= connection.reserved
-    connection.reserved = Math.min(said, largest)
-    this.#unread += connection.reserved
-    for (const oldest of this.#bodies) {
-      if (this.#unread <= this.limits.unread || oldest === connection) return
-      this.#end(oldest, 'unread')
+    this.#allowed -= connection.largest
+    connection.largest = Math.min(Number(request.headers['content-length'] ?? largest), largest)
+    this.#allowed += connection.largest
+    this.weigh()
+  }
+
+  /** Prefers a body whose sender is known to those of strangers: where something gives way, they do so first. */
+  prefer(request: IncomingMessage, largest: number): void {
+    const connection = this.#bySocket.get(request.socket)
+    if (connection?.stage !== 'body') return
+    connection.isPreferred = true
+    this.expect(request, largest)
+  }
+
+  /**
+   * Weighs the bodies under way by the bytes that have come of them, not by what they announce. Where they take more
+   * than they may together, the one that has been coming longest gives way, a stranger's before one that is preferred.
+   */
+  weigh(): void {
+    const { unread } = this.limits
+    const now = this.#uptime()
+    // Nothing needs to be counted where they could not be too many, by what they may have or by what may have come since.
+    if (this.#allowed <= unread || now < this.#weighAgainAt) return
+    let total = 0
+    for (const connection of this.#bodies) total += cameOf(connection)
+    if (total > unread) {
+      const bodies = [...this.#bodies]
+      const strangersFirst = [
+        ...bodies.filter(({ isPreferred }) => !isPreferred),
+        ...bodies.filter(({ isPreferred }) => isPreferred),
+      ]
+      for (const connection of strangersFirst) {
+        if (total <= unread) break
+        total -= cameOf(connection)
+        this.#end(connection, 'unread')
+      }
     }
+    this.#weighAgainAt = now + Math.floor(((unread - total) / FASTEST) * SECOND)
   }
 
   #turn(connection: Connection, stage: Stage): void {
-    this.#unread -= connection.reserved
-    connection.reserved = 0
-    this.#bodies.delete(connection)
+    this.#forgetBody(connection)
     // One that is gone does not come back.
     if (!this.#busy.delete(connection) && !this.#waiting.delete(connection)) return
     connection.stage = stage
     connection.since = this.#uptime()
+    connection.begun = connection.read
     connection.read = connection.socket.bytesRead
     if (stage === 'body') this.#bodies.add(connection)
     if (stage === 'body' || stage === 'answering') this.#busy.add(connection)
     else this.#waiting.add(connection)
   }
 
-  #forget(connection: Connection): void {
-    this.#unread -= connection.reserved
-    connection.reserved = 0
+  #forgetBody(connection: Connection): void {
+    this.#allowed -= connection.largest
+    connection.largest = 0
+    connection.isPreferred = false
     this.#bodies.delete(connection)
+  }
+
+  #forget(connection: Connection): void {
+    this.#forgetBody(connection)
     this.#busy.delete(connection)
     this.#waiting.delete(connection)
     this.#queued.delete(connection)
@@ -314,6 +355,7 @@ export class ConnectionGuard {
       if (now - this.#looked >= LOOK) {
         this.#looked = now
         for (const connection of this.#all()) this.#look(connection, now)
+        this.weigh()
       }
       if (this.#size > 0) this.#arm()
     }, LOOK).unref()
@@ -390,6 +432,10 @@ export class ConnectionGuard {
     for (const connection of this.#all()) this.#end(connection, 'draining')
   }
 }
+
+/** Bytes of a body that have come: at most what it may have. */
+const cameOf = ({ socket, begun, largest }: Connection): number =>
+  Math.min(largest, Math.max(0, socket.bytesRead - begun))
 
 /** Both ends of a connection: the same of a TLS socket and of the one below it. */
 const nameOf = ({ remoteAddress, remotePort, localAddress, localPort }: Socket): string =>

@@ -4,14 +4,13 @@ import type { Socket } from 'node:net'
 import { randomUUID } from 'node:crypto'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify'
 import { LicensingError } from '../domain/errors.ts'
+import { exceededLimit, STRANGERS_JSON } from '../domain/json-limits.ts'
 import { HOUR, SECOND } from '../domain/instant.ts'
 import type { ConnectionGuard } from './connection-guard.ts'
 import { LONGEST_TIMER } from './listen.ts'
 import { TLS_SETTINGS } from './tls-settings.ts'
 import { unreadable } from './unreadable.ts'
 
-/** Objects and arrays within each other: more than any message has. */
-const DEEPEST = 32
 /** How long a TLS session may be resumed: who was sent away comes back within the hour. */
 const SESSION = 2 * HOUR
 /** Headers of a request together: bytes, and how many. */
@@ -97,7 +96,7 @@ export function createGuardedServer(options: {
   takeJsonOnly(server)
   if (guard) {
     server.addHook('preParsing', (request, _reply, payload, done) => {
-      guard.reserve(request.raw, request.routeOptions.bodyLimit)
+      guard.expect(request.raw, request.routeOptions.bodyLimit)
       done(null, payload)
     })
     server.addHook('preClose', () => guard.drain())
@@ -127,45 +126,16 @@ function takeJsonOnly(server: FastifyInstance): void {
   const parse = server.getDefaultJsonParser('error', 'error')
   server.removeAllContentTypeParsers()
   server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text: string, done) => {
-    if (isDeeper(text, DEEPEST)) {
-      const thrown: FastifyError = Object.assign(new Error('too deep'), {
+    const exceeded = exceededLimit(text, STRANGERS_JSON)
+    if (exceeded !== null) {
+      const error: FastifyError = Object.assign(new Error(`too much: ${exceeded}`), {
         code: 'REQUEST_MALFORMED',
         name: 'FastifyError',
-        statusCode: 400,
+        statusCode: exceeded === 'depth' ? 400 : 413,
       })
-      done(thrown)
+      done(error)
       return
     }
     void parse(request, text, done)
   })
-}
-
-/** Whether a JSON text has more objects and arrays within each other than that: seen before anything is made of it. */
-function isDeeper(text: string, most: number): boolean {
-  let depth = 0
-  for (let i = 0; i < text.length; i++) {
-    switch (text.charCodeAt(i)) {
-      case 0x22:
-        i = endOfString(text, i + 1)
-        break
-      case 0x5b:
-      case 0x7b:
-        if (++depth > most) return true
-        break
-      case 0x5d:
-      case 0x7d:
-        depth--
-    }
-  }
-  return false
-}
-
-/** Where the string ends that begins there: at the first quote that is not escaped. */
-function endOfString(text: string, from: number): number {
-  for (let quote = text.indexOf('"', from); quote >= 0; quote = text.indexOf('"', quote + 1)) {
-    let escapes = 0
-    while (text[quote - 1 - escapes] === '\\' && quote - 1 - escapes >= from) escapes++
-    if (escapes % 2 === 0) return quote
-  }
-  return text.length
 }

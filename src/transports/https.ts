@@ -59,7 +59,12 @@ export function httpsTransport(options: RoadOptions): Transport {
   let closed = false
   let idle: NodeJS.Timeout | undefined
 
-  const exchange = async (path: string, body: string, traceparent: string | null = null): Promise<string> => {
+  const exchange = async (
+    path: string,
+    body: string,
+    traceparent: string | null = null,
+    more: Readonly<Record<string, string>> = {},
+  ): Promise<string> => {
     const deadline = startDeadline(options.deadline ?? TOTAL_DEADLINE)
     underWay = [...underWay, deadline]
     agent.signal = deadline.signal
@@ -69,7 +74,7 @@ export function httpsTransport(options: RoadOptions): Transport {
         url: options.url,
         path,
         body,
-        headers: { ...HEADERS, ...(traceparent !== null && { traceparent }) },
+        headers: { ...HEADERS, ...more, ...(traceparent !== null && { traceparent }) },
         agent,
         largest,
         signal: deadline.signal,

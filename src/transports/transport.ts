@@ -4,12 +4,18 @@ import { LicensingError } from '../domain/errors.ts'
 /** How a box reaches its authority. */
 export interface Transport {
   /**
-   * Posts a JSON text to a path below the authority's URL, and gives back the text of the answer.
+   * Posts a text, JSON unless a header says otherwise, to a path below the authority's URL, and gives back the text of the answer.
    *
    * @param traceparent the trace that the request is a part of (W3C Trace Context)
+   * @param headers further headers, by their names in small letters
    * @throws LicensingError of kind `transport`, whatever went wrong on the way
    */
-  post(path: string, body: string, traceparent?: string | null): Promise<string>
+  post(
+    path: string,
+    body: string,
+    traceparent?: string | null,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<string>
   /** No further exchange is begun: idle connections are closed, and one under way is let end, or with `now` broken off. */
   close(options?: { now?: boolean }): void
 }

@@ -1,10 +1,16 @@
 import { type KeyObject, sign, verify } from 'node:crypto'
 import { z } from 'zod'
+import { exceededLimit, STRANGERS_JSON } from '../domain/json-limits.ts'
 import type { Sealed } from '../protocol/messages.ts'
 
 /** What kind of message is signed: in the protected header, so that one cannot pass for another. */
 export type SealType =
-  'sla-request+jws' | 'sla-answer+jws' | 'sla-proof+jws' | 'sla-mandate+jws' | 'sla-trust-bundle+jws'
+  | 'sla-request+jws'
+  | 'sla-answer+jws'
+  | 'sla-proof+jws'
+  | 'sla-mandate+jws'
+  | 'sla-trust-bundle+jws'
+  | 'sla-sync-proof+jws'
 
 const ALGORITHM = 'ES256'
 
@@ -49,7 +55,9 @@ export function sealedCertificates(sealed: Sealed, type: SealType): string[] | n
 
 function decode(part: string): unknown {
   try {
-    return JSON.parse(Buffer.from(part, 'base64url').toString('utf8'))
+    const text = Buffer.from(part, 'base64url').toString('utf8')
+    // Read before its signature is checked: its size is a stranger's choice.
+    return exceededLimit(text, STRANGERS_JSON) === null ? JSON.parse(text) : undefined
   } catch {
     return undefined
   }

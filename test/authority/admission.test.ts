@@ -254,6 +254,7 @@ test('over HTTP they are sent away before their body is read, with Retry-After a
     handle: () => Promise.reject(new Error('it was read')),
     hello: () => Promise.reject(new Error('it was read')),
     synchronise: () => Promise.reject(new Error('it was read')),
+    isSatellite: () => Promise.reject(new Error('it was read')),
     unready: () => Promise.resolve([]),
     misbehaviour: () => null,
     logger: { info: () => undefined, error: () => undefined },

@@ -179,6 +179,18 @@ describe('what is not of its form is refused in words, and changes nothing', () 
       'application/json',
       400,
     ],
+    [
+      'depth where nobody looks',
+      `{"virtualAccounts":[],"x":${'['.repeat(40)}${']'.repeat(40)}}`,
+      'application/json',
+      400,
+    ],
+    [
+      'very many values where nobody looks',
+      `{"virtualAccounts":[],"x":[${'0,'.repeat(60_000)}0]}`,
+      'application/json',
+      400,
+    ],
     ['too much', `{"x":"${'x'.repeat(1_100_000)}"}`, 'application/json', 413],
     ['a prototype', '{"__proto__":{"limit":-1},"limit":"x"}', 'application/json', 400],
     ['a limit beyond numbers', '{"limit":1e400}', 'application/json', 400],

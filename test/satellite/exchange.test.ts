@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Authority } from '../../src/authority/index.ts'
 import { DAY } from '../../src/domain/instant.ts'
+import { SYNC_CONTENT_TYPE } from '../../src/protocol/sync-proof.ts'
 import { certificateFingerprint } from '../../src/trust/fingerprint.ts'
 import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
 import { codeOf } from '../support/world.ts'
@@ -344,7 +345,8 @@ describe('R-SAT-2: by wire', () => {
     const { status, body } = await world.manager.respond({
       method: 'POST',
       path: '/satellite/v1/synchronise',
-      body: JSON.stringify({ request: file.replace('Exchange', 'Exchnge') }),
+      body: file.replace('Exchange', 'Exchnge'),
+      headers: { 'content-type': SYNC_CONTENT_TYPE },
     })
     expect(status).toBe(400)
     expect(JSON.parse(body)).toMatchObject({ error: { code: 'SIGNED_FILE_ALTERED' } })

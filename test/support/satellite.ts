@@ -41,7 +41,7 @@ export async function makeSatelliteWorld() {
 
   /** The wire between a satellite and the manager. */
   const managerRoad = (): Transport => ({
-    post: async (path, body) => {
+    post: async (path, body, _traceparent, headers = {}) => {
       wire.exchanges++
       const dies = () => {
         wire.onDeath()
@@ -50,8 +50,8 @@ export async function makeSatelliteWorld() {
       if (wire.fault === 'dies before') return dies()
       if (wire.fault === 'lost request')
         throw new LicensingError('CONNECTION_REFUSED', 'the manager refused the connection.')
-      if (wire.fault === 'sent twice') await answering.respond({ method: 'POST', path, body })
-      const { status, body: answer } = await answering.respond({ method: 'POST', path, body })
+      if (wire.fault === 'sent twice') await answering.respond({ method: 'POST', path, body, headers })
+      const { status, body: answer } = await answering.respond({ method: 'POST', path, body, headers })
       if (status !== 200) throw new LicensingError('AUTHORITY_REJECTED', `the manager answered ${status}`)
       if (wire.fault === 'dies after') return dies()
       if (wire.fault === 'lost answer')

@@ -142,22 +142,45 @@ describe('a guard of connections', () => {
 
   it('bodies under way take no more memory than they may: the one that has been coming longest gives way', async () => {
     const { guard, port } = await serve({ unread: 500_000 })
-    const head =
-      'POST /take HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 200000\r\n\r\n"'
     const callers: Awaited<ReturnType<typeof caller>>[] = []
-    for (let i = 1; i <= 3; i++) {
+    const begin = async (announced: string, sent: string) => {
       const one = await caller(port)
-      one.socket.write(head)
       callers.push(one)
-      await settle(() => guard.counts().body === Math.min(i, 2) || one.gone())
+      one.socket.write(
+        `POST /take HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n${announced}\r\n\r\n`,
+      )
+      one.socket.write(sent)
     }
-    await settle(() => callers[0]?.gone() ?? false)
+    const large = 'x'.repeat(190_000)
+    for (let i = 1; i <= 3; i++) {
+      await begin('Content-Length: 200000', large)
+      await settle(() => guard.counts().body === i || callers[0]?.gone() === true)
+    }
+    while (!callers[0]?.gone()) await pass(SECOND)
     expect(callers.map(({ gone }) => gone())).toEqual([true, false, false])
     expect(guard.ended().get('unread')).toBe(1)
-    // A body that is not announced counts for the largest there may be.
-    const chunked = await caller(port)
-    chunked.socket.write(head.replace('Content-Length: 200000', 'Transfer-Encoding: chunked'))
-    await settle(() => callers[1]?.gone() ?? false)
+    // A body that is not announced counts by what came of it, too.
+    await begin('Transfer-Encoding: chunked', `30000\r\n${large}`)
+    while (!callers[1]?.gone()) await pass(SECOND)
+    expect(callers.map(({ gone }) => gone())).toEqual([true, true, false, false])
+  })
+
+  it('bodies that announce much and send little take nobody else’s place', async () => {
+    const { guard, port } = await serve({ unread: 500_000 })
+    const head =
+      'POST /take HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 200000\r\n\r\n'
+    const slow = await caller(port)
+    slow.socket.write(`${head}"${'x'.repeat(150_000)}`)
+    await settle(() => guard.counts().body === 1)
+    for (let i = 2; i <= 20; i++) {
+      const stranger = await caller(port)
+      stranger.socket.write(`${head}"`)
+      await settle(() => guard.counts().body === i || slow.gone())
+    }
+    await pass(SECOND)
+    slow.socket.write(`${'x'.repeat(200_000 - 150_002)}"`)
+    await settle(() => slow.said().includes('took') || slow.gone())
+    expect([slow.gone(), guard.ended().get('unread')]).toEqual([false, undefined])
   })
 
   it('a body behind another request on the same connection has no more time than any', async () => {

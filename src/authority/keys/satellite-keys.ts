@@ -1,7 +1,9 @@
 import { createPublicKey, X509Certificate } from 'node:crypto'
+import type { SyncProof } from '../../protocol/sync-proof.ts'
 import { createRequest, generateKey } from '../../trust/certificates.ts'
 import { keyDigest } from '../../trust/mandate.ts'
 import { signTextByKey } from '../../trust/sign-text.ts'
+import { signSyncProof } from '../../trust/sync-proof.ts'
 import type { HeldKeys } from './held-keys.ts'
 import type { KeyPlace } from './key-store.ts'
 import type { Tx } from '../store/store.ts'
@@ -26,6 +28,12 @@ export class SatelliteKeys {
   /** Signs what a satellite says to its manager. */
   signSync(lines: readonly string[]): { text: string; digest: string } {
     return signTextByKey(lines, this.#held.keys.key(SYNC_KEY))
+  }
+
+  /** Signs what proves whose a request is, before it is read. */
+  proveSync(what: Omit<SyncProof, 'use' | 'key'>): Promise<string> {
+    const privateKey = this.#held.keys.key(SYNC_KEY)
+    return signSyncProof({ use: 'sync-proof', key: this.syncKey(), ...what }, privateKey)
   }
 
   /** The request for a certificate of this satellite's CA, the next one where one is made: PKCS #10, base64. */

@@ -1,4 +1,5 @@
 import { LicensingError } from '../../domain/errors.ts'
+import type { SyncProof } from '../../protocol/sync-proof.ts'
 import { type Desk, requireRole, type Where } from '../desk.ts'
 import { type SatelliteDocument, Satellites, type SatelliteTerms } from './satellites.ts'
 import { LONGEST_FIRST, readSync, type Responded, SyncExchange } from './exchange.ts'
@@ -64,7 +65,7 @@ export class SatelliteDoor {
    */
   async respondByWire(text: string): Promise<string> {
     requireRole(this.#desk, 'manager', 'answers are made')
-    if (text.length > LONGEST_FIRST && !(await this.#knows(text)))
+    if (text.length > LONGEST_FIRST && !(await this.#isNamedIn(text)))
       throw new LicensingError(
         'REQUEST_MALFORMED',
         'The request is far too long for a satellite that is not known.',
@@ -81,18 +82,35 @@ export class SatelliteDoor {
     })
   }
 
+  /** Whether a proof is for this manager, and its key is that of a satellite. @throws LicensingError WRONG_ROLE */
+  async isKnown({ manager, account, key }: SyncProof): Promise<boolean> {
+    requireRole(this.#desk, 'manager', 'answers are made')
+    return manager === this.#desk.credentials.identity.id && (await this.#hasKey(account, key))
+  }
+
   /** Whether a request names a key that is known, before more work is done for it than for anybody's. */
-  async #knows(text: string): Promise<boolean> {
+  async #isNamedIn(text: string): Promise<boolean> {
     const head = text.slice(0, 4096)
     const [, key] = /^Satellite key: +(\S+)$/m.exec(head) ?? []
     const [, account] = /^Smart account: +(\S+)$/m.exec(head) ?? []
-    if (key === undefined || account === undefined) return false
-    return this.#desk.in(
-      { account },
-      async (tx) =>
-        (await tx.selectFrom('satellites').select('id').where('key', '=', key).executeTakeFirst()) !==
-        undefined,
-    )
+    return key !== undefined && account !== undefined && this.#hasKey(account, key)
+  }
+
+  async #hasKey(account: string, key: string): Promise<boolean> {
+    try {
+      return await this.#desk.in({ account }, async (tx, { id }) => {
+        const found = await tx
+          .selectFrom('satellites')
+          .select('id')
+          .where('account_id', '=', id)
+          .where('key', '=', key)
+          .executeTakeFirst()
+        return found !== undefined
+      })
+    } catch (error) {
+      if (error instanceof LicensingError && error.code === 'ACCOUNT_UNKNOWN') return false
+      throw error
+    }
   }
 
   #answering<T>(account: string, work: (exchange: SyncExchange, tx: Tx) => Promise<T>): Promise<T> {

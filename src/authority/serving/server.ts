@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type {
   FastifyError,
   FastifyInstance,
@@ -13,8 +14,8 @@ import {
   type RequestType,
   type Sealed,
 } from '../../protocol/messages.ts'
-import { z } from 'zod'
 import { SECOND } from '../../domain/instant.ts'
+import { SYNC_CONTENT_TYPE, SYNC_PROOF_HEADER, type SyncProof } from '../../protocol/sync-proof.ts'
 import type { ConnectionGuard } from '../../transports/connection-guard.ts'
 import { createGuardedServer } from '../../transports/guarded-server.ts'
 import { unreadable } from '../../transports/unreadable.ts'
@@ -23,8 +24,8 @@ import type { Misbehaviour } from './misbehaviour.ts'
 import type { Origin } from '../observer.ts'
 import { LONGEST_SYNC } from '../satellites/exchange.ts'
 import { SYNC_PATH } from '../upstream/door.ts'
+import { BodyRefused, SyncBodies } from './sync-body.ts'
 
-const synchronisationSchema = z.object({ request: z.string() })
 const LARGEST_REQUEST = 256 * 1024
 
 export interface ServerLogger {
@@ -45,6 +46,38 @@ function statusOf({ code }: LicensingError): number {
 /** Milliseconds after which boxes come back when the database was away. */
 const DATABASE_AWAY = 30 * SECOND
 
+/** Takes the synchronizations of satellites: texts, which are read as they come, and nothing else. */
+function serveSynchronization(
+  server: FastifyInstance,
+  options: {
+    bodies: SyncBodies
+    guard: ConnectionGuard | null
+    answer: (text: string, request: FastifyRequest) => Promise<string>
+  },
+): void {
+  const { bodies, guard, answer } = options
+  server.removeAllContentTypeParsers()
+  server.addContentTypeParser(
+    SYNC_CONTENT_TYPE,
+    ({ raw, headers }: FastifyRequest, payload: IncomingMessage) => {
+      const proof = headers[SYNC_PROOF_HEADER]
+      const announced = headers['content-length']
+      return bodies.read(
+        {
+          payload,
+          announced: announced === undefined ? null : Number(announced),
+          proof: typeof proof === 'string' ? proof : null,
+        },
+        { onProven: () => guard?.prefer(raw, LONGEST_SYNC), onRead: () => guard?.weigh() },
+      )
+    },
+  )
+  server.post<{ Body: string }>(SYNC_PATH, async (request, reply) => {
+    const text = await answer(request.body, request)
+    await reply.type(SYNC_CONTENT_TYPE).send(text)
+  })
+}
+
 /** The authority over HTTPS: the agents' exchanges, and whether it is well. Without TLS it is never listened on. */
 export function createServer(options: {
   tls: Credential | null
@@ -56,6 +89,8 @@ export function createServer(options: {
   hello: (message: unknown, origin: Origin) => Promise<Sealed>
   /** A satellite's request, as the text of a file. */
   synchronise: (request: string, origin: Origin) => Promise<string>
+  /** Whether a proof is that of a satellite of this manager. */
+  isSatellite: (proof: SyncProof) => Promise<boolean>
   /** Why it cannot do its work now; nothing where it can. */
   unready: () => Promise<readonly Unreadiness[]>
   /** For tests: does ill to the answers on purpose. */
@@ -64,7 +99,19 @@ export function createServer(options: {
   routes?: FastifyPluginAsync | undefined
   logger: ServerLogger
 }): FastifyInstance {
-  const { tls, guard, handle, require, hello, synchronise, unready, misbehaviour, routes, logger } = options
+  const {
+    tls,
+    guard,
+    handle,
+    require,
+    hello,
+    synchronise,
+    isSatellite,
+    unready,
+    misbehaviour,
+    routes,
+    logger,
+  } = options
   const server = createGuardedServer({
     tls: tls && tlsOptions(tls),
     guard,
@@ -112,11 +159,13 @@ export function createServer(options: {
       )
     })
   }
-  server.post(SYNC_PATH, { bodyLimit: LONGEST_SYNC }, async (request) => {
-    const parsed = synchronisationSchema.safeParse(request.body)
-    if (!parsed.success)
-      throw new LicensingError('REQUEST_MALFORMED', 'The message cannot be taken: it is no synchronisation.')
-    return { answer: await synchronise(parsed.data.request, originOf(request)) }
+  void server.register((scope, _options, done) => {
+    serveSynchronization(scope, {
+      bodies: new SyncBodies(isSatellite),
+      guard,
+      answer: (text, request) => synchronise(text, originOf(request)),
+    })
+    done()
   })
   server.get('/health', () => ({ status: 'ok' }))
   server.get('/ready', async (_request, reply) => {
@@ -130,6 +179,8 @@ export function createServer(options: {
   server.setErrorHandler(async (thrown: FastifyError | Error, request, reply) => {
     const status = 'statusCode' in thrown ? thrown.statusCode : undefined
     if (status !== undefined && status < 500) {
+      // What is left of the body is not waited for.
+      if (thrown instanceof BodyRefused) void reply.header('connection', 'close')
       await reply.code(status).send({ error: unreadable(status).toJSON() })
       return
     }

@@ -5,6 +5,7 @@ import { FaultPlan } from '../../chaos/index.ts'
 import { asLicensingError, LicensingError } from '../../domain/errors.ts'
 import { type Instant, MINUTE } from '../../domain/instant.ts'
 import type { RequestType, Sealed } from '../../protocol/messages.ts'
+import type { SyncProof } from '../../protocol/sync-proof.ts'
 import { ConnectionGuard, type ConnectionLimits } from '../../transports/connection-guard.ts'
 import { hostInUrl, listenOn, LOOPBACK } from '../../transports/listen.ts'
 import { TLS_SETTINGS } from '../../transports/tls-settings.ts'
@@ -30,6 +31,8 @@ export interface InProcessRequest {
   readonly method: 'GET' | 'POST'
   readonly path: string
   readonly body?: string
+  /** Beside the content type of JSON, or in its place. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 export interface InProcessAnswer {
   readonly status: number
@@ -44,6 +47,7 @@ interface Served {
   readonly require: (type: RequestType) => void
   readonly hello: (message: unknown, origin: Origin) => Promise<Sealed>
   readonly synchronise: (request: string, origin: Origin) => Promise<string>
+  readonly isSatellite: (proof: SyncProof) => Promise<boolean>
   /** Why the authority cannot do its work, whether or not it is served. */
   readonly unready: () => Promise<readonly Unreadiness[]>
   readonly tls: (names: readonly string[]) => Promise<{ credential: Credential; tickets: Buffer }>
@@ -150,7 +154,7 @@ export class Serving {
     const { statusCode, headers, body } = await server.inject({
       method: request.method,
       url: request.path,
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...request.headers },
       ...(request.body !== undefined && { payload: request.body }),
     })
     const texts = Object.entries(headers).map(([name, value]) => [name, String(value)] as const)
@@ -164,13 +168,14 @@ export class Serving {
   ): Promise<FastifyInstance> {
     // Most commands serve nothing, and need not wait for what serves.
     const { createServer } = await import('./server.ts')
-    const { handle, hello, synchronise, logger } = this.#served
+    const { handle, hello, synchronise, isSatellite, logger } = this.#served
     return createServer({
       tls,
       guard,
       handle,
       hello,
       synchronise,
+      isSatellite,
       require: this.#served.require,
       unready: () => this.unready(),
       misbehaviour: () => this.#misbehaviour,

@@ -1,10 +1,11 @@
 import { randomInt } from 'node:crypto'
-import { z } from 'zod'
 import type { SyncSchedule } from '../../../machines/index.ts'
 import { checked } from '../../domain/checked.ts'
 import { SerialRounds } from '../../domain/serial-rounds.ts'
 import { asLicensingError, asTold, LicensingError } from '../../domain/errors.ts'
 import { readEnrolmentCode } from '../../protocol/enrolment.ts'
+import { SYNC_ANSWER_TITLE } from '../../protocol/sync-answer.ts'
+import { SYNC_CONTENT_TYPE, SYNC_PROOF_HEADER } from '../../protocol/sync-proof.ts'
 import type { Leavable } from '../../protocol/sync-request.ts'
 import {
   checkSettings,
@@ -34,9 +35,6 @@ const ROAD = 'sync-road'
 const DEADLINE = 10 * 60_000
 /** Exchanges that follow one another: repair, and what the manager should hear of at once. */
 const IN_A_ROW = 4
-
-/** An answer as it comes by wire. */
-const answerSchema = z.object({ answer: z.string() })
 
 /** How the satellite reaches its manager, without its password. */
 export interface ManagerRoad {
@@ -163,9 +161,16 @@ export class SyncDoor {
   async #once(): Promise<Imported> {
     try {
       const transport = await this.#road()
-      const { file } = await this.#sync((sync) => sync.export('wire'))
-      const text = await transport.post(SYNC_PATH, JSON.stringify({ request: file }))
-      return await this.#sync((sync) => sync.import(readAnswer(text), null))
+      const { file, proof } = await this.#sync(async (sync) => {
+        const exported = await sync.export('wire')
+        return { file: exported.file, proof: await sync.prove(exported.file) }
+      })
+      const text = await transport.post(SYNC_PATH, file, null, {
+        'content-type': SYNC_CONTENT_TYPE,
+        accept: `${SYNC_CONTENT_TYPE}, application/json`,
+        ...(proof !== null && { [SYNC_PROOF_HEADER]: proof }),
+      })
+      return await this.#sync((sync) => sync.import(checkAnswer(text), null))
     } catch (thrown) {
       const failed = inItsWords(asLicensingError(thrown))
       await this.#failed(failed)
@@ -272,16 +277,8 @@ function shown(settings: StoredSettings | null): ManagerRoad | null {
   return { kind, url, via: settings.via, username: settings.username }
 }
 
-/** @throws LicensingError ANSWER_NOT_JSON, ANSWER_MALFORMED */
-function readAnswer(text: string): string {
-  let json: unknown
-  try {
-    json = JSON.parse(text)
-  } catch {
-    throw new LicensingError('ANSWER_NOT_JSON', 'The answer is not JSON.')
-  }
-  const parsed = answerSchema.safeParse(json)
-  if (!parsed.success)
-    throw new LicensingError('ANSWER_MALFORMED', 'The answer is not one to a synchronisation.')
-  return parsed.data.answer
+/** Tells an answer from the page of something in between. @throws LicensingError ANSWER_MALFORMED */
+function checkAnswer(text: string): string {
+  if (text.startsWith(SYNC_ANSWER_TITLE)) return text
+  throw new LicensingError('ANSWER_MALFORMED', 'The answer is not one to a synchronisation.')
 }

@@ -1,4 +1,4 @@
-import { randomBytes, randomInt, type X509Certificate } from 'node:crypto'
+import { createHash, randomBytes, randomInt, type X509Certificate } from 'node:crypto'
 import { z } from 'zod'
 import {
   beginSync,
@@ -404,6 +404,18 @@ export class Synchronisation {
       leftOut,
       fingerprint: keyFingerprint(key),
     }
+  }
+
+  /** Proves, for the head of a request, that its body is this satellite's; null as long as it knows no manager. */
+  async prove(file: string): Promise<string | null> {
+    const { managerId } = this.#facts
+    if (managerId === null) return null
+    return this.#credentials.satellite.proveSync({
+      manager: managerId,
+      account: this.#account.domain,
+      length: Buffer.byteLength(file),
+      digest: createHash('sha256').update(file).digest('base64url'),
+    })
   }
 
   // What comes down
