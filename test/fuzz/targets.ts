@@ -1,4 +1,4 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { readFacts, writeFacts } from '../../src/agent/facts.ts'
 import { open as openAnswer } from '../../src/agent/exchange.ts'
 import { begin, step } from '../../machines/index.ts'
@@ -32,6 +32,7 @@ import { readRequest } from '../../src/trust/certificate-request.ts'
 import { readLeafFacts } from '../../src/trust/leaf-facts.ts'
 import { seal } from '../../src/trust/seal.ts'
 import { verifyText } from '../../src/trust/sign-text.ts'
+import { readSyncProof, signSyncProof } from '../../src/trust/sync-proof.ts'
 import { adoptBundles, anchorsOf, installBundles, readTrustBundles } from '../../src/trust/trust-bundle.ts'
 import { checkWebhookSecret, newWebhookSecret } from '../../src/trust/webhook-signature.ts'
 import { checkProxyCredentials, parseAuthorityUrl, parseProxyUrl } from '../../src/transports/transport.ts'
@@ -200,6 +201,24 @@ export async function makeTargets(): Promise<readonly Target[]> {
         read: readEnrolmentCode,
         write: (code: string) => code,
         refusals: ['CODE_*'],
+      },
+      {
+        name: 'sync-proof',
+        seeds: [
+          await signSyncProof(
+            {
+              use: 'sync-proof',
+              manager: branches.manager.id,
+              account: branches.account,
+              key: createPublicKey(boxKey).export({ type: 'spki', format: 'der' }).toString('base64url'),
+              length: 300_000,
+              digest: 'A'.repeat(43),
+            },
+            boxKey,
+          ),
+        ],
+        read: readSyncProof,
+        refusals: [],
       },
       {
         name: 'authorization-file',

@@ -25,7 +25,7 @@ const PATH = '/satellite/v1/synchronise'
 let world: SatelliteWorld
 let satellite: Authority
 let port: number
-let sockets: TLSSocket[] = []
+const sockets: TLSSocket[] = []
 beforeEach(async () => {
   world = await makeSatelliteWorld()
   satellite = await world.addSatellite('branch', { online: true })
