@@ -95,7 +95,8 @@ export function readSignedText(
   // Text of two bytes a character, read as text of one.
   if (text.includes('\u0000'))
     throw fail('MALFORMED', 'it is not plain text in UTF-8; an editor may have saved it in another encoding')
-  if (hasMoreLines(text, Math.max(LONGEST, longest / SHORTEST_LINE))) throw fail('MALFORMED', 'it has far too many lines')
+  if (hasMoreLines(text, Math.max(LONGEST, longest / SHORTEST_LINE)))
+    throw fail('MALFORMED', 'it has far too many lines')
   const all = linesOf(text)
   if (all[0] !== title) {
     throw all.includes(title)
