@@ -1,9 +1,9 @@
-import { LicensingError } from '../domain/errors.ts'
-import type { Instant } from '../domain/instant.ts'
-import { type ProductProfile, profileSchema } from '../domain/profile.ts'
-import { chooseProfile, requireTagsKept, type WantedProfile } from '../domain/stored-profile.ts'
-import { logEvent } from './events/event-log.ts'
-import { readSetting, type Tx, writeSetting } from './store/store.ts'
+import { LicensingError } from '../../domain/errors.ts'
+import type { Instant } from '../../domain/instant.ts'
+import { type ProductProfile, profileSchema } from '../../domain/profile.ts'
+import { chooseProfile, requireTagsKept, type WantedProfile } from '../../domain/stored-profile.ts'
+import { logEvent } from '../events/event-log.ts'
+import { readSetting, type Tx, writeSetting } from '../store/store.ts'
 
 const SETTING = 'profile'
 
