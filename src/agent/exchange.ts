@@ -108,7 +108,7 @@ export async function sendRegistration(
       previous: await proveOldKey(registering, secrets.oldKey, box.identity),
     },
   }
-  const answer = await exchange(road, 'register', payload, secrets.key, [])
+  const answer = await exchange(road, 'register', payload, secrets.key, [], null)
   const checked = await open(answer.text, road, {
     type: 'register',
     messageId: box.messageId,
@@ -175,6 +175,7 @@ export async function sendOutstanding(
     payload,
     keys.identity,
     identity.certificates.slice(0, 1),
+    identity.authority.id,
   )
   const checked = await open(answer.text, road, {
     type: outstanding.kind,
@@ -218,13 +219,16 @@ async function exchange(
   payload: object,
   privateKey: string,
   certificates: readonly string[],
+  authorityId: string | null,
 ): Promise<{ text: string }> {
   const sealed = await seal(payload, {
     type: 'sla-request+jws',
     privateKey: createPrivateKey(privateKey),
     ...(certificates.length > 0 && { certificates }),
   })
-  return { text: await road.transport.post(exchangePath(type), JSON.stringify(sealed)) }
+  return {
+    text: await road.transport.post(exchangePath(type), JSON.stringify(sealed), null, {}, authorityId),
+  }
 }
 
 /** An answer that was believed, with the hash that goes back with the next request. */
@@ -480,7 +484,7 @@ function checkIdentity(
     throw thrown
   }
   const id = instanceId ?? ('instanceId' in accepted ? accepted.instanceId : '')
-  if (checked.name !== id) throw refuse('is for another instance')
+  if (checked.instanceId !== id) throw refuse('is for another instance')
   if (checked.authorityId !== answer.authority.id) throw refuse('is of another authority')
   if (!checked.certificate.checkPrivateKey(createPrivateKey(key)))
     throw refuse('is not for the key of this box')

@@ -87,8 +87,6 @@ async function ownCertificate(options: {
   const [name = 'localhost'] = names
   const made = await createSelfSigned({
     name,
-    account: '',
-    authorityId: '',
     notBefore: at - DAY,
     notAfter: at + LIFE,
     hosts: names,

@@ -562,6 +562,11 @@ export const errorTable = {
     "The server's certificate is not valid yet: the clock of this box is probably behind.",
     'Set the clock of the box.',
   ),
+  TLS_WRONG_AUTHORITY: entry(
+    'transport',
+    'The server is one of another authority than the one the request is for. Nothing was sent to it.',
+    'Check the address with `transport show`; a box that is to move to another authority registers there with `register --force`.',
+  ),
   TLS_NAME_MISMATCH: entry(
     'transport',
     "The server's certificate is for another name.",
@@ -937,6 +942,11 @@ export const errorTable = {
     'Order by --tag, or use a SKU that the message lists.',
   ),
   // Satellites.
+  DATA_VERSION_UNSUPPORTED: entry(
+    'local',
+    'The data directory is of a development state of this program, before its first published version.',
+    'Make a new directory with `init`.',
+  ),
   WRONG_ROLE: entry(
     'local',
     'This authority is of another role than the command is for.',
@@ -951,6 +961,11 @@ export const errorTable = {
     'refusal',
     'The smart account has no satellite of that name.',
     'Add it at the manager with `satellite add`, under the name that it was made with.',
+  ),
+  TLS_NAME_OF_MANAGER: entry(
+    'refusal',
+    'A satellite would have certificates for a name of its manager.',
+    'Give the satellite names of its own: at the manager with `satellite set NAME --tls-name`; or serve it without that `--name`, and then `trust rotate tls` and synchronise there.',
   ),
   SATELLITE_REMOVED: entry(
     'refusal',

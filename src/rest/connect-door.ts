@@ -8,7 +8,7 @@ import { LicensingError } from '../domain/errors.ts'
 import { DAY, HOUR, type Instant } from '../domain/instant.ts'
 import { addressInUse, hostInUrl, LOOPBACK } from '../transports/listen.ts'
 import { TLS_CLIENT_SETTINGS, TLS_SETTINGS } from '../transports/tls-settings.ts'
-import { createRoot, generateKey, issueCertificate, type Issuer } from '../trust/certificates.ts'
+import { createTlsCa, generateKey, type Issuer, issueTlsCertificate } from '../trust/certificates.ts'
 
 /** The fixed hosts of the field's cloud, to which clients without a setting for it go. */
 export const CLOUD_NAMES: readonly string[] = [
@@ -168,22 +168,16 @@ export class ConnectDoor {
   }
 }
 
-const OF = { account: '', authorityId: 'CONNECT door' }
-
-async function createCa(at: Instant): Promise<Issuer> {
-  return createRoot({
-    ...OF,
+const createCa = (at: Instant): Promise<Issuer> =>
+  createTlsCa({
     name: 'Smart Licensing CONNECT door',
     notBefore: at - HOUR,
     notAfter: at + CA_LIFE,
   })
-}
 
 async function contextOf(ca: Issuer, name: string, at: Instant): Promise<SecureContext> {
   const key = await generateKey()
-  const certificate = await issueCertificate(ca, createPublicKey(createPrivateKey(key)), {
-    ...OF,
-    role: 'tls',
+  const certificate = await issueTlsCertificate(ca, createPublicKey(createPrivateKey(key)), {
     name,
     notBefore: at - HOUR,
     notAfter: at + CA_LIFE,

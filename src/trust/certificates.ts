@@ -1,7 +1,11 @@
-import { createPrivateKey, createPublicKey, KeyObject, webcrypto } from 'node:crypto'
+import { createPrivateKey, createPublicKey, KeyObject, webcrypto, X509Certificate } from 'node:crypto'
 import type * as X509 from '@peculiar/x509'
 import type { Instant } from '../domain/instant.ts'
-import { ROLE_OID, type Role } from './roles.ts'
+import { hostName, uriName } from './certificate-extensions.ts'
+import { certificateUris } from './certificate-names.ts'
+import { element, SEQUENCE } from './der.ts'
+import { encodeNameConstraints, type NameConstraints, readNameConstraints } from './name-constraints.ts'
+import type { Role } from './roles.ts'
 import { serialNumber } from './serial-number.ts'
 
 /** ECDSA P-256 with SHA-256 (ES256): the only algorithm of this project. */
@@ -63,16 +67,23 @@ export async function createRequest(privatePem: string, name: string): Promise<s
   return request.toString('pem')
 }
 
-/** Whom and what a certificate is for. */
-export interface Subject {
-  readonly role: Role
+/** Who a certificate is for, as people read it, and when. Its subject permits nothing. */
+interface Described {
+  /** What it is called in its subject; of an ID certificate the id of its product instance. */
   readonly name: string
-  readonly account: string
-  readonly authorityId: string
   readonly notBefore: Instant
   readonly notAfter: Instant
-  /** Names and addresses a TLS certificate is for. */
+  /** Names and addresses a TLS certificate is for, in their one spelling. */
   readonly hosts?: readonly string[]
+}
+
+/** Whom and what a certificate of an authority is for. */
+export interface Subject extends Described {
+  readonly role: Role
+  readonly account: string
+  readonly authorityId: string
+  /** The names that TLS certificates under a satellite's CA may be for; a manager's CA has none. */
+  readonly nameConstraints?: NameConstraints
 }
 
 /** A certificate chain, leaf first, as PEM, and the private key of its leaf, read once for all that it signs. */
@@ -93,92 +104,138 @@ export interface Issuer {
   readonly privateKey: string
 }
 
-const IPV4 = /^\d+\.\d+\.\d+\.\d+$/
+const SUBJECT_ALTERNATIVE_NAME = '2.5.29.17'
+const NAME_CONSTRAINTS = '2.5.29.30'
+/** Characters that a part of a distinguished name has at most (RFC 5280 appendix A, ub-common-name and its like). */
+const MAX_NAME_LENGTH = 64
 
-function extensions(x509: typeof X509, subject: Subject): X509.Extension[] {
-  const { role } = subject
-  const ca = role === 'root' || role === 'sub-ca'
-  // A sub-CA also names TLS, which its TLS certificates could not be used for otherwise (RFC 5280 §4.2.1.12).
-  const usages = role === 'sub-ca' ? [ROLE_OID['sub-ca'], ROLE_OID.tls] : [ROLE_OID[role]]
+/** `ca`: how many further CAs may stand below it; null for a certificate that is no CA. */
+interface Use {
+  readonly ca: number | null
+  readonly tls: boolean
+  readonly uris: readonly string[]
+  readonly nameConstraints?: NameConstraints | undefined
+}
+
+const useOf = ({ role, name, account, authorityId, nameConstraints }: Subject): Use => ({
+  ca: role === 'root' ? 1 : role === 'sub-ca' ? 0 : null,
+  tls: role === 'tls',
+  uris: certificateUris({ role, account, authorityId, instanceId: role === 'instance' ? name : null }),
+  nameConstraints,
+})
+
+/** A TLS certificate that no authority stands behind: it has no role. */
+const BARE_TLS: Use = { ca: null, tls: true, uris: [] }
+
+/**
+ * A CA has no extended key usage, and no other than a TLS certificate has one: what a certificate is for, its URIs say,
+ * which every library reads.
+ */
+function extensions(
+  x509: typeof X509,
+  { ca, tls, uris, nameConstraints }: Use,
+  hosts: readonly string[] = [],
+): X509.Extension[] {
   const list: X509.Extension[] = [
-    new x509.BasicConstraintsExtension(ca, role === 'root' ? 1 : role === 'sub-ca' ? 0 : undefined, true),
+    new x509.BasicConstraintsExtension(ca !== null, ca ?? undefined, true),
     new x509.KeyUsagesExtension(
-      ca ? x509.KeyUsageFlags.keyCertSign : x509.KeyUsageFlags.digitalSignature,
-      true,
-    ),
-    new x509.ExtendedKeyUsageExtension(
-      role === 'root' ? [...usages, ROLE_OID['sub-ca'], ROLE_OID.tls] : usages,
+      ca === null ? x509.KeyUsageFlags.digitalSignature : x509.KeyUsageFlags.keyCertSign,
       true,
     ),
   ]
-  if (subject.hosts && subject.hosts.length > 0) {
+  if (tls) list.push(new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]))
+  if (nameConstraints)
+    list.push(new x509.Extension(NAME_CONSTRAINTS, true, encodeNameConstraints(nameConstraints)))
+  if (uris.length + hosts.length > 0)
     list.push(
-      new x509.SubjectAlternativeNameExtension(
-        subject.hosts.map((host) => ({
-          type: IPV4.test(host) || host.includes(':') ? ('ip' as const) : ('dns' as const),
-          value: host,
-        })),
+      new x509.Extension(
+        SUBJECT_ALTERNATIVE_NAME,
+        false,
+        element(SEQUENCE, ...hosts.map(hostName), ...uris.map(uriName)),
       ),
     )
-  }
   return list
 }
 
-const dates = (subject: Subject) => ({
+const dates = (subject: Described) => ({
   notBefore: new Date(subject.notBefore),
   notAfter: new Date(subject.notAfter),
 })
 
-const nameOf = (subject: Pick<Subject, 'name' | 'account' | 'authorityId'>): X509.JsonName => [
-  { CN: [subject.name] },
-  { O: [subject.account] },
-  { OU: [subject.authorityId] },
-]
+const fitting = (text: string): string => Array.from(text).slice(0, MAX_NAME_LENGTH).join('')
 
-/** A TLS certificate that vouches for itself, for a page that people open: PEM, with its key. */
-export async function createSelfSigned(subject: Omit<Subject, 'role'>): Promise<Credential> {
-  const privateKey = await generateKey()
-  const leaf = { ...subject, role: 'tls' as const }
-  const x509 = await loadX509()
-  const certificate = await selfSignedBy(x509, {
-    serialNumber: serialNumber().toString('hex'),
-    name: [{ CN: [subject.name] }],
-    ...dates(leaf),
-    keys: await keyPair(privateKey),
-    signingAlgorithm: ALGORITHM,
-    extensions: extensions(x509, leaf),
-  })
-  return { certificates: [certificate.toString('pem')], privateKey: createPrivateKey(privateKey) }
+/** What people call an ID certificate. */
+export const instanceName = (instanceId: string): string => fitting(`Product instance ${instanceId}`)
+
+/**
+ * The subject, for people. Only CAs and TLS certificates have a CN: OpenSSL and GnuTLS take that of any certificate without
+ * a host name for the name of a host, and find it outside the name constraints of a satellite's CA.
+ */
+function nameOf({ role, name, account, authorityId }: Subject): X509.JsonName {
+  const organization = account === '' ? [] : [{ O: [fitting(account)] }]
+  if (role === 'root' || role === 'sub-ca')
+    return [
+      { CN: [fitting(name)] },
+      ...organization,
+      ...(authorityId === '' ? [] : [{ OU: [fitting(authorityId)] }]),
+    ]
+  if (role === 'tls') return [{ CN: [fitting(name)] }, ...organization]
+  return [{ OU: [role === 'instance' ? instanceName(name) : fitting(name)] }, ...organization]
 }
 
+/** A TLS certificate that vouches for itself, for a page that people open: PEM, with its key. */
+export async function createSelfSigned(subject: Described): Promise<Credential> {
+  const { certificate, privateKey } = await selfSigned(subject, [{ CN: [fitting(subject.name)] }], BARE_TLS)
+  return { certificates: [certificate], privateKey: createPrivateKey(privateKey) }
+}
+
+/** A CA for TLS alone, which is the root of no authority. */
+export const createTlsCa = (subject: Described): Promise<Issuer> =>
+  selfSigned(subject, [{ CN: [fitting(subject.name)] }], { ca: 0, tls: false, uris: [] })
+
+/** A TLS certificate by a CA for TLS alone: PEM. */
+export const issueTlsCertificate = (ca: Issuer, publicKey: KeyObject, subject: Described): Promise<string> =>
+  issue(ca, publicKey, subject, [{ CN: [fitting(subject.name)] }], BARE_TLS)
+
 /** The root of an authority: signs sub-CAs, and nothing else. */
-export async function createRoot(subject: Omit<Subject, 'role'>): Promise<Issuer> {
-  const privateKey = await generateKey()
+export function createRoot(subject: Omit<Subject, 'role'>): Promise<Issuer> {
   const root = { ...subject, role: 'root' as const }
+  return selfSigned(root, nameOf(root), useOf(root))
+}
+
+/**
+ * A certificate for a public key, signed by the issuer: PEM. A TLS certificate by a CA with name constraints has no URIs:
+ * since version 1.26, Go refuses any URI without a host below such a CA. Its authority is that of its CA.
+ */
+export function issueCertificate(issuer: Issuer, publicKey: KeyObject, subject: Subject): Promise<string> {
+  const bare = subject.role === 'tls' && readNameConstraints(new X509Certificate(issuer.certificate)) !== null
+  return issue(issuer, publicKey, subject, nameOf(subject), bare ? BARE_TLS : useOf(subject))
+}
+
+async function selfSigned(subject: Described, name: X509.JsonName, use: Use): Promise<Issuer> {
+  const privateKey = await generateKey()
+  const keys = await keyPair(privateKey)
   const x509 = await loadX509()
   const certificate = await selfSignedBy(x509, {
     serialNumber: serialNumber().toString('hex'),
-    name: nameOf(root),
-    ...dates(root),
-    keys: await keyPair(privateKey),
+    name,
+    ...dates(subject),
+    keys,
     signingAlgorithm: ALGORITHM,
     extensions: [
-      ...extensions(x509, root),
-      await x509.SubjectKeyIdentifierExtension.create(
-        (await keyPair(privateKey)).publicKey,
-        false,
-        webcrypto,
-      ),
+      ...extensions(x509, use, subject.hosts),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, webcrypto),
     ],
   })
   return { certificate: certificate.toString('pem'), privateKey }
 }
 
-/** A certificate for a public key, signed by the issuer: PEM. */
-export async function issueCertificate(
+async function issue(
   issuer: Issuer,
   publicKey: KeyObject,
-  subject: Subject,
+  subject: Described,
+  name: X509.JsonName,
+  use: Use,
 ): Promise<string> {
   const x509 = await loadX509()
   const ca = new x509.X509Certificate(issuer.certificate)
@@ -186,14 +243,14 @@ export async function issueCertificate(
   const key = await importPublic(publicKey)
   const certificate = await signedBy(x509, {
     serialNumber: serialNumber().toString('hex'),
-    subject: new x509.Name(nameOf(subject)).toString(),
+    subject: new x509.Name(name).toString(),
     issuer: ca.subject,
     ...dates(subject),
     publicKey: key,
     signingKey: signing.privateKey,
     signingAlgorithm: ALGORITHM,
     extensions: [
-      ...extensions(x509, subject),
+      ...extensions(x509, use, subject.hosts),
       await x509.SubjectKeyIdentifierExtension.create(key, false, webcrypto),
       await x509.AuthorityKeyIdentifierExtension.create(ca, false, webcrypto),
     ],

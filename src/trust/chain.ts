@@ -1,7 +1,8 @@
 import { createHash, type X509Certificate } from 'node:crypto'
 import type { Instant } from '../domain/instant.ts'
 import { isIssuedBy, readCertificate } from './certificate.ts'
-import { ROLE_OID, type Role } from './roles.ts'
+import { readCertificateNames } from './certificate-names.ts'
+import type { Role } from './roles.ts'
 
 /** What a satellite's issuing CA may issue. Mandates and synchronisation answers are its manager's alone. */
 const OF_SATELLITES: readonly Role[] = [
@@ -25,12 +26,16 @@ export class ChainError extends Error {
 /** A certificate that was checked: its key, and whom it names. */
 export interface Checked {
   readonly certificate: X509Certificate
-  /** Subject CN: the instance id, or the name of the authority. */
+  /** What people call it, of its subject: believed by nobody. */
   readonly name: string
-  /** Subject O: the smart account it is for. */
+  /** Null for a certificate that says nothing of an authority, or not in the form it must. */
+  readonly role: Role | null
+  /** The smart account it is for; empty where it has no role. */
   readonly account: string
-  /** Subject OU: the id of the authority it is of. */
+  /** The id of the authority it is of; empty where it has no role. */
   readonly authorityId: string
+  /** The product instance it identifies; null in every role but `instance`. */
+  readonly instanceId: string | null
   readonly notAfter: Instant
 }
 
@@ -59,26 +64,25 @@ export function describe(certificate: X509Certificate): Checked {
   // Node 24 ends the process when it is asked for the subject of one whose key it does not know.
   if (!hasReadableKey(certificate))
     throw new ChainError('untrusted', 'the key of a certificate cannot be read')
-  const subject = certificate.toLegacyObject().subject as unknown as Record<
+  const { CN, OU } = certificate.toLegacyObject().subject as unknown as Record<
     string,
     string | string[] | undefined
   >
-  const field = (name: string): string => {
-    const value = subject[name]
-    return typeof value === 'string' ? value : ''
-  }
+  const called = CN ?? OU
+  const names = readCertificateNames(certificate)
   return {
     certificate,
-    name: field('CN'),
-    account: field('O'),
-    authorityId: field('OU'),
+    name: typeof called === 'string' ? called : '',
+    role: names?.role ?? null,
+    account: names?.account ?? '',
+    authorityId: names?.authorityId ?? '',
+    instanceId: names?.instanceId ?? null,
     notAfter: Date.parse(certificate.validTo),
   }
 }
 
 const hasRole = (certificate: X509Certificate, role: Role): boolean =>
-  // Node calls the extended key usages `keyUsage`.
-  (certificate.keyUsage as string[] | undefined)?.includes(ROLE_OID[role]) ?? false
+  readCertificateNames(certificate)?.role === role
 
 const validAt = (certificate: X509Certificate, at: Instant): boolean =>
   Date.parse(certificate.validFrom) <= at && at <= Date.parse(certificate.validTo)
@@ -89,7 +93,7 @@ const MOST_ISSUERS = 3
 /**
  * Checks a chain of [leaf, sub-CA] up to one of the roots, at an instant, for one role. Longer chains do not exist here: a
  * sub-CA issues no CA. What may follow are further certificates of the same sub-CA, by other roots. The leaf must be of the
- * sub-CA's own authority.
+ * sub-CA's own authority; under a satellite's CA, of its own smart account and in a role that a satellite issues.
  *
  * @throws ChainError
  */
@@ -101,7 +105,8 @@ export function checkChain(
   if (!leaf || !first || further.length >= MOST_ISSUERS) {
     throw new ChainError('untrusted', 'the chain is not a certificate and its issuing CA')
   }
-  const rootOf = (one: X509Certificate) => expected.roots.find((root) => root.ca && isIssuedBy(one, root))
+  const rootOf = (one: X509Certificate) =>
+    expected.roots.find((root) => root.ca && hasRole(root, 'root') && isIssuedBy(one, root))
   const subCa = [first, ...further].find((one) => rootOf(one) !== undefined) ?? first
   const root = rootOf(subCa)
   if (!subCa.ca || !root) {
@@ -118,17 +123,21 @@ export function checkChain(
       `the certificate of ${describe(leaf).name} is not one for the role ${expected.role}`,
     )
   }
+  const ca = describe(subCa)
   const checked = {
     ...describe(leaf),
     managerId: describe(root).authorityId,
     issuingCa: subCa.toString(),
   }
-  if (checked.authorityId === '' || checked.authorityId !== describe(subCa).authorityId) {
+  if (checked.authorityId !== ca.authorityId) {
     throw new ChainError('authority', 'the certificate and its issuing CA are of different authorities')
   }
-  // What a satellite's CA may issue is told by the satellite's role alone (trust §1).
-  if (checked.authorityId !== checked.managerId && !OF_SATELLITES.includes(expected.role)) {
-    throw new ChainError('role', `a satellite signs nothing in the role ${expected.role}`)
+  // A manager's CA issues for all of its smart accounts. What a satellite's may issue is its own alone (trust §1).
+  if (checked.authorityId !== checked.managerId) {
+    if (checked.account !== ca.account)
+      throw new ChainError('authority', 'the certificate and its issuing CA are for different smart accounts')
+    if (!OF_SATELLITES.includes(expected.role))
+      throw new ChainError('role', `a satellite signs nothing in the role ${expected.role}`)
   }
   if (!validAt(leaf, expected.at) || !validAt(subCa, expected.at)) {
     throw new ChainError(

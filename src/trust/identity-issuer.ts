@@ -7,21 +7,26 @@ import {
   X509Certificate,
 } from 'node:crypto'
 import type { Instant } from '../domain/instant.ts'
-import { type Issuer, issueCertificate } from './certificates.ts'
+import {
+  EXTENSIONS,
+  OCTET_STRING,
+  readExtension,
+  SUBJECT_ALTERNATIVE_NAME,
+  SUBJECT_KEY_IDENTIFIER,
+  uriName,
+} from './certificate-extensions.ts'
+import { instanceUri } from './certificate-names.ts'
+import { instanceName, type Issuer, issueCertificate } from './certificates.ts'
 import { BIT_STRING, element, elementsOf, INTEGER, readOnly, SEQUENCE, timeElement } from './der.ts'
 import type { P256Key } from './p256-key.ts'
 import { serialNumber } from './serial-number.ts'
 
-const OCTET_STRING = 0x04
 const UTF8_STRING = 0x0c
 const SET = 0x31
-const EXTENSIONS = 0xa3
-/** OBJECT IDENTIFIER of subjectKeyIdentifier (RFC 5280 §4.2.1.2). */
-const SUBJECT_KEY_IDENTIFIER = Buffer.from('0603551d0e', 'hex')
 
 /** What differs between the identities of one smart account. */
 export interface Identity {
-  /** The id of the product instance: the subject's CN. */
+  /** The id of the product instance. */
   readonly name: string
   readonly notBefore: Instant
   readonly notAfter: Instant
@@ -37,11 +42,13 @@ export class IdentityIssuer {
   readonly #version: Buffer
   readonly #algorithm: Buffer
   readonly #issuer: Buffer
-  /** The RDNs behind the first, which is the CN; and the CN's type. */
+  /** The RDNs behind the first, which names the instance; and the type of that. */
   readonly #namesAfter: Buffer
   readonly #nameType: Buffer
-  /** The extensions around the one that names the subject's key. */
-  readonly #extensions: readonly (Buffer | 'subject-key')[]
+  /** The extensions around those that name the subject's key, and the instance. */
+  readonly #extensions: readonly (Buffer | 'subject-key' | 'names')[]
+  /** The names of role, account and authority, as they stand in the certificate. */
+  readonly #names: Buffer
 
   private constructor(issuer: Issuer, template: X509Certificate) {
     this.#key = createPrivateKey(issuer.privateKey)
@@ -58,14 +65,19 @@ export class IdentityIssuer {
     this.#issuer = name.whole
     this.#nameType = type.whole
     this.#namesAfter = Buffer.concat(others.map(({ whole }) => whole))
-    this.#extensions = elementsOf(list).map(({ content, whole }) =>
-      content.subarray(0, SUBJECT_KEY_IDENTIFIER.length).equals(SUBJECT_KEY_IDENTIFIER)
-        ? 'subject-key'
-        : whole,
+    const isExtension = (content: Buffer, id: Buffer) => content.subarray(0, id.length).equals(id)
+    this.#extensions = elementsOf(list).map(({ content, whole }) => {
+      if (isExtension(content, SUBJECT_KEY_IDENTIFIER)) return 'subject-key'
+      return isExtension(content, SUBJECT_ALTERNATIVE_NAME) ? 'names' : whole
+    })
+    const names = readExtension(template, SUBJECT_ALTERNATIVE_NAME)
+    // The last of them is that of the instance.
+    this.#names = Buffer.concat(
+      (names ? elementsOf(readOnly(names, SEQUENCE)) : []).slice(0, -1).map(({ whole }) => whole),
     )
   }
 
-  /** @param facts.account the smart account, and the authority that issues: subject O and OU */
+  /** @param facts.account the smart account, and the authority that issues */
   static async create(
     issuer: Issuer,
     facts: { readonly account: string; readonly authorityId: string },
@@ -90,7 +102,10 @@ export class IdentityIssuer {
       element(SEQUENCE, timeElement(notBefore), timeElement(notAfter)),
       element(
         SEQUENCE,
-        element(SET, element(SEQUENCE, this.#nameType, element(UTF8_STRING, Buffer.from(name)))),
+        element(
+          SET,
+          element(SEQUENCE, this.#nameType, element(UTF8_STRING, Buffer.from(instanceName(name)))),
+        ),
         this.#namesAfter,
       ),
       spki,
@@ -98,7 +113,10 @@ export class IdentityIssuer {
         EXTENSIONS,
         element(
           SEQUENCE,
-          ...this.#extensions.map((one) => (one === 'subject-key' ? subjectKeyIdentifier(spki) : one)),
+          ...this.#extensions.map((one) => {
+            if (one === 'subject-key') return subjectKeyIdentifier(spki)
+            return one === 'names' ? alternativeNames(this.#names, name) : one
+          }),
         ),
       ),
     )
@@ -114,6 +132,13 @@ function subjectKeyIdentifier(spki: Buffer): Buffer {
   const digest = createHash('sha1').update(bits).digest()
   return element(SEQUENCE, SUBJECT_KEY_IDENTIFIER, element(OCTET_STRING, element(OCTET_STRING, digest)))
 }
+
+const alternativeNames = (others: Buffer, instanceId: string): Buffer =>
+  element(
+    SEQUENCE,
+    SUBJECT_ALTERNATIVE_NAME,
+    element(OCTET_STRING, element(SEQUENCE, others, uriName(instanceUri(instanceId)))),
+  )
 
 const pemOf = (der: Buffer): string =>
   `-----BEGIN CERTIFICATE-----\n${(der.toString('base64').match(/.{1,64}/g) ?? []).join('\n')}\n-----END CERTIFICATE-----\n`

@@ -2,9 +2,6 @@ import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } 
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Authority } from '../../src/authority/index.ts'
-import { migrations } from '../../src/authority/store/schema.ts'
-import { Database } from '../../src/trust/sqlite.ts'
-import { AUTHORITY_VERSIONS, layAuthority } from '../support/golden.ts'
 import { makePrograms, type Programs } from '../support/programs.ts'
 import { scaled } from '../support/scale.ts'
 
@@ -192,45 +189,4 @@ describe('kill -9', () => {
     },
     LONGEST,
   )
-})
-
-describe('a database of every version before', () => {
-  it.each(AUTHORITY_VERSIONS)(
-    'of version %s is brought up to date, killed at any moment or not',
-    async (version) => {
-      const dataDir = layAuthority(programs.directory, version)
-      const command = (...words: string[]) => programs.authority(['--data-dir', dataDir, ...words])
-      for (const delay of [150, 300, 400]) {
-        const child = programs.start('smart-authority', ['--data-dir', dataDir, 'token', 'list'])
-        const ended = new Promise((end) => child.once('close', end))
-        setTimeout(() => child.kill('SIGKILL'), delay)
-        await ended
-      }
-      const { instances } = await programs.good<{ instances: { udi: { serial: string } }[] }>(
-        command('instance', 'list', '--json'),
-      )
-      expect(instances.map(({ udi }) => udi.serial)).toContain('OLD')
-      // What is sealed is opened, what is signed is signed, and a backup of it is one of today.
-      const { tokens } = await programs.good<{ tokens: { token: string }[] }>(
-        command('token', 'list', '--json'),
-      )
-      expect(tokens[0]?.token).toMatch(/^SLT1\./)
-      await programs.good(command('trust', 'rotate', 'root', '--json'))
-      const backup = join(programs.directory, 'backup')
-      await programs.good(command('backup', backup, ...passphrase(), '--json'))
-      const place = join(programs.directory, 'new')
-      await programs.good(
-        programs.authority(['--data-dir', place, 'restore', backup, ...passphrase(), '--json']),
-      )
-      const database = new Database(join(place, 'authority.db'), { readonly: true })
-      expect(database.prepare('select max(number) as last from migrations').get()).toEqual({
-        last: migrations.length,
-      })
-      database.close()
-    },
-  )
-
-  it('is among the golden ones', () => {
-    expect(AUTHORITY_VERSIONS.map(Number)).toEqual([1, 2, 3, 4, 5])
-  })
 })

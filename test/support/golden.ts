@@ -1,6 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { HOUR } from '../../src/domain/instant.ts'
 import { Database } from '../../src/trust/sqlite.ts'
 
 const golden = new URL('../golden/', import.meta.url).pathname
@@ -21,16 +20,6 @@ export function layAuthority(directory: string, version: string): string {
   database.exec(readFileSync(join(golden, `authority-${version}`, 'authority.sql'), 'utf8'))
   database.close()
   return dataDir
-}
-
-/** An hour after its token was made, as `faketime` is told: what it has issued is valid then. */
-export function timeOf(dataDir: string): string {
-  const database = new Database(join(dataDir, 'authority.db'))
-  const { at } = database.prepare<[], { at: number }>('select max(created_at) at from tokens').get() ?? {
-    at: 0,
-  }
-  database.close()
-  return `@${new Date(at + HOUR).toISOString().slice(0, 19).replace('T', ' ')}`
 }
 
 /**

@@ -8,6 +8,7 @@ import {
   type Credential,
   createRoot,
   createSelfSigned,
+  createTlsCa,
   generateKey,
   type Issuer,
   issueCertificate,
@@ -21,7 +22,8 @@ import {
   readRoots,
 } from '../../src/trust/chain.ts'
 import { keyDigest, signMandate, verifyMandate } from '../../src/trust/mandate.ts'
-import { ROLE_OID, type Role } from '../../src/trust/roles.ts'
+import { certificateUris } from '../../src/trust/certificate-names.ts'
+import type { Role } from '../../src/trust/roles.ts'
 import { seal } from '../../src/trust/seal.ts'
 import { signText, signTextByKey, verifyText, verifyTextByKey } from '../../src/trust/sign-text.ts'
 import {
@@ -72,6 +74,9 @@ async function own(
   })
   return certificate.toString('pem')
 }
+/** URI names, as somebody else's tools write them. */
+const uriNames = (uris: readonly string[]) =>
+  new x509.SubjectAlternativeNameExtension(uris.map((value) => ({ type: 'url' as const, value })))
 const certificateOf = ({ certificate }: Issuer) => new X509Certificate(certificate)
 const credential = (leaf: Issuer, ...others: Issuer[]): Credential => ({
   certificates: [leaf, ...others].map(({ certificate }) => certificate),
@@ -114,6 +119,8 @@ describe('a chain', () => {
     expect(certificate.toString()).toBe(certificateOf(leaf).toString())
     expect(rest).toEqual({
       name: 'one answer-signer',
+      role: 'answer-signer',
+      instanceId: null,
       account: 'acme.example',
       authorityId: MANAGER,
       managerId: MANAGER,
@@ -193,8 +200,28 @@ describe('a chain', () => {
     )
     const unnamedCa = await issue(root, 'sub-ca', { authorityId: '' })
     expect(chainRefusal([await issue(unnamedCa, 'answer-signer', { authorityId: '' }), unnamedCa])).toContain(
-      'authority',
+      'role',
     )
+  })
+
+  it('of a satellite is for its own smart account; a manager issues for each of its accounts', async () => {
+    const account = 'other.example'
+    const foreign = await issue(satelliteCa, 'answer-signer', { authorityId: SATELLITE, account })
+    expect(chainRefusal([foreign, satelliteCa])).toBe(
+      'authority: the certificate and its issuing CA are for different smart accounts',
+    )
+    expect(check([await issue(subCa, 'answer-signer', { account }), subCa]).account).toBe(account)
+  })
+
+  it('names a product instance where it is one, and nobody by its subject', async () => {
+    const one = await issue(subCa, 'instance', { name: 'id-1' })
+    expect(check([one, subCa], { role: 'instance' })).toMatchObject({ instanceId: 'id-1', role: 'instance' })
+  })
+
+  it('does not lead to what is called a root and is none', async () => {
+    const bare = await createTlsCa({ name: 'Root', notBefore: NOW, notAfter: END })
+    const ca = await issue(bare, 'sub-ca')
+    expect(chainRefusal([await issue(ca, 'answer-signer'), ca], { roots: [bare] })).toContain('untrusted')
   })
 
   it.each([
@@ -239,7 +266,9 @@ describe('a file of certificates', () => {
     expect(() => readRoots(page.certificates.join(''))).toThrow('the certificate of page')
     // One that another signed; one that is no CA; one that is not called a root; one signed by another key of its name.
     const crossed = await issue(root, 'root')
-    const root1 = new x509.ExtendedKeyUsageExtension([ROLE_OID.root])
+    const root1 = uriNames(
+      certificateUris({ role: 'root', account: 'acme.example', authorityId: MANAGER, instanceId: null }),
+    )
     const ca = new x509.BasicConstraintsExtension(true)
     const others = [
       crossed.certificate,
@@ -263,7 +292,7 @@ describe('a file of certificates', () => {
 
   it('names nobody where a name is there twice', async () => {
     const twice = new X509Certificate(await own([], undefined, 'CN=one, CN=two, O=acme.example'))
-    expect(describeCertificate(twice)).toMatchObject({ name: '', account: 'acme.example', authorityId: '' })
+    expect(describeCertificate(twice)).toMatchObject({ name: '', role: null, account: '', authorityId: '' })
   })
 
   it('names nobody where the kind of its key is not known', () => {
@@ -298,8 +327,8 @@ describe('certificates', () => {
     expect(one.checkIP('10.20.30.40')).toBe('10.20.30.40')
     expect(one.checkIP('2001:db8::7')).toBe('2001:db8::7')
     expect(one.checkHost('other.example')).toBeUndefined()
-    expect(certificateOf(await issue(subCa, 'tls', { hosts: [] })).subjectAltName).toBeUndefined()
-    expect(certificateOf(leaf).subjectAltName).toBeUndefined()
+    for (const other of [await issue(subCa, 'tls', { hosts: [] }), leaf])
+      expect(certificateOf(other).subjectAltName).not.toMatch(/DNS|IP/)
   })
 
   it('are given to a TLS server as PEM, with their key', async () => {

@@ -21,7 +21,7 @@ import { thumbprint as thumbprintOf } from '../../src/trust/chain.ts'
 import { readLeafFacts } from '../../src/trust/leaf-facts.ts'
 import type { P256Key } from '../../src/trust/p256-key.ts'
 import { IdentityIssuer } from '../../src/trust/identity-issuer.ts'
-import { ROLE_OID } from '../../src/trust/roles.ts'
+import { readCertificateNames } from '../../src/trust/certificate-names.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
 const facts = {
@@ -129,17 +129,22 @@ describe('a certificate says what it is for', () => {
     return {
       ca: [basic?.ca, basic?.pathLength, basic?.critical],
       usage: [usage?.usages, usage?.critical],
-      // As Node reads them: numbers of so many digits are not for every library.
-      extended: [new X509Certificate(pem).keyUsage, extended?.critical],
+      extended: extended?.usages ?? 'none',
+      critical: certificate.extensions.filter(({ critical }) => critical).map(({ type }) => type),
+      role: readCertificateNames(new X509Certificate(pem))?.role,
     }
   }
   const { keyCertSign, digitalSignature } = x509.KeyUsageFlags
+  /** Basic constraints and key usage: what every verifier knows. */
+  const critical = ['2.5.29.19', '2.5.29.15']
 
-  test('a root: for CAs, and for whatever these are for', () => {
+  test('a root: for CAs', () => {
     expect(read(root.certificate)).toEqual({
       ca: [true, 1, true],
       usage: [keyCertSign, true],
-      extended: [[ROLE_OID.root, ROLE_OID['sub-ca'], ROLE_OID.tls], true],
+      extended: 'none',
+      critical,
+      role: 'root',
     })
   })
 
@@ -147,16 +152,28 @@ describe('a certificate says what it is for', () => {
     expect(read(issuer.certificate)).toEqual({
       ca: [true, 0, true],
       usage: [keyCertSign, true],
-      extended: [[ROLE_OID['sub-ca'], ROLE_OID.tls], true],
+      extended: 'none',
+      critical,
+      role: 'sub-ca',
     })
   })
 
-  test.each(['answer-signer', 'tls', 'sync'] as const)('%s: for nothing else', async (role) => {
+  test.each(['answer-signer', 'tls', 'sync', 'instance'] as const)('%s: for nothing else', async (role) => {
     expect(read(await issueCertificate(issuer, newKey().key, { ...facts, role, name: 'one' }))).toEqual({
       ca: [false, undefined, true],
       usage: [digitalSignature, true],
-      extended: [[ROLE_OID[role]], true],
+      extended: role === 'tls' ? ['1.3.6.1.5.5.7.3.1'] : 'none',
+      critical,
+      role,
     })
+  })
+
+  test('no part of a subject is longer than others read it, and a signer has no CN, which might be the name of a host', async () => {
+    const long = { ...facts, account: `${'a'.repeat(200)}.example`, name: 'n'.repeat(200) }
+    const subject = async (role: 'tls' | 'answer-signer') =>
+      new X509Certificate(await issueCertificate(issuer, newKey().key, { ...long, role })).subject
+    expect(await subject('tls')).toBe(`CN=${'n'.repeat(64)}\nO=${'a'.repeat(64)}`)
+    expect(await subject('answer-signer')).toBe(`OU=${'n'.repeat(64)}\nO=${'a'.repeat(64)}`)
   })
 })
 

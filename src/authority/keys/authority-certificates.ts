@@ -1,8 +1,9 @@
 import type { KeyObject } from 'node:crypto'
-import { isIP } from 'node:net'
 import { hostname } from 'node:os'
+import { parseHostName } from '../../domain/host-name.ts'
 import { DAY, type Instant } from '../../domain/instant.ts'
 import { createRoot, type Issuer, issueCertificate } from '../../trust/certificates.ts'
+import type { NameConstraints } from '../../trust/name-constraints.ts'
 import { FIRST_BUNDLE } from './identity.ts'
 import { BACKDATED } from '../rules.ts'
 
@@ -45,11 +46,11 @@ export const certifyIssuingCa = (
     notAfter: at + SUB_CA_LIFE,
   })
 
-/** A certificate of a satellite's CA by a root: PEM. */
+/** A certificate of a satellite's CA by a root: PEM. Its servers are for the names it is constrained to, and no others. */
 export const certifySatelliteCa = (
   root: Issuer,
   key: KeyObject,
-  { id, account }: Of,
+  { id, account, nameConstraints }: Of & { readonly nameConstraints: NameConstraints },
   at: Instant,
 ): Promise<string> =>
   issueCertificate(root, key, {
@@ -59,12 +60,14 @@ export const certifySatelliteCa = (
     authorityId: id,
     notBefore: at - BACKDATED,
     notAfter: at - BACKDATED + SATELLITE_CA_LIFE,
+    nameConstraints,
   })
 
-/** Names that a certificate may be for. */
-const isHost = (host: string): boolean =>
-  isIP(host) !== 0 || /^[A-Za-z0-9*]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$/.test(host)
-
-/** The names of this machine, and further ones. */
-export const ownHosts = (names: readonly string[]): string[] =>
-  [...new Set(['localhost', '127.0.0.1', '::1', hostname(), ...names])].filter(isHost)
+/** The names of this machine, and further ones: each once, in its one spelling. What is no name is left out. */
+export const ownHosts = (names: readonly string[]): string[] => [
+  ...new Set(
+    ['localhost', '127.0.0.1', '::1', hostname(), ...names]
+      .map(parseHostName)
+      .filter((name) => name !== null),
+  ),
+]

@@ -57,8 +57,8 @@ export class BoxIdentities {
     for (const ca of [...(subCa === null ? [] : this.#held.issuingCas), ...formerCas]) {
       try {
         const expected = { role: 'instance', at, roots } as const
-        const { authorityId, name, account, certificate } = checkChain([pem, ca], expected)
-        if (authorityId === id && name === instanceId) return { key: certificate.publicKey, account }
+        const { authorityId, instanceId: named, account, certificate } = checkChain([pem, ca], expected)
+        if (authorityId === id && named === instanceId) return { key: certificate.publicKey, account }
       } catch (thrown) {
         if (!(thrown instanceof ChainError)) throw thrown
       }

@@ -1,6 +1,9 @@
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
+import { z } from 'zod'
 import { LicensingError } from '../../domain/errors.ts'
 import { DAY, type Instant } from '../../domain/instant.ts'
+import { readCertificate } from '../../trust/certificate.ts'
+import { MAX_SERVER_NAMES } from '../../protocol/sync-request.ts'
 import { agreedKey, agreementKey, publicBytes } from '../../trust/agreement.ts'
 import {
   createSelfSigned,
@@ -9,7 +12,9 @@ import {
   type Issuer,
   issueCertificate,
 } from '../../trust/certificates.ts'
+import { isLoopbackName, parseHostName } from '../../domain/host-name.ts'
 import { readCertificates } from '../../trust/chain.ts'
+import { isPermitted, type NameConstraints, readNameConstraints } from '../../trust/name-constraints.ts'
 import {
   certifyIssuingCa,
   certifySatelliteCa,
@@ -19,7 +24,14 @@ import {
 } from './authority-certificates.ts'
 import { BoxIdentities } from './box-identities.ts'
 import { HeldKeys, SUB_CA_KEY } from './held-keys.ts'
-import { type AuthorityIdentity, FIRST_BUNDLE, readIdentity, writeIdentity } from './identity.ts'
+import {
+  type AuthorityIdentity,
+  FIRST_BUNDLE,
+  readIdentity,
+  requireKnownForm,
+  writeIdentity,
+} from './identity.ts'
+import { readKeySetting, removeKeySetting, writeKeySetting } from './key-settings.ts'
 import { KeyStore } from './key-store.ts'
 import { LEAF_KEY_FILE, Leaves, type Signer } from './leaves.ts'
 import { RootKey } from './root-key.ts'
@@ -30,6 +42,8 @@ export type { AuthorityIdentity } from './identity.ts'
 
 /** For the people who register a satellite that has no CA yet. */
 const PROVISIONAL_LIFE = 800 * DAY
+
+const serverNamesSchema = z.array(z.string())
 
 /** Bytes of a box's public key. */
 const BOX_KEY = 32
@@ -141,11 +155,12 @@ export class Credentials {
     return credentials
   }
 
-  /** @throws LicensingError STORE_UNREADABLE, DATA_DIR_MISSING */
+  /** @throws LicensingError STORE_UNREADABLE, DATA_DIR_MISSING, DATA_VERSION_UNSUPPORTED */
   static async load(dataDir: string, tx: Tx): Promise<Credentials> {
     const identity = await readIdentity(tx)
     if (identity === null)
       throw new LicensingError('DATA_DIR_MISSING', `The authority in ${dataDir} was never made.`)
+    requireKnownForm(identity)
     const credentials = new Credentials(identity, new KeyStore(dataDir))
     await credentials.#held.readKeys(tx)
     await credentials.#sweep(tx)
@@ -178,32 +193,63 @@ export class Credentials {
   // What the root signs
 
   /**
-   * The certificates of a satellite's CA, signed by the root: those it has while they last, and a new one after.
+   * The certificates of a satellite's CA, signed by the root: those it has while they last and are for the names it is to have,
+   * and a new one otherwise.
    *
    * @param key the CA's public key
    * @param satellite.present the certificates it has: PEM, one after the other
+   * @returns them, and the names that they are for: other ones than asked for where only the names are to change, and the
+   * root's key is not here or the root is being replaced
    * @throws LicensingError ROOT_KEY_ABSENT
    */
   async issueSatelliteCa(
     key: KeyObject,
-    satellite: { id: string; account: string; name: string; present: string | null },
+    satellite: { id: string; account: string; present: string | null; nameConstraints: NameConstraints },
     at: Instant,
-  ): Promise<string> {
-    const { present } = satellite
+  ): Promise<{ pem: string; names: readonly string[] }> {
+    const { present, nameConstraints } = satellite
     const good = present === null ? [] : this.#lasting(readCertificates(present), key, at)
-    if (good.length > 0) return good.join('')
-    return certifySatelliteCa(this.rootKey.issuer(), key, satellite, at)
+    const names = good.map((one) => readNameConstraints(one)?.permitted ?? [])
+    const [first = []] = names
+    const kept = { pem: good.map((one) => one.toString()).join(''), names: first }
+    if (good.length > 0) {
+      const same = names.every((each) => haveSame(each, nameConstraints.permitted))
+      // A certificate by one of two roots alone is none for those who have the other.
+      if (same || !this.rootKey.isHere || this.identity.trust.until !== null) return kept
+    }
+    return {
+      pem: await certifySatelliteCa(this.rootKey.issuer(), key, satellite, at),
+      names: nameConstraints.permitted,
+    }
+  }
+
+  /** The names of this authority's servers, without those that every machine has: no satellite's server is for them. */
+  async serverNames(tx: Tx): Promise<string[]> {
+    const names = new Set([...ownHosts(await this.#leaves.tlsHosts(tx)), ...(await this.askedNames(tx))])
+    return [...names].filter((name) => !isLoopbackName(name))
+  }
+
+  /** The names that the servers of this authority were given so far: a satellite asks its manager for them. */
+  async askedNames(tx: Tx): Promise<string[]> {
+    return serverNamesSchema.parse(JSON.parse((await readKeySetting(tx, 'server-names')) ?? '[]'))
+  }
+
+  async #noteNames(tx: Tx, names: readonly string[]): Promise<void> {
+    const before = await this.askedNames(tx)
+    const given = names.map(parseHostName).filter((name) => name !== null && !isLoopbackName(name))
+    const all = [...new Set([...before, ...given])].slice(0, MAX_SERVER_NAMES)
+    if (all.length > before.length) await writeKeySetting(tx, 'server-names', JSON.stringify(all))
   }
 
   /** The certificates that lead to a root of today, if one of them has two years left. */
-  #lasting(certificates: readonly X509Certificate[], key: KeyObject, at: Instant): string[] {
+  #lasting(certificates: readonly X509Certificate[], key: KeyObject, at: Instant): X509Certificate[] {
     const led = certificates.filter(
       (one) =>
         one.publicKey.equals(key) &&
         this.roots.some((root) => one.checkIssued(root) && one.verify(root.publicKey)),
     )
     const lasts = led.some(({ validTo }) => Date.parse(validTo) > at + SATELLITE_CA_RENEWED_BEFORE)
-    return lasts ? led.map((one) => one.toString()) : []
+    return lasts ? led : []
   }
 
   // Rotation
@@ -244,9 +290,11 @@ export class Credentials {
     await this.#leaves.newSigner(tx, role, this.#held.issuing(), at)
   }
 
-  /** A new key and TLS certificate for the names it is for. Servers take it within a minute. */
+  /** A new key and TLS certificate for the names of this machine. Servers take it within a minute, and add their own names. */
   async rotateTls(tx: Tx, at: Instant): Promise<void> {
-    await this.#leaves.newTls(tx, ownHosts(await this.#leaves.tlsHosts(tx)), this.#held.issuing(), at)
+    await removeKeySetting(tx, 'server-names')
+    const hosts = ownHosts([]).filter((host) => this.#mayBeFor(host))
+    await this.#leaves.newTls(tx, hosts, this.#held.issuing(), at)
   }
 
   // What the issuing CA signs
@@ -286,19 +334,42 @@ export class Credentials {
     return agreementKey(this.#held.reservationSeed, 1)
   }
 
-  /** The TLS certificate for this machine's names and further ones, made anew when they change. */
-  async tls(tx: Tx, names: readonly string[], at: Instant): Promise<Credential> {
+  /**
+   * The TLS certificate for this machine's names and further ones, made anew when they change.
+   *
+   * @returns it, and the names it is not for: what is no name, and at a satellite what its manager did not give it. A
+   * certificate for one of these would be good for none of its names
+   */
+  async tls(
+    tx: Tx,
+    names: readonly string[],
+    at: Instant,
+  ): Promise<{ credential: Credential; leftOut: string[] }> {
+    await this.#noteNames(tx, names)
     const hosts = ownHosts(names)
-    if (this.identity.subCa === null) return this.#provisionalTls(hosts, at)
-    return this.#leaves.tls(tx, hosts, this.#held.issuing(), at)
+    const malformed = names.filter((name) => parseHostName(name) === null)
+    if (this.identity.subCa === null)
+      return { credential: await this.#provisionalTls(hosts, at), leftOut: malformed }
+    const mayBeFor = (host: string) => this.#mayBeFor(host)
+    return {
+      credential: await this.#leaves.tls(tx, hosts, this.#held.issuing(), at, mayBeFor),
+      leftOut: [...malformed, ...hosts.filter((host) => !mayBeFor(host))],
+    }
+  }
+
+  /** Whether the issuing CA, by each of its certificates, may issue a TLS certificate for a name. */
+  #mayBeFor(host: string): boolean {
+    return this.issuingCas.every((pem) => {
+      const constraints = readNameConstraints(readCertificate(pem))
+      return constraints === null || isPermitted(host, constraints)
+    })
   }
 
   /** Until a satellite has its CA its page vouches for itself: for the people who register it, and no box. */
   async #provisionalTls(hosts: readonly string[], at: Instant): Promise<Credential> {
-    const { account, id: authorityId } = this.identity
     const name = hosts[0] ?? 'localhost'
     const dates = { notBefore: at - DAY, notAfter: at + PROVISIONAL_LIFE }
-    this.#provisional ??= createSelfSigned({ name, account, authorityId, hosts, ...dates })
+    this.#provisional ??= createSelfSigned({ name, hosts, ...dates })
     return this.#provisional
   }
 
@@ -345,6 +416,9 @@ export class Credentials {
     return this.#keys.openSecret(stored)
   }
 }
+
+const haveSame = (one: readonly string[], other: readonly string[]): boolean =>
+  new Set(one).size === new Set(other).size && one.every((name) => other.includes(name))
 
 const NEVER_ROTATED = {
   furtherCas: [],

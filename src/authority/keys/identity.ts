@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { LicensingError } from '../../domain/errors.ts'
+import { ChainError, readRoots } from '../../trust/chain.ts'
 import { readKeySetting, writeKeySetting } from './key-settings.ts'
 import type { Tx } from '../store/store.ts'
 
@@ -35,6 +36,19 @@ export async function readIdentity(tx: Tx): Promise<AuthorityIdentity | null> {
   const parsed = identitySchema.safeParse(JSON.parse(json))
   if (parsed.success) return parsed.data
   throw new LicensingError('STORE_UNREADABLE', 'The database does not say which authority it is of.')
+}
+
+/** @throws LicensingError DATA_VERSION_UNSUPPORTED: its certificates say their roles in another form */
+export function requireKnownForm({ root }: AuthorityIdentity): void {
+  try {
+    if (root !== null) readRoots(root)
+  } catch (error) {
+    if (!(error instanceof ChainError)) throw error
+    throw new LicensingError(
+      'DATA_VERSION_UNSUPPORTED',
+      'The certificates of this authority were made by a development state of this program, and are of a form that is no more.',
+    )
+  }
 }
 
 export async function writeIdentity(tx: Tx, identity: AuthorityIdentity): Promise<void> {

@@ -11,6 +11,7 @@ const NAMES = [
   'sync',
   'audit-signer',
   'tls',
+  'server-names',
 ] as const
 type KeySetting = (typeof NAMES)[number]
 

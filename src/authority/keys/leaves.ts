@@ -78,13 +78,24 @@ export class Leaves {
 
   /**
    * The TLS certificate for the names of a machine. Processes of other names share it: what it is for already stays, until it is
-   * renewed.
+   * renewed, as far as the issuing CA still may issue it.
+   *
+   * @param mayBeFor whether the issuing CA may issue a certificate for a name
    */
-  async tls(tx: Tx, hosts: readonly string[], issuing: Issuing, at: Instant): Promise<Credential> {
+  async tls(
+    tx: Tx,
+    hosts: readonly string[],
+    issuing: Issuing,
+    at: Instant,
+    mayBeFor: (host: string) => boolean,
+  ): Promise<Credential> {
     const held = await this.#read(tx, 'tls', issuing)
     const lasts = held?.ofToday === true && held.notAfter > at + TLS_RENEWED_BEFORE
-    if (lasts && hosts.every((host) => held.leaf.hosts.includes(host))) return held.credential
-    return this.newTls(tx, [...new Set([...hosts, ...(lasts ? held.leaf.hosts : [])])], issuing, at)
+    const before = lasts ? held.leaf.hosts : []
+    const wanted = [...new Set([...hosts, ...before])].filter(mayBeFor)
+    // All that is wanted is there, and nothing else.
+    const fits = before.every(mayBeFor) && wanted.length === before.length
+    return lasts && fits ? held.credential : this.newTls(tx, wanted, issuing, at)
   }
 
   newTls(tx: Tx, hosts: readonly string[], issuing: Issuing, at: Instant): Promise<Credential> {

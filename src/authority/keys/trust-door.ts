@@ -7,6 +7,7 @@ import { readCertificates } from '../../trust/chain.ts'
 import { certificateFingerprint } from '../../trust/fingerprint.ts'
 import { openFiles, sealFiles } from '../../trust/sealed-file.ts'
 import { signTrustBundle, writeTrustBundles } from '../../trust/trust-bundle.ts'
+import { readNameConstraints } from '../../trust/name-constraints.ts'
 import { certifySatelliteCa } from './authority-certificates.ts'
 import type { Credentials } from './credentials.ts'
 import { logEvent } from '../events/event-log.ts'
@@ -195,7 +196,8 @@ export class TrustDoor {
       const [certificate] = readCertificates(present ?? '')
       if (!certificate || id === null) continue
       const key = createPublicKey(certificate.publicKey.export({ type: 'spki', format: 'pem' }))
-      const further = await certifySatelliteCa(root, key, { id, account }, at)
+      const nameConstraints = readNameConstraints(certificate) ?? { permitted: [], excluded: [] }
+      const further = await certifySatelliteCa(root, key, { id, account, nameConstraints }, at)
       await tx
         .updateTable('satellites')
         .set({ issuing_ca: `${present?.trim() ?? ''}\n${further}` })

@@ -1,0 +1,62 @@
+import type { X509Certificate } from 'node:crypto'
+import { isIP, isIPv6 } from 'node:net'
+import { DerError, element, elementsOf, readOnly, SEQUENCE } from './der.ts'
+
+export const OCTET_STRING = 0x04
+export const EXTENSIONS = 0xa3
+
+/** OBJECT IDENTIFIERs of extensions (RFC 5280 §4.2.1), as DER. */
+export const SUBJECT_KEY_IDENTIFIER = Buffer.from('0603551d0e', 'hex')
+export const SUBJECT_ALTERNATIVE_NAME = Buffer.from('0603551d11', 'hex')
+export const NAME_CONSTRAINTS = Buffer.from('0603551d1e', 'hex')
+
+/** GeneralName choices that are used here (RFC 5280 §4.2.1.6): context-specific and primitive. */
+export const DNS_NAME = 0x82
+export const URI_NAME = 0x86
+export const IP_ADDRESS = 0x87
+
+/**
+ * Reads the value of a certificate's extension; null where the certificate does not have it.
+ *
+ * @param id its OBJECT IDENTIFIER as DER
+ * @throws DerError where the certificate has it twice, or is not DER
+ */
+export function readExtension(certificate: X509Certificate, id: Buffer): Buffer | null {
+  const [tbs] = elementsOf(readOnly(certificate.raw, SEQUENCE))
+  const found = (tbs ? elementsOf(tbs) : [])
+    .filter(({ tag }) => tag === EXTENSIONS)
+    .flatMap((one) => elementsOf(one))
+    .flatMap((list) => elementsOf(list))
+    .map((extension) => elementsOf(extension))
+    .filter(([first]) => first?.whole.equals(id))
+  if (found.length > 1) throw new DerError('an extension that is there twice')
+  const value = found[0]?.at(-1)
+  if (value === undefined) return null
+  if (value.tag !== OCTET_STRING) throw new DerError('an extension without a value')
+  return value.content
+}
+
+/** Encodes a URI as a GeneralName. */
+export const uriName = (uri: string): Buffer => element(URI_NAME, Buffer.from(uri, 'latin1'))
+
+/** Returns the bytes of an IP address: 4 or 16. */
+export const addressBytes = (address: string): Buffer =>
+  isIPv6(address) ? ipv6Bytes(address) : Buffer.from(address.split('.').map(Number))
+
+function ipv6Bytes(address: string): Buffer {
+  // In its one spelling it has no dotted end, and at most one gap (RFC 5952).
+  const { hostname } = new URL(`https://[${address}]`)
+  const [left = [], right = []] = hostname
+    .slice(1, -1)
+    .split('::')
+    .map((part) => (part === '' ? [] : part.split(':')))
+  const gap = Array<string>(8 - left.length - right.length).fill('0')
+  const bytes = Buffer.alloc(16)
+  for (const [i, group] of [...left, ...gap, ...right].entries())
+    bytes.writeUInt16BE(parseInt(group, 16), 2 * i)
+  return bytes
+}
+
+/** Encodes a host name or an IP address as a GeneralName. */
+export const hostName = (host: string): Buffer =>
+  isIP(host) === 0 ? element(DNS_NAME, Buffer.from(host, 'latin1')) : element(IP_ADDRESS, addressBytes(host))
