@@ -40,7 +40,13 @@ import { listNumberedAccounts, type NumberedAccount } from './inventory/public-n
 import { Credentials } from './keys/credentials.ts'
 import { type Desk, requireRole, type Where } from './desk.ts'
 import { type Figures, readFigures } from './figures.ts'
-import { type EventDocument, type EventFilter, eventsAfter, listEvents } from './events/event-log.ts'
+import {
+  type EventDocument,
+  type EventFilter,
+  eventsAfter,
+  listEvents,
+  logEvent,
+} from './events/event-log.ts'
 import { Exchange } from './exchanges/exchange.ts'
 import { Exchanges, type Outcome } from './exchanges/exchanges.ts'
 import {
@@ -65,6 +71,7 @@ import { type MailDocument, type MailRoad, Post } from './notifications/post.ts'
 import { followUpOrders, type OrderDocument, Orders, type Wanted, warnOfTerms } from './inventory/orders.ts'
 import type { RequestRecord } from './serving/misbehaviour.ts'
 import { SatelliteDoor } from './satellites/door.ts'
+import { satellitesCovering } from './satellites/server-names.ts'
 import { Schedules } from './reports/schedules.ts'
 import { checkSatelliteName, followUpSatellites } from './satellites/satellites.ts'
 import { type AuthorityObserver, type ExchangeWatch, inProcess, type Origin, unobserved } from './observer.ts'
@@ -179,6 +186,8 @@ export class Authority {
   /** The highest time told so far, and when that was by a clock nobody can set. */
   #told: { time: Instant; monotonic: number }
   #lookedAfter = -Infinity
+  /** The names that this process was served under when it last looked for satellites with names of its own. */
+  #servedNames: string | null = null
   #asked: Promise<readonly Unreadiness[]> | null = null
   #corrections = 0
   readonly #desk: Desk
@@ -275,8 +284,9 @@ export class Authority {
       tls: (names) =>
         this.#store.transaction(async (tx) => {
           const at = await this.#housekeep(tx)
-          const credential = await credentials.tls(tx, names, at)
-          return { credential, tickets: await ticketKey(tx, credentials, at) }
+          const { credential, leftOut } = await credentials.tls(tx, names, at)
+          await this.#tellNameConflicts(tx, names, at)
+          return { credential, leftOut, tickets: await ticketKey(tx, credentials, at) }
         }),
       beat: () => this.#beat(),
       now: () => this.#now(),
@@ -390,6 +400,18 @@ export class Authority {
     } catch (thrown) {
       await store.close()
       throw thrown
+    }
+  }
+
+  /** A satellite that was certified before a name was the manager's can still show it: that is told, for people to end it. */
+  async #tellNameConflicts(tx: Tx, names: readonly string[], at: Instant): Promise<void> {
+    const served = names.join()
+    if (this.role !== 'manager' || served === this.#servedNames) return
+    this.#servedNames = served
+    const conflicts = await satellitesCovering(tx, await this.#credentials.serverNames(tx))
+    for (const { satellite, accountId, name } of conflicts) {
+      const message = `${satellite}: its certificates may be for ${name}, which is a name of this manager now. \`satellite set ${satellite} --tls-name\` gives it others; what it was given before ends with its CA.`
+      await logEvent(tx, { at, type: 'TLS_NAME_OF_SATELLITE', severity: 'major', accountId, message })
     }
   }
 

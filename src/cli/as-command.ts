@@ -21,6 +21,7 @@ const LOOKING: readonly string[] = ['events', 'report', 'trust export']
 /** Arguments and options whose values are public names, and go into the record; of all others only the name of the command does. */
 const PUBLIC_ARGUMENTS: readonly string[] = ['name', 'domain', 'id', 'instance', 'tag', 'kind', 'recipient']
 const PUBLIC_OPTIONS: readonly string[] = [
+  'tlsName',
   'virtualAccount',
   'satellite',
   'instance',

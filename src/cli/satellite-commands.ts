@@ -30,6 +30,18 @@ const termOptions = (command: Command): Command =>
     .option('--restrict-after <days>', 'days after which the satellite may grant nothing any more (90)')
     .option('--credential-days <days>', 'days for which it may synchronise by itself, from each use on (180)')
 
+interface NameOptions {
+  tlsName?: string[]
+  askTlsNames?: boolean
+}
+
+const nameOption = (command: Command): Command =>
+  command.option(
+    '--tls-name <name>',
+    'a host name or IP address of its servers, may be given several times; without any, those it asks for',
+    (name: string, before: string[] | undefined) => [...(before ?? []), name],
+  )
+
 function termsOf({ warnAfter, restrictAfter, credentialDays }: TermOptions): Partial<SatelliteTerms> {
   return {
     ...(warnAfter !== undefined && { warnDays: wholeNumber(warnAfter, 'number of days') }),
@@ -43,24 +55,28 @@ const day = (instant: string | null): string => instant?.slice(0, 16).replace('T
 function addSatellites(program: Command, { json, withAuthority }: AuthorityCli): void {
   const satellite = program.command('satellite').description('the satellites of a manager')
   termOptions(
-    satellite
-      .command('add')
-      .description('add one: the virtual account becomes the satellite’s')
-      .argument('<name>')
-      .requiredOption('--virtual-account <name>', 'its virtual account; made where it is missing'),
-  ).action((name: string, options: TermOptions & { virtualAccount: string }) =>
+    nameOption(
+      satellite
+        .command('add')
+        .description('add one: the virtual account becomes the satellite’s')
+        .argument('<name>')
+        .requiredOption('--virtual-account <name>', 'its virtual account; made where it is missing'),
+    ),
+  ).action((name: string, options: TermOptions & NameOptions & { virtualAccount: string }) =>
     withAuthority(async (authority, { account }) => {
-      const { virtualAccount } = options
+      const { virtualAccount, tlsName = null } = options
       const added = await authority.satellites.add(name, {
         account,
         virtualAccount,
         terms: termsOf(options),
+        tlsNames: tlsName,
       })
       if (json()) printJson(added)
       else
         printText(
           [
             `The satellite ${name} was added; ${virtualAccount} is its virtual account.`,
+            namesLine(added),
             `One-time code for a first exchange by wire: ${added.code}`,
             'By hand: on the satellite `sync export FILE`, here `sync respond FILE --out ANSWER`, on the satellite `sync import ANSWER`.',
           ].join('\n'),
@@ -116,12 +132,29 @@ function addSatellites(program: Command, { json, withAuthority }: AuthorityCli):
       }),
     )
   termOptions(
-    satellite.command('set').description('change its days; told at the next exchange').argument('<name>'),
-  ).action((name: string, options: TermOptions) =>
+    nameOption(
+      satellite
+        .command('set')
+        .description('change its days, and the names of its servers; told at the next exchange')
+        .argument('<name>')
+        .option('--ask-tls-names', 'its servers have the names that it asks for, as without --tls-name'),
+    ),
+  ).action((name: string, options: TermOptions & NameOptions) =>
     withAuthority(async (authority, where) => {
-      const changed = await authority.satellites.set(name, termsOf(options), where)
+      const { tlsName, askTlsNames = false } = options
+      if (askTlsNames && tlsName !== undefined)
+        throw new LicensingError('USAGE', 'Give --tls-name or --ask-tls-names, not both.')
+      const changed = await authority.satellites.set(
+        name,
+        {
+          ...termsOf(options),
+          ...(askTlsNames && { tlsNames: null }),
+          ...(tlsName !== undefined && { tlsNames: tlsName }),
+        },
+        where,
+      )
       if (json()) printJson(changed)
-      else printText(termsLine(changed))
+      else printText(`${termsLine(changed)}\n${namesLine(changed)}`)
     }),
   )
   satellite
@@ -151,6 +184,11 @@ function addSatellites(program: Command, { json, withAuthority }: AuthorityCli):
 
 const termsLine = ({ name, terms }: SatelliteDocument): string =>
   `${name}: overdue after ${terms.warnDays} days, restricted after ${terms.restrictDays}, by itself for ${terms.credentialDays}.`
+
+const namesLine = ({ tlsNames }: SatelliteDocument): string =>
+  tlsNames === null
+    ? 'Its servers may have the names that it asks for; of others, none of the manager’s.'
+    : `Its servers may have the names ${tlsNames.join(', ') || 'of loopback alone'}.`
 
 function addSynchronisation(program: Command, cli: AuthorityCli): void {
   const { json, withAuthority } = cli
@@ -376,6 +414,7 @@ function respondedText(responded: Omit<Responded, 'file'>): string {
     responded.registered
       ? `Its name is bound to the key with the fingerprint ${fingerprint}: compare it with what the satellite printed.`
       : `Fingerprint of its key: ${fingerprint}`,
+    `Its servers may have the names ${['localhost', ...responded.certifiedNames].join(', ')}.`,
     ...responded.notices.map((notice) => `! ${notice}`),
     'Carry the answer to the satellite: `smart-authority sync import ANSWER`.',
   ].join('\n')

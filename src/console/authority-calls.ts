@@ -303,14 +303,25 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
       requireWhole(caller)
       return { satellites: await satellites.list(reach(wanted, caller)) }
     }),
-    'satellite-add': serve(contract['satellite-add'], ({ name, virtualAccount, terms, account }, caller) =>
-      satellites.add(name, { ...reach({ account }, caller), virtualAccount, terms: given(terms) }),
+    'satellite-add': serve(
+      contract['satellite-add'],
+      ({ name, virtualAccount, terms, tlsNames, account }, caller) =>
+        satellites.add(name, {
+          ...reach({ account }, caller),
+          virtualAccount,
+          terms: given(terms),
+          tlsNames: tlsNames ?? null,
+        }),
     ),
     'satellite-code': serve(contract['satellite-code'], (wanted, caller) =>
       satellites.code(wanted.name, reach(wanted, caller)),
     ),
-    'satellite-set': serve(contract['satellite-set'], ({ name, terms, ...wanted }, caller) =>
-      satellites.set(name, given(terms), reach(wanted, caller)),
+    'satellite-set': serve(contract['satellite-set'], ({ name, terms, tlsNames, ...wanted }, caller) =>
+      satellites.set(
+        name,
+        { ...given(terms), ...(tlsNames !== undefined && { tlsNames }) },
+        reach(wanted, caller),
+      ),
     ),
     'satellite-remove': serve(contract['satellite-remove'], (wanted, caller) =>
       satellites.remove(wanted.name, reach(wanted, caller)),

@@ -37,6 +37,7 @@ const satelliteName = z.string().trim().min(1, 'give the name').max(100)
 const terms = z
   .object({ warnDays: days(1, 3650), restrictDays: days(1, 3650), credentialDays: days(1, 3650) })
   .partial()
+const tlsNames = z.array(z.string().trim().min(1).max(260)).max(100)
 const leavable = z.enum(['hostnames', 'serial-numbers'])
 
 // What is answered.
@@ -176,6 +177,8 @@ const satelliteSchema = z.object({
   restrictedAt: instant,
   automaticUntil: instant,
   terms: z.object({ warnDays: count, restrictDays: count, credentialDays: count }).readonly(),
+  tlsNames: z.array(z.string()).readonly().nullable(),
+  certifiedNames: z.array(z.string()).readonly(),
   instances: z.object({ registered: count, reserved: count }).readonly(),
   recalls: z
     .array(
@@ -543,7 +546,12 @@ export const authorityContract = {
   'satellite-add': act({
     access: 'administrator',
     summary: 'Adds a satellite; the virtual account becomes its own. At a manager.',
-    input: inAccount.extend({ name: satelliteName, virtualAccount: virtualName, terms: terms.default({}) }),
+    input: inAccount.extend({
+      name: satelliteName,
+      virtualAccount: virtualName,
+      terms: terms.default({}),
+      tlsNames: tlsNames.nullable().optional(),
+    }),
     output: satelliteSchema.extend({ code: z.string() }),
     about: ({ name }) => name,
   }),
@@ -556,8 +564,9 @@ export const authorityContract = {
   }),
   'satellite-set': act({
     access: 'administrator',
-    summary: 'Changes the days of a satellite; told at its next exchange. At a manager.',
-    input: inAccount.extend({ name: satelliteName, terms }),
+    summary:
+      'Changes the days of a satellite, and the names of its servers; told at its next exchange. At a manager.',
+    input: inAccount.extend({ name: satelliteName, terms, tlsNames: tlsNames.nullable().optional() }),
     output: satelliteSchema,
     about: ({ name }) => name,
   }),

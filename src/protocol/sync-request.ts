@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { ENGLISH } from '../domain/english.ts'
 import { countSchema, entitlementTagSchema } from '../domain/entitlement.ts'
 import { LicensingError } from '../domain/errors.ts'
+import { parseHostName } from '../domain/host-name.ts'
 import { type Instant, iso } from '../domain/instant.ts'
 import { udiSchema } from '../domain/udi.ts'
 import {
@@ -78,6 +79,8 @@ export interface SyncRequest {
   readonly leftOut: readonly Leavable[]
   /** The certificate request for the satellite's issuing CA: PKCS #10, base64. */
   readonly issuingCa: string
+  /** The host names and addresses that its servers were given, which its CA is to issue TLS certificates for. */
+  readonly serverNames: readonly string[]
   readonly virtualAccounts: readonly {
     readonly name: string
     /** The manager's virtual account whose licences it divides. */
@@ -106,7 +109,17 @@ const FIELDS = [
   ['Satellite key', 'key'],
 ] as const
 
-const SECTIONS = ['Virtual accounts', 'Product instances', 'Ended', 'Totals', 'Issuing CA request'] as const
+const SECTIONS = [
+  'Virtual accounts',
+  'Product instances',
+  'Ended',
+  'Totals',
+  'Server names',
+  'Issuing CA request',
+] as const
+
+/** Names of servers that a request has at most. */
+export const MAX_SERVER_NAMES = 100
 
 /** Licences as words: `HOST=5`, `HOST=5/2027-01-01T00:00:00.000Z`. */
 export const licenseWords = (licenses: readonly ReportedLicense[]): string[] =>
@@ -154,6 +167,7 @@ export function writeSyncRequest(request: SyncRequest): string[] {
       `reserved ${totals.reserved}`,
       ...totals.use.map(({ tag, count }) => `${tag} ${count} in use`),
     ]),
+    ...writeSection('Server names', request.serverNames),
     ...writeSection('Issuing CA request', wrap(request.issuingCa)),
   ]
 }
@@ -284,11 +298,17 @@ export function readSyncRequest(lines: readonly string[]): SyncRequest {
     const how = endings.find((one) => one === word)
     return how && rest.length === 0 && uuid.safeParse(id).success ? { id, how } : null
   })
+  const serverNames = readAll(sections['Server names'], 'server names', (row) =>
+    parseHostName(row) === row ? row : null,
+  )
+  if (serverNames.length > MAX_SERVER_NAMES || new Set(serverNames).size !== serverNames.length)
+    throw malformed('its server names are too many, or one is in it twice')
   const once = new Set([...instances, ...ended].map(({ id }) => id))
   if (once.size !== instances.length + ended.length) throw malformed('a product instance is in it twice')
   return {
     ...fields.data,
     issuingCa,
+    serverNames,
     virtualAccounts,
     instances,
     ended,

@@ -166,6 +166,7 @@ describe('a synchronisation request', () => {
     enrolment: HASH,
     leftOut: [],
     issuingCa: 'QUJD',
+    serverNames: ['licenses.branch.example', '192.0.2.7', '2001:db8::7'],
     virtualAccounts: [{ name: 'Here', of: 'There' }],
     instances: [
       {

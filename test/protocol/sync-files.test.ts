@@ -80,6 +80,13 @@ const request: fc.Arbitrary<SyncRequest> = fc
     enrolment: fc.oneof(fc.constant('none'), hash),
     leftOut: fc.subarray([...LEAVABLE]),
     issuingCa: fc.base64String({ minLength: 4, maxLength: 600 }),
+    serverNames: fc.subarray([
+      'licenses.branch.example',
+      'xn--bcher-kva.example',
+      'host7',
+      '192.0.2.7',
+      '2001:db8::7',
+    ]),
     virtualAccounts: fc.array(fc.record({ name, of: name }), { maxLength: 4 }),
     instances: fc.array(instance, { maxLength: 6 }).map(unique),
     ended: fc.array(fc.record({ id: uuid, how: fc.constantFrom(...endings) }), { maxLength: 4 }).map(unique),

@@ -13,13 +13,20 @@ export class SatelliteDoor {
     this.#desk = desk
   }
 
-  /** @throws LicensingError SATELLITE_EXISTS, VIRTUAL_ACCOUNT_*, INVALID_ARGUMENT, WRONG_ROLE */
+  /**
+   * @param wanted.tlsNames the names its TLS certificates may be for; without any, those it asks for
+   * @throws LicensingError SATELLITE_EXISTS, VIRTUAL_ACCOUNT_*, INVALID_ARGUMENT, TLS_NAME_OF_MANAGER, WRONG_ROLE
+   */
   add(
     name: string,
-    wanted: Where & { virtualAccount: string; terms?: Partial<SatelliteTerms> },
+    wanted: Where & {
+      virtualAccount: string
+      terms?: Partial<SatelliteTerms>
+      tlsNames?: readonly string[] | null
+    },
   ): Promise<SatelliteDocument & { code: string }> {
     return this.#satellites(wanted, (satellites) =>
-      satellites.add(name, wanted.virtualAccount, wanted.terms ?? {}),
+      satellites.add(name, wanted.virtualAccount, wanted.terms ?? {}, wanted.tlsNames ?? null),
     )
   }
 
@@ -37,9 +44,17 @@ export class SatelliteDoor {
     return this.#satellites(where, (satellites) => satellites.list())
   }
 
-  /** @throws LicensingError SATELLITE_UNKNOWN, INVALID_ARGUMENT */
-  set(name: string, terms: Partial<SatelliteTerms>, where: Where = {}): Promise<SatelliteDocument> {
-    return this.#satellites(where, (satellites) => satellites.set(name, terms))
+  /**
+   * @param changed.tlsNames null leaves them to the satellite; left out, they stay
+   * @throws LicensingError SATELLITE_UNKNOWN, INVALID_ARGUMENT, TLS_NAME_OF_MANAGER
+   */
+  set(
+    name: string,
+    changed: Partial<SatelliteTerms> & { tlsNames?: readonly string[] | null },
+    where: Where = {},
+  ): Promise<SatelliteDocument> {
+    const { tlsNames, ...terms } = changed
+    return this.#satellites(where, (satellites) => satellites.set(name, terms, tlsNames))
   }
 
   /** @throws LicensingError SATELLITE_UNKNOWN */

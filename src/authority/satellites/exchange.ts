@@ -20,7 +20,8 @@ import { Conflicts } from './conflicts.ts'
 import { placing, sameTotals, withLarger } from './merge.ts'
 import { Reported } from './reported.ts'
 import { mostOwned } from '../rules.ts'
-import type { SatelliteRow } from './satellites.ts'
+import { type SatelliteRow, tlsNamesOf } from './satellites.ts'
+import { certifiedNames, type WantedNames, wantedNames } from './server-names.ts'
 import { constant } from '../store/constant.ts'
 import { attempt, type Tx } from '../store/store.ts'
 import { Transfers } from '../inventory/transfers.ts'
@@ -48,6 +49,8 @@ export interface Responded {
   readonly registered: boolean
   /** It was answered before, and the same answer is given again. */
   readonly again: boolean
+  /** The names that its TLS certificates may be for from here on, beside loopback ones. */
+  readonly certifiedNames: readonly string[]
   readonly totals: Totals
   readonly notices: readonly string[]
 }
@@ -117,6 +120,12 @@ const NOTHING_GIVEN = {
   notices: [],
 } as const
 
+/** The CA that a satellite asks a certificate for. */
+interface IssuingCa {
+  readonly key: KeyObject
+  readonly names: WantedNames
+}
+
 /** Where a request stands in the history of its satellite. */
 type Place = 'next' | 'restored' | 'diverged'
 
@@ -142,7 +151,7 @@ export class SyncExchange {
   /**
    * Answers a request.
    *
-   * @throws LicensingError SATELLITE_*, SYNC_*, ENROLMENT_CODE_INVALID, ROOT_KEY_ABSENT: nothing was changed
+   * @throws LicensingError SATELLITE_*, SYNC_*, ENROLMENT_CODE_INVALID, TLS_NAME_OF_MANAGER, ROOT_KEY_ABSENT: nothing was changed
    */
   async respond({ request, digest }: Read, road: SyncRoad): Promise<Responded> {
     const row = await this.#satellite(request)
@@ -162,9 +171,14 @@ export class SyncExchange {
     await this.#checkIds(row, request)
     // Looked at before anything is changed.
     const issuingKey = readIssuingKey(request)
+    const names = wantedNames(
+      tlsNamesOf(row),
+      request.serverNames,
+      await this.#credentials.serverNames(this.#tx),
+    )
     const place = await this.#place(row, request, road)
     if (place === 'diverged') return this.#repair(row, request, digest)
-    return this.#accept(row, { request, digest }, place, issuingKey)
+    return this.#accept(row, { request, digest }, place, { key: issuingKey, names })
   }
 
   /**
@@ -329,9 +343,9 @@ export class SyncExchange {
   }
 
   /** Takes what was reported, and answers it; what does not fit together is undone, and asked for anew. */
-  async #accept(row: SatelliteRow, read: Read, place: Place, issuingKey: KeyObject): Promise<Responded> {
+  async #accept(row: SatelliteRow, read: Read, place: Place, issuing: IssuingCa): Promise<Responded> {
     try {
-      return await attempt(this.#tx, () => this.#taken(row, read, place, issuingKey))
+      return await attempt(this.#tx, () => this.#taken(row, read, place, issuing))
     } catch (thrown) {
       if (thrown instanceof Differs) return this.#repair(row, read.request, read.digest)
       throw thrown
@@ -342,13 +356,13 @@ export class SyncExchange {
     row: SatelliteRow,
     { request, digest }: Read,
     place: Place,
-    issuingKey: KeyObject,
+    { key: issuingKey, names }: IssuingCa,
   ): Promise<Responded> {
     const reported = new Reported(this.#tx, { ...row, status: 'active' }, this.#at)
     const revived = row.status === 'expired'
     if (revived) await this.#revive(row, reported)
     if (row.key === null) await this.#forgetFormer(request)
-    const notices: string[] = []
+    const notices: string[] = [...names.notices]
     if (place === 'restored') {
       const words = `it goes on in epoch ${request.epoch}: it was restored from a copy, or its clock was corrected.`
       notices.push(`The satellite goes on in epoch ${request.epoch}.`)
@@ -389,16 +403,7 @@ export class SyncExchange {
       restrictAt,
       automaticUntil: this.#at + row.credential_days * DAY,
     }
-    const issuingCa = await this.#credentials.issueSatelliteCa(
-      issuingKey,
-      {
-        id: request.satelliteId,
-        account: this.#account.domain,
-        name: row.name,
-        present: row.issuing_ca,
-      },
-      this.#at,
-    )
+    const issuingCa = await this.#issuingCa(row, request, { key: issuingKey, names }, notices)
     const ended: SyncEnd[] = [
       ...[...gone].map((id) => ({ id, how: 'ended' as const })),
       ...replaced.map((id) => ({ id, how: 'replaced' as const })),
@@ -422,6 +427,7 @@ export class SyncExchange {
     }
     const { text: file, digest: hash } = await this.#sign(answer)
     const registered = row.key === null
+    const after = { ...row, issuing_ca: issuingCa }
     await this.#keep(row, { request, digest }, file, hash, {
       ...terms,
       issuingCa,
@@ -433,7 +439,40 @@ export class SyncExchange {
         ? `registered by the key ${keyFingerprint(request.key)}.`
         : `exchange ${request.exchange}: ${request.instances.length} of its instances changed, ${request.ended.length} ended.`,
     )
-    return this.#responded(row, request, file, { outcome: 'accepted', again: false, registered, notices })
+    return this.#responded(after, request, file, { outcome: 'accepted', again: false, registered, notices })
+  }
+
+  /** The certificates of its CA: other ones when they end, or when the names of its servers are others. */
+  async #issuingCa(
+    row: SatelliteRow,
+    request: SyncRequest,
+    { key, names }: IssuingCa,
+    notices: string[],
+  ): Promise<string> {
+    const { permitted } = names.constraints
+    const before = certifiedNames(row.issuing_ca)
+    const { pem, names: now } = await this.#credentials.issueSatelliteCa(
+      key,
+      {
+        id: request.satelliteId,
+        account: this.#account.domain,
+        present: row.issuing_ca,
+        nameConstraints: names.constraints,
+      },
+      this.#at,
+    )
+    if (now.join() !== permitted.join())
+      notices.push(
+        'The names of its servers stay as they are: the key of the root is not at hand, or the root is being replaced. The next exchange after that changes them.',
+      )
+    else if (before.join() !== now.join())
+      await this.#log(
+        row,
+        'SATELLITE_NAMES_CERTIFIED',
+        `its servers may be for ${now.join(', ') || 'loopback names alone'}.`,
+        before.length > 0 || row.issuing_ca === null ? 'info' : 'minor',
+      )
+    return pem
   }
 
   /** It was taken out, and a person has brought it back: what it has counts again. */
@@ -602,6 +641,7 @@ export class SyncExchange {
       epoch: request.epoch,
       fingerprint: keyFingerprint(request.key),
       totals: request.totals,
+      certifiedNames: certifiedNames(row.issuing_ca),
       ...rest,
     }
   }

@@ -17,6 +17,7 @@ import {
 import type { Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
 import { Reported } from './reported.ts'
+import { certifiedNames, checkTlsNames } from './server-names.ts'
 import { constant } from '../store/constant.ts'
 import type { Tables } from '../store/schema.ts'
 import type { Tx } from '../store/store.ts'
@@ -80,10 +81,20 @@ export interface SatelliteDocument {
   /** Until when it may synchronise by itself. */
   readonly automaticUntil: string | null
   readonly terms: SatelliteTerms
+  /** The names that the manager's people gave its servers; null where it asks for them itself. */
+  readonly tlsNames: readonly string[] | null
+  /** The names that its TLS certificates may be for now, beside loopback ones; none before its first exchange. */
+  readonly certifiedNames: readonly string[]
   readonly instances: { readonly registered: number; readonly reserved: number }
   /** Licences that are called back and have not moved yet. */
   readonly recalls: readonly RecallDocument[]
 }
+
+const tlsNamesSchema = z.array(z.string())
+
+/** The names that the manager's people gave a satellite; null where they gave it none. */
+export const tlsNamesOf = ({ tls_names: json }: Pick<SatelliteRow, 'tls_names'>): string[] | null =>
+  json === null ? null : tlsNamesSchema.parse(JSON.parse(json))
 
 /** The satellites of a smart account at their manager, in the transaction it is given. */
 export class Satellites {
@@ -104,18 +115,22 @@ export class Satellites {
   /**
    * Adds a satellite: the virtual account becomes its own, and is made where it is missing (R-ACC-5).
    *
+   * @param tlsNames the names its TLS certificates may be for; null leaves them to the satellite, as far as they are not
+   * the manager's
    * @returns with the one-time code for a first exchange by wire
-   * @throws LicensingError SATELLITE_EXISTS, VIRTUAL_ACCOUNT_*, INVALID_ARGUMENT
+   * @throws LicensingError SATELLITE_EXISTS, VIRTUAL_ACCOUNT_*, INVALID_ARGUMENT, TLS_NAME_OF_MANAGER
    */
   async add(
     name: string,
     virtualAccount: string,
     terms: Partial<SatelliteTerms>,
+    tlsNames: readonly string[] | null = null,
   ): Promise<SatelliteDocument & { code: string }> {
     const good = checkSatelliteName(name)
     const { warnDays, restrictDays, credentialDays } = checkTerms({ ...DEFAULT_TERMS, ...terms })
     if (await this.#find(good))
       throw new LicensingError('SATELLITE_EXISTS', `${this.#account.domain} has a satellite ${good} already.`)
+    const names = await this.#tlsNames(tlsNames)
     const code = newEnrolmentCode()
     const row: SatelliteRow = {
       id: randomUUID(),
@@ -144,6 +159,7 @@ export class Satellites {
       overdue: 0,
       credential_told: null,
       manager_epoch: this.#credentials.identity.epoch,
+      tls_names: names,
     }
     await this.#tx.insertInto('satellites').values(row).execute()
     await this.#give(row, virtualAccount, true)
@@ -221,8 +237,17 @@ export class Satellites {
     return documents
   }
 
-  /** Changes the days; they are told at the next exchange. @throws LicensingError SATELLITE_UNKNOWN, INVALID_ARGUMENT */
-  async set(name: string, terms: Partial<SatelliteTerms>): Promise<SatelliteDocument> {
+  /**
+   * Changes the days, and the names of its servers: both are told at the next exchange.
+   *
+   * @param tlsNames null leaves them to the satellite; left out, they stay
+   * @throws LicensingError SATELLITE_UNKNOWN, INVALID_ARGUMENT, TLS_NAME_OF_MANAGER
+   */
+  async set(
+    name: string,
+    terms: Partial<SatelliteTerms>,
+    tlsNames?: readonly string[] | null,
+  ): Promise<SatelliteDocument> {
     const row = await this.require(name)
     const good = checkTerms({
       warnDays: terms.warnDays ?? row.warn_days,
@@ -233,13 +258,28 @@ export class Satellites {
       warn_days: good.warnDays,
       restrict_days: good.restrictDays,
       credential_days: good.credentialDays,
+      ...(tlsNames !== undefined && { tls_names: await this.#tlsNames(tlsNames) }),
     }
     await this.#tx.updateTable('satellites').set(change).where('id', '=', row.id).execute()
     await this.#log(
       'SATELLITE_CHANGED',
       `${name}: overdue after ${good.warnDays} days, restricted after ${good.restrictDays}, by itself for ${good.credentialDays}.`,
     )
-    return this.document({ ...row, ...change })
+    const document = await this.document({ ...row, ...change })
+    if (tlsNames !== undefined)
+      await this.#log(
+        'SATELLITE_NAMES_CHANGED',
+        document.tlsNames === null
+          ? `${name}: it asks for the names of its servers itself.`
+          : `${name}: its servers are for ${document.tlsNames.join(', ') || 'loopback names alone'}.`,
+      )
+    return document
+  }
+
+  /** Names as they are stored. @throws LicensingError INVALID_ARGUMENT, TLS_NAME_OF_MANAGER */
+  async #tlsNames(names: readonly string[] | null): Promise<string | null> {
+    if (names === null) return null
+    return JSON.stringify(checkTlsNames(names, await this.#credentials.serverNames(this.#tx)))
   }
 
   /**
@@ -321,6 +361,8 @@ export class Satellites {
         restrictDays: row.restrict_days,
         credentialDays: row.credential_days,
       },
+      tlsNames: tlsNamesOf(row),
+      certifiedNames: certifiedNames(row.issuing_ca),
       instances: { registered: row.status === 'expired' ? 0 : registered, reserved },
       recalls: await listRecalls(this.#tx, row.id),
     }

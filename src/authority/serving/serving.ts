@@ -3,6 +3,7 @@ import { Server as TlsServer } from 'node:tls'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { FaultPlan } from '../../chaos/index.ts'
 import { asLicensingError, LicensingError } from '../../domain/errors.ts'
+import { parseHostName } from '../../domain/host-name.ts'
 import { type Instant, MINUTE } from '../../domain/instant.ts'
 import type { RequestType, Sealed } from '../../protocol/messages.ts'
 import type { SyncProof } from '../../protocol/sync-proof.ts'
@@ -50,7 +51,10 @@ interface Served {
   readonly isSatellite: (proof: SyncProof) => Promise<boolean>
   /** Why the authority cannot do its work, whether or not it is served. */
   readonly unready: () => Promise<readonly Unreadiness[]>
-  readonly tls: (names: readonly string[]) => Promise<{ credential: Credential; tickets: Buffer }>
+  /** With the names that the certificate is not for. */
+  readonly tls: (
+    names: readonly string[],
+  ) => Promise<{ credential: Credential; leftOut: readonly string[]; tickets: Buffer }>
   readonly beat: () => Promise<void>
   readonly now: () => Instant
   readonly test: boolean
@@ -64,6 +68,7 @@ export class Serving {
   #guard: ConnectionGuard | null = null
   #names: readonly string[] = []
   #tls: Credential | null = null
+  #leftOut: readonly string[] = []
   #beats: NodeJS.Timeout | undefined
   #inProcess: Promise<FastifyInstance> | null = null
   #management: FastifyInstance | null = null
@@ -73,14 +78,22 @@ export class Serving {
     this.#served = served
   }
 
-  /** @throws LicensingError ADDRESS_IN_USE, CHAOS_NOT_ALLOWED */
+  /** @throws LicensingError ADDRESS_IN_USE, CHAOS_NOT_ALLOWED, INVALID_ARGUMENT */
   async listen(options: ListenOptions): Promise<string> {
     if (options.chaos) this.#misbehave(options.chaos)
-    this.#names = [options.host, ...(options.names ?? [])].filter(
-      (name) => name !== '0.0.0.0' && name !== '::',
+    const { host, names = [] } = options
+    const wrong = names.find((name) => parseHostName(name) === null)
+    if (wrong !== undefined)
+      throw new LicensingError(
+        'INVALID_ARGUMENT',
+        `${JSON.stringify(wrong.slice(0, 100))} is no name of a server: it is a host name or an IP address.`,
+      )
+    this.#names = [...(host === '0.0.0.0' || parseHostName(host) === null ? [] : [host]), ...names].filter(
+      (name) => name !== '::',
     )
-    const { credential, tickets } = await this.#served.tls(this.#names)
+    const { credential, leftOut, tickets } = await this.#served.tls(this.#names)
     this.#tls = credential
+    this.#sayLeftOut(leftOut)
     this.#guard = new ConnectionGuard(options.limits)
     this.#server = await this.#createServer(credential, this.#guard, options.routes)
     const { server } = this.#server
@@ -108,13 +121,25 @@ export class Serving {
   async #renewTls(): Promise<void> {
     const { server } = this.#server ?? {}
     if (!(server instanceof TlsServer)) return
-    const { credential, tickets } = await this.#served.tls(this.#names)
+    const { credential, leftOut, tickets } = await this.#served.tls(this.#names)
+    this.#sayLeftOut(leftOut)
     if (credential.certificates.join() !== this.#tls?.certificates.join()) {
       // Settings that are not given again fall back to those of the process.
       server.setSecureContext({ ...tlsOptions(credential), ...TLS_SETTINGS })
       this.#tls = credential
     }
     if (!server.getTicketKeys().equals(tickets)) server.setTicketKeys(tickets)
+  }
+
+  /** Logs which names the certificate is not for, each time they are others. */
+  #sayLeftOut(names: readonly string[]): void {
+    if (names.join() === this.#leftOut.join()) return
+    this.#leftOut = names
+    if (names.length > 0)
+      this.#served.logger.error(
+        'names were left out of the TLS certificate: the manager gives a satellite its names with `satellite set NAME --tls-name`',
+        { names },
+      )
   }
 
   /** @throws LicensingError CHAOS_NOT_ALLOWED */

@@ -198,6 +198,8 @@ export interface Tables {
     credential_told: number | null
     /** The manager's own epoch when it last answered: after a restore of the manager, the satellite knows better. */
     manager_epoch: number
+    /** The names that the manager's people gave its servers: a JSON list; null where it asks for them itself. */
+    tls_names: string | null
   }
   /** The answers to a satellite that it may still come back with. */
   satellite_answers: { satellite_id: string; epoch: number; sequence: number; hash: string }
@@ -637,4 +639,6 @@ export const migrations: readonly (readonly string[])[] = [
     `drop index instances_by_registered_key`,
     `create table ticket_keys (day integer primary key, sealed text not null)`,
   ],
+  // The names that the manager's people gave the servers of a satellite.
+  [`alter table satellites add column tls_names text`],
 ]

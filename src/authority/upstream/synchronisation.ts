@@ -375,6 +375,7 @@ export class Synchronisation {
       enrolment: code === null ? 'none' : enrolmentMac(this.#credentials.openSecret(code), claim),
       leftOut,
       issuingCa: await this.#credentials.satellite.issuingCaRequest(),
+      serverNames: await this.#credentials.askedNames(this.#tx),
       virtualAccounts: virtualAccounts.map(({ name, upstream }) => ({
         name,
         of: upstream ?? home ?? 'Default',
