@@ -9,6 +9,7 @@ import {
   type Transport,
   type TransportSettings,
 } from '../transports/transport.ts'
+import { authorityOfServer } from '../trust/certificate-names.ts'
 import { newSecretKey, openSecret, sealSecret } from '../trust/sealed-secret.ts'
 import { rootsPem } from '../trust/trust-bundle.ts'
 import type { AgentLogger } from './logger.ts'
@@ -120,7 +121,7 @@ export class BoxRoad {
   /** A transport whose requests are seen: by an observer, and in the log, where somebody looks for what is slow. */
   #watched(transport: Transport): Transport {
     return {
-      post: async (path, body) => {
+      post: async (path, body, _traceparent, headers, authorityId) => {
         const type = path.split('/').at(-1) ?? ''
         const watch = this.#observer?.request(type)
         const begun = this.#now()
@@ -133,7 +134,7 @@ export class BoxRoad {
           })
         }
         try {
-          const answer = await transport.post(path, body, watch?.traceparent)
+          const answer = await transport.post(path, body, watch?.traceparent, headers, authorityId)
           end(null)
           return answer
         } catch (thrown) {
@@ -155,7 +156,7 @@ export class BoxRoad {
     const anchors = [tlsRoots(this.#store, this.#now()), this.#store.readText('tls-ca')].filter(
       (pem) => pem !== null,
     )
-    return roadOf(settings, anchors)
+    return { ...roadOf(settings, anchors), authorityOf: authorityOfServer }
   }
 }
 

@@ -147,6 +147,10 @@ const UNTRUSTED = [
   'INVALID_CA',
   'INVALID_PURPOSE',
   'PATH_LENGTH_EXCEEDED',
+  'PERMITTED_SUBTREE_VIOLATION',
+  'EXCLUDED_SUBTREE_VIOLATION',
+  // What Node 20 calls the two before this.
+  'UNSPECIFIED',
 ]
 
 /** Why there is no TLS with the authority. */

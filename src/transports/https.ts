@@ -19,13 +19,29 @@ const IDLE = 60 * SECOND
 /** An https agent whose connections are made step by step, so that each step's failure is known for what it is. */
 class RoadAgent extends Agent {
   readonly #to: Destination
+  readonly #authorityOf: RoadOptions['authorityOf']
   /** Ends the attempt to connect together with the exchange it is for. */
   signal: AbortSignal = AbortSignal.abort()
+  /** The authority that the next request is for; null where any may answer it. */
+  #expected: string | null = null
+  /** The authority that the last connection was made with; null where its certificate does not say. */
+  #authority: string | null = null
 
-  constructor(to: Destination) {
+  constructor(to: Destination, authorityOf: RoadOptions['authorityOf']) {
     // A connection that is kept is probed once a minute, not once a second.
     super({ keepAlive: true, keepAliveMsecs: IDLE, maxSockets: 1 })
     this.#to = to
+    this.#authorityOf = authorityOf
+  }
+
+  get #isExpected(): boolean {
+    return this.#expected === null || this.#authority === null || this.#authority === this.#expected
+  }
+
+  /** From here on requests are for an authority: a connection with another one is not used again. */
+  expect(authorityId: string | null): void {
+    this.#expected = authorityId
+    if (!this.#isExpected) this.destroy()
   }
 
   override createConnection(
@@ -34,7 +50,13 @@ class RoadAgent extends Agent {
   ): undefined {
     openConnection(this.#to, this.signal).then(
       (socket) => {
-        callback(null, socket)
+        const certificate = socket.getPeerX509Certificate()
+        this.#authority = (certificate && this.#authorityOf?.(certificate)) ?? null
+        if (this.#isExpected) callback(null, socket)
+        else {
+          socket.destroy()
+          callback(wrongAuthority(this.#to.host))
+        }
       },
       (thrown: unknown) => {
         callback(thrown instanceof Error ? thrown : new Error('no connection'))
@@ -42,6 +64,12 @@ class RoadAgent extends Agent {
     )
   }
 }
+
+const wrongAuthority = (host: string) =>
+  new LicensingError(
+    'TLS_WRONG_AUTHORITY',
+    `${host} is a server of another authority than the one the request is for.`,
+  )
 
 const HEADERS = {
   'content-type': 'application/json',
@@ -53,7 +81,7 @@ const HEADERS = {
 /** Creates the transport over HTTPS: straight, or through a proxy's tunnel. One deadline covers a whole exchange. */
 export function httpsTransport(options: RoadOptions): Transport {
   const largest = options.largest ?? LARGEST_ANSWER
-  const agent = new RoadAgent({ ...destinationOf(options), session: { ticket: null } })
+  const agent = new RoadAgent({ ...destinationOf(options), session: { ticket: null } }, options.authorityOf)
   const { host } = new URL(options.url)
   let underWay: ReturnType<typeof startDeadline>[] = []
   let closed = false
@@ -64,10 +92,12 @@ export function httpsTransport(options: RoadOptions): Transport {
     body: string,
     traceparent: string | null = null,
     more: Readonly<Record<string, string>> = {},
+    authorityId: string | null = null,
   ): Promise<string> => {
     const deadline = startDeadline(options.deadline ?? TOTAL_DEADLINE)
     underWay = [...underWay, deadline]
     agent.signal = deadline.signal
+    agent.expect(authorityId)
     const state = { begun: false }
     const send = () =>
       postByAxios({

@@ -1,3 +1,4 @@
+import type { X509Certificate } from 'node:crypto'
 import type { Destination, Proxy, Timeouts } from './connection.ts'
 import type { TransportSettings } from './transport.ts'
 
@@ -7,6 +8,8 @@ export interface RoadOptions {
   readonly proxy: Proxy | null
   /** PEM certificates that TLS is checked by; the system's own are not used. */
   readonly anchors: readonly string[]
+  /** Reads whose server a certificate is of, which TLS has verified; null where it does not say. */
+  readonly authorityOf?: (certificate: X509Certificate) => string | null
   /** Milliseconds for one whole exchange. */
   readonly deadline?: number
   /** Bytes that a request or an answer may have at most: 1 MiB unless given. */

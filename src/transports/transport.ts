@@ -8,6 +8,7 @@ export interface Transport {
    *
    * @param traceparent the trace that the request is a part of (W3C Trace Context)
    * @param headers further headers, by their names in small letters
+   * @param authorityId the authority it is for: where the server's certificate says that it is another's, nothing is sent
    * @throws LicensingError of kind `transport`, whatever went wrong on the way
    */
   post(
@@ -15,6 +16,7 @@ export interface Transport {
     body: string,
     traceparent?: string | null,
     headers?: Readonly<Record<string, string>>,
+    authorityId?: string | null,
   ): Promise<string>
   /** No further exchange is begun: idle connections are closed, and one under way is let end, or with `now` broken off. */
   close(options?: { now?: boolean }): void

@@ -110,6 +110,7 @@ it('R-UI-5: every error of the road has a fault that brings it about, or is name
     'DNS_FAILED',
     'CONNECT_TIMED_OUT',
     'HOST_UNREACHABLE',
+    'TLS_WRONG_AUTHORITY',
     'TLS_FAILED',
     'PROXY_TLS_FAILED',
     'ANSWER_NOT_HTTP',
