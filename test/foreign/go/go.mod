@@ -1,0 +1,3 @@
+module smart-licensing/foreign
+
+go 1.19
