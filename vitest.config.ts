@@ -8,26 +8,23 @@ const HEAVY = 'test/**/*.heavy.*.test.ts'
 
 /** Suites that depend on what the database does with several writers, with its types or with its plans. */
 const ON_POSTGRES = [
-  'test/authority/{alerts,audit,notifications,orders,pools,readers,reports,restore,webhooks}.test.ts',
+  'test/authority/{alerts.long,audit,notifications.long,orders,pools,readers,reports,restore.long,webhooks}.test.ts',
   'test/reservation/authority.test.ts',
-  'test/rest/{clients,oauth}.test.ts',
+  'test/rest/{clients,oauth.long}.test.ts',
   'test/satellite/{concurrent.long,exchange}.test.ts',
 ]
 
 /** Suites of what an authority does at all, which no database should change. */
 const ALSO_ON_POSTGRES = [
   'test/agent/{copies,histories,registration}.test.ts',
-  'test/authority/rotation.test.ts',
+  'test/authority/rotation.long.test.ts',
   'test/hosts/licenses.test.ts',
   'test/reservation/mistakes.test.ts',
-  'test/satellite/{accounts,mandate,mistakes,model.heavy.long}.test.ts',
+  'test/satellite/{accounts.long,mandate.long,mistakes.long,model.heavy.long}.test.ts',
 ]
 
 /** Suites of the agent, which are run with its heartbeat everywhere and without it once. */
 const WITHOUT_HEARTBEAT = ['test/agent/{copies,histories,product-ledger,registration}.test.ts']
-
-/** Pure functions: their files share one process, which spares loading the code again for each. */
-const PURE = 'test/{chaos,diagrams,domain,machines,protocol}/*.test.ts'
 
 /** Files that wait for a minute or two: begun first, so that nobody waits for them at the end. */
 const LONGEST =
@@ -48,6 +45,8 @@ const shared = {
   hookTimeout: HANGS_MS,
   expect: { poll: { timeout: 60_000 } },
   pool: 'forks' as const,
+  // Files share their workers: loading the code again for each file takes longer than most of them. A test takes back what it replaces.
+  isolate: false,
 }
 
 const postgres = { ...shared, globalSetup: 'test/support/postgres-setup.ts' }
@@ -59,8 +58,7 @@ export default defineConfig({
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     projects: [
-      { test: { ...shared, name: 'pure', include: [PURE], exclude: [LONG, SYSTEM], isolate: false } },
-      { test: { ...shared, name: 'quick', include: ['test/**/*.test.ts'], exclude: [LONG, SYSTEM, PURE] } },
+      { test: { ...shared, name: 'quick', include: ['test/**/*.test.ts'], exclude: [LONG, SYSTEM] } },
       { test: { ...shared, name: 'long', include: [LONG] } },
       {
         test: { ...shared, name: 'no-heartbeat', include: WITHOUT_HEARTBEAT, provide: { heartbeat: 'off' } },

@@ -42,15 +42,15 @@ export const areas = {
     rounds: [
       ['test/protocol/{digest,enrolment,lines,messages,signed-text}.test.ts'],
       ['test/protocol/sync-files.test.ts', 'test/trust/tampering.long.test.ts'],
-      ['test/satellite/mistakes.test.ts'],
+      ['test/satellite/mistakes.long.test.ts'],
     ],
   },
   files: {
     mutate: ['src/protocol/{authorization-file,sync-answer,sync-request}.ts'],
     rounds: [
       ['test/protocol/file-lines.test.ts'],
-      ['test/protocol/sync-files.test.ts', 'test/trust/authorization-file.test.ts'],
-      ['test/reservation/{mistakes,authority}.test.ts', 'test/satellite/mistakes.test.ts'],
+      ['test/protocol/sync-files.test.ts', 'test/trust/authorization-file.long.test.ts'],
+      ['test/reservation/{mistakes,authority}.test.ts', 'test/satellite/mistakes.long.test.ts'],
     ],
   },
   certificates: {
@@ -60,7 +60,7 @@ export const areas = {
     ],
     rounds: [
       ['test/trust/{chain,der,fingerprint,issuing,p256-key}.test.ts'],
-      ['test/trust/{authorization-file,tampering.long}.test.ts', 'test/authority/rotation.test.ts'],
+      ['test/trust/{authorization-file.long,tampering.long}.test.ts', 'test/authority/rotation.long.test.ts'],
     ],
   },
   secrets: {
@@ -69,8 +69,8 @@ export const areas = {
       'src/trust/{sealed-stream,sqlite,webhook-signature}.ts',
     ],
     rounds: [
-      ['test/trust/{sealing,secrets}.test.ts', 'test/protocol/offline-codes.test.ts'],
-      ['test/authority/{restore,webhooks}.test.ts', 'test/reservation/mistakes.test.ts'],
+      ['test/trust/{sealing,secrets.long}.test.ts', 'test/protocol/offline-codes.test.ts'],
+      ['test/authority/{restore.long,webhooks}.test.ts', 'test/reservation/mistakes.test.ts'],
     ],
   },
   rules: {
@@ -82,8 +82,8 @@ export const areas = {
     rounds: [
       ['test/authority/{pools,orders}.test.ts', 'test/reservation/authority.test.ts'],
       [
-        'test/reservation/{mistakes,sequences}.test.ts',
-        'test/satellite/{accounts,model.heavy.long}.test.ts',
+        'test/reservation/{mistakes,sequences.long}.test.ts',
+        'test/satellite/{accounts.long,model.heavy.long}.test.ts',
         'test/agent/*.test.ts',
       ],
     ],
@@ -93,7 +93,7 @@ export const areas = {
     rounds: [
       ['test/hosts/ledger.test.ts'],
       ['test/hosts/{licenses,system,profile}.test.ts'],
-      ['test/hosts/model.test.ts'],
+      ['test/hosts/model.long.test.ts'],
     ],
   },
   ledger: {
@@ -102,9 +102,9 @@ export const areas = {
       ['test/agent/product-ledger.test.ts', 'test/reservation/authority.test.ts'],
       ['test/hosts/{licenses,system,profile}.test.ts', 'test/reservation/mistakes.test.ts'],
       [
-        'test/hosts/model.test.ts',
+        'test/hosts/model.long.test.ts',
         'test/reservation/{sequences,procedures}.test.ts',
-        'test/authority/restore.test.ts',
+        'test/authority/restore.long.test.ts',
       ],
     ],
   },

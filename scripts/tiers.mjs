@@ -2,7 +2,7 @@
 export const tiers = {
   quick: {
     command: 'npm test',
-    projects: ['pure', 'quick'],
+    projects: ['quick'],
     system: false,
     covers: 'machines, protocol, agent, authority, consoles and both programs; Node alone, under 3 minutes',
   },
