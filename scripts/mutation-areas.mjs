@@ -82,7 +82,7 @@ export const areas = {
     rounds: [
       ['test/authority/{pools,orders}.test.ts', 'test/reservation/authority.test.ts'],
       [
-        'test/reservation/{mistakes,sequences.long}.test.ts',
+        'test/reservation/{mistakes,sequences.heavy.long}.test.ts',
         'test/satellite/{accounts.long,model.heavy.long}.test.ts',
         'test/agent/*.test.ts',
       ],

@@ -12,7 +12,7 @@ import { scaled } from '../support/scale.ts'
 const DIE_AT = new URL('../support/die-at.cjs', import.meta.url).pathname
 const KILLED = null
 /** Steps of one command that are tried in one run of the tests. */
-const TRIED = scaled(5, Infinity)
+const TRIED = scaled(2, Infinity)
 const LONGEST = scaled(undefined, 600_000)
 let programs: Programs
 

@@ -10,6 +10,7 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { onPostgres } from '../support/database.ts'
 import { copyStored, inStored, type Row } from '../support/stored.ts'
+import { scaled } from '../support/scale.ts'
 
 /**
  * Two satellites and their manager, whatever comes in whatever order: purchases, transfers, boxes, reservations, outages at
@@ -533,7 +534,7 @@ describe('R-SAT-1 R-SAT-2 R-SAT-3 R-SLR-9 R-ACC-3: satellites and their manager,
           // Nothing here is restored: where the two differ, somebody has lost a report.
           expect(await tell(story)).not.toContain('SATELLITE_DIVERGED')
         }),
-        parameters(6),
+        parameters(scaled(2, 6)),
       )
     },
     PATIENCE,
@@ -546,7 +547,7 @@ describe('R-SAT-1 R-SAT-2 R-SAT-3 R-SLR-9 R-ACC-3: satellites and their manager,
         fc.asyncProperty(stories([...ordinary, ...extraordinary]), async (story) => {
           await tell(story)
         }),
-        parameters(5),
+        parameters(scaled(2, 5)),
       )
     },
     PATIENCE,

@@ -4,6 +4,7 @@ import type { SmartAgent } from '../../src/agent/index.ts'
 import { LicensingError } from '../../src/domain/errors.ts'
 import { makeSealedWorld } from '../support/sealed.ts'
 import type { World } from '../support/world.ts'
+import { scaled } from '../support/scale.ts'
 
 /** Several boxes and one pool: whatever people do, in whatever order, with whatever old papers they have. */
 const OWNED = 10
@@ -249,7 +250,7 @@ it('R-SLR-3 R-SLR-4 R-SLR-5 R-SLR-6: nothing people do reserves more than is own
       }
     }),
     {
-      numRuns: Number(process.env.SEQUENCE_RUNS ?? 20),
+      numRuns: Number(process.env.SEQUENCE_RUNS ?? scaled(6, 20)),
       ...(process.env.SEQUENCE_SEED !== undefined && { seed: Number(process.env.SEQUENCE_SEED) }),
     },
   )
