@@ -6,21 +6,21 @@ const LONG = 'test/**/*.long.test.ts'
 const SYSTEM = 'test/**/*.system.test.ts'
 const HEAVY = 'test/**/*.heavy.*.test.ts'
 
-/** Suites that depend on what the database does with several writers, with its types or with its plans. */
+/** Suites that depend on what the database does: several writers at once, its types, its statements. */
 const ON_POSTGRES = [
-  'test/authority/{alerts.long,audit,notifications.long,orders,pools,readers,reports,restore.long,webhooks}.test.ts',
-  'test/reservation/authority.test.ts',
-  'test/rest/{clients,oauth.long}.test.ts',
-  'test/satellite/{concurrent.long,exchange}.test.ts',
+  'test/authority/{audit,orders,pools,readers,reports,webhooks}.test.ts',
+  'test/rest/clients.test.ts',
+  'test/satellite/concurrent.long.test.ts',
 ]
 
-/** Suites of what an authority does at all, which no database should change. */
+/** The other suites of an authority, whose outcome no database should change. */
 const ALSO_ON_POSTGRES = [
   'test/agent/{copies,histories,registration}.test.ts',
-  'test/authority/rotation.long.test.ts',
+  'test/authority/{alerts,notifications,restore,rotation}.long.test.ts',
   'test/hosts/licenses.test.ts',
-  'test/reservation/mistakes.test.ts',
-  'test/satellite/{accounts.long,mandate.long,mistakes.long,model.heavy.long}.test.ts',
+  'test/reservation/{authority,mistakes}.test.ts',
+  'test/rest/oauth.long.test.ts',
+  'test/satellite/{accounts.long,exchange,mandate.long,mistakes.long,model.heavy.long}.test.ts',
 ]
 
 /** Suites of the agent, which are run with its heartbeat everywhere and without it once. */

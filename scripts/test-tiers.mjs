@@ -1,6 +1,6 @@
 // Runs tiers of the tests: node scripts/test-tiers.mjs TIER… [-- words for vitest]
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { tiers } from './tiers.mjs'
@@ -20,7 +20,23 @@ if (chosen.length === 0) {
 if (chosen.some((name) => tiers[name].system) && node('scripts/system-tools.mjs') !== 0) process.exit(1)
 if (node('scripts/build-if-stale.mjs') !== 0) process.exit(1)
 
-const directory = mkdtempSync(join(tmpdir(), 'test-tiers-'))
+/** A RAM disk with this much room spares the tests a quarter of their work: they make and sync thousands of small databases. */
+const RAM_DISK = '/dev/shm'
+const RAM_DISK_ROOM = 4 * 1024 ** 3
+
+function findTemporaryFolder() {
+  try {
+    const { bavail, bsize } = statfsSync(RAM_DISK)
+    return process.env.TMPDIR === undefined && bavail * bsize > RAM_DISK_ROOM ? RAM_DISK : tmpdir()
+  } catch {
+    return tmpdir()
+  }
+}
+
+const directory = mkdtempSync(join(findTemporaryFolder(), 'test-tiers-'))
+// Servers that the tests start under users of their own reach their files in it.
+chmodSync(directory, 0o755)
+process.env.TMPDIR = directory
 const report = join(directory, 'report.json')
 const projects = chosen.flatMap((name) => tiers[name].projects).flatMap((name) => ['--project', name])
 const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
@@ -31,7 +47,7 @@ try {
 } catch {
   // Without a report nothing was run, and the runner has said why.
 }
-rmSync(directory, { recursive: true })
+rmSync(directory, { recursive: true, force: true })
 const { numPassedTests: passed, numFailedTests: failed, numPendingTests: skipped } = total
 
 const others = Object.entries(tiers).filter(([name]) => !chosen.includes(name))

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
+import { everyNth, scaled } from '../support/scale.ts'
 
 let programs: Programs
 let url: string
@@ -44,22 +45,25 @@ const cases: [string, string[], number, string][] = [
 ]
 
 describe('bad input to smart-agent', () => {
-  it.each(cases)('R-UI-3: %s is refused by its code', async (_, words, exit, code) => {
-    const before = await programs.status()
-    const ended = await programs.agent([...words, '--json'])
-    expect([ended.code, errorOf(ended).code, ended.stdout]).toEqual([exit, code, ''])
-    expect(ended.stderr.trimEnd().split('\n')).toHaveLength(1)
-    const { message, remedy } = errorOf(ended)
-    expect(message.length * remedy.length).toBeGreaterThan(0)
-    // To people it is one line too, with what to do.
-    const told = await programs.agent(words)
-    expect(told.stderr.trimEnd().split('\n')).toHaveLength(1)
-    expect(told.stderr).toContain(remedy)
-    // Nothing has changed but the seconds.
-    const { evaluation: _was, ...rest } = before
-    const { evaluation: _is, ...after } = await programs.status()
-    expect(after).toEqual(rest)
-  })
+  it.each(everyNth(scaled(4, 1), cases))(
+    'R-UI-3: %s is refused by its code',
+    async (_, words, exit, code) => {
+      const before = await programs.status()
+      const ended = await programs.agent([...words, '--json'])
+      expect([ended.code, errorOf(ended).code, ended.stdout]).toEqual([exit, code, ''])
+      expect(ended.stderr.trimEnd().split('\n')).toHaveLength(1)
+      const { message, remedy } = errorOf(ended)
+      expect(message.length * remedy.length).toBeGreaterThan(0)
+      // To people it is one line too, with what to do.
+      const told = await programs.agent(words)
+      expect(told.stderr.trimEnd().split('\n')).toHaveLength(1)
+      expect(told.stderr).toContain(remedy)
+      // Nothing has changed but the seconds.
+      const { evaluation: _was, ...rest } = before
+      const { evaluation: _is, ...after } = await programs.status()
+      expect(after).toEqual(rest)
+    },
+  )
 
   it('R-UI-3: a data directory that is not there, or not ours', async () => {
     const at = (dir: string) => programs.run('smart-agent', ['--data-dir', dir, 'status', '--json'])
@@ -149,12 +153,15 @@ describe('bad input to smart-authority', () => {
     ['removing the default', ['virtual-account', 'remove', 'Default'], 1, 'VIRTUAL_ACCOUNT_IS_DEFAULT'],
     ['an address that is none', ['serve', '--listen', 'nonsense'], 2, 'INVALID_ARGUMENT'],
   ]
-  it.each(authorityCases)('R-UI-3: %s is refused by its code', async (_, words, exit, code) => {
-    const ended = await programs.authority([...words, '--json'])
-    expect([ended.code, errorOf(ended).code, ended.stdout]).toEqual([exit, code, ''])
-    expect(ended.stderr.trimEnd().split('\n')).toHaveLength(1)
-    expect(errorOf(ended).remedy).not.toBe('')
-  })
+  it.each(everyNth(scaled(4, 1), authorityCases))(
+    'R-UI-3: %s is refused by its code',
+    async (_, words, exit, code) => {
+      const ended = await programs.authority([...words, '--json'])
+      expect([ended.code, errorOf(ended).code, ended.stdout]).toEqual([exit, code, ''])
+      expect(ended.stderr.trimEnd().split('\n')).toHaveLength(1)
+      expect(errorOf(ended).remedy).not.toBe('')
+    },
+  )
 
   it('R-ACC-8: the agreement must be accepted', async () => {
     const ended = await programs.run('smart-authority', [

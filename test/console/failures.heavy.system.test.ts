@@ -4,6 +4,7 @@ import { serveBoxPage } from '../../src/console/box.ts'
 import { join } from 'node:path'
 import { openBrowser, signInFirst, type Window } from '../support/browser.ts'
 import { makeWorld, type World } from '../support/world.ts'
+import { everyNth, scaled } from '../support/scale.ts'
 
 const codes = (Object.keys(errorTable) as ErrorCode[]).filter((code) =>
   ['transport', 'answer'].includes(errorTable[code].kind),
@@ -52,7 +53,7 @@ describe('R-UI-1, R-UI-5: every failure of the road is told in words that somebo
     expect(codes.length).toBeGreaterThan(25)
   })
 
-  it.each(codes)('%s: what failed, and what to do', async (code) => {
+  it.each(everyNth(scaled(6, 1), codes))('%s: what failed, and what to do', async (code) => {
     const { page } = window
     fault = code
     await page.keyboard.press('Escape')

@@ -17,6 +17,7 @@ import { type Postgres, startPostgres } from '../support/postgres.ts'
 import { sendRaw } from '../support/rest.ts'
 import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
 import { codeOf } from '../support/world.ts'
+import { scaled } from '../support/scale.ts'
 
 let server: Postgres
 let programs: Programs
@@ -276,7 +277,7 @@ describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool
     )
     const lines = createInterface({ input: clients.stdout })[Symbol.asyncIterator]()
     // By what they achieved, not by the time: a busy machine would be killed before it had answered anybody.
-    for (let turn = 0; turn < 8; turn++) {
+    for (let turn = 0; turn < scaled(3, 8); turn++) {
       for (let answer = 0; answer < 100; answer++) expect((await lines.next()).value).toMatch(/^\d+$/)
       if (turn === 2) {
         server.crash()
@@ -364,7 +365,7 @@ describe('restore into a database', () => {
     expect(await restore('counted', await server.database(), 0)).toMatchObject({ code: 0 })
     const steps = Number(readFileSync(join(directory, 'steps'), 'utf8'))
     const left: string[] = []
-    for (let step = steps; step > steps - 8; step--) {
+    for (let step = steps; step > steps - 8; step -= scaled(3, 1)) {
       const url = await server.database()
       const place = `killed-${step}`
       expect((await restore(place, url, step)).code).toBe(null)
