@@ -104,7 +104,9 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
     expect(await satellite.sync.rootToTrust(answer)).toBe(fingerprint)
     await refusedAs('CONFIRMATION_REQUIRED', () => satellite.sync.import(answer))
     await refusedAs('SYNC_FINGERPRINT_MISMATCH', () =>
-      satellite.sync.import(answer, { fingerprint: (fingerprint.startsWith('A') ? 'B' : 'A') + fingerprint.slice(1) }),
+      satellite.sync.import(answer, {
+        fingerprint: (fingerprint.startsWith('A') ? 'B' : 'A') + fingerprint.slice(1),
+      }),
     )
     await satellite.sync.import(answer, { fingerprint: fingerprint.toLowerCase().replaceAll(':', '') })
     expect(await satellite.sync.rootToTrust(answer)).toBeNull()
