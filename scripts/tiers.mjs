@@ -40,6 +40,9 @@ export const systemTools = [
   { program: 'bash', package: 'bash' },
   { program: 'curl', package: 'curl' },
   { program: 'python3', package: 'python3' },
+  // On Node 20, npm compiles SQLite with these.
+  { program: 'make', package: 'make' },
+  { program: 'g++', package: 'g++' },
   { program: 'openssl', package: 'openssl' },
   { program: 'zbarimg', package: 'zbar-tools' },
   { program: 'certtool', package: 'gnutls-bin' },
