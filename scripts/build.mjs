@@ -1,0 +1,14 @@
+// Builds the library, the programs and the web pages side by side: none of them reads what another one writes.
+import { spawn } from 'node:child_process'
+
+const parts = [
+  ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'],
+  ['scripts/bundle-programs.mjs'],
+  ['scripts/build-pages.mjs'],
+]
+const build = (words) =>
+  new Promise((resolve) => {
+    spawn(process.execPath, words, { stdio: 'inherit' }).once('close', (code) => resolve(code ?? 1))
+  })
+const codes = await Promise.all(parts.map(build))
+process.exitCode = Math.max(...codes)
