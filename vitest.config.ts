@@ -38,6 +38,9 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
+/** Files that replace parts of Node for their whole process, as MSW does with its HTTP: each has a process of its own. */
+const ISOLATED = ['test/mocks/*.test.ts', 'test/transports/isolation.test.ts']
+
 /** Only a test that hangs takes this long: a busy machine is slow, and that fails nothing. */
 const HANGS_MS = 300_000
 const shared = {
@@ -58,7 +61,15 @@ export default defineConfig({
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
     projects: [
-      { test: { ...shared, name: 'quick', include: ['test/**/*.test.ts'], exclude: [LONG, SYSTEM] } },
+      {
+        test: {
+          ...shared,
+          name: 'quick',
+          include: ['test/**/*.test.ts'],
+          exclude: [LONG, SYSTEM, ...ISOLATED],
+        },
+      },
+      { test: { ...shared, name: 'isolated', include: ISOLATED, isolate: true } },
       { test: { ...shared, name: 'long', include: [LONG] } },
       {
         test: { ...shared, name: 'no-heartbeat', include: WITHOUT_HEARTBEAT, provide: { heartbeat: 'off' } },

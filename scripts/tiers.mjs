@@ -2,7 +2,7 @@
 export const tiers = {
   quick: {
     command: 'npm test',
-    projects: ['quick'],
+    projects: ['quick', 'isolated'],
     system: false,
     covers: 'machines, protocol, agent, authority, consoles and both programs; Node alone, under 3 minutes',
   },
