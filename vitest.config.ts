@@ -38,8 +38,12 @@ class LongestFirst extends BaseSequencer {
   }
 }
 
-/** Files that replace parts of Node for their whole process, as MSW does with its HTTP: each has a process of its own. */
-const ISOLATED = ['test/mocks/*.test.ts', 'test/transports/isolation.test.ts']
+/** Files that replace parts of Node for their whole process, as MSW does with its HTTP and the simulator with its disks: each has a process of its own. */
+const ISOLATED = [
+  'test/mocks/*.test.ts',
+  'test/simulation/*.test.ts',
+  'test/transports/isolation.test.ts',
+]
 
 /** Only a test that hangs takes this long: a busy machine is slow, and that fails nothing. */
 const HANGS_MS = 300_000
@@ -48,8 +52,6 @@ const shared = {
   hookTimeout: HANGS_MS,
   expect: { poll: { timeout: 60_000 } },
   pool: 'forks' as const,
-  // Files share their workers: loading the code again for each file takes longer than most of them. A test takes back what it replaces.
-  isolate: false,
 }
 
 const postgres = { ...shared, globalSetup: 'test/support/postgres-setup.ts' }
@@ -67,9 +69,11 @@ export default defineConfig({
           name: 'quick',
           include: ['test/**/*.test.ts'],
           exclude: [LONG, SYSTEM, ...ISOLATED],
+          // Its files share their workers: loading the code again for each file takes longer than most of them.
+          isolate: false,
         },
       },
-      { test: { ...shared, name: 'isolated', include: ISOLATED, isolate: true } },
+      { test: { ...shared, name: 'isolated', include: ISOLATED, exclude: [LONG, SYSTEM] } },
       { test: { ...shared, name: 'long', include: [LONG] } },
       {
         test: { ...shared, name: 'no-heartbeat', include: WITHOUT_HEARTBEAT, provide: { heartbeat: 'off' } },

@@ -35,7 +35,7 @@ describe('docs/getting-started.md', () => {
       cwd: directory,
       encoding: 'utf8',
       env: { PATH: `${directory}:${process.env.PATH ?? ''}`, HOME: directory },
-      timeout: 30_000,
+      timeout: 300_000,
     })
     expect([status, stderr.replace(/^\{.*\n/gm, '')]).toEqual([0, ''])
     expect(stdout).toContain('The box is in the state authorized.')
