@@ -39,11 +39,7 @@ class LongestFirst extends BaseSequencer {
 }
 
 /** Files that replace parts of Node for their whole process, as MSW does with its HTTP and the simulator with its disks: each has a process of its own. */
-const ISOLATED = [
-  'test/mocks/*.test.ts',
-  'test/simulation/*.test.ts',
-  'test/transports/isolation.test.ts',
-]
+const ISOLATED = ['test/mocks/*.test.ts', 'test/simulation/*.test.ts', 'test/transports/isolation.test.ts']
 
 /** Only a test that hangs takes this long: a busy machine is slow, and that fails nothing. */
 const HANGS_MS = 300_000
