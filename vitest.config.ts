@@ -8,7 +8,7 @@ const HEAVY = 'test/**/*.heavy.*.test.ts'
 
 /** Suites that depend on what the database does: several writers at once, its types, its statements. */
 const ON_POSTGRES = [
-  'test/authority/{audit,orders,pools,readers,reports,webhooks}.test.ts',
+  'test/authority/{audit,orders,pools,readers,reports,webhooks.long}.test.ts',
   'test/rest/clients.test.ts',
   'test/satellite/concurrent.long.test.ts',
 ]

@@ -70,7 +70,7 @@ export const areas = {
     ],
     rounds: [
       ['test/trust/{sealing,secrets.long}.test.ts', 'test/protocol/offline-codes.test.ts'],
-      ['test/authority/{restore.long,webhooks}.test.ts', 'test/reservation/mistakes.test.ts'],
+      ['test/authority/{restore.long,webhooks.long}.test.ts', 'test/reservation/mistakes.test.ts'],
     ],
   },
   rules: {
