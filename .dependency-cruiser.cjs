@@ -1,63 +1,64 @@
-// Imports run downward: cli, console, rest, testing → agent, authority → diagrams, trust → the small rooms → domain.
-const rooms = {
-  domain: [],
-  protocol: ['domain'],
-  transports: ['domain'],
-  trust: ['domain', 'protocol'],
-  hosts: ['domain'],
-  system: ['domain'],
-  diagrams: ['domain'],
-  telemetry: ['domain', 'transports'],
-  agent: ['domain', 'protocol', 'trust', 'transports', 'hosts', 'system'],
-  chaos: ['domain', 'protocol', 'trust'],
-  authority: ['domain', 'protocol', 'trust', 'transports', 'chaos'],
-  simulation: ['domain', 'protocol', 'trust', 'transports', 'system', 'chaos', 'agent', 'authority'],
-  testing: ['domain', 'protocol', 'trust', 'transports', 'agent', 'authority', 'simulation'],
-  console: ['domain', 'protocol', 'trust', 'transports', 'diagrams', 'agent', 'authority'],
-  rest: ['domain', 'protocol', 'trust', 'transports', 'authority'],
+// Imports run downward: each layer of src imports only those named here.
+const layers = {
+  core: [],
+  protocol: ['core'],
+  storage: ['core'],
+  pki: ['core', 'protocol'],
+  transports: ['core'],
+  http: ['core', 'storage', 'pki', 'transports'],
+  faults: ['core', 'protocol', 'pki', 'transports', 'http'],
+  conferencing: ['core'],
+  diagrams: ['core'],
+  telemetry: ['core', 'transports', 'http'],
+  agent: ['core', 'protocol', 'storage', 'pki', 'transports', 'conferencing'],
+  authority: ['core', 'protocol', 'storage', 'pki', 'transports', 'http', 'faults'],
+  console: ['core', 'protocol', 'storage', 'pki', 'transports', 'http', 'diagrams', 'agent', 'authority'],
+  rest: ['core', 'protocol', 'pki', 'transports', 'http', 'authority'],
   cli: [
-    'domain',
+    'core',
     'protocol',
-    'trust',
+    'storage',
+    'pki',
     'transports',
-    'hosts',
-    'chaos',
+    'faults',
+    'http',
+    'conferencing',
     'diagrams',
+    'telemetry',
     'agent',
     'authority',
     'console',
     'rest',
-    'telemetry',
   ],
 }
 // The same within the authority: each of these imports only those before it.
-const authorityRooms = [
-  'rules.ts',
-  'leave.ts',
+const authorityFolders = [
+  'policy.ts',
+  'issuing-limits.ts',
   'observer.ts',
   'store/',
   'outbox/',
   'events/',
   'keys/',
   'inventory/',
-  'desk.ts',
+  'context.ts',
   'satellites/',
-  'upstream/',
-  'exchanges/',
+  'satellite-sync/',
+  'exchange/',
   'audit/',
-  'people/',
+  'identity/',
   'alerts/',
   'notifications/',
   'reports/',
   'reservations.ts',
-  'tickets.ts',
-  'figures.ts',
+  'tls-session-ticket-keys.ts',
+  'stats.ts',
   'backup/',
   'serving/',
   'authority.ts',
   'index.ts',
 ]
-const mayUseMachines = ['diagrams', 'agent', 'authority', 'simulation', 'testing', 'console', 'cli']
+const usesMachines = ['diagrams', 'agent', 'authority', 'console', 'cli']
 
 module.exports = {
   forbidden: [
@@ -69,10 +70,10 @@ module.exports = {
       to: { pathNot: ['^machines/', 'node_modules/xstate'] },
     },
     {
-      name: 'mocks-are-not-shipped-rooms',
+      name: 'src-imports-src-and-machines-alone',
       severity: 'error',
       from: { path: '^src/' },
-      to: { path: '^(mocks|test)/' },
+      to: { path: '^(mocks|test|tools|examples)/' },
     },
     {
       name: 'mocks-know-the-authority',
@@ -80,44 +81,44 @@ module.exports = {
       from: { path: '^mocks/' },
       to: {
         path: '^(src|machines|test)/',
-        pathNot: '^src/(authority|chaos|domain|protocol|transports|trust)/',
+        pathNot: '^src/(authority|core|faults|pki|protocol|transports)/',
       },
     },
     {
       // What a browser is sent holds nothing of the server: its types alone, and what draws the chart.
       name: 'pages-know-types-alone',
       severity: 'error',
-      from: { path: '^src/console/pages/' },
+      from: { path: '^src/web/' },
       to: {
         path: '^(src|machines)/',
-        pathNot: ['^src/console/pages/', '^src/diagrams/'],
+        pathNot: ['^src/web/', '^src/diagrams/'],
         dependencyTypesNot: ['type-only'],
       },
     },
-    ...Object.entries(rooms).map(([room, below]) => ({
-      name: `${room}-imports-downward`,
+    ...Object.entries(layers).map(([layer, below]) => ({
+      name: `${layer}-imports-downward`,
       severity: 'error',
-      from: { path: `^src/${room}/` },
+      from: { path: `^src/${layer}/` },
       to: {
         path: '^(src|machines)/',
-        pathNot: [room, ...below]
-          .map((one) => `^src/${one}/`)
-          .concat(mayUseMachines.includes(room) ? ['^machines/'] : []),
+        pathNot: [layer, ...below]
+          .map((name) => `^src/${name}/`)
+          .concat(usesMachines.includes(layer) ? ['^machines/'] : []),
       },
     })),
-    ...authorityRooms.map((room, i) => ({
-      name: `authority-${room.replace(/[/.].*/, '')}-imports-downward`,
+    ...authorityFolders.map((folder, i) => ({
+      name: `authority-${folder.replace(/[/.].*/, '')}-imports-downward`,
       severity: 'error',
-      from: { path: `^src/authority/${room}` },
+      from: { path: `^src/authority/${folder}` },
       to: {
         path: '^src/authority/',
-        pathNot: authorityRooms.slice(0, i + 1).map((one) => `^src/authority/${one}`),
+        pathNot: authorityFolders.slice(0, i + 1).map((name) => `^src/authority/${name}`),
       },
     })),
     {
-      name: 'authority-has-these-rooms',
+      name: 'authority-has-these-folders',
       severity: 'error',
-      from: { path: '^src/authority/', pathNot: authorityRooms.map((one) => `^src/authority/${one}`) },
+      from: { path: '^src/authority/', pathNot: authorityFolders.map((name) => `^src/authority/${name}`) },
       to: {},
     },
   ],

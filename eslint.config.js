@@ -82,7 +82,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['src/testing/demo.ts'],
+    files: ['examples/demo.ts'],
     rules: { 'no-console': 'off' },
   },
   {

@@ -17,7 +17,7 @@ const ON_POSTGRES = [
 const ALSO_ON_POSTGRES = [
   'test/agent/{copies,histories,registration}.test.ts',
   'test/authority/{alerts,notifications,restore,rotation}.long.test.ts',
-  'test/hosts/licenses.test.ts',
+  'test/conferencing/licenses.test.ts',
   'test/reservation/{authority,mistakes}.test.ts',
   'test/rest/oauth.long.test.ts',
   'test/satellite/{accounts.long,exchange,mandate.long,mistakes.long,model.heavy.long}.test.ts',

@@ -4,8 +4,8 @@ import { createPrivateKey, generateKeyPairSync, randomBytes, randomUUID, sign } 
 import { connect, createSecureContext } from 'node:tls'
 import { answerHash } from '../dist/src/protocol/digest.js'
 import { parseToken, tokenMac } from '../dist/src/protocol/token.js'
-import { createRequest } from '../dist/src/trust/certificates.js'
-import { peek, seal } from '../dist/src/trust/seal.js'
+import { createRequest } from '../dist/src/pki/certificate-generation.js'
+import { peek, seal } from '../dist/src/pki/signed-message.js'
 
 const nonce = () => randomBytes(16).toString('base64url')
 

@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { chromium } from 'playwright-core'
 import { SmartAgent } from '../dist/src/agent/index.js'
 import { Authority } from '../dist/src/authority/index.js'
-import { serveBoxPage } from '../dist/src/console/box.js'
-import { managerPage } from '../dist/src/console/manager.js'
+import { serveBoxPage } from '../dist/src/console/device-console.js'
+import { managerPage } from '../dist/src/console/authority-console.js'
 
 const directory = mkdtempSync(join(tmpdir(), 'sla-bench-pages-'))
 const dir = (name) => join(directory, name)

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Authority } from '../dist/src/authority/index.js'
-import { Database } from '../dist/src/trust/sqlite.js'
+import { Database } from '../dist/src/storage/sqlite.js'
 
 const [count = '1000'] = process.argv.slice(2)
 const number = Number(count)

@@ -2,8 +2,8 @@
 // many of which share one write, and nothing else. `authority`: an authority at its address.
 import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
 import { createServer } from 'node:https'
-import { Database } from '../dist/src/trust/sqlite.js'
-import { createSelfSigned, tlsOptions } from '../dist/src/trust/certificates.js'
+import { Database } from '../dist/src/storage/sqlite.js'
+import { createSelfSigned, tlsOptions } from '../dist/src/pki/certificate-generation.js'
 
 const [kind, options] = [process.argv[2], JSON.parse(process.argv[3])]
 

@@ -3,7 +3,7 @@ import { fork, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Authority } from '../dist/src/authority/index.js'
-import { readRoots, thumbprint } from '../dist/src/trust/chain.js'
+import { readRoots, thumbprint } from '../dist/src/pki/chain-validation.js'
 
 const program = new URL('../dist/bin/smart-authority.js', import.meta.url).pathname
 

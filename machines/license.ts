@@ -8,7 +8,7 @@ import {
   sayTerms,
   sayUpgrade,
   sayWarnings,
-} from './chart.ts'
+} from './agent-setup.ts'
 
 /** Where the licence axis goes when there is no registration any more: what is left of the evaluation. */
 const backToEvaluation = { target: '#evaluation', description: 'what is left of the evaluation runs again' }

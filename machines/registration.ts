@@ -1,4 +1,4 @@
-import { ask, askToRegister, because, chart, forget, say } from './chart.ts'
+import { ask, askToRegister, because, chart, forget, say } from './agent-setup.ts'
 
 /** The authority says that the registration is over. */
 const endsByAuthority = {

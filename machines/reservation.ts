@@ -1,5 +1,5 @@
 import type { Instant } from './deadlines.ts'
-import type { Context, Grant, ReservedLicense } from './smart-agent-types.ts'
+import type { Context, Grant, ReservedLicense } from './agent-machine.types.ts'
 
 /**
  * Specific licence reservation, as pure functions over the facts: what is reserved at an instant, whether it covers

@@ -1,5 +1,5 @@
 import type { Instant } from './deadlines.ts'
-import type { SyncSchedule } from './satellite-sync-types.ts'
+import type { SyncSchedule } from './satellite-sync-machine.types.ts'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR

@@ -10,12 +10,12 @@ import {
   isFault,
   type PlannedFault,
   type RoadFaultName,
-} from '../src/chaos/index.ts'
-import type { Clock } from '../src/domain/clock.ts'
-import { systemClock } from '../src/domain/system-clock.ts'
+} from '../src/faults/index.ts'
+import type { Clock } from '../src/core/clock.ts'
+import { systemClock } from '../src/core/system-clock.ts'
 import { exchangePath, type ExchangeType, exchangeTypeSchema } from '../src/protocol/messages.ts'
-import { toResponse } from './responses.ts'
-import { isRoadFault, layRoad, type Road } from './road.ts'
+import { toResponse } from './to-msw-response.ts'
+import { isRoadFault, layRoad, type Road } from './fault-network.ts'
 
 export interface MockAuthorityOptions {
   /** Where it answers by MSW: any https URL that leads nowhere. Default: https://authority.test */

@@ -5,6 +5,6 @@ export {
   type FaultName,
   type PlannedFault,
   type RoadFaultName,
-} from '../src/chaos/index.ts'
+} from '../src/faults/index.ts'
 export { mockAuthority, type MockAuthority, type MockAuthorityOptions } from './authority.ts'
-export type { Road } from './road.ts'
+export type { Road } from './fault-network.ts'

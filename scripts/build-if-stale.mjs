@@ -6,9 +6,11 @@ import { join } from 'node:path'
 /** Written when a build has succeeded. */
 const STAMP = 'dist/.built'
 const sources = [
+  'examples',
   'machines',
   'mocks',
   'src',
+  'tools',
   'scripts/bundle-programs.mjs',
   'scripts/build-pages.mjs',
   'package-lock.json',

@@ -5,11 +5,11 @@ import { brotliCompressSync, gzipSync } from 'node:zlib'
 import react from '@vitejs/plugin-react'
 import { build } from 'vite'
 
-for (const page of ['box', 'manager']) {
+for (const page of ['device', 'manager']) {
   const outDir = resolve('dist/pages', page)
   await build({
     configFile: false,
-    root: resolve('src/console/pages', page),
+    root: resolve('src/web', page),
     base: '/',
     logLevel: 'warn',
     plugins: [react()],

@@ -10,7 +10,7 @@ const ofTheChart = [
  */
 export const areas = {
   chart: {
-    mutate: ['machines/{chart,expect-event,smart-agent,step,link}.ts'],
+    mutate: ['machines/{agent-setup,assert-event-type,agent-machine,transition,connection}.ts'],
     rounds: [
       ...ofTheChart,
       ['test/agent/{evaluation,registration}.test.ts', 'test/reservation/mistakes.test.ts'],
@@ -23,7 +23,7 @@ export const areas = {
     rounds: [['test/machines/reservation.test.ts'], ...ofTheChart],
   },
   schedules: {
-    mutate: ['machines/{deadlines,schedule,satellite-sync}.ts'],
+    mutate: ['machines/{deadlines,schedule,satellite-sync-machine}.ts'],
     rounds: [
       ['test/machines/{made,deadlines,facts-of-a-step,sync-facts}.test.ts'],
       ['test/machines/satellite-sync.test.ts'],
@@ -34,14 +34,14 @@ export const areas = {
     rounds: [['test/protocol/token.test.ts']],
   },
   codes: {
-    mutate: ['src/protocol/{typed-code,offline-codes}.ts'],
+    mutate: ['src/protocol/{human-code,offline-codes}.ts'],
     rounds: [['test/protocol/{typed-code,offline-codes}.test.ts'], ['test/reservation/mistakes.test.ts']],
   },
   messages: {
-    mutate: ['src/protocol/{digest,enrolment,lines,mandate,messages,signed-text}.ts'],
+    mutate: ['src/protocol/{delegation,digest,enrolment,messages,signed-text,text-format}.ts'],
     rounds: [
       ['test/protocol/{digest,enrolment,lines,messages,signed-text}.test.ts'],
-      ['test/protocol/sync-files.test.ts', 'test/trust/tampering.long.test.ts'],
+      ['test/protocol/sync-files.test.ts', 'test/pki/tampering.long.test.ts'],
       ['test/satellite/mistakes.long.test.ts'],
     ],
   },
@@ -49,32 +49,34 @@ export const areas = {
     mutate: ['src/protocol/{authorization-file,sync-answer,sync-request}.ts'],
     rounds: [
       ['test/protocol/file-lines.test.ts'],
-      ['test/protocol/sync-files.test.ts', 'test/trust/authorization-file.long.test.ts'],
+      ['test/protocol/sync-files.test.ts', 'test/pki/authorization-file.long.test.ts'],
       ['test/reservation/{mistakes,authority}.test.ts', 'test/satellite/mistakes.long.test.ts'],
     ],
   },
   certificates: {
     mutate: [
-      'src/trust/{certificate,certificate-request,certificates,chain,der,fingerprint,identity-issuer,leaf-facts}.ts',
-      'src/trust/{mandate,p256-key,roles,serial-number,sign-text,trust-bundle}.ts',
+      'src/pki/{certificate-cache,certificate-generation,certificate-request,chain-validation,der,fingerprint}.ts',
+      'src/pki/{instance-certificate-issuer,leaf-certificate}.ts',
+      'src/pki/{delegation,p256-key,roles,root-rotation,serial-number,sign-text}.ts',
     ],
     rounds: [
-      ['test/trust/{chain,der,fingerprint,issuing,p256-key}.test.ts'],
-      ['test/trust/{authorization-file.long,tampering.long}.test.ts', 'test/authority/rotation.long.test.ts'],
+      ['test/pki/{chain,der,fingerprint,issuing,p256-key}.test.ts'],
+      ['test/pki/{authorization-file.long,tampering.long}.test.ts', 'test/authority/rotation.long.test.ts'],
     ],
   },
   secrets: {
     mutate: [
-      'src/trust/{agreement,guesses,passwords,private-files,seal,sealed-file,sealed-secret}.ts',
-      'src/trust/{sealed-stream,sqlite,webhook-signature}.ts',
+      'src/pki/{key-agreement,signed-message,webhook-signature}.ts',
+      'src/http/{login-rate-limiter,passwords}.ts',
+      'src/storage/{encrypted-files,encrypted-lines,encrypted-secret,private-files,sqlite}.ts',
     ],
     rounds: [
-      ['test/trust/{sealing,secrets.long}.test.ts', 'test/protocol/offline-codes.test.ts'],
+      ['test/pki/{sealing,secrets.long}.test.ts', 'test/protocol/offline-codes.test.ts'],
       ['test/authority/{restore.long,webhooks.long}.test.ts', 'test/reservation/mistakes.test.ts'],
     ],
   },
   rules: {
-    mutate: ['src/authority/rules.ts'],
+    mutate: ['src/authority/policy.ts'],
     rounds: [['test/authority/rules.test.ts']],
   },
   pool: {
@@ -89,20 +91,20 @@ export const areas = {
     ],
   },
   hosts: {
-    mutate: ['src/hosts/ledger.ts'],
+    mutate: ['src/conferencing/host-licenses.ts'],
     rounds: [
-      ['test/hosts/ledger.test.ts'],
-      ['test/hosts/{licenses,system,profile}.test.ts'],
-      ['test/hosts/model.long.test.ts'],
+      ['test/conferencing/ledger.test.ts'],
+      ['test/conferencing/{licenses,system,profile}.test.ts'],
+      ['test/conferencing/model.long.test.ts'],
     ],
   },
   ledger: {
-    mutate: ['src/agent/product-ledger.ts', 'src/authority/inventory/reservation-ledger.ts'],
+    mutate: ['src/agent/usage-ledger.ts', 'src/authority/inventory/reservation-ledger.ts'],
     rounds: [
       ['test/agent/product-ledger.test.ts', 'test/reservation/authority.test.ts'],
-      ['test/hosts/{licenses,system,profile}.test.ts', 'test/reservation/mistakes.test.ts'],
+      ['test/conferencing/{licenses,system,profile}.test.ts', 'test/reservation/mistakes.test.ts'],
       [
-        'test/hosts/model.long.test.ts',
+        'test/conferencing/model.long.test.ts',
         'test/reservation/{sequences,procedures}.test.ts',
         'test/authority/restore.long.test.ts',
       ],

@@ -4,7 +4,7 @@ import { readOptions, runTests } from './run-tests.mjs'
 
 const { minutes } = readOptions({ minutes: { type: 'string', default: '10' } })
 runTests(
-  'test/harm/soak.heavy.long.test.ts',
+  'test/resilience/soak.heavy.long.test.ts',
   { SOAK_MINUTES: String(minutes) },
   '--disableConsoleIntercept=true',
 )

@@ -12,11 +12,11 @@ import {
   SHORTEST_RETRY,
   smartAgent,
 } from '../dist/machines/index.js'
-import { noticeTable } from '../dist/src/agent/notices.js'
+import { noticeTable } from '../dist/src/agent/event-catalog.js'
 import { faultCatalogue } from '../dist/mocks/index.js'
 import { chartSvg } from '../dist/src/diagrams/chart-svg.js'
-import { layOutChart } from '../dist/src/diagrams/lay-out.js'
-import { errorTable } from '../dist/src/domain/errors.js'
+import { layOutChart } from '../dist/src/diagrams/layout.js'
+import { errorTable } from '../dist/src/core/errors.js'
 import { arrivals, busiestSecond, dice, draw, histogram } from './arrivals.mjs'
 import {
   answerSchema,

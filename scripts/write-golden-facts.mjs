@@ -2,7 +2,7 @@
 // Run once when the version of the facts has changed, before its release: node scripts/write-golden-facts.mjs
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { begin, step } from '../dist/machines/index.js'
-import { FACTS_VERSION, writeFacts } from '../dist/src/agent/facts.js'
+import { FACTS_VERSION, writeFacts } from '../dist/src/agent/persisted-state.js'
 
 const DAY = 86_400_000
 const start = Date.parse('2027-01-01T00:00:00Z')

@@ -1,7 +1,7 @@
 // A fleet: many boxes for a year, everything real but time; a hundred thousand charts; and what comes after an outage.
 import { writeFileSync } from 'node:fs'
 import { Session } from 'node:inspector/promises'
-import { happen, letFleetLive, makePlan } from '../../dist/src/testing/index.js'
+import { happen, letFleetLive, makePlan } from '../../dist/tools/simulator/index.js'
 import { hollowSteps } from './chart.mjs'
 import { drawArrivals } from '../plot.mjs'
 import { rate } from '../rate.mjs'

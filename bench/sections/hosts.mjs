@@ -1,7 +1,7 @@
 // The ledger of hosts, beside bare better-sqlite3 on the same disk.
 import { join } from 'node:path'
 import { SmartAgent } from '../../dist/src/agent/index.js'
-import { Database } from '../../dist/src/trust/sqlite.js'
+import { Database } from '../../dist/src/storage/sqlite.js'
 import { perSecond } from '../table.mjs'
 
 /** Raw better-sqlite3 on the same disk: one row a transaction that is on disk, or a hundred. */

@@ -1,8 +1,8 @@
 // A certificate for a box, beside the one signature it cannot do without, and beside the certificate library.
 import { generateKeyPairSync, sign } from 'node:crypto'
-import { createRoot, issueCertificate } from '../../dist/src/trust/certificates.js'
-import { IdentityIssuer } from '../../dist/src/trust/identity-issuer.js'
-import { readP256Key } from '../../dist/src/trust/p256-key.js'
+import { createRoot, issueCertificate } from '../../dist/src/pki/certificate-generation.js'
+import { IdentityIssuer } from '../../dist/src/pki/instance-certificate-issuer.js'
+import { readP256Key } from '../../dist/src/pki/p256-key.js'
 import { rate } from '../rate.mjs'
 import { perSecond } from '../table.mjs'
 

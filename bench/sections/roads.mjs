@@ -1,9 +1,9 @@
 // Exchanges as an agent makes them, beside Node's own agent of connections.
 import { Agent, createServer, request } from 'node:https'
 import { mockAuthority } from '../../dist/mocks/index.js'
-import { layRoad } from '../../dist/mocks/road.js'
+import { layRoad } from '../../dist/mocks/fault-network.js'
 import { httpsTransport } from '../../dist/src/transports/https.js'
-import { tlsOptions } from '../../dist/src/trust/certificates.js'
+import { tlsOptions } from '../../dist/src/pki/certificate-generation.js'
 import { perSecond } from '../table.mjs'
 
 const EXCHANGES = 1000

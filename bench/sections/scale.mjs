@@ -1,7 +1,7 @@
 // What one exchange costs where there is much: many instances, a large pool, a pool of many orders.
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { Database } from '../../dist/src/trust/sqlite.js'
+import { Database } from '../../dist/src/storage/sqlite.js'
 import { newAuthority, start, stop } from '../servers.mjs'
 import { perSecond } from '../table.mjs'
 import { load } from './authority.mjs'

@@ -10,19 +10,19 @@ import {
   smartAgent,
   stateWord,
 } from '../../machines/index.ts'
-import type { Clock } from '../domain/clock.ts'
-import { ENGLISH } from '../domain/english.ts'
-import { asLicensingError, asTold, LicensingError } from '../domain/errors.ts'
-import { type Instant, MINUTE } from '../domain/instant.ts'
-import type { ProductProfile, ProfileInput } from '../domain/profile.ts'
-import { chooseProfile } from '../domain/stored-profile.ts'
-import { systemClock } from '../domain/system-clock.ts'
+import type { Clock } from '../core/clock.ts'
+import { ENGLISH } from '../core/english.ts'
+import { asLicensingError, asTold, LicensingError } from '../core/errors.ts'
+import { type Instant, MINUTE } from '../core/time.ts'
+import type { ProductProfile, ProfileInput } from '../core/profile.ts'
+import { chooseProfile } from '../core/stored-profile.ts'
+import { systemClock } from '../core/system-clock.ts'
 import { parseToken } from '../protocol/token.ts'
 import { startDeadline } from '../transports/deadline.ts'
-import { portsOf } from '../system/system.ts'
+import { portsOf } from '../conferencing/deployment.ts'
 import type { Transport, TransportSettings } from '../transports/transport.ts'
-import { ClockGuard, UsedSeconds } from './clock-guard.ts'
-import { CommandRunner, type Settled } from './command-runner.ts'
+import { ClockGuard, UsedSeconds } from './license-clock.ts'
+import { CommandRunner, type Settled } from './request-runner.ts'
 import { type Explanation, explain } from './explain.ts'
 import {
   identitySchema,
@@ -32,23 +32,23 @@ import {
   readingSchema,
   registeringSchema,
   RESERVATION_SEED,
-} from './facts.ts'
-import type { Heartbeat } from './heartbeat.ts'
+} from './persisted-state.ts'
+import type { Heartbeat } from './tick-scheduler.ts'
 import { type AgentLogger, silent } from './logger.ts'
-import type { NoticeRecord } from './notices.ts'
+import type { NoticeRecord } from './event-catalog.ts'
 import type { AgentObserver } from './observer.ts'
 import type { BoxReservation } from './reservation.ts'
 import { HostDesk, MeetingDesk, UsageDesk } from './desks.ts'
-import { type Gate, gateOf } from './gate.ts'
-import { ProductLedger } from './product-ledger.ts'
+import { type Gate, gateOf } from './usage-policy.ts'
+import { ProductLedger } from './usage-ledger.ts'
 import { periodsOf, readProfile, storeProfile } from './profile-store.ts'
-import { SystemDesk } from './system-desk.ts'
-import { BoxRoad, checkAnchor, storeSettings, TRANSPORT_KEY } from './road.ts'
+import { SystemDesk } from './deployment.ts'
+import { BoxRoad, checkAnchor, storeSettings, TRANSPORT_KEY } from './transport-manager.ts'
 import { describeStatus, type Status } from './status.ts'
-import type { RoadReport, StepReport } from './walk-road.ts'
-import { Stepper, type Transition } from './stepper.ts'
+import type { RoadReport, StepReport } from './connection-test.ts'
+import { Stepper, type Transition } from './machine-runner.ts'
 import { AgentStore, type HistoryRow } from './store.ts'
-import { giveRoots, readAnchors, requireAnchors, writeAnchors } from './trust.ts'
+import { giveRoots, readAnchors, requireAnchors, writeAnchors } from './trust-store.ts'
 import { Upgrades } from './upgrade.ts'
 
 const ALLOWED = Object.freeze({ allowed: true, reason: null })
@@ -271,7 +271,7 @@ export class SmartAgent {
   }
 
   async #start(): Promise<void> {
-    const { Heartbeat } = await import('./heartbeat.ts')
+    const { Heartbeat } = await import('./tick-scheduler.ts')
     this.#heartbeat = new Heartbeat(() => {
       try {
         this.tick()
@@ -443,7 +443,7 @@ export class SmartAgent {
   }
 
   async #newKey(): Promise<{ key: string; certificateRequest: string; pem: string }> {
-    const { createRequest, generateKey } = await import('../trust/certificates.ts')
+    const { createRequest, generateKey } = await import('../pki/certificate-generation.ts')
     const pem = await generateKey()
     const certificateRequest = await createRequest(pem, `${this.#product.pid}:${this.#product.serial}`)
     return { key: `${randomUUID()}.key`, certificateRequest, pem }
@@ -654,7 +654,7 @@ export class SmartAgent {
    * @throws LicensingError TRUST_ANCHOR_INVALID, TRUST_ANCHOR_MISSING, TRUST_BUNDLE_REFUSED
    */
   async installTrust(text: string): Promise<void> {
-    const { installBundles, readTrustBundles } = await import('../trust/trust-bundle.ts')
+    const { installBundles, readTrustBundles } = await import('../pki/root-rotation.ts')
     const bundles = readTrustBundles(text)
     const anchors = bundles && installBundles(requireAnchors(this.#store), bundles, this.#clock.now())
     const what = anchors ? `bundle ${anchors.number}` : await checkAnchor(text)

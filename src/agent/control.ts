@@ -1,10 +1,10 @@
 import { closeSync, openSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { asLicensingError, asTold, type ErrorDocument, LicensingError } from '../domain/errors.ts'
+import { asLicensingError, asTold, type ErrorDocument, LicensingError } from '../core/errors.ts'
 import { startDeadline } from '../transports/deadline.ts'
 import type { SmartAgent } from './agent.ts'
-import type { VerbName } from './verbs.ts'
+import type { VerbName } from './control-commands.ts'
 
 /**
  * The control socket: newline-delimited JSON on a Unix socket in the data directory, mode 0600. One line asks
@@ -137,7 +137,7 @@ async function answer(agent: SmartAgent, socket: Socket, line: string): Promise<
       say({ status: agent.status() })
       return
     }
-    const { isVerb, verbs } = await import('./verbs.ts')
+    const { isVerb, verbs } = await import('./control-commands.ts')
     if (!isVerb(asked.verb))
       throw new LicensingError('USAGE', `The agent knows no ${JSON.stringify(asked.verb)}.`)
     say({ result: await verbs[asked.verb].call(agent, asked.params) })

@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { LicensingError } from '../domain/errors.ts'
-import { DAY, HOUR, type Instant, iso } from '../domain/instant.ts'
-import type { Host } from '../hosts/ledger.ts'
-import type { Meeting, MeetingPlan } from '../hosts/meetings.ts'
-import { parseMeetingId, parseUser } from '../hosts/users.ts'
-import type { ProductLedger } from './product-ledger.ts'
+import { LicensingError } from '../core/errors.ts'
+import { DAY, HOUR, type Instant, iso } from '../core/time.ts'
+import type { Host } from '../conferencing/host-licenses.ts'
+import type { Meeting, MeetingPlan } from '../conferencing/meetings.ts'
+import { parseMeetingId, parseUser } from '../conferencing/identifiers.ts'
+import type { ProductLedger } from './usage-ledger.ts'
 import type { Denial, UsagePeriod } from './usage-history.ts'
 
 /** A host as programs and people see them. */

@@ -10,9 +10,9 @@ import {
   step,
   stateWord,
 } from '../../machines/index.ts'
-import { errorTable } from '../domain/errors.ts'
-import { duration, iso } from '../domain/instant.ts'
-import { eventWords } from './notices.ts'
+import { errorTable } from '../core/errors.ts'
+import { duration, iso } from '../core/time.ts'
+import { eventWords } from './event-catalog.ts'
 import type { Status } from './status.ts'
 import type { HistoryRow } from './store.ts'
 

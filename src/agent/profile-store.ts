@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { defaultPeriods, type Periods, type Position } from '../../machines/index.ts'
-import { type ProductProfile, profileSchema } from '../domain/profile.ts'
-import { droppedTags, type ProfileChoice, requireTagsKept } from '../domain/stored-profile.ts'
-import { readFacts, writeFacts } from './facts.ts'
+import { type ProductProfile, profileSchema } from '../core/profile.ts'
+import { droppedTags, type ProfileChoice, requireTagsKept } from '../core/stored-profile.ts'
+import { readFacts, writeFacts } from './persisted-state.ts'
 import type { AgentStore } from './store.ts'
 
 const NAME = 'profile'

@@ -1,25 +1,25 @@
 import type { X509Certificate } from 'node:crypto'
 import { can, type Event, type Grant, type ReservationFacts, type Returned } from '../../machines/index.ts'
-import { LicensingError } from '../domain/errors.ts'
-import { type Instant, iso } from '../domain/instant.ts'
+import { LicensingError } from '../core/errors.ts'
+import { type Instant, iso } from '../core/time.ts'
 import {
   type Authorization,
   AUTHORIZATION_TITLE,
   issuedAtOf,
   readAuthorization,
 } from '../protocol/authorization-file.ts'
-import { bundlesIn } from '../protocol/lines.ts'
+import { bundlesIn } from '../protocol/text-format.ts'
 import { MOST_REQUESTS, type ProofKind, writeProofCode, writeRequestCode } from '../protocol/offline-codes.ts'
-import { agreedKey, agreementKey, newSeed, publicBytes } from '../trust/agreement.ts'
-import type { Chained } from '../trust/chain.ts'
-import { verifyMandate } from '../trust/mandate.ts'
-import { verifyText } from '../trust/sign-text.ts'
-import { adoptBundles, type Anchors, rootsAt } from '../trust/trust-bundle.ts'
-import type { ClockGuard } from './clock-guard.ts'
-import { type Product, RESERVATION_SEED } from './facts.ts'
+import { agreedKey, agreementKey, newSeed, publicBytes } from '../pki/key-agreement.ts'
+import type { Chained } from '../pki/chain-validation.ts'
+import { verifyMandate } from '../pki/delegation.ts'
+import { verifyText } from '../pki/sign-text.ts'
+import { adoptBundles, type Anchors, rootsAt } from '../pki/root-rotation.ts'
+import type { ClockGuard } from './license-clock.ts'
+import { type Product, RESERVATION_SEED } from './persisted-state.ts'
 import type { AgentStore } from './store.ts'
-import type { Stepper } from './stepper.ts'
-import { readAnchors, writeAnchors } from './trust.ts'
+import type { Stepper } from './machine-runner.ts'
+import { readAnchors, writeAnchors } from './trust-store.ts'
 
 /**
  * Specific licence reservation at the box (guide, "License Reservation"): what people carry is made, checked and taken

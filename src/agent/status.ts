@@ -12,10 +12,10 @@ import {
   uncovered,
   uncoveredWords,
 } from '../../machines/index.ts'
-import { iso } from '../domain/instant.ts'
-import type { ProductProfile } from '../domain/profile.ts'
+import { iso } from '../core/time.ts'
+import type { ProductProfile } from '../core/profile.ts'
 import type { StoredSettings, TransportSettings } from '../transports/transport.ts'
-import type { Product } from './facts.ts'
+import type { Product } from './persisted-state.ts'
 
 type Outcome = { at: string; outcome: 'succeeded' | 'failed'; reason: Failure | null } | null
 

@@ -2,18 +2,18 @@ import { join } from 'node:path'
 import type Sqlite from 'better-sqlite3'
 import type { z } from 'zod'
 import type { RequestKind } from '../../machines/index.ts'
-import { LicensingError } from '../domain/errors.ts'
+import { LicensingError } from '../core/errors.ts'
 import {
   checkPrivateDirectory,
   ensurePrivateDirectory,
   fileExists,
   SecretFiles,
   storeFailure,
-} from '../trust/private-files.ts'
-import { isBusy, openDatabase } from '../trust/sqlite.ts'
-import { HOSTS_SCHEMA } from '../hosts/ledger.ts'
-import { MEETINGS_SCHEMA } from '../hosts/meetings.ts'
-import { parseStored } from './facts.ts'
+} from '../storage/private-files.ts'
+import { isBusy, openDatabase } from '../storage/sqlite.ts'
+import { HOSTS_SCHEMA } from '../conferencing/host-licenses.ts'
+import { MEETINGS_SCHEMA } from '../conferencing/meetings.ts'
+import { parseStored } from './persisted-state.ts'
 import { USAGE_SCHEMA } from './usage-history.ts'
 
 /** One transition of the chart, as it is remembered. */

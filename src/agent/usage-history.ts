@@ -1,6 +1,6 @@
 import type Sqlite from 'better-sqlite3'
 import { z } from 'zod'
-import { DAY, HOUR, type Instant, iso } from '../domain/instant.ts'
+import { DAY, HOUR, type Instant, iso } from '../core/time.ts'
 
 /** What was in use of a tag in one hour or day: the most, and the mean over its time. */
 export interface UsagePeriod {

@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto'
-import type { Clock } from '../domain/clock.ts'
-import { asLicensingError, LicensingError } from '../domain/errors.ts'
-import { type Instant, iso, MINUTE } from '../domain/instant.ts'
-import type { ProductProfile, ProfileInput } from '../domain/profile.ts'
-import { systemClock } from '../domain/system-clock.ts'
+import type { Clock } from '../core/clock.ts'
+import { asLicensingError, LicensingError } from '../core/errors.ts'
+import { type Instant, iso, MINUTE } from '../core/time.ts'
+import type { ProductProfile, ProfileInput } from '../core/profile.ts'
+import { systemClock } from '../core/system-clock.ts'
 import { HELLO_AUDIENCE, PROTOCOL_VERSION, type RequestType, type Sealed } from '../protocol/messages.ts'
 import { readEnrolmentCode } from '../protocol/enrolment.ts'
-import type { ConnectionGuard } from '../transports/connection-guard.ts'
+import type { ConnectionGuard } from '../http/connection-limiter.ts'
 import { within } from '../transports/deadline.ts'
 import type { Transport, TransportSettings } from '../transports/transport.ts'
-import type { Credential } from '../trust/certificates.ts'
-import { ChainError, readRoots } from '../trust/chain.ts'
-import { checkPrivateDirectory, ensurePrivateDirectory } from '../trust/private-files.ts'
-import { seal } from '../trust/seal.ts'
+import type { Credential } from '../pki/certificate-generation.ts'
+import { ChainError, readRoots } from '../pki/chain-validation.ts'
+import { checkPrivateDirectory, ensurePrivateDirectory } from '../storage/private-files.ts'
+import { seal } from '../pki/signed-message.ts'
 import {
   type Account,
   addAccount,
@@ -29,17 +29,17 @@ import {
 } from './inventory/accounts.ts'
 import { actingAs } from './events/actor.ts'
 import { AlertReader } from './alerts/alert-reader.ts'
-import { AuditDoor } from './audit/door.ts'
+import { AuditDoor } from './audit/audit-service.ts'
 import type { AlertDocument } from './alerts/alerts.ts'
-import { endRestore } from './backup/under-way.ts'
+import { endRestore } from './backup/restore-marker.ts'
 import { makeBackup, type RestoreOptions, restoreBackup } from './backup/backup.ts'
-import type { Restored } from './backup/begin-anew.ts'
-import { ApiClients } from './people/api-clients.ts'
-import { People } from './people/people.ts'
-import { listNumberedAccounts, type NumberedAccount } from './inventory/public-numbers.ts'
+import type { Restored } from './backup/start-new-epoch.ts'
+import { ApiClients } from './identity/api-clients.ts'
+import { People } from './identity/users.ts'
+import { listNumberedAccounts, type NumberedAccount } from './inventory/numeric-ids.ts'
 import { Credentials } from './keys/credentials.ts'
-import { type Desk, requireRole, type Where } from './desk.ts'
-import { type Figures, readFigures } from './figures.ts'
+import { type Desk, requireRole, type Where } from './context.ts'
+import { type Figures, readFigures } from './stats.ts'
 import {
   type EventDocument,
   type EventFilter,
@@ -47,8 +47,8 @@ import {
   listEvents,
   logEvent,
 } from './events/event-log.ts'
-import { Exchange } from './exchanges/exchange.ts'
-import { Exchanges, type Outcome } from './exchanges/exchanges.ts'
+import { Exchange } from './exchange/request-handler.ts'
+import { Exchanges, type Outcome } from './exchange/exchange-batcher.ts'
 import {
   endExpired,
   type InstanceDocument,
@@ -57,32 +57,33 @@ import {
   reservedInstance,
   showInstance,
 } from './inventory/instances.ts'
-import { type Leave, unlimited, whyNothingNew } from './leave.ts'
+import { type Leave, unlimited, whyNothingNew } from './issuing-limits.ts'
 import { type LicenseTransaction, listLicenseTransactions } from './inventory/license-transactions.ts'
 import { type ReportDocument, type ReportKind, Reports } from './reports/reports.ts'
-import { confirmInstance, confirmToken } from './exchanges/review.ts'
+import { confirmInstance, confirmToken } from './exchange/restore-review.ts'
 import { type ReservationDocument, ReservationLedger } from './inventory/reservation-ledger.ts'
-import { listReported, orphanedReservation } from './satellites/reported.ts'
+import { listReported, orphanedReservation } from './satellites/reported-instances.ts'
 import { type Asking, type IssuedAuthorization, type Quantities, Reservations } from './reservations.ts'
 import { settleProfile } from './inventory/stored-profile.ts'
-import { type Answered, readHello, type SignedRequest, wantedBy } from './exchanges/requests.ts'
-import { NotificationDoor } from './notifications/door.ts'
-import { type MailDocument, type MailRoad, Post } from './notifications/post.ts'
+import { type Answered, readHello, type SignedRequest, wantedBy } from './exchange/requests.ts'
+import { NotificationDoor } from './notifications/notification-service.ts'
+import { type MailDocument, type MailRoad, Post } from './notifications/mailer.ts'
 import { followUpOrders, type OrderDocument, Orders, type Wanted, warnOfTerms } from './inventory/orders.ts'
-import type { RequestRecord } from './serving/misbehaviour.ts'
-import { SatelliteDoor } from './satellites/door.ts'
+import type { RequestRecord } from './serving/fault-injector.ts'
+import { SatelliteDoor } from './satellites/satellite-service.ts'
 import { satellitesCovering } from './satellites/server-names.ts'
 import { Schedules } from './reports/schedules.ts'
 import { checkSatelliteName, followUpSatellites } from './satellites/satellites.ts'
 import { type AuthorityObserver, type ExchangeWatch, inProcess, type Origin, unobserved } from './observer.ts'
-import type { ServerLogger, Unreadiness } from './serving/server.ts'
+import type { ServerLogger } from '../core/server-logger.ts'
+import type { Unreadiness } from './serving/routes.ts'
 import {
   type InProcessAnswer,
   type InProcessRequest,
   type ListenOptions,
   Serving,
-} from './serving/serving.ts'
-import { SignIns } from './people/sign-ins.ts'
+} from './serving/authority-server.ts'
+import { SignIns } from './identity/session-store.ts'
 import {
   breaksCompliance,
   type TransferDocument,
@@ -99,12 +100,12 @@ import {
   type Tx,
   writeSetting,
 } from './store/store.ts'
-import { SyncDoor, writeRoad } from './upstream/door.ts'
-import { Synchronisation } from './upstream/synchronisation.ts'
-import { TrustDoor } from './keys/trust-door.ts'
-import { WebhookDoor } from './notifications/webhook-door.ts'
-import { WorkingSet } from './exchanges/working-set.ts'
-import { ticketKey } from './tickets.ts'
+import { SyncDoor, writeRoad } from './satellite-sync/sync-service.ts'
+import { Synchronisation } from './satellite-sync/synchronization.ts'
+import { TrustDoor } from './keys/trust-service.ts'
+import { WebhookDoor } from './notifications/webhook-service.ts'
+import { WorkingSet } from './exchange/working-set.ts'
+import { ticketKey } from './tls-session-ticket-keys.ts'
 import {
   createToken,
   listTokens,

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { countSchema } from '../domain/entitlement.ts'
-import { checked } from '../domain/checked.ts'
-import { LicensingError } from '../domain/errors.ts'
-import { type Instant, iso } from '../domain/instant.ts'
-import { type ProductProfile, requireTag } from '../domain/profile.ts'
+import { countSchema } from '../core/entitlement.ts'
+import { checked } from '../core/validate.ts'
+import { LicensingError } from '../core/errors.ts'
+import { type Instant, iso } from '../core/time.ts'
+import { type ProductProfile, requireTag } from '../core/profile.ts'
 import { serialsOf } from '../protocol/digest.ts'
 import { writeAuthorization } from '../protocol/authorization-file.ts'
 import {
@@ -16,10 +16,10 @@ import {
   readRequestCode,
   type ReservationRequest,
 } from '../protocol/offline-codes.ts'
-import { signText } from '../trust/sign-text.ts'
+import { signText } from '../pki/sign-text.ts'
 import { type Account, requireOwn, type VirtualAccount } from './inventory/accounts.ts'
 import type { Credentials } from './keys/credentials.ts'
-import { type Leave, whyNothingNew } from './leave.ts'
+import { type Leave, whyNothingNew } from './issuing-limits.ts'
 import { assessPool, holdings, lotsOf } from './inventory/pools.ts'
 import {
   activeReservation,
@@ -29,7 +29,7 @@ import {
   ReservationLedger,
   type ReservationRow,
 } from './inventory/reservation-ledger.ts'
-import { type orphanedReservation, Reported, reportedRival } from './satellites/reported.ts'
+import { type orphanedReservation, Reported, reportedRival } from './satellites/reported-instances.ts'
 import {
   chooseLicenses,
   heldAt,
@@ -38,7 +38,7 @@ import {
   SATELLITE_ADVICE,
   WRONG_CODES,
   WRONG_CODES_WITHIN,
-} from './rules.ts'
+} from './policy.ts'
 import { constant } from './store/constant.ts'
 import { type Tx, writeSetting } from './store/store.ts'
 

@@ -1,5 +1,5 @@
-import { LicensingError } from '../domain/errors.ts'
-import { cited } from '../domain/told.ts'
+import { LicensingError } from '../core/errors.ts'
+import { cited } from '../core/text.ts'
 
 /** `HOST:PORT`; without a host, every address. @throws LicensingError INVALID_ARGUMENT */
 export function parseAddress(text: string): { host: string; port: number } {

@@ -1,8 +1,8 @@
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Command } from 'commander'
-import type { IntactRecord } from '../authority/audit/record.ts'
-import { LicensingError } from '../domain/errors.ts'
+import type { IntactRecord } from '../authority/audit/audit-log.ts'
+import { LicensingError } from '../core/errors.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
 import { printJson, printText } from './output.ts'
 import { printTable } from './table.ts'
@@ -60,7 +60,7 @@ export function addAuditCommands(program: Command, { json, withAuthority }: Auth
           sayIntact(json(), await withLines(file, (lines) => audit.verifyExport(lines, checkpoints)))
         })
       else {
-        const { verifyAuditExport } = await import('../authority/audit/door.ts')
+        const { verifyAuditExport } = await import('../authority/audit/audit-service.ts')
         const root = readNamedFile(trust)
         sayIntact(json(), await withLines(file, (lines) => verifyAuditExport(lines, root, checkpoints)))
       }
@@ -87,7 +87,7 @@ export function addAuditCommands(program: Command, { json, withAuthority }: Auth
     .option('--out <file>', 'where to write it; - for standard output', '-')
     .action((options: { out: string }) =>
       withAuthority(async (authority) => {
-        const { writeCarriedFile } = await import('./carry.ts')
+        const { writeCarriedFile } = await import('./codes.ts')
         const { out } = options
         const { file } = await writeCarriedFile(json() && out === '-' ? '/dev/null' : out, async () => ({
           file: await authority.audit.checkpoint(),

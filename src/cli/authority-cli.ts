@@ -1,6 +1,6 @@
 import type { Authority } from '../authority/authority.ts'
-import type { Where } from '../authority/desk.ts'
-import { LicensingError } from '../domain/errors.ts'
+import type { Where } from '../authority/context.ts'
+import { LicensingError } from '../core/errors.ts'
 
 /** What the commands of the authority share. */
 export interface AuthorityCli {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Restored } from '../authority/backup/begin-anew.ts'
+import type { Restored } from '../authority/backup/start-new-epoch.ts'
 import type { AuthorityCli } from './authority-cli.ts'
 import { printJson, printText } from './output.ts'
 import { readPassphrase } from './trust-commands.ts'
@@ -20,7 +20,7 @@ export function addBackupCommands(
     .option('--passphrase-file <file>', 'read the passphrase from a file; - for standard input')
     .action((file: string, options: { passphraseFile?: string }) =>
       withAuthority(async (authority) => {
-        const { writeCarriedStream } = await import('./carry.ts')
+        const { writeCarriedStream } = await import('./codes.ts')
         const secret = await readPassphrase(options.passphraseFile, WHAT)
         const bytes = await writeCarriedStream(file, (write) => authority.backupTo(secret, write))
         if (json()) printJson({ out: file, bytes })

@@ -10,7 +10,7 @@ import {
 import { chartStates } from '../diagrams/chart-states.ts'
 import { chartSvg } from '../diagrams/chart-svg.ts'
 import { chartText } from '../diagrams/chart-text.ts'
-import { layOutChart } from '../diagrams/lay-out.ts'
+import { layOutChart } from '../diagrams/layout.ts'
 
 /** How many rows of the history are looked at for the last move. */
 export const ROWS_FOR_CHART = 100

@@ -1,6 +1,6 @@
 import winston from 'winston'
 import type { AgentLogger } from '../agent/logger.ts'
-import { LicensingError } from '../domain/errors.ts'
+import { LicensingError } from '../core/errors.ts'
 import { LOG_LEVELS } from './log-options.ts'
 import { redact } from './redact.ts'
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { NotificationDocument } from '../authority/notifications/door.ts'
+import type { NotificationDocument } from '../authority/notifications/notification-service.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
 import { printJson, printText } from './output.ts'
 import { printTable } from './table.ts'

@@ -1,4 +1,4 @@
-import { asLicensingError, type ErrorDocument, type LicensingError } from '../domain/errors.ts'
+import { asLicensingError, type ErrorDocument, type LicensingError } from '../core/errors.ts'
 
 /** Both programs: 0 done, 1 refused or failed, 2 wrong usage. */
 export const exitCodeOf = (failure: LicensingError): 1 | 2 => (failure.kind === 'usage' ? 2 : 1)

@@ -1,4 +1,4 @@
-import { LicensingError } from '../domain/errors.ts'
+import { LicensingError } from '../core/errors.ts'
 import type { TransportSettings } from '../transports/transport.ts'
 import { readSecret } from './secrets.ts'
 

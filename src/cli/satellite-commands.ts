@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import type { SyncSchedule } from '../../machines/index.ts'
 import type { SatelliteDocument, SatelliteTerms } from '../authority/satellites/satellites.ts'
-import type { Responded } from '../authority/satellites/exchange.ts'
-import type { ManagerRoad } from '../authority/upstream/door.ts'
-import type { Imported, SyncStatus } from '../authority/upstream/synchronisation.ts'
-import { asTold, LicensingError } from '../domain/errors.ts'
+import type { Responded } from '../authority/satellites/sync-exchange.ts'
+import type { ManagerRoad } from '../authority/satellite-sync/sync-service.ts'
+import type { Imported, SyncStatus } from '../authority/satellite-sync/synchronization.ts'
+import { asTold, LicensingError } from '../core/errors.ts'
 import { LEAVABLE, type Leavable } from '../protocol/sync-request.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
 import { printJson, printText } from './output.ts'
@@ -211,7 +211,7 @@ function addSynchronisation(program: Command, cli: AuthorityCli): void {
     .action((file: string, options: { leaveOut?: string }) =>
       withAuthority(async (authority) => {
         refuseStandardOutput(file, json())
-        const { writeCarriedFile } = await import('./carry.ts')
+        const { writeCarriedFile } = await import('./codes.ts')
         const leaveOut = options.leaveOut === undefined ? undefined : leavable(options.leaveOut)
         const { file: _text, ...exported } = await writeCarriedFile(file, () =>
           authority.sync.export(leaveOut ? { leaveOut } : {}),
@@ -240,7 +240,7 @@ function addSynchronisation(program: Command, cli: AuthorityCli): void {
       await bringRootKey(authority, options)
       const [{ readNamedFile }, { writeCarriedFile }] = await Promise.all([
         import('./secrets.ts'),
-        import('./carry.ts'),
+        import('./codes.ts'),
       ])
       const request = readNamedFile(file)
       const { file: _text, ...responded } = await writeCarriedFile(options.out, () =>
@@ -289,7 +289,7 @@ function addSynchronisation(program: Command, cli: AuthorityCli): void {
     .action((options: { codeFile?: string }) =>
       withAuthority(async (authority) => {
         if (options.codeFile !== undefined) {
-          const { readCarriedCode } = await import('./carry.ts')
+          const { readCarriedCode } = await import('./codes.ts')
           const { codeFile } = options
           await authority.sync.useCode(
             await readCarriedCode({

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { LicensingError } from '../domain/errors.ts'
-import { codeOf } from '../domain/system-code.ts'
+import { LicensingError } from '../core/errors.ts'
+import { codeOf } from '../core/errno-code.ts'
 
 const FILE_WORDS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file or directory',

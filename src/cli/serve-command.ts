@@ -2,13 +2,13 @@ import type { Command } from 'commander'
 import type { AgentLogger } from '../agent/logger.ts'
 import type { Authority } from '../authority/authority.ts'
 import type { AuthorityObserver } from '../authority/observer.ts'
-import type { ServerLogger } from '../authority/serving/server.ts'
-import { LicensingError } from '../domain/errors.ts'
+import type { ServerLogger } from '../core/server-logger.ts'
+import { LicensingError } from '../core/errors.ts'
 import { parseAddress } from './address.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
 import { addOperationsOptions, metricsAddress, type OperationsOptions } from './operations-options.ts'
-import { sayServing, type Serving } from './say-serving.ts'
-import { toldToStop } from './stopping.ts'
+import { sayServing, type Serving } from './print-listening.ts'
+import { toldToStop } from './shutdown-signal.ts'
 import { serveByWorkers, tellListening, workerNumber, workerToldToStop } from './workers.ts'
 
 /** More processes than this on one machine wait for the database, not for a processor. */
@@ -109,7 +109,7 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
   let door: OpenedDoor | null = null
   try {
     const names = options.name ?? []
-    const { managerPage } = await import('../console/manager.ts')
+    const { managerPage } = await import('../console/authority-console.ts')
     const page = await managerPage(authority, { dataDir: dataDir(), host: at.host, names, logger })
     const { RestApi } = await import('../rest/rest.ts')
     const api = new RestApi(authority, { logger })
@@ -199,7 +199,7 @@ const metricsOf = ({ host, port }: { host: string; port: number }, worker: numbe
 
 /** The faults of `--chaos`; those of the road are not a server's to do. @throws LicensingError CHAOS_INVALID */
 async function parseAnswerFaults(spec: string) {
-  const { FaultPlan, isAnswerFault, parseChaos } = await import('../chaos/index.ts')
+  const { FaultPlan, isAnswerFault, parseChaos } = await import('../faults/index.ts')
   const faults = parseChaos(spec)
   const [road] = faults.filter(({ fault }) => !isAnswerFault(fault))
   if (road)
@@ -236,8 +236,8 @@ async function openDoor(
   },
 ): Promise<OpenedDoor> {
   const { host, port, logger } = options
-  const { CLOUD_NAMES, ConnectDoor } = await import('../rest/connect-door.ts')
-  const { SecretFiles } = await import('../trust/private-files.ts')
+  const { CLOUD_NAMES, ConnectDoor } = await import('../faults/connect-proxy.ts')
+  const { SecretFiles } = await import('../storage/private-files.ts')
   const served = new URL(options.url)
   const every = ['0.0.0.0', '[::]'].includes(served.hostname)
   const { door, url } = await ConnectDoor.open({
@@ -266,7 +266,7 @@ async function serveManagement(
   at: { host: string; port: number },
   dataDir: string,
 ): Promise<{ management: string; bearerFile: string }> {
-  const { SecretFiles } = await import('../trust/private-files.ts')
+  const { SecretFiles } = await import('../storage/private-files.ts')
   const { url, bearer } = await authority.listenManagement(at)
   const directory = `${dataDir}/management`
   new SecretFiles(directory).put('bearer', bearer)

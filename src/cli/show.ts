@@ -1,5 +1,5 @@
 import type { Status } from '../agent/status.ts'
-import { VERSION } from '../domain/version.ts'
+import { VERSION } from '../core/version.ts'
 
 /**
  * The field's familiar layout of `show license …` (agent-behaviour §4.2–4.5). An empty value is `None` or

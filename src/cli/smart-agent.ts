@@ -3,13 +3,13 @@ import { Command, Option } from 'commander'
 import type { Explanation } from '../agent/explain.ts'
 import type { Status } from '../agent/status.ts'
 import type { HistoryRow } from '../agent/store.ts'
-import type { RoadReport } from '../agent/walk-road.ts'
+import type { RoadReport } from '../agent/connection-test.ts'
 import type { TransportSettings } from '../transports/transport.ts'
 import type { ProxyOptions } from './proxy-settings.ts'
-import type { VerbName } from '../agent/verbs.ts'
-import type { QrOptions } from './carry.ts'
-import { asTold, LicensingError } from '../domain/errors.ts'
-import { VERSION } from '../domain/version.ts'
+import type { VerbName } from '../agent/control-commands.ts'
+import type { QrOptions } from './codes.ts'
+import { asTold, LicensingError } from '../core/errors.ts'
+import { VERSION } from '../core/version.ts'
 import { addOperationsOptions, type OperationsOptions } from './operations-options.ts'
 import { printJson, printText } from './output.ts'
 import { addProductCommands } from './product-commands.ts'
@@ -28,7 +28,7 @@ const dataDir = (): string => {
 }
 
 async function call<T>(verb: VerbName, params: object = {}): Promise<T> {
-  const { callAgent } = await import('./call-agent.ts')
+  const { callAgent } = await import('./agent-client.ts')
   return (await callAgent(dataDir(), verb, params)) as T
 }
 
@@ -38,7 +38,7 @@ async function printStatus(status: Status): Promise<void> {
     printJson(status)
     return
   }
-  const { briefStatus } = await import('./brief.ts')
+  const { briefStatus } = await import('./format.ts')
   printText(briefStatus(status))
 }
 
@@ -131,7 +131,7 @@ addOperationsOptions(
       },
     ) => {
       const [{ runDaemon }, { createLogger }] = await Promise.all([
-        import('./call-agent.ts'),
+        import('./agent-client.ts'),
         import('./log.ts'),
       ])
       const logger = createLogger(options)
@@ -144,7 +144,7 @@ addOperationsOptions(
         logger,
         ...(tracing && { observe: tracing }),
         serve: async (agent) => {
-          const { ServedBeside } = await import('./serve-beside.ts')
+          const { ServedBeside } = await import('./daemon-servers.ts')
           return ServedBeside.begin(agent, { dataDir: dataDir(), listen, names, inspect, metrics, logger })
         },
         ready: (served) => {
@@ -189,7 +189,7 @@ async function setTransport(settings: TransportSettings, how = ''): Promise<void
     printJson(saved)
     return
   }
-  const { roadLine } = await import('./brief.ts')
+  const { roadLine } = await import('./format.ts')
   const { state } = await call<Status>('status')
   printText(
     `${roadLine(saved)}${how}. ${state === 'reserved' ? 'It is not used while the box works from a reservation.' : 'Try it with `smart-agent transport test`.'}`,
@@ -226,7 +226,7 @@ transport
   .action(async () => {
     const { transport: settings } = await call<Status>('status')
     if (json()) return printJson(settings)
-    const { roadLine } = await import('./brief.ts')
+    const { roadLine } = await import('./format.ts')
     printText(
       settings.url === null
         ? 'No way to the authority is set.'
@@ -239,7 +239,7 @@ transport
   .action(async () => {
     progress('Walking the road to the authority …')
     const report = await call<RoadReport>('transport-test')
-    const { roadText } = await import('./brief.ts')
+    const { roadText } = await import('./format.ts')
     if (json()) printJson(report)
     else printText(roadText(report))
     if (report.failure) throw asTold(report.failure)
@@ -343,7 +343,7 @@ async function printCode(
   whatToDo: readonly string[],
   options: QrOptions,
 ): Promise<void> {
-  const { codeText } = await import('./carry.ts')
+  const { codeText } = await import('./codes.ts')
   printText(await codeText(what, code, whatToDo, options))
 }
 
@@ -383,7 +383,7 @@ reservation
   .action(async (options: QrOptions) => {
     const status = await call<Status>('status')
     if (json()) return printJson(status.reservation)
-    const { reservationText } = await import('./reservation-text.ts')
+    const { reservationText } = await import('./format-reservation.ts')
     printText(await reservationText(status, options))
   })
 for (const name of ['install', 'update'] as const) {
@@ -398,11 +398,11 @@ for (const name of ['install', 'update'] as const) {
     .option('--qr', 'draw the confirmation code as a QR code too')
     .option('--no-qr', 'do not, on a terminal either')
     .action(async (path: string, options: QrOptions) => {
-      const { readCarriedFile } = await import('./carry.ts')
+      const { readCarriedFile } = await import('./codes.ts')
       const status = await call<Status>(`reservation-${name}`, { file: await readCarriedFile(path) })
       const { confirmationCode } = status.reservation
       if (json()) return printJson({ ...status, confirmationCode })
-      const { confirmationText, reservedLine } = await import('./reservation-text.ts')
+      const { confirmationText, reservedLine } = await import('./format-reservation.ts')
       printText(`Authorization code installed successfully: ${reservedLine(status)}.`)
       if (confirmationCode !== null) printText(await confirmationText(status, confirmationCode, options))
     })
@@ -424,7 +424,7 @@ reservation
     }
     const { returnCode } = await call<{ returnCode: string }>('reservation-return-code')
     if (json()) return printJson({ returnCode })
-    const { returnText } = await import('./reservation-text.ts')
+    const { returnText } = await import('./format-reservation.ts')
     printText(await returnText(await call<Status>('status'), returnCode, options))
   })
 reservation
@@ -440,7 +440,7 @@ reservation
   .option('--qr', 'draw the return code as a QR code too')
   .option('--no-qr', 'do not, on a terminal either')
   .action(async (path: string, options: QrOptions) => {
-    const { readCarriedFile } = await import('./carry.ts')
+    const { readCarriedFile } = await import('./codes.ts')
     const { instanceId, returnCode } = await call<{ instanceId: string; returnCode: string }>(
       'reservation-discard',
       { file: await readCarriedFile(path) },
@@ -464,7 +464,7 @@ program
     const limit = Number(options.limit)
     if (!Number.isInteger(limit) || limit < 1)
       throw new LicensingError('INVALID_ARGUMENT', '--limit is a whole number, 1 or more.')
-    const { historyDocument, historyLine } = await import('./brief.ts')
+    const { historyDocument, historyLine } = await import('./format.ts')
     if (options.follow) await requireDaemon()
     const rows = await call<HistoryRow[]>('history', { limit: Math.min(limit, 10_000) })
     if (json() && !options.follow) return printJson({ events: rows.map(historyDocument) })
@@ -510,7 +510,7 @@ program
   .action(async () => {
     const why = await call<Explanation>('explain')
     if (json()) return printJson(why)
-    const { explainText } = await import('./brief.ts')
+    const { explainText } = await import('./format.ts')
     printText(explainText(why))
   })
 
@@ -542,7 +542,7 @@ program
   .action(async () => {
     const [{ followDaemon }, { briefStatus }, { boxChart, ROWS_FOR_CHART }] = await Promise.all([
       import('../agent/control.ts'),
-      import('./brief.ts'),
+      import('./format.ts'),
       import('./chart-view.ts'),
     ])
     const socket = await requireDaemon()
@@ -565,7 +565,7 @@ addUserCommands(program, {
   json,
   reaches: false,
   withDesk: async (work) => {
-    const { boxDesk } = await import('../console/box.ts')
+    const { boxDesk } = await import('../console/device-console.ts')
     const { SmartAgent } = await import('../agent/agent.ts')
     if (!SmartAgent.exists(dataDir()))
       throw new LicensingError('DATA_DIR_MISSING', `There is no agent in ${dataDir()}.`)
@@ -581,5 +581,5 @@ program
     printText(bashCompletion(program))
   })
 
-const { runProgram } = await import('./run-program.ts')
+const { runProgram } = await import('./run-cli.ts')
 await runProgram(program)

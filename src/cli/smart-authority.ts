@@ -1,18 +1,18 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import type { Authority } from '../authority/authority.ts'
-import type { Where } from '../authority/desk.ts'
+import type { Where } from '../authority/context.ts'
 import type { OrderDocument } from '../authority/inventory/orders.ts'
 import type { IssuedAuthorization } from '../authority/reservations.ts'
-import { LicensingError } from '../domain/errors.ts'
-import { VERSION } from '../domain/version.ts'
+import { LicensingError } from '../core/errors.ts'
+import { VERSION } from '../core/version.ts'
 import { addApiClientCommands } from './api-client-commands.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
-import { licensesLine } from './licenses-line.ts'
+import { licensesLine } from './format-licenses.ts'
 import { printJson, printText } from './output.ts'
 import { addLicenseTransactions, addReportCommands } from './report-commands.ts'
 import { addServeCommand } from './serve-command.ts'
-import { asCommand, userName } from './as-command.ts'
+import { asCommand, userName } from './audited-command.ts'
 import { addAuditCommands } from './audit-commands.ts'
 import { addNotificationCommands } from './notification-commands.ts'
 import { addWebhookCommands } from './webhook-commands.ts'
@@ -590,7 +590,7 @@ async function removeInstance(
 }
 
 async function readCode(what: string, argument?: string, file?: string): Promise<string> {
-  const { readCarriedCode } = await import('./carry.ts')
+  const { readCarriedCode } = await import('./codes.ts')
   return readCarriedCode({ argument, file, what })
 }
 
@@ -636,7 +636,7 @@ async function issue(
       'USAGE',
       'With --json the file cannot go to standard output: name one with --out.',
     )
-  const { writeCarriedFile } = await import('./carry.ts')
+  const { writeCarriedFile } = await import('./codes.ts')
   const issued = await writeCarriedFile(out, work)
   const { file: _file, ...document } = issued
   if (json()) printJson({ ...document, out })
@@ -736,7 +736,7 @@ reservation
   .option('--out <file>', 'where to write the file; - for standard output')
   .action((id: string, options: { out?: string }) =>
     withAuthority(async (authority, where) => {
-      const { writeCarriedFile } = await import('./carry.ts')
+      const { writeCarriedFile } = await import('./codes.ts')
       const show = () => authority.reservation(id, where)
       const { file, ...document } =
         options.out === undefined ? await show() : await writeCarriedFile(options.out, show)
@@ -767,7 +767,7 @@ addUserCommands(program, {
   reaches: true,
   withDesk: (work) =>
     withAuthority(async (authority) => {
-      const { authorityDesk } = await import('../console/manager.ts')
+      const { authorityDesk } = await import('../console/authority-console.ts')
       return work(authorityDesk(authority, dataDir()))
     }),
 })
@@ -790,5 +790,5 @@ program
     printText(bashCompletion(program))
   })
 
-const { runProgram } = await import('./run-program.ts')
+const { runProgram } = await import('./run-cli.ts')
 await runProgram(program)

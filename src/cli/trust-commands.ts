@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import type { Authority } from '../authority/authority.ts'
-import type { Leaf } from '../authority/keys/trust-door.ts'
-import { LicensingError } from '../domain/errors.ts'
+import type { Leaf } from '../authority/keys/trust-service.ts'
+import { LicensingError } from '../core/errors.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
 import { printJson, printText } from './output.ts'
 
@@ -110,7 +110,7 @@ export function addTrustCommands(program: Command, cli: AuthorityCli): void {
     .option('--passphrase-file <file>', 'read the passphrase from a file; - for standard input')
     .action((file: string, options: { passphraseFile?: string }) =>
       withAuthority(async (authority) => {
-        const { writeCarriedBytes } = await import('./carry.ts')
+        const { writeCarriedBytes } = await import('./codes.ts')
         const passphrase = await readPassphrase(options.passphraseFile, 'passphrase for the root’s key')
         await authority.trust.exportRootKey(passphrase, async (bytes) => {
           await writeCarriedBytes(file, () => Promise.resolve(bytes))
@@ -182,8 +182,8 @@ function addRotate(rotate: Command, { json, withAuthority }: AuthorityCli): void
       const passphrase = await bringRootKey(authority, options)
       const keep = async (privateKey: string) => {
         const [{ sealRootKey }, { writeCarriedBytes }] = await Promise.all([
-          import('../authority/keys/trust-door.ts'),
-          import('./carry.ts'),
+          import('../authority/keys/trust-service.ts'),
+          import('./codes.ts'),
         ])
         await writeCarriedBytes(newRootKey ?? '', () => sealRootKey(privateKey, passphrase ?? ''))
       }

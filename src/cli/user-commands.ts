@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
-import type { SignInDesk } from '../console/desk.ts'
-import type { Role } from '../console/users.ts'
+import type { SignInDesk } from '../http/auth-service.ts'
+import type { Role } from '../http/users.ts'
 import { printJson, printText } from './output.ts'
 import { printTable } from './table.ts'
 

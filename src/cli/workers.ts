@@ -1,7 +1,7 @@
 import cluster, { type Worker } from 'node:cluster'
-import { SECOND } from '../domain/instant.ts'
-import type { Serving } from './say-serving.ts'
-import { toldToStop } from './stopping.ts'
+import { SECOND } from '../core/time.ts'
+import type { Serving } from './print-listening.ts'
+import { toldToStop } from './shutdown-signal.ts'
 
 /** What a worker tells the process that has started it; and it, a worker. */
 const LISTENING = 'listening at'

@@ -1,13 +1,13 @@
 import type { Authority } from '../authority/authority.ts'
-import type { Where } from '../authority/desk.ts'
+import type { Where } from '../authority/context.ts'
 import { eventsToCsv } from '../authority/events/event-export.ts'
 import type { InstanceDocument } from '../authority/inventory/instances.ts'
 import type { TokenDocument } from '../authority/inventory/tokens.ts'
-import { LicensingError } from '../domain/errors.ts'
+import { LicensingError } from '../core/errors.ts'
 import { toCsv } from '../authority/reports/reports.ts'
-import { certificateFingerprint } from '../trust/fingerprint.ts'
+import { certificateFingerprint } from '../pki/fingerprint.ts'
 import { authorityContract as contract } from './authority-contract.ts'
-import { type Caller, requireEveryAccount, serve, type ServedContract } from './contract.ts'
+import { type Caller, requireEveryAccount, serve, type ServedContract } from '../http/contract.ts'
 
 interface Wanted {
   readonly account?: string | undefined

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { nothing } from './common-contract.ts'
-import { act, read } from './contract.ts'
+import { nothing } from '../http/sign-in-contract.ts'
+import { act, read } from '../http/contract.ts'
 
 const instant = z.string().nullable()
 const count = z.number().int()

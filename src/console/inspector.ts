@@ -3,8 +3,8 @@ import type { AddressInfo } from 'node:net'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { type Context, type Position, resolve, smartAgent } from '../../machines/index.ts'
 import type { SmartAgent } from '../agent/agent.ts'
-import { LicensingError } from '../domain/errors.ts'
-import { hostInUrl, LOOPBACK } from '../transports/listen.ts'
+import { LicensingError } from '../core/errors.ts'
+import { hostInUrl, LOOPBACK } from '../core/host-name.ts'
 
 /** An inspector that is served, until it is closed. */
 export interface ServedInspector {

@@ -1,7 +1,7 @@
-import { errorTable } from '../domain/errors.ts'
-import { type Json, queryParameters, schemaOf } from '../domain/json-schema.ts'
-import { VERSION } from '../domain/version.ts'
-import type { Access, Call } from './contract.ts'
+import { errorTable } from '../core/errors.ts'
+import { type Json, queryParameters, schemaOf } from '../core/json-schema.ts'
+import { VERSION } from '../core/version.ts'
+import type { Access, Call } from '../http/contract.ts'
 
 const who: Record<Access, string> = {
   open: 'Anybody.',

@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { ENGLISH } from '../domain/english.ts'
-import { countSchema, entitlementTagSchema } from '../domain/entitlement.ts'
-import { LicensingError } from '../domain/errors.ts'
-import { cited } from '../domain/told.ts'
-import { type Instant, iso } from '../domain/instant.ts'
-import { udiSchema } from '../domain/udi.ts'
+import { ENGLISH } from '../core/english.ts'
+import { countSchema, entitlementTagSchema } from '../core/entitlement.ts'
+import { LicensingError } from '../core/errors.ts'
+import { cited } from '../core/text.ts'
+import { type Instant, iso } from '../core/time.ts'
+import { udiSchema } from '../core/udi.ts'
 import {
   bundlesOf,
   readFields,
@@ -13,7 +13,7 @@ import {
   writeBundles,
   writeFields,
   writeSection,
-} from './lines.ts'
+} from './text-format.ts'
 
 /** Licences of one tag, reserved until one instant or for ever. A tag has several when its licences end differently. */
 export interface ReservedLicense {

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { canonical } from './digest.ts'
-import { readCode, writeCode } from './typed-code.ts'
+import { readCode, writeCode } from './human-code.ts'
 
 const SECRET_BYTES = 16
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { answeredEntitlementSchema, countSchema, entitlementTagSchema } from '../domain/entitlement.ts'
-import { udiSchema } from '../domain/udi.ts'
+import { answeredEntitlementSchema, countSchema, entitlementTagSchema } from '../core/entitlement.ts'
+import { udiSchema } from '../core/udi.ts'
 
 /**
  * What goes over the wire between agent and authority, version 1. Described for people in

@@ -1,8 +1,8 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
-import { LicensingError } from '../domain/errors.ts'
-import { type Udi, udiSchema } from '../domain/udi.ts'
+import { LicensingError } from '../core/errors.ts'
+import { type Udi, udiSchema } from '../core/udi.ts'
 import { canonical } from './digest.ts'
-import { readCode, writeCode } from './typed-code.ts'
+import { readCode, writeCode } from './human-code.ts'
 
 /**
  * The codes of a reservation, which people carry by hand (guide, "License Reservation"): the request code goes from

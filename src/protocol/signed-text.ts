@@ -1,4 +1,4 @@
-import { LicensingError } from '../domain/errors.ts'
+import { LicensingError } from '../core/errors.ts'
 
 /**
  * Files that people carry: readable text, with the signer's certificates and a signature as its last lines. The

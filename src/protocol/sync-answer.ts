@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { ENGLISH } from '../domain/english.ts'
-import { entitlementTagSchema } from '../domain/entitlement.ts'
-import { LicensingError } from '../domain/errors.ts'
-import { type Instant, iso } from '../domain/instant.ts'
+import { ENGLISH } from '../core/english.ts'
+import { entitlementTagSchema } from '../core/entitlement.ts'
+import { LicensingError } from '../core/errors.ts'
+import { type Instant, iso } from '../core/time.ts'
 import {
   bundlesOf,
   quoted,
@@ -15,7 +15,7 @@ import {
   writeBundles,
   writeFields,
   writeSection,
-} from './lines.ts'
+} from './text-format.ts'
 import {
   hashText,
   instanceRow,

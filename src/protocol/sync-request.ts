@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { ENGLISH } from '../domain/english.ts'
-import { countSchema, entitlementTagSchema } from '../domain/entitlement.ts'
-import { LicensingError } from '../domain/errors.ts'
-import { parseHostName } from '../domain/host-name.ts'
-import { type Instant, iso } from '../domain/instant.ts'
-import { udiSchema } from '../domain/udi.ts'
+import { ENGLISH } from '../core/english.ts'
+import { countSchema, entitlementTagSchema } from '../core/entitlement.ts'
+import { LicensingError } from '../core/errors.ts'
+import { parseHostName } from '../core/host-name.ts'
+import { type Instant, iso } from '../core/time.ts'
+import { udiSchema } from '../core/udi.ts'
 import {
   quoted,
   readFields,
@@ -15,7 +15,7 @@ import {
   wrap,
   writeFields,
   writeSection,
-} from './lines.ts'
+} from './text-format.ts'
 
 /** What a satellite may leave out of its reports, so that it does not leave the building. */
 export const LEAVABLE = ['hostnames', 'serial-numbers'] as const

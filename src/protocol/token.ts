@@ -1,5 +1,5 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
-import { LicensingError } from '../domain/errors.ts'
+import { LicensingError } from '../core/errors.ts'
 import { canonical } from './digest.ts'
 
 /**

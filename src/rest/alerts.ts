@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { AlertDocument, AlertType } from '../authority/alerts/alerts.ts'
 import { endpoint, type RestCall } from './contract.ts'
-import { everywhere, newer } from './families.ts'
+import { everywhere, newer } from './routes.ts'
 import {
   alertDate,
   noQuery,
@@ -11,8 +11,8 @@ import {
   success,
   textsField,
   virtualAccountsField,
-} from './forms.ts'
-import { chosenVirtualAccounts } from './reach.ts'
+} from './fields.ts'
+import { chosenVirtualAccounts } from './access-control.ts'
 
 /** As many as `limit` -1 stands for. */
 const MOST_ALERTS = 1_000

@@ -1,5 +1,5 @@
-import { LicensingError } from '../domain/errors.ts'
-import { exceededLimit, type JsonLimits, STRANGERS_JSON } from '../domain/json-limits.ts'
+import { LicensingError } from '../core/errors.ts'
+import { exceededLimit, type JsonLimits, STRANGERS_JSON } from '../core/json-limits.ts'
 
 /** A thousand parts of a call have room. */
 const LIMITS: JsonLimits = { ...STRANGERS_JSON, values: 50_000 }

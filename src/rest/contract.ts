@@ -1,9 +1,9 @@
 import type { z } from 'zod'
-import type { ApiCaller, ApiScope } from '../authority/people/api-clients.ts'
+import type { ApiCaller, ApiScope } from '../authority/identity/api-clients.ts'
 import type { Authority } from '../authority/authority.ts'
-import type { Instant } from '../domain/instant.ts'
-import type { EnvelopeForm } from './failures.ts'
-import { parsed } from './parsed.ts'
+import type { Instant } from '../core/time.ts'
+import type { EnvelopeForm } from './error-responses.ts'
+import { parsed } from './parse-input.ts'
 
 /** One call as an endpoint sees it: who makes it, what is named in its path, what came with it. */
 export interface RestCall<B = unknown, Q = unknown> {

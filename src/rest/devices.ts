@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { InstanceDocument } from '../authority/inventory/instances.ts'
-import { LicensingError } from '../domain/errors.ts'
+import { LicensingError } from '../core/errors.ts'
 import { endpoint, type RestCall } from './contract.ts'
-import { everywhere, legacy, newer, onPremises } from './families.ts'
+import { everywhere, legacy, newer, onPremises } from './routes.ts'
 import {
   eachPart,
   MOST_AT_ONCE,
@@ -16,13 +16,13 @@ import {
   virtualAccountsField,
   success,
   refused,
-} from './forms.ts'
+} from './fields.ts'
 import {
   chosenVirtualAccounts,
   reachableAccounts,
   requireVirtualAccount,
   requireWholeAccount,
-} from './reach.ts'
+} from './access-control.ts'
 
 const text = z.string().max(4_096).nullish()
 

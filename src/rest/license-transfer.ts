@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { LicensingError } from '../domain/errors.ts'
-import { DAY, type Instant } from '../domain/instant.ts'
-import type { ProductProfile } from '../domain/profile.ts'
+import { LicensingError } from '../core/errors.ts'
+import { DAY, type Instant } from '../core/time.ts'
+import type { ProductProfile } from '../core/profile.ts'
 import type { ChosenLot } from '../authority/inventory/transfers.ts'
 import { endpoint } from './contract.ts'
-import { everywhere } from './families.ts'
+import { everywhere } from './routes.ts'
 import {
   daySchema,
   eachPart,
@@ -17,8 +17,8 @@ import {
   wordField,
   success,
   refused,
-} from './forms.ts'
-import { requireWholeAccount } from './reach.ts'
+} from './fields.ts'
+import { requireWholeAccount } from './access-control.ts'
 
 const partSchema = z.object({
   license: z.string().min(1, 'it is missing').max(200),

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { LicenseDocument } from '../authority/inventory/accounts.ts'
 import type { LicenseTransaction } from '../authority/inventory/license-transactions.ts'
 import { endpoint, type RestCall } from './contract.ts'
-import { everywhere, newer } from './families.ts'
+import { everywhere, newer } from './routes.ts'
 import {
   limitField,
   noQuery,
@@ -12,8 +12,8 @@ import {
   termDate,
   virtualAccountsField,
   success,
-} from './forms.ts'
-import { chosenVirtualAccounts } from './reach.ts'
+} from './fields.ts'
+import { chosenVirtualAccounts } from './access-control.ts'
 
 /** The words of the field for how a pool stands. */
 export const complianceWords = (status: 'in-compliance' | 'out-of-compliance'): string =>

@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import { actorName } from '../authority/events/actor.ts'
-import { ACCESS_TOKEN_SECONDS } from '../authority/people/api-clients.ts'
+import { ACCESS_TOKEN_SECONDS } from '../authority/identity/api-clients.ts'
 import type { Authority } from '../authority/authority.ts'
-import type { PersonRecord } from '../authority/people/people.ts'
-import { LicensingError } from '../domain/errors.ts'
-import { beginGuess, type GuessStore } from '../trust/guesses.ts'
-import { checkPassword } from '../trust/passwords.ts'
+import type { PersonRecord } from '../authority/identity/users.ts'
+import { LicensingError } from '../core/errors.ts'
+import { beginGuess, type GuessStore } from '../http/login-rate-limiter.ts'
+import { checkPassword } from '../http/passwords.ts'
 
 /** Where the field's clients ask for access tokens. */
 export const TOKEN_PATHS = [

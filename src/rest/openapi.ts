@@ -1,7 +1,7 @@
-import { type Json, queryParameters, schemaOf } from '../domain/json-schema.ts'
-import { VERSION } from '../domain/version.ts'
+import { type Json, queryParameters, schemaOf } from '../core/json-schema.ts'
+import { VERSION } from '../core/version.ts'
 import type { Endpoint } from './contract.ts'
-import type { EnvelopeForm } from './failures.ts'
+import type { EnvelopeForm } from './error-responses.ts'
 import { TOKEN_PATHS } from './oauth.ts'
 
 const text = { type: 'string' }

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { InstanceDocument } from '../authority/inventory/instances.ts'
 import type { IssuedAuthorization, Quantities } from '../authority/reservations.ts'
-import { LicensingError } from '../domain/errors.ts'
+import { LicensingError } from '../core/errors.ts'
 import { endpoint, type RestCall } from './contract.ts'
 import {
   displayName,
@@ -12,7 +12,7 @@ import {
   sudiOf,
   sudiSchema,
 } from './devices.ts'
-import { everywhere, legacy, newer } from './families.ts'
+import { everywhere, legacy, newer } from './routes.ts'
 import {
   eachPart,
   MOST_AT_ONCE,
@@ -24,9 +24,9 @@ import {
   termDate,
   wholeNumber,
   wordField,
-} from './forms.ts'
+} from './fields.ts'
 import { tagOf } from './license-transfer.ts'
-import { requireVirtualAccount } from './reach.ts'
+import { requireVirtualAccount } from './access-control.ts'
 
 const licensesField = z
   .array(

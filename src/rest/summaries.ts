@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import type { EventDocument } from '../authority/events/event-log.ts'
-import { DAY } from '../domain/instant.ts'
+import { DAY } from '../core/time.ts'
 import { endpoint, type RestCall } from './contract.ts'
-import { legacy, newer } from './families.ts'
-import { daySchema, historyDate, MOST_AT_ONCE, noQuery, termDate } from './forms.ts'
+import { legacy, newer } from './routes.ts'
+import { daySchema, historyDate, MOST_AT_ONCE, noQuery, termDate } from './fields.ts'
 import { complianceWords, endDate, licenseType, type PoolFacts, poolsOf, subscriptionId } from './licenses.ts'
-import { placeOfHeaders } from './reach.ts'
+import { placeOfHeaders } from './access-control.ts'
 
 /** As long as histories go back in one answer. */
 const MOST_EVENTS = 5_000

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { TokenDocument } from '../authority/inventory/tokens.ts'
-import { LicensingError } from '../domain/errors.ts'
+import { LicensingError } from '../core/errors.ts'
 import { endpoint, type RestCall } from './contract.ts'
-import { everywhere, isOnPremises, newer } from './families.ts'
+import { everywhere, isOnPremises, newer } from './routes.ts'
 import {
   eachPart,
   MOST_AT_ONCE,
@@ -14,7 +14,7 @@ import {
   wordField,
   success,
   refused,
-} from './forms.ts'
+} from './fields.ts'
 
 const NEW = '/licensing/v1/account/:domain/virtual-account/:virtualAccount/token'
 const OLD = '/accounts/:domain/virtual-accounts/:virtualAccount/tokens'

@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
-import type { ConnectionGuard } from '../transports/connection-guard.ts'
+import type { ConnectionGuard } from '../http/connection-limiter.ts'
 import { codeLabel, commonMetrics } from './common-metrics.ts'
 import { connectionMetrics } from './connection-metrics.ts'
 

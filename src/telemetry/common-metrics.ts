@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
-import { errorTable } from '../domain/errors.ts'
-import { VERSION } from '../domain/version.ts'
+import { errorTable } from '../core/errors.ts'
+import { VERSION } from '../core/version.ts'
 
 /** Metrics that both programs have: of the process, its version, and whether it can do its work. */
 export function commonMetrics(prefix: string, unready: () => Promise<readonly string[]>): Registry {

@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
-import { type ConnectionGuard, ENDINGS, STAGES } from '../transports/connection-guard.ts'
+import { type ConnectionGuard, ENDINGS, STAGES } from '../http/connection-limiter.ts'
 
 /** The connections of a server, as gauges and a counter that begin with the program's name. */
 export function connectionMetrics(

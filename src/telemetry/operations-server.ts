@@ -1,6 +1,7 @@
-import { ConnectionGuard } from '../transports/connection-guard.ts'
-import { createGuardedServer } from '../transports/guarded-server.ts'
-import { hostInUrl, listenOn } from '../transports/listen.ts'
+import { ConnectionGuard } from '../http/connection-limiter.ts'
+import { createGuardedServer } from '../http/create-server.ts'
+import { hostInUrl } from '../core/host-name.ts'
+import { listenOn } from '../http/listen.ts'
 
 /** A scraper and a few people with curl. */
 const CONNECTIONS = 100

@@ -1,5 +1,5 @@
-import { LicensingError } from '../domain/errors.ts'
-import { VERSION } from '../domain/version.ts'
+import { LicensingError } from '../core/errors.ts'
+import { VERSION } from '../core/version.ts'
 import { within } from '../transports/deadline.ts'
 
 /** Traces of a program, sent by OTLP over HTTP. */

@@ -2,8 +2,8 @@ import { lookup, type LookupAddress } from 'node:dns'
 import { type IncomingMessage, request } from 'node:http'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls, rootCertificates, type TLSSocket } from 'node:tls'
-import { LicensingError } from '../domain/errors.ts'
-import { SECOND } from '../domain/instant.ts'
+import { LicensingError } from '../core/errors.ts'
+import { SECOND } from '../core/time.ts'
 import { startDeadline } from './deadline.ts'
 import {
   connectFailure,

@@ -1,4 +1,4 @@
-import { systemClock } from '../domain/system-clock.ts'
+import { systemClock } from '../core/system-clock.ts'
 
 /**
  * An AbortController that fires once the time has really passed: a timer that comes early, because the

@@ -1,4 +1,4 @@
-import { type ErrorCode, LicensingError } from '../domain/errors.ts'
+import { type ErrorCode, LicensingError } from '../core/errors.ts'
 
 /** Who a server said it was. */
 export interface Presented {

@@ -1,13 +1,13 @@
 import { Agent } from 'node:https'
 import type { Readable } from 'node:stream'
 import { isAxiosError } from 'axios'
-import { LicensingError } from '../domain/errors.ts'
-import { SECOND } from '../domain/instant.ts'
+import { LicensingError } from '../core/errors.ts'
+import { SECOND } from '../core/time.ts'
 import { postByAxios } from './axios-post.ts'
 import { type Destination, openConnection } from './connection.ts'
 import { startDeadline } from './deadline.ts'
 import { exchangeFailure, statusFailure } from './failures.ts'
-import { destinationOf, type RoadOptions } from './road.ts'
+import { destinationOf, type RoadOptions } from './connection-options.ts'
 import type { Transport } from './transport.ts'
 
 /** One exchange, from the look-up of the name to the last byte, in milliseconds. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { LicensingError } from '../domain/errors.ts'
+import { LicensingError } from '../core/errors.ts'
 
 /** How a box reaches its authority. */
 export interface Transport {

@@ -1,12 +1,12 @@
 import { Agent, type IncomingMessage, request as plainRequest, type RequestOptions } from 'node:http'
 import { BlockList, isIP } from 'node:net'
 import { rootCertificates } from 'node:tls'
-import { LicensingError } from '../domain/errors.ts'
-import { DAY, type Instant, SECOND } from '../domain/instant.ts'
+import { LicensingError } from '../core/errors.ts'
+import { DAY, type Instant, SECOND } from '../core/time.ts'
 import { openConnection } from './connection.ts'
 import { startDeadline } from './deadline.ts'
 import { exchangeFailure } from './failures.ts'
-import { LOOPBACK } from './listen.ts'
+import { LOOPBACK } from '../core/host-name.ts'
 
 /** One message, from the look-up of the name to the head of the answer. */
 const TOTAL_DEADLINE = 15 * SECOND

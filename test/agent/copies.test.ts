@@ -2,8 +2,8 @@ import { chmodSync, cpSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SmartAgent } from '../../src/agent/index.ts'
-import { DAY, MINUTE } from '../../src/domain/instant.ts'
-import { codeOf, makeWorld, pass, type World } from '../support/world.ts'
+import { DAY, MINUTE } from '../../src/core/time.ts'
+import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
 
 let world: World
 beforeEach(async () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { DAY, HOUR, MINUTE, SECOND } from '../../src/domain/instant.ts'
-import { makeWorld, pass, type World } from '../support/world.ts'
+import { DAY, HOUR, MINUTE, SECOND } from '../../src/core/time.ts'
+import { makeWorld, pass, type World } from '../support/test-environment.ts'
 
 const FULL = 90 * 86_400
 

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { begin, nextDueAt, resolve, stateWord, step } from '../../machines/index.ts'
-import { FACTS_VERSION, readFacts, writeFacts } from '../../src/agent/facts.ts'
-import { LicensingError } from '../../src/domain/errors.ts'
+import { FACTS_VERSION, readFacts, writeFacts } from '../../src/agent/persisted-state.ts'
+import { LicensingError } from '../../src/core/errors.ts'
 
 const golden = new URL('../golden/', import.meta.url).pathname
 const versions = readdirSync(golden).filter((name) => name.startsWith('facts-'))

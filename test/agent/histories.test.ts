@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { SmartAgent } from '../../src/agent/index.ts'
 import { Authority } from '../../src/authority/index.ts'
-import { DAY, HOUR, MINUTE, SECOND } from '../../src/domain/instant.ts'
-import { VirtualClock } from '../../src/testing/index.ts'
-import { Database } from '../../src/trust/sqlite.ts'
-import { codeOf, makeWorld, pass, type World } from '../support/world.ts'
+import { DAY, HOUR, MINUTE, SECOND } from '../../src/core/time.ts'
+import { VirtualClock } from '../../mocks/testing.ts'
+import { Database } from '../../src/storage/sqlite.ts'
+import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
 
 /** Histories that ended badly once: what came late, twice, out of order, or by a clock that was wrong. */
 let world: World

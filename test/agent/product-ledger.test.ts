@@ -4,8 +4,8 @@ import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { LicensingError, type SmartAgent } from '../../src/agent/index.ts'
 import { AgentStore } from '../../src/agent/store.ts'
-import { conferencing } from '../../src/domain/profile.ts'
-import { codeOf, makeWorld, pass, type World } from '../support/world.ts'
+import { conferencing } from '../../src/core/profile.ts'
+import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
 
 const HOUR = 3_600_000
 const LARGE = { pid: 'CWMS-K9', version: '4.0', serial: 'BOX', size: 'large' } as const

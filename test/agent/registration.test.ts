@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { DAY, HOUR, MINUTE, SECOND } from '../../src/domain/instant.ts'
-import { codeOf, makeWorld, pass, type World } from '../support/world.ts'
+import { DAY, HOUR, MINUTE, SECOND } from '../../src/core/time.ts'
+import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
 
 let world: World
 beforeEach(async () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { SmartAgent } from '../../src/agent/index.ts'
-import { makeWorld, type World } from '../support/world.ts'
+import { makeWorld, type World } from '../support/test-environment.ts'
 
 /** Only a lost wake-up takes this long: no timer of the agent ever fires here, so nothing else can end a wait. */
 const HANGS_MS = 20_000

@@ -1,13 +1,13 @@
 import { createPrivateKey, type KeyObject, randomBytes, randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { Exchanges } from '../../src/authority/exchanges/exchanges.ts'
-import type { Decided, SignedRequest } from '../../src/authority/exchanges/requests.ts'
-import { createServer } from '../../src/authority/serving/server.ts'
-import { LicensingError } from '../../src/domain/errors.ts'
-import { DAY, iso, SECOND } from '../../src/domain/instant.ts'
-import { createRequest, createSelfSigned, generateKey } from '../../src/trust/certificates.ts'
-import { seal } from '../../src/trust/seal.ts'
-import { codeOf, makeWorld } from '../support/world.ts'
+import { Exchanges } from '../../src/authority/exchange/exchange-batcher.ts'
+import type { Decided, SignedRequest } from '../../src/authority/exchange/requests.ts'
+import { createServer } from '../../src/authority/serving/routes.ts'
+import { LicensingError } from '../../src/core/errors.ts'
+import { DAY, iso, SECOND } from '../../src/core/time.ts'
+import { createRequest, createSelfSigned, generateKey } from '../../src/pki/certificate-generation.ts'
+import { seal } from '../../src/pki/signed-message.ts'
+import { codeOf, makeWorld } from '../support/test-environment.ts'
 
 const NOW = Date.UTC(2026, 0, 1)
 const ignored = { step: () => undefined }

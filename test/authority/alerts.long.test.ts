@@ -5,12 +5,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SmartAgent } from '../../src/agent/index.ts'
 import { ALERT_TYPES, type AlertDocument, type AlertType, Authority } from '../../src/authority/index.ts'
 import { bySeverity } from '../../src/authority/alerts/alerts.ts'
-import { DAY, iso, MINUTE } from '../../src/domain/instant.ts'
+import { DAY, iso, MINUTE } from '../../src/core/time.ts'
 import { writeRequestCode } from '../../src/protocol/offline-codes.ts'
 import { makeReceiver } from '../support/receiver.ts'
 import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
 import { inStored } from '../support/stored.ts'
-import { codeOf, makeWorld, type World } from '../support/world.ts'
+import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
 
 const typesOf = (alerts: readonly AlertDocument[]) =>
   alerts.map(({ severity, type }) => `${severity} ${type}`)

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { chained, entryHash, type Place } from '../../src/authority/audit/chain.ts'
-import { verifyAuditExport } from '../../src/authority/audit/door.ts'
-import { DAY } from '../../src/domain/instant.ts'
+import { chained, entryHash, type Place } from '../../src/authority/audit/hash-chain.ts'
+import { verifyAuditExport } from '../../src/authority/audit/audit-service.ts'
+import { DAY } from '../../src/core/time.ts'
 import { openStored, type Row, type Stored, type Value } from '../support/stored.ts'
-import { codeOf, makeWorld, type World } from '../support/world.ts'
+import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
 
 let world: World
 let database: Stored

@@ -9,7 +9,7 @@ import { scaled } from '../support/scale.ts'
  * What is killed in the middle is whole when it is started again: at every step by which a command changes the file system, and at
  * random moments, which are those of the database.
  */
-const DIE_AT = new URL('../support/die-at.cjs', import.meta.url).pathname
+const DIE_AT = new URL('../support/crash-at.cjs', import.meta.url).pathname
 const KILLED = null
 /** Steps of one command that are tried in one run of the tests. */
 const TRIED = scaled(2, Infinity)

@@ -6,8 +6,8 @@ import { actingAs } from '../../src/authority/events/actor.ts'
 import { eventLines } from '../../src/authority/events/event-export.ts'
 import type { Authority } from '../../src/authority/index.ts'
 import { nextDue } from '../../src/authority/reports/schedules.ts'
-import { DAY, HOUR, iso, MINUTE } from '../../src/domain/instant.ts'
-import { codeOf, makeWorld, type World } from '../support/world.ts'
+import { DAY, HOUR, iso, MINUTE } from '../../src/core/time.ts'
+import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
 
 let world: World
 let authority: Authority

@@ -3,9 +3,9 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { conferencing } from '../../src/domain/profile.ts'
+import { conferencing } from '../../src/core/profile.ts'
 import { allStored } from '../support/stored.ts'
-import { codeOf, makeWorld, type World } from '../support/world.ts'
+import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
 
 const DAY = 86_400_000
 

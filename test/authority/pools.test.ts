@@ -10,7 +10,7 @@ import {
   writeDemands,
 } from '../../src/authority/inventory/pools.ts'
 import { AuthorityStore, type Tx } from '../../src/authority/store/store.ts'
-import { makeWorld, type World } from '../support/world.ts'
+import { makeWorld, type World } from '../support/test-environment.ts'
 
 const DAY = 86_400_000
 

@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Authority } from '../../src/authority/index.ts'
 import { AuthorityStore } from '../../src/authority/store/store.ts'
-import { DAY } from '../../src/domain/instant.ts'
-import { makeWorld, type World } from '../support/world.ts'
+import { DAY } from '../../src/core/time.ts'
+import { makeWorld, type World } from '../support/test-environment.ts'
 
 let world: World
 let authority: Authority

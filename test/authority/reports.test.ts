@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Authority, toCsv } from '../../src/authority/index.ts'
-import { csv } from '../../src/domain/csv.ts'
-import { DAY, iso } from '../../src/domain/instant.ts'
+import { csv } from '../../src/core/csv.ts'
+import { DAY, iso } from '../../src/core/time.ts'
 import { carry, makeSatelliteWorld } from '../support/satellite.ts'
-import { codeOf, makeWorld, type World } from '../support/world.ts'
+import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
 
 let world: World
 let authority: Authority

@@ -6,11 +6,11 @@ import type { SmartAgent } from '../../src/agent/index.ts'
 import { Authority } from '../../src/authority/index.ts'
 import { tablesAt } from '../../src/authority/backup/dump.ts'
 import { migrations } from '../../src/authority/store/schema.ts'
-import { DAY } from '../../src/domain/instant.ts'
+import { DAY } from '../../src/core/time.ts'
 import { makeSatelliteWorld } from '../support/satellite.ts'
 import { someDatabase } from '../support/database.ts'
 import { inStored, storedTables } from '../support/stored.ts'
-import { codeOf, makeWorld, type World } from '../support/world.ts'
+import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
 
 const PASSPHRASE = 'correct horse battery'
 const RENEWAL = 31 * DAY

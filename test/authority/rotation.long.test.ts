@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SmartAgent } from '../../src/agent/index.ts'
 import { Authority } from '../../src/authority/index.ts'
-import { sealRootKey } from '../../src/authority/keys/trust-door.ts'
-import { DAY } from '../../src/domain/instant.ts'
-import { sealedCertificates } from '../../src/trust/seal.ts'
+import { sealRootKey } from '../../src/authority/keys/trust-service.ts'
+import { DAY } from '../../src/core/time.ts'
+import { sealedCertificates } from '../../src/pki/signed-message.ts'
 import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
-import { codeOf, makeWorld, pass, type World } from '../support/world.ts'
+import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
 
 const RENEWAL = 31 * DAY
 let world: World

@@ -17,7 +17,7 @@ import {
   spreadContact,
   type TokenFacts,
   tokenRefusal,
-} from '../../src/authority/rules.ts'
+} from '../../src/authority/policy.ts'
 
 const DAY = 86_400_000
 /** Time in these worlds: a few instants, so that things begin and end at the same one often. */

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { Authority } from '../../src/authority/index.ts'
-import { DAY, MINUTE } from '../../src/domain/instant.ts'
-import { VirtualClock } from '../../src/testing/virtual-clock.ts'
+import { DAY, MINUTE } from '../../src/core/time.ts'
+import { VirtualClock } from '../../mocks/virtual-clock.ts'
 import { eventually } from '../support/eventually.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'sla-tls-'))

@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { makePrograms } from '../support/programs.ts'
 import { makeReceiver } from '../support/receiver.ts'
-import { makeWorld, type World } from '../support/world.ts'
+import { makeWorld, type World } from '../support/test-environment.ts'
 
 let world: World
 let receiver: Awaited<ReturnType<typeof makeReceiver>>

@@ -3,12 +3,12 @@ import type { ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { Webhook } from 'standardwebhooks'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { DAY, HOUR, MINUTE } from '../../src/domain/instant.ts'
+import { DAY, HOUR, MINUTE } from '../../src/core/time.ts'
 import { mayReceive } from '../../src/transports/webhook.ts'
 import { makePrograms } from '../support/programs.ts'
 import { makeReceiver } from '../support/receiver.ts'
 import { allStored } from '../support/stored.ts'
-import { codeOf, makeWorld, type World } from '../support/world.ts'
+import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
 
 let world: World
 let receiver: Awaited<ReturnType<typeof makeReceiver>>

@@ -11,8 +11,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { codeLines, writeCarriedFile } from '../../src/cli/carry.ts'
-import { LicensingError } from '../../src/domain/errors.ts'
+import { codeLines, writeCarriedFile } from '../../src/cli/codes.ts'
+import { LicensingError } from '../../src/core/errors.ts'
 import { writeRequestCode } from '../../src/protocol/offline-codes.ts'
 
 let directory: string

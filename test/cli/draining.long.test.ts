@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:https'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Status } from '../../src/agent/index.ts'
-import { type Ended, greet } from '../support/greeting.ts'
+import { type Ended, greet } from '../support/hello.ts'
 import { signInFirst } from '../support/pages.ts'
 import { makePrograms, type Programs } from '../support/programs.ts'
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { redact } from '../../src/cli/redact.ts'
-import { greet } from '../support/greeting.ts'
+import { greet } from '../support/hello.ts'
 import { makePrograms, type Programs } from '../support/programs.ts'
 import { Agent } from 'node:https'
 

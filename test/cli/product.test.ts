@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { Status } from '../../src/agent/index.ts'
 import { bar, fitting } from '../../src/cli/table.ts'
-import { csv } from '../../src/domain/csv.ts'
+import { csv } from '../../src/core/csv.ts'
 import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
 
 let programs: Programs

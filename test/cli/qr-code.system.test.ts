@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { qrText } from '../../src/cli/carry.ts'
+import { qrText } from '../../src/cli/codes.ts'
 import { writeRequestCode } from '../../src/protocol/offline-codes.ts'
 
 let directory: string

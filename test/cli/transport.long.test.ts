@@ -4,7 +4,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Status } from '../../src/agent/index.ts'
-import type { RoadReport } from '../../src/agent/walk-road.ts'
+import type { RoadReport } from '../../src/agent/connection-test.ts'
 import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
 
 /** The roads by the commands, with an authority that may be told to misbehave. */

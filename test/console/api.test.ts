@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { authorityContract } from '../../src/console/authority-contract.ts'
-import { boxContract } from '../../src/console/box-contract.ts'
-import { commonContract } from '../../src/console/common-contract.ts'
-import type { Call } from '../../src/console/contract.ts'
+import { boxContract } from '../../src/console/device-contract.ts'
+import { commonContract } from '../../src/http/sign-in-contract.ts'
+import type { Call } from '../../src/http/contract.ts'
 import { send, servePages, signInFirst, type Visitor } from '../support/pages.ts'
-import { makeWorld, type World } from '../support/world.ts'
+import { makeWorld, type World } from '../support/test-environment.ts'
 
 let world: World
 let pages: Awaited<ReturnType<typeof servePages>>

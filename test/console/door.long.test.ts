@@ -1,12 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { boxDesk } from '../../src/console/box.ts'
-import { firstPassword } from '../../src/console/first-password.ts'
-import { authorityDesk } from '../../src/console/manager.ts'
-import { HOUR, MINUTE } from '../../src/domain/instant.ts'
+import { boxDesk } from '../../src/console/device-console.ts'
+import { firstPassword } from '../../src/http/initial-password.ts'
+import { authorityDesk } from '../../src/console/authority-console.ts'
+import { HOUR, MINUTE } from '../../src/core/time.ts'
 import { PASSWORD, send, servePages, signIn, signInFirst, type Visitor } from '../support/pages.ts'
-import { makeWorld, type World } from '../support/world.ts'
+import { makeWorld, type World } from '../support/test-environment.ts'
 
 let world: World
 let pages: Awaited<ReturnType<typeof servePages>>

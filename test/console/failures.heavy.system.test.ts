@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type ErrorCode, errorTable, LicensingError } from '../../src/domain/errors.ts'
-import { serveBoxPage } from '../../src/console/box.ts'
+import { type ErrorCode, errorTable, LicensingError } from '../../src/core/errors.ts'
+import { serveBoxPage } from '../../src/console/device-console.ts'
 import { join } from 'node:path'
 import { openBrowser, signInFirst, type Window } from '../support/browser.ts'
-import { makeWorld, type World } from '../support/world.ts'
+import { makeWorld, type World } from '../support/test-environment.ts'
 import { everyNth, scaled } from '../support/scale.ts'
 
 const codes = (Object.keys(errorTable) as ErrorCode[]).filter((code) =>

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import WebSocket from 'ws'
 import type { SmartAgent } from '../../src/agent/index.ts'
 import { serveInspector, type ServedInspector } from '../../src/console/inspector.ts'
-import { codeOf, makeWorld, type World } from '../support/world.ts'
+import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
 import { eventually } from '../support/eventually.ts'
 
 let world: World

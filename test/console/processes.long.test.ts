@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Authority } from '../../src/authority/index.ts'
-import { managerPage } from '../../src/console/manager.ts'
-import { HOUR, MINUTE } from '../../src/domain/instant.ts'
+import { managerPage } from '../../src/console/authority-console.ts'
+import { HOUR, MINUTE } from '../../src/core/time.ts'
 import { PASSWORD, send, signIn, signInFirst, type Visitor } from '../support/pages.ts'
-import { makeWorld, type World } from '../support/world.ts'
+import { makeWorld, type World } from '../support/test-environment.ts'
 
 let world: World
 let opened: Authority[] = []

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { DAY, MINUTE } from '../../src/domain/instant.ts'
-import { Database } from '../../src/trust/sqlite.ts'
-import { makeWorld, pass, type World } from '../support/world.ts'
+import { DAY, MINUTE } from '../../src/core/time.ts'
+import { Database } from '../../src/storage/sqlite.ts'
+import { makeWorld, pass, type World } from '../support/test-environment.ts'
 
 let world: World
 /** Each statement that was prepared, by its database. */

@@ -8,7 +8,7 @@ import { Authority } from '../../src/authority/index.ts'
 import { AuthorityStore, readSetting, writeSetting } from '../../src/authority/store/store.ts'
 import { eventually } from '../support/eventually.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
-import { codeOf } from '../support/world.ts'
+import { codeOf } from '../support/test-environment.ts'
 
 /** The lock that every transaction that writes takes first. */
 const WRITERS = 0x5a1_a001

@@ -11,12 +11,12 @@ import { migrations } from '../../src/authority/store/schema.ts'
 import { AuthorityStore } from '../../src/authority/store/store.ts'
 import { RestApi } from '../../src/rest/rest.ts'
 import { AuthorityMetrics } from '../../src/telemetry/authority-metrics.ts'
-import { thumbprint, readRoots } from '../../src/trust/chain.ts'
+import { thumbprint, readRoots } from '../../src/pki/chain-validation.ts'
 import { startCommitProxy } from '../support/commit-proxy.ts'
 import { type Postgres, startPostgres } from '../support/postgres.ts'
 import { sendRaw } from '../support/rest.ts'
 import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
-import { codeOf } from '../support/world.ts'
+import { codeOf } from '../support/test-environment.ts'
 import { scaled } from '../support/scale.ts'
 
 let server: Postgres
@@ -356,7 +356,7 @@ describe('restore into a database', () => {
         ],
         {
           env: {
-            NODE_OPTIONS: `--require ${new URL('../support/die-at.cjs', import.meta.url).pathname}`,
+            NODE_OPTIONS: `--require ${new URL('../support/crash-at.cjs', import.meta.url).pathname}`,
             DIE_AT: String(step),
             DIE_UNDER: directory,
             DIE_COUNT: join(directory, 'steps'),

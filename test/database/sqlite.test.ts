@@ -2,8 +2,8 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Authority } from '../../src/authority/index.ts'
-import { Database } from '../../src/trust/sqlite.ts'
-import { makeWorld, type World } from '../support/world.ts'
+import { Database } from '../../src/storage/sqlite.ts'
+import { makeWorld, type World } from '../support/test-environment.ts'
 
 let world: World
 beforeEach(async () => {

@@ -10,8 +10,8 @@ import {
 } from '../../src/diagrams/chart-layout.ts'
 import { chartSvg } from '../../src/diagrams/chart-svg.ts'
 import { chartText } from '../../src/diagrams/chart-text.ts'
-import { layOutChart } from '../../src/diagrams/lay-out.ts'
-import { makeWorld, pass, type World } from '../support/world.ts'
+import { layOutChart } from '../../src/diagrams/layout.ts'
+import { makeWorld, pass, type World } from '../support/test-environment.ts'
 
 const DAY = 86_400_000
 

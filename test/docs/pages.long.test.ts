@@ -37,7 +37,7 @@ describe('the documentation', () => {
 
 describe('npm run demo', () => {
   it('R-EVAL-3, R-AUTH-2, R-AUTH-3, R-REG-2, R-REG-5: narrates a year and leaves with 0', () => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['dist/src/testing/demo.js'], {
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['dist/examples/demo.js'], {
       cwd: root,
       encoding: 'utf8',
     })

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { errorTable, type ErrorCode, LicensingError } from '../../src/domain/errors.ts'
+import { errorTable, type ErrorCode, LicensingError } from '../../src/core/errors.ts'
 
 /** Something that reads what strangers send or type. */
 export interface Target {

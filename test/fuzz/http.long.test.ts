@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { isErrorCode } from '../../src/domain/errors.ts'
+import { isErrorCode } from '../../src/core/errors.ts'
 import { endpoints } from '../../src/rest/endpoints.ts'
-import { Dice } from '../../src/simulation/dice.ts'
+import { Dice } from '../../tools/simulator/seeded-random.ts'
 import { LEGACY, type Rest, serveRest } from '../support/rest.ts'
-import { makeWorld, type World } from '../support/world.ts'
+import { makeWorld, type World } from '../support/test-environment.ts'
 import { mutate } from './mutate.ts'
 
 const { FUZZ_SEED = '1', FUZZ_REQUESTS = '400' } = process.env

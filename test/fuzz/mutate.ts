@@ -1,4 +1,4 @@
-import type { Dice } from '../../src/simulation/dice.ts'
+import type { Dice } from '../../tools/simulator/seeded-random.ts'
 
 /** What breaks readers: ends of ranges, signs that look alike, names that objects have of their own. */
 const NASTY = [

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { expectEvent } from '../../machines/expect-event.ts'
+import { expectEvent } from '../../machines/assert-event-type.ts'
 
 const refusing = (event: { type: string; code: string }, ...types: string[]) => {
   return () => {

@@ -12,7 +12,7 @@ import {
   stateWord,
   step,
 } from '../../machines/index.ts'
-import { readFacts, writeFacts } from '../../src/agent/facts.ts'
+import { readFacts, writeFacts } from '../../src/agent/persisted-state.ts'
 import { allNodes } from './nodes.ts'
 import {
   adjacency,

@@ -11,11 +11,11 @@ import {
   type MockAuthority,
 } from '../../mocks/index.ts'
 import { SmartAgent } from '../../src/agent/index.ts'
-import { MINUTE } from '../../src/domain/instant.ts'
-import { VirtualClock } from '../../src/testing/index.ts'
+import { MINUTE } from '../../src/core/time.ts'
+import { VirtualClock } from '../../mocks/testing.ts'
 import { httpsTransport } from '../../src/transports/https.ts'
-import { isSilent, Patience } from '../support/patience.ts'
-import { codeOf } from '../support/world.ts'
+import { isSilent, Patience } from '../support/timeouts.ts'
+import { codeOf } from '../support/test-environment.ts'
 
 let clock: VirtualClock
 let mock: MockAuthority

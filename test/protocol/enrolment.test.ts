@@ -5,7 +5,7 @@ import {
   newEnrolmentCode,
   readEnrolmentCode,
 } from '../../src/protocol/enrolment.ts'
-import { compareMandates, mandateSchema } from '../../src/protocol/mandate.ts'
+import { compareMandates, mandateSchema } from '../../src/protocol/delegation.ts'
 import { refusal } from '../support/refusal.ts'
 
 const claim = { name: 'branch', smartAccount: 'acme.example', satelliteId: 's1', key: 'k', nonce: 'n' }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { iso } from '../../src/domain/instant.ts'
+import { iso } from '../../src/core/time.ts'
 import {
   type Authorization,
   issuedAtOf,

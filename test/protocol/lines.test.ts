@@ -13,7 +13,7 @@ import {
   writeBundles,
   writeFields,
   writeSection,
-} from '../../src/protocol/lines.ts'
+} from '../../src/protocol/text-format.ts'
 
 const malformed = (why: string) => new RangeError(why)
 const FIELDS = [

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { LicensingError } from '../../src/domain/errors.ts'
+import { LicensingError } from '../../src/core/errors.ts'
 import {
   hintOf,
   type Proof,
@@ -11,7 +11,7 @@ import {
   writeProofCode,
   writeRequestCode,
 } from '../../src/protocol/offline-codes.ts'
-import { readCode, writeCode } from '../../src/protocol/typed-code.ts'
+import { readCode, writeCode } from '../../src/protocol/human-code.ts'
 import { scaled } from '../support/scale.ts'
 
 /** How a request code is made, said once more: what is wrong in one way alone must be right in every other. */

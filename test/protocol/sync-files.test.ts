@@ -1,7 +1,7 @@
 import { createPublicKey, createPrivateKey, randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { LicensingError } from '../../src/domain/errors.ts'
+import { LicensingError } from '../../src/core/errors.ts'
 import {
   readSyncAnswer,
   SYNC_ANSWER_TITLE,
@@ -16,8 +16,8 @@ import {
   type SyncRequest,
   writeSyncRequest,
 } from '../../src/protocol/sync-request.ts'
-import { createRoot, type Issuer } from '../../src/trust/certificates.ts'
-import { signTextByKey, verifyTextByKey } from '../../src/trust/sign-text.ts'
+import { createRoot, type Issuer } from '../../src/pki/certificate-generation.ts'
+import { signTextByKey, verifyTextByKey } from '../../src/pki/sign-text.ts'
 
 const NUM_RUNS = 200
 /** Names as people write them: anything that is printed, quotes and brackets and the words of the file itself. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { LicensingError } from '../../src/domain/errors.ts'
+import { LicensingError } from '../../src/core/errors.ts'
 import { formatToken, parseToken, tokenMac, tokenMacMatches } from '../../src/protocol/token.ts'
 
 const base64url = (bytes: number) =>

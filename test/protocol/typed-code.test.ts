@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { LicensingError } from '../../src/domain/errors.ts'
-import { readCode, writeCode } from '../../src/protocol/typed-code.ts'
+import { LicensingError } from '../../src/core/errors.ts'
+import { readCode, writeCode } from '../../src/protocol/human-code.ts'
 import { scaled } from '../support/scale.ts'
 
 const SIGNS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'

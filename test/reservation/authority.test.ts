@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SmartAgent } from '../../src/agent/index.ts'
-import { LicensingError } from '../../src/domain/errors.ts'
-import { iso } from '../../src/domain/instant.ts'
+import { LicensingError } from '../../src/core/errors.ts'
+import { iso } from '../../src/core/time.ts'
 import { writeRequestCode } from '../../src/protocol/offline-codes.ts'
 import { makeSealedWorld } from '../support/sealed.ts'
-import { codeOf, makeWorld, pass, type World } from '../support/world.ts'
+import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { AgentStore } from '../../src/agent/store.ts'
 import { conferencing, type SmartAgent } from '../../src/agent/index.ts'
 import { makeSealedWorld } from '../support/sealed.ts'
-import { codeOf, makeWorld, pass, type World } from '../support/world.ts'
+import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
 import { eventually } from '../support/eventually.ts'
 
 const HOUR = 3_600_000

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { SmartAgent } from '../../src/agent/index.ts'
-import { LicensingError } from '../../src/domain/errors.ts'
+import { LicensingError } from '../../src/core/errors.ts'
 import { makeSealedWorld } from '../support/sealed.ts'
-import type { World } from '../support/world.ts'
+import type { World } from '../support/test-environment.ts'
 import { scaled } from '../support/scale.ts'
 
 /** Several boxes and one pool: whatever people do, in whatever order, with whatever old papers they have. */

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { SmartAgent } from '../../src/agent/index.ts'
 import { LEGACY, NEW, type Rest, serveRest } from '../support/rest.ts'
 import { makeSealedWorld } from '../support/sealed.ts'
-import type { World } from '../support/world.ts'
+import type { World } from '../support/test-environment.ts'
 
 // What each of the field's clients sends, and what each of them reads of the answer.
 

@@ -2,11 +2,11 @@ import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { endpoints } from '../../src/rest/endpoints.ts'
-import { unservedEndpoints } from '../../src/rest/not-served.ts'
+import { unservedEndpoints } from '../../src/rest/unsupported-endpoints.ts'
 import { LEGACY, NEW, type Rest, serveRest } from '../support/rest.ts'
 import { makeSealedWorld } from '../support/sealed.ts'
 import { inStored } from '../support/stored.ts'
-import type { World } from '../support/world.ts'
+import type { World } from '../support/test-environment.ts'
 
 let world: World
 let rest: Rest

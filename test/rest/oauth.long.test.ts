@@ -5,7 +5,7 @@ import { Authority } from '../../src/authority/index.ts'
 import { PASSWORD, signInFirst } from '../support/pages.ts'
 import { LEGACY, type Rest, serveRest } from '../support/rest.ts'
 import { allStored } from '../support/stored.ts'
-import { makeWorld, type World } from '../support/world.ts'
+import { makeWorld, type World } from '../support/test-environment.ts'
 
 let world: World
 let rest: Rest

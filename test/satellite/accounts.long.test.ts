@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Authority } from '../../src/authority/index.ts'
-import { DAY } from '../../src/domain/instant.ts'
+import { DAY } from '../../src/core/time.ts'
 import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
-import { codeOf } from '../support/world.ts'
+import { codeOf } from '../support/test-environment.ts'
 
 let world: SatelliteWorld
 let manager: Authority

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SmartAgent } from '../../src/agent/index.ts'
 import type { Authority } from '../../src/authority/index.ts'
-import { DAY, HOUR } from '../../src/domain/instant.ts'
+import { DAY, HOUR } from '../../src/core/time.ts'
 import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
-import { codeOf } from '../support/world.ts'
+import { codeOf } from '../support/test-environment.ts'
 
 let world: SatelliteWorld
 let satellite: Authority

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SmartAgent } from '../../src/agent/index.ts'
 import type { Authority } from '../../src/authority/index.ts'
-import { DAY } from '../../src/domain/instant.ts'
+import { DAY } from '../../src/core/time.ts'
 import { makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
 
 let world: SatelliteWorld

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Authority } from '../../src/authority/index.ts'
-import { DAY } from '../../src/domain/instant.ts'
+import { DAY } from '../../src/core/time.ts'
 import { SYNC_CONTENT_TYPE } from '../../src/protocol/sync-proof.ts'
-import { certificateFingerprint } from '../../src/trust/fingerprint.ts'
+import { certificateFingerprint } from '../../src/pki/fingerprint.ts'
 import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
-import { codeOf } from '../support/world.ts'
+import { codeOf } from '../support/test-environment.ts'
 
 let world: SatelliteWorld
 let satellite: Authority

@@ -4,23 +4,23 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SmartAgent } from '../../src/agent/index.ts'
 import type { Authority } from '../../src/authority/index.ts'
-import { DAY, iso } from '../../src/domain/instant.ts'
+import { DAY, iso } from '../../src/core/time.ts'
 import {
   AUTHORIZATION_TITLE,
   readAuthorization,
   writeAuthorization,
 } from '../../src/protocol/authorization-file.ts'
-import type { Mandate } from '../../src/protocol/mandate.ts'
+import type { Mandate } from '../../src/protocol/delegation.ts'
 import type { Sealed } from '../../src/protocol/messages.ts'
-import { type Credential, generateKey, issueCertificate } from '../../src/trust/certificates.ts'
-import { readRoots } from '../../src/trust/chain.ts'
-import { signMandate } from '../../src/trust/mandate.ts'
-import { peek, seal } from '../../src/trust/seal.ts'
-import { signText, verifyText } from '../../src/trust/sign-text.ts'
+import { type Credential, generateKey, issueCertificate } from '../../src/pki/certificate-generation.ts'
+import { readRoots } from '../../src/pki/chain-validation.ts'
+import { signMandate } from '../../src/pki/delegation.ts'
+import { peek, seal } from '../../src/pki/signed-message.ts'
+import { signText, verifyText } from '../../src/pki/sign-text.ts'
 import type { Transport } from '../../src/transports/transport.ts'
 import { StolenKeys } from '../support/keys.ts'
 import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
-import { codeOf } from '../support/world.ts'
+import { codeOf } from '../support/test-environment.ts'
 
 /** Whatever a customer can do who holds all the keys of a satellite, and has changed its program. */
 class AlteredSatellite extends StolenKeys {

@@ -2,11 +2,11 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { OpenOptions } from '../../src/agent/index.ts'
 import { Authority } from '../../src/authority/index.ts'
-import { DAY } from '../../src/domain/instant.ts'
-import { VirtualClock } from '../../src/testing/virtual-clock.ts'
+import { DAY } from '../../src/core/time.ts'
+import { VirtualClock } from '../../mocks/virtual-clock.ts'
 import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
 import { copyStored, inStored, storedSetting } from '../support/stored.ts'
-import { codeOf } from '../support/world.ts'
+import { codeOf } from '../support/test-environment.ts'
 
 /** What went wrong once, or could: found by people who tried to break it. */
 
@@ -505,7 +505,7 @@ describe('R-SAT-2: by wire, when something stays wrong', () => {
   it('a manager that asks for everything again and again is asked more and more rarely', async () => {
     const online = await world.addSatellite('city', { online: true })
     await online.sync.now()
-    const { Reported } = await import('../../src/authority/satellites/reported.ts')
+    const { Reported } = await import('../../src/authority/satellites/reported-instances.ts')
     const spy = vi
       .spyOn(Reported.prototype, 'totals')
       .mockResolvedValue({ registered: 7, reserved: 0, use: [] })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { LicenseDocument } from '../../src/authority/inventory/accounts.ts'
 import type { InstanceDocument } from '../../src/authority/index.ts'
-import type { SyncStatus } from '../../src/authority/upstream/synchronisation.ts'
+import type { SyncStatus } from '../../src/authority/satellite-sync/synchronization.ts'
 import { makeProxies, type Proxies } from '../support/proxies.ts'
 import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
 

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { SmartAgent } from '../../src/agent/index.ts'
 import { Authority } from '../../src/authority/index.ts'
-import { DAY } from '../../src/domain/instant.ts'
-import { sealFiles } from '../../src/trust/sealed-file.ts'
+import { DAY } from '../../src/core/time.ts'
+import { sealFiles } from '../../src/storage/encrypted-files.ts'
 import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
-import { codeOf } from '../support/world.ts'
+import { codeOf } from '../support/test-environment.ts'
 
 const PASSPHRASE = 'correct horse battery'
 let world: SatelliteWorld

@@ -14,7 +14,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Authority } from '../../src/authority/index.ts'
 import { SyncBodies } from '../../src/authority/serving/sync-body.ts'
 import { SYNC_CONTENT_TYPE, type SyncProof } from '../../src/protocol/sync-proof.ts'
-import { signSyncProof } from '../../src/trust/sync-proof.ts'
+import { signSyncProof } from '../../src/pki/sync-proof.ts'
 import { makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
 import { openStored } from '../support/stored.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { DAY } from '../../src/domain/instant.ts'
+import { DAY } from '../../src/core/time.ts'
 import { makeSatelliteWorld, type WireFault } from '../support/satellite.ts'
 
 const WEEK = 7 * DAY

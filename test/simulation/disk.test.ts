@@ -1,9 +1,9 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { Dice } from '../../src/simulation/dice.ts'
-import { PowerCut, SimulatedDisk } from '../../src/simulation/disk.ts'
-import { Database } from '../../src/trust/sqlite.ts'
+import { Dice } from '../../tools/simulator/seeded-random.ts'
+import { PowerCut, SimulatedDisk } from '../../tools/simulator/disk.ts'
+import { Database } from '../../src/storage/sqlite.ts'
 
 let disks: SimulatedDisk[] = []
 afterEach(() => {

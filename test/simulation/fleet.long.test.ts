@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { retryWaits } from '../../machines/index.ts'
-import { type FleetPlan, letFleetLive } from '../../src/simulation/index.ts'
+import { type FleetPlan, letFleetLive } from '../../tools/simulator/index.ts'
 
 const SECOND = 1_000
 const HOUR = 3_600 * SECOND

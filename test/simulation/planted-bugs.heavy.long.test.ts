@@ -25,7 +25,7 @@ afterAll(() => {
 
 const hunt = (chosen: readonly string[]): Promise<{ code: number; output: string }> =>
   new Promise((resolve) => {
-    const program = join(directory, 'dist/src/simulation/simulate.js')
+    const program = join(directory, 'dist/tools/simulator/simulate.js')
     const options = ['--seeds', String(SEEDS), ...chosen, '--until-wrong', '--workers', '1']
     execFile(process.execPath, [program, ...options], (failure, stdout, stderr) => {
       resolve({ code: failure === null ? 0 : Number(failure.code), output: `${stdout}${stderr}` })

@@ -15,7 +15,7 @@ export interface PlantedBug {
 export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'a secret is renamed into its place without having been synced',
-    file: 'src/trust/private-files.js',
+    file: 'src/storage/private-files.js',
     text: 'writeFileSync(fd, text);\n                fsyncSync(fd);',
     instead: 'writeFileSync(fd, text);',
     found: ['errors-closed', 'right-again', 'state-loads'],
@@ -43,7 +43,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a request is sent before it is on disk',
-    file: 'src/agent/command-runner.js',
+    file: 'src/agent/request-runner.js',
     text: "this.#store.write('outstanding', outstanding);",
     instead: 'void outstanding;',
     found: ['not-diverged', 'right-again', 'answered-once', 'nothing-lost'],
@@ -58,28 +58,28 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'an authorization that failed is not tried again',
-    file: 'machines/chart.js',
+    file: 'machines/agent-setup.js',
     text: 'nextAttemptAt: nextRetryAt(event.at, failures, event.jitter, {',
     instead: 'nextAttemptAt: failures > 2 ? null : nextRetryAt(event.at, failures, event.jitter, {',
     found: ['right-again'],
   },
   {
     name: 'the evaluation is charged again for what was charged before',
-    file: 'src/agent/stepper.js',
+    file: 'src/agent/machine-runner.js',
     text: 'this.#used.charge(used);',
     instead: '',
     found: ['evaluation-charged-fairly'],
   },
   {
     name: 'an evaluation begins anew with every registration that ends',
-    file: 'machines/chart.js',
+    file: 'machines/agent-setup.js',
     text: 'evaluation: { ...context.evaluation, running: context.evaluation.remainingSeconds > 0 },',
     instead: 'evaluation: { remainingSeconds: context.periods.evaluationSeconds, running: true },',
     found: ['evaluation-spent-once'],
   },
   {
     name: 'what came a second time is decided a second time',
-    file: 'src/authority/exchanges/exchange.js',
+    file: 'src/authority/exchange/request-handler.js',
     text: 'if (repeats(instance, request, digest))',
     instead: 'if (Math.random() < 0 && repeats(instance, request, digest))',
     found: ['not-diverged', 'answered-once', 'right-again'],
@@ -101,7 +101,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'an answer is not asked which request it is for',
-    file: 'src/agent/exchange.js',
+    file: 'src/agent/protocol-client.js',
     text: `if (answer.messageId !== expected.messageId)
         throw new LicensingError('ANSWER_WRONG_REQUEST', 'The answer belongs to another request.');
     if (answer.nonce !== expected.nonce)`,
@@ -125,7 +125,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'what the product says it uses is noted after the event',
-    file: 'src/agent/product-ledger.js',
+    file: 'src/agent/usage-ledger.js',
     text: "this.#store.write('declared', this.#declared);\n                return [{ tag, count: this.inUse(tag) }];",
     instead: 'return [{ tag, count: this.inUse(tag) }];',
     found: ['usage-remembered'],

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { happen, invariants, makePlan } from '../../src/testing/index.ts'
+import { happen, invariants, makePlan } from '../../tools/simulator/index.ts'
 import { simulate } from './simulate.ts'
 import { scaled } from '../support/scale.ts'
 

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Database } from '../../src/trust/sqlite.ts'
+import { Database } from '../../src/storage/sqlite.ts'
 
 const golden = new URL('../golden/', import.meta.url).pathname
 

@@ -1,8 +1,8 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Credential } from '../../src/trust/certificates.ts'
-import { openSecret } from '../../src/trust/sealed-secret.ts'
+import type { Credential } from '../../src/pki/certificate-generation.ts'
+import { openSecret } from '../../src/storage/encrypted-secret.ts'
 import { storedSetting } from './stored.ts'
 
 /** Whatever somebody reads who has an authority's data directory, and all that is in it. */

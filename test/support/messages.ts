@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto'
 import type { Sealed } from '../../src/protocol/messages.ts'
-import { seal, sealedCertificates } from '../../src/trust/seal.ts'
+import { seal, sealedCertificates } from '../../src/pki/signed-message.ts'
 import { StolenKeys } from './keys.ts'
 
 /** A sealed message taken apart, for changing it. */

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { join } from 'node:path'
-import { serveBoxPage } from '../../src/console/box.ts'
-import { managerPage } from '../../src/console/manager.ts'
-import type { World } from './world.ts'
+import { serveBoxPage } from '../../src/console/device-console.ts'
+import { managerPage } from '../../src/console/authority-console.ts'
+import type { World } from './test-environment.ts'
 
 /** An answer to a request that somebody made by hand. */
 export interface Answer {

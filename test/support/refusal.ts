@@ -1,4 +1,4 @@
-import { LicensingError } from '../../src/domain/errors.ts'
+import { LicensingError } from '../../src/core/errors.ts'
 
 /** The code and the words with which some work is refused. */
 export function refusal(work: () => unknown): string {

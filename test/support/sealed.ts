@@ -1,4 +1,4 @@
-import { makeWorld, type World } from './world.ts'
+import { makeWorld, type World } from './test-environment.ts'
 
 /** A world whose account may reserve, with licences of hosts to reserve from. */
 export async function makeSealedWorld(hosts = 100): Promise<World> {

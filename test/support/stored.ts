@@ -3,7 +3,7 @@ import { cpSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { nameDatabase } from '../../src/authority/store/store.ts'
-import { Database } from '../../src/trust/sqlite.ts'
+import { Database } from '../../src/storage/sqlite.ts'
 import { newDatabase, postgresProgram } from './postgres.ts'
 
 export type Value = string | number | null

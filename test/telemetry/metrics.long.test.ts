@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { errorTable } from '../../src/domain/errors.ts'
+import { errorTable } from '../../src/core/errors.ts'
 import type { Status } from '../../src/agent/index.ts'
 import { Authority } from '../../src/authority/index.ts'
-import { DAY } from '../../src/domain/instant.ts'
+import { DAY } from '../../src/core/time.ts'
 import { AgentMetrics } from '../../src/telemetry/agent-metrics.ts'
 import { AuthorityMetrics } from '../../src/telemetry/authority-metrics.ts'
 import { makePrograms, type Programs } from '../support/programs.ts'
 import { parseMetrics, valueOf } from '../support/prometheus.ts'
-import { makeWorld, pass, type World } from '../support/world.ts'
+import { makeWorld, pass, type World } from '../support/test-environment.ts'
 
 const scrape = async (url: string) => {
   const answer = await fetch(`${url}/metrics`)

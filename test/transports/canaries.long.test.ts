@@ -13,11 +13,11 @@ import {
   type Road,
 } from '../../mocks/index.ts'
 import { LicensingError, SmartAgent } from '../../src/agent/index.ts'
-import { MINUTE } from '../../src/domain/instant.ts'
-import { VirtualClock } from '../../src/testing/index.ts'
+import { MINUTE } from '../../src/core/time.ts'
+import { VirtualClock } from '../../mocks/testing.ts'
 import { httpsTransport } from '../../src/transports/https.ts'
-import { roadOf } from '../../src/transports/road.ts'
-import { isSilent, Patience } from '../support/patience.ts'
+import { roadOf } from '../../src/transports/connection-options.ts'
+import { isSilent, Patience } from '../support/timeouts.ts'
 
 /** Every fault once more, with secrets that would be seen if they got out anywhere. */
 const PASSWORD = 'canary-password-5f1'

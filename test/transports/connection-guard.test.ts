@@ -1,9 +1,9 @@
 import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { HOUR, SECOND } from '../../src/domain/instant.ts'
-import { ConnectionGuard, type ConnectionLimits } from '../../src/transports/connection-guard.ts'
-import { createGuardedServer } from '../../src/transports/guarded-server.ts'
-import { listenOn } from '../../src/transports/listen.ts'
+import { HOUR, SECOND } from '../../src/core/time.ts'
+import { ConnectionGuard, type ConnectionLimits } from '../../src/http/connection-limiter.ts'
+import { createGuardedServer } from '../../src/http/create-server.ts'
+import { listenOn } from '../../src/http/listen.ts'
 
 /** The machine's uptime, as far as these tests know. */
 let uptime = 0

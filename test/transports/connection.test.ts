@@ -2,13 +2,13 @@ import { spawn } from 'node:child_process'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { inspectingCredential } from '../../mocks/inspecting-credential.ts'
+import { inspectingCredential } from '../../mocks/interception-certificate.ts'
 import { mockAuthority, type MockAuthority } from '../../mocks/index.ts'
-import { DAY } from '../../src/domain/instant.ts'
+import { DAY } from '../../src/core/time.ts'
 import { httpsTransport } from '../../src/transports/https.ts'
-import { tlsOptions } from '../../src/trust/certificates.ts'
-import type { RoadOptions } from '../../src/transports/road.ts'
-import { codeOf } from '../support/world.ts'
+import { tlsOptions } from '../../src/pki/certificate-generation.ts'
+import type { RoadOptions } from '../../src/transports/connection-options.ts'
+import { codeOf } from '../support/test-environment.ts'
 
 /** What takes a peer that no catalogue can be: each by a real one. */
 let mock: MockAuthority

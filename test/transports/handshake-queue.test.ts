@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { SECOND } from '../../src/domain/instant.ts'
-import { HandshakeQueue, takeOverConnections } from '../../src/transports/handshake-queue.ts'
+import { SECOND } from '../../src/core/time.ts'
+import { HandshakeQueue, takeOverConnections } from '../../src/http/tls-handshake-queue.ts'
 
 /** The machine's uptime, as far as these tests know. */
 let uptime = 0

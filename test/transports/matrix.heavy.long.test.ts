@@ -12,12 +12,12 @@ import {
   type RoadFaultName,
 } from '../../mocks/index.ts'
 import { SmartAgent, type Status, type TransportSettings } from '../../src/agent/index.ts'
-import { MINUTE, SECOND } from '../../src/domain/instant.ts'
-import { VirtualClock } from '../../src/testing/index.ts'
+import { MINUTE, SECOND } from '../../src/core/time.ts'
+import { VirtualClock } from '../../mocks/testing.ts'
 import { httpsTransport } from '../../src/transports/https.ts'
-import { roadOf } from '../../src/transports/road.ts'
-import { isSilent, Patience } from '../support/patience.ts'
-import { codeOf } from '../support/world.ts'
+import { roadOf } from '../../src/transports/connection-options.ts'
+import { isSilent, Patience } from '../support/timeouts.ts'
+import { codeOf } from '../support/test-environment.ts'
 import { scaled } from '../support/scale.ts'
 
 /**

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { SmartAgent, type TransportSettings } from '../../src/agent/index.ts'
 import { Authority } from '../../src/authority/index.ts'
 import { freePort, makeProxies, type Proxies } from '../support/proxies.ts'
-import { codeOf } from '../support/world.ts'
+import { codeOf } from '../support/test-environment.ts'
 
 /** Squid and Apache as Debian ships them, between a real agent and a real authority. */
 const USERS = { 'bob smith': 'p:a@s%s/w ö"rd', ann: 'other' }

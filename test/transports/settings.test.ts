@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SmartAgent, type TransportSettings } from '../../src/agent/index.ts'
-import { MINUTE } from '../../src/domain/instant.ts'
-import { LicensingError } from '../../src/domain/errors.ts'
+import { MINUTE } from '../../src/core/time.ts'
+import { LicensingError } from '../../src/core/errors.ts'
 import { parseAuthorityUrl, parseProxyUrl } from '../../src/transports/transport.ts'
 import { eventually } from '../support/eventually.ts'
-import { codeOf, makeWorld, pass, type World } from '../support/world.ts'
+import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
 
 let world: World
 beforeEach(async () => {

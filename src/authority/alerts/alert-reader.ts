@@ -1,6 +1,6 @@
 import { defaultPeriods } from '../../../machines/index.ts'
-import type { Instant } from '../../domain/instant.ts'
-import type { ProductProfile } from '../../domain/profile.ts'
+import type { Instant } from '../../core/time.ts'
+import type { ProductProfile } from '../../core/profile.ts'
 import { udiDigest } from '../../protocol/digest.ts'
 import {
   type Account,
@@ -39,7 +39,7 @@ import { reviewAlerts } from './review-alerts.ts'
 import { ReservationLedger } from '../inventory/reservation-ledger.ts'
 import { constant } from '../store/constant.ts'
 import type { Tx } from '../store/store.ts'
-import type { SyncStatus } from '../upstream/synchronisation.ts'
+import type { SyncStatus } from '../satellite-sync/synchronization.ts'
 
 /** Ids that one query names at most. */
 const BATCH = 500

@@ -1,8 +1,8 @@
 import { CREDENTIAL_WARNINGS } from '../../../machines/index.ts'
-import { DAY, type Instant, iso } from '../../domain/instant.ts'
+import { DAY, type Instant, iso } from '../../core/time.ts'
 import type { LicenseDocument } from '../inventory/accounts.ts'
 import { BETWEEN_REMINDERS, REMINDERS, TERM_WARNINGS } from '../inventory/orders.ts'
-import { AUTHORIZATION_LIFE, BACKDATED, IDENTITY_LIFE, type Lot, OFFLINE_BOXES } from '../rules.ts'
+import { AUTHORIZATION_LIFE, BACKDATED, IDENTITY_LIFE, type Lot, OFFLINE_BOXES } from '../policy.ts'
 
 /** What an alert may be about: these words are stable. */
 export const ALERT_TYPES = [

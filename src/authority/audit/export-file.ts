@@ -1,8 +1,8 @@
 import type { X509Certificate } from 'node:crypto'
 import { z } from 'zod'
-import { type ChainedDeed, CHAINS, ChainWalk, exported } from './chain.ts'
+import { type ChainedDeed, CHAINS, ChainWalk, exported } from './hash-chain.ts'
 import { type Checkpoint, readCheckpoint } from './checkpoint.ts'
-import { broken, type IntactRecord, requireBeginning, requireFits, wantedBy } from './record.ts'
+import { broken, type IntactRecord, requireBeginning, requireFits, wantedBy } from './audit-log.ts'
 
 /**
  * An exported audit record: lines of JSON. The first says what it is; then come the entries of both chains, each in its

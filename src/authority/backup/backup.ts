@@ -12,20 +12,25 @@ import {
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
-import { checked } from '../../domain/checked.ts'
-import type { Clock } from '../../domain/clock.ts'
-import { LicensingError } from '../../domain/errors.ts'
-import { HOUR } from '../../domain/instant.ts'
-import { checkPrivateDirectory, SecretFiles, storeFailure, syncDirectory } from '../../trust/private-files.ts'
-import { openFiles } from '../../trust/sealed-file.ts'
-import { openLines, sealLines } from '../../trust/sealed-stream.ts'
+import { checked } from '../../core/validate.ts'
+import type { Clock } from '../../core/clock.ts'
+import { LicensingError } from '../../core/errors.ts'
+import { HOUR } from '../../core/time.ts'
+import {
+  checkPrivateDirectory,
+  SecretFiles,
+  storeFailure,
+  syncDirectory,
+} from '../../storage/private-files.ts'
+import { openFiles } from '../../storage/encrypted-files.ts'
+import { openLines, sealLines } from '../../storage/encrypted-lines.ts'
 import { passphraseSchema } from '../keys/passphrase.ts'
 import { isRootKeyFile } from '../keys/root-key.ts'
 import { migrations } from '../store/schema.ts'
 import { DATABASE_FILE } from '../store/sqlite.ts'
 import { AuthorityStore, nameDatabase, type Tx } from '../store/store.ts'
-import { beginAnew, type Restored } from './begin-anew.ts'
-import { beginRestore, clearForRestore, endRestore } from './under-way.ts'
+import { beginAnew, type Restored } from './start-new-epoch.ts'
+import { beginRestore, clearForRestore, endRestore } from './restore-marker.ts'
 import { dumpRows, emptyTables, goOnNumbering, loadRows, rowsSchema, tablesAt, versionOf } from './dump.ts'
 
 const TITLE = 'SMART LICENSING BACKUP, version 2'

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import { z } from 'zod'
-import { LicensingError } from '../../domain/errors.ts'
+import { LicensingError } from '../../core/errors.ts'
 import { migrations } from '../store/schema.ts'
 import type { Tx } from '../store/store.ts'
 

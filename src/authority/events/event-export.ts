@@ -1,4 +1,4 @@
-import { csvHead, csvRows } from '../../domain/csv.ts'
+import { csvHead, csvRows } from '../../core/csv.ts'
 import type { EventDocument } from './event-log.ts'
 
 const COLUMNS = {

@@ -1,8 +1,8 @@
 import { type Selectable, sql } from 'kysely'
-import { type Instant, iso } from '../../domain/instant.ts'
+import { type Instant, iso } from '../../core/time.ts'
 import { presentActor } from './actor.ts'
 import type { Tables } from '../store/schema.ts'
-import { notifyOfCompliance } from '../outbox/of-compliance.ts'
+import { notifyOfCompliance } from '../outbox/compliance-notifications.ts'
 import type { Tx } from '../store/store.ts'
 import { queueDeliveries } from '../outbox/webhook-outbox.ts'
 

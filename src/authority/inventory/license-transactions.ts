@@ -1,5 +1,5 @@
-import { type Instant, iso } from '../../domain/instant.ts'
-import { type ProductProfile, requireTag } from '../../domain/profile.ts'
+import { type Instant, iso } from '../../core/time.ts'
+import { type ProductProfile, requireTag } from '../../core/profile.ts'
 import { type Account, listVirtualAccounts, type VirtualAccount } from './accounts.ts'
 import type { Tx } from '../store/store.ts'
 

@@ -1,6 +1,6 @@
-import type { Instant } from '../../domain/instant.ts'
+import type { Instant } from '../../core/time.ts'
 import { type LogEntry, logEvent } from '../events/event-log.ts'
-import { compliant, heldAt, type Lot, type ReservedPart } from '../rules.ts'
+import { compliant, heldAt, type Lot, type ReservedPart } from '../policy.ts'
 import { constant } from '../store/constant.ts'
 import { touchInstance } from '../store/revisions.ts'
 import type { Tx } from '../store/store.ts'

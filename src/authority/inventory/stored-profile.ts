@@ -1,7 +1,7 @@
-import { LicensingError } from '../../domain/errors.ts'
-import type { Instant } from '../../domain/instant.ts'
-import { type ProductProfile, profileSchema } from '../../domain/profile.ts'
-import { chooseProfile, requireTagsKept, type WantedProfile } from '../../domain/stored-profile.ts'
+import { LicensingError } from '../../core/errors.ts'
+import type { Instant } from '../../core/time.ts'
+import { type ProductProfile, profileSchema } from '../../core/profile.ts'
+import { chooseProfile, requireTagsKept, type WantedProfile } from '../../core/stored-profile.ts'
 import { logEvent } from '../events/event-log.ts'
 import { readSetting, type Tx, writeSetting } from '../store/store.ts'
 

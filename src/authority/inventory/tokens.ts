@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
-import { checked } from '../../domain/checked.ts'
-import { LicensingError } from '../../domain/errors.ts'
-import { DAY, type Instant, iso } from '../../domain/instant.ts'
+import { checked } from '../../core/validate.ts'
+import { LicensingError } from '../../core/errors.ts'
+import { DAY, type Instant, iso } from '../../core/time.ts'
 import { formatToken, parseToken } from '../../protocol/token.ts'
 import { type Account, requireOwn, type VirtualAccount } from './accounts.ts'
 import { presentActor } from '../events/actor.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
-import { accountTag, type TokenFacts, tokenRefusal } from '../rules.ts'
+import { accountTag, type TokenFacts, tokenRefusal } from '../policy.ts'
 import type { Tx } from '../store/store.ts'
 
 /** What a person fills in for a token (guide, "Obtain the Product Instance Registration Token"; R-TOK-1). */

@@ -1,29 +1,29 @@
 import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { z } from 'zod'
-import { LicensingError } from '../../domain/errors.ts'
-import { DAY, type Instant } from '../../domain/instant.ts'
-import { readCertificate } from '../../trust/certificate.ts'
+import { LicensingError } from '../../core/errors.ts'
+import { DAY, type Instant } from '../../core/time.ts'
+import { readCertificate } from '../../pki/certificate-cache.ts'
 import { MAX_SERVER_NAMES } from '../../protocol/sync-request.ts'
-import { agreedKey, agreementKey, publicBytes } from '../../trust/agreement.ts'
+import { agreedKey, agreementKey, publicBytes } from '../../pki/key-agreement.ts'
 import {
   createSelfSigned,
   type Credential,
   generateKey,
   type Issuer,
   issueCertificate,
-} from '../../trust/certificates.ts'
-import { isLoopbackName, parseHostName } from '../../domain/host-name.ts'
-import { readCertificates } from '../../trust/chain.ts'
-import { isPermitted, type NameConstraints, readNameConstraints } from '../../trust/name-constraints.ts'
+} from '../../pki/certificate-generation.ts'
+import { isLoopbackName, parseHostName } from '../../core/host-name.ts'
+import { readCertificates } from '../../pki/chain-validation.ts'
+import { isPermitted, type NameConstraints, readNameConstraints } from '../../pki/name-constraints.ts'
 import {
   certifyIssuingCa,
   certifySatelliteCa,
   makeRoot,
   ownHosts,
   SATELLITE_CA_RENEWED_BEFORE,
-} from './authority-certificates.ts'
-import { BoxIdentities } from './box-identities.ts'
-import { HeldKeys, SUB_CA_KEY } from './held-keys.ts'
+} from './ca-certificates.ts'
+import { BoxIdentities } from './instance-certificates.ts'
+import { HeldKeys, SUB_CA_KEY } from './key-ring.ts'
 import {
   type AuthorityIdentity,
   FIRST_BUNDLE,
@@ -33,7 +33,7 @@ import {
 } from './identity.ts'
 import { readKeySetting, removeKeySetting, writeKeySetting } from './key-settings.ts'
 import { KeyStore } from './key-store.ts'
-import { LEAF_KEY_FILE, Leaves, type Signer } from './leaves.ts'
+import { LEAF_KEY_FILE, Leaves, type Signer } from './leaf-certificates.ts'
 import { RootKey } from './root-key.ts'
 import { SatelliteKeys, SYNC_KEY } from './satellite-keys.ts'
 import type { Tx } from '../store/store.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { LicensingError } from '../../domain/errors.ts'
-import { ChainError, readRoots } from '../../trust/chain.ts'
+import { LicensingError } from '../../core/errors.ts'
+import { ChainError, readRoots } from '../../pki/chain-validation.ts'
 import { readKeySetting, writeKeySetting } from './key-settings.ts'
 import type { Tx } from '../store/store.ts'
 

@@ -2,9 +2,9 @@ import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { LicensingError } from '../../domain/errors.ts'
-import { SecretFiles } from '../../trust/private-files.ts'
-import { newSecretKey, openSecret, sealSecret } from '../../trust/sealed-secret.ts'
+import { LicensingError } from '../../core/errors.ts'
+import { SecretFiles } from '../../storage/private-files.ts'
+import { newSecretKey, openSecret, sealSecret } from '../../storage/encrypted-secret.ts'
 
 /**
  * Where a private key is: in a file of this data directory, or sealed in the database, where every process of the

@@ -1,7 +1,7 @@
 import { createPrivateKey, type X509Certificate } from 'node:crypto'
-import { LicensingError } from '../../domain/errors.ts'
-import type { Issuer } from '../../trust/certificates.ts'
-import { describe } from '../../trust/chain.ts'
+import { LicensingError } from '../../core/errors.ts'
+import type { Issuer } from '../../pki/certificate-generation.ts'
+import { describe } from '../../pki/chain-validation.ts'
 import { FIRST_BUNDLE } from './identity.ts'
 import type { KeyStore } from './key-store.ts'
 

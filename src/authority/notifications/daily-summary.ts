@@ -1,9 +1,9 @@
 import type { Selectable } from 'kysely'
-import { DAY, HOUR, type Instant, iso, MINUTE } from '../../domain/instant.ts'
+import { DAY, HOUR, type Instant, iso, MINUTE } from '../../core/time.ts'
 import { queueMail } from '../outbox/mail.ts'
 import type { Tables } from '../store/schema.ts'
 import type { Tx } from '../store/store.ts'
-import { FOOTER } from '../outbox/of-compliance.ts'
+import { FOOTER } from '../outbox/compliance-notifications.ts'
 
 /** The hour, UTC, at which a day of the summary ends. */
 const SUMMARY_HOUR = 6

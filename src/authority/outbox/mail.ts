@@ -1,13 +1,13 @@
 import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { checked } from '../../domain/checked.ts'
-import { LicensingError } from '../../domain/errors.ts'
-import { HOUR, type Instant, MINUTE } from '../../domain/instant.ts'
+import { checked } from '../../core/validate.ts'
+import { LicensingError } from '../../core/errors.ts'
+import { HOUR, type Instant, MINUTE } from '../../core/time.ts'
 
 import { readSetting, type Tx, writeSetting } from '../store/store.ts'
-import { codeOf } from '../../domain/system-code.ts'
-import { makeDirectory } from '../../trust/private-files.ts'
+import { codeOf } from '../../core/errno-code.ts'
+import { makeDirectory } from '../../storage/private-files.ts'
 
 /** Where e-mail goes: to an SMTP server, or into a folder as `.eml` files, for somebody to look at or to carry. */
 const mailSettingsSchema = z.discriminatedUnion('kind', [

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Selectable } from 'kysely'
-import { HOUR, type Instant, iso, MINUTE, SECOND } from '../../domain/instant.ts'
+import { HOUR, type Instant, iso, MINUTE, SECOND } from '../../core/time.ts'
 import { constant } from '../store/constant.ts'
 import type { Tables } from '../store/schema.ts'
 import type { Tx } from '../store/store.ts'

@@ -1,6 +1,6 @@
-import { type Cell, csv } from '../../domain/csv.ts'
-import { type Instant, iso } from '../../domain/instant.ts'
-import type { ProductProfile } from '../../domain/profile.ts'
+import { type Cell, csv } from '../../core/csv.ts'
+import { type Instant, iso } from '../../core/time.ts'
+import type { ProductProfile } from '../../core/profile.ts'
 import {
   type Account,
   listLicenses,
@@ -10,8 +10,8 @@ import {
 import { type InstanceDocument, listInstances, reservedInstance } from '../inventory/instances.ts'
 import { lotsOf } from '../inventory/pools.ts'
 import { ReservationLedger } from '../inventory/reservation-ledger.ts'
-import { listReported } from '../satellites/reported.ts'
-import type { Lot } from '../rules.ts'
+import { listReported } from '../satellites/reported-instances.ts'
+import type { Lot } from '../policy.ts'
 import type { Tx } from '../store/store.ts'
 
 export const REPORT_KINDS = ['licenses', 'instances', 'usage'] as const

@@ -1,7 +1,7 @@
-import type { Instant } from '../../domain/instant.ts'
+import type { Instant } from '../../core/time.ts'
 import type { ReportedInstance, SyncRequest, Totals } from '../../protocol/sync-request.ts'
 import type { VirtualAccount } from '../inventory/accounts.ts'
-import { heldParts } from '../rules.ts'
+import { heldParts } from '../policy.ts'
 
 /** Finds the manager's virtual account that one of the satellite's counts for. */
 export function placing(

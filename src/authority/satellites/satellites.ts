@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto'
 import type { Selectable } from 'kysely'
 import { z } from 'zod'
 import { CREDENTIAL_WARNINGS } from '../../../machines/index.ts'
-import { checked } from '../../domain/checked.ts'
-import { LicensingError } from '../../domain/errors.ts'
-import { DAY, type Instant, iso } from '../../domain/instant.ts'
+import { checked } from '../../core/validate.ts'
+import { LicensingError } from '../../core/errors.ts'
+import { DAY, type Instant, iso } from '../../core/time.ts'
 import { newEnrolmentCode } from '../../protocol/enrolment.ts'
-import { keyFingerprint } from '../../trust/fingerprint.ts'
+import { keyFingerprint } from '../../pki/fingerprint.ts'
 import {
   type Account,
   addVirtualAccount,
@@ -16,13 +16,13 @@ import {
 } from '../inventory/accounts.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
-import { Reported } from './reported.ts'
+import { Reported } from './reported-instances.ts'
 import { certifiedNames, checkTlsNames } from './server-names.ts'
 import { constant } from '../store/constant.ts'
 import type { Tables } from '../store/schema.ts'
 import type { Tx } from '../store/store.ts'
 import { listRecalls, type RecallDocument, Transfers } from '../inventory/transfers.ts'
-import type { ProductProfile } from '../../domain/profile.ts'
+import type { ProductProfile } from '../../core/profile.ts'
 
 export type SatelliteRow = Selectable<Tables['satellites']>
 

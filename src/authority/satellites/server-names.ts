@@ -1,8 +1,8 @@
 import { isIP } from 'node:net'
-import { LicensingError } from '../../domain/errors.ts'
-import { isLoopbackName, parseHostName } from '../../domain/host-name.ts'
-import { readCertificates } from '../../trust/chain.ts'
-import { isWithin, type NameConstraints, readNameConstraints } from '../../trust/name-constraints.ts'
+import { LicensingError } from '../../core/errors.ts'
+import { isLoopbackName, parseHostName } from '../../core/host-name.ts'
+import { readCertificates } from '../../pki/chain-validation.ts'
+import { isWithin, type NameConstraints, readNameConstraints } from '../../pki/name-constraints.ts'
 import { constant } from '../store/constant.ts'
 import type { Tx } from '../store/store.ts'
 

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
-import { LicensingError } from '../../domain/errors.ts'
+import { LicensingError } from '../../core/errors.ts'
 import type { SyncProof } from '../../protocol/sync-proof.ts'
-import { readSyncProof } from '../../trust/sync-proof.ts'
-import { LONGEST_FIRST, LONGEST_SYNC } from '../satellites/exchange.ts'
+import { readSyncProof } from '../../pki/sync-proof.ts'
+import { LONGEST_FIRST, LONGEST_SYNC } from '../satellites/sync-exchange.ts'
 
 /** A body that is not read to its end, by the HTTP status that says why. */
 export class BodyRefused extends Error {

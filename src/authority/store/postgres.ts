@@ -14,8 +14,8 @@ import {
   type TransactionSettings,
 } from 'kysely'
 import type pg from 'pg'
-import { LicensingError } from '../../domain/errors.ts'
-import { codeOf } from '../../domain/system-code.ts'
+import { LicensingError } from '../../core/errors.ts'
+import { codeOf } from '../../core/errno-code.ts'
 import type { Tables } from './schema.ts'
 
 /** Transactions that write take this lock first (docs/decisions/0020): one writer at a time, as SQLite has it. */

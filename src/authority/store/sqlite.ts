@@ -14,11 +14,11 @@ import {
   type SqliteStatement,
   type TransactionSettings,
 } from 'kysely'
-import { LicensingError } from '../../domain/errors.ts'
-import { SECOND } from '../../domain/instant.ts'
-import { systemClock } from '../../domain/system-clock.ts'
-import { fileExists, storeFailure } from '../../trust/private-files.ts'
-import { isBusy, openDatabase } from '../../trust/sqlite.ts'
+import { LicensingError } from '../../core/errors.ts'
+import { SECOND } from '../../core/time.ts'
+import { systemClock } from '../../core/system-clock.ts'
+import { fileExists, storeFailure } from '../../storage/private-files.ts'
+import { isBusy, openDatabase } from '../../storage/sqlite.ts'
 import type { Tables } from './schema.ts'
 
 export const DATABASE_FILE = 'authority.db'

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Kysely, type KyselyPlugin, sql, type Transaction } from 'kysely'
-import { LicensingError } from '../../domain/errors.ts'
-import { fileExists, SecretFiles, storeFailure } from '../../trust/private-files.ts'
-import { Database } from '../../trust/sqlite.ts'
+import { LicensingError } from '../../core/errors.ts'
+import { fileExists, SecretFiles, storeFailure } from '../../storage/private-files.ts'
+import { Database } from '../../storage/sqlite.ts'
 import {
   checkDatabaseUrl,
   CommitInDoubt,

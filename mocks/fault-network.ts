@@ -1,0 +1,190 @@
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { createSecureContext, TLSSocket } from 'node:tls'
+import { faultCatalogue, type FaultName, type RoadFaultName, strangeCredential } from '../src/faults/index.ts'
+import { DAY } from '../src/core/time.ts'
+import type { TransportSettings } from '../src/transports/transport.ts'
+import { type Credential, tlsOptions } from '../src/pki/certificate-generation.ts'
+import { inspectingCredential } from './interception-certificate.ts'
+
+/** A real road on loopback, to a real authority: with every fault that takes sockets, TLS or a proxy. */
+export interface Road {
+  /** What to give to an agent: straight, through what relays, or through the proxy. */
+  settings(kind: TransportSettings['kind']): TransportSettings
+  /** How many connections were taken by the authority's side, and by the proxy. */
+  readonly connections: { readonly authority: number; readonly proxy: number }
+  /** The fault that stands on the road now; null when it is clear. */
+  set(fault: RoadFaultName | null): Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * Lays a road to an authority that listens on loopback: a port that stands for the authority's, and a proxy.
+ *
+ * @param authorityPort where the authority listens
+ * @param own the authority's own TLS credential with other dates or names, for certificates that are almost right
+ */
+export async function layRoad(
+  authorityPort: number,
+  own: (facts: { notBefore: number; notAfter: number; hosts: readonly string[] }) => Promise<Credential>,
+): Promise<Road> {
+  let fault: RoadFaultName | null = null
+  const count = { authority: 0, proxy: 0 }
+  const sockets = new Set<Socket>()
+  const keep = (socket: Socket): Socket => {
+    sockets.add(socket)
+    socket.on('error', () => undefined)
+    socket.once('close', () => sockets.delete(socket))
+    return socket
+  }
+  const credentials = new Map<RoadFaultName, Promise<Credential>>()
+
+  const front = createServer((socket) => {
+    count.authority++
+    keep(socket)
+    switch (fault) {
+      case 'reset':
+        socket.once('data', () => socket.resetAndDestroy())
+        return
+      case 'tls-silence':
+        return
+      case 'tls-plain-text':
+        socket.end('HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n')
+        return
+      case 'tls-expired':
+      case 'tls-not-yet-valid':
+      case 'tls-name-mismatch':
+      case 'tls-untrusted':
+      case 'tls-inspected':
+        void present(socket, credentialFor(fault))
+        return
+      default:
+        join(socket, keep(connect(authorityPort, '127.0.0.1')))
+    }
+  })
+
+  const credentialFor = (name: RoadFaultName): Promise<Credential> => {
+    const kept = credentials.get(name) ?? makeCredential(name, own)
+    credentials.set(name, kept)
+    return kept
+  }
+
+  const proxy = createHttpServer((_, response) => {
+    response.writeHead(405).end()
+  })
+  proxy.on('connection', (socket: Socket) => {
+    count.proxy++
+    keep(socket)
+    if (fault === 'proxy-garbage') socket.end('220 mail.example ESMTP\r\n')
+    if (fault === 'proxy-closed') socket.destroy()
+  })
+  proxy.on('connect', (_request, socket: Socket) => {
+    if (fault === 'proxy-silence') return
+    const status = PROXY_STATUS[fault ?? '']
+    if (status !== undefined) {
+      socket.end(tunnelRefused(status))
+      return
+    }
+    const onward = connect(ports.front, '127.0.0.1')
+    keep(onward)
+    const refuse = () => socket.end(tunnelRefused(502))
+    onward.once('error', refuse)
+    onward.once('connect', () => {
+      onward.off('error', refuse)
+      socket.write('HTTP/1.1 200 Connection established\r\n\r\n')
+      join(socket, onward)
+    })
+  })
+
+  await listen(front, 0)
+  await listen(proxy, 0)
+  const ports = { front: portOf(front), proxy: portOf(proxy) }
+  const url = `https://localhost:${ports.front}`
+
+  const set = async (next: RoadFaultName | null) => {
+    fault = next
+    // What is kept alive is on the old road.
+    for (const socket of sockets) socket.destroy()
+    await (next === 'refused' ? shut(front) : listen(front, ports.front))
+    await (next === 'proxy-unreachable' ? shut(proxy) : listen(proxy, ports.proxy))
+  }
+  return {
+    settings: (kind) => {
+      if (kind !== 'proxy') return { kind, url }
+      // A box that sends no user name is asked for one; one that does is refused: it takes both kinds of box.
+      const known = fault === 'proxy-auth-required' ? {} : { username: 'bob', password: 'wrong' }
+      return { kind, url, via: `http://127.0.0.1:${ports.proxy}`, ...known }
+    },
+    connections: count,
+    set,
+    close: async () => {
+      for (const socket of sockets) socket.destroy()
+      await shut(front)
+      await shut(proxy)
+    },
+  }
+}
+
+const PROXY_STATUS: Readonly<Record<string, number>> = {
+  'proxy-auth-required': 407,
+  'proxy-auth-refused': 407,
+  'proxy-forbidden': 403,
+  'proxy-bad-gateway': 502,
+  'proxy-unavailable': 503,
+  'proxy-gateway-timeout': 504,
+}
+
+const tunnelRefused = (status: number): string => `HTTP/1.1 ${status} No\r\ncontent-length: 0\r\n\r\n`
+
+/** Carries bytes both ways, until either side is closed. */
+function join(one: Socket, other: Socket): void {
+  one.pipe(other).pipe(one)
+  one.once('close', () => other.destroy())
+  other.once('close', () => one.destroy())
+}
+
+const portOf = (server: Server | HttpServer): number => (server.address() as AddressInfo).port
+
+function listen(server: Server | HttpServer, port: number): Promise<void> {
+  if (server.listening) return Promise.resolve()
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, '127.0.0.1', () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+const shut = (server: Server | HttpServer): Promise<void> =>
+  server.listening ? new Promise((resolve) => void server.close(() => resolve())) : Promise.resolve()
+
+/** Answers TLS with a credential that is not right, and says nothing more. */
+async function present(socket: Socket, credential: Promise<Credential>): Promise<void> {
+  const secure = new TLSSocket(socket, {
+    isServer: true,
+    secureContext: createSecureContext(tlsOptions(await credential)),
+  })
+  secure.on('error', () => undefined)
+}
+
+function makeCredential(fault: RoadFaultName, own: Parameters<typeof layRoad>[1]): Promise<Credential> {
+  // TLS is checked by the clock of the machine, whatever time a test has set for the rest.
+  const now = Date.now()
+  const hosts = ['localhost', '127.0.0.1']
+  switch (fault) {
+    case 'tls-expired':
+      return own({ notBefore: now - 20 * DAY, notAfter: now - 10 * DAY, hosts })
+    case 'tls-not-yet-valid':
+      return own({ notBefore: now + 10 * DAY, notAfter: now + 20 * DAY, hosts })
+    case 'tls-name-mismatch':
+      return own({ notBefore: now - DAY, notAfter: now + DAY, hosts: ['elsewhere.example'] })
+    case 'tls-inspected':
+      return inspectingCredential(now)
+    default:
+      return strangeCredential('tls', now, { hosts })
+  }
+}
+
+/** The faults a road can have, of those of the catalogue. */
+export const isRoadFault = (name: FaultName): name is RoadFaultName => faultCatalogue[name].place !== 'answer'

@@ -1,0 +1,236 @@
+import { z } from 'zod'
+import { defaultPeriods, type Position, resolve, stateWord } from '../../machines/index.ts'
+import { ENGLISH } from '../core/english.ts'
+import { LicensingError } from '../core/errors.ts'
+import { udiSchema } from '../core/udi.ts'
+import { SIZES } from '../core/profile.ts'
+
+/** Facts of the chart as they are stored: versioned, checked, and brought up to date by pure functions. */
+export const FACTS_VERSION = 2
+
+const instant = z.number()
+const failure = z.object({ code: z.string(), message: z.string(), remedy: z.string() })
+const datedFailure = failure.extend({ at: instant })
+const attempt = z.object({
+  at: instant,
+  outcome: z.enum(['succeeded', 'failed']),
+  reason: failure.nullable(),
+})
+const counts = z.record(z.string(), z.number())
+
+const grant = z.object({
+  reservationId: z.string(),
+  authorityId: z.string(),
+  authorityKey: z.string(),
+  smartAccount: z.string(),
+  virtualAccount: z.string(),
+  epoch: z.int(),
+  sequence: z.int(),
+  issuedAt: instant,
+  installedAt: instant,
+  reservedAt: instant,
+  licenses: z.array(
+    z.object({
+      tag: z.string(),
+      name: z.string(),
+      count: z.number(),
+      endsAt: instant.nullable(),
+      told: z.number().nullable(),
+    }),
+  ),
+  confirmationCode: z.string().nullable(),
+  knownAt: instant,
+})
+
+interface AxisValue {
+  [state: string]: AxisValue | string
+}
+const axis: z.ZodType<AxisValue | string> = z.lazy(() => z.union([z.string(), z.record(z.string(), axis)]))
+
+const positionSchema = z.object({
+  value: z.object({ registration: axis, license: axis, link: z.enum(['unknown', 'up', 'down']) }),
+  context: z.object({
+    periods: z.object({
+      evaluationSeconds: z.number(),
+      registrationRenewal: z.number(),
+      authorizationRenewal: z.number(),
+      complianceCheck: z.number(),
+      usageReport: z.number(),
+      suggestionReach: z.number(),
+      retryAfterCeiling: z.number(),
+      evaluationWarnings: z.array(z.number()),
+      termWarnings: z.array(z.number()),
+    }),
+    evaluation: z.object({ remainingSeconds: z.number().min(0), running: z.boolean() }),
+    registration: z
+      .object({
+        instanceId: z.string(),
+        smartAccount: z.string(),
+        virtualAccount: z.string(),
+        exportControlled: z.boolean(),
+        registeredAt: instant,
+        expiresAt: instant,
+      })
+      .nullable(),
+    registering: z
+      .object({ force: z.boolean(), failures: z.number(), nextAttemptAt: instant.nullable() })
+      .nullable(),
+    registrationFailure: datedFailure.nullable(),
+    renewal: z.object({ last: attempt.nullable(), nextAt: instant.nullable(), failures: z.number() }),
+    authorization: z.object({
+      since: instant,
+      last: attempt.nullable(),
+      nextAttemptAt: instant.nullable(),
+      deadlineAt: instant.nullable(),
+      failures: z.number(),
+      entitlements: z.array(
+        z.object({
+          tag: z.string(),
+          name: z.string(),
+          description: z.string(),
+          count: z.number(),
+          status: z.enum(['in-compliance', 'out-of-compliance', 'invalid-tag']),
+        }),
+      ),
+    }),
+    usage: z.object({ counts, reported: counts.nullable(), reportAt: instant.nullable() }),
+    reservation: z.object({
+      requests: z.int().min(0),
+      current: z
+        .discriminatedUnion('stage', [
+          z.object({ stage: z.literal('requested'), requestCode: z.string(), at: instant }),
+          z.object({ stage: z.literal('installed'), requestCode: z.string(), grant }),
+          z.object({
+            stage: z.literal('returning'),
+            requestCode: z.string(),
+            grant,
+            returnCode: z.string(),
+          }),
+        ])
+        .nullable(),
+      returned: z.array(
+        z.object({ request: z.int(), reservationId: z.string(), returnCode: z.string(), at: instant }),
+      ),
+    }),
+    lastFailure: datedFailure.nullable(),
+  }),
+})
+
+const envelope = z.object({ version: z.int().min(1), position: z.unknown() })
+
+/** From each version to the next. Golden files of every released version keep them honest. */
+const migrations: Record<number, (position: unknown) => unknown> = {
+  // Reservation came with version 2: a box of version 1 has none.
+  1: (position) => {
+    const { context, ...rest } = position as { context?: { periods?: object } }
+    return {
+      ...rest,
+      context: {
+        ...context,
+        periods: { ...context?.periods, termWarnings: defaultPeriods.termWarnings },
+        reservation: { requests: 0, current: null, returned: [] },
+      },
+    }
+  },
+}
+
+export const writeFacts = (position: Position): string => JSON.stringify({ version: FACTS_VERSION, position })
+
+/** @throws LicensingError STORE_TOO_NEW, STORE_UNREADABLE */
+export function readFacts(json: string): Position {
+  const stored = envelope.safeParse(parseStored(json, 'state'))
+  if (!stored.success) throw unreadable('it does not say its version')
+  const { version, position } = stored.data
+  if (version > FACTS_VERSION) {
+    throw new LicensingError(
+      'STORE_TOO_NEW',
+      `The state was written as version ${version}; this program knows ${FACTS_VERSION}.`,
+    )
+  }
+  let facts: unknown = position
+  for (let from = version; from < FACTS_VERSION; from++) facts = migrations[from]?.(facts ?? {})
+  const parsed = positionSchema.safeParse(facts, ENGLISH)
+  if (!parsed.success)
+    throw unreadable(`it is not of its form, at ${parsed.error.issues[0]?.path.join('.') ?? ''}`)
+  try {
+    stateWord(resolve(parsed.data).value)
+  } catch {
+    throw unreadable('it names a place the chart does not have')
+  }
+  return parsed.data
+}
+
+const unreadable = (why: string) =>
+  new LicensingError('STORE_UNREADABLE', `The stored state cannot be used: ${why}.`)
+
+/** A stored text as JSON. @throws LicensingError STORE_UNREADABLE */
+export function parseStored(json: string, what: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    throw new LicensingError('STORE_UNREADABLE', `The stored ${what} is damaged: it is not JSON.`)
+  }
+}
+
+/** The product on this box. */
+export const productSchema = udiSchema.extend({ size: z.enum(Object.keys(SIZES) as [keyof typeof SIZES]) })
+export type Product = z.infer<typeof productSchema>
+
+/** Who the box is to its authority, beside what the chart knows: keys by name, never by value. */
+export const identitySchema = z.object({
+  instanceId: z.string(),
+  account: z.string(),
+  authority: z.object({ id: z.string(), role: z.enum(['manager', 'satellite']), test: z.boolean() }),
+  key: z.string(),
+  certificates: z.array(z.string()),
+  sequence: z.number(),
+  lastAnswer: z.string().nullable(),
+  /** The authority's time in the last accepted answer: no later answer may be older. */
+  lastTime: z.number(),
+  epoch: z.number(),
+  trustBundle: z.number(),
+  /** The newest mandate of its satellite that this box has seen; null behind a manager. */
+  mandate: z.object({ epoch: z.number(), sequence: z.number() }).nullable().default(null),
+})
+export type Identity = z.infer<typeof identitySchema>
+
+/** A registration under way: the token and the key are files, named here. */
+export const registeringSchema = z.object({
+  token: z.string(),
+  key: z.string(),
+  certificateRequest: z.string(),
+  force: z.boolean(),
+})
+export type Registering = z.infer<typeof registeringSchema>
+
+/** A request that was sent and not answered, as far as is known: repeated as it is until it is answered. */
+export const outstandingSchema = z.object({
+  kind: z.enum(['authorize', 'renew', 'acknowledge', 'deregister']),
+  messageId: z.string(),
+  sequence: z.number(),
+  body: z.record(z.string(), z.unknown()),
+  /** When it was first made: what is decided on it may be as old. */
+  madeAt: z.number(),
+  /** The key of a certificate request that is in the body. */
+  key: z.string().nullable(),
+  /** The bundle of roots the box had then: it is part of what is repeated. Null before bundles were held. */
+  trustBundle: z.number().nullable().default(null),
+})
+export type Outstanding = z.infer<typeof outstandingSchema>
+
+/** The last reading of the clocks, and what is thought of them. */
+export const readingSchema = z.object({
+  anchor: z.object({ time: z.number(), wall: z.number() }),
+  excess: z.number(),
+  highestWall: z.number(),
+  wall: z.number(),
+  ran: z.number(),
+  uptime: z.number(),
+  bootId: z.string(),
+  contacted: z.boolean(),
+  distrust: z.string().nullable(),
+})
+export type Reading = z.infer<typeof readingSchema>
+
+/** What the keys of the box's reservation requests are made from: a file of its own. */
+export const RESERVATION_SEED = 'reservation.seed'

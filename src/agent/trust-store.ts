@@ -1,0 +1,46 @@
+import { LicensingError } from '../core/errors.ts'
+import { DAY, type Instant } from '../core/time.ts'
+import { type Anchors, anchorsOf, anchorsSchema, rootsPem } from '../pki/root-rotation.ts'
+import type { AgentStore } from './store.ts'
+
+/** What the box believes since its authority replaced the root it was given. */
+const ADOPTED = 'trust-bundle'
+/** The root that was given by hand: PEM. */
+const GIVEN = 'trust'
+
+/** TLS is checked by the box's own clock, which may be ahead: an old root leads a while longer there. */
+const TLS_GRACE = 90 * DAY
+
+/** The roots this box believes, and by which bundle; null when it was given none. */
+export function readAnchors(store: AgentStore): Anchors | null {
+  const adopted = store.read(ADOPTED, anchorsSchema)
+  if (adopted) return adopted
+  const pem = store.readText(GIVEN)
+  return pem === null ? null : anchorsOf(pem)
+}
+
+/** @throws LicensingError TRUST_ANCHOR_MISSING */
+export function requireAnchors(store: AgentStore): Anchors {
+  const anchors = readAnchors(store)
+  if (anchors) return anchors
+  throw new LicensingError('TRUST_ANCHOR_MISSING', 'The box has no root certificate of its authority.')
+}
+
+/** Takes the bundle that an authority has replaced its root by: within a commit. */
+export function writeAnchors(store: AgentStore, anchors: Anchors): void {
+  store.write(ADOPTED, anchors)
+}
+
+/** Takes roots that a person gives, whatever was believed before: within a commit. The same roots again change nothing. */
+export function giveRoots(store: AgentStore, pem: string): void {
+  // A product that names its root each time it starts does not undo a rotation.
+  if (store.readText(GIVEN) === pem) return
+  store.write(GIVEN, pem)
+  store.remove(ADOPTED)
+}
+
+/** The roots a TLS server is checked by: PEM; null when there are none. */
+export function tlsRoots(store: AgentStore, at: Instant): string | null {
+  const anchors = readAnchors(store)
+  return anchors && rootsPem(anchors, at - TLS_GRACE)
+}

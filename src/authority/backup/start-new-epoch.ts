@@ -1,0 +1,91 @@
+import type { Clock } from '../../core/clock.ts'
+import type { Instant } from '../../core/time.ts'
+import { chooseAccount } from '../inventory/accounts.ts'
+import { Credentials } from '../keys/credentials.ts'
+import { logEvent } from '../events/event-log.ts'
+import { constant } from '../store/constant.ts'
+import { AuthorityStore, readSetting, type Tx } from '../store/store.ts'
+import { Synchronisation } from '../satellite-sync/synchronization.ts'
+
+/** An authority that was restored, and what of it is held. */
+export interface Restored {
+  readonly role: 'manager' | 'satellite'
+  /** A satellite's name; of a manager, the smart account it was made for. */
+  readonly name: string
+  readonly epoch: number
+  /** A satellite's tokens: which of them were used since, it can never know. */
+  readonly tokensRevoked: number
+  /** A manager's: they wait until somebody has looked. */
+  readonly tokensInReview: number
+  readonly reservationsInReview: number
+}
+
+/** Begins the epoch of an authority that was restored (trust §9). */
+export async function beginAnew(dataDir: string, clock: Clock): Promise<Restored> {
+  const store = await AuthorityStore.open(dataDir)
+  try {
+    return await store.transaction(async (tx) => {
+      const credentials = await Credentials.load(dataDir, tx)
+      const at = Math.max(clock.wall(), Number((await readSetting(tx, 'told-time')) ?? 0))
+      // Who was signed in when the backup was made may have signed out since.
+      await tx.deleteFrom('sessions').execute()
+      await tx.deleteFrom('ticket_keys').execute()
+      return credentials.identity.role === 'satellite'
+        ? satelliteAnew(tx, credentials, at)
+        : managerAnew(tx, credentials, at)
+    })
+  } finally {
+    await store.close()
+  }
+}
+
+const counted = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`
+
+async function satelliteAnew(tx: Tx, credentials: Credentials, at: Instant): Promise<Restored> {
+  const account = await chooseAccount(tx, undefined)
+  const sync = await Synchronisation.open(tx, credentials, account, at)
+  await sync.restored()
+  const { numUpdatedRows } = await tx
+    .updateTable('tokens')
+    .set({ revoked_at: at })
+    .where('revoked_at', 'is', null)
+    .executeTakeFirst()
+  const tokensRevoked = Number(numUpdatedRows)
+  const { epoch } = credentials.identity
+  await logEvent(tx, {
+    at,
+    type: 'SATELLITE_RESTORED',
+    severity: 'major',
+    accountId: account.id,
+    message: `Restored from a backup, in epoch ${epoch}: ${counted(tokensRevoked, 'token')} ${tokensRevoked === 1 ? 'was' : 'were'} revoked, and what was registered since comes back with the next synchronisation.`,
+  })
+  const { satellite: name } = sync.status()
+  return { role: 'satellite', name, epoch, tokensRevoked, tokensInReview: 0, reservationsInReview: 0 }
+}
+
+async function managerAnew(tx: Tx, credentials: Credentials, at: Instant): Promise<Restored> {
+  await credentials.adopt(tx, { epoch: credentials.identity.epoch + 1 })
+  const tokens = await tx
+    .updateTable('tokens')
+    .set({ in_review: 1 })
+    .where('revoked_at', 'is', null)
+    .where('expires_at', '>', at)
+    .executeTakeFirst()
+  const reservations = await tx
+    .updateTable('reservations')
+    .set({ in_review: 1 })
+    .where('status', '=', constant('active'))
+    .executeTakeFirst()
+  const [tokensInReview, reservationsInReview] = [
+    Number(tokens.numUpdatedRows),
+    Number(reservations.numUpdatedRows),
+  ]
+  const { epoch, account: name } = credentials.identity
+  await logEvent(tx, {
+    at,
+    type: 'AUTHORITY_RESTORED',
+    severity: 'major',
+    message: `Restored from a backup, in epoch ${epoch}: ${counted(tokensInReview, 'token')} and ${counted(reservationsInReview, 'reservation')} wait to be confirmed, and boxes that registered since are taken back for review when they ask.`,
+  })
+  return { role: 'manager', name, epoch, tokensRevoked: 0, tokensInReview, reservationsInReview }
+}

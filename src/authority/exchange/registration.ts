@@ -1,0 +1,244 @@
+import { createHash, randomUUID } from 'node:crypto'
+import type { Instant } from '../../core/time.ts'
+import { type Decision, type Refused, type RegisterRequest, sealedSchema } from '../../protocol/messages.ts'
+import { tokenMacMatches } from '../../protocol/token.ts'
+import { thumbprint } from '../../pki/chain-validation.ts'
+import type { P256Key } from '../../pki/p256-key.ts'
+import { peek, sealedBy, sealedCertificates } from '../../pki/signed-message.ts'
+import type { Account } from '../inventory/accounts.ts'
+import type { Credentials } from '../keys/credentials.ts'
+import { logEvent } from '../events/event-log.ts'
+import { endInstance, findByCertificate, type InstanceRow, virtualAccountOf } from '../inventory/instances.ts'
+import { setDemand } from '../inventory/pools.ts'
+import { Reported, type ReportedRival } from '../satellites/reported-instances.ts'
+import { touchInstance } from '../store/revisions.ts'
+import { type Decided, endedRefusal, malformed, refuse, type SignedRequest } from './requests.ts'
+import { type Leave, whyNothingNew } from '../issuing-limits.ts'
+import { accountTag, tokenRefusal } from '../policy.ts'
+import type { RegistrationToken } from '../inventory/tokens.ts'
+import type { WorkingSet } from './working-set.ts'
+
+type SignedRegistration = Extract<SignedRequest, { key: P256Key }>
+
+/** Decides whether a box becomes a product instance, in the transaction of a working set. */
+export class Registration {
+  readonly #set: WorkingSet
+  readonly #credentials: Credentials
+  readonly #leave: Leave
+  readonly #at: Instant
+
+  constructor(set: WorkingSet, credentials: Credentials, leave: Leave) {
+    this.#leave = leave
+    this.#set = set
+    this.#credentials = credentials
+    this.#at = set.at
+  }
+
+  async decide(signed: SignedRegistration): Promise<Decided> {
+    const { request, key, spki } = signed
+    if (!this.#credentials.roots.some((root) => request.audience === thumbprint(root)))
+      throw malformed('it is addressed to another authority')
+    const decision = await this.#decision(request, key, spki)
+    return {
+      request,
+      audience: `key:${createHash('sha256').update(Buffer.from(spki, 'base64')).digest('base64url')}`,
+      decision,
+    }
+  }
+
+  async #decision(request: RegisterRequest, key: P256Key, spki: string): Promise<Decision> {
+    const { body } = request
+    const { pid, serial } = body.udi
+    const token = await this.#set.token(body.token.id)
+    const claim = {
+      audience: request.audience,
+      nonce: request.nonce,
+      certificateRequest: body.certificateRequest,
+      udi: body.udi,
+      force: body.force,
+    }
+    if (!token || !tokenMacMatches(this.#credentials.openSecret(token.secret), claim, body.token.mac)) {
+      return this.#unknownToken(body.token.account)
+    }
+    const { account } = token
+    const proven = await this.#provenInstance(body.previous, body.certificateRequest)
+    if (proven?.status === 'active' && proven.account_id !== account.id) {
+      return refuse('TOKEN_WRONG_ACCOUNT', 'The token belongs to another smart account than this box.')
+    }
+    if (account.agreementAt === null) {
+      return refuse(
+        'AGREEMENT_NOT_ACCEPTED',
+        `The licence agreement of ${account.domain} has not been accepted.`,
+      )
+    }
+    const known = await this.#set.registeredWith(account.id, spki)
+    // The same key: the same registration, asked for again because its answer was lost, or played again by another.
+    if (known && known.status !== 'active') return refuse(...endedRefusal(known.status))
+    if (known?.token_id === token.id)
+      return this.#registered(known, account.domain, await this.#set.virtualAccount(known.virtual_account_id))
+    const no = whyNothingNew(this.#leave)
+    if (no) return refuse(no.code, no.message)
+    const refusal = tokenRefusal(token, this.#at)
+    if (refusal) return refuse(refusal.code, refusal.message)
+    if (known) return this.#readmit(known, token)
+    const existing = await this.#set.active(account.id, body.udi)
+    // What is reserved for a box may be in use there, out of reach: overwriting cannot give it back.
+    if (await this.#set.reserved(account.id, body.udi))
+      return refuse('INSTANCE_RESERVED', `Licences are reserved for ${pid}:${serial} in ${account.domain}.`)
+    const below = await this.#set.rival(account.id, body.udi)
+    if (below?.kind === 'reserved')
+      return refuse(
+        'INSTANCE_RESERVED',
+        `Licences are reserved for ${pid}:${serial} at the satellite ${below.satellite}.`,
+      )
+    if (below && !body.force)
+      return refuse(
+        'INSTANCE_ALREADY_REGISTERED',
+        `${account.domain} has a product instance ${pid}:${serial} already, at the satellite ${below.satellite}.`,
+      )
+    if (existing && !body.force) {
+      return refuse(
+        'INSTANCE_ALREADY_REGISTERED',
+        `${account.domain} has a product instance ${pid}:${serial} already.`,
+      )
+    }
+    if (below) await this.#replaceBelow(below, account)
+    if (existing) await this.#replace(existing, account, proven?.id === existing.id)
+    return this.#admit(request, key, spki, token)
+  }
+
+  /** A token of an account that is not here is told from one that never was (R-TOK-4). */
+  async #unknownToken(tag: string): Promise<Refused> {
+    const domains = await this.#set.tx.selectFrom('accounts').select('domain').execute()
+    return domains.some(({ domain }) => accountTag(domain) === tag)
+      ? refuse('TOKEN_UNKNOWN', 'This authority knows no such token.')
+      : refuse(
+          'TOKEN_WRONG_ACCOUNT',
+          'The token belongs to a smart account that this authority does not serve.',
+        )
+  }
+
+  /** The instance whose key signed the proof that came with a registration; undefined without a good one. */
+  async #provenInstance(
+    previous: string | null,
+    certificateRequest: string,
+  ): Promise<InstanceRow | undefined> {
+    const [head, payload, signature] = previous?.split('.') ?? []
+    const sealed = sealedSchema.safeParse({ protected: head, payload, signature })
+    if (!sealed.success) return undefined
+    const [certificate] = sealedCertificates(sealed.data, 'sla-proof+jws') ?? []
+    const row =
+      certificate === undefined ? undefined : await findByCertificate(await this.#set.settle(), certificate)
+    if (!row || !(await sealedBy(sealed.data, 'sla-proof+jws', row.key))) return undefined
+    const claim = peek(sealed.data) as
+      { use?: unknown; instanceId?: unknown; certificateRequest?: unknown } | undefined
+    const expected = createHash('sha256').update(certificateRequest).digest('base64url')
+    const fits =
+      claim?.use === 'replace' &&
+      claim.instanceId === row.instance.id &&
+      claim.certificateRequest === expected
+    return fits ? row.instance : undefined
+  }
+
+  /** A box of a satellite registers here: that it is replaced there, the satellite hears at its next exchange. */
+  async #replaceBelow(below: ReportedRival, account: Account): Promise<void> {
+    const tx = await this.#set.settle()
+    await new Reported(tx, { id: below.satelliteId, status: 'active' }, this.#at).replace(below.id)
+    await logEvent(tx, {
+      at: this.#at,
+      type: 'INSTANCE_REPLACED_WITHOUT_PROOF',
+      severity: 'major',
+      accountId: account.id,
+      instanceId: below.id,
+      message: `${below.pid}:${below.serial} of the satellite ${below.satellite} registered here.`,
+    })
+  }
+
+  async #replace(existing: InstanceRow, account: Account, proven: boolean): Promise<void> {
+    const tx = await this.#set.settle()
+    await endInstance(tx, existing, 'replaced', this.#at)
+    await logEvent(tx, {
+      at: this.#at,
+      type: proven ? 'INSTANCE_REPLACED' : 'INSTANCE_REPLACED_WITHOUT_PROOF',
+      severity: proven ? 'info' : 'major',
+      accountId: account.id,
+      virtualAccount: await virtualAccountOf(tx, existing),
+      instanceId: existing.id,
+      message: proven
+        ? `${existing.pid}:${existing.serial} registered again.`
+        : `${existing.pid}:${existing.serial} was replaced by a box that did not hold its key.`,
+    })
+  }
+
+  /** The same registration with another token: the instance is where that token puts it. */
+  async #readmit(row: InstanceRow, token: RegistrationToken): Promise<Decision> {
+    const place = {
+      virtual_account_id: token.virtual_account_id,
+      export_controlled: token.export_controlled,
+      token_id: token.id,
+    }
+    const tx = await this.#set.settle()
+    await setDemand(tx, { id: row.id, virtualAccountId: row.virtual_account_id }, [], this.#at)
+    await tx.updateTable('instances').set(place).where('id', '=', row.id).execute()
+    await touchInstance(tx, row.id)
+    this.#set.useToken(row, token)
+    return this.#registered({ ...row, ...place }, token.account.domain, token.virtualAccount)
+  }
+
+  async #admit(
+    request: RegisterRequest,
+    key: P256Key,
+    spki: string,
+    token: RegistrationToken,
+  ): Promise<Decision> {
+    const { pid, serial, version } = request.body.udi
+    const { account } = token
+    const id = randomUUID()
+    const issued = await this.#credentials.boxes.issue(key, id, account.domain, this.#at)
+    const row: InstanceRow = {
+      id,
+      account_id: account.id,
+      virtual_account_id: token.virtual_account_id,
+      pid,
+      serial,
+      version,
+      hostname: request.body.hostname,
+      status: 'active',
+      export_controlled: token.export_controlled,
+      thumbprint: issued.thumbprint,
+      public_key: spki,
+      registered_key: spki,
+      token_id: token.id,
+      certificates: JSON.stringify(issued.certificates),
+      next_thumbprint: null,
+      next_public_key: null,
+      next_certificates: null,
+      registered_at: this.#at,
+      last_contact_at: this.#at,
+      expires_at: issued.expiresAt,
+      sequence: 0,
+      request_digest: null,
+      message_id: null,
+      decision: null,
+      last_answer: null,
+      answer_before: null,
+      epoch: this.#credentials.identity.epoch,
+      revision: 0,
+      in_review: 0,
+    }
+    this.#set.admit(row)
+    this.#set.useToken(row, token)
+    return this.#registered(row, account.domain, token.virtualAccount)
+  }
+
+  #registered(row: InstanceRow, smartAccount: string, virtualAccount: string): Decision {
+    return {
+      outcome: 'accepted',
+      instanceId: row.id,
+      certificates: JSON.parse(row.certificates) as string[],
+      exportControlled: row.export_controlled === 1,
+      smartAccount,
+      virtualAccount,
+    }
+  }
+}

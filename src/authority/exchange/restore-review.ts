@@ -1,0 +1,248 @@
+import { X509Certificate } from 'node:crypto'
+import { LicensingError } from '../../core/errors.ts'
+import type { Instant } from '../../core/time.ts'
+import { parseToken } from '../../protocol/token.ts'
+import { thumbprint } from '../../pki/chain-validation.ts'
+import { type Account, listVirtualAccounts } from '../inventory/accounts.ts'
+import type { Credentials } from '../keys/credentials.ts'
+import { logEvent } from '../events/event-log.ts'
+import { endInstance, type InstanceRow } from '../inventory/instances.ts'
+import { spkiOf } from './requests.ts'
+import { constant } from '../store/constant.ts'
+import { touchInstance, touchReservation } from '../store/revisions.ts'
+import { BACKDATED } from '../policy.ts'
+import type { Tx } from '../store/store.ts'
+
+/** `instances.in_review`: its box has not shown its certificate yet, or it has, and a person has not looked. */
+const AWAITED = 1
+const SHOWN = 2
+
+/** A box that registered since the backup does not say which it is until it asks to be authorized. */
+const UNKNOWN_PRODUCT = 'unknown'
+
+/**
+ * What an authority that was restored makes of boxes that have gone on since the backup (trust §9): who shows a certificate that this
+ * authority issued is taken back, as it is known elsewhere or as it says.
+ */
+export class Review {
+  readonly #tx: Tx
+  readonly #credentials: Credentials
+  readonly #at: Instant
+
+  constructor(tx: Tx, credentials: Credentials, at: Instant) {
+    this.#tx = tx
+    this.#credentials = credentials
+    this.#at = at
+  }
+
+  /** Takes the instance of a certificate that is in no row, where it is this authority's own all the same. @returns whether it is */
+  async shown(pem: string, instanceId: string): Promise<boolean> {
+    const own = this.#credentials.boxes.own(pem, instanceId, this.#at)
+    if (!own) return false
+    const row = await this.#tx
+      .selectFrom('instances')
+      .selectAll()
+      .where('id', '=', instanceId)
+      .executeTakeFirst()
+    const certificate = new X509Certificate(pem)
+    return row ? this.#takeShown(row, certificate) : this.#takeUnknown(instanceId, own.account, certificate)
+  }
+
+  /** It was handed back without its certificate, or has renewed it since the backup. */
+  async #takeShown(row: InstanceRow, certificate: X509Certificate): Promise<boolean> {
+    const awaited = row.in_review === AWAITED
+    const { epoch } = this.#credentials.identity
+    const renewed = row.status === 'active' && row.epoch < epoch && isNewer(certificate, row.certificates)
+    if (!awaited && !renewed) return false
+    await this.#tx
+      .updateTable('instances')
+      .set({
+        ...this.#identityOf(certificate),
+        next_thumbprint: null,
+        next_public_key: null,
+        next_certificates: null,
+        in_review: awaited ? 0 : row.in_review,
+      })
+      .where('id', '=', row.id)
+      .execute()
+    return true
+  }
+
+  #identityOf(certificate: X509Certificate) {
+    return {
+      thumbprint: thumbprint(certificate),
+      public_key: spkiOf(certificate.publicKey),
+      certificates: JSON.stringify([certificate.toString(), ...this.#credentials.issuingCas]),
+      expires_at: Date.parse(certificate.validTo),
+    }
+  }
+
+  /** It registered since the backup: a manager takes it back as it shows itself; a satellite is told of it by its manager. */
+  async #takeUnknown(id: string, domain: string, certificate: X509Certificate): Promise<boolean> {
+    const { role, epoch } = this.#credentials.identity
+    if (role === 'satellite' || epoch === 1) return false
+    const account = await this.#tx
+      .selectFrom('accounts')
+      .select('id')
+      .where('domain', '=', domain)
+      .executeTakeFirst()
+    const places = account ? await listVirtualAccounts(this.#tx, account.id) : []
+    const place = places.find(({ isDefault }) => isDefault)
+    if (!account || !place) return false
+    const identity = this.#identityOf(certificate)
+    const registeredAt = Date.parse(certificate.validFrom) + BACKDATED
+    await this.#tx
+      .insertInto('instances')
+      .values({
+        id,
+        account_id: account.id,
+        virtual_account_id: place.id,
+        pid: UNKNOWN_PRODUCT,
+        serial: id,
+        version: '',
+        hostname: null,
+        status: 'active',
+        export_controlled: 0,
+        ...identity,
+        registered_key: identity.public_key,
+        token_id: '',
+        next_thumbprint: null,
+        next_public_key: null,
+        next_certificates: null,
+        registered_at: registeredAt,
+        last_contact_at: this.#at,
+        sequence: 0,
+        request_digest: null,
+        message_id: null,
+        decision: null,
+        last_answer: null,
+        answer_before: null,
+        epoch: 0,
+        revision: 0,
+        in_review: SHOWN,
+      })
+      .execute()
+    await touchInstance(this.#tx, id)
+    await logEvent(this.#tx, {
+      at: this.#at,
+      type: 'INSTANCE_TAKEN_BACK',
+      severity: 'major',
+      accountId: account.id,
+      virtualAccount: place.name,
+      instanceId: id,
+      message: `Product instance ${id} registered before the restore, and was not in the backup: taken back for review.`,
+    })
+    return true
+  }
+
+  /**
+   * What a box that was taken back says it is. Of two registrations of one box the newer is in force.
+   *
+   * @returns the row as it is from here on
+   */
+  async learn(row: InstanceRow, udi: { pid: string; serial: string } | undefined): Promise<InstanceRow> {
+    if (!isUnknown(row) || !udi) return row
+    const { pid, serial } = udi
+    const rival = await this.#tx
+      .selectFrom('instances')
+      .selectAll()
+      .where('account_id', '=', row.account_id)
+      .where('pid', '=', pid)
+      .where('serial', '=', serial)
+      .where('status', '=', constant('active'))
+      .executeTakeFirst()
+    if (rival && rival.registered_at > row.registered_at) {
+      await endInstance(this.#tx, row, 'replaced', this.#at)
+      return { ...row, status: 'replaced' }
+    }
+    if (rival) await endInstance(this.#tx, rival, 'replaced', this.#at)
+    await this.#tx.updateTable('instances').set({ pid, serial }).where('id', '=', row.id).execute()
+    await touchInstance(this.#tx, row.id)
+    return { ...row, pid, serial }
+  }
+}
+
+/** Whether it is known by its certificate alone. */
+export const isUnknown = (row: InstanceRow): boolean => row.in_review === SHOWN && row.pid === UNKNOWN_PRODUCT
+
+/** Whether a certificate was issued after the one that is known. */
+function isNewer(certificate: X509Certificate, known: string): boolean {
+  const [pem] = JSON.parse(known) as string[]
+  return (
+    pem === undefined || Date.parse(certificate.validFrom) > Date.parse(new X509Certificate(pem).validFrom)
+  )
+}
+
+/**
+ * A person has looked at a product instance that is in doubt after a restore: it is as it is.
+ *
+ * @throws LicensingError INSTANCE_NOT_IN_REVIEW
+ */
+export async function confirmInstance(tx: Tx, account: Account, id: string, at: Instant): Promise<void> {
+  const instances = await tx
+    .updateTable('instances')
+    .set({ in_review: 0 })
+    .where('id', '=', id)
+    .where('account_id', '=', account.id)
+    .where('status', '=', constant('active'))
+    .where('in_review', '=', SHOWN)
+    .executeTakeFirst()
+  const reservations = await tx
+    .updateTable('reservations')
+    .set({ in_review: 0 })
+    .where('id', '=', id)
+    .where('account_id', '=', account.id)
+    .where('in_review', '=', 1)
+    .executeTakeFirst()
+  if (instances.numUpdatedRows + reservations.numUpdatedRows === 0n)
+    throw new LicensingError(
+      'INSTANCE_NOT_IN_REVIEW',
+      `Nothing waits to be confirmed of ${JSON.stringify(id)}.`,
+    )
+  if (reservations.numUpdatedRows > 0n) await touchReservation(tx, id)
+  await logEvent(tx, {
+    at,
+    type: 'INSTANCE_CONFIRMED',
+    accountId: account.id,
+    instanceId: id,
+    message: `Product instance ${id} was confirmed after the restore.`,
+  })
+}
+
+/**
+ * A person answers for a token that is in doubt after a restore.
+ *
+ * @param uses how often it was used by now, where that is known to be more than the backup says
+ * @throws LicensingError TOKEN_NOT_FOUND, TOKEN_NOT_IN_REVIEW
+ */
+export async function confirmToken(
+  tx: Tx,
+  account: Account,
+  tokenOrId: string,
+  uses: number | undefined,
+  at: Instant,
+): Promise<{ id: string }> {
+  const id = tokenOrId.startsWith('SLT1.') ? parseToken(tokenOrId).id : tokenOrId
+  const row = await tx
+    .selectFrom('tokens')
+    .innerJoin('virtual_accounts', 'virtual_accounts.id', 'tokens.virtual_account_id')
+    .select(['tokens.id', 'tokens.uses', 'tokens.in_review', 'virtual_accounts.name'])
+    .where('tokens.id', '=', id)
+    .where('virtual_accounts.account_id', '=', account.id)
+    .executeTakeFirst()
+  if (!row) throw new LicensingError('TOKEN_NOT_FOUND', `${account.domain} has no such token.`)
+  if (row.in_review === 0) throw new LicensingError('TOKEN_NOT_IN_REVIEW', `Token ${id} is not in doubt.`)
+  await tx
+    .updateTable('tokens')
+    .set({ in_review: 0, uses: Math.max(row.uses, uses ?? 0) })
+    .where('id', '=', id)
+    .execute()
+  await logEvent(tx, {
+    at,
+    type: 'TOKEN_CONFIRMED',
+    accountId: account.id,
+    virtualAccount: row.name,
+    message: `Token ${id} was confirmed after the restore.`,
+  })
+  return { id }
+}

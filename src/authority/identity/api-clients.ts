@@ -1,0 +1,318 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import type { Selectable } from 'kysely'
+import { z } from 'zod'
+import { checked } from '../../core/validate.ts'
+import { LicensingError } from '../../core/errors.ts'
+import { type Instant, iso, SECOND } from '../../core/time.ts'
+import { type Account, chooseVirtualAccount } from '../inventory/accounts.ts'
+import { type Actor, actorName } from '../events/actor.ts'
+import type { Desk, Where } from '../context.ts'
+import { logEvent } from '../events/event-log.ts'
+import type { People, PersonRecord } from './users.ts'
+import type { Tables } from '../store/schema.ts'
+import type { Tx } from '../store/store.ts'
+
+/** How long an access token lasts, in seconds: as the field's own do. */
+export const ACCESS_TOKEN_SECONDS = 3599
+/** Of one client at a time: a program that asks for another with every call does not fill the database. */
+const MOST_TOKENS = 1_000
+
+export const API_SCOPES = ['read', 'write'] as const
+/** What a program may do: look, or everything that licensing work needs. */
+export type ApiScope = (typeof API_SCOPES)[number]
+
+const wantedSchema = z.object({
+  scope: z.enum(API_SCOPES, 'a scope is read or write'),
+  description: z
+    .string()
+    .max(200, 'a description is at most 200 characters')
+    .regex(/^[^\p{Cc}]*$/u, 'a description holds no control characters'),
+})
+
+/** A program that uses the REST API, as people see it: without its secret, of which only a hash is kept. */
+export interface ApiClientDocument {
+  readonly clientId: string
+  readonly account: string
+  /** The virtual account it is kept to; null for all of the smart account. */
+  readonly virtualAccount: string | null
+  readonly scope: ApiScope
+  readonly description: string
+  readonly createdAt: string
+  readonly revokedAt: string | null
+}
+
+/** Who makes a call of the REST API, and how far it reaches. */
+export interface ApiCaller {
+  /** Whom what is done is recorded of. */
+  readonly actor: Actor
+  /** The same, by name. */
+  readonly name: string
+  /** Null for a person who is kept to no smart account. */
+  readonly account: string | null
+  readonly virtualAccount: string | null
+  readonly scope: ApiScope
+}
+
+/** A virtual account that is gone leaves nothing to reach, and never everything. */
+const GONE = ' '
+
+const digest = (secret: string): string => createHash('sha256').update(secret).digest('hex')
+
+/** Whether a secret has that digest, in a time that does not tell how much of it was right. */
+const hasDigest = (secret: string, stored: string): boolean =>
+  timingSafeEqual(Buffer.from(digest(secret)), Buffer.from(stored))
+
+type Work = <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>
+/** The database and the time: to write in, and to read in, which waits for nobody. */
+interface Timed {
+  readonly write: Work
+  readonly read: Work
+}
+
+/** The programs that use the REST API, and what lets them in: known to every process on the database. */
+export class ApiClients {
+  readonly #desk: Desk
+  readonly #people: People
+  readonly #database: Timed
+
+  /** @param database one transaction, and what time it is; without what time has brought */
+  constructor(desk: Desk, people: People, database: Timed) {
+    this.#desk = desk
+    this.#people = people
+    this.#database = database
+  }
+
+  /**
+   * A new client. Its secret is told this once.
+   *
+   * @throws LicensingError INVALID_ARGUMENT, ACCOUNT_*, VIRTUAL_ACCOUNT_UNKNOWN
+   */
+  create(
+    wanted: Where & { scope?: string; description?: string } = {},
+  ): Promise<ApiClientDocument & { readonly clientSecret: string }> {
+    const { scope, description } = checked(
+      wantedSchema,
+      { scope: wanted.scope ?? 'write', description: wanted.description ?? '' },
+      'API client',
+    )
+    return this.#desk.in(wanted, async (tx, account, at) => {
+      const virtual =
+        wanted.virtualAccount === undefined
+          ? null
+          : await chooseVirtualAccount(tx, account, wanted.virtualAccount)
+      // Both in hexadecimal: neither begins with a dash on a command line, or is changed by an encoding on the way.
+      const id = randomBytes(16).toString('hex')
+      const clientSecret = randomBytes(32).toString('hex')
+      const row = {
+        id,
+        account_id: account.id,
+        virtual_account_id: virtual?.id ?? null,
+        secret_hash: digest(clientSecret),
+        scope,
+        description,
+        created_at: at,
+        revoked_at: null,
+      }
+      await tx.insertInto('api_clients').values(row).execute()
+      await logEvent(tx, {
+        at,
+        type: 'API_CLIENT_CREATED',
+        accountId: account.id,
+        virtualAccount: virtual?.name ?? null,
+        message: `API client ${id}, which may ${scope}.`,
+      })
+      return { ...(await documentOf(tx, account, row)), clientSecret }
+    })
+  }
+
+  /** The clients of a smart account, the oldest first; revoked ones too. */
+  list(where: Where = {}): Promise<ApiClientDocument[]> {
+    return this.#desk.in(where, async (tx, account) => {
+      const rows = await tx
+        .selectFrom('api_clients')
+        .selectAll()
+        .where('account_id', '=', account.id)
+        .orderBy('created_at')
+        .orderBy('id')
+        .execute()
+      const documents: ApiClientDocument[] = []
+      for (const row of rows) documents.push(await documentOf(tx, account, row))
+      return documents
+    })
+  }
+
+  /** Ends a client, and every access token of it, at once. @throws LicensingError API_CLIENT_UNKNOWN */
+  revoke(id: string, where: Where = {}): Promise<ApiClientDocument> {
+    return this.#desk.in(where, async (tx, account, at) => {
+      const row = await tx
+        .selectFrom('api_clients')
+        .selectAll()
+        .where('id', '=', id)
+        .where('account_id', '=', account.id)
+        .executeTakeFirst()
+      if (!row)
+        throw new LicensingError(
+          'API_CLIENT_UNKNOWN',
+          `${account.domain} has no API client ${JSON.stringify(id.slice(0, 64))}.`,
+        )
+      await tx.deleteFrom('access_tokens').where('client_id', '=', id).execute()
+      if (row.revoked_at !== null) return documentOf(tx, account, row)
+      await tx.updateTable('api_clients').set({ revoked_at: at }).where('id', '=', id).execute()
+      await logEvent(tx, {
+        at,
+        type: 'API_CLIENT_REVOKED',
+        accountId: account.id,
+        message: `API client ${id}.`,
+      })
+      return documentOf(tx, account, { ...row, revoked_at: at })
+    })
+  }
+
+  /** Whether there is such a client, and this is its secret. It takes as long when there is none. */
+  verify(id: string, secret: string): Promise<boolean> {
+    return this.#database.read(async (tx) => {
+      const row = await tx
+        .selectFrom('api_clients')
+        .select(['secret_hash'])
+        .where('id', '=', id)
+        .where('revoked_at', 'is', null)
+        .executeTakeFirst()
+      return hasDigest(secret, row?.secret_hash ?? digest('')) && row !== undefined
+    })
+  }
+
+  /**
+   * A new access token: of a client whose secret was checked, of a person whose password was, or of a person by a client.
+   *
+   * @returns null when the client was revoked, or the password changed, since it was checked
+   */
+  issue(holder: { client: string | null; person: PersonRecord | null }): Promise<string | null> {
+    return this.#database.write(async (tx, at) => {
+      const { client, person } = holder
+      if (client === null && person === null) return null
+      await tx.deleteFrom('access_tokens').where('expires_at', '<=', at).execute()
+      await makeRoom(tx, client, person?.name ?? null)
+      const token = randomBytes(32).toString('base64url')
+      await tx
+        .insertInto('access_tokens')
+        .values({
+          hash: digest(token),
+          client_id: client,
+          user_name: person?.name ?? null,
+          user_stamp: person && digest(person.password),
+          created_at: at,
+          expires_at: at + ACCESS_TOKEN_SECONDS * SECOND,
+        })
+        .execute()
+      return (await this.#holderOf(tx, token, at)) ? token : null
+    })
+  }
+
+  /** Who an access token lets in; null for nobody: unknown, over, or its client or its password are no more. */
+  whose(token: string): Promise<ApiCaller | null> {
+    return this.#database.read((tx, at) => this.#holderOf(tx, token, at))
+  }
+
+  async #holderOf(tx: Tx, token: string, at: Instant): Promise<ApiCaller | null> {
+    const row = await tx
+      .selectFrom('access_tokens')
+      .selectAll()
+      .where('hash', '=', digest(token))
+      .where('expires_at', '>', at)
+      .executeTakeFirst()
+    if (!row) return null
+    const client = row.client_id === null ? null : await callerOfClient(tx, row.client_id)
+    if (row.client_id !== null && !client) return null
+    if (row.user_name === null) return client
+    const person = await this.#people.findIn(tx, row.user_name)
+    if (!person || row.user_stamp !== digest(person.password) || person.mustChange) return null
+    return both(callerOfPerson(person), client)
+  }
+}
+
+const callerOfPerson = ({ name, role, account, virtualAccount }: PersonRecord): ApiCaller => ({
+  actor: { kind: 'user', name },
+  name,
+  account,
+  virtualAccount,
+  scope: role === 'viewer' ? 'read' : 'write',
+})
+
+/** A person by a client reaches what both reach. */
+function both(person: ApiCaller, client: ApiCaller | null): ApiCaller {
+  if (!client) return person
+  const narrower = (a: string | null, b: string | null): string | null =>
+    a === null ? b : b === null || a === b ? a : GONE
+  return {
+    actor: person.actor,
+    name: person.name,
+    account: narrower(person.account, client.account),
+    virtualAccount: narrower(person.virtualAccount, client.virtualAccount),
+    scope: person.scope === 'write' && client.scope === 'write' ? 'write' : 'read',
+  }
+}
+
+async function callerOfClient(tx: Tx, id: string): Promise<ApiCaller | null> {
+  const row = await tx
+    .selectFrom('api_clients as c')
+    .innerJoin('accounts as a', 'a.id', 'c.account_id')
+    .leftJoin('virtual_accounts as va', 'va.id', 'c.virtual_account_id')
+    .select(['c.scope', 'c.virtual_account_id', 'a.domain', 'va.name'])
+    .where('c.id', '=', id)
+    .where('c.revoked_at', 'is', null)
+    .executeTakeFirst()
+  const actor = { kind: 'api-client', name: id } as const
+  return row
+    ? {
+        actor,
+        name: actorName(actor),
+        account: row.domain,
+        virtualAccount: row.virtual_account_id === null ? null : (row.name ?? GONE),
+        scope: row.scope,
+      }
+    : null
+}
+
+/** The oldest tokens of one holder give way. */
+async function makeRoom(tx: Tx, client: string | null, person: string | null): Promise<void> {
+  const limit = await tx
+    .selectFrom('access_tokens')
+    .select('created_at')
+    .where('client_id', client === null ? 'is' : '=', client)
+    .where('user_name', person === null ? 'is' : '=', person)
+    .orderBy('created_at', 'desc')
+    .offset(MOST_TOKENS - 1)
+    .limit(1)
+    .executeTakeFirst()
+  if (!limit) return
+  await tx
+    .deleteFrom('access_tokens')
+    .where('client_id', client === null ? 'is' : '=', client)
+    .where('user_name', person === null ? 'is' : '=', person)
+    .where('created_at', '<=', limit.created_at)
+    .execute()
+}
+
+async function documentOf(
+  tx: Tx,
+  account: Account,
+  row: Selectable<Tables['api_clients']>,
+): Promise<ApiClientDocument> {
+  const virtual =
+    row.virtual_account_id === null
+      ? null
+      : await tx
+          .selectFrom('virtual_accounts')
+          .select('name')
+          .where('id', '=', row.virtual_account_id)
+          .executeTakeFirst()
+  return {
+    clientId: row.id,
+    account: account.domain,
+    virtualAccount: virtual === null ? null : (virtual?.name ?? '(removed)'),
+    scope: row.scope,
+    description: row.description,
+    createdAt: iso(row.created_at),
+    revokedAt: iso(row.revoked_at),
+  }
+}

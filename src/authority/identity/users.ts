@@ -1,0 +1,178 @@
+import type { Selectable } from 'kysely'
+import type { Instant } from '../../core/time.ts'
+import { chooseAccount, chooseVirtualAccount } from '../inventory/accounts.ts'
+import type { Deed } from '../audit/hash-chain.ts'
+import { AuditRecord } from '../audit/audit-log.ts'
+import type { Tables } from '../store/schema.ts'
+import type { Tx } from '../store/store.ts'
+
+/** Somebody who signs in at the page of an authority. */
+export interface PersonRecord {
+  readonly name: string
+  readonly role: Tables['users']['role']
+  /** The smart account, and the virtual account of it, that the person is kept to; null for all. */
+  readonly account: string | null
+  readonly virtualAccount: string | null
+  readonly password: string
+  readonly mustChange: boolean
+  readonly createdAt: Instant
+  readonly signedInAt: Instant | null
+}
+
+/** The people of an authority, and the record of what they did: each call is a transaction. */
+export class People {
+  readonly #transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>
+
+  constructor(transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>) {
+    this.#transaction = transaction
+  }
+
+  find(name: string): Promise<PersonRecord | null> {
+    return this.#transaction((tx) => this.findIn(tx, name))
+  }
+
+  /** The same, in a transaction that is under way. */
+  async findIn(tx: Tx, name: string): Promise<PersonRecord | null> {
+    const row = await tx.selectFrom('users').selectAll().where('name', '=', name).executeTakeFirst()
+    return row ? personOf(tx, row) : null
+  }
+
+  list(): Promise<PersonRecord[]> {
+    return this.#transaction(async (tx) => {
+      const people: PersonRecord[] = []
+      for (const row of await tx.selectFrom('users').selectAll().orderBy('name').execute())
+        people.push(await personOf(tx, row))
+      return people
+    })
+  }
+
+  /** Adds a person; false where there is one of that name. @throws LicensingError ACCOUNT_UNKNOWN, VIRTUAL_ACCOUNT_UNKNOWN */
+  add(person: PersonRecord): Promise<boolean> {
+    return this.#transaction((tx) => insert(tx, person))
+  }
+
+  /** Adds the first person; false where there is anybody. @param keep called before the person is there, and only then */
+  addFirst(person: PersonRecord, keep: () => void): Promise<boolean> {
+    return this.#transaction(async (tx) => {
+      if (await tx.selectFrom('users').select('name').limit(1).executeTakeFirst()) return false
+      keep()
+      return insert(tx, person)
+    })
+  }
+
+  /** Changes a person whose password is still kept as that; false where it is not, or nobody is there any more. */
+  change(
+    name: string,
+    kept: string,
+    { password, mustChange, signedInAt }: Partial<PersonRecord>,
+  ): Promise<boolean> {
+    return this.#transaction(async (tx) => {
+      const { numUpdatedRows } = await tx
+        .updateTable('users')
+        .set({
+          ...(password !== undefined && { password }),
+          ...(mustChange !== undefined && { must_change: mustChange ? 1 : 0 }),
+          ...(signedInAt !== undefined && { signed_in_at: signedInAt }),
+        })
+        .where('name', '=', name)
+        .where('password', '=', kept)
+        .executeTakeFirst()
+      return numUpdatedRows > 0n
+    })
+  }
+
+  /** Removes a person, unless nobody would be left who may administer everything and has a password of their own. */
+  remove(name: string): Promise<'removed' | 'unknown' | 'last'> {
+    return this.#transaction(async (tx) => {
+      const row = await tx.selectFrom('users').selectAll().where('name', '=', name).executeTakeFirst()
+      if (!row) return 'unknown'
+      const other = await tx
+        .selectFrom('users')
+        .select('name')
+        .where('name', '<>', name)
+        .where('role', '=', 'administrator')
+        .where('account_id', 'is', null)
+        .where('must_change', '=', 0)
+        .limit(1)
+        .executeTakeFirst()
+      if (row.role === 'administrator' && row.account_id === null && !other) return 'last'
+      await tx.deleteFrom('users').where('name', '=', name).execute()
+      return 'removed'
+    })
+  }
+
+  record(deed: Deed): Promise<void> {
+    return this.#transaction((tx) => new AuditRecord(tx).append(deed))
+  }
+
+  /** The newest entries, the newest first. */
+  deeds(limit: number): Promise<Deed[]> {
+    return this.#transaction(async (tx) =>
+      (await new AuditRecord(tx).newest(limit)).map(({ at, who, address, action, about, outcome }) => ({
+        at,
+        who,
+        address,
+        action,
+        about,
+        outcome,
+      })),
+    )
+  }
+}
+
+/** A virtual account that is gone leaves its user nothing to reach, and never everything. */
+const GONE = ' '
+
+async function personOf(tx: Tx, row: Selectable<Tables['users']>): Promise<PersonRecord> {
+  const account = row.account_id === null ? undefined : await nameOf(tx, 'accounts', row.account_id)
+  const virtual =
+    row.virtual_account_id === null ? undefined : await nameOf(tx, 'virtual_accounts', row.virtual_account_id)
+  return {
+    name: row.name,
+    role: row.role,
+    account: row.account_id === null ? null : (account ?? GONE),
+    virtualAccount: row.virtual_account_id === null ? null : (virtual ?? GONE),
+    password: row.password,
+    mustChange: row.must_change === 1,
+    createdAt: row.created_at,
+    signedInAt: row.signed_in_at,
+  }
+}
+
+async function nameOf(
+  tx: Tx,
+  table: 'accounts' | 'virtual_accounts',
+  id: string,
+): Promise<string | undefined> {
+  if (table === 'accounts')
+    return (await tx.selectFrom('accounts').select('domain').where('id', '=', id).executeTakeFirst())?.domain
+  return (await tx.selectFrom('virtual_accounts').select('name').where('id', '=', id).executeTakeFirst())
+    ?.name
+}
+
+async function reachOf(tx: Tx, { account, virtualAccount }: PersonRecord) {
+  if (account === null && virtualAccount === null) return { account_id: null, virtual_account_id: null }
+  const found = await chooseAccount(tx, account ?? undefined)
+  if (virtualAccount === null) return { account_id: found.id, virtual_account_id: null }
+  const virtual = await chooseVirtualAccount(tx, found, virtualAccount)
+  return { account_id: found.id, virtual_account_id: virtual.id }
+}
+
+async function insert(tx: Tx, person: PersonRecord): Promise<boolean> {
+  const { name, role, password, mustChange, createdAt, signedInAt } = person
+  const reach = await reachOf(tx, person)
+  const { numInsertedOrUpdatedRows } = await tx
+    .insertInto('users')
+    .values({
+      name,
+      role,
+      ...reach,
+      password,
+      must_change: mustChange ? 1 : 0,
+      created_at: createdAt,
+      signed_in_at: signedInAt,
+    })
+    .onConflict((conflict) => conflict.column('name').doNothing())
+    .executeTakeFirst()
+  return (numInsertedOrUpdatedRows ?? 0n) > 0n
+}

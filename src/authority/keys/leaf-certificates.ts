@@ -1,0 +1,184 @@
+import { createPublicKey, X509Certificate } from 'node:crypto'
+import { z } from 'zod'
+import { DAY, type Instant } from '../../core/time.ts'
+import {
+  type Credential,
+  generateKey,
+  type Issuer,
+  issueCertificate,
+} from '../../pki/certificate-generation.ts'
+import { readKeySetting, writeKeySetting } from './key-settings.ts'
+import { keyPlaceSchema, type KeyStore } from './key-store.ts'
+import { BACKDATED } from '../policy.ts'
+import type { Tx } from '../store/store.ts'
+
+/** At most 90 days (trust §10). */
+const SIGNER_LIFE = 90 * DAY
+const SIGNER_RENEWED_BEFORE = 30 * DAY
+/** Long, since a box checks it by its own clock, which may be wrong by months. */
+const TLS_LIFE = 800 * DAY
+const TLS_RENEWED_BEFORE = 266 * DAY
+
+/** What is signed by keys of their own. */
+const SIGNER_NAMES = {
+  'answer-signer': 'Answer Signer',
+  'reservation-signer': 'Reservation Signer',
+  sync: 'Synchronisation Signer',
+  'audit-signer': 'Audit Signer',
+} as const
+export type Signer = keyof typeof SIGNER_NAMES
+export const SIGNERS = Object.keys(SIGNER_NAMES) as readonly Signer[]
+
+/** The files in which keys of leaves were kept before they were kept sealed in the database. */
+export const LEAF_KEY_FILE = /^(?:answer-signer|reservation-signer|sync|audit-signer|tls)-[0-9a-f]{12}\.key$/
+
+/** A leaf of the authority's own: its certificate, where its key is, and for TLS the names it is for. */
+const leafSchema = z.object({
+  certificate: z.string(),
+  key: keyPlaceSchema,
+  hosts: z.array(z.string()).default([]),
+})
+type Leaf = z.infer<typeof leafSchema>
+
+/** The issuing CA, by whichever certificates it has, and whom it issues for. */
+export interface Issuing extends Issuer {
+  readonly certificates: readonly string[]
+  readonly account: string
+  readonly authorityId: string
+}
+
+/** A leaf as it was last read: kept for as long as the database says the same. */
+interface Held {
+  readonly stored: string
+  readonly issuers: string
+  readonly leaf: Leaf
+  readonly notAfter: Instant
+  /** Whether the issuing CA of today has issued it. */
+  readonly ofToday: boolean
+  readonly credential: Credential
+}
+
+/**
+ * The leaves under an authority's issuing CA: signers, and TLS. Their keys are sealed in the database beside them, so that each
+ * process of the authority, on whichever machine, signs by the same, and takes a new one without being told.
+ */
+export class Leaves {
+  readonly #keys: KeyStore
+  readonly #held = new Map<Signer | 'tls', Held>()
+
+  constructor(keys: KeyStore) {
+    this.#keys = keys
+  }
+
+  /** The signer that is good at an instant: another takes over before the end of the old, and when the issuing CA is another. */
+  async signer(tx: Tx, role: Signer, issuing: Issuing, at: Instant): Promise<Credential> {
+    const held = await this.#read(tx, role, issuing)
+    const good = held?.ofToday === true && held.notAfter > at + SIGNER_RENEWED_BEFORE
+    return good ? held.credential : this.newSigner(tx, role, issuing, at)
+  }
+
+  newSigner(tx: Tx, role: Signer, issuing: Issuing, at: Instant): Promise<Credential> {
+    return this.#issue(tx, role, issuing, { name: SIGNER_NAMES[role], at, life: SIGNER_LIFE, hosts: [] })
+  }
+
+  /**
+   * The TLS certificate for the names of a machine. Processes of other names share it: what it is for already stays, until it is
+   * renewed, as far as the issuing CA still may issue it.
+   *
+   * @param mayBeFor whether the issuing CA may issue a certificate for a name
+   */
+  async tls(
+    tx: Tx,
+    hosts: readonly string[],
+    issuing: Issuing,
+    at: Instant,
+    mayBeFor: (host: string) => boolean,
+  ): Promise<Credential> {
+    const held = await this.#read(tx, 'tls', issuing)
+    const lasts = held?.ofToday === true && held.notAfter > at + TLS_RENEWED_BEFORE
+    const before = lasts ? held.leaf.hosts : []
+    const wanted = [...new Set([...hosts, ...before])].filter(mayBeFor)
+    // All that is wanted is there, and nothing else.
+    const fits = before.every(mayBeFor) && wanted.length === before.length
+    return lasts && fits ? held.credential : this.newTls(tx, wanted, issuing, at)
+  }
+
+  newTls(tx: Tx, hosts: readonly string[], issuing: Issuing, at: Instant): Promise<Credential> {
+    return this.#issue(tx, 'tls', issuing, { name: hosts[0] ?? 'localhost', at, life: TLS_LIFE, hosts })
+  }
+
+  /** The names the TLS certificate is for. */
+  async tlsHosts(tx: Tx): Promise<readonly string[]> {
+    const stored = await readKeySetting(tx, 'tls')
+    return stored === null ? [] : leafSchema.parse(JSON.parse(stored)).hosts
+  }
+
+  /** The certificate of a leaf: PEM; null where there is none. */
+  async certificate(tx: Tx, role: Signer): Promise<string | null> {
+    const stored = await readKeySetting(tx, role)
+    return stored === null ? null : leafSchema.parse(JSON.parse(stored)).certificate
+  }
+
+  /** The key files that leaves still name. */
+  async keyFiles(tx: Tx): Promise<Set<string>> {
+    const files = new Set<string>()
+    for (const role of [...SIGNERS, 'tls' as const]) {
+      const stored = await readKeySetting(tx, role)
+      // At a satellite `sync` is something else: how it stands with its manager.
+      const leaf = leafSchema.safeParse(JSON.parse(stored ?? 'null'))
+      if (leaf.success && typeof leaf.data.key === 'string') files.add(leaf.data.key)
+    }
+    return files
+  }
+
+  async #read(tx: Tx, role: Signer | 'tls', issuing: Issuing): Promise<Held | null> {
+    const stored = await readKeySetting(tx, role)
+    if (stored === null) return null
+    const issuers = issuing.certificates.join('\n')
+    const held = this.#held.get(role)
+    if (held?.stored === stored && held.issuers === issuers) return held
+    return this.#hold(role, stored, issuers, issuing)
+  }
+
+  #hold(role: Signer | 'tls', stored: string, issuers: string, { certificates }: Issuing): Held {
+    const leaf = leafSchema.parse(JSON.parse(stored))
+    const certificate = new X509Certificate(leaf.certificate)
+    const ca = new X509Certificate(certificates[0] ?? '')
+    const held = {
+      stored,
+      issuers,
+      leaf,
+      notAfter: Date.parse(certificate.validTo),
+      ofToday: certificate.checkIssued(ca) && certificate.verify(ca.publicKey),
+      credential: {
+        certificates: [leaf.certificate, ...certificates],
+        privateKey: this.#keys.key(leaf.key),
+      },
+    }
+    this.#held.set(role, held)
+    return held
+  }
+
+  async #issue(
+    tx: Tx,
+    role: Signer | 'tls',
+    issuing: Issuing,
+    facts: { name: string; at: Instant; life: number; hosts: readonly string[] },
+  ): Promise<Credential> {
+    const pem = await generateKey()
+    const { account, authorityId } = issuing
+    const certificate = await issueCertificate(issuing, createPublicKey(pem), {
+      role,
+      name: facts.name,
+      account,
+      authorityId,
+      notBefore: facts.at - BACKDATED,
+      notAfter: facts.at - BACKDATED + facts.life,
+      hosts: facts.hosts,
+    })
+    const leaf: Leaf = { certificate, key: this.#keys.seal(pem), hosts: [...facts.hosts] }
+    const stored = JSON.stringify(leaf)
+    await writeKeySetting(tx, role, stored)
+    return this.#hold(role, stored, issuing.certificates.join('\n'), issuing).credential
+  }
+}

@@ -1,0 +1,257 @@
+import { createPublicKey, X509Certificate } from 'node:crypto'
+import { z } from 'zod'
+import { checked } from '../../core/validate.ts'
+import { LicensingError } from '../../core/errors.ts'
+import { DAY, type Instant, iso } from '../../core/time.ts'
+import { readCertificates } from '../../pki/chain-validation.ts'
+import { certificateFingerprint } from '../../pki/fingerprint.ts'
+import { openFiles, sealFiles } from '../../storage/encrypted-files.ts'
+import { signTrustBundle, writeTrustBundles } from '../../pki/root-rotation.ts'
+import { readNameConstraints } from '../../pki/name-constraints.ts'
+import { certifySatelliteCa } from './ca-certificates.ts'
+import type { Credentials } from './credentials.ts'
+import { logEvent } from '../events/event-log.ts'
+import { SIGNERS, type Signer } from './leaf-certificates.ts'
+import { passphraseSchema } from './passphrase.ts'
+import { constant } from '../store/constant.ts'
+import type { Tx } from '../store/store.ts'
+
+/** What is replaced without the root: each a key of its own. */
+export const LEAVES = [...SIGNERS, 'tls'] as const
+export type Leaf = (typeof LEAVES)[number]
+
+const ROOT_KEY_TITLE = 'SMART LICENSING ROOT KEY, version 1'
+const ROOT_KEY = 'root.key'
+/** Days that both roots are believed: half a year, in which every box that is on asks, and every satellite synchronises. */
+export const OVERLAP_DAYS = 180
+const overlapSchema = z
+  .int('an overlap is a whole number of days')
+  .min(1, 'an overlap is 1 day or more')
+  .max(3650, 'an overlap is at most 3650 days')
+
+/** The roots as people compare them. */
+export interface TrustDocument {
+  /** Of the newest root: SHA-256, in pairs. */
+  readonly fingerprint: string
+  readonly bundle: number
+  /** The root before it, believed until then; null when there is no other. */
+  readonly replacing: { readonly fingerprint: string; readonly until: string } | null
+  /** Whether the root's key lies on this machine. */
+  readonly rootKeyOnHost: boolean
+  readonly issuingCaEndsAt: string | null
+}
+
+/** An authority's keys and certificates, for its people (trust §10). */
+export class TrustDoor {
+  readonly #credentials: Credentials
+  readonly #in: <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>
+
+  constructor(
+    credentials: Credentials,
+    inTransaction: <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>,
+  ) {
+    this.#credentials = credentials
+    this.#in = inTransaction
+  }
+
+  show(): Promise<TrustDocument> {
+    return this.#in(() => {
+      const { identity, roots, rootKey } = this.#credentials
+      const [newest, older] = roots.map((root) => certificateFingerprint(root.toString()))
+      const { until, number } = identity.trust
+      return Promise.resolve({
+        fingerprint: newest ?? '',
+        bundle: number,
+        replacing: older === undefined || until === null ? null : { fingerprint: older, until: iso(until) },
+        rootKeyOnHost: rootKey.onHost() !== null,
+        issuingCaEndsAt:
+          identity.subCa === null ? null : iso(Date.parse(new X509Certificate(identity.subCa).validTo)),
+      })
+    })
+  }
+
+  /** The bundles by which the root was replaced, as a file for a box that has missed them. @throws LicensingError NO_TRUST_BUNDLE */
+  bundles(): string {
+    const bundles = this.#credentials.bundlesAfter(0)
+    if (bundles.length > 0) return writeTrustBundles(bundles)
+    throw new LicensingError('NO_TRUST_BUNDLE', 'The root certificate was never replaced.')
+  }
+
+  /** A new key and certificate for each: in force at once, in every process of this authority. Boxes notice nothing. */
+  async rotate(leaves: readonly Leaf[]): Promise<void> {
+    const satellite = this.#credentials.identity.role === 'satellite'
+    // Mandates and synchronisation answers are a manager's alone.
+    const own = leaves.filter((leaf) => !satellite || leaf !== 'sync')
+    if (own.length === 0)
+      throw new LicensingError('WRONG_ROLE', 'This authority is a satellite: it signs no mandates.')
+    await this.#in(async (tx, at) => {
+      for (const leaf of own) {
+        if (leaf === 'tls') await this.#credentials.rotateTls(tx, at)
+        else await this.#credentials.rotateSigner(tx, leaf, at)
+        await logEvent(tx, {
+          at,
+          type: leaf === 'tls' ? 'TLS_ROTATED' : 'SIGNER_ROTATED',
+          message: ROTATED[leaf],
+        })
+      }
+    })
+  }
+
+  /**
+   * Another issuing CA. What it issues is issued anew; the identities of boxes stay good, since an authority knows each by its
+   * thumbprint. A satellite's is certified by its manager, and in force from the next synchronisation on.
+   *
+   * @returns whether it is in force at once
+   * @throws LicensingError ROOT_KEY_ABSENT, ROTATION_UNDER_WAY
+   */
+  rotateIssuingCa(): Promise<boolean> {
+    return this.#in(async (tx, at) => {
+      this.#requireOneRoot()
+      if (this.#credentials.identity.role === 'satellite') {
+        await this.#credentials.satellite.prepareIssuingCa(tx)
+        return false
+      }
+      await this.#credentials.rotateIssuingCa(tx, at)
+      for (const signer of SIGNERS) await this.#credentials.rotateSigner(tx, signer, at)
+      await logEvent(tx, {
+        at,
+        type: 'ISSUING_CA_ROTATED',
+        severity: 'major',
+        message: 'Another issuing CA certifies identities, signers and servers.',
+      })
+      return true
+    })
+  }
+
+  /**
+   * Another root: a bundle of both is signed by the old and the new, and goes out with every answer to a box that lacks it, every
+   * synchronisation and every reservation file. Both are believed until the overlap ends; then the old one counts no more.
+   *
+   * @param options.overlapDays days, 1 to 3650
+   * @param options.keep puts the key of the next root away, for good, before anything is signed by it: PEM. Without it the key
+   * stays on this machine, in place of the old one
+   * @throws LicensingError ROOT_KEY_ABSENT, ROTATION_UNDER_WAY, INVALID_ARGUMENT, WRONG_ROLE
+   */
+  async rotateRoot(options: {
+    overlapDays?: number
+    keep?: (privateKey: string) => Promise<void>
+  }): Promise<TrustDocument> {
+    const days = checked(overlapSchema, options.overlapDays ?? OVERLAP_DAYS, 'overlap')
+    const credentials = this.#credentials
+    if (credentials.identity.role === 'satellite')
+      throw new LicensingError('WRONG_ROLE', 'This authority is a satellite: its root is its manager’s.')
+    const { next, old, number } = await this.#in(async (_tx, at) => {
+      this.#requireOneRoot()
+      return {
+        next: await credentials.nextRoot(at),
+        old: credentials.rootKey.issuer(),
+        number: credentials.identity.trust.number + 1,
+      }
+    })
+    // Put away first: a root whose key is lost is worse than a key that nothing names.
+    if (options.keep) await options.keep(next.privateKey)
+    else credentials.rootKey.put(next.privateKey, number)
+    await this.#in(async (tx, at) => {
+      this.#requireOneRoot()
+      if (credentials.identity.trust.number !== number - 1)
+        throw new LicensingError('ROTATION_UNDER_WAY', 'The root certificate was replaced a moment ago.')
+      const until = at + days * DAY
+      const bundle = await signTrustBundle(
+        {
+          number,
+          managerId: credentials.identity.id,
+          issuedAt: at,
+          until,
+          roots: [next.certificate, old.certificate],
+        },
+        [old, next],
+      )
+      await credentials.adoptRoot(tx, { root: next, bundle, number, until }, at)
+      await this.#certifySatellites(tx, next, at)
+      await logEvent(tx, {
+        at,
+        type: 'ROOT_ROTATED',
+        severity: 'major',
+        message: `Bundle ${number}: another root certificate, ${certificateFingerprint(next.certificate)}. The old one is believed until ${iso(until)}.`,
+      })
+    })
+    credentials.rootKey.removeOld()
+    return this.show()
+  }
+
+  /** The CAs of satellites are certified by the next root now, while its key is at hand: they get it with their next exchange. */
+  async #certifySatellites(
+    tx: Tx,
+    root: { certificate: string; privateKey: string },
+    at: Instant,
+  ): Promise<void> {
+    const rows = await tx
+      .selectFrom('satellites')
+      .innerJoin('accounts', 'accounts.id', 'satellites.account_id')
+      .select(['satellites.id as row', 'satellites.satellite_id as id', 'issuing_ca', 'accounts.domain'])
+      .where('status', '<>', constant('removed'))
+      .where('issuing_ca', 'is not', null)
+      .execute()
+    for (const { row, id, issuing_ca: present, domain: account } of rows) {
+      const [certificate] = readCertificates(present ?? '')
+      if (!certificate || id === null) continue
+      const key = createPublicKey(certificate.publicKey.export({ type: 'spki', format: 'pem' }))
+      const nameConstraints = readNameConstraints(certificate) ?? { permitted: [], excluded: [] }
+      const further = await certifySatelliteCa(root, key, { id, account, nameConstraints }, at)
+      await tx
+        .updateTable('satellites')
+        .set({ issuing_ca: `${present?.trim() ?? ''}\n${further}` })
+        .where('id', '=', row)
+        .execute()
+    }
+  }
+
+  #requireOneRoot(): void {
+    const { until } = this.#credentials.identity.trust
+    if (until === null) return
+    throw new LicensingError(
+      'ROTATION_UNDER_WAY',
+      `The root certificate is being replaced: both are believed until ${iso(until)}.`,
+    )
+  }
+
+  /**
+   * The root's key as one file, sealed by a passphrase. `write` puts it where it is kept; once that is done, the key is taken off
+   * this machine.
+   *
+   * @throws LicensingError ROOT_KEY_ABSENT, INVALID_ARGUMENT, and what `write` throws: the key is where it was
+   */
+  async exportRootKey(passphrase: string, write: (file: Buffer) => Promise<void>): Promise<void> {
+    const key = this.#credentials.rootKey.onHost()
+    if (key === null)
+      throw new LicensingError('ROOT_KEY_ABSENT', 'The key of the root certificate is not on this machine.')
+    await write(await sealRootKey(key, passphrase))
+    this.#credentials.rootKey.remove()
+  }
+
+  /**
+   * Takes the root's key from its file, for this process alone.
+   *
+   * @throws LicensingError ROOT_KEY_UNREADABLE, ROOT_KEY_WRONG
+   */
+  async bringRootKey(file: Buffer, passphrase: string): Promise<void> {
+    const files = await openFiles(file, passphrase, ROOT_KEY_TITLE)
+    const key = files?.find(({ name }) => name === ROOT_KEY)
+    if (!key) throw new LicensingError('ROOT_KEY_UNREADABLE', 'The file of the root’s key cannot be opened.')
+    this.#credentials.rootKey.bring(key.bytes.toString('utf8'))
+  }
+}
+
+/** The key of a root as a file that only its passphrase opens. @throws LicensingError INVALID_ARGUMENT */
+export function sealRootKey(privateKey: string, passphrase: string): Promise<Buffer> {
+  const secret = checked(passphraseSchema, passphrase, 'passphrase')
+  return sealFiles([{ name: ROOT_KEY, bytes: Buffer.from(privateKey) }], secret, ROOT_KEY_TITLE)
+}
+
+const ROTATED: Readonly<Record<Signer | 'tls', string>> = {
+  'answer-signer': 'A new key signs the answers.',
+  'reservation-signer': 'A new key signs reservation files.',
+  sync: 'A new key signs mandates and synchronisation answers.',
+  'audit-signer': 'A new key signs checkpoints of the audit record.',
+  tls: 'Servers have a new key and certificate.',
+}

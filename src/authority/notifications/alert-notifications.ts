@@ -1,0 +1,91 @@
+import { type Instant, MINUTE } from '../../core/time.ts'
+import type { AlertDocument, AlertType } from '../alerts/alerts.ts'
+import { queueMail } from '../outbox/mail.ts'
+import { constant } from '../store/constant.ts'
+import type { Tx } from '../store/store.ts'
+import { FOOTER } from '../outbox/compliance-notifications.ts'
+
+/** How often it is looked whether the major alerts have changed. */
+export const BETWEEN_LOOKS = 10 * MINUTE
+/** Alerts that are remembered of one notification, and that one mail lists. */
+const REMEMBERED = 1_000
+const LISTED = 20
+
+/** What is told in another way, or is of no smart account. */
+const TOLD_ELSEWHERE: readonly AlertType[] = [
+  // In the transaction that changes the pool.
+  'insufficient-licenses',
+  // By the windows before the end of licences.
+  'licenses-expiring',
+  'licenses-expired',
+  'order-without-account',
+  'mail-not-sent',
+]
+
+const keyOf = ({ type, virtualAccount, instanceId, source }: AlertDocument): string =>
+  JSON.stringify([type, virtualAccount, instanceId, source])
+
+/**
+ * Looks at the major alerts of each notification that wants it and whose turn it is, and writes a Status Notification
+ * where they are others than were told. What there was when it was set is not told.
+ *
+ * @param alertsOf reads the alerts of a smart account, or of one virtual account of it
+ */
+export async function notifyOfAlerts(
+  tx: Tx,
+  at: Instant,
+  alertsOf: (accountId: string, virtualAccountId: string | null) => Promise<readonly AlertDocument[]>,
+): Promise<void> {
+  const rows = await tx
+    .updateTable('notifications')
+    .set({ look_next_at: at + BETWEEN_LOOKS })
+    .where('status', '=', constant(1))
+    .where('look_next_at', '<=', at)
+    .returningAll()
+    .execute()
+  const seen = new Map<string, readonly AlertDocument[]>()
+  for (const row of rows) {
+    const place = `${row.account_id} ${row.virtual_account_id ?? ''}`
+    const alerts = seen.get(place) ?? (await alertsOf(row.account_id, row.virtual_account_id))
+    seen.set(place, alerts)
+    const present = new Map(
+      alerts
+        .filter(({ severity, type }) => severity === 'major' && !TOLD_ELSEWHERE.includes(type))
+        .slice(0, REMEMBERED)
+        .map((alert) => [keyOf(alert), alert.message] as const),
+    )
+    const told = row.alerts === null ? present : new Map(JSON.parse(row.alerts) as [string, string][])
+    const come = [...present].filter(([key]) => !told.has(key)).map(([, message]) => message)
+    const gone = [...told].filter(([key]) => !present.has(key)).map(([, message]) => message)
+    if (row.alerts !== null && come.length + gone.length === 0) continue
+    await tx
+      .updateTable('notifications')
+      .set({ alerts: JSON.stringify([...present]) })
+      .where('id', '=', row.id)
+      .execute()
+    if (come.length + gone.length === 0) continue
+    const account = await tx
+      .selectFrom('accounts')
+      .select('domain')
+      .where('id', '=', row.account_id)
+      .executeTakeFirst()
+    await queueMail(tx, {
+      about: row.id,
+      to: row.recipient,
+      subject: `Status Notification for ${account?.domain ?? ''}: ${come.length} new major alerts, ${gone.length} mended`,
+      text: [...section('New major alerts', come), ...section('Mended', gone), FOOTER].join('\n'),
+      at,
+    })
+  }
+}
+
+function section(title: string, messages: readonly string[]): string[] {
+  if (messages.length === 0) return []
+  const more = messages.length - LISTED
+  return [
+    `${title}:`,
+    ...messages.slice(0, LISTED).map((message) => `- ${message}`),
+    ...(more > 0 ? [`- and ${more} more`] : []),
+    '',
+  ]
+}

@@ -1,0 +1,101 @@
+import { LicensingError } from '../../core/errors.ts'
+import type { Instant } from '../../core/time.ts'
+import type { Credentials } from '../keys/credentials.ts'
+import {
+  mailFailure,
+  type MailSettings,
+  noteMail,
+  outbox,
+  readMailSettings,
+  sendMail,
+  takeMails,
+  writeMailSettings,
+} from '../outbox/mail.ts'
+import type { Tx } from '../store/store.ts'
+
+/** Where e-mail goes, as people give it: the password goes in, and never comes out again. */
+export type MailRoad =
+  | { kind: 'folder'; from: string; folder: string }
+  | {
+      kind: 'smtp'
+      from: string
+      url: string
+      username?: string | undefined
+      password?: string | undefined
+    }
+
+/** Where e-mail goes, and what waits to be sent. */
+export interface MailDocument {
+  readonly settings:
+    | Exclude<MailSettings, { kind: 'smtp' }>
+    | Omit<Extract<MailSettings, { kind: 'smtp' }>, 'sealedPassword'>
+    | null
+  readonly waiting: number
+  readonly failure: string | null
+}
+
+/** The e-mail of an authority: where it goes, and sending what waits. */
+export class Post {
+  readonly #transaction: <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>
+  readonly #credentials: Credentials
+
+  constructor(
+    transaction: <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>,
+    credentials: Credentials,
+  ) {
+    this.#transaction = transaction
+    this.#credentials = credentials
+  }
+
+  set(settings: MailRoad): Promise<void> {
+    return this.#transaction((tx) => {
+      if (settings.kind === 'folder') return writeMailSettings(tx, settings)
+      const { kind, from, url, username = null, password } = settings
+      const sealedPassword = password === undefined ? null : this.#credentials.sealSecret(password)
+      return writeMailSettings(tx, { kind, from, url, username, sealedPassword })
+    })
+  }
+
+  show(): Promise<MailDocument> {
+    return this.#transaction(async (tx) => {
+      const settings = await readMailSettings(tx)
+      const waiting = await outbox(tx)
+      if (settings?.kind !== 'smtp') return { settings, ...waiting }
+      const { sealedPassword: _hidden, ...shown } = settings
+      return { settings: shown, ...waiting }
+    })
+  }
+
+  async send(): Promise<number> {
+    const { at, settings, mails, waiting } = await this.#transaction(async (tx, at) => {
+      const settings = await readMailSettings(tx)
+      // Without a place to send them to, they stay where they are.
+      return {
+        at,
+        settings,
+        mails: settings ? await takeMails(tx, at) : [],
+        waiting: (await outbox(tx)).waiting,
+      }
+    })
+    if (!settings && waiting > 0)
+      throw new LicensingError('MAIL_NOT_CONFIGURED', `${waiting} mails wait to be sent.`)
+    if (!settings) return 0
+    const sealed = settings.kind === 'smtp' ? settings.sealedPassword : null
+    const password = sealed === null ? null : this.#credentials.openSecret(sealed)
+    let sent = 0
+    let failed: LicensingError | null = null
+    for (const mail of mails) {
+      let failure: LicensingError | null = null
+      try {
+        await sendMail(settings, password, mail, this.#credentials.identity.id)
+        sent++
+      } catch (thrown) {
+        failure = mailFailure(thrown)
+      }
+      await this.#transaction((tx) => noteMail(tx, mail, at, failure?.message ?? null))
+      failed ??= failure
+    }
+    if (failed) throw failed
+    return sent
+  }
+}

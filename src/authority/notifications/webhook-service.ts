@@ -1,0 +1,377 @@
+import { randomBytes, randomUUID, X509Certificate } from 'node:crypto'
+import { z } from 'zod'
+import { checked } from '../../core/validate.ts'
+import { LicensingError } from '../../core/errors.ts'
+import { HOUR, type Instant, iso } from '../../core/time.ts'
+import { SerialRounds } from '../../core/serial-rounds.ts'
+import { checkWebhookUrl, type Delivered, postWebhook } from '../../transports/webhook.ts'
+import { checkWebhookSecret, newWebhookSecret, webhookHeaders } from '../../pki/webhook-signature.ts'
+import type { Account } from '../inventory/accounts.ts'
+import type { Desk, Where } from '../context.ts'
+import { logEvent } from '../events/event-log.ts'
+import { constant } from '../store/constant.ts'
+import type { Tx } from '../store/store.ts'
+import {
+  giveBack,
+  messageOf,
+  noteDelivered,
+  noteFailed,
+  type Taken,
+  takeDeliveries,
+  type WebhookRow,
+} from '../outbox/webhook-outbox.ts'
+
+const typesSchema = z
+  .array(
+    z.string().regex(/^[A-Z][A-Z_]{0,99}$/, 'a type of events is written as in the event log: TOKEN_CREATED'),
+  )
+  .min(1)
+  .max(100)
+/** Webhooks of one smart account. */
+const MOST = 100
+/** How long the secret before a rotation goes on signing, unless said: hours. */
+const OVERLAP = 24
+const overlapSchema = z
+  .int('the overlap is a whole number of hours')
+  .min(0, 'the overlap is 0 hours or more')
+  .max(720, 'the overlap is at most 720 hours')
+
+/** A webhook as people see it: without its secret. */
+export interface WebhookDocument {
+  readonly id: string
+  readonly url: string
+  readonly types: readonly string[] | null
+  readonly severity: WebhookRow['severity']
+  readonly createdAt: string
+  readonly delivered: number
+  readonly lastDeliveredAt: string | null
+  readonly waiting: number
+  readonly dead: number
+  /** Why the last attempt failed; null when it did not. */
+  readonly failure: string | null
+}
+
+/** A delivery that is not tried any more. */
+export interface DeadDelivery {
+  readonly id: string
+  readonly webhook: string
+  readonly event: number
+  readonly type: string
+  readonly attempts: number
+  readonly failure: string | null
+}
+
+export interface WantedWebhook {
+  readonly url: string
+  /** `whsec_…`; one is made without. */
+  readonly secret?: string | undefined
+  readonly types?: readonly string[] | undefined
+  /** The least severity it is told of. */
+  readonly severity?: WebhookRow['severity'] | undefined
+  /** PEM. */
+  readonly ca?: string | undefined
+}
+
+/** The webhooks of an authority: each call is a transaction, and sending is between two. */
+export class WebhookDoor {
+  readonly #desk: Desk
+  readonly #transaction: <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>
+  readonly #deliveryRounds = new SerialRounds(() => this.#deliver())
+  #closed = false
+
+  constructor(desk: Desk, transaction: <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>) {
+    this.#desk = desk
+    this.#transaction = transaction
+  }
+
+  /**
+   * Adds a webhook, which is told of every event from then on that it fits.
+   *
+   * @returns with the secret, this once
+   * @throws LicensingError WEBHOOK_URL_REFUSED, INVALID_ARGUMENT
+   */
+  async add(
+    wanted: WantedWebhook,
+    where: Where = {},
+  ): Promise<WebhookDocument & { readonly secret: string }> {
+    const url = checkWebhookUrl(wanted.url)
+    const types =
+      wanted.types === undefined ? null : checked(typesSchema, [...wanted.types], 'type of events')
+    const secret = wanted.secret === undefined ? newWebhookSecret() : checkWebhookSecret(wanted.secret)
+    const ca = wanted.ca === undefined ? null : checkCa(wanted.ca)
+    return this.#desk.in(where, async (tx, account, at) => {
+      const there = await tx
+        .selectFrom('webhooks')
+        .select('id')
+        .where('account_id', '=', account.id)
+        .execute()
+      if (there.length >= MOST)
+        throw new LicensingError(
+          'INVALID_ARGUMENT',
+          `${account.domain} has ${MOST} webhooks, and may not have more.`,
+        )
+      const row: WebhookRow = {
+        id: `wh_${randomBytes(9).toString('hex')}`,
+        account_id: account.id,
+        url,
+        ca,
+        secret: this.#desk.credentials.sealSecret(secret),
+        old_secret: null,
+        old_until: 0,
+        types: types === null ? null : JSON.stringify(types),
+        severity: wanted.severity ?? 'info',
+        created_at: at,
+        delivered: 0,
+        delivered_at: null,
+        failure: null,
+        taken_until: 0,
+      }
+      await this.#log(tx, account, at, 'WEBHOOK_ADDED', row)
+      await tx.insertInto('webhooks').values(row).execute()
+      return { ...documentOf(row, { waiting: 0, dead: 0 }), secret }
+    })
+  }
+
+  list(where: Where = {}): Promise<WebhookDocument[]> {
+    return this.#desk.in(where, async (tx, account) => {
+      const rows = await tx
+        .selectFrom('webhooks')
+        .selectAll()
+        .where('account_id', '=', account.id)
+        .orderBy('created_at')
+        .execute()
+      const documents: WebhookDocument[] = []
+      for (const row of rows) documents.push(documentOf(row, await this.#counts(tx, row.id)))
+      return documents
+    })
+  }
+
+  /** Removes a webhook with what waits for it. @throws LicensingError WEBHOOK_NOT_FOUND */
+  remove(id: string, where: Where = {}): Promise<void> {
+    return this.#desk.in(where, async (tx, account, at) => {
+      const row = await this.#find(tx, account, id)
+      await tx.deleteFrom('webhook_deliveries').where('webhook_id', '=', id).execute()
+      await tx.deleteFrom('webhooks').where('id', '=', id).execute()
+      await this.#log(tx, account, at, 'WEBHOOK_REMOVED', row)
+    })
+  }
+
+  /**
+   * Gives a webhook a new secret; the one before signs too, for so many hours.
+   *
+   * @throws LicensingError WEBHOOK_NOT_FOUND, INVALID_ARGUMENT
+   */
+  async rotate(
+    id: string,
+    wanted: { readonly secret?: string | undefined; readonly overlap?: number | undefined } = {},
+    where: Where = {},
+  ): Promise<{ readonly id: string; readonly secret: string; readonly oldUntil: string }> {
+    const overlap = checked(overlapSchema, wanted.overlap ?? OVERLAP, 'overlap')
+    const secret = wanted.secret === undefined ? newWebhookSecret() : checkWebhookSecret(wanted.secret)
+    return this.#desk.in(where, async (tx, account, at) => {
+      const row = await this.#find(tx, account, id)
+      const until = at + overlap * HOUR
+      await tx
+        .updateTable('webhooks')
+        .set({ secret: this.#desk.credentials.sealSecret(secret), old_secret: row.secret, old_until: until })
+        .where('id', '=', id)
+        .execute()
+      await this.#log(tx, account, at, 'WEBHOOK_SECRET_ROTATED', row)
+      return { id, secret, oldUntil: iso(until) }
+    })
+  }
+
+  /**
+   * Sends a message of the type WEBHOOK_TEST now; it is no event, and is not tried again.
+   *
+   * @throws LicensingError WEBHOOK_NOT_FOUND, WEBHOOK_NOT_DELIVERED
+   */
+  async test(id: string, where: Where = {}): Promise<void> {
+    const { hook, account, at } = await this.#desk.in(where, async (tx, account, at) => ({
+      hook: await this.#find(tx, account, id),
+      account,
+      at,
+    }))
+    const body = messageOf(
+      {
+        id: 0,
+        at,
+        account_id: account.id,
+        virtual_account: null,
+        instance_id: null,
+        type: 'WEBHOOK_TEST',
+        severity: 'info',
+        message: 'Nothing happened: this is a test.',
+        who: null,
+      },
+      account.domain,
+    )
+    const delivered = await this.#post(hook, { id: `msg_${randomUUID()}`, body })
+    if (delivered.outcome !== 'taken')
+      throw new LicensingError('WEBHOOK_NOT_DELIVERED', `The test was not delivered: ${delivered.why}.`)
+  }
+
+  /** The deliveries that are not tried any more, the oldest first. */
+  dead(where: Where = {}, limit = 1000): Promise<DeadDelivery[]> {
+    return this.#desk.in(where, async (tx, account) => {
+      const rows = await tx
+        .selectFrom('webhook_deliveries as one')
+        .innerJoin('webhooks', 'webhooks.id', 'one.webhook_id')
+        .innerJoin('events', 'events.id', 'one.event_id')
+        .select(['one.id', 'one.webhook_id', 'one.event_id', 'one.attempts', 'one.failure', 'events.type'])
+        .where('webhooks.account_id', '=', account.id)
+        .where('one.dead', '=', constant(1))
+        .orderBy('one.event_id')
+        .limit(limit)
+        .execute()
+      return rows.map(({ id, webhook_id: webhook, event_id: event, type, attempts, failure }) => ({
+        id,
+        webhook,
+        event,
+        type,
+        attempts,
+        failure,
+      }))
+    })
+  }
+
+  /**
+   * Has dead deliveries sent again: one, by its id, or all of a webhook.
+   *
+   * @returns how many
+   * @throws LicensingError WEBHOOK_NOT_FOUND
+   */
+  retry(id: string, where: Where = {}): Promise<number> {
+    return this.#desk.in(where, async (tx, account, at) => {
+      const own = tx.selectFrom('webhooks').select('id').where('account_id', '=', account.id)
+      const again = await tx
+        .updateTable('webhook_deliveries')
+        .set({ dead: 0, attempts: 0, next_at: at })
+        .where('dead', '=', constant(1))
+        .where('webhook_id', 'in', own)
+        .where((eb) => eb.or([eb('id', '=', id), eb('webhook_id', '=', id)]))
+        .returning('id')
+        .execute()
+      if (again.length === 0 && !id.startsWith('wh_'))
+        throw new LicensingError('WEBHOOK_NOT_FOUND', `No dead delivery is called ${JSON.stringify(id)}.`)
+      if (again.length === 0) await this.#find(tx, account, id)
+      return again.length
+    })
+  }
+
+  /**
+   * Sends what is due. Each message is sent at least once: whoever is stopped between sending and noting it leaves it to be
+   * sent again, by the same id.
+   *
+   * @returns how many were taken by their receivers
+   */
+  deliver(): Promise<number> {
+    return this.#deliveryRounds.request()
+  }
+
+  async #deliver(): Promise<number> {
+    if (this.#closed) return 0
+    const taken = await this.#transaction((tx, at) => takeDeliveries(tx, at))
+    const sent = await Promise.all(taken.map((one) => this.#deliverOf(one)))
+    const sum = sent.reduce((all, one) => all + one, 0)
+    // What came meanwhile, and what did not fit into the batch.
+    return sum > 0 ? sum + (await this.#deliver()) : sum
+  }
+
+  /** Waits for the messages that are on their way, and sends no more. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#deliveryRounds.current?.catch(() => undefined)
+  }
+
+  async #deliverOf({ hook, due }: Taken): Promise<number> {
+    let sent = 0
+    try {
+      for (const delivery of due) {
+        if (this.#closed) break
+        const delivered = await this.#post(hook, delivery)
+        const dead = await this.#transaction(async (tx, at) => {
+          if (delivered.outcome === 'taken') {
+            await noteDelivered(tx, delivery, at)
+            return false
+          }
+          const gone = delivered.outcome === 'gone'
+          const retryAfter = delivered.outcome === 'failed' ? delivered.retryAfter : null
+          return noteFailed(tx, delivery, { why: delivered.why, retryAfter, gone }, at, Math.random())
+        })
+        if (delivered.outcome === 'taken') sent++
+        // The receiver is not well: it is not asked fifty times. What is dead holds nothing up.
+        else if (!dead) break
+      }
+    } finally {
+      await this.#transaction((tx) => giveBack(tx, hook.id))
+    }
+    return sent
+  }
+
+  #post(hook: WebhookRow, { id, body }: { id: string; body: string }): Promise<Delivered> {
+    const at = this.#desk.wall()
+    const sealed = [
+      hook.secret,
+      ...(hook.old_secret !== null && hook.old_until > at ? [hook.old_secret] : []),
+    ]
+    const secrets = sealed.map((one) => this.#desk.credentials.openSecret(one))
+    return postWebhook(hook, { body, headers: webhookHeaders({ id, body, at }, secrets) }, at)
+  }
+
+  async #find(tx: Tx, account: Account, id: string): Promise<WebhookRow> {
+    const row = await tx
+      .selectFrom('webhooks')
+      .selectAll()
+      .where('id', '=', id)
+      .where('account_id', '=', account.id)
+      .executeTakeFirst()
+    if (row) return row
+    throw new LicensingError('WEBHOOK_NOT_FOUND', `${account.domain} has no webhook ${JSON.stringify(id)}.`)
+  }
+
+  async #counts(tx: Tx, id: string): Promise<{ waiting: number; dead: number }> {
+    const rows = await tx
+      .selectFrom('webhook_deliveries')
+      .select(['dead', (eb) => eb.fn.countAll<number | string>().as('count')])
+      .where('webhook_id', '=', id)
+      .groupBy('dead')
+      .execute()
+    const count = (dead: number) => Number(rows.find((row) => row.dead === dead)?.count ?? 0)
+    return { waiting: count(0), dead: count(1) }
+  }
+
+  /** Of its address the host alone: the rest may be what lets one in. */
+  #log(tx: Tx, account: Account, at: Instant, type: string, { id, url }: WebhookRow): Promise<void> {
+    return logEvent(tx, {
+      at,
+      type,
+      accountId: account.id,
+      message: `Webhook ${id}, to ${new URL(url).host}.`,
+    })
+  }
+}
+
+/** @throws LicensingError INVALID_ARGUMENT */
+function checkCa(pem: string): string {
+  try {
+    return new X509Certificate(pem).toString()
+  } catch {
+    throw new LicensingError(
+      'INVALID_ARGUMENT',
+      'The CA certificate of the webhook cannot be read: PEM is expected.',
+    )
+  }
+}
+
+const documentOf = (row: WebhookRow, counts: { waiting: number; dead: number }): WebhookDocument => ({
+  id: row.id,
+  url: row.url,
+  types: row.types === null ? null : (JSON.parse(row.types) as string[]),
+  severity: row.severity,
+  createdAt: iso(row.created_at),
+  delivered: row.delivered,
+  lastDeliveredAt: iso(row.delivered_at),
+  ...counts,
+  failure: row.failure,
+})

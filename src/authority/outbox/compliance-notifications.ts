@@ -1,0 +1,52 @@
+import type { Selectable } from 'kysely'
+import { iso } from '../../core/time.ts'
+import { dropMails, queueMail } from './mail.ts'
+import type { Tables } from '../store/schema.ts'
+import { constant } from '../store/constant.ts'
+import type { Tx } from '../store/store.ts'
+
+/** Events that tell of a change of compliance, and what a mail calls them. */
+const CHANGES: Readonly<Record<string, string>> = {
+  INSUFFICIENT_LICENSES: 'out of compliance',
+  LICENSES_SUFFICIENT: 'in compliance again',
+}
+
+/** The last lines of every notification. */
+export const FOOTER =
+  'Notifications are set in Software Manager under Preferences, or with `smart-authority notification`.\n'
+
+/**
+ * Writes the Status Notification of a pool whose compliance has changed, in the transaction that changes it. One that waits
+ * to be sent about the same pool gives way to it.
+ */
+export async function notifyOfCompliance(
+  tx: Tx,
+  event: Omit<Selectable<Tables['events']>, 'id'>,
+): Promise<void> {
+  const { account_id: accountId, virtual_account: virtual, message, at } = event
+  const change = CHANGES[event.type]
+  if (change === undefined || accountId === null || virtual === null) return
+  const rows = await tx
+    .selectFrom('notifications')
+    .innerJoin('accounts', 'accounts.id', 'notifications.account_id')
+    .leftJoin('virtual_accounts', 'virtual_accounts.id', 'notifications.virtual_account_id')
+    .select(['notifications.id', 'notifications.recipient', 'accounts.domain'])
+    .where('notifications.account_id', '=', accountId)
+    .where('notifications.status', '=', constant(1))
+    .where((eb) =>
+      eb.or([eb('notifications.virtual_account_id', 'is', null), eb('virtual_accounts.name', '=', virtual)]),
+    )
+    .execute()
+  const [tag = ''] = message.split(':', 1)
+  for (const { id, recipient, domain } of rows) {
+    const about = `${id} ${virtual} ${tag}`
+    await dropMails(tx, about)
+    await queueMail(tx, {
+      about,
+      to: recipient,
+      subject: `Status Notification for ${domain}: ${virtual} is ${change} for ${tag}`,
+      text: `${virtual} of the Smart Account ${domain} is ${change} for ${tag} since ${iso(at)}.\n\n${message}\n\n${FOOTER}`,
+      at,
+    })
+  }
+}

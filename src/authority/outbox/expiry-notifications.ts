@@ -1,0 +1,50 @@
+import { type Instant, iso } from '../../core/time.ts'
+import { queueMail } from './mail.ts'
+import type { Tx } from '../store/store.ts'
+import { FOOTER } from './compliance-notifications.ts'
+
+/** Licences whose end has come near, or has come: what the event log tells at the same moment. */
+export interface EndingLicenses {
+  readonly accountId: string
+  readonly virtualAccountId: string
+  readonly virtualAccount: string
+  readonly tag: string
+  readonly quantity: number
+  readonly endsAt: Instant
+  /** The days before the end that were passed since the last warning; 0 for the end itself. */
+  readonly passed: readonly number[]
+}
+
+/** Writes what ends to those who want to be told so many days before, one mail for each; at the end itself to all of them. */
+export async function notifyOfTerms(tx: Tx, ending: readonly EndingLicenses[], at: Instant): Promise<void> {
+  if (ending.length === 0) return
+  const rows = await tx
+    .selectFrom('notifications')
+    .innerJoin('accounts', 'accounts.id', 'notifications.account_id')
+    .selectAll('notifications')
+    .select('accounts.domain')
+    .where('notifications.account_id', 'in', [...new Set(ending.map(({ accountId }) => accountId))])
+    .execute()
+  for (const row of rows) {
+    const windows = JSON.parse(row.expiring) as number[]
+    const told = ending.filter(
+      (one) =>
+        windows.length > 0 &&
+        one.accountId === row.account_id &&
+        (row.virtual_account_id === null || one.virtualAccountId === row.virtual_account_id) &&
+        one.passed.some((days) => days === 0 || windows.includes(days)),
+    )
+    if (told.length === 0) continue
+    const lines = told.map(
+      (one) =>
+        `- ${one.quantity} of ${one.tag} in ${one.virtualAccount} ${one.endsAt <= at ? 'ended' : 'end'} at ${iso(one.endsAt)}`,
+    )
+    await queueMail(tx, {
+      about: row.id,
+      to: row.recipient,
+      subject: `Expiring licenses of ${row.domain}: ${told.length}`,
+      text: `Licenses of the Smart Account ${row.domain} end, or have ended:\n\n${lines.join('\n')}\n\nOrder a new term, or see to it that they are not needed any more.\n\n${FOOTER}`,
+      at,
+    })
+  }
+}

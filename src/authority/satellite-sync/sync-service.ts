@@ -1,0 +1,284 @@
+import { randomInt } from 'node:crypto'
+import type { SyncSchedule } from '../../../machines/index.ts'
+import { checked } from '../../core/validate.ts'
+import { SerialRounds } from '../../core/serial-rounds.ts'
+import { asLicensingError, asTold, LicensingError } from '../../core/errors.ts'
+import { readEnrolmentCode } from '../../protocol/enrolment.ts'
+import { SYNC_ANSWER_TITLE } from '../../protocol/sync-answer.ts'
+import { SYNC_CONTENT_TYPE, SYNC_PROOF_HEADER } from '../../protocol/sync-proof.ts'
+import type { Leavable } from '../../protocol/sync-request.ts'
+import {
+  checkSettings,
+  openSettings,
+  type StoredSettings,
+  storedSettingsSchema,
+  type Transport,
+  type TransportSettings,
+} from '../../transports/transport.ts'
+import type { Credentials } from '../keys/credentials.ts'
+import { type Desk, requireRole } from '../context.ts'
+import { readSetting, type Tx, writeSetting } from '../store/store.ts'
+import { LONGEST_SYNC } from '../satellites/sync-exchange.ts'
+import {
+  type Exported,
+  type Imported,
+  scheduleSchema,
+  Synchronisation,
+  type SyncStatus,
+  type TrustGiven,
+} from './synchronization.ts'
+
+/** Where a request is posted, below the manager's URL. */
+export const SYNC_PATH = '/satellite/v1/synchronise'
+const ROAD = 'sync-road'
+/** Milliseconds for one exchange: a hundred thousand instances take a while. */
+const DEADLINE = 10 * 60_000
+/** Exchanges that follow one another: repair, and what the manager should hear of at once. */
+const IN_A_ROW = 4
+
+/** How the satellite reaches its manager, without its password. */
+export interface ManagerRoad {
+  readonly kind: StoredSettings['kind']
+  readonly url: string
+  readonly via: string | null
+  readonly username: string | null
+}
+
+/** A satellite's own synchronisation, for its people: by wire, by itself, or by files that are carried (R-SAT-2, R-SAT-3). */
+export class SyncDoor {
+  readonly #desk: Desk
+  readonly #connect: ((settings: TransportSettings) => Transport) | undefined
+  readonly #exchangeRounds = new SerialRounds(() => this.#exchanges())
+  #transport: { readonly of: string; readonly transport: Transport } | null = null
+
+  constructor(desk: Desk, connect: ((settings: TransportSettings) => Transport) | undefined) {
+    this.#desk = desk
+    this.#connect = connect
+  }
+
+  /** @throws LicensingError WRONG_ROLE */
+  status(): Promise<SyncStatus & { manager: ManagerRoad | null }> {
+    return this.#sync(async (sync, tx) => ({ ...sync.status(), manager: shown(await readRoad(tx)) }))
+  }
+
+  /** Writes the request that is carried to the manager. */
+  export(options: { leaveOut?: readonly Leavable[] } = {}): Promise<Exported> {
+    return this.#sync(async (sync) => {
+      if (options.leaveOut) await sync.leaveOut(options.leaveOut)
+      return sync.export('hand')
+    })
+  }
+
+  /** The fingerprint of the root that an answer brings, where somebody must say whether it is the right one; or null. */
+  rootToTrust(text: string): Promise<string | null> {
+    return this.#sync((sync) => Promise.resolve(sync.rootToTrust(text)))
+  }
+
+  /**
+   * Takes the answer that was carried back.
+   *
+   * @param trust the manager's root, where this satellite was not given it
+   * @throws LicensingError SIGNED_FILE_*, SYNC_*, MANDATE_INVALID, CONFIRMATION_REQUIRED: nothing was changed
+   */
+  import(text: string, trust: TrustGiven = null): Promise<Imported> {
+    return this.#sync((sync) => sync.import(text, trust))
+  }
+
+  /** What is never told to the manager, from the next exchange on. */
+  leaveOut(what: readonly Leavable[]): Promise<SyncStatus> {
+    return this.#sync(async (sync) => {
+      await sync.leaveOut(what)
+      return sync.status()
+    })
+  }
+
+  /** When it synchronises by itself. @throws LicensingError INVALID_ARGUMENT */
+  schedule(schedule: SyncSchedule): Promise<SyncStatus> {
+    const good = checked(scheduleSchema, schedule, 'schedule')
+    return this.#sync(async (sync, _tx, at) => {
+      await sync.step({ type: 'SCHEDULE', at, schedule: good })
+      return sync.status()
+    })
+  }
+
+  /** How it reaches its manager. @throws LicensingError TRANSPORT_URL_INVALID, PROXY_* */
+  setManager(settings: TransportSettings): Promise<ManagerRoad> {
+    return this.#sync(async (_sync, tx) => {
+      const stored = await writeRoad(tx, this.#desk.credentials, settings)
+      return shown(stored) ?? { kind: 'direct', url: '', via: null, username: null }
+    })
+  }
+
+  /** Takes the one-time code of `satellite add`, for the first exchange. @throws LicensingError CODE_* */
+  useCode(code: string): Promise<void> {
+    const good = readEnrolmentCode(code)
+    return this.#sync((sync) => sync.useCode(this.#desk.credentials.sealSecret(good)))
+  }
+
+  /**
+   * Synchronises now, by wire.
+   *
+   * @throws LicensingError SYNC_NOT_CONFIGURED, TRUST_ANCHOR_MISSING, a transport error, or the manager's refusal
+   */
+  async now(): Promise<Imported> {
+    await this.#road()
+    const done = await this.#exchangeRounds.request()
+    if (done.failure) throw asTold(done.failure)
+    return done
+  }
+
+  /** Does the exchange that time has made due, if one is. Its failure is noted, and tried again when its time comes. */
+  async beat(): Promise<void> {
+    if (!(await this.#sync((sync) => Promise.resolve(sync.asking)))) return
+    const { current } = this.#exchangeRounds
+    await (current ?? this.#exchangeRounds.request()).catch(() => undefined)
+  }
+
+  close(): void {
+    this.#transport?.transport.close({ now: true })
+  }
+
+  /** One exchange, and those that follow from it. */
+  async #exchanges(): Promise<Imported> {
+    await this.#sync(async (sync, _tx, at) => {
+      if (!sync.asking) await sync.step({ type: 'SYNC_NOW', at })
+    })
+    for (let left = IN_A_ROW; ; left--) {
+      const done = await this.#once()
+      if (!done.again) return done
+      if (left > 1) continue
+      if (done.outcome !== 'repair') return done
+      // The two do not come together: it is tried again as whatever does not succeed, more and more rarely.
+      const failed = new LicensingError(
+        'SYNC_REPAIR_NEEDED',
+        'The manager asks for everything again and again.',
+      )
+      await this.#failed(failed)
+      throw failed
+    }
+  }
+
+  async #once(): Promise<Imported> {
+    try {
+      const transport = await this.#road()
+      const { file, proof } = await this.#sync(async (sync) => {
+        const exported = await sync.export('wire')
+        return { file: exported.file, proof: await sync.prove(exported.file) }
+      })
+      const text = await transport.post(SYNC_PATH, file, null, {
+        'content-type': SYNC_CONTENT_TYPE,
+        accept: `${SYNC_CONTENT_TYPE}, application/json`,
+        ...(proof !== null && { [SYNC_PROOF_HEADER]: proof }),
+      })
+      return await this.#sync((sync) => sync.import(checkAnswer(text), null))
+    } catch (thrown) {
+      const failed = inItsWords(asLicensingError(thrown))
+      await this.#failed(failed)
+      throw failed
+    }
+  }
+
+  async #failed(failed: LicensingError): Promise<void> {
+    const { code, message, remedy } = failed.toJSON()
+    await this.#sync(async (sync, _tx, at) => {
+      await sync.step({
+        type: 'UNREACHABLE',
+        at,
+        reason: { code, message, remedy },
+        jitter: randomInt(1_000_000) / 1_000_000,
+        retryAfter: failed.retryAfterMs ?? null,
+      })
+    })
+  }
+
+  async #road(): Promise<Transport> {
+    const { settings, root } = await this.#sync(async (_sync, tx) => ({
+      settings: await readRoad(tx),
+      root: this.#desk.credentials.identity.root,
+    }))
+    if (!settings)
+      throw new LicensingError('SYNC_NOT_CONFIGURED', 'This satellite knows no way to its manager.')
+    if (root === null)
+      throw new LicensingError(
+        'TRUST_ANCHOR_MISSING',
+        'This satellite has no root certificate of its manager.',
+        { remedy: 'Give it with `init --trust ROOT.pem`, or register by hand with `sync export`.' },
+      )
+    // Another process may have set another road since.
+    const of = JSON.stringify([settings, root])
+    if (this.#transport?.of === of) return this.#transport.transport
+    this.#transport?.transport.close()
+    const transport = await this.#opened(
+      openSettings(settings, (sealed) => this.#desk.credentials.openSecret(sealed)),
+      root,
+    )
+    this.#transport = { of, transport }
+    return transport
+  }
+
+  async #opened(settings: TransportSettings, root: string): Promise<Transport> {
+    if (this.#connect) return this.#connect(settings)
+    const [{ httpsTransport }, { roadOf }] = await Promise.all([
+      import('../../transports/https.ts'),
+      import('../../transports/connection-options.ts'),
+    ])
+    return httpsTransport({
+      ...roadOf(settings, [root], { deadline: DEADLINE }),
+      largest: LONGEST_SYNC,
+    })
+  }
+
+  #sync<T>(work: (sync: Synchronisation, tx: Tx, at: number) => Promise<T>): Promise<T> {
+    requireRole(this.#desk, 'satellite', 'synchronisation is done')
+    const { credentials } = this.#desk
+    return this.#desk.in({}, async (tx, account, at) =>
+      work(await Synchronisation.open(tx, credentials, account, at, this.#desk.wall()), tx, at),
+    )
+  }
+}
+
+/** Stores how the manager is reached; a password sealed. @throws LicensingError TRANSPORT_URL_INVALID, PROXY_* */
+export async function writeRoad(
+  tx: Tx,
+  credentials: Credentials,
+  settings: TransportSettings,
+): Promise<StoredSettings> {
+  const stored = storedRoad(credentials, settings)
+  await writeSetting(tx, ROAD, JSON.stringify(stored))
+  return stored
+}
+
+function storedRoad(credentials: Credentials, settings: TransportSettings): StoredSettings {
+  const good = checkSettings(settings)
+  if (good.kind !== 'proxy') return good
+  const { kind, url, via, username, password } = good
+  const sealedPassword = password === undefined ? null : credentials.sealSecret(password)
+  return { kind, url, via, username: username ?? null, sealedPassword }
+}
+
+/** What a box would do about it is not what a satellite does. */
+const inItsWords = (failed: LicensingError): LicensingError =>
+  failed.code === 'TLS_UNTRUSTED'
+    ? new LicensingError(failed.code, failed.message, {
+        remedy:
+          'Check the address of the manager; if this satellite was made with another root (`--trust`), make it anew with the one that `trust export` prints there.',
+      })
+    : failed
+
+async function readRoad(tx: Tx): Promise<StoredSettings | null> {
+  const json = await readSetting(tx, ROAD)
+  return json === null ? null : storedSettingsSchema.parse(JSON.parse(json))
+}
+
+function shown(settings: StoredSettings | null): ManagerRoad | null {
+  if (!settings) return null
+  const { kind, url } = settings
+  if (settings.kind !== 'proxy') return { kind, url, via: null, username: null }
+  return { kind, url, via: settings.via, username: settings.username }
+}
+
+/** Tells an answer from the page of something in between. @throws LicensingError ANSWER_MALFORMED */
+function checkAnswer(text: string): string {
+  if (text.startsWith(SYNC_ANSWER_TITLE)) return text
+  throw new LicensingError('ANSWER_MALFORMED', 'The answer is not one to a synchronisation.')
+}

@@ -1,0 +1,148 @@
+import { LicensingError } from '../../core/errors.ts'
+import type { SyncProof } from '../../protocol/sync-proof.ts'
+import { type Desk, requireRole, type Where } from '../context.ts'
+import { type SatelliteDocument, Satellites, type SatelliteTerms } from './satellites.ts'
+import { LONGEST_FIRST, readSync, type Responded, SyncExchange } from './sync-exchange.ts'
+import { attempt, type Tx, writeSetting } from '../store/store.ts'
+
+/** A manager's satellites, for its people: added, seen, answered, removed (R-SAT-1 to R-SAT-4, R-ACC-5). */
+export class SatelliteDoor {
+  readonly #desk: Desk
+
+  constructor(desk: Desk) {
+    this.#desk = desk
+  }
+
+  /**
+   * @param wanted.tlsNames the names its TLS certificates may be for; without any, those it asks for
+   * @throws LicensingError SATELLITE_EXISTS, VIRTUAL_ACCOUNT_*, INVALID_ARGUMENT, TLS_NAME_OF_MANAGER, WRONG_ROLE
+   */
+  add(
+    name: string,
+    wanted: Where & {
+      virtualAccount: string
+      terms?: Partial<SatelliteTerms>
+      tlsNames?: readonly string[] | null
+    },
+  ): Promise<SatelliteDocument & { code: string }> {
+    return this.#satellites(wanted, (satellites) =>
+      satellites.add(name, wanted.virtualAccount, wanted.terms ?? {}, wanted.tlsNames ?? null),
+    )
+  }
+
+  /** Another one-time code for a first exchange by wire. @throws LicensingError SATELLITE_UNKNOWN */
+  code(name: string, where: Where = {}): Promise<{ name: string; code: string; expiresAt: string }> {
+    return this.#satellites(where, (satellites) => satellites.code(name))
+  }
+
+  /** Gives a satellite a further virtual account. @throws LicensingError SATELLITE_UNKNOWN, VIRTUAL_ACCOUNT_* */
+  addVirtualAccount(name: string, virtualAccount: string, where: Where = {}): Promise<SatelliteDocument> {
+    return this.#satellites(where, (satellites) => satellites.addVirtualAccount(name, virtualAccount))
+  }
+
+  list(where: Where = {}): Promise<SatelliteDocument[]> {
+    return this.#satellites(where, (satellites) => satellites.list())
+  }
+
+  /**
+   * @param changed.tlsNames null leaves them to the satellite; left out, they stay
+   * @throws LicensingError SATELLITE_UNKNOWN, INVALID_ARGUMENT, TLS_NAME_OF_MANAGER
+   */
+  set(
+    name: string,
+    changed: Partial<SatelliteTerms> & { tlsNames?: readonly string[] | null },
+    where: Where = {},
+  ): Promise<SatelliteDocument> {
+    const { tlsNames, ...terms } = changed
+    return this.#satellites(where, (satellites) => satellites.set(name, terms, tlsNames))
+  }
+
+  /** @throws LicensingError SATELLITE_UNKNOWN */
+  remove(name: string, where: Where = {}): Promise<SatelliteDocument> {
+    return this.#satellites(where, (satellites) => satellites.remove(name))
+  }
+
+  /**
+   * Answers a request that was carried here: whoever does so answers for its satellite.
+   *
+   * @throws LicensingError SIGNED_FILE_*, SATELLITE_*, SYNC_*, ENROLMENT_CODE_INVALID: nothing was changed
+   */
+  async respond(text: string): Promise<Responded> {
+    requireRole(this.#desk, 'manager', 'answers are made')
+    const read = readSync(text)
+    return this.#answering(read.request.smartAccount, (exchange) => exchange.respond(read, 'hand'))
+  }
+
+  /**
+   * Answers a request that came by wire. What is refused is refused in a signed answer.
+   *
+   * @throws LicensingError SIGNED_FILE_*, WRONG_ROLE, ACCOUNT_UNKNOWN: what gets no signed answer
+   */
+  async respondByWire(text: string): Promise<string> {
+    requireRole(this.#desk, 'manager', 'answers are made')
+    if (text.length > LONGEST_FIRST && !(await this.#isNamedIn(text)))
+      throw new LicensingError(
+        'REQUEST_MALFORMED',
+        'The request is far too long for a satellite that is not known.',
+      )
+    const read = readSync(text)
+    return this.#answering(read.request.smartAccount, async (exchange, tx) => {
+      try {
+        return (await attempt(tx, () => exchange.respond(read, 'wire'))).file
+      } catch (thrown) {
+        // What is refused has changed nothing; whatever else went wrong undoes the transaction.
+        if (!(thrown instanceof LicensingError) || thrown.kind !== 'refusal') throw thrown
+        return exchange.refusal(read, thrown)
+      }
+    })
+  }
+
+  /** Whether a proof is for this manager, and its key is that of a satellite. @throws LicensingError WRONG_ROLE */
+  async isKnown({ manager, account, key }: SyncProof): Promise<boolean> {
+    requireRole(this.#desk, 'manager', 'answers are made')
+    return manager === this.#desk.credentials.identity.id && (await this.#hasKey(account, key))
+  }
+
+  /** Whether a request names a key that is known, before more work is done for it than for anybody's. */
+  async #isNamedIn(text: string): Promise<boolean> {
+    const head = text.slice(0, 4096)
+    const [, key] = /^Satellite key: +(\S+)$/m.exec(head) ?? []
+    const [, account] = /^Smart account: +(\S+)$/m.exec(head) ?? []
+    return key !== undefined && account !== undefined && this.#hasKey(account, key)
+  }
+
+  async #hasKey(account: string, key: string): Promise<boolean> {
+    try {
+      return await this.#desk.in({ account }, async (tx, { id }) => {
+        const found = await tx
+          .selectFrom('satellites')
+          .select('id')
+          .where('account_id', '=', id)
+          .where('key', '=', key)
+          .executeTakeFirst()
+        return found !== undefined
+      })
+    } catch (error) {
+      if (error instanceof LicensingError && error.code === 'ACCOUNT_UNKNOWN') return false
+      throw error
+    }
+  }
+
+  #answering<T>(account: string, work: (exchange: SyncExchange, tx: Tx) => Promise<T>): Promise<T> {
+    const { credentials, profile } = this.#desk
+    return this.#desk.in({ account }, async (tx, found, at) => {
+      const done = await work(new SyncExchange(tx, credentials, profile, found, at), tx)
+      // What an answer says of the time is told: nothing that follows is older.
+      await writeSetting(tx, 'told-time', String(at))
+      return done
+    })
+  }
+
+  #satellites<T>(where: Where, work: (satellites: Satellites) => Promise<T>): Promise<T> {
+    requireRole(this.#desk, 'manager', 'satellites are kept')
+    const { credentials, profile } = this.#desk
+    return this.#desk.in({ account: where.account }, (tx, account, at) =>
+      work(new Satellites(tx, credentials, profile, account, at)),
+    )
+  }
+}

@@ -1,0 +1,250 @@
+import { randomBytes, X509Certificate } from 'node:crypto'
+import { Server as TlsServer } from 'node:tls'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import { FaultPlan } from '../../faults/index.ts'
+import { asLicensingError, LicensingError } from '../../core/errors.ts'
+import { parseHostName } from '../../core/host-name.ts'
+import { type Instant, MINUTE } from '../../core/time.ts'
+import type { RequestType, Sealed } from '../../protocol/messages.ts'
+import type { SyncProof } from '../../protocol/sync-proof.ts'
+import { ConnectionGuard, type ConnectionLimits } from '../../http/connection-limiter.ts'
+import { hostInUrl, LOOPBACK } from '../../core/host-name.ts'
+import { listenOn } from '../../http/listen.ts'
+import { TLS_SETTINGS } from '../../transports/tls-settings.ts'
+import { type Credential, tlsOptions } from '../../pki/certificate-generation.ts'
+import { Misbehaviour, type RequestRecord } from './fault-injector.ts'
+import type { Origin } from '../observer.ts'
+import type { ServerLogger } from '../../core/server-logger.ts'
+import type { Unreadiness } from './routes.ts'
+
+/** Where an authority is served. */
+export interface ListenOptions {
+  readonly host: string
+  readonly port: number
+  readonly names?: readonly string[]
+  /** Faults that are done to answers on purpose: of an authority made for tests only. */
+  readonly chaos?: FaultPlan
+  /** What else is served at the same address, such as pages for people. */
+  readonly routes?: FastifyPluginAsync
+  /** How much strangers may hold; what is not given is as in `defaultLimits`. */
+  readonly limits?: Partial<ConnectionLimits>
+}
+
+export interface InProcessRequest {
+  readonly method: 'GET' | 'POST'
+  readonly path: string
+  readonly body?: string
+  /** Beside the content type of JSON, or in its place. */
+  readonly headers?: Readonly<Record<string, string>>
+}
+export interface InProcessAnswer {
+  readonly status: number
+  readonly headers: Record<string, string>
+  readonly body: string
+}
+
+/** What is served: the authority's answers, its TLS certificate, and what time brings meanwhile. */
+interface Served {
+  readonly handle: (type: RequestType, message: unknown, origin: Origin) => Promise<Sealed>
+  /** @throws LicensingError AUTHORITY_BUSY */
+  readonly require: (type: RequestType) => void
+  readonly hello: (message: unknown, origin: Origin) => Promise<Sealed>
+  readonly synchronise: (request: string, origin: Origin) => Promise<string>
+  readonly isSatellite: (proof: SyncProof) => Promise<boolean>
+  /** Why the authority cannot do its work, whether or not it is served. */
+  readonly unready: () => Promise<readonly Unreadiness[]>
+  /** With the names that the certificate is not for. */
+  readonly tls: (
+    names: readonly string[],
+  ) => Promise<{ credential: Credential; leftOut: readonly string[]; tickets: Buffer }>
+  readonly beat: () => Promise<void>
+  readonly now: () => Instant
+  readonly test: boolean
+  readonly logger: ServerLogger
+}
+
+/** An authority at its addresses, until it is closed. */
+export class Serving {
+  readonly #served: Served
+  #server: FastifyInstance | null = null
+  #guard: ConnectionGuard | null = null
+  #names: readonly string[] = []
+  #tls: Credential | null = null
+  #leftOut: readonly string[] = []
+  #beats: NodeJS.Timeout | undefined
+  #inProcess: Promise<FastifyInstance> | null = null
+  #management: FastifyInstance | null = null
+  #misbehaviour: Misbehaviour | null = null
+
+  constructor(served: Served) {
+    this.#served = served
+  }
+
+  /** @throws LicensingError ADDRESS_IN_USE, CHAOS_NOT_ALLOWED, INVALID_ARGUMENT */
+  async listen(options: ListenOptions): Promise<string> {
+    if (options.chaos) this.#misbehave(options.chaos)
+    const { host, names = [] } = options
+    const wrong = names.find((name) => parseHostName(name) === null)
+    if (wrong !== undefined)
+      throw new LicensingError(
+        'INVALID_ARGUMENT',
+        `${JSON.stringify(wrong.slice(0, 100))} is no name of a server: it is a host name or an IP address.`,
+      )
+    this.#names = [...(host === '0.0.0.0' || parseHostName(host) === null ? [] : [host]), ...names].filter(
+      (name) => name !== '::',
+    )
+    const { credential, leftOut, tickets } = await this.#served.tls(this.#names)
+    this.#tls = credential
+    this.#sayLeftOut(leftOut)
+    this.#guard = new ConnectionGuard(options.limits)
+    this.#server = await this.#createServer(credential, this.#guard, options.routes)
+    const { server } = this.#server
+    if (server instanceof TlsServer) server.setTicketKeys(tickets)
+    const port = await listenOn(this.#server, options)
+    this.#beats = setInterval(() => {
+      void this.#beat()
+    }, MINUTE)
+    return `https://${hostInUrl(options.host)}:${port}`
+  }
+
+  async #beat(): Promise<void> {
+    try {
+      await this.#renewTls()
+      await this.#served.beat()
+    } catch (thrown) {
+      const failure = asLicensingError(thrown)
+      // Without settings there is nowhere to send mails to: `mail show` says how many wait.
+      if (failure.code !== 'MAIL_NOT_CONFIGURED')
+        this.#served.logger.error('a beat failed', { reason: failure.message })
+    }
+  }
+
+  /** A TLS certificate, or the CA above it, that has been renewed is presented from then on. */
+  async #renewTls(): Promise<void> {
+    const { server } = this.#server ?? {}
+    if (!(server instanceof TlsServer)) return
+    const { credential, leftOut, tickets } = await this.#served.tls(this.#names)
+    this.#sayLeftOut(leftOut)
+    if (credential.certificates.join() !== this.#tls?.certificates.join()) {
+      // Settings that are not given again fall back to those of the process.
+      server.setSecureContext({ ...tlsOptions(credential), ...TLS_SETTINGS })
+      this.#tls = credential
+    }
+    if (!server.getTicketKeys().equals(tickets)) server.setTicketKeys(tickets)
+  }
+
+  /** Logs which names the certificate is not for, each time they are others. */
+  #sayLeftOut(names: readonly string[]): void {
+    if (names.join() === this.#leftOut.join()) return
+    this.#leftOut = names
+    if (names.length > 0)
+      this.#served.logger.error(
+        'names were left out of the TLS certificate: the manager gives a satellite its names with `satellite set NAME --tls-name`',
+        { names },
+      )
+  }
+
+  /** @throws LicensingError CHAOS_NOT_ALLOWED */
+  requireTest(): void {
+    if (!this.#served.test)
+      throw new LicensingError('CHAOS_NOT_ALLOWED', 'This authority was not made for tests.')
+  }
+
+  /** From here on, what is planned is done to the answers. @throws LicensingError CHAOS_NOT_ALLOWED */
+  #misbehave(plan: FaultPlan): Misbehaviour {
+    this.requireTest()
+    const { logger, now } = this.#served
+    this.#misbehaviour = new Misbehaviour(plan, now)
+    logger.error('THIS AUTHORITY MISBEHAVES ON PURPOSE: not for production', { faults: plan.faults })
+    return this.#misbehaviour
+  }
+
+  requestHistory(): readonly RequestRecord[] {
+    return this.#misbehaviour?.history ?? []
+  }
+
+  /** @throws LicensingError ADDRESS_IN_USE, CHAOS_NOT_ALLOWED, INVALID_ARGUMENT: loopback only */
+  async listenManagement(options: { host: string; port: number }): Promise<{ url: string; bearer: string }> {
+    if (!LOOPBACK.includes(options.host))
+      throw new LicensingError('INVALID_ARGUMENT', `The management address is one of ${LOOPBACK.join(', ')}.`)
+    const misbehaviour = this.#misbehaviour ?? this.#misbehave(new FaultPlan())
+    const bearer = randomBytes(24).toString('base64url')
+    const { createManagement } = await import('./fault-api.ts')
+    this.#management = createManagement(misbehaviour, bearer)
+    const port = await listenOn(this.#management, options)
+    return { url: `http://${hostInUrl(options.host)}:${port}`, bearer }
+  }
+
+  async respond(request: InProcessRequest): Promise<InProcessAnswer> {
+    this.#inProcess ??= this.#createServer(null, null)
+    const server = await this.#inProcess
+    const { statusCode, headers, body } = await server.inject({
+      method: request.method,
+      url: request.path,
+      headers: { 'content-type': 'application/json', ...request.headers },
+      ...(request.body !== undefined && { payload: request.body }),
+    })
+    const texts = Object.entries(headers).map(([name, value]) => [name, String(value)] as const)
+    return { status: statusCode, headers: Object.fromEntries(texts), body }
+  }
+
+  async #createServer(
+    tls: Credential | null,
+    guard: ConnectionGuard | null,
+    routes?: FastifyPluginAsync,
+  ): Promise<FastifyInstance> {
+    // Most commands serve nothing, and need not wait for what serves.
+    const { createServer } = await import('./routes.ts')
+    const { handle, hello, synchronise, isSatellite, logger } = this.#served
+    return createServer({
+      tls,
+      guard,
+      handle,
+      hello,
+      synchronise,
+      isSatellite,
+      require: this.#served.require,
+      unready: () => this.unready(),
+      misbehaviour: () => this.#misbehaviour,
+      routes,
+      logger,
+    })
+  }
+
+  /** The connections of the address it is served at; null while it is not. */
+  get connections(): ConnectionGuard | null {
+    return this.#guard
+  }
+
+  /** When the TLS certificate that is presented ends; null while nothing is served. */
+  tlsEnds(): Instant | null {
+    const [leaf] = this.#tls?.certificates ?? []
+    return leaf === undefined ? null : Date.parse(new X509Certificate(leaf).validTo)
+  }
+
+  /** Why it cannot do its work now; nothing where it can. */
+  async unready(): Promise<readonly Unreadiness[]> {
+    if (this.#guard?.draining) return ['draining']
+    const ends = this.tlsEnds()
+    return [
+      ...(await this.#served.unready()),
+      ...(ends !== null && ends <= this.#served.now() ? (['certificate'] as const) : []),
+    ]
+  }
+
+  /** Takes nothing new, answers what is under way, and is closed. */
+  async drain(): Promise<void> {
+    clearInterval(this.#beats)
+    await this.#server?.close()
+  }
+
+  /** Closes at once, whatever is under way. */
+  async close(): Promise<void> {
+    clearInterval(this.#beats)
+    this.#guard?.abort()
+    await this.#server?.close()
+    const inProcess = await this.#inProcess
+    await inProcess?.close()
+    await this.#management?.close()
+  }
+}

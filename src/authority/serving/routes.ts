@@ -1,0 +1,202 @@
+import type { ServerLogger } from '../../core/server-logger.ts'
+import type { IncomingMessage } from 'node:http'
+import type {
+  FastifyError,
+  FastifyInstance,
+  FastifyPluginAsync,
+  FastifyRequest,
+  onRequestHookHandler,
+} from 'fastify'
+import { asLicensingError, LicensingError } from '../../core/errors.ts'
+import {
+  exchangePath,
+  type ExchangeType,
+  exchangeTypeSchema,
+  type RequestType,
+  type Sealed,
+} from '../../protocol/messages.ts'
+import { SECOND } from '../../core/time.ts'
+import { SYNC_CONTENT_TYPE, SYNC_PROOF_HEADER, type SyncProof } from '../../protocol/sync-proof.ts'
+import type { ConnectionGuard } from '../../http/connection-limiter.ts'
+import { createGuardedServer } from '../../http/create-server.ts'
+import { unreadable } from '../../http/malformed-request.ts'
+import { type Credential, tlsOptions } from '../../pki/certificate-generation.ts'
+import type { Misbehaviour } from './fault-injector.ts'
+import type { Origin } from '../observer.ts'
+import { LONGEST_SYNC } from '../satellites/sync-exchange.ts'
+import { SYNC_PATH } from '../satellite-sync/sync-service.ts'
+import { BodyRefused, SyncBodies } from './sync-body.ts'
+
+const LARGEST_REQUEST = 256 * 1024
+
+/** Why a program cannot do its work at the moment: words of a closed set. */
+export type Unreadiness = 'draining' | 'database' | 'certificate'
+
+/** The HTTP status of what gets no signed answer. To a box, every one of them is a failure of the road. */
+function statusOf({ code }: LicensingError): number {
+  if (code === 'AUTHORITY_BUSY' || code === 'DATABASE_UNREACHABLE') return 503
+  return code === 'INTERNAL' || /^(STORE|DATABASE)_/.test(code) ? 500 : 400
+}
+
+/** Milliseconds after which boxes come back when the database was away. */
+const DATABASE_AWAY = 30 * SECOND
+
+/** Takes the synchronizations of satellites: texts, which are read as they come, and nothing else. */
+function serveSynchronization(
+  server: FastifyInstance,
+  options: {
+    bodies: SyncBodies
+    guard: ConnectionGuard | null
+    answer: (text: string, request: FastifyRequest) => Promise<string>
+  },
+): void {
+  const { bodies, guard, answer } = options
+  server.removeAllContentTypeParsers()
+  server.addContentTypeParser(
+    SYNC_CONTENT_TYPE,
+    ({ raw, headers }: FastifyRequest, payload: IncomingMessage) => {
+      const proof = headers[SYNC_PROOF_HEADER]
+      const announced = headers['content-length']
+      return bodies.read(
+        {
+          payload,
+          announced: announced === undefined ? null : Number(announced),
+          proof: typeof proof === 'string' ? proof : null,
+        },
+        { onProven: () => guard?.prefer(raw, LONGEST_SYNC), onRead: () => guard?.weigh() },
+      )
+    },
+  )
+  server.post<{ Body: string }>(SYNC_PATH, async (request, reply) => {
+    const text = await answer(request.body, request)
+    await reply.type(SYNC_CONTENT_TYPE).send(text)
+  })
+}
+
+/** The authority over HTTPS: the agents' exchanges, and whether it is well. Without TLS it is never listened on. */
+export function createServer(options: {
+  tls: Credential | null
+  /** Watches the connections; null where nothing is listened on. */
+  guard: ConnectionGuard | null
+  handle: (type: RequestType, message: unknown, origin: Origin) => Promise<Sealed>
+  /** Whether an exchange may be answered in time: asked before it is read. @throws LicensingError AUTHORITY_BUSY */
+  require: (type: RequestType) => void
+  hello: (message: unknown, origin: Origin) => Promise<Sealed>
+  /** A satellite's request, as the text of a file. */
+  synchronise: (request: string, origin: Origin) => Promise<string>
+  /** Whether a proof is that of a satellite of this manager. */
+  isSatellite: (proof: SyncProof) => Promise<boolean>
+  /** Why it cannot do its work now; nothing where it can. */
+  unready: () => Promise<readonly Unreadiness[]>
+  /** For tests: does ill to the answers on purpose. */
+  misbehaviour: () => Misbehaviour | null
+  /** What else is served at the same address, such as pages for people. */
+  routes?: FastifyPluginAsync | undefined
+  logger: ServerLogger
+}): FastifyInstance {
+  const {
+    tls,
+    guard,
+    handle,
+    require,
+    hello,
+    synchronise,
+    isSatellite,
+    unready,
+    misbehaviour,
+    routes,
+    logger,
+  } = options
+  const server = createGuardedServer({
+    tls: tls && tlsOptions(tls),
+    guard,
+    largest: LARGEST_REQUEST,
+  })
+  const traces = new WeakMap<FastifyRequest, string>()
+  /** Where a request came from: its number here, and the trace it says it is a part of. */
+  const originOf = (request: FastifyRequest): Origin => ({
+    requestId: request.id,
+    traceparent: typeof request.headers.traceparent === 'string' ? request.headers.traceparent : null,
+    traced: (traceId) => traces.set(request, traceId),
+  })
+  /** What every line about a request has. */
+  const numbersOf = (request: FastifyRequest) => {
+    const traceId = traces.get(request)
+    return { requestId: request.id, ...(traceId !== undefined && { traceId }) }
+  }
+  const answer = (type: ExchangeType, request: FastifyRequest) =>
+    type === 'hello' ? hello(request.body, originOf(request)) : handle(type, request.body, originOf(request))
+  server.addHook('onResponse', (request, reply, done) => {
+    logger.debug?.('request', {
+      ...numbersOf(request),
+      method: request.method,
+      route: request.routeOptions.url ?? null,
+      status: reply.statusCode,
+      milliseconds: Math.round(reply.elapsedTime),
+    })
+    done()
+  })
+  for (const type of exchangeTypeSchema.options) {
+    const onRequest: onRequestHookHandler = (_request, _reply, done) => {
+      if (type !== 'hello') require(type)
+      done()
+    }
+    server.post(exchangePath(type), { onRequest }, async (request, reply) => {
+      const ill = misbehaviour()
+      if (ill === null) return answer(type, request)
+      return ill.answer(
+        type,
+        async () => {
+          const body = JSON.stringify(await answer(type, request))
+          return { status: 200, headers: { 'content-type': 'application/json; charset=utf-8' }, body }
+        },
+        reply,
+      )
+    })
+  }
+  void server.register((scope, _options, done) => {
+    serveSynchronization(scope, {
+      bodies: new SyncBodies(isSatellite),
+      guard,
+      answer: (text, request) => synchronise(text, originOf(request)),
+    })
+    done()
+  })
+  server.get('/health', () => ({ status: 'ok' }))
+  server.get('/ready', async (_request, reply) => {
+    const reasons = await unready()
+    return reply
+      .code(reasons.length === 0 ? 200 : 503)
+      .header('cache-control', 'no-store')
+      .send(reasons.length === 0 ? { status: 'ready' } : { status: 'not-ready', reasons })
+  })
+  if (routes) void server.register(routes)
+  server.setErrorHandler(async (thrown: FastifyError | Error, request, reply) => {
+    const status = 'statusCode' in thrown ? thrown.statusCode : undefined
+    if (status !== undefined && status < 500) {
+      // What is left of the body is not waited for.
+      if (thrown instanceof BodyRefused) void reply.header('connection', 'close')
+      await reply.code(status).send({ error: unreadable(status).toJSON() })
+      return
+    }
+    const failure = asLicensingError(thrown)
+    const code = statusOf(failure)
+    const busy = failure.code === 'AUTHORITY_BUSY'
+    if (code >= 500 && !busy)
+      logger.error('a request failed', {
+        ...numbersOf(request),
+        code: failure.code,
+        reason: failure.message,
+      })
+    // What went wrong inside is for the log, not for whoever asked.
+    const told =
+      code >= 500 && !busy ? new LicensingError('INTERNAL', 'The authority could not answer.') : failure
+    // Whoever is sent away is not kept: a connection that waits costs more than the next one.
+    if (code === 503)
+      void reply
+        .header('retry-after', Math.ceil((failure.retryAfterMs ?? DATABASE_AWAY) / SECOND))
+        .header('connection', 'close')
+    await reply.code(code).send({ error: told.toJSON() })
+  })
+  return server
+}

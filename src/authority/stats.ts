@@ -1,0 +1,122 @@
+import type { Instant } from '../core/time.ts'
+import type { ProductProfile } from '../core/profile.ts'
+import { type LicenseDocument, listAccounts, listLicenses } from './inventory/accounts.ts'
+import { AlertReader } from './alerts/alert-reader.ts'
+import type { AlertSeverity } from './alerts/alerts.ts'
+import type { Credentials } from './keys/credentials.ts'
+import { outbox } from './outbox/mail.ts'
+import { constant } from './store/constant.ts'
+import type { Tx } from './store/store.ts'
+import type { SyncStatus } from './satellite-sync/synchronization.ts'
+
+/** Product instances by how they stand; `reserved` work from a reservation, `satellite` are told of by satellites. */
+export const INSTANCE_STANDINGS = [
+  'active',
+  'removed',
+  'replaced',
+  'deregistered',
+  'expired',
+  'reserved',
+  'satellite',
+] as const
+
+/** What an authority has and how that stands, in numbers. */
+export interface Figures {
+  readonly instances: Readonly<Record<(typeof INSTANCE_STANDINGS)[number], number>>
+  readonly pools: readonly (Pick<
+    LicenseDocument,
+    'virtualAccount' | 'tag' | 'quantity' | 'inUse' | 'reserved'
+  > & {
+    readonly account: string
+  })[]
+  readonly alerts: Readonly<Record<AlertSeverity, number>>
+  /** What waits to be sent: e-mails, and deliveries to webhooks that were not given up. */
+  readonly waiting: Readonly<Record<'mail' | 'webhook', number>>
+  /** Seconds until each certificate ends, by the authority's time; below 0 when it has ended. */
+  readonly certificates: Readonly<Record<string, number>>
+}
+
+/** Reads the figures in the transaction it is given. */
+export async function readFigures(
+  tx: Tx,
+  facts: {
+    credentials: Credentials
+    profile: ProductProfile
+    at: Instant
+    /** At a satellite: how it stands with its manager. */
+    sync: SyncStatus | null
+    /** When the TLS certificate that is presented ends. */
+    tlsEnds: Instant | null
+  },
+): Promise<Figures> {
+  const { credentials, profile, at, sync, tlsEnds } = facts
+  const pools: Figures['pools'][number][] = []
+  // What is of no smart account is told to each of them, and counted once.
+  const alerts = new Map<string, AlertSeverity>()
+  for (const account of await listAccounts(tx)) {
+    for (const { virtualAccount, tag, quantity, inUse, reserved } of await listLicenses(
+      tx,
+      account,
+      profile,
+      at,
+    ))
+      pools.push({ account: account.domain, virtualAccount, tag, quantity, inUse, reserved })
+    for (const { type, source, message, severity, instanceId } of await new AlertReader(
+      tx,
+      profile,
+      account,
+      at,
+    ).all(sync))
+      alerts.set(JSON.stringify([type, source, message, instanceId]), severity)
+  }
+  const counted = { informational: 0, minor: 0, major: 0 }
+  for (const severity of alerts.values()) counted[severity]++
+  const ends = { ...(await credentials.ends(tx)), ...(tlsEnds !== null && { tls: tlsEnds }) }
+  return {
+    instances: await countInstances(tx),
+    pools,
+    alerts: counted,
+    waiting: { mail: (await outbox(tx)).waiting, webhook: await countDeliveries(tx) },
+    certificates: Object.fromEntries(Object.entries(ends).map(([name, end]) => [name, (end - at) / 1000])),
+  }
+}
+
+async function countDeliveries(tx: Tx): Promise<number> {
+  const row = await tx
+    .selectFrom('webhook_deliveries')
+    .select((eb) => eb.fn.countAll().as('count'))
+    .where('dead', '=', constant(0))
+    .executeTakeFirst()
+  return Number(row?.count ?? 0)
+}
+
+async function countInstances(tx: Tx): Promise<Figures['instances']> {
+  const counts = {
+    active: 0,
+    removed: 0,
+    replaced: 0,
+    deregistered: 0,
+    expired: 0,
+    reserved: 0,
+    satellite: 0,
+  }
+  const registered = await tx
+    .selectFrom('instances')
+    .select(['status', (eb) => eb.fn.countAll().as('count')])
+    .groupBy('status')
+    .execute()
+  for (const { status, count } of registered) counts[status] = Number(count)
+  const reserved = await tx
+    .selectFrom('reservations')
+    .select((eb) => eb.fn.countAll().as('count'))
+    .where('status', '=', constant('active'))
+    .executeTakeFirst()
+  counts.reserved = Number(reserved?.count ?? 0)
+  const below = await tx
+    .selectFrom('reported_instances')
+    .select((eb) => eb.fn.countAll().as('count'))
+    .where('status', '=', constant('active'))
+    .executeTakeFirst()
+  counts.satellite = Number(below?.count ?? 0)
+  return counts
+}

@@ -1,0 +1,31 @@
+import { randomBytes } from 'node:crypto'
+import { DAY, type Instant } from '../core/time.ts'
+import type { Credentials } from './keys/credentials.ts'
+import type { Tx } from './store/store.ts'
+
+/** Bytes of a key for TLS session tickets, as OpenSSL takes it. */
+const KEY_LENGTH = 48
+
+/**
+ * The key of the day for TLS session tickets (RFC 5077, RFC 8446 §4.6.1): the same in every process of the authority, so that
+ * who comes back to another of them has the short handshake too. A new one each day, and the one before is forgotten: what was
+ * encrypted by it cannot be read later.
+ */
+export async function ticketKey(
+  tx: Tx,
+  credentials: Pick<Credentials, 'sealSecret' | 'openSecret'>,
+  at: Instant,
+): Promise<Buffer> {
+  const day = Math.floor(at / DAY)
+  const read = () => tx.selectFrom('ticket_keys').select('sealed').where('day', '=', day).executeTakeFirst()
+  let row = await read()
+  if (!row) {
+    await tx.deleteFrom('ticket_keys').execute()
+    row = { sealed: credentials.sealSecret(randomBytes(KEY_LENGTH).toString('base64url')) }
+    await tx
+      .insertInto('ticket_keys')
+      .values({ day, ...row })
+      .execute()
+  }
+  return Buffer.from(credentials.openSecret(row.sealed), 'base64url')
+}

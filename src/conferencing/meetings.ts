@@ -1,0 +1,369 @@
+import type Sqlite from 'better-sqlite3'
+import { z } from 'zod'
+import { LicensingError } from '../core/errors.ts'
+import { DAY, type Instant, iso } from '../core/time.ts'
+import type { HostLedger } from './host-licenses.ts'
+import { parseMeetingId, parseUser } from './identifiers.ts'
+
+/** A meeting, as far as licences are concerned. */
+export interface Meeting {
+  readonly id: string
+  /** The person it is scheduled for: must hold a licence when it takes place, present or not (R-HOST-6). */
+  readonly host: string
+  readonly alternates: readonly string[]
+  /** Who scheduled it, which takes no licence (R-HOST-2). */
+  readonly scheduledBy: string
+  readonly startsAt: Instant | null
+  readonly endsAt: Instant | null
+  readonly status: 'scheduled' | 'running' | 'ended'
+  /** Who hosts it now: the host, or an alternate host in their absence (R-HOST-5); null before it runs. */
+  readonly actingHost: string | null
+  readonly startedAt: Instant | null
+  readonly endedAt: Instant | null
+  /** When it ends although nobody ended it; null unless it runs. */
+  readonly endsAtLatest: Instant | null
+  readonly present: readonly string[]
+}
+
+/** A meeting as it is planned. Instants are milliseconds since 1970, or ISO 8601. */
+export interface MeetingPlan {
+  readonly id: string
+  readonly host: string
+  readonly alternates?: readonly string[] | undefined
+  readonly by?: string | undefined
+  readonly startsAt?: Instant | undefined
+  readonly endsAt?: Instant | undefined
+}
+
+export const MEETINGS_SCHEMA = `
+  create table if not exists meetings (
+    id text primary key, host text not null, alternates text not null, scheduled_by text not null,
+    starts_at integer, ends_at integer, status text not null, acting text, started_at integer, ended_at integer,
+    latest integer
+  ) strict, without rowid;
+  create index if not exists running_meetings on meetings (acting) where status = 'running';
+  create index if not exists ended_meetings on meetings (ended_at) where status = 'ended';
+  create table if not exists attendance (
+    meeting text not null, user text not null, primary key (meeting, user)
+  ) strict, without rowid;
+`
+
+interface Row {
+  readonly id: string
+  readonly host: string
+  readonly alternates: string
+  readonly scheduled_by: string
+  readonly starts_at: number | null
+  readonly ends_at: number | null
+  readonly status: Meeting['status']
+  readonly acting: string | null
+  readonly started_at: number | null
+  readonly ended_at: number | null
+  readonly latest: number | null
+}
+
+/** What the meeting may do: from the product's policies and where the box stands. */
+export interface MeetingTerms {
+  readonly atOnce: number
+  readonly longest: number
+  readonly licensed: boolean
+  /** Whether licences may be taken now. */
+  readonly mayTake: boolean
+}
+
+/** Meetings that ended are remembered so long, so that asking again about one gives the same answer. */
+const REMEMBERED = 30 * DAY
+const MOST_ALTERNATES = 50
+const instantSchema = z.int().min(0).max(8_640_000_000_000_000)
+
+/**
+ * Meetings and their hosts (guide, "Roles and License Usage"). Every operation is idempotent by the meeting's id. Methods are
+ * called in a transaction of the store; what one throws, it throws before it writes.
+ */
+export class Meetings {
+  readonly #ledger: HostLedger
+  readonly #statements: ReturnType<typeof prepare>
+
+  constructor(db: Sqlite.Database, ledger: HostLedger) {
+    this.#ledger = ledger
+    this.#statements = prepare(db)
+  }
+
+  /**
+   * Plans a meeting: takes no licence, whoever plans it, for whomever (R-HOST-2).
+   *
+   * @throws LicensingError INVALID_ARGUMENT, ATTENDEE_ONLY, HOST_DEACTIVATED, MEETING_EXISTS
+   */
+  schedule(plan: MeetingPlan, at: Instant): Meeting {
+    const id = parseMeetingId(plan.id)
+    const host = parseUser(plan.host)
+    const alternates = [...new Set((plan.alternates ?? []).map(parseUser))].filter((user) => user !== host)
+    if (alternates.length > MOST_ALTERNATES)
+      throw new LicensingError(
+        'INVALID_ARGUMENT',
+        `A meeting has at most ${MOST_ALTERNATES} alternate hosts.`,
+      )
+    const scheduledBy = plan.by === undefined ? host : parseUser(plan.by)
+    const startsAt = parseInstant(plan.startsAt, 'start')
+    const endsAt = parseInstant(plan.endsAt, 'end')
+    if (startsAt !== null && endsAt !== null && endsAt <= startsAt)
+      throw new LicensingError(
+        'INVALID_ARGUMENT',
+        `The meeting would end at ${iso(endsAt)}, which is not after its start at ${iso(startsAt)}.`,
+      )
+    for (const user of [host, ...alternates]) this.#requireHost(user)
+    const wanted = [host, JSON.stringify(alternates), scheduledBy, startsAt, endsAt] as const
+    const row = this.#statements.find.get(id)
+    if (row) {
+      const { alternates, scheduled_by, starts_at, ends_at } = row
+      const same = [row.host, alternates, scheduled_by, starts_at, ends_at].every(
+        (value, i) => value === wanted[i],
+      )
+      if (!same)
+        throw new LicensingError(
+          'MEETING_EXISTS',
+          `There is a meeting ${JSON.stringify(id)} already, planned otherwise.`,
+        )
+      return this.#meeting(row)
+    }
+    if (endsAt !== null && endsAt <= at)
+      throw new LicensingError(
+        'INVALID_ARGUMENT',
+        `The meeting would have ended at ${iso(endsAt)}, which is past.`,
+      )
+    this.#statements.plan.run(id, ...wanted)
+    return this.show(id)
+  }
+
+  /**
+   * Begins a meeting: its host, or an alternate host in their absence, who then takes a licence (R-HOST-5). The host of record
+   * takes one too, unless they hold it (R-HOST-1, R-HOST-6).
+   *
+   * @throws LicensingError MEETING_UNKNOWN, MEETING_ENDED, MEETING_NOT_HOST, HOST_BUSY, HOST_DEACTIVATED, ATTENDEE_ONLY
+   */
+  start(id: string, by: string | undefined, at: Instant, terms: MeetingTerms): Meeting {
+    const row = this.#row(id)
+    const user = by === undefined ? row.host : parseUser(by)
+    if (row.status === 'ended') throw this.#ended(row)
+    if (user !== row.host && !alternatesOf(row).includes(user))
+      throw new LicensingError(
+        'MEETING_NOT_HOST',
+        `${JSON.stringify(user)} is neither the host of the meeting ${JSON.stringify(row.id)} nor an alternate host.`,
+      )
+    if (row.status === 'running') return this.join(id, user, at, terms)
+    this.#requireFree(user, terms)
+    // Both are looked at before either takes a licence.
+    for (const one of new Set([row.host, user])) this.#requireHost(one)
+    for (const one of new Set([row.host, user])) this.#ledger.assign(one, 'hosting', at, terms.licensed)
+    this.#statements.run.run(user, at, at + terms.longest, row.id)
+    this.#statements.attend.run(row.id, user)
+    return this.show(row.id)
+  }
+
+  /**
+   * Somebody attends, which takes no licence (R-HOST-2). The host hosts from here on, if they do not host too many others.
+   *
+   * @throws LicensingError MEETING_UNKNOWN, MEETING_NOT_STARTED, MEETING_ENDED, INVALID_ARGUMENT
+   */
+  join(id: string, user: string, at: Instant, terms: MeetingTerms): Meeting {
+    const row = this.#running(id)
+    const name = parseUser(user)
+    this.#statements.attend.run(row.id, name)
+    if (name === row.host && row.acting !== name) this.#act(row, name, at, terms)
+    else if (row.acting !== null && !this.#present(row.id).includes(row.acting))
+      this.#succeed(row, this.#present(row.id), at, terms)
+    return this.show(row.id)
+  }
+
+  /**
+   * Somebody leaves. Where that is who hosted, the host or an alternate host who is there goes on; where nobody is left, the
+   * meeting is over.
+   *
+   * @throws LicensingError MEETING_UNKNOWN, MEETING_NOT_STARTED, MEETING_ENDED, INVALID_ARGUMENT
+   */
+  leave(id: string, user: string, at: Instant, terms: MeetingTerms): Meeting {
+    const row = this.#running(id)
+    const name = parseUser(user)
+    this.#statements.unattend.run(row.id, name)
+    const present = this.#present(row.id)
+    if (present.length === 0) return this.end(id, at)
+    if (row.acting === name) this.#succeed(row, present, at, terms)
+    return this.show(row.id)
+  }
+
+  /** The meeting is over. @throws LicensingError MEETING_UNKNOWN, MEETING_NOT_STARTED */
+  end(id: string, at: Instant): Meeting {
+    const row = this.#row(id)
+    if (row.status === 'ended') return this.#meeting(row)
+    if (row.status === 'scheduled') throw this.#notStarted(row)
+    this.#statements.end.run(at, row.id)
+    this.#statements.empty.run(row.id)
+    return this.show(row.id)
+  }
+
+  /** Ends what nobody ended, and forgets what is long over. Gives the meetings it ended. */
+  expire(at: Instant): string[] {
+    const over = this.#statements.over.all(at).map(({ id }) => id)
+    for (const id of over) this.end(id, at)
+    this.#statements.forget.run(at - REMEMBERED)
+    return over
+  }
+
+  /** A meeting that runs, any of them; null when none does: a look at an index. */
+  anyRunning(): string | null {
+    return this.#statements.anyRuns.get()?.id ?? null
+  }
+
+  /** @throws LicensingError MEETING_UNKNOWN, INVALID_ARGUMENT */
+  show(id: string): Meeting {
+    return this.#meeting(this.#row(id))
+  }
+
+  /** The meetings that run or are planned, by id. */
+  list(options: { after: string; limit: number }): Meeting[] {
+    return this.#statements.list.all(options.after, options.limit).map((row) => this.#meeting(row))
+  }
+
+  /** How many attend meetings now: the ports in use. */
+  portsInUse(): number {
+    return this.#statements.ports.get()?.ports ?? 0
+  }
+
+  /** The meetings that run for a user: hosted by them now, or scheduled for them. */
+  runningFor(user: string): string[] {
+    return this.#statements.runningFor.all(user, user).map(({ id }) => id)
+  }
+
+  #hosts(user: string): number {
+    return this.#statements.hosted.all(user).length
+  }
+
+  #requireFree(user: string, { atOnce }: MeetingTerms): void {
+    if (this.#hosts(user) < atOnce) return
+    throw new LicensingError(
+      'HOST_BUSY',
+      `${JSON.stringify(user)} hosts ${atOnce} meetings already, as many as one host may at once.`,
+    )
+  }
+
+  /** @throws LicensingError ATTENDEE_ONLY, HOST_DEACTIVATED */
+  #requireHost(user: string): void {
+    const host = this.#ledger.find(user)
+    if (host?.attendeeOnly)
+      throw new LicensingError(
+        'ATTENDEE_ONLY',
+        `The user ${JSON.stringify(user)} may attend only, and be neither host nor alternate host.`,
+      )
+    if (host?.active === false)
+      throw new LicensingError('HOST_DEACTIVATED', `The user ${JSON.stringify(user)} is deactivated.`)
+  }
+
+  /** Who goes on with a meeting whose host of the moment is not there; without anybody, it stays theirs. */
+  #succeed(row: Row, present: readonly string[], at: Instant, terms: MeetingTerms): void {
+    for (const user of [row.host, ...alternatesOf(row)])
+      if (present.includes(user) && this.#act(row, user, at, terms)) return
+  }
+
+  /** Lets somebody host from here on, with a licence, if they may and are free. */
+  #act(row: Row, user: string, at: Instant, terms: MeetingTerms): boolean {
+    const host = this.#ledger.find(user)
+    if (host?.attendeeOnly === true || host?.active === false) return false
+    if (this.#hosts(user) >= terms.atOnce) return false
+    if (typeof host?.license !== 'string' && !terms.mayTake) return false
+    this.#ledger.assign(user, 'hosting', at, terms.licensed)
+    this.#statements.act.run(user, row.id)
+    return true
+  }
+
+  #row(id: string): Row {
+    const name = parseMeetingId(id)
+    const row = this.#statements.find.get(name)
+    if (row) return row
+    throw new LicensingError('MEETING_UNKNOWN', `There is no meeting ${JSON.stringify(name)}.`)
+  }
+
+  #running(id: string): Row {
+    const row = this.#row(id)
+    if (row.status === 'ended') throw this.#ended(row)
+    if (row.status === 'scheduled') throw this.#notStarted(row)
+    return row
+  }
+
+  #ended(row: Row): LicensingError {
+    return new LicensingError(
+      'MEETING_ENDED',
+      `The meeting ${JSON.stringify(row.id)} ended at ${iso(row.ended_at ?? 0)}.`,
+    )
+  }
+
+  #notStarted(row: Row): LicensingError {
+    return new LicensingError('MEETING_NOT_STARTED', `The meeting ${JSON.stringify(row.id)} has not begun.`)
+  }
+
+  #present(id: string): string[] {
+    return this.#statements.present.all(id).map(({ user }) => user)
+  }
+
+  #meeting(row: Row): Meeting {
+    return {
+      id: row.id,
+      host: row.host,
+      alternates: alternatesOf(row),
+      scheduledBy: row.scheduled_by,
+      startsAt: row.starts_at,
+      endsAt: row.ends_at,
+      status: row.status,
+      actingHost: row.status === 'running' ? row.acting : null,
+      startedAt: row.started_at,
+      endedAt: row.ended_at,
+      endsAtLatest: row.status === 'running' ? row.latest : null,
+      present: this.#present(row.id),
+    }
+  }
+}
+
+const alternatesOf = (row: Row): string[] => z.array(z.string()).parse(JSON.parse(row.alternates))
+
+function parseInstant(value: Instant | undefined, what: string): Instant | null {
+  if (value === undefined) return null
+  const parsed = instantSchema.safeParse(value)
+  if (parsed.success) return parsed.data
+  throw new LicensingError('INVALID_ARGUMENT', `The ${what} of the meeting is not an instant.`)
+}
+
+const prepare = (db: Sqlite.Database) => ({
+  find: db.prepare<[string], Row>('select * from meetings where id = ?'),
+  plan: db.prepare<[string, string, string, string, number | null, number | null]>(
+    "insert into meetings values (?, ?, ?, ?, ?, ?, 'scheduled', null, null, null, null)",
+  ),
+  run: db.prepare<[string, number, number, string]>(
+    "update meetings set status = 'running', acting = ?, started_at = ?, latest = ? where id = ?",
+  ),
+  act: db.prepare<[string, string]>('update meetings set acting = ? where id = ?'),
+  end: db.prepare<[number, string]>(
+    "update meetings set status = 'ended', acting = null, ended_at = ?, latest = null where id = ?",
+  ),
+  attend: db.prepare<[string, string]>('insert or ignore into attendance values (?, ?)'),
+  unattend: db.prepare<[string, string]>('delete from attendance where meeting = ? and user = ?'),
+  empty: db.prepare<[string]>('delete from attendance where meeting = ?'),
+  present: db.prepare<[string], { user: string }>(
+    'select user from attendance where meeting = ? order by user',
+  ),
+  hosted: db.prepare<[string], { id: string }>(
+    "select id from meetings where acting = ? and status = 'running' order by id",
+  ),
+  runningFor: db.prepare<[string, string], { id: string }>(
+    "select id from meetings where status = 'running' and acting is not null and (acting = ? or host = ?) order by id",
+  ),
+  over: db.prepare<[number], { id: string }>(
+    "select id from meetings where status = 'running' and acting is not null and latest <= ?",
+  ),
+  forget: db.prepare<[number]>("delete from meetings where status = 'ended' and ended_at < ?"),
+  list: db.prepare<[string, number], Row>(
+    "select * from meetings where id > ? and status <> 'ended' order by id limit ?",
+  ),
+  anyRuns: db.prepare<[], { id: string }>(
+    "select id from meetings where status = 'running' and acting is not null limit 1",
+  ),
+  ports: db.prepare<[], { ports: number }>('select count(*) as ports from attendance'),
+})

@@ -1,0 +1,71 @@
+import { actingAs } from '../authority/events/actor.ts'
+import type { Authority } from '../authority/authority.ts'
+import type { Clock } from '../core/clock.ts'
+import { systemClock } from '../core/system-clock.ts'
+import { authorityCalls } from './authority-calls.ts'
+import { Console, type ConsoleOptions, type Tell } from './web-console.ts'
+import { SignInDesk } from '../http/auth-service.ts'
+import { firstPassword, forgetFirstPassword } from '../http/initial-password.ts'
+import { hostNames, shortId } from '../http/listen-self-signed.ts'
+
+/** How often pages that are open are told that something happened: milliseconds. */
+const LOOK = 1_000
+
+/** Who may sign in at an authority. */
+export const authorityDesk = (
+  authority: Authority,
+  dataDir: string,
+  clock: Clock = systemClock,
+): SignInDesk =>
+  new SignInDesk(authority.people, clock, {
+    reaches: true,
+    kept: authority.signIns,
+    firstPasswordUsed: () => {
+      forgetFirstPassword(dataDir)
+    },
+  })
+
+/** The page Software Manager and its API, for the address that an authority is served at. */
+export async function managerPage(
+  authority: Authority,
+  options: {
+    dataDir: string
+    host: string
+    names: readonly string[]
+    clock?: Clock
+    logger: ConsoleOptions['logger']
+  },
+): Promise<{ routes: Console['routes']; firstPasswordFile: string | null }> {
+  const { dataDir, host, names, clock = systemClock, logger } = options
+  const desk = authorityDesk(authority, dataDir, clock)
+  const hosts = hostNames(host, names)
+  const page = new Console({
+    page: 'manager',
+    title: 'Software Manager',
+    desk,
+    calls: authorityCalls(authority),
+    follow: (tell) => follow(authority, tell),
+    onBehalfOf: ({ name }, work) => actingAs({ kind: 'user', name }, work),
+    hosts,
+    id: shortId(authority.id),
+    logger,
+  })
+  return { routes: page.routes, firstPasswordFile: await firstPassword(desk, dataDir) }
+}
+
+/** Commands and other servers may work on the same data: it is looked at, as long as somebody listens. */
+function follow(authority: Authority, tell: Tell): () => void {
+  let last: number | null = null
+  const look = async () => {
+    const newest = await authority.newestEvent()
+    if (newest !== last) tell('changed', { event: newest })
+    last = newest
+  }
+  const beats = setInterval(() => {
+    void look().catch(() => undefined)
+  }, LOOK)
+  void look().catch(() => undefined)
+  return () => {
+    clearInterval(beats)
+  }
+}

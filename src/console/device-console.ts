@@ -1,0 +1,85 @@
+import type { SmartAgent } from '../agent/agent.ts'
+import type { Clock } from '../core/clock.ts'
+import { systemClock } from '../core/system-clock.ts'
+import type { ConnectionGuard } from '../http/connection-limiter.ts'
+import { boxCalls, statusFor, transitionDocument } from './device-calls.ts'
+import { statusSchema } from './device-contract.ts'
+import type { Caller } from '../http/contract.ts'
+import { Console, type Tell } from './web-console.ts'
+import { SignInDesk } from '../http/auth-service.ts'
+import { FileUsers } from '../http/file-user-store.ts'
+import { consoleDirectory, firstPassword, forgetFirstPassword } from '../http/initial-password.ts'
+import { hostNames, listenWithOwnCertificate, shortId } from '../http/listen-self-signed.ts'
+
+/** Who may sign in at a box. */
+export const boxDesk = (dataDir: string, clock: Clock = systemClock): SignInDesk =>
+  new SignInDesk(new FileUsers(consoleDirectory(dataDir)), clock, {
+    reaches: false,
+    firstPasswordUsed: () => {
+      forgetFirstPassword(dataDir)
+    },
+  })
+
+/** The page of a box at its address. */
+export interface ServedPage {
+  readonly url: string
+  /** SHA-256 of the TLS certificate: what a browser shows of one it does not know. */
+  readonly fingerprint: string
+  /** The file with the one-time password of the first user; null once it was changed. */
+  readonly firstPasswordFile: string | null
+  readonly connections: ConnectionGuard
+  /** Takes nothing new, answers what is under way, and is closed. */
+  readonly drain: () => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+/**
+ * Serves the page Smart Licenses and its API over HTTPS.
+ *
+ * @throws LicensingError ADDRESS_IN_USE, STORE_*
+ */
+export async function serveBoxPage(
+  agent: SmartAgent,
+  options: {
+    dataDir: string
+    host: string
+    port: number
+    names?: readonly string[]
+    clock?: Clock
+    logger: { error(message: string, fields?: object): void }
+  },
+): Promise<ServedPage> {
+  const { dataDir, host, port, clock = systemClock, logger } = options
+  const directory = consoleDirectory(dataDir)
+  const desk = boxDesk(dataDir, clock)
+  const names = hostNames(host, options.names ?? [])
+  const { pid, serial } = agent.status().product
+  const page = new Console({
+    page: 'device',
+    title: 'Smart Licenses',
+    desk,
+    calls: boxCalls(agent),
+    follow: (tell, caller) => follow(agent, tell, caller),
+    onBehalfOf: (_caller, work) => work(),
+    hosts: names,
+    id: shortId(`${pid} ${serial}`),
+    logger,
+  })
+  const firstPasswordFile = await firstPassword(desk, dataDir)
+  const served = await listenWithOwnCertificate({ host, port, names, directory, clock }, page.routes)
+  return { ...served, firstPasswordFile }
+}
+
+/** Tells the status at once, and with every transition from then on. */
+function follow(agent: SmartAgent, tell: Tell, caller: Caller): () => void {
+  const status = () => statusSchema.parse(statusFor(agent.status(), caller))
+  let last = agent.history(1).at(-1)?.id ?? 0
+  tell('status', status())
+  return agent.on('transition', () => {
+    for (const row of agent.history(1000, last)) {
+      last = row.id
+      tell('transition', transitionDocument(row))
+    }
+    tell('status', status())
+  })
+}

@@ -1,0 +1,33 @@
+import { isIP } from 'node:net'
+import { domainToASCII } from 'node:url'
+
+const LONGEST_NAME = 253
+const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
+
+/**
+ * Returns the one spelling of a host name or IP address: small letters, IDN converted (RFC 5891), without brackets and
+ * the final dot; null for what is neither, such as a wildcard.
+ */
+export function parseHostName(text: string): string | null {
+  const bare = text.trim()
+  const address = /^\[.*\]$/.test(bare) ? bare.slice(1, -1) : bare
+  // A zone is good on one machine alone.
+  if (address.includes('%')) return null
+  if (isIP(address) === 4) return address
+  if (isIP(address) === 6) return new URL(`https://[${address}]`).hostname.slice(1, -1)
+  const name = domainToASCII(bare.replace(/\.$/, '')).toLowerCase()
+  if (name.length > LONGEST_NAME || isIP(name) !== 0) return null
+  const labels = name.split('.')
+  // A last label of digits alone would be an address to URL parsers.
+  return labels.every((label) => LABEL.test(label)) && !/^\d+$/.test(labels.at(-1) ?? '') ? name : null
+}
+
+/** Whether a name is one that every machine has for itself alone. */
+export const isLoopbackName = (name: string): boolean =>
+  name === 'localhost' || name === '::1' || (isIP(name) === 4 && name.startsWith('127.'))
+
+/** Addresses that only this machine reaches. */
+export const LOOPBACK: readonly string[] = ['127.0.0.1', '::1', 'localhost']
+
+/** Formats a host for a URL: an IPv6 address gets brackets. */
+export const hostInUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host)

@@ -1,0 +1,5 @@
+export interface ServerLogger {
+  info(message: string, fields?: object): void
+  error(message: string, fields?: object): void
+  debug?(message: string, fields?: object): void
+}

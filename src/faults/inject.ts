@@ -1,0 +1,51 @@
+import type { ExchangeType } from '../protocol/messages.ts'
+import type { Credential } from '../pki/certificate-generation.ts'
+import { type AnswerFaultName, type Delivery, faultCatalogue, isAnswerFault, type Reply } from './faults.ts'
+import type { FaultPlan } from './plan.ts'
+import { forge, strangeCredential } from './untrusted-signer.ts'
+
+/** What becomes of an exchange: what is delivered, and which fault did it; null where none did. */
+interface Injected {
+  readonly delivery: Delivery
+  readonly fault: AnswerFaultName | null
+}
+
+/** Does to exchanges what a plan says: waits, lets the authority decide or not, and gives what is delivered. */
+export class Injector {
+  readonly #plan: FaultPlan
+  readonly #now: () => number
+  /** The last good answer of each kind: it may be played again. */
+  readonly #earlier = new Map<ExchangeType, Reply>()
+  #strange: Promise<Credential> | undefined
+
+  constructor(plan: FaultPlan, now: () => number) {
+    this.#plan = plan
+    this.#now = now
+  }
+
+  /** @param decide lets the authority decide; asked for once at most */
+  async answer(type: ExchangeType, decide: () => Promise<Reply>): Promise<Injected> {
+    const earlier = this.#earlier.get(type)
+    const remembering = async () => {
+      const reply = await decide()
+      if (reply.status === 200) this.#earlier.set(type, reply)
+      return reply
+    }
+    const planned = this.#plan.next(type, isAnswerFault)
+    if (planned === null || !isAnswerFault(planned.fault))
+      return { delivery: { kind: 'reply', ...(await remembering()) }, fault: null }
+    const { fault, delay } = planned
+    if (delay !== undefined) await new Promise((resolve) => setTimeout(resolve, delay))
+    const delivery = await faultCatalogue[fault].inject({
+      decide: remembering,
+      earlier,
+      forge: (reply) => this.#forge(reply),
+    })
+    return { delivery, fault }
+  }
+
+  async #forge(reply: Reply): Promise<Reply> {
+    this.#strange ??= strangeCredential('answer-signer', this.#now())
+    return forge(reply, await this.#strange)
+  }
+}

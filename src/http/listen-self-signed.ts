@@ -1,0 +1,99 @@
+import { createHash, createPrivateKey, X509Certificate } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { FastifyInstance } from 'fastify'
+import type { Clock } from '../core/clock.ts'
+import { DAY } from '../core/time.ts'
+import { ConnectionGuard } from './connection-limiter.ts'
+import { createGuardedServer } from './create-server.ts'
+import { hostInUrl, LOOPBACK } from '../core/host-name.ts'
+import { listenOn } from './listen.ts'
+import { createSelfSigned, type Credential, tlsOptions } from '../pki/certificate-generation.ts'
+import { SecretFiles } from '../storage/private-files.ts'
+
+/** Connections at a time: a page has a few, and a box few pages. */
+const CONNECTIONS = 500
+const LARGEST = 256 * 1024
+/** Bytes of bodies that are under way together. */
+const UNREAD = 16 * 1024 * 1024
+const LIFE = 397 * DAY
+const RENEWED_BEFORE = 30 * DAY
+
+/** The names a server is called by, whatever address it listens on. */
+export function hostNames(listen: string, more: readonly string[]): string[] {
+  const every = listen === '0.0.0.0' || listen === '::'
+  return [...new Set([...LOOPBACK, hostname(), ...(every ? [] : [listen]), ...more])]
+}
+
+/** A short name for something that is the same at every start, and different from another's. */
+export const shortId = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 10)
+
+/** A server with a certificate of its own. */
+interface ServedAlone {
+  readonly url: string
+  readonly fingerprint: string
+  readonly connections: ConnectionGuard
+  /** Takes nothing new, and answers what is under way first. */
+  readonly drain: () => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+/** Listens over HTTPS with a certificate of its own, kept in the directory. @throws LicensingError ADDRESS_IN_USE, STORE_* */
+export async function listenWithOwnCertificate(
+  options: { host: string; port: number; names: readonly string[]; directory: string; clock: Clock },
+  routes: (server: FastifyInstance) => Promise<void>,
+): Promise<ServedAlone> {
+  const { host, port } = options
+  const tls = await ownCertificate(options)
+  const connections = new ConnectionGuard({ connections: CONNECTIONS, unread: UNREAD })
+  const server = createGuardedServer({
+    tls: tlsOptions(tls),
+    guard: connections,
+    largest: LARGEST,
+  })
+  await server.register(routes)
+  const bound = await listenOn(server, { host, port })
+  return {
+    url: `https://${hostInUrl(host)}:${bound}`,
+    fingerprint: new X509Certificate(tls.certificates[0] ?? '').fingerprint256,
+    connections,
+    drain: () => server.close(),
+    close: async () => {
+      connections.abort()
+      await server.close()
+    },
+  }
+}
+
+/** The certificate there is, while it lasts and holds every name; another otherwise. */
+async function ownCertificate(options: {
+  names: readonly string[]
+  directory: string
+  clock: Clock
+}): Promise<Credential> {
+  const { names, directory, clock } = options
+  const files = new SecretFiles(directory)
+  const at = clock.wall()
+  if (files.has('tls.pem') && files.has('tls.key')) {
+    const pem = files.get('tls.pem')
+    const certificate = new X509Certificate(pem)
+    const alternatives = certificate.subjectAltName ?? ''
+    const lasts =
+      Date.parse(certificate.validTo) > at + RENEWED_BEFORE && Date.parse(certificate.validFrom) <= at
+    if (
+      lasts &&
+      names.every((name) => certificate.checkHost(name) ?? certificate.checkIP(name) ?? alternatives === name)
+    )
+      return { certificates: [pem], privateKey: createPrivateKey(files.get('tls.key')) }
+  }
+  const [name = 'localhost'] = names
+  const made = await createSelfSigned({
+    name,
+    notBefore: at - DAY,
+    notAfter: at + LIFE,
+    hosts: names,
+  })
+  const { cert, key } = tlsOptions(made)
+  files.put('tls.key', key)
+  files.put('tls.pem', cert)
+  return made
+}

@@ -1,0 +1,40 @@
+import { LicensingError } from '../core/errors.ts'
+import { codeOf } from '../core/errno-code.ts'
+
+/** Node's timers take no more; at the speed of a test's clock even this is over soon. */
+export const LONGEST_TIMER = 2 ** 31 - 1 - 60_000
+
+/** Connections that the kernel keeps until they are taken, at most (it may be set to fewer): when all come back at once. */
+const BACKLOG = 4096
+
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+  /** Of this process alone, where several serve together. */
+  readonly exclusive?: boolean
+}
+
+/** Why an address cannot be listened on, from the system's own error. */
+export function addressInUse({ host, port }: ListenAddress, thrown: unknown): LicensingError {
+  return new LicensingError(
+    'ADDRESS_IN_USE',
+    `It is not possible to listen on ${host}:${port} (${codeOf(thrown)}).`,
+  )
+}
+
+/** A server of the web framework, as far as listening goes. */
+interface Listener {
+  listen: (at: ListenAddress & { backlog: number }) => PromiseLike<unknown>
+  readonly server: { address: () => { port: number } | string | null }
+}
+
+/** @returns the port @throws LicensingError ADDRESS_IN_USE */
+export async function listenOn(server: Listener, at: ListenAddress): Promise<number> {
+  try {
+    await server.listen({ ...at, backlog: BACKLOG })
+  } catch (thrown) {
+    throw addressInUse(at, thrown)
+  }
+  const address = server.server.address()
+  return typeof address === 'object' && address !== null ? address.port : at.port
+}

@@ -1,0 +1,68 @@
+import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
+import { LicensingError } from '../core/errors.ts'
+
+/** Cost of one hash: 32 MiB and some tens of milliseconds (OWASP's parameters for scrypt, N = 2^15, p = 3). */
+const COST = { N: 2 ** 15, r: 8, p: 3 } as const
+const LENGTH = 32
+const SHORTEST = 12
+const LONGEST = 256
+
+/** What is guessed first; the longer ones of the usual lists. */
+const COMMON = /^(.)\1+$|^(password|passwort|qwertyuiop|administrator|smartlicens|letmein|welcome|changeme)/i
+const SEQUENCES = ['0123456789012345', 'abcdefghijklmnopqrstuvwxyz', 'qwertyuiopasdfghjklzxcvbnm']
+
+function derive(password: string, salt: Buffer, { N, r, p }: { N: number; r: number; p: number }) {
+  return new Promise<Buffer>((resolve, reject) => {
+    const options = { N, r, p, maxmem: 256 * N * r }
+    scrypt(password.normalize('NFC'), salt, LENGTH, options, (failure, key) => {
+      if (failure) reject(failure)
+      else resolve(key)
+    })
+  })
+}
+
+/** `scrypt$N$r$p$salt$hash`, with the parameters it was made by. */
+export async function hashPassword(password: string): Promise<string> {
+  const salt = randomBytes(16)
+  const key = await derive(password, salt, COST)
+  return ['scrypt', COST.N, COST.r, COST.p, salt.toString('base64url'), key.toString('base64url')].join('$')
+}
+
+/** Whether a password is the one of a hash. Without a hash it takes as long, and says no. */
+export async function checkPassword(password: string, hash: string | null): Promise<boolean> {
+  const [, N, r, p, salt, stored] = (hash ?? '').split('$')
+  if (salt === undefined || stored === undefined) {
+    await derive(password, Buffer.alloc(16), COST)
+    return false
+  }
+  const expected = Buffer.from(stored, 'base64url')
+  const key = await derive(password, Buffer.from(salt, 'base64url'), {
+    N: Number(N),
+    r: Number(r),
+    p: Number(p),
+  })
+  return key.length === expected.length && timingSafeEqual(key, expected)
+}
+
+/** @throws LicensingError PASSWORD_WEAK */
+export function requireStrong(password: string, name: string): void {
+  const folded = password.toLowerCase()
+  const why =
+    password.length < SHORTEST
+      ? `it has fewer than ${SHORTEST} characters`
+      : password.length > LONGEST
+        ? `it has more than ${LONGEST} characters`
+        : name.length >= 4 && folded.includes(name.toLowerCase())
+          ? 'it holds the name of the user'
+          : COMMON.test(password) || SEQUENCES.some((sequence) => sequence.includes(folded))
+            ? 'it is one of the first that would be tried'
+            : null
+  if (why !== null) throw new LicensingError('PASSWORD_WEAK', `The password cannot be used: ${why}.`)
+}
+
+/** A one-time password: 100 bits, in groups that can be typed. */
+export function oneTimePassword(): string {
+  const signs = 'abcdefghijkmnpqrstuvwxyz23456789'
+  const text = Array.from(randomBytes(20), (byte) => signs[byte % signs.length]).join('')
+  return text.replace(/(.{5})(?=.)/g, '$1-')
+}

@@ -1,0 +1,136 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { SESSION_LIMITS } from './login-attempt-limits.ts'
+import { dropOldest } from '../core/evict-oldest.ts'
+
+/** A session as it is kept: digests, of which none gives back what the browser holds. */
+export interface KeptSession {
+  /** Of the cookie. */
+  readonly id: string
+  /** Of the token. */
+  readonly token: string
+  readonly name: string
+  /** Of what the user's password was kept as: a session ends when that changes, whoever changes it. */
+  readonly stamp: string
+}
+
+/** Where sessions are kept. One that is over by time is not found. */
+export interface SessionStore {
+  /** Keeps a new one; where there are too many, the oldest give way. */
+  begin(session: KeptSession): Promise<void>
+  find(id: string): Promise<KeptSession | null>
+  /** Notes that it was used. */
+  use(id: string): Promise<void>
+  restamp(id: string, stamp: string): Promise<void>
+  end(id: string): Promise<void>
+}
+
+const digest = (secret: string): string => createHash('sha256').update(secret).digest('hex')
+
+/** What a browser is given: the cookie it sends by itself, and the token that only the page can send along. */
+export interface SessionSecrets {
+  readonly id: string
+  readonly token: string
+}
+
+/** Whose session it is. */
+export type SessionOf = Pick<KeptSession, 'name' | 'stamp'>
+
+/** Whether a session was begun with a password as it is kept now. */
+export const isStamped = ({ stamp }: SessionOf, password: string): boolean => stamp === digest(password)
+
+/**
+ * Who is signed in. A session is its cookie and its token together: a cookie alone, stolen or sent along by another
+ * site, is good for nothing.
+ */
+export class Sessions {
+  readonly #store: SessionStore
+
+  constructor(store: SessionStore) {
+    this.#store = store
+  }
+
+  /** @param password as it is kept */
+  async begin(name: string, password: string): Promise<SessionSecrets> {
+    const id = randomBytes(32).toString('base64url')
+    const token = randomBytes(32).toString('base64url')
+    await this.#store.begin({ id: digest(id), token: digest(token), name, stamp: digest(password) })
+    return { id, token }
+  }
+
+  /** Whose session it is; `no-session` where there is none; `forged` where the token is not that session's. */
+  async find(
+    id: string | undefined,
+    token: string | undefined,
+  ): Promise<SessionOf | 'no-session' | 'forged'> {
+    const session = id === undefined ? null : await this.#store.find(digest(id))
+    if (!session) return 'no-session'
+    if (token === undefined || !timingSafeEqual(Buffer.from(digest(token)), Buffer.from(session.token)))
+      return 'forged'
+    await this.#store.use(session.id)
+    return session
+  }
+
+  /** Whose session it is, for what goes on after it was asked for; null when it is over. */
+  whose(id: string): Promise<SessionOf | null> {
+    return this.#store.find(digest(id))
+  }
+
+  /** Keeps a session alive through a change of its user's own password. @param password as it is kept */
+  restamp(id: string, password: string): Promise<void> {
+    return this.#store.restamp(digest(id), digest(password))
+  }
+
+  end(id: string): Promise<void> {
+    return this.#store.end(digest(id))
+  }
+}
+
+/** Sessions of one process, by the machine's uptime: what a wall clock does, ends none and keeps none alive. */
+export class MemorySessions implements SessionStore {
+  readonly #now: () => number
+  readonly #sessions = new Map<string, { kept: KeptSession; begunAt: number; usedAt: number }>()
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  begin(kept: KeptSession): Promise<void> {
+    for (const id of this.#sessions.keys()) if (!this.#live(id)) this.#sessions.delete(id)
+    const own = [...this.#sessions.values()].filter((session) => session.kept.name === kept.name)
+    for (const session of own.slice(0, Math.max(0, own.length - SESSION_LIMITS.mostOfUser + 1)))
+      this.#sessions.delete(session.kept.id)
+    dropOldest(this.#sessions, SESSION_LIMITS.most - 1)
+    const now = this.#now()
+    this.#sessions.set(kept.id, { kept, begunAt: now, usedAt: now })
+    return Promise.resolve()
+  }
+
+  find(id: string): Promise<KeptSession | null> {
+    return Promise.resolve(this.#live(id)?.kept ?? null)
+  }
+
+  use(id: string): Promise<void> {
+    const session = this.#sessions.get(id)
+    if (session) session.usedAt = this.#now()
+    return Promise.resolve()
+  }
+
+  restamp(id: string, stamp: string): Promise<void> {
+    const session = this.#sessions.get(id)
+    if (session) session.kept = { ...session.kept, stamp }
+    return Promise.resolve()
+  }
+
+  end(id: string): Promise<void> {
+    this.#sessions.delete(id)
+    return Promise.resolve()
+  }
+
+  #live(id: string) {
+    const session = this.#sessions.get(id)
+    const now = this.#now()
+    const over =
+      !session || now - session.begunAt > SESSION_LIMITS.longest || now - session.usedAt > SESSION_LIMITS.idle
+    return over ? undefined : session
+  }
+}

@@ -1,0 +1,98 @@
+import type { X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
+import { isLoopbackName, parseHostName } from '../core/host-name.ts'
+import {
+  addressBytes,
+  DNS_NAME,
+  hostName,
+  IP_ADDRESS,
+  NAME_CONSTRAINTS,
+  readExtension,
+} from './certificate-extensions.ts'
+import { DerError, type Element, element, elementsOf, readOnly, SEQUENCE } from './der.ts'
+
+const PERMITTED = 0xa0
+const EXCLUDED = 0xa1
+
+/**
+ * The host names and addresses that the TLS certificates under a CA may be for (RFC 5280 §4.2.1.10). A host name stands
+ * for itself and every name below it; an address stands for itself alone.
+ */
+export interface NameConstraints {
+  /** In their one spelling (`parseHostName`). `localhost` and loopback addresses are permitted besides, always. */
+  readonly permitted: readonly string[]
+  readonly excluded: readonly string[]
+}
+
+/** Whether a host name is another one, or below it; of addresses, whether they are the same. */
+export const isWithin = (name: string, subtree: string): boolean =>
+  name === subtree || (isIP(name) === 0 && isIP(subtree) === 0 && name.endsWith(`.${subtree}`))
+
+/** Whether a TLS certificate under the constraints may be for a name or address. */
+export const isPermitted = (name: string, { permitted, excluded }: NameConstraints): boolean =>
+  isLoopbackName(name) ||
+  (permitted.some((one) => isWithin(name, one)) && !excluded.some((one) => isWithin(name, one)))
+
+function subtree(name: string): Buffer {
+  if (isIP(name) === 0) return element(SEQUENCE, hostName(name))
+  const bytes = addressBytes(name)
+  return element(SEQUENCE, element(IP_ADDRESS, bytes, Buffer.alloc(bytes.length, 0xff)))
+}
+
+/** 127.0.0.0/8 and ::1/128. Since addresses are named, no other address is permitted unless it is named too. */
+const LOOPBACK: readonly Buffer[] = [
+  subtree('localhost'),
+  element(SEQUENCE, element(IP_ADDRESS, Buffer.of(127, 0, 0, 0, 255, 0, 0, 0))),
+  subtree('::1'),
+]
+
+/** Encodes the value of the extension: DER. */
+export function encodeNameConstraints({ permitted, excluded }: NameConstraints): Buffer {
+  return element(
+    SEQUENCE,
+    element(PERMITTED, ...LOOPBACK, ...permitted.map(subtree)),
+    ...(excluded.length > 0 ? [element(EXCLUDED, ...excluded.map(subtree))] : []),
+  )
+}
+
+/** Reads the constraints of a CA that this project has made; null where it has none, or others. */
+export function readNameConstraints(certificate: X509Certificate): NameConstraints | null {
+  try {
+    const value = readExtension(certificate, NAME_CONSTRAINTS)
+    if (value === null) return null
+    const lists = elementsOf(readOnly(value, SEQUENCE))
+    const namesOf = (tag: number) =>
+      lists
+        .filter((list) => list.tag === tag)
+        .flatMap(elementsOf)
+        .map(readSubtree)
+    return {
+      permitted: namesOf(PERMITTED).filter((name) => !isLoopbackName(name)),
+      excluded: namesOf(EXCLUDED),
+    }
+  } catch (error) {
+    if (error instanceof DerError) return null
+    throw error
+  }
+}
+
+/** @throws DerError for a subtree of another form than this project writes */
+function readSubtree(one: Element): string {
+  const [base, ...bounds] = elementsOf(one)
+  if (base && bounds.length === 0) {
+    const { tag, content } = base
+    const name =
+      tag === DNS_NAME ? content.toString('latin1') : tag === IP_ADDRESS ? readAddress(content) : ''
+    if (parseHostName(name) === name) return name
+  }
+  throw new DerError('another name constraint')
+}
+
+function readAddress(content: Buffer): string {
+  const address = content.subarray(0, content.length / 2)
+  if (address.length === 4) return address.join('.')
+  const groups = Array.from({ length: address.length / 2 }, (_, i) =>
+    address.readUInt16BE(2 * i).toString(16),
+  )
+  return parseHostName(groups.join(':')) ?? ''
+}

@@ -1,0 +1,38 @@
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import { Newest } from '../core/lru-cache.ts'
+
+/** SubjectPublicKeyInfo of a P-256 key (RFC 5480 §2): all but the point, which is not compressed. */
+const HEAD = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex')
+const COORDINATE = 32
+
+/** A P-256 public key, and its one encoding. */
+export interface P256Key {
+  readonly key: KeyObject
+  /** SubjectPublicKeyInfo: DER. */
+  readonly spki: Buffer
+}
+
+/** Keys that are kept, about 2 KiB each: of boxes that come again and again, such as when what they use changes. */
+const MOST_KEPT = 4_096
+const kept = new Newest<P256Key>(MOST_KEPT)
+
+/**
+ * The key that a SubjectPublicKeyInfo says; null for one of another kind, or no point of the curve. Reading one costs as much
+ * as a verification: the newest are kept.
+ */
+export const readP256Key = (spki: Buffer): P256Key | null =>
+  kept.get(spki.toString('latin1'), () => importKey(spki))
+
+function importKey(spki: Buffer): P256Key | null {
+  const x = spki.subarray(HEAD.length, HEAD.length + COORDINATE)
+  const y = spki.subarray(HEAD.length + COORDINATE)
+  if (!spki.subarray(0, HEAD.length).equals(HEAD) || x.length !== COORDINATE || y.length !== COORDINATE)
+    return null
+  try {
+    // By its coordinates it is read in less time than by its encoding, which Node tries as many things.
+    const jwk = { kty: 'EC', crv: 'P-256', x: x.toString('base64url'), y: y.toString('base64url') }
+    return { key: createPublicKey({ key: jwk, format: 'jwk' }), spki: Buffer.from(spki) }
+  } catch {
+    return null
+  }
+}

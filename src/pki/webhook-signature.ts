@@ -1,0 +1,52 @@
+import { createHmac, randomBytes } from 'node:crypto'
+import { LicensingError } from '../core/errors.ts'
+import { type Instant, SECOND } from '../core/time.ts'
+
+/** Standard Webhooks 1.0: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md */
+const PREFIX = 'whsec_'
+const BYTES = { made: 32, least: 24, most: 64 } as const
+
+/** A secret that signs what a webhook sends. */
+export const newWebhookSecret = (): string => PREFIX + randomBytes(BYTES.made).toString('base64')
+
+/**
+ * A secret from outside: `whsec_` and the base64 of 24 to 64 bytes.
+ *
+ * @throws LicensingError INVALID_ARGUMENT
+ */
+export function checkWebhookSecret(text: string): string {
+  const secret = text.trim()
+  const key = secret.startsWith(PREFIX) ? Buffer.from(secret.slice(PREFIX.length), 'base64') : null
+  if (
+    key === null ||
+    key.length < BYTES.least ||
+    key.length > BYTES.most ||
+    key.toString('base64') !== secret.slice(PREFIX.length)
+  )
+    throw new LicensingError(
+      'INVALID_ARGUMENT',
+      `The secret is not ${PREFIX} and the base64 of ${BYTES.least} to ${BYTES.most} bytes.`,
+    )
+  return secret
+}
+
+/**
+ * The headers that name and sign a message: its id, when it is sent, and HMAC-SHA256 over both and its body, once by each
+ * secret that is good now.
+ */
+export function webhookHeaders(
+  message: { readonly id: string; readonly body: string; readonly at: Instant },
+  secrets: readonly string[],
+): Record<string, string> {
+  const timestamp = String(Math.floor(message.at / SECOND))
+  const signatures = secrets.map((secret) => {
+    const key = Buffer.from(secret.slice(PREFIX.length), 'base64')
+    const hmac = createHmac('sha256', key).update(`${message.id}.${timestamp}.${message.body}`)
+    return `v1,${hmac.digest('base64')}`
+  })
+  return {
+    'webhook-id': message.id,
+    'webhook-timestamp': timestamp,
+    'webhook-signature': signatures.join(' '),
+  }
+}

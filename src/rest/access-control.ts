@@ -1,0 +1,85 @@
+import { isSameDomain } from '../authority/inventory/accounts.ts'
+import type { ApiCaller } from '../authority/identity/api-clients.ts'
+import type { NumberedAccount } from '../authority/inventory/numeric-ids.ts'
+import { LicensingError } from '../core/errors.ts'
+import type { RestCall } from './contract.ts'
+
+const denied = ({ name }: ApiCaller, what: string) =>
+  new LicensingError('PERMISSION_DENIED', `${name} may not reach ${what}.`)
+
+/** Whether there is a smart account of that name makes no difference to whom it is out of reach. @throws LicensingError PERMISSION_DENIED */
+export function requireAccount(caller: ApiCaller, account: string): void {
+  if (caller.account !== null && !isSameDomain(caller.account, account))
+    throw denied(caller, 'that smart account')
+}
+
+/** @throws LicensingError PERMISSION_DENIED */
+export function requireVirtualAccount(caller: ApiCaller, virtualAccount: string): void {
+  if (caller.virtualAccount !== null && caller.virtualAccount !== virtualAccount)
+    throw denied(caller, 'that virtual account')
+}
+
+/** Who is kept to one virtual account does nothing to the smart account. @throws LicensingError PERMISSION_DENIED */
+export function requireWholeAccount(caller: ApiCaller): void {
+  if (caller.virtualAccount !== null) throw denied(caller, `beyond ${caller.virtualAccount}`)
+}
+
+/** The virtual accounts that a call is about: those it names, and all that the caller reaches when it names none. */
+export async function chosenVirtualAccounts(
+  { authority, account, caller }: RestCall,
+  wanted: readonly string[] | null | undefined,
+): Promise<(one: { virtualAccount: string | null }) => boolean> {
+  const names = wanted ?? []
+  for (const name of names) requireVirtualAccount(caller, name)
+  const there = new Set((await authority.virtualAccounts({ account })).map(({ name }) => name))
+  const unknown = names.find((name) => !there.has(name))
+  if (unknown !== undefined)
+    throw new LicensingError(
+      'INVALID_ARGUMENT',
+      `virtualAccounts: the smart account has no virtual account ${JSON.stringify(unknown.slice(0, 100))}.`,
+    )
+  const chosen = names.length > 0 ? new Set(names) : null
+  return ({ virtualAccount }) =>
+    (caller.virtualAccount === null || virtualAccount === caller.virtualAccount) &&
+    (chosen === null || (virtualAccount !== null && chosen.has(virtualAccount)))
+}
+
+/** The smart accounts that a caller reaches, with what they reach of them. */
+export async function reachableAccounts({ authority, caller }: RestCall): Promise<NumberedAccount[]> {
+  return (await authority.numberedAccounts())
+    .filter(({ domain }) => caller.account === null || caller.account === domain)
+    .map((account) => ({
+      ...account,
+      virtualAccounts: account.virtualAccounts.filter(
+        ({ name }) => caller.virtualAccount === null || caller.virtualAccount === name,
+      ),
+    }))
+}
+
+/**
+ * Where a call is that names its accounts in headers, by their numbers.
+ *
+ * @throws LicensingError INVALID_ARGUMENT, PERMISSION_DENIED
+ */
+export async function placeOfHeaders(
+  call: RestCall,
+): Promise<{ account: string; virtualAccount: string | undefined }> {
+  const number = (name: string): number | undefined => {
+    const text = call.header(name)
+    if (text === undefined || text.trim() === '') return undefined
+    if (!/^\d{1,15}$/.test(text.trim()))
+      throw new LicensingError('INVALID_ARGUMENT', `The header ${name} is not a number.`)
+    return Number(text)
+  }
+  const smart = number('X-CSW-SMART-ACCOUNT-ID')
+  if (smart === undefined)
+    throw new LicensingError('INVALID_ARGUMENT', 'The header X-CSW-SMART-ACCOUNT-ID is missing.')
+  const account = (await reachableAccounts(call)).find((one) => one.number === smart)
+  if (!account) throw denied(call.caller, 'that smart account')
+  const virtual = number('X-CSW-VIRTUAL-ACCOUNT-ID')
+  if (virtual === undefined)
+    return { account: account.domain, virtualAccount: call.caller.virtualAccount ?? undefined }
+  const found = account.virtualAccounts.find((one) => one.number === virtual)
+  if (!found) throw denied(call.caller, 'that virtual account')
+  return { account: account.domain, virtualAccount: found.name }
+}

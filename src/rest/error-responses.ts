@@ -1,0 +1,66 @@
+import { type ErrorCode, errorTable, type LicensingError } from '../core/errors.ts'
+
+/**
+ * The forms in which the field's API words what it refuses: E1 in the older families, E3 to E5 in parts of the newer one,
+ * `EA` where enterprise agreements are asked for; `OAuth` (RFC 6749 §5.2) where access tokens are.
+ */
+export type EnvelopeForm = 'E1' | 'E3' | 'E4' | 'E5' | 'EA' | 'OAuth'
+
+const statuses: Partial<Record<ErrorCode, number>> = {
+  SIGN_IN_REQUIRED: 401,
+  PERMISSION_DENIED: 403,
+  ACCOUNT_UNKNOWN: 404,
+  VIRTUAL_ACCOUNT_UNKNOWN: 404,
+  INVALID_ARGUMENT: 400,
+  REQUEST_MALFORMED: 400,
+  TOO_MANY_REQUESTS: 429,
+  INTERNAL: 500,
+  // What clients try again, unlike 500.
+  AUTHORITY_BUSY: 503,
+  DATABASE_UNREACHABLE: 503,
+}
+
+/** 400 for what is not of its form, 422 for what is refused. */
+export const statusOf = ({ code }: LicensingError): number =>
+  statuses[code] ?? (/^(STORE|DATABASE)_/.test(code) ? 500 : 422)
+
+/** What is answered without a body, as the field's own: clients find nothing to read there. */
+export const isWordless = (status: number): boolean =>
+  status === 401 || status === 403 || status === 404 || status >= 500
+
+/** What to do, for a program: where the error table names commands and their options. */
+const remedies: Partial<Record<ErrorCode, string>> = {
+  TRANSFER_UNAVAILABLE: 'Transfer fewer.',
+  TRANSFER_UNCONFIRMED: 'Transfer fewer, or order more first.',
+  RETURN_CODE_REQUIRED: 'Make the code on the box, and send it as returnCode.',
+  INSTANCE_NOT_FOUND: '',
+  TOKEN_NOT_FOUND: '',
+  VIRTUAL_ACCOUNT_UNKNOWN: '',
+}
+
+/** A refusal in one text: what failed, and what to do. */
+export const wordsOf = ({ code, message, remedy }: LicensingError): string =>
+  `${message} ${(remedy === errorTable[code].remedy ? remedies[code] : undefined) ?? remedy}`.trim()
+
+/** A refusal in the words of an envelope. */
+export function envelopeOf(form: EnvelopeForm, failure: LicensingError): object {
+  const { code } = failure
+  const words = wordsOf(failure)
+  switch (form) {
+    case 'E1':
+      return { status: 'ERROR', statusMessage: words }
+    case 'E3':
+      return { status: 'FAILED', localized_message: words, message: words }
+    case 'E4':
+      return { status: 'FAILURE', message: words }
+    case 'E5':
+      return { status: 'FAILED', localized_message: words, message: words, message_code: code }
+    case 'EA':
+      return { code, message: words, severity: 'ERROR' }
+    case 'OAuth':
+      return {
+        error: code === 'TOO_MANY_REQUESTS' ? 'temporarily_unavailable' : 'invalid_request',
+        error_description: words,
+      }
+  }
+}

@@ -1,0 +1,53 @@
+import { createRequire } from 'node:module'
+import type Sqlite from 'better-sqlite3'
+import { LicensingError } from '../core/errors.ts'
+import { codeOf } from '../core/errno-code.ts'
+import { ensurePrivateFile } from './private-files.ts'
+
+/**
+ * better-sqlite3, of the version this Node can run: 12 crashes the process on Node 24 when its objects are collected,
+ * and 13 needs Node 22. Both have the same interface, and one of them is there.
+ */
+const [major = 0] = process.versions.node.split('.').map(Number)
+
+const NAME = major >= 22 ? 'better-sqlite3-node22' : 'better-sqlite3'
+
+/** @throws LicensingError STORE_MODULE_ABSENT: it is optional to npm, which goes on without it where it cannot be built */
+function loadSqlite(): typeof Sqlite {
+  try {
+    return createRequire(import.meta.url)(NAME) as typeof Sqlite
+  } catch (thrown) {
+    if (codeOf(thrown) !== 'MODULE_NOT_FOUND') throw thrown
+    throw new LicensingError('STORE_MODULE_ABSENT', `The module ${NAME} is not installed.`)
+  }
+}
+
+export const Database: typeof Sqlite = loadSqlite()
+
+/** The module has found no native part of itself, which it says without a code, or one of another Node. */
+const isNotBuilt = (thrown: unknown): boolean =>
+  ['ERR_DLOPEN_FAILED', 'MODULE_NOT_FOUND'].includes(codeOf(thrown)) ||
+  (thrown instanceof Error && thrown.message.startsWith('Could not locate the bindings file'))
+
+/**
+ * Opens a database, and makes it for this user alone where there is none.
+ *
+ * @throws LicensingError STORE_MODULE_ABSENT: its native part is loaded with the first database
+ * @throws Error of SQLite or the file system
+ */
+export function openDatabase(path: string, options: Sqlite.Options): Sqlite.Database {
+  ensurePrivateFile(path)
+  try {
+    return new Database(path, options)
+  } catch (thrown) {
+    if (!isNotBuilt(thrown)) throw thrown
+    throw new LicensingError(
+      'STORE_MODULE_ABSENT',
+      `The native module ${NAME} is not built for Node ${process.versions.node}.`,
+    )
+  }
+}
+
+/** Whether another process has what this one wanted to lock. */
+export const isBusy = (thrown: unknown): boolean =>
+  thrown instanceof Database.SqliteError && thrown.code.startsWith('SQLITE_BUSY')

@@ -1,0 +1,228 @@
+import {
+  Badge,
+  Button,
+  Group,
+  Paper,
+  SegmentedControl,
+  Slider,
+  Stack,
+  Switch,
+  Text,
+  Title,
+} from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { useMemo, useState } from 'react'
+import { Heading } from '../shared/heading.tsx'
+import { activeNodes, type ChartLayout, takenEdges } from '../../diagrams/chart-layout.ts'
+import { chartStylesIn, chartSvg } from '../../diagrams/chart-svg.ts'
+import { saveText } from '../shared/copyable-code.tsx'
+import { Facts } from '../shared/description-list.tsx'
+import { Loaded } from '../shared/query-boundary.tsx'
+import { nonce } from '../shared/nonce.ts'
+import { When } from '../shared/relative-time.tsx'
+import { api, type Transition, useExplanation, useHistory } from './queries.ts'
+import { texts } from './texts.ts'
+
+const t = texts.chart
+
+/** The machine that runs, lit where it stands, and as it came there: moved through by a slider. */
+export function Chart() {
+  const chart = useQuery({ queryKey: ['chart'], queryFn: () => api.read('chart'), staleTime: Infinity })
+  const history = useHistory()
+  return (
+    <Stack>
+      <Heading title={t.title} intro={t.intro} />
+      <Loaded query={chart}>
+        {(layout) => (
+          <Loaded query={history}>{(data) => <Replay layout={layout} rows={data.history} />}</Loaded>
+        )}
+      </Loaded>
+    </Stack>
+  )
+}
+
+function Replay({ layout, rows }: { layout: ChartLayout; rows: readonly Transition[] }) {
+  /** Null follows what happens; an id stands still at that row. */
+  const [chosen, setChosen] = useState<number | null>(null)
+  const [axis, setAxis] = useState('license')
+  const [fit, setFit] = useState(true)
+  const at = chosen === null ? -1 : rows.findIndex(({ id }) => id === chosen)
+  const index = at === -1 ? rows.length - 1 : at
+  const row = rows[index]
+  const active = useMemo(() => (row ? activeNodes(row.after, layout) : []), [row, layout])
+  const taken = useMemo(() => (row ? takenEdges(row, layout) : []), [row, layout])
+  const axes = layout.nodes.filter(({ kind }) => kind === 'axis').map(({ id }) => id)
+  const go = (to: number) => {
+    setChosen(to >= rows.length - 1 ? null : (rows[Math.max(0, to)]?.id ?? null))
+  }
+  return (
+    <>
+      <Paper withBorder p="lg">
+        {row ? (
+          <Stack gap="sm">
+            <Group justify="space-between">
+              <Text size="sm" fw={600}>
+                {t.of(index + 1, rows.length)} {chosen === null && <Badge color="green">{t.live}</Badge>}
+              </Text>
+              <Group gap="xs">
+                <Button
+                  size="xs"
+                  variant="default"
+                  disabled={index <= 0}
+                  onClick={() => {
+                    go(index - 1)
+                  }}
+                >
+                  {t.before}
+                </Button>
+                <Button
+                  size="xs"
+                  variant="default"
+                  disabled={index >= rows.length - 1}
+                  onClick={() => {
+                    go(index + 1)
+                  }}
+                >
+                  {t.after}
+                </Button>
+                <Button
+                  size="xs"
+                  variant="default"
+                  disabled={chosen === null}
+                  onClick={() => {
+                    setChosen(null)
+                  }}
+                >
+                  {t.now}
+                </Button>
+              </Group>
+            </Group>
+            <Slider
+              thumbLabel={t.slider}
+              min={1}
+              max={Math.max(2, rows.length)}
+              disabled={rows.length < 2}
+              value={index + 1}
+              label={null}
+              onChange={(value) => {
+                go(value - 1)
+              }}
+            />
+            <div role="status">
+              <Facts
+                rows={[
+                  [t.at, <When key="at" at={row.at} exactly />],
+                  [t.cause, `${row.inWords} (${row.event})`],
+                  ...moves(row, axes).map(([name, move]) => [name, move] as const),
+                  row.notices.length === 0
+                    ? null
+                    : [t.said, row.notices.map(({ message }) => message).join(' · ')],
+                ]}
+              />
+            </div>
+          </Stack>
+        ) : (
+          <Text size="sm">{t.none}</Text>
+        )}
+      </Paper>
+      <Paper withBorder p="md">
+        <Group justify="space-between" mb="sm">
+          <SegmentedControl
+            aria-label={t.axis}
+            value={axis}
+            data={[...axes.map((one) => ({ value: one, label: one })), { value: '', label: t.everything }]}
+            onChange={setAxis}
+          />
+          <Group>
+            <Switch
+              label={t.fit}
+              checked={fit}
+              onChange={(event) => {
+                setFit(event.currentTarget.checked)
+              }}
+            />
+            <Button
+              size="xs"
+              variant="default"
+              onClick={() => {
+                const svg = chartSvg(layout, { active, taken, standalone: true })
+                saveText('statechart.svg', svg, 'image/svg+xml')
+              }}
+            >
+              {t.save}
+            </Button>
+          </Group>
+        </Group>
+        <Picture layout={layout} active={active} taken={taken} axis={axis} fit={fit} />
+      </Paper>
+      <Standing layout={layout} active={active} live={chosen === null} />
+    </>
+  )
+}
+
+/** Where each axis went, or stayed. */
+function moves({ before, after }: Transition, axes: readonly string[]): [string, string][] {
+  return axes.map((axis) => {
+    const [from, to] = [String(before[axis]), String(after[axis])]
+    return [axis, from === to ? to : `${from} → ${to}`]
+  })
+}
+
+const styles = chartStylesIn("[data-mantine-color-scheme='dark']")
+
+/** The drawing: its words are escaped where it is made, and they are the chart's own, nobody's names. */
+function Picture(props: {
+  layout: ChartLayout
+  active: readonly string[]
+  taken: readonly string[]
+  axis: string
+  fit: boolean
+}) {
+  const { layout, active, taken, axis, fit } = props
+  const svg = useMemo(
+    () => chartSvg(layout, { active, taken, standalone: false, axis: axis === '' ? undefined : axis }),
+    [layout, active, taken, axis],
+  )
+  const width =
+    axis === '' ? layout.width : (layout.nodes.find(({ id }) => id === axis)?.width ?? layout.width)
+  return (
+    <>
+      <style nonce={nonce()}>{styles}</style>
+      <div className="chart-frame" tabIndex={0} role="region" aria-label={t.picture}>
+        <div
+          style={fit ? { maxWidth: width } : { width }}
+          dangerouslySetInnerHTML={{ __html: svg }}
+          data-testid="chart"
+        />
+      </div>
+    </>
+  )
+}
+
+/** The active states in words, and what comes next from them. */
+function Standing(props: { layout: ChartLayout; active: readonly string[]; live: boolean }) {
+  const { layout, active, live } = props
+  const { data } = useExplanation()
+  const lit = layout.nodes.filter(({ id, kind }) => kind !== 'axis' && active.includes(id))
+  return (
+    <Paper withBorder p="lg">
+      <Title order={2} size="h4" mb="xs">
+        {t.states}
+      </Title>
+      <Facts rows={lit.map(({ id, description }) => [id, description] as const)} />
+      {live && data && (
+        <>
+          <Title order={2} size="h4" mt="md" mb="xs">
+            {t.waits}
+          </Title>
+          <Facts
+            rows={[
+              ...data.next.map(({ at, what }) => [what, <When key={what} at={at} />] as const),
+              ...data.wouldChange.map(({ effect, state }) => [effect, texts.states[state]] as const),
+            ]}
+          />
+        </>
+      )}
+    </Paper>
+  )
+}

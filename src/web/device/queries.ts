@@ -1,0 +1,40 @@
+import { type QueryClient, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import type { boxContract } from '../../console/device-contract.ts'
+import { makeApi, type Output } from '../shared/api.ts'
+
+export const api = makeApi<typeof boxContract>()
+export type Status = Output<typeof boxContract, 'status'>
+export type Transition = Output<typeof boxContract, 'history'>['history'][number]
+export type Host = Output<typeof boxContract, 'hosts'>['hosts'][number]
+
+export const useStatus = () => useQuery({ queryKey: ['status'], queryFn: () => api.read('status') })
+export const useExplanation = () => useQuery({ queryKey: ['explain'], queryFn: () => api.read('explain') })
+export const useSystem = () => useQuery({ queryKey: ['system'], queryFn: () => api.read('system') })
+export const useHistory = () =>
+  useQuery({ queryKey: ['history'], queryFn: () => api.read('history', { limit: 1000 }) })
+
+/** Something that is asked of the box, after which what is shown is looked at anew. */
+export function useAct<I, O>(send: (input: I) => Promise<O>, done?: (answer: O) => void) {
+  const client = useQueryClient()
+  return useMutation({
+    mutationFn: send,
+    onSuccess: (answer) => {
+      done?.(answer)
+    },
+    onSettled: () => client.invalidateQueries(),
+  })
+}
+
+/** Takes what the box tells as it happens. */
+export function take(client: QueryClient, event: string, data: unknown): void {
+  if (event === 'status') {
+    client.setQueryData(['status'], data)
+    void client.invalidateQueries({ queryKey: ['explain'] })
+    void client.invalidateQueries({ queryKey: ['system'] })
+  }
+  if (event === 'transition')
+    client.setQueryData<{ history: Transition[] }>(
+      ['history'],
+      (known) => known && { history: [...known.history, data as Transition].slice(-2000) },
+    )
+}

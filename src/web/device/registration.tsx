@@ -1,0 +1,249 @@
+import { Button, Divider, Group, Stack, Text, Title } from '@mantine/core'
+import { useState } from 'react'
+import { Failure } from '../shared/api.ts'
+import { CarriedCode } from '../shared/copyable-code.tsx'
+import { Confirm } from '../shared/confirm.tsx'
+import { Facts } from '../shared/description-list.tsx'
+import { FailureAlert } from '../shared/failure.tsx'
+import type { Me } from '../shared/sign-in.tsx'
+import { When } from '../shared/relative-time.tsx'
+import { Outcome } from './attempt-result.tsx'
+import { api, type Status, useAct } from './queries.ts'
+import { StatusPanel } from './status-panel.tsx'
+import { texts } from './texts.ts'
+import { TokenForm } from './token-form.tsx'
+
+const t = texts.status
+
+/** How the registration stands, with what can be done about it behind “View/Edit”. */
+export function RegistrationStatus({ status, me }: { status: Status; me: Me }) {
+  const { registration: r } = status
+  return (
+    <StatusPanel
+      title={t.registration}
+      testId="registration-status"
+      facts={
+        <Facts
+          rows={[
+            [t.registration, texts.registrationStates[r.status]],
+            r.smartAccount === null ? null : [t.account, r.smartAccount],
+            r.virtualAccount === null ? null : [t.virtualAccount, r.virtualAccount],
+            r.nextRenewalAt === null ? null : [t.nextRenewal, <When key="next" at={r.nextRenewalAt} />],
+            r.expiresAt === null ? null : [t.expires, <When key="end" at={r.expiresAt} exactly />],
+            r.nextAttemptAt === null ? null : [t.nextAttempt, <When key="attempt" at={r.nextAttemptAt} />],
+          ]}
+        />
+      }
+    >
+      <Details status={status} me={me} />
+    </StatusPanel>
+  )
+}
+
+function Details({ status, me }: { status: Status; me: Me }) {
+  const { registration: r, reservation } = status
+  const may = me.role === 'administrator'
+  const bound = r.instanceId !== null && r.status !== 'reserved'
+  const reserved = reservation.status === 'installed' || reservation.status === 'returning'
+  return (
+    <Stack>
+      <Facts
+        rows={[
+          [t.registration, texts.registrationStates[r.status]],
+          r.smartAccount === null ? null : [t.account, r.smartAccount],
+          r.virtualAccount === null ? null : [t.virtualAccount, r.virtualAccount],
+          r.instanceId === null ? null : [t.instance, r.instanceId],
+          [t.export, r.exportControlled ? t.allowed : t.notAllowed],
+          r.registeredAt === null ? null : [t.registered, <When key="at" at={r.registeredAt} exactly />],
+          r.lastRenewal === null ? null : [t.lastRenewal, <Outcome key="last" outcome={r.lastRenewal} />],
+          r.nextRenewalAt === null ? null : [t.nextRenewal, <When key="next" at={r.nextRenewalAt} exactly />],
+          r.expiresAt === null ? null : [t.expires, <When key="end" at={r.expiresAt} exactly />],
+        ]}
+      />
+      <FailureAlert failure={r.failure && new Failure(r.failure)} />
+      {may && bound && <Bound />}
+      {may && reserved && <Returning status={status} />}
+      {!reserved && reservation.returned.length > 0 && <Returned status={status} />}
+    </Stack>
+  )
+}
+
+function Bound() {
+  const [again, setAgain] = useState(false)
+  const [asking, setAsking] = useState(false)
+  const renew = useAct(() => api.act('renew-registration'))
+  const leave = useAct(
+    () => api.act('deregister'),
+    () => {
+      setAsking(false)
+    },
+  )
+  return (
+    <>
+      <Divider />
+      <Stack gap="xs">
+        <Text size="sm">{t.renewRegistrationHint}</Text>
+        <Group>
+          <Button
+            loading={renew.isPending}
+            onClick={() => {
+              renew.mutate(undefined)
+            }}
+          >
+            {t.renewRegistration}
+          </Button>
+          {renew.isSuccess && (
+            <Text size="sm" role="status">
+              {t.renewed}
+            </Text>
+          )}
+        </Group>
+        <FailureAlert failure={renew.error} />
+      </Stack>
+      <Divider />
+      <Stack gap="xs">
+        <Text size="sm">{t.reregistrationHint}</Text>
+        <Group>
+          <Button
+            variant="default"
+            aria-expanded={again}
+            onClick={() => {
+              setAgain(!again)
+            }}
+          >
+            {t.reregistration}
+          </Button>
+        </Group>
+        {again && (
+          <TokenForm
+            intro={texts.register.intro}
+            button={t.reregister}
+            send={(token, force) => api.act('reregister', { token, force })}
+            onDone={() => {
+              setAgain(false)
+            }}
+          />
+        )}
+      </Stack>
+      <Divider />
+      <Stack gap="xs">
+        <Text size="sm">{t.deregisterHint}</Text>
+        <Group>
+          <Button
+            color="red"
+            variant="light"
+            onClick={() => {
+              setAsking(true)
+            }}
+          >
+            {t.deregister}
+          </Button>
+        </Group>
+      </Stack>
+      <Confirm
+        opened={asking}
+        title={t.deregisterTitle}
+        text={t.deregisterText}
+        pending={leave.isPending}
+        failure={leave.error}
+        onYes={() => {
+          leave.mutate(undefined)
+        }}
+        onNo={() => {
+          setAsking(false)
+          leave.reset()
+        }}
+      />
+    </>
+  )
+}
+
+function Returning({ status }: { status: Status }) {
+  const { reservation } = status
+  const [asking, setAsking] = useState(false)
+  const create = useAct(
+    () => api.act('reservation-return-code'),
+    () => {
+      setAsking(false)
+    },
+  )
+  const complete = useAct(() => api.act('reservation-return'))
+  return (
+    <>
+      <Divider />
+      <Stack gap="xs">
+        <Title order={3} size="h5">
+          {t.returnCode}
+        </Title>
+        {reservation.status === 'installed' && (
+          <>
+            <Text size="sm">{t.returnCodeHint}</Text>
+            <Group>
+              <Button
+                color="red"
+                variant="light"
+                onClick={() => {
+                  setAsking(true)
+                }}
+              >
+                {t.create}
+              </Button>
+            </Group>
+          </>
+        )}
+        {reservation.status === 'returning' && reservation.returnCode !== null && (
+          <>
+            <CarriedCode
+              label={t.returnCode}
+              code={reservation.returnCode}
+              fileName="reservation-return-code.txt"
+            />
+            <Text size="sm">{t.returnHint}</Text>
+            <Group>
+              <Button
+                loading={complete.isPending}
+                onClick={() => {
+                  complete.mutate(undefined)
+                }}
+              >
+                {t.return}
+              </Button>
+            </Group>
+            <FailureAlert failure={complete.error} />
+          </>
+        )}
+      </Stack>
+      <Confirm
+        opened={asking}
+        title={t.createTitle}
+        text={t.createText}
+        pending={create.isPending}
+        failure={create.error}
+        onYes={() => {
+          create.mutate(undefined)
+        }}
+        onNo={() => {
+          setAsking(false)
+          create.reset()
+        }}
+      />
+    </>
+  )
+}
+
+function Returned({ status }: { status: Status }) {
+  const { returned } = status.reservation
+  return (
+    <>
+      <Divider label={texts.reservation.returned} labelPosition="left" />
+      {returned.toReversed().map(({ instanceId, returnCode, returnedAt }) => (
+        <Stack key={instanceId} gap={4}>
+          <Text size="sm">
+            {instanceId}, <When at={returnedAt} />
+          </Text>
+          <CarriedCode label={t.returnCode} code={returnCode} fileName="reservation-return-code.txt" />
+        </Stack>
+      ))}
+    </>
+  )
+}

@@ -1,0 +1,222 @@
+import { Button, Divider, Group, Modal, Stack, Text, Title } from '@mantine/core'
+import { useState } from 'react'
+import { CarriedCode } from '../shared/copyable-code.tsx'
+import { Confirm } from '../shared/confirm.tsx'
+import { FailureAlert } from '../shared/failure.tsx'
+import { FileDrop } from '../shared/file-drop.tsx'
+import { texts as shared } from '../shared/texts.ts'
+import { api, type Status, useAct } from './queries.ts'
+import { texts } from './texts.ts'
+
+const t = texts.reservation
+
+/** The way into a reservation: the request code out, the authorization file in. */
+export function Reservation(props: { status: Status; opened: boolean; onClose: () => void }) {
+  const { status, opened, onClose } = props
+  const { requestCode } = status.reservation
+  const [asking, setAsking] = useState(false)
+  const request = useAct(() => api.act('reservation-request'))
+  const cancel = useAct(
+    () => api.act('reservation-cancel'),
+    () => {
+      setAsking(false)
+    },
+  )
+  return (
+    <Modal opened={opened} onClose={onClose} size="lg" title={t.title}>
+      <Stack>
+        <Text size="sm">{t.intro}</Text>
+        {requestCode === null ? (
+          <>
+            <Group>
+              <Button
+                loading={request.isPending}
+                onClick={() => {
+                  request.mutate(undefined)
+                }}
+              >
+                {t.requestButton}
+              </Button>
+            </Group>
+            <FailureAlert failure={request.error} />
+          </>
+        ) : (
+          <>
+            <CarriedCode label={t.request} code={requestCode} fileName="reservation-request-code.txt" />
+            <Text size="sm" c="dimmed">
+              {t.requestHint}
+            </Text>
+            <Group>
+              <Button onClick={onClose}>{shared.ok}</Button>
+              <Button
+                variant="default"
+                onClick={() => {
+                  setAsking(true)
+                }}
+              >
+                {t.cancel}
+              </Button>
+            </Group>
+            <Divider />
+            <Title order={3} size="h5">
+              {t.install}
+            </Title>
+            <Install onDone={onClose} />
+          </>
+        )}
+        {requestCode === null && status.reservation.status === 'none' && <Discard />}
+      </Stack>
+      <Confirm
+        opened={asking}
+        title={t.cancelTitle}
+        text={t.cancelText}
+        pending={cancel.isPending}
+        failure={cancel.error}
+        onYes={() => {
+          cancel.mutate(undefined)
+        }}
+        onNo={() => {
+          setAsking(false)
+          cancel.reset()
+        }}
+      />
+    </Modal>
+  )
+}
+
+function Install({ onDone }: { onDone: () => void }) {
+  const [file, setFile] = useState<string | null>(null)
+  const install = useAct((text: string) => api.act('reservation-install', { file: text }), onDone)
+  return (
+    <>
+      <FileDrop label={t.file} onText={setFile} />
+      <FailureAlert failure={install.error} />
+      <Group>
+        <Button
+          disabled={file === null}
+          loading={install.isPending}
+          onClick={() => {
+            if (file !== null) install.mutate(file)
+          }}
+        >
+          {t.installButton}
+        </Button>
+      </Group>
+    </>
+  )
+}
+
+/** A file that came too late is not lost: its return code gives the licences back. */
+function Discard() {
+  const [opened, setOpened] = useState(false)
+  const discard = useAct((text: string) => api.act('reservation-discard', { file: text }))
+  return (
+    <>
+      <Divider />
+      <Group>
+        <Button
+          variant="subtle"
+          size="xs"
+          aria-expanded={opened}
+          onClick={() => {
+            setOpened(!opened)
+          }}
+        >
+          {t.discard}
+        </Button>
+      </Group>
+      {opened && (
+        <FileDrop
+          label={t.file}
+          onText={(text) => {
+            discard.mutate(text)
+          }}
+        />
+      )}
+      <FailureAlert failure={discard.error} />
+      {discard.data && (
+        <CarriedCode
+          label={t.returnCode}
+          code={discard.data.returnCode}
+          fileName="reservation-return-code.txt"
+        />
+      )}
+    </>
+  )
+}
+
+/** The second half of a modification: the newer file in, the confirmation code out. */
+export function ModifyLicenses({ status }: { status: Status }) {
+  const { confirmationCode } = status.reservation
+  const [opened, setOpened] = useState(false)
+  const [file, setFile] = useState<string | null>(null)
+  const update = useAct((text: string) => api.act('reservation-update', { file: text }))
+  return (
+    <>
+      {confirmationCode !== null && (
+        <Stack gap="xs">
+          <CarriedCode
+            label={t.confirmation}
+            code={confirmationCode}
+            fileName="reservation-confirmation-code.txt"
+          />
+          <Text size="sm" c="dimmed">
+            {t.confirmationHint}
+          </Text>
+        </Stack>
+      )}
+      <Group>
+        <Button
+          variant="default"
+          onClick={() => {
+            setOpened(true)
+          }}
+        >
+          {t.modify}
+        </Button>
+      </Group>
+      <Modal
+        opened={opened}
+        onClose={() => {
+          setOpened(false)
+          setFile(null)
+          update.reset()
+        }}
+        size="lg"
+        title={t.modifyTitle}
+      >
+        <Stack>
+          <Text size="sm">{t.modifyHint}</Text>
+          <FileDrop label={t.file} onText={setFile} />
+          <FailureAlert failure={update.error} />
+          {update.data ? (
+            <>
+              {update.data.reservation.confirmationCode !== null && (
+                <CarriedCode
+                  label={t.confirmation}
+                  code={update.data.reservation.confirmationCode}
+                  fileName="reservation-confirmation-code.txt"
+                />
+              )}
+              <Text size="sm" c="dimmed">
+                {t.confirmationHint}
+              </Text>
+            </>
+          ) : (
+            <Group>
+              <Button
+                disabled={file === null}
+                loading={update.isPending}
+                onClick={() => {
+                  if (file !== null) update.mutate(file)
+                }}
+              >
+                {t.update}
+              </Button>
+            </Group>
+          )}
+        </Stack>
+      </Modal>
+    </>
+  )
+}

@@ -1,0 +1,45 @@
+import { Paper, Text, Title } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { BarChart } from '../shared/bar-chart.tsx'
+import { Loaded } from '../shared/query-boundary.tsx'
+import { api } from './queries.ts'
+import { texts } from './texts.ts'
+
+const t = texts.usage
+
+/** What was in use, day by day, for each tag. */
+export function UsageHistory() {
+  const usage = useQuery({
+    queryKey: ['usage'],
+    queryFn: () => api.read('usage', { by: 'day', last: '30' }),
+  })
+  return (
+    <Paper withBorder p="lg">
+      <Title order={2} size="h4" mb="xs">
+        {t.chart}
+      </Title>
+      <Loaded query={usage}>
+        {({ usage: rows }) => {
+          const tags = [...new Set(rows.map(({ tag }) => tag))]
+          return tags.length === 0 ? (
+            <Text size="sm" c="dimmed">
+              {t.noHistory}
+            </Text>
+          ) : (
+            tags.map((tag) => (
+              <BarChart
+                key={tag}
+                title={tag}
+                valueTitle={t.peak}
+                labelTitle={t.day}
+                bars={rows
+                  .filter((row) => row.tag === tag)
+                  .map(({ from, peak }) => ({ label: from.slice(0, 10), value: peak }))}
+              />
+            ))
+          )
+        }}
+      </Loaded>
+    </Paper>
+  )
+}

@@ -1,0 +1,340 @@
+import {
+  Badge,
+  Button,
+  Group,
+  Menu,
+  Modal,
+  Paper,
+  Stack,
+  Tabs,
+  Text,
+  Textarea,
+  TextInput,
+  Title,
+  UnstyledButton,
+} from '@mantine/core'
+import { useDebouncedValue } from '@mantine/hooks'
+import { keepPreviousData, useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import { RowActions } from '../shared/row-actions.tsx'
+import { saveText } from '../shared/copyable-code.tsx'
+import { Confirm } from '../shared/confirm.tsx'
+import { DataTable } from '../shared/data-table.tsx'
+import { Facts } from '../shared/description-list.tsx'
+import { FailureAlert, fieldError } from '../shared/failure.tsx'
+import { Loaded } from '../shared/query-boundary.tsx'
+import type { Me } from '../shared/sign-in.tsx'
+import { texts as shared } from '../shared/texts.ts'
+import { When } from '../shared/relative-time.tsx'
+import { EventLog } from './events.tsx'
+import { api, type Instance, useAccount, useAct, type Virtual } from './queries.ts'
+import { ConfirmReservation, UpdateReservation } from './reserve.tsx'
+import { Compliance } from './severity.tsx'
+import { texts } from './texts.ts'
+import { TransferInstance } from './transfer.tsx'
+
+const t = texts.instances
+const PAGE = 50
+
+const nameOf = ({ hostname, udi }: Instance): string => hostname ?? udi.serial
+
+type Doing = 'show' | 'transfer' | 'remove' | 'update' | 'confirm' | 'write-off'
+
+/** The product instances of a virtual account, and what can be done with each. */
+export function Instances(props: { virtual: Virtual; all: readonly Virtual[]; me: Me }) {
+  const { virtual, all, me } = props
+  const account = useAccount()
+  const [search, setSearch] = useState('')
+  const [wanted] = useDebouncedValue(search, 200)
+  const [skip, setSkip] = useState(0)
+  const [doing, setDoing] = useState<{ what: Doing; instance: Instance } | null>(null)
+  const instances = useQuery({
+    queryKey: ['instances', account, virtual.name, wanted, skip],
+    queryFn: () =>
+      api.read('instances', { account, virtualAccount: virtual.name, search: wanted, skip, limit: PAGE }),
+    placeholderData: keepPreviousData,
+  })
+  const begin = (what: Doing, instance: Instance) => () => {
+    setDoing({ what, instance })
+  }
+  const end = () => {
+    setDoing(null)
+  }
+  const { instance, what } = doing ?? {}
+  return (
+    <Paper withBorder p="lg">
+      <Group justify="space-between" mb="sm" align="flex-end">
+        <Title order={2} size="h4">
+          {t.title}
+        </Title>
+        <TextInput
+          type="search"
+          label={t.search}
+          value={search}
+          w={400}
+          maw="100%"
+          onChange={(event) => {
+            setSearch(event.currentTarget.value)
+            setSkip(0)
+          }}
+        />
+      </Group>
+      <Loaded query={instances}>
+        {(data) => (
+          <>
+            <DataTable
+              caption={t.title}
+              empty={search === '' ? t.none : t.noMatch}
+              rows={data.instances}
+              keyOf={({ id }) => id}
+              columns={[
+                {
+                  title: t.name,
+                  cell: (one) => (
+                    <UnstyledButton
+                      c="var(--mantine-color-anchor)"
+                      fz="sm"
+                      fw={500}
+                      onClick={begin('show', one)}
+                    >
+                      {nameOf(one)}
+                    </UnstyledButton>
+                  ),
+                },
+                { title: t.product, cell: ({ udi }) => udi.pid },
+                { title: t.serial, cell: ({ udi }) => udi.serial },
+                { title: t.lastContact, cell: ({ lastContactAt }) => <When at={lastContactAt} /> },
+                {
+                  title: t.status,
+                  cell: ({ status, reservation }) => (
+                    <Group gap={4}>
+                      <Compliance status={status} />
+                      {reservation?.pending && (
+                        <Badge color="orange" variant="light">
+                          {t.pending}
+                        </Badge>
+                      )}
+                    </Group>
+                  ),
+                },
+                {
+                  title: t.actions,
+                  cell: (one) => (
+                    <RowActions label={t.actions} of={nameOf(one)}>
+                      <Menu.Item onClick={begin('show', one)}>{t.show}</Menu.Item>
+                      {me.role !== 'viewer' && one.satellite === null && one.reservation === null && (
+                        <Menu.Item onClick={begin('transfer', one)}>{t.transfer}</Menu.Item>
+                      )}
+                      {me.role !== 'viewer' && one.satellite === null && one.reservation !== null && (
+                        <>
+                          <Menu.Item onClick={begin('update', one)}>{t.update}</Menu.Item>
+                          {one.reservation.pending && (
+                            <Menu.Item onClick={begin('confirm', one)}>{t.confirm}</Menu.Item>
+                          )}
+                          <FileAgain instance={one} />
+                        </>
+                      )}
+                      {me.role !== 'viewer' && one.satellite === null && (
+                        <Menu.Item color="red" onClick={begin('remove', one)}>
+                          {t.remove}
+                        </Menu.Item>
+                      )}
+                      {me.role === 'administrator' && one.reservation !== null && (
+                        <Menu.Item color="red" onClick={begin('write-off', one)}>
+                          {t.writeOff}
+                        </Menu.Item>
+                      )}
+                    </RowActions>
+                  ),
+                },
+              ]}
+            />
+            <Group justify="space-between" mt="md">
+              <Text size="sm" c="dimmed">
+                {t.total(data.instances.length, data.total)}
+              </Text>
+              <Group>
+                {skip > 0 && (
+                  <Button
+                    variant="default"
+                    size="xs"
+                    onClick={() => {
+                      setSkip(0)
+                    }}
+                  >
+                    {t.first}
+                  </Button>
+                )}
+                {skip + PAGE < data.total && (
+                  <Button
+                    variant="default"
+                    size="xs"
+                    onClick={() => {
+                      setSkip(skip + PAGE)
+                    }}
+                  >
+                    {t.next}
+                  </Button>
+                )}
+              </Group>
+            </Group>
+          </>
+        )}
+      </Loaded>
+      {instance && what === 'show' && <Details instance={instance} onClose={end} />}
+      {instance && what === 'transfer' && <TransferInstance instance={instance} all={all} onClose={end} />}
+      {instance && what === 'remove' && <Remove instance={instance} onClose={end} />}
+      {instance && what === 'write-off' && <WriteOff instance={instance} onClose={end} />}
+      {instance && what === 'confirm' && <ConfirmReservation instance={instance} onClose={end} />}
+      {instance && what === 'update' && (
+        <UpdateReservation instance={instance} onClose={end} onConfirm={begin('confirm', instance)} />
+      )}
+    </Paper>
+  )
+}
+
+function FileAgain({ instance }: { instance: Instance }) {
+  const account = useAccount()
+  const again = useAct(
+    () => api.act('reservation-file', { account, id: instance.id }),
+    ({ file }) => {
+      if (file !== null)
+        saveText(
+          `${instance.udi.pid}-${instance.udi.serial}-${instance.reservation?.authorization ?? ''}.txt`,
+          file,
+        )
+    },
+  )
+  return (
+    <Menu.Item
+      closeMenuOnClick={false}
+      onClick={() => {
+        again.mutate(undefined)
+      }}
+    >
+      {texts.reserve.again}
+      <FailureAlert failure={again.error} />
+    </Menu.Item>
+  )
+}
+
+function Details({ instance, onClose }: { instance: Instance; onClose: () => void }) {
+  return (
+    <Modal opened onClose={onClose} size="xl" title={`${t.detailTitle}: ${nameOf(instance)}`}>
+      <Tabs defaultValue="overview" keepMounted={false}>
+        <Tabs.List mb="md">
+          <Tabs.Tab value="overview">{t.tabs.overview}</Tabs.Tab>
+          <Tabs.Tab value="events">{t.tabs.events}</Tabs.Tab>
+        </Tabs.List>
+        <Tabs.Panel value="overview">
+          <Stack>
+            <Facts
+              rows={[
+                [t.product, instance.udi.pid],
+                [t.serial, instance.udi.serial],
+                [t.version, instance.udi.version],
+                [t.id, instance.id],
+                instance.hostname === null ? null : [t.host, instance.hostname],
+                [texts.inventory.virtualAccount, instance.virtualAccount],
+                instance.satellite === null ? null : [t.satellite, instance.satellite],
+                [t.registered, <When key="since" at={instance.registeredAt} exactly />],
+                [t.lastContact, <When key="last" at={instance.lastContactAt} exactly />],
+                instance.expiresAt === null
+                  ? null
+                  : [t.expires, <When key="end" at={instance.expiresAt} exactly />],
+                [t.export, instance.exportControlled ? texts.tokens.allowed : texts.tokens.notAllowed],
+              ]}
+            />
+            <Title order={3} size="h5">
+              {t.licenses}
+            </Title>
+            <DataTable
+              caption={t.licenses}
+              minWidth={320}
+              rows={instance.entitlements}
+              keyOf={({ tag }) => tag}
+              columns={[
+                { title: texts.licenses.license, cell: ({ tag }) => tag },
+                { title: texts.licenses.inUse, numeric: true, cell: ({ count }) => count },
+                { title: t.status, cell: ({ status }) => <Compliance status={status} /> },
+              ]}
+            />
+          </Stack>
+        </Tabs.Panel>
+        <Tabs.Panel value="events">
+          <EventLog instanceId={instance.id} />
+        </Tabs.Panel>
+      </Tabs>
+    </Modal>
+  )
+}
+
+/** The guide's “Remove the Product Instance”: one that works from a reservation by its return code. */
+function Remove({ instance, onClose }: { instance: Instance; onClose: () => void }) {
+  const account = useAccount()
+  const [code, setCode] = useState('')
+  const reserved = instance.reservation !== null
+  const remove = useAct(
+    () => api.act('instance-remove', { account, id: instance.id, ...(reserved && { returnCode: code }) }),
+    onClose,
+  )
+  return (
+    <Confirm
+      opened
+      title={t.removeTitle(nameOf(instance))}
+      text={reserved ? t.returnHint : t.removeText}
+      yes={t.removeButton}
+      no={shared.cancel}
+      pending={remove.isPending}
+      failure={remove.error}
+      onYes={() => {
+        remove.mutate(undefined)
+      }}
+      onNo={onClose}
+    >
+      {reserved && (
+        <Textarea
+          label={t.returnCode}
+          required
+          rows={2}
+          value={code}
+          error={fieldError(remove.error, 'returnCode')}
+          onChange={(event) => {
+            setCode(event.currentTarget.value)
+          }}
+        />
+      )}
+    </Confirm>
+  )
+}
+
+function WriteOff({ instance, onClose }: { instance: Instance; onClose: () => void }) {
+  const account = useAccount()
+  const [reason, setReason] = useState('')
+  const write = useAct(() => api.act('instance-write-off', { account, id: instance.id, reason }), onClose)
+  return (
+    <Confirm
+      opened
+      title={t.writeOffTitle(nameOf(instance))}
+      text={t.writeOffText}
+      yes={t.removeButton}
+      no={shared.cancel}
+      pending={write.isPending}
+      failure={write.error}
+      onYes={() => {
+        write.mutate(undefined)
+      }}
+      onNo={onClose}
+    >
+      <TextInput
+        label={t.reason}
+        required
+        value={reason}
+        error={fieldError(write.error, 'reason')}
+        onChange={(event) => {
+          setReason(event.currentTarget.value)
+        }}
+      />
+    </Confirm>
+  )
+}

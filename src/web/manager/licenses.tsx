@@ -1,0 +1,195 @@
+import { Button, Group, Menu, Modal, Paper, Progress, Stack, Text, Title, Tooltip } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import { RowActions } from '../shared/row-actions.tsx'
+import { DataTable } from '../shared/data-table.tsx'
+import { Loaded } from '../shared/query-boundary.tsx'
+import type { Me } from '../shared/sign-in.tsx'
+import { When } from '../shared/relative-time.tsx'
+import { api, type License, useAccount, useLicenses, type Virtual } from './queries.ts'
+import { Reserve } from './reserve.tsx'
+import { Compliance } from './severity.tsx'
+import { texts } from './texts.ts'
+import { TransferLicenses } from './transfer.tsx'
+
+const t = texts.licenses
+
+/** The pools of a virtual account: what is owned, what is used, and what is missing. */
+export function Licenses(props: { virtual: Virtual; all: readonly Virtual[]; me: Me }) {
+  const { virtual, all, me } = props
+  const licenses = useLicenses(virtual.name)
+  const [reserving, setReserving] = useState(false)
+  const [moving, setMoving] = useState<License | null>(null)
+  const [looking, setLooking] = useState<License | null>(null)
+  const may = me.role !== 'viewer'
+  return (
+    <Paper withBorder p="lg">
+      <Group justify="space-between" mb="sm">
+        <Title order={2} size="h4">
+          {t.title}
+        </Title>
+        {may && virtual.satellite === null && (
+          <Button
+            onClick={() => {
+              setReserving(true)
+            }}
+          >
+            {t.reservation}
+          </Button>
+        )}
+      </Group>
+      <Loaded query={licenses}>
+        {(data) => (
+          <DataTable
+            caption={t.title}
+            empty={t.none}
+            rows={data.licenses}
+            keyOf={({ tag }) => tag}
+            columns={[
+              {
+                title: t.license,
+                cell: ({ name, tag }) => (
+                  <>
+                    <Text inherit fw={500}>
+                      {name}
+                    </Text>
+                    <Text size="xs" c="dimmed">
+                      {tag}
+                    </Text>
+                  </>
+                ),
+              },
+              { title: t.purchased, numeric: true, cell: ({ quantity }) => quantity },
+              {
+                title: t.inUse,
+                numeric: true,
+                cell: (license) => (
+                  <Stack gap={2} align="stretch">
+                    {license.inUse}
+                    <Bar license={license} />
+                  </Stack>
+                ),
+              },
+              { title: t.reserved, numeric: true, cell: ({ reserved }) => reserved },
+              {
+                title: t.balance,
+                numeric: true,
+                cell: ({ balance }) => (
+                  <Text inherit fw={600} c={balance < 0 ? 'red.8' : 'inherit'}>
+                    {balance < 0 ? t.shortage(-balance) : t.surplus(balance)}
+                  </Text>
+                ),
+              },
+              { title: t.status, cell: ({ status }) => <Compliance status={status} /> },
+              {
+                title: t.actions,
+                cell: (license) => (
+                  <RowActions label={t.actions} of={license.tag}>
+                    <Menu.Item
+                      onClick={() => {
+                        setLooking(license)
+                      }}
+                    >
+                      {t.showTransactions}
+                    </Menu.Item>
+                    {may && (
+                      <Menu.Item
+                        onClick={() => {
+                          setMoving(license)
+                        }}
+                      >
+                        {t.transfer}
+                      </Menu.Item>
+                    )}
+                  </RowActions>
+                ),
+              },
+            ]}
+          />
+        )}
+      </Loaded>
+      {reserving && (
+        <Reserve
+          virtual={virtual}
+          licenses={licenses.data?.licenses ?? []}
+          me={me}
+          onClose={() => {
+            setReserving(false)
+          }}
+        />
+      )}
+      {moving && (
+        <TransferLicenses
+          license={moving}
+          from={virtual}
+          all={all}
+          onClose={() => {
+            setMoving(null)
+          }}
+        />
+      )}
+      {looking && (
+        <Transactions
+          license={looking}
+          virtual={virtual}
+          onClose={() => {
+            setLooking(null)
+          }}
+        />
+      )}
+    </Paper>
+  )
+}
+
+/** How much of a pool is taken. */
+export function Bar({ license }: { license: Pick<License, 'quantity' | 'inUse' | 'reserved'> }) {
+  const { quantity, inUse, reserved } = license
+  const most = Math.max(quantity, inUse + reserved, 1)
+  const words = t.bar(inUse, reserved, quantity)
+  return (
+    <Tooltip label={words}>
+      <Progress.Root size="sm" w="100%" miw={80} role="img" aria-label={words}>
+        <Progress.Section
+          value={(inUse / most) * 100}
+          color={inUse + reserved > quantity ? 'orange' : 'blue'}
+          aria-hidden
+        />
+        <Progress.Section value={(reserved / most) * 100} color="teal" aria-hidden />
+      </Progress.Root>
+    </Tooltip>
+  )
+}
+
+function Transactions(props: { license: License; virtual: Virtual; onClose: () => void }) {
+  const { license, virtual, onClose } = props
+  const account = useAccount()
+  const transactions = useQuery({
+    queryKey: ['transactions', account, virtual.name, license.tag],
+    queryFn: () =>
+      api.read('license-transactions', { account, virtualAccount: virtual.name, tag: license.tag }),
+  })
+  return (
+    <Modal opened onClose={onClose} size="xl" title={`${t.transactions}: ${license.name}`}>
+      <Loaded query={transactions}>
+        {(data) => (
+          <DataTable
+            caption={t.transactions}
+            rows={data.transactions}
+            keyOf={(_, index) => String(index)}
+            columns={[
+              { title: t.quantity, numeric: true, cell: ({ quantity }) => quantity },
+              { title: t.type, cell: ({ type }) => t.types[type] },
+              { title: t.starts, cell: ({ startsAt }) => <When at={startsAt} exactly /> },
+              {
+                title: t.ends,
+                cell: ({ endsAt }) => (endsAt === null ? t.noEnd : <When at={endsAt} exactly />),
+              },
+              { title: t.source, cell: ({ source }) => source },
+              { title: t.status, cell: ({ status }) => t.states[status] },
+            ]}
+          />
+        )}
+      </Loaded>
+    </Modal>
+  )
+}

@@ -1,0 +1,243 @@
+import { Badge, Button, Group, Modal, NativeSelect, NumberInput, Paper, Stack } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import { Heading } from '../shared/heading.tsx'
+import { DataTable } from '../shared/data-table.tsx'
+import { FailureAlert, fieldError } from '../shared/failure.tsx'
+import { Loaded } from '../shared/query-boundary.tsx'
+import type { Me } from '../shared/sign-in.tsx'
+import { When } from '../shared/relative-time.tsx'
+import { api, type Order, useAccount, useAct, useOverview, useVirtualAccounts } from './queries.ts'
+import { labelOf } from './labels.ts'
+import { texts } from './texts.ts'
+
+const t = texts.orders
+const COLORS = { fulfilled: 'green', waiting: 'orange', 'handed-over': 'red' } as const
+
+/** What was bought (R-ACC-6). */
+export function Orders({ me }: { me: Me }) {
+  const account = useAccount()
+  const overview = useOverview()
+  const [placing, setPlacing] = useState(false)
+  const [assigning, setAssigning] = useState<Order | null>(null)
+  const orders = useQuery({ queryKey: ['orders', account], queryFn: () => api.read('orders', { account }) })
+  const may = me.role === 'administrator' && overview.data?.role === 'manager'
+  return (
+    <Stack>
+      <Group justify="space-between">
+        <Heading title={t.title} intro={t.intro} />
+        {may && (
+          <Button
+            onClick={() => {
+              setPlacing(true)
+            }}
+          >
+            {t.place}
+          </Button>
+        )}
+      </Group>
+      <Paper withBorder p="md">
+        <Loaded query={orders}>
+          {(data) => (
+            <DataTable
+              caption={t.title}
+              empty={t.none}
+              rows={data.orders.toReversed()}
+              keyOf={({ id }) => id}
+              columns={[
+                { title: t.placed, cell: ({ placedAt }) => <When at={placedAt} exactly /> },
+                {
+                  title: t.what,
+                  cell: ({ tag, version, sku }) =>
+                    `${tag ?? t.version(version ?? '')}${sku === null ? '' : ` (${sku})`}`,
+                },
+                { title: t.quantity, numeric: true, cell: ({ quantity }) => quantity },
+                {
+                  title: t.status,
+                  cell: ({ status }) => (
+                    <Badge variant="light" color={COLORS[status]}>
+                      {t.statuses[status]}
+                    </Badge>
+                  ),
+                },
+                {
+                  title: t.virtualAccount,
+                  cell: (order) =>
+                    order.virtualAccount ??
+                    (may ? (
+                      <Button
+                        size="xs"
+                        variant="default"
+                        onClick={() => {
+                          setAssigning(order)
+                        }}
+                      >
+                        {t.assign}
+                      </Button>
+                    ) : (
+                      ''
+                    )),
+                },
+                {
+                  title: t.ends,
+                  cell: ({ endsAt }) => (endsAt === null ? '' : <When at={endsAt} exactly />),
+                },
+                { title: t.buyer, cell: ({ buyer }) => buyer ?? '' },
+              ]}
+            />
+          )}
+        </Loaded>
+      </Paper>
+      {placing && (
+        <Place
+          onClose={() => {
+            setPlacing(false)
+          }}
+        />
+      )}
+      {assigning && (
+        <Assign
+          order={assigning}
+          onClose={() => {
+            setAssigning(null)
+          }}
+        />
+      )}
+    </Stack>
+  )
+}
+
+function useVirtualNames(): { value: string; label: string }[] {
+  const { data } = useVirtualAccounts()
+  // What is bought goes into the default one, unless somebody says otherwise.
+  return (data?.virtualAccounts ?? [])
+    .toSorted((a, b) => Number(b.isDefault) - Number(a.isDefault))
+    .map((one) => ({ value: one.name, label: labelOf(one) }))
+}
+
+function Place({ onClose }: { onClose: () => void }) {
+  const account = useAccount()
+  const overview = useOverview()
+  const names = useVirtualNames()
+  const [what, setWhat] = useState('')
+  const [quantity, setQuantity] = useState<number | string>('')
+  const [term, setTerm] = useState<number | string>('')
+  const [virtualAccount, setVirtualAccount] = useState('')
+  const choices = [
+    ...(overview.data?.tags.map(({ tag, name }) => ({ value: `tag ${tag}`, label: `${name} (${tag})` })) ??
+      []),
+    ...(overview.data?.skus.map(({ sku, description }) => ({
+      value: `sku ${sku}`,
+      label: `${sku}: ${description}`,
+    })) ?? []),
+  ]
+  const chosen = what === '' ? (choices[0]?.value ?? '') : what
+  const [by = '', name = ''] = chosen.split(' ')
+  const place = useAct(
+    () =>
+      api.act('order-place', {
+        account,
+        virtualAccount: virtualAccount === '' ? names[0]?.value : virtualAccount,
+        ...(by === 'sku' ? { sku: name } : { tag: name }),
+        quantity: typeof quantity === 'number' ? quantity : Number.NaN,
+        ...(term !== '' && { termDays: typeof term === 'number' ? term : Number.NaN }),
+      }),
+    onClose,
+  )
+  return (
+    <Modal opened onClose={onClose} title={t.place}>
+      <form
+        noValidate
+        onSubmit={(event) => {
+          event.preventDefault()
+          place.mutate(undefined)
+        }}
+      >
+        <Stack>
+          <NativeSelect
+            label={t.what}
+            value={chosen}
+            data={choices}
+            onChange={(event) => {
+              setWhat(event.currentTarget.value)
+            }}
+          />
+          <NumberInput
+            label={t.quantity}
+            required
+            hideControls
+            clampBehavior="none"
+            allowDecimal={false}
+            value={quantity}
+            onChange={setQuantity}
+            error={fieldError(place.error, 'quantity')}
+          />
+          <NumberInput
+            label={t.term}
+            description={t.termHint}
+            hideControls
+            clampBehavior="none"
+            allowDecimal={false}
+            value={term}
+            onChange={setTerm}
+            error={fieldError(place.error, 'termDays')}
+          />
+          <NativeSelect
+            label={t.virtualAccount}
+            value={virtualAccount}
+            data={names}
+            onChange={(event) => {
+              setVirtualAccount(event.currentTarget.value)
+            }}
+          />
+          <FailureAlert failure={place.error} fields={['quantity', 'termDays']} />
+          <Group justify="flex-end">
+            <Button type="submit" loading={place.isPending}>
+              {t.place}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Modal>
+  )
+}
+
+function Assign({ order, onClose }: { order: Order; onClose: () => void }) {
+  const account = useAccount()
+  const names = useVirtualNames()
+  const [virtualAccount, setVirtualAccount] = useState('')
+  const assign = useAct(
+    () =>
+      api.act('order-assign', {
+        account,
+        id: order.id,
+        virtualAccount: virtualAccount === '' ? names[0]?.value : virtualAccount,
+      }),
+    onClose,
+  )
+  return (
+    <Modal opened onClose={onClose} title={t.assign}>
+      <Stack>
+        <NativeSelect
+          label={t.virtualAccount}
+          value={virtualAccount}
+          data={names}
+          onChange={(event) => {
+            setVirtualAccount(event.currentTarget.value)
+          }}
+        />
+        <FailureAlert failure={assign.error} />
+        <Group justify="flex-end">
+          <Button
+            loading={assign.isPending}
+            onClick={() => {
+              assign.mutate(undefined)
+            }}
+          >
+            {t.assign}
+          </Button>
+        </Group>
+      </Stack>
+    </Modal>
+  )
+}

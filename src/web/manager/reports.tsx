@@ -1,0 +1,130 @@
+import { Button, Group, NativeSelect, Paper, Stack, Text, Title } from '@mantine/core'
+import { useQuery } from '@tanstack/react-query'
+import { useState } from 'react'
+import { Heading } from '../shared/heading.tsx'
+import { saveText } from '../shared/copyable-code.tsx'
+import { type Column, DataTable } from '../shared/data-table.tsx'
+import { FailureAlert } from '../shared/failure.tsx'
+import { Loaded } from '../shared/query-boundary.tsx'
+import { When } from '../shared/relative-time.tsx'
+import { Bar } from './licenses.tsx'
+import { api, useAccount, useAct, useLicenses, useVirtualAccounts } from './queries.ts'
+import { texts } from './texts.ts'
+
+const t = texts.reports
+const KINDS = ['licenses', 'instances', 'usage'] as const
+const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
+
+const cellText = (value: string | number | null) => {
+  if (typeof value !== 'string') return value ?? ''
+  if (ISO.test(value)) return <When at={value} exactly />
+  return Object.hasOwn(texts.compliance, value)
+    ? texts.compliance[value as keyof typeof texts.compliance]
+    : value
+}
+
+/** Reports as tables, with a chart where there is something to compare, and as CSV (R-ACC-7). */
+export function Reports() {
+  const account = useAccount()
+  const virtuals = useVirtualAccounts()
+  const [kind, setKind] = useState<(typeof KINDS)[number]>('licenses')
+  const [virtualAccount, setVirtualAccount] = useState('')
+  const wanted = { account, kind, ...(virtualAccount !== '' && { virtualAccount }) }
+  const report = useQuery({ queryKey: ['report', wanted], queryFn: () => api.read('report', wanted) })
+  const csv = useAct(
+    () => api.read('report-csv', wanted),
+    (made) => {
+      saveText(`${kind}.csv`, made.csv, 'text/csv')
+    },
+  )
+  return (
+    <Stack>
+      <Heading title={t.title} />
+      <Group align="flex-end">
+        <NativeSelect
+          label={t.kind}
+          value={kind}
+          data={KINDS.map((one) => ({ value: one, label: t.kinds[one] }))}
+          onChange={(event) => {
+            setKind(KINDS.find((one) => one === event.currentTarget.value) ?? 'licenses')
+          }}
+        />
+        <NativeSelect
+          label={t.virtualAccount}
+          maw={460}
+          value={virtualAccount}
+          data={[
+            { value: '', label: t.all },
+            ...(virtuals.data?.virtualAccounts.map(({ name }) => name) ?? []),
+          ]}
+          onChange={(event) => {
+            setVirtualAccount(event.currentTarget.value)
+          }}
+        />
+        <Button
+          variant="default"
+          loading={csv.isPending}
+          onClick={() => {
+            csv.mutate(undefined)
+          }}
+        >
+          {t.csv}
+        </Button>
+      </Group>
+      <FailureAlert failure={csv.error} />
+      {kind === 'licenses' && <Pools {...(virtualAccount !== '' && { virtualAccount })} />}
+      <Paper withBorder p="md">
+        <Loaded query={report}>
+          {(data) => (
+            <>
+              <Text size="xs" c="dimmed" mb="xs">
+                {t.generated} <When at={data.generatedAt} exactly />
+              </Text>
+              <DataTable
+                caption={t.kinds[kind]}
+                empty={t.none}
+                minWidth={860}
+                rows={data.rows}
+                keyOf={(_, index) => String(index)}
+                columns={data.columns.map(({ key, title }): Column<(typeof data.rows)[number]> => ({
+                  title,
+                  numeric: data.rows.some((row) => typeof row[key] === 'number'),
+                  cell: (row) => cellText(row[key] ?? null),
+                }))}
+              />
+            </>
+          )}
+        </Loaded>
+      </Paper>
+    </Stack>
+  )
+}
+
+/** Every pool as a bar: what is purchased beside what is taken. */
+function Pools({ virtualAccount }: { virtualAccount?: string }) {
+  const licenses = useLicenses(virtualAccount)
+  const pools = licenses.data?.licenses ?? []
+  if (pools.length === 0) return null
+  return (
+    <Paper withBorder p="md">
+      <Title order={2} size="h5" mb="sm">
+        {t.chart}
+      </Title>
+      <Stack gap="xs">
+        {pools.map((pool) => (
+          <div key={`${pool.virtualAccount} ${pool.tag}`}>
+            <Group justify="space-between" gap="xs">
+              <Text size="sm">
+                {pool.virtualAccount}: {pool.name}
+              </Text>
+              <Text size="xs" c="dimmed">
+                {texts.licenses.bar(pool.inUse, pool.reserved, pool.quantity)}
+              </Text>
+            </Group>
+            <Bar license={pool} />
+          </div>
+        ))}
+      </Stack>
+    </Paper>
+  )
+}

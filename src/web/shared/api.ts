@@ -1,0 +1,141 @@
+import type { z } from 'zod'
+import type { Call } from '../../http/contract.ts'
+
+/** A contract as the page sees it: types alone, nothing of the server is in the page. */
+type Contract = Record<string, Call>
+type Named<C, M> = { [N in keyof C]: C[N] extends { method: M } ? N : never }[keyof C] & string
+type Input<C extends Contract, N extends keyof C> = z.input<C[N]['input']>
+export type Output<C extends Contract, N extends keyof C> = z.output<C[N]['output']>
+
+/** A refusal or failure, in the words of the server. */
+export class Failure extends Error {
+  readonly code: string
+  readonly remedy: string
+  /** The input that was not of its form. */
+  readonly field: string | null
+
+  constructor(told: { code: string; message: string; remedy: string; field?: string | undefined }) {
+    super(told.message)
+    this.code = told.code
+    this.remedy = told.remedy
+    this.field = told.field ?? null
+  }
+}
+
+export const failureOf = (thrown: unknown): Failure =>
+  thrown instanceof Failure
+    ? thrown
+    : new Failure({
+        code: 'SERVER_UNREACHABLE',
+        message: 'The server could not be reached.',
+        remedy: 'Check that it runs and that the network leads to it; then try again.',
+      })
+
+const TOKEN = 'session-token'
+const BASE = '/api/v1'
+
+/** What belongs to the cookie: without it a cookie is good for nothing. */
+export const session = {
+  token: (): string | null => localStorage.getItem(TOKEN),
+  begin: (token: string) => {
+    localStorage.setItem(TOKEN, token)
+  },
+  end: () => {
+    localStorage.removeItem(TOKEN)
+    window.dispatchEvent(new Event('signed-out'))
+  },
+}
+
+const headers = (): Record<string, string> => {
+  const token = session.token()
+  return token === null ? {} : { 'x-session-token': token }
+}
+
+async function answerOf(response: Response): Promise<unknown> {
+  const answer: unknown = await response.json().catch(() => null)
+  if (response.ok) return answer
+  const told = (answer as { error?: ConstructorParameters<typeof Failure>[0] } | null)?.error
+  const failure = told ? new Failure(told) : failureOf(null)
+  if (failure.code === 'SIGN_IN_REQUIRED' || failure.code === 'SESSION_TOKEN_INVALID') session.end()
+  throw failure
+}
+
+const query = (input: object): string => {
+  const given = Object.entries(input as Record<string, unknown>).filter(
+    ([, value]) => value !== undefined && value !== '',
+  )
+  return given.length === 0
+    ? ''
+    : `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString()}`
+}
+
+/** The API of a contract, typed by it. */
+export interface Api<C extends Contract> {
+  /** @throws Failure */
+  read: <N extends Named<C, 'GET'>>(name: N, input?: Input<C, N>) => Promise<Output<C, N>>
+  /** @throws Failure */
+  act: <N extends Named<C, 'POST'>>(name: N, input?: Input<C, N>) => Promise<Output<C, N>>
+}
+
+const request = async (url: string, init: RequestInit): Promise<unknown> => {
+  let response: Response
+  try {
+    response = await fetch(url, { ...init, credentials: 'same-origin' })
+  } catch {
+    throw failureOf(null)
+  }
+  return answerOf(response)
+}
+
+export const makeApi = <C extends Contract>(): Api<C> => ({
+  read: async (name, input) =>
+    (await request(`${BASE}/${name}${query(input ?? {})}`, { headers: headers() })) as Output<C, typeof name>,
+  act: async (name, input) =>
+    (await request(`${BASE}/${name}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers() },
+      body: JSON.stringify(input ?? {}),
+    })) as Output<C, typeof name>,
+})
+
+/** What happens at the server, as it happens, until it is stopped; begun again where it breaks off. */
+export function follow(
+  take: (event: string, data: unknown) => void,
+  link: (up: boolean) => void,
+): () => void {
+  const stop = new AbortController()
+  const run = async () => {
+    const response = await fetch(`${BASE}/live`, { headers: headers(), signal: stop.signal })
+    if (!response.ok || !response.body) {
+      await answerOf(response)
+      return
+    }
+    link(true)
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
+    let rest = ''
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) return
+      const parts = (rest + value).split('\n\n')
+      rest = parts.pop() ?? ''
+      for (const part of parts) {
+        const event = /^event: (.*)$/m.exec(part)?.[1]
+        const data = /^data: (.*)$/m.exec(part)?.[1]
+        if (event !== undefined && data !== undefined) take(event, JSON.parse(data))
+      }
+    }
+  }
+  const again = () => {
+    run()
+      .catch(() => undefined)
+      .finally(() => {
+        if (stop.signal.aborted || session.token() === null) return
+        link(false)
+        setTimeout(again, 2_000)
+      })
+  }
+  again()
+  return () => {
+    stop.abort()
+  }
+}

@@ -1,0 +1,242 @@
+import {
+  Alert,
+  Badge,
+  Button,
+  Group,
+  Menu,
+  Modal,
+  NativeSelect,
+  Paper,
+  Stack,
+  Text,
+  TextInput,
+  Title,
+} from '@mantine/core'
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useState } from 'react'
+import { RowActions } from './row-actions.tsx'
+import { Heading } from './heading.tsx'
+import type { Role } from '../../http/users.ts'
+import { CarriedCode } from './copyable-code.tsx'
+import { Confirm } from './confirm.tsx'
+import { DataTable } from './data-table.tsx'
+import { FailureAlert, fieldError } from './failure.tsx'
+import { Loaded } from './query-boundary.tsx'
+import { commonApi, type Me } from './sign-in.tsx'
+import { texts } from './texts.ts'
+import { When } from './relative-time.tsx'
+
+const t = texts.users
+const ROLES = ['administrator', 'user', 'viewer'] as const satisfies readonly Role[]
+
+/** Who may sign in, and what they did. @param virtualAccounts what users can be kept to; none at a box */
+export function Users({ me, virtualAccounts }: { me: Me; virtualAccounts: readonly string[] }) {
+  const client = useQueryClient()
+  const users = useQuery({ queryKey: ['users'], queryFn: () => commonApi.read('users') })
+  const audit = useQuery({ queryKey: ['audit'], queryFn: () => commonApi.read('audit') })
+  const [adding, setAdding] = useState(false)
+  const [removing, setRemoving] = useState<string | null>(null)
+  const changed = () => client.invalidateQueries()
+  const reset = useMutation({
+    mutationFn: (name: string) => commonApi.act('user-reset', { name }),
+    onSuccess: changed,
+  })
+  const remove = useMutation({
+    mutationFn: (name: string) => commonApi.act('user-remove', { name }),
+    onSuccess: () => {
+      setRemoving(null)
+      return changed()
+    },
+  })
+  return (
+    <Stack>
+      <Group justify="space-between">
+        <Heading title={t.title} intro={t.intro} />
+        <Button
+          onClick={() => {
+            setAdding(true)
+          }}
+        >
+          {t.add}
+        </Button>
+      </Group>
+      <FailureAlert failure={reset.error} />
+      {reset.data && <Made {...reset.data} />}
+      <Paper withBorder p="md">
+        <Loaded query={users}>
+          {(data) => (
+            <DataTable
+              caption={t.title}
+              rows={data.users}
+              keyOf={({ name }) => name}
+              columns={[
+                {
+                  title: t.name,
+                  cell: ({ name }) => (
+                    <Text inherit fw={500}>
+                      {name}
+                    </Text>
+                  ),
+                },
+                { title: t.role, cell: ({ role }) => <Badge variant="light">{t.roles[role]}</Badge> },
+                {
+                  title: t.reach,
+                  cell: ({ account, virtualAccount }) =>
+                    [account, virtualAccount].filter((part) => part !== null).join(' / ') || t.everything,
+                },
+                { title: t.signedIn, cell: ({ signedInAt }) => <When at={signedInAt} /> },
+                {
+                  title: t.actions,
+                  cell: ({ name }) =>
+                    name === me.name ? null : (
+                      <RowActions label={t.actions} of={name}>
+                        <Menu.Item
+                          onClick={() => {
+                            reset.mutate(name)
+                          }}
+                        >
+                          {t.reset}
+                        </Menu.Item>
+                        <Menu.Item
+                          color="red"
+                          onClick={() => {
+                            setRemoving(name)
+                          }}
+                        >
+                          {t.remove}
+                        </Menu.Item>
+                      </RowActions>
+                    ),
+                },
+              ]}
+            />
+          )}
+        </Loaded>
+      </Paper>
+      <Title order={2} size="h3">
+        {t.audit}
+      </Title>
+      <Paper withBorder p="md">
+        <Loaded query={audit}>
+          {(data) => (
+            <DataTable
+              caption={t.audit}
+              rows={data.audit}
+              keyOf={(row, index) => `${row.at} ${index}`}
+              columns={[
+                { title: t.auditColumns[0], cell: ({ at }) => <When at={at} exactly /> },
+                { title: t.auditColumns[1], cell: ({ who }) => who ?? '–' },
+                { title: t.auditColumns[2], cell: ({ address }) => address },
+                { title: t.auditColumns[3], cell: ({ action }) => action },
+                { title: t.auditColumns[4], cell: ({ about }) => about },
+                { title: t.auditColumns[5], cell: ({ outcome }) => outcome },
+              ]}
+            />
+          )}
+        </Loaded>
+      </Paper>
+      <AddUser
+        opened={adding}
+        virtualAccounts={virtualAccounts}
+        onClose={() => {
+          setAdding(false)
+        }}
+      />
+      <Confirm
+        opened={removing !== null}
+        title={t.removeTitle(removing ?? '')}
+        text={t.removeText}
+        pending={remove.isPending}
+        failure={remove.error}
+        onYes={() => {
+          if (removing !== null) remove.mutate(removing)
+        }}
+        onNo={() => {
+          setRemoving(null)
+          remove.reset()
+        }}
+      />
+    </Stack>
+  )
+}
+
+function Made({ name, oneTimePassword }: { name: string; oneTimePassword: string }) {
+  return (
+    <Alert color="green" role="status">
+      <CarriedCode label={t.made(name)} code={oneTimePassword} fileName={`${name}.txt`} />
+    </Alert>
+  )
+}
+
+function AddUser(props: { opened: boolean; virtualAccounts: readonly string[]; onClose: () => void }) {
+  const { opened, virtualAccounts, onClose } = props
+  const client = useQueryClient()
+  const [name, setName] = useState('')
+  const [role, setRole] = useState<Role>('user')
+  const [virtualAccount, setVirtualAccount] = useState('')
+  const add = useMutation({
+    mutationFn: () =>
+      commonApi.act('user-add', {
+        name,
+        role,
+        virtualAccount: role === 'administrator' || virtualAccount === '' ? null : virtualAccount,
+      }),
+    onSuccess: () => client.invalidateQueries(),
+  })
+  const close = () => {
+    onClose()
+    add.reset()
+    setName('')
+  }
+  return (
+    <Modal opened={opened} onClose={close} title={t.addTitle}>
+      {add.data ? (
+        <Stack>
+          <Made {...add.data} />
+          <Button onClick={close}>{texts.ok}</Button>
+        </Stack>
+      ) : (
+        <form
+          onSubmit={(event) => {
+            event.preventDefault()
+            add.mutate()
+          }}
+        >
+          <Stack>
+            <TextInput
+              label={t.name}
+              required
+              value={name}
+              error={fieldError(add.error, 'name')}
+              onChange={(event) => {
+                setName(event.currentTarget.value)
+              }}
+            />
+            <NativeSelect
+              label={t.role}
+              value={role}
+              onChange={(event) => {
+                setRole(ROLES.find((one) => one === event.currentTarget.value) ?? 'viewer')
+              }}
+              data={ROLES.map((one) => ({ value: one, label: `${t.roles[one]}: ${t.roleHints[one]}` }))}
+            />
+            {virtualAccounts.length > 0 && role !== 'administrator' && (
+              <NativeSelect
+                label={t.virtualAccount}
+                value={virtualAccount}
+                onChange={(event) => {
+                  setVirtualAccount(event.currentTarget.value)
+                }}
+                data={[{ value: '', label: t.all }, ...virtualAccounts]}
+              />
+            )}
+            <FailureAlert failure={add.error} fields={['name']} />
+            <Button type="submit" loading={add.isPending}>
+              {t.add}
+            </Button>
+          </Stack>
+        </form>
+      )}
+    </Modal>
+  )
+}

@@ -1,0 +1,101 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type CountsStore, HostLedger, HOSTS_SCHEMA } from '../../src/conferencing/host-licenses.ts'
+import { Database } from '../../src/storage/sqlite.ts'
+
+type Counts = Parameters<CountsStore['write']>[0]
+
+let database: InstanceType<typeof Database>
+let kept: { counts: Counts | null; writes: number }
+let ledger: HostLedger
+/** The ledger as a process finds it that has just started. */
+const again = () =>
+  new HostLedger(database, {
+    read: () => kept.counts,
+    write: (counts) => {
+      kept = { counts, writes: kept.writes + 1 }
+    },
+  })
+beforeEach(() => {
+  database = new Database(':memory:')
+  database.exec(HOSTS_SCHEMA)
+  kept = { counts: null, writes: 0 }
+  ledger = again()
+})
+afterEach(() => {
+  database.close()
+})
+
+const counted = (permanent: number, demo: number) => ({ assigned: permanent + demo, permanent, demo })
+/** What the ledger counts, and what one would that reads what was kept. */
+const both = () => {
+  ledger.flush()
+  return [ledger.counts(), again().counts()]
+}
+
+describe('the counts of the host ledger', () => {
+  it('R-HOST-1 follow each licence that is given, by whether the product was licensed', () => {
+    ledger.assign('ann', 'manual', 1, false)
+    expect(both()).toEqual([counted(0, 1), counted(0, 1)])
+    ledger.assign('bob', 'hosting', 2, true)
+    expect(both()).toEqual([counted(1, 1), counted(1, 1)])
+    expect([ledger.find('ann')?.license, ledger.find('bob')?.license]).toEqual(['demo', 'permanent'])
+  })
+
+  it('R-HOST-3 follow each licence that is given back, of either kind', () => {
+    ledger.assign('ann', 'manual', 1, false)
+    ledger.assign('bob', 'manual', 2, true)
+    both()
+    ledger.deactivate('ann')
+    expect(both()).toEqual([counted(1, 0), counted(1, 0)])
+    ledger.deactivate('bob')
+    expect(both()).toEqual([counted(0, 0), counted(0, 0)])
+  })
+
+  it('R-EVAL-5 move when the licences of the evaluation become permanent', () => {
+    ledger.assign('ann', 'manual', 1, false)
+    both()
+    ledger.makePermanent()
+    expect(both()).toEqual([counted(1, 0), counted(1, 0)])
+    expect(again().find('ann')).toMatchObject({ license: 'permanent' })
+    ledger.assign('bob', 'manual', 2, false)
+    expect(both()).toEqual([counted(1, 1), counted(1, 1)])
+    ledger.deactivate('ann')
+    expect(both()).toEqual([counted(0, 1), counted(0, 1)])
+  })
+
+  it('R-HOST-10 are none when all are given back', () => {
+    ledger.assign('ann', 'manual', 1, false)
+    ledger.assign('bob', 'manual', 2, true)
+    both()
+    expect(ledger.releaseAll()).toBe(2)
+    expect(both()).toEqual([counted(0, 0), counted(0, 0)])
+    expect(again().list({ after: '', limit: 10, all: false })).toEqual([])
+  })
+
+  it('are written where they changed, once, and not where nothing did', () => {
+    ledger.flush()
+    expect(kept.writes).toBe(0)
+    ledger.assign('ann', 'manual', 1, false)
+    ledger.flush()
+    ledger.flush()
+    ledger.assign('ann', 'hosting', 2, false)
+    ledger.setAttendeeOnly('guest', true)
+    ledger.flush()
+    expect(kept.writes).toBe(1)
+    ledger.makePermanent()
+    ledger.flush()
+    ledger.makePermanent()
+    ledger.flush()
+    expect(kept.writes).toBe(2)
+  })
+
+  it('are taken from the disk again after a transaction that was not kept, and what was not written is forgotten', () => {
+    ledger.assign('ann', 'manual', 1, false)
+    ledger.flush()
+    ledger.assign('bob', 'manual', 2, false)
+    ledger.reload()
+    expect(ledger.counts()).toEqual(counted(0, 1))
+    ledger.flush()
+    expect(kept.writes).toBe(1)
+  })
+})

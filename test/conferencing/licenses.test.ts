@@ -1,0 +1,478 @@
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { conferencing, type LicensingError, type SmartAgent } from '../../src/agent/index.ts'
+import { AgentStore } from '../../src/agent/store.ts'
+import { Database } from '../../src/storage/sqlite.ts'
+import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
+
+const MINUTE = 60_000
+const HOUR = 60 * MINUTE
+const DAY = 24 * HOUR
+
+let world: World
+let agent: SmartAgent
+beforeEach(async () => {
+  world = await makeWorld()
+  agent = await world.open('box', {
+    profile: { ...conferencing, periods: { evaluationSeconds: 90 * 86_400 } },
+  })
+})
+afterEach(() => world.close())
+
+const counts = () => agent.status().hosts
+const register = async () => {
+  await world.authority.order({ tag: 'HOST', quantity: 5 })
+  await agent.register(await world.token())
+}
+const reported = async () => {
+  const [instance] = await world.authority.instances()
+  return instance?.entitlements.find(({ tag }) => tag === 'HOST')?.count ?? 0
+}
+const meet = async (id: string, host = id, alternates: string[] = []) => {
+  await agent.meetings.schedule({ id, host, alternates })
+  return agent.meetings.start(id)
+}
+
+describe('host licences', () => {
+  it('R-HOST-1: a user takes one the first time they host, or by hand, and only one', async () => {
+    expect(await agent.hosts.assign('ann@acme.example')).toMatchObject({
+      license: 'demo',
+      reason: 'manual',
+      active: true,
+      attendeeOnly: false,
+    })
+    await meet('weekly', 'bob@acme.example')
+    await agent.meetings.end('weekly')
+    await meet('again', 'bob@acme.example')
+    await agent.hosts.assign('bob@acme.example')
+    expect(agent.hosts.find('bob@acme.example')).toMatchObject({ license: 'demo', reason: 'hosting' })
+    expect(counts()).toEqual({ assigned: 2, permanent: 0, demo: 2 })
+  })
+
+  it('R-HOST-2: attending takes none, and neither does scheduling for somebody else', async () => {
+    await agent.meetings.schedule({ id: 'm', host: 'ann', by: 'secretary', alternates: ['bob'] })
+    expect(counts().assigned).toBe(0)
+    await agent.meetings.start('m', 'ann')
+    for (const user of ['bob', 'carol', 'secretary']) await agent.meetings.join('m', user)
+    expect(counts().assigned).toBe(1)
+    expect(agent.hosts.list()).toMatchObject([{ user: 'ann' }])
+  })
+
+  it('R-HOST-3: only deactivation releases one; an activated user takes one again when they host', async () => {
+    await meet('m', 'ann')
+    expect(await codeOf(agent.hosts.deactivate('ann'))).toBe('HOST_IN_MEETING')
+    await agent.meetings.end('m')
+    await pass(world, agent, 60 * DAY)
+    expect(counts().assigned).toBe(1)
+    await agent.hosts.deactivate('ann')
+    await agent.hosts.deactivate('ann')
+    expect(counts().assigned).toBe(0)
+    expect(await codeOf(agent.hosts.assign('ann'))).toBe('HOST_DEACTIVATED')
+    await agent.meetings.schedule({ id: 'n', host: 'bob', alternates: ['carol'] })
+    await agent.hosts.deactivate('bob')
+    expect(await codeOf(agent.meetings.start('n', 'carol'))).toBe('HOST_DEACTIVATED')
+    expect(counts().assigned).toBe(0)
+    expect(await agent.hosts.activate('ann')).toMatchObject({ active: true, license: null })
+    await meet('o', 'ann')
+    expect(counts().assigned).toBe(1)
+  })
+
+  it('R-HOST-4: a host runs two meetings at once on one licence, and not a third', async () => {
+    await meet('one', 'ann')
+    await meet('two', 'ann')
+    expect(counts().assigned).toBe(1)
+    await agent.meetings.schedule({ id: 'three', host: 'ann', alternates: ['bob'] })
+    expect(await codeOf(agent.meetings.start('three'))).toBe('HOST_BUSY')
+    expect(agent.meetings.show('three').status).toBe('scheduled')
+    await agent.meetings.start('three', 'bob')
+    // Their own third meeting, which an alternate began: there they are one of those who attend.
+    expect(await agent.meetings.join('three', 'ann')).toMatchObject({ actingHost: 'bob' })
+    await agent.meetings.end('one')
+    expect(await agent.meetings.join('three', 'ann')).toMatchObject({ actingHost: 'ann' })
+  })
+
+  it('R-HOST-5: an alternate host beside the host is a participant; without the host they take a licence', async () => {
+    await meet('both', 'ann', ['bob'])
+    await agent.meetings.join('both', 'bob')
+    expect(counts().assigned).toBe(1)
+    // The host leaves: the alternate host goes on, and takes one.
+    expect(await agent.meetings.leave('both', 'ann')).toMatchObject({ actingHost: 'bob' })
+    expect(agent.hosts.find('bob')).toMatchObject({ license: 'demo', reason: 'hosting' })
+    expect(counts().assigned).toBe(2)
+  })
+
+  it('R-HOST-6: the person a meeting is scheduled for holds a licence when it takes place, present or not', async () => {
+    await agent.meetings.schedule({ id: 'm', host: 'ann', by: 'secretary', alternates: ['bob'] })
+    await agent.meetings.start('m', 'bob')
+    expect(agent.hosts.list().map(({ user }) => user)).toEqual(['ann', 'bob'])
+    expect(agent.meetings.show('m').present).toEqual(['bob'])
+    expect(agent.hosts.find('secretary')).toBeNull()
+  })
+
+  it('R-HOST-7: attendee-only accounts neither host nor are alternate hosts', async () => {
+    await agent.hosts.setAttendeeOnly('guest', true)
+    expect(await codeOf(agent.meetings.schedule({ id: 'a', host: 'guest' }))).toBe('ATTENDEE_ONLY')
+    expect(await codeOf(agent.meetings.schedule({ id: 'a', host: 'ann', alternates: ['guest'] }))).toBe(
+      'ATTENDEE_ONLY',
+    )
+    expect(await codeOf(agent.hosts.assign('guest'))).toBe('ATTENDEE_ONLY')
+    await meet('b', 'ann')
+    await agent.meetings.join('b', 'guest')
+    expect(await codeOf(agent.hosts.setAttendeeOnly('ann', true))).toBe('HOST_LICENSED')
+    // Made so after the meeting was planned.
+    await agent.meetings.schedule({ id: 'c', host: 'dan', alternates: ['eve'] })
+    await agent.hosts.setAttendeeOnly('eve', true)
+    expect(await codeOf(agent.meetings.start('c', 'eve'))).toBe('ATTENDEE_ONLY')
+    await agent.hosts.setAttendeeOnly('guest', false)
+    expect(await agent.hosts.assign('guest')).toMatchObject({ license: 'demo' })
+  })
+
+  it('R-HOST-8: while registered, more hosts than were bought are used at once, reported and out of compliance', async () => {
+    await register()
+    for (const user of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) await agent.hosts.assign(user)
+    expect(counts()).toEqual({ assigned: 7, permanent: 7, demo: 0 })
+    await pass(world, agent, MINUTE)
+    expect(await reported()).toBe(7)
+    expect(agent.status()).toMatchObject({ state: 'out-of-compliance', functionality: 'full' })
+    expect(await agent.hosts.assign('h')).toMatchObject({ license: 'permanent' })
+    await world.authority.order({ tag: 'HOST', quantity: 10 })
+    await agent.renewAuthorization()
+    expect(agent.status().state).toBe('authorized')
+    expect(agent.hosts.find('a')).toMatchObject({ license: 'permanent' })
+    await agent.hosts.deactivate('a')
+    expect(counts()).toEqual({ assigned: 7, permanent: 7, demo: 0 })
+  })
+
+  it('R-HOST-9: a reservation must cover every assigned host', async () => {
+    await world.authority.enableReservation()
+    await world.authority.order({ tag: 'HOST', quantity: 10 })
+    for (const user of ['a', 'b', 'c']) await agent.hosts.assign(user)
+    const request = await agent.reservation.request()
+    const { file, instanceId } = await world.authority.reserve({ request, licenses: { HOST: 2 } })
+    await agent.reservation.install(file)
+    expect(agent.status()).toMatchObject({
+      functionality: 'license-management-only',
+      hosts: { assigned: 3, permanent: 3 },
+    })
+    expect(await codeOf(agent.hosts.assign('d'))).toBe('NOT_AUTHORIZED')
+    await agent.hosts.deactivate('c')
+    expect(agent.status().functionality).toBe('full')
+    const more = await world.authority.updateReservation(instanceId, { HOST: 5 })
+    await agent.reservation.update(more.file)
+    for (const user of ['d', 'e', 'f', 'g']) await codeOf(agent.hosts.assign(user))
+    expect(agent.status()).toMatchObject({ functionality: 'license-management-only', hosts: { assigned: 6 } })
+  })
+
+  it('R-EVAL-5: licences of the evaluation become permanent when the product is licensed, and stay so', async () => {
+    await agent.hosts.assign('ann')
+    await agent.hosts.assign('bob')
+    await register()
+    expect(counts()).toEqual({ assigned: 2, permanent: 2, demo: 0 })
+    expect(agent.hosts.find('ann')).toMatchObject({ license: 'permanent' })
+    await agent.deregister()
+    expect(counts()).toEqual({ assigned: 2, permanent: 2, demo: 0 })
+    await agent.hosts.assign('carol')
+    expect(counts()).toEqual({ assigned: 3, permanent: 2, demo: 1 })
+    await agent.hosts.deactivate('ann')
+    await agent.hosts.deactivate('carol')
+    expect(counts()).toEqual({ assigned: 1, permanent: 1, demo: 0 })
+  })
+
+  it('R-EVAL-5: what is permanent or given back is so after a restart', async () => {
+    const again = async () => {
+      await agent.close()
+      agent = await world.open('box')
+    }
+    await agent.hosts.assign('ann')
+    await agent.hosts.assign('bob')
+    await register()
+    await again()
+    expect(counts()).toEqual({ assigned: 2, permanent: 2, demo: 0 })
+    expect(agent.hosts.find('ann')).toMatchObject({ license: 'permanent' })
+    await agent.hosts.deactivate('ann')
+    await again()
+    expect(counts()).toEqual({ assigned: 1, permanent: 1, demo: 0 })
+  })
+
+  it('R-EVAL-1 R-EVAL-4: in evaluation there are as many as wanted; when it is spent only licence management works', async () => {
+    for (let i = 0; i < 200; i++) await agent.hosts.assign(`user${i}`)
+    await meet('m', 'user0')
+    await pass(world, agent, 91 * DAY)
+    expect(agent.status().state).toBe('unregistered')
+    for (const action of ['host-assign', 'meeting-start', 'anything']) {
+      expect(agent.allows(action)).toEqual({ allowed: false, reason: agent.status().functionalityReason })
+    }
+    expect(agent.allows('license-register').allowed).toBe(true)
+    expect(await codeOf(agent.hosts.assign('late'))).toBe('EVALUATION_EXPIRED')
+    expect(await codeOf(meet('n', 'user1'))).toBe('EVALUATION_EXPIRED')
+    expect(counts().assigned).toBe(200)
+    // Giving back, and ending what runs, is always possible.
+    await agent.hosts.deactivate('user5')
+    const denials = agent.usage.denials()
+    expect(denials).toMatchObject([
+      { what: 'assign a host licence', who: 'late', code: 'EVALUATION_EXPIRED' },
+      { what: 'schedule a meeting', who: 'user1', code: 'EVALUATION_EXPIRED' },
+    ])
+    await register()
+    expect(await agent.hosts.assign('late')).toMatchObject({ license: 'permanent' })
+  })
+})
+
+describe('what a user is', () => {
+  const facts = { license: null, reason: null, assignedAt: null, active: true, attendeeOnly: false }
+
+  it('is told by each deed as it is found afterwards', async () => {
+    const found = async (deed: Promise<unknown>, user: string) => {
+      const told = await deed
+      expect(agent.hosts.find(user)).toEqual(told)
+      return told
+    }
+    const { hosts } = agent
+    for (const user of ['ann', 'guest']) {
+      await found(hosts.assign(user), user)
+      expect(await found(hosts.deactivate(user), user)).toEqual({ user, ...facts, active: false })
+    }
+    expect(await found(hosts.setAttendeeOnly('guest', true), 'guest')).toMatchObject({
+      active: false,
+      attendeeOnly: true,
+    })
+    expect(await found(hosts.deactivate('guest'), 'guest')).toMatchObject({ attendeeOnly: true })
+    expect(await found(hosts.activate('guest'), 'guest')).toEqual({
+      user: 'guest',
+      ...facts,
+      attendeeOnly: true,
+    })
+    expect(await found(hosts.activate('ann'), 'ann')).toEqual({ user: 'ann', ...facts })
+    const assigned = await found(hosts.assign('ann'), 'ann')
+    expect(await found(hosts.activate('ann'), 'ann')).toEqual(assigned)
+    expect(await found(hosts.setAttendeeOnly('ann', false), 'ann')).toEqual(assigned)
+    expect(await found(hosts.activate('new'), 'new')).toEqual({ user: 'new', ...facts })
+    expect(await found(hosts.setAttendeeOnly('never seen', false), 'never seen')).toEqual({
+      user: 'never seen',
+      ...facts,
+    })
+    expect(counts()).toEqual({ assigned: 1, permanent: 0, demo: 1 })
+  })
+})
+
+describe('the list of hosts', () => {
+  const named = (options: Parameters<SmartAgent['hosts']['list']>[0]) =>
+    agent.hosts.list(options).map(({ user }) => user)
+
+  it('shows who holds a licence or everybody, by a part of the name in either case, a page at a time', async () => {
+    for (const user of ['anna', 'Annika', 'bob', 'hanna']) await agent.hosts.assign(user)
+    await agent.hosts.deactivate('hanna')
+    expect(named({})).toEqual(['Annika', 'anna', 'bob'])
+    expect(named({ all: true })).toEqual(['Annika', 'anna', 'bob', 'hanna'])
+    expect(named({ search: 'ANN' })).toEqual(['Annika', 'anna'])
+    expect(named({ search: 'ann', all: true })).toEqual(['Annika', 'anna', 'hanna'])
+    expect(named({ search: 'ann', all: true, limit: 2 })).toEqual(['Annika', 'anna'])
+    expect(named({ search: 'ann', all: true, limit: 2, after: 'anna' })).toEqual(['hanna'])
+    expect(named({ limit: 1, after: 'anna' })).toEqual(['bob'])
+    expect(named({ search: 'nobody' })).toEqual([])
+  })
+})
+
+describe('what is counted', () => {
+  it('R-AUTH-1: the count of a tag is what was declared and what is counted here, together, within a minute', async () => {
+    await register()
+    agent.report('HOST', 2)
+    await agent.hosts.assign('ann')
+    await agent.hosts.assign('bob')
+    expect(agent.status().entitlements).toMatchObject([{ tag: 'HOST', count: 4 }])
+    await pass(world, agent, MINUTE)
+    expect(await reported()).toBe(4)
+    agent.report('HOST', 0)
+    await agent.hosts.deactivate('ann')
+    await pass(world, agent, MINUTE)
+    expect(await reported()).toBe(1)
+  })
+
+  it('R-HOST-1: survives the end of the process at any moment, and is there when it was acknowledged', async () => {
+    await agent.hosts.assign('ann')
+    await meet('m', 'bob', ['carol'])
+    await agent.close()
+    const again = await world.open('box')
+    expect(again.status().hosts.assigned).toBe(2)
+    expect(again.status().entitlements).toMatchObject([{ tag: 'HOST', count: 2 }])
+    expect(again.meetings.show('m')).toMatchObject({ status: 'running', actingHost: 'bob' })
+    expect(await again.meetings.start('m')).toMatchObject({ status: 'running' })
+    await again.meetings.end('m')
+    expect(await again.meetings.end('m')).toMatchObject({ status: 'ended' })
+    expect(await codeOf(again.meetings.join('m', 'dan'))).toBe('MEETING_ENDED')
+  })
+
+  it('a meeting that nobody ends does not hold its host for ever, and says until when it does', async () => {
+    const meeting = await meet('m', 'ann')
+    expect(meeting.endsAtLatest).toBe(new Date(world.clock.wall() + DAY).toISOString())
+    await meet('n', 'ann')
+    await pass(world, agent, DAY - MINUTE)
+    expect(agent.meetings.list().length).toBe(2)
+    await pass(world, agent, 2 * MINUTE)
+    expect(agent.meetings.list()).toEqual([])
+    expect(agent.meetings.show('m').status).toBe('ended')
+    await meet('o', 'ann')
+  })
+
+  it('is the same whether it comes one by one or all at once', async () => {
+    const users = Array.from({ length: 300 }, (_, i) => `user${i}`)
+    await Promise.all([...users, ...users].map((user) => agent.hosts.assign(user)))
+    expect(counts().assigned).toBe(300)
+    const rows = agent.history(1000).filter(({ event }) => event === 'USAGE')
+    // What came together went to disk together.
+    expect(rows.length).toBe(1)
+    const mixed = await Promise.allSettled([
+      agent.hosts.assign('x'),
+      agent.hosts.deactivate('x'),
+      agent.hosts.assign('x'),
+      agent.hosts.assign('y'),
+    ])
+    expect(mixed.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled'])
+    expect(counts().assigned).toBe(301)
+  })
+})
+
+describe('what goes wrong', () => {
+  it('a disk that is full refuses all that came together, and counts nothing of it', async () => {
+    await agent.hosts.assign('ann')
+    const write = vi.spyOn(AgentStore.prototype, 'write').mockImplementation((name) => {
+      throw Object.assign(new Error(name), { code: 'SQLITE_FULL' })
+    })
+    const all = await Promise.allSettled(Array.from({ length: 50 }, (_, i) => agent.hosts.assign(`user${i}`)))
+    write.mockRestore()
+    expect(all.every((one) => one.status === 'rejected')).toBe(true)
+    expect(counts()).toEqual({ assigned: 1, permanent: 0, demo: 1 })
+    await agent.hosts.assign('bob')
+    await agent.close()
+    agent = await world.open('box')
+    expect(counts().assigned).toBe(2)
+    expect(agent.hosts.list({ all: true }).map(({ user }) => user)).toEqual(['ann', 'bob'])
+    expect(agent.status().entitlements).toMatchObject([{ tag: 'HOST', count: 2 }])
+  })
+
+  it('a really full database does the same', async () => {
+    await agent.close()
+    const db = new Database(join(world.directory, 'box', 'agent.db'))
+    const pages = db.pragma('page_count', { simple: true }) as number
+    db.close()
+    const pragma = vi.spyOn(Database.prototype, 'pragma')
+    agent = await world.open('box', {
+      profile: { ...conferencing, periods: { evaluationSeconds: 90 * 86_400 } },
+    })
+    const [opened] = pragma.mock.contexts as unknown as { pragma: (text: string) => unknown }[]
+    pragma.mockRestore()
+    opened?.pragma(`max_page_count = ${pages + 3}`)
+    const all = await Promise.allSettled(
+      Array.from({ length: 900 }, (_, i) => agent.hosts.assign(`user${i}`)),
+    )
+    expect(
+      new Set(all.map((one) => (one.status === 'rejected' ? (one.reason as LicensingError).code : 'done'))),
+    ).toEqual(new Set(['STORE_FULL']))
+    opened?.pragma('max_page_count = 1000000')
+    await agent.hosts.assign('ann')
+    expect(counts().assigned).toBe(1)
+    expect(agent.hosts.list({ all: true }).length).toBe(1)
+    expect(agent.status().entitlements).toMatchObject([{ tag: 'HOST', count: 1 }])
+  })
+
+  it('after the agent was closed, whoever asks is told so', async () => {
+    await agent.close()
+    expect(await codeOf(agent.hosts.assign('ann'))).toBe('AGENT_CLOSED')
+    expect(await codeOf(agent.system.joinTo('dc1'))).toBe('AGENT_CLOSED')
+    expect(await codeOf(Promise.resolve().then(() => agent.report('HOST', 1)))).toBe('AGENT_CLOSED')
+  })
+
+  it('R-HOST-9: under a reservation what comes together goes beyond it by no more than what comes one by one', async () => {
+    await world.authority.enableReservation()
+    await world.authority.order({ tag: 'HOST', quantity: 3 })
+    const request = await agent.reservation.request()
+    await agent.reservation.install((await world.authority.reserve({ request, licenses: { HOST: 3 } })).file)
+    await Promise.allSettled(Array.from({ length: 50 }, (_, i) => agent.hosts.assign(`user${i}`)))
+    expect(counts().assigned).toBe(4)
+  })
+
+  it('R-HOST-5: an alternate host who comes after the host has left takes over, with a licence', async () => {
+    await agent.meetings.schedule({ id: 'm', host: 'h', alternates: ['a'] })
+    await agent.meetings.start('m')
+    await agent.meetings.join('m', 'p')
+    await agent.meetings.leave('m', 'h')
+    expect(agent.meetings.show('m').actingHost).toBe('h')
+    expect(await agent.meetings.join('m', 'a')).toMatchObject({ actingHost: 'a' })
+    expect(agent.hosts.find('a')).toMatchObject({ license: 'demo' })
+    // The person it is scheduled for keeps theirs while it runs (R-HOST-6).
+    expect(await codeOf(agent.hosts.deactivate('h'))).toBe('HOST_IN_MEETING')
+  })
+})
+
+describe('bad input', () => {
+  it.each([
+    ['empty', ''],
+    ['blank', '   '],
+    ['10 kB', 'x'.repeat(10_240)],
+    ['a control character', 'ann\u0007'],
+    ['a line break', 'ann\nbob'],
+    ['half a character', 'ann\ud800'],
+  ])('a user name that is %s is refused, and changes nothing', async (_, user) => {
+    expect(await codeOf(agent.hosts.assign(user))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(agent.hosts.deactivate(user))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(agent.meetings.schedule({ id: 'm', host: user }))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(agent.meetings.schedule({ id: user, host: 'ann' }))).toBe('INVALID_ARGUMENT')
+    expect(counts().assigned).toBe(0)
+    expect(agent.meetings.list()).toEqual([])
+  })
+
+  it('user names may be in any script, and one name typed in two ways is one user', async () => {
+    const names = ['Ωραία', '山田太郎', 'محمد', 'Ünsal Öz', '🦊', 'O’Brien, "Bob"; drop table hosts', '-rf']
+    for (const name of names) await agent.hosts.assign(name)
+    expect(
+      agent.hosts
+        .list()
+        .map(({ user }) => user)
+        .sort(),
+    ).toEqual([...names].sort())
+    await agent.hosts.assign('Zoe\u0308')
+    await agent.hosts.assign('Zo\u00eb ')
+    expect(counts().assigned).toBe(names.length + 1)
+  })
+
+  it('meetings that are not, have not begun, are planned otherwise or end before they begin', async () => {
+    expect(await codeOf(agent.meetings.start('nobody'))).toBe('MEETING_UNKNOWN')
+    expect(
+      await codeOf(agent.meetings.schedule({ id: 'm', host: 'ann', startsAt: 2000, endsAt: 1000 })),
+    ).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(agent.meetings.schedule({ id: 'm', host: 'ann', startsAt: 'tomorrow' }))).toBe(
+      'INVALID_ARGUMENT',
+    )
+    for (const startsAt of [
+      '2026-02-31',
+      '2026-02-31T10:00Z',
+      '1',
+      'Dec 1 2026',
+      '2026-12-01T10:00',
+      '2026-12-01',
+    ])
+      expect([startsAt, await codeOf(agent.meetings.schedule({ id: 'm', host: 'ann', startsAt }))]).toEqual([
+        startsAt,
+        'INVALID_ARGUMENT',
+      ])
+    expect(await codeOf(agent.meetings.schedule({ id: 'm', host: 'ann', endsAt: '2020-01-01T00:00Z' }))).toBe(
+      'INVALID_ARGUMENT',
+    )
+    const times = { startsAt: '2099-12-01T10:00+02:00', endsAt: '2099-12-01T12:00:30.500Z' }
+    expect(await agent.meetings.schedule({ id: 'timed', host: 'ann', ...times })).toMatchObject({
+      startsAt: '2099-12-01T08:00:00.000Z',
+      endsAt: '2099-12-01T12:00:30.500Z',
+    })
+    await agent.meetings.schedule({ id: 'm', host: 'ann' })
+    expect(await agent.meetings.schedule({ id: 'm', host: 'ann' })).toMatchObject({ status: 'scheduled' })
+    expect(await codeOf(agent.meetings.schedule({ id: 'm', host: 'bob' }))).toBe('MEETING_EXISTS')
+    for (const deed of [
+      agent.meetings.join('m', 'bob'),
+      agent.meetings.leave('m', 'ann'),
+      agent.meetings.end('m'),
+    ])
+      expect(await codeOf(deed)).toBe('MEETING_NOT_STARTED')
+    expect(await codeOf(agent.meetings.start('m', 'bob'))).toBe('MEETING_NOT_HOST')
+    expect(counts().assigned).toBe(0)
+  })
+})

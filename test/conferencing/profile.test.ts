@@ -1,0 +1,98 @@
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { defineProfile, LicensingError, type ProfileInput } from '../../src/agent/index.ts'
+import { Authority } from '../../src/authority/index.ts'
+import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
+
+/** A product that has nothing of a conferencing server: a router, licensed by throughput and by tunnels. */
+const router: ProfileInput = {
+  name: 'router',
+  tags: [
+    { tag: 'GBIT', name: 'Throughput', description: 'One gigabit per second' },
+    { tag: 'TUNNEL', name: 'Tunnel', description: 'One encrypted tunnel' },
+  ],
+  periods: { evaluationSeconds: 30 * 86_400, authorizationRenewal: 7 * 86_400_000 },
+  policies: {
+    refused: {
+      'out-of-compliance': {
+        actions: ['tunnel-open'],
+        reason: 'No tunnels are opened while more is used than was bought.',
+      },
+    },
+    meetingsAtOnce: 1,
+    longestMeeting: 3_600_000,
+  },
+  skus: [{ sku: 'RT-GBIT-10', description: 'Ten gigabits', gives: { kind: 'licenses', tag: 'GBIT' } }],
+}
+
+let world: World
+beforeEach(async () => {
+  world = await makeWorld()
+})
+afterEach(() => world.close())
+
+describe('another product', () => {
+  it('R-UI-3: is licensed by its own tags, periods, policies and SKUs, and has no hosts and no sizes', async () => {
+    const dataDir = join(world.directory, 'routers')
+    await Authority.init({
+      dataDir,
+      account: 'net.example',
+      acceptAgreement: true,
+      clock: world.clock,
+      profile: router,
+    })
+    const authority = await Authority.open({ dataDir, clock: world.clock })
+    try {
+      const agent = await world.open('router', {
+        profile: router,
+        product: { pid: 'RT-9', version: '1.0', serial: 'R1' },
+        trust: authority.trustAnchor(),
+        connect: () => world.transport(authority),
+      })
+      expect(agent.status().evaluation.remainingSeconds).toBeLessThanOrEqual(30 * 86_400)
+      expect(await codeOf(Promise.resolve().then(() => agent.report('HOST', 1)))).toBe('UNKNOWN_TAG')
+      expect(() => agent.system.show()).toThrow(LicensingError)
+      expect(await codeOf(authority.order({ tag: 'HOST', quantity: 1 }))).toBe('UNKNOWN_TAG')
+      await authority.order({ sku: 'RT-GBIT-10', quantity: 10 })
+      await agent.register((await authority.createToken({ days: 30 })).token)
+      agent.report('GBIT', 12)
+      await pass(world, agent, 60_000)
+      expect(agent.status()).toMatchObject({
+        state: 'out-of-compliance',
+        entitlements: [{ tag: 'GBIT', name: 'Throughput', count: 12, status: 'out-of-compliance' }],
+      })
+      expect(agent.allows('tunnel-open')).toEqual({
+        allowed: false,
+        reason: 'No tunnels are opened while more is used than was bought.',
+      })
+      expect(agent.allows('packet-forward').allowed).toBe(true)
+      agent.report('GBIT', 10)
+      await agent.reportNow()
+      expect(agent.allows('tunnel-open').allowed).toBe(true)
+      expect(agent.status().authorization.nextAttemptAt).toBe(
+        new Date(world.clock.wall() + 7 * 86_400_000).toISOString(),
+      )
+    } finally {
+      await authority.close()
+    }
+  })
+
+  it.each([
+    ['a tag that is used and not there', { ...router, hostTag: 'HOST' }],
+    ['no tags', { ...router, tags: [] }],
+    ['a tag twice', { ...router, tags: [...router.tags, ...router.tags] }],
+    ['a tag that is none', { ...router, tags: [{ tag: 'g bit', name: 'x', description: '' }] }],
+    [
+      'a SKU for a tag that is not there',
+      {
+        ...router,
+        skus: [{ sku: 'X', description: 'x', gives: { kind: 'licenses' as const, tag: 'NONE' } }],
+      },
+    ],
+    ['a report that takes longer than a minute', { ...router, periods: { usageReport: 120_000 } }],
+    ['something nobody knows', { ...router, colour: 'green' }],
+  ])('a profile with %s is refused with the reason', (_, profile) => {
+    expect(() => defineProfile(profile)).toThrow(LicensingError)
+    expect(() => defineProfile(profile)).toThrow(/product profile cannot be used/)
+  })
+})

@@ -1,0 +1,160 @@
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { conferencing, type ProfileInput, type SmartAgent } from '../../src/agent/index.ts'
+import { Authority } from '../../src/authority/index.ts'
+import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
+
+const DAY_SECONDS = 86_400
+/** A product that has nothing of a conferencing server. */
+const router: ProfileInput = {
+  name: 'router',
+  tags: [
+    { tag: 'GBIT', name: 'Throughput', description: 'One gigabit per second' },
+    { tag: 'TUNNEL', name: 'Tunnel', description: 'One encrypted tunnel' },
+  ],
+  policies: {
+    refused: { 'out-of-compliance': { actions: ['tunnel-open'], reason: 'Too many tunnels.' } },
+    meetingsAtOnce: 1,
+    longestMeeting: 3_600_000,
+  },
+}
+/** The next release of the same product, which counts one thing more. */
+const nextRouter: ProfileInput = {
+  ...router,
+  tags: [...router.tags, { tag: 'PORT', name: 'Port', description: 'One port' }],
+}
+
+let world: World
+beforeEach(async () => {
+  world = await makeWorld()
+})
+afterEach(() => world.close())
+
+const notices = (agent: SmartAgent): string[] =>
+  agent
+    .history(1000)
+    .flatMap((row) => (JSON.parse(row.notices) as { notice: string }[]).map(({ notice }) => notice))
+const counts = (agent: SmartAgent): Record<string, number> =>
+  Object.fromEntries(agent.status().entitlements.map(({ tag, count }) => [tag, count]))
+
+describe('R-UI-3: the data directory of an agent knows its product', () => {
+  it('opened without a profile, it reports the tags that its product reported, and holds its policies', async () => {
+    const dataDir = join(world.directory, 'routers')
+    const { clock } = world
+    await Authority.init({ dataDir, account: 'net.example', acceptAgreement: true, clock, profile: router })
+    const authority = await Authority.open({ dataDir, clock })
+    try {
+      await authority.order({ tag: 'TUNNEL', quantity: 2 })
+      const options = { connect: () => world.transport(authority), trust: authority.trustAnchor() }
+      const product = await world.open('router', { ...options, profile: router })
+      product.report('TUNNEL', 5)
+      await product.register((await authority.createToken({ days: 30 })).token)
+      expect(product.status().state).toBe('out-of-compliance')
+      await product.close()
+      const inUse = async () => (await authority.instances())[0]?.entitlements
+      const before = await inUse()
+      const other = await world.open('router', options)
+      await other.renewAuthorization()
+      expect(other.status().state).toBe('out-of-compliance')
+      expect(counts(other)).toEqual({ TUNNEL: 5 })
+      expect(other.allows('tunnel-open')).toEqual({ allowed: false, reason: 'Too many tunnels.' })
+      expect(await inUse()).toEqual(before)
+    } finally {
+      await authority.close()
+    }
+  })
+
+  it('is refused with another profile, and nothing has changed', async () => {
+    const agent = await world.open('box', { profile: router })
+    agent.report('TUNNEL', 5)
+    const before = agent.history(1000)
+    await agent.close()
+    for (const profile of [conferencing, nextRouter])
+      expect(await codeOf(world.open('box', { profile }))).toBe('PROFILE_MISMATCH')
+    const again = await world.open('box', { profile: router })
+    expect(counts(again)).toEqual({ TUNNEL: 5 })
+    expect(notices(again)).not.toContain('PROFILE_REPLACED')
+    expect(again.history(1000).slice(0, before.length)).toEqual(before)
+  })
+
+  it('says by name which parts of a profile of the same name differ', async () => {
+    await (await world.open('box', { profile: router })).close()
+    await expect(world.open('box', { profile: nextRouter })).rejects.toThrow(
+      'The data directory belongs to the product profile router, and was opened with another profile of that name, which differs in tags.',
+    )
+  })
+
+  it('takes a replacement when it is told to: an event of the history, and stored from then on', async () => {
+    const agent = await world.open('box', { profile: router })
+    agent.report('TUNNEL', 5)
+    await agent.close()
+    const replaced = await world.open('box', { profile: nextRouter, replaceProfile: true })
+    replaced.report('PORT', 3)
+    expect(counts(replaced)).toEqual({ TUNNEL: 5, PORT: 3 })
+    expect(notices(replaced).filter((notice) => notice === 'PROFILE_REPLACED')).toHaveLength(1)
+    await replaced.close()
+    const again = await world.open('box', { profile: nextRouter, replaceProfile: true })
+    expect(notices(again).filter((notice) => notice === 'PROFILE_REPLACED')).toHaveLength(1)
+    await again.close()
+    expect(counts(await world.open('box'))).toEqual({ TUNNEL: 5, PORT: 3 })
+  })
+
+  it('never drops a tag in use: the replacement is refused until the usage is 0', async () => {
+    const agent = await world.open('box', { profile: nextRouter })
+    agent.report('PORT', 3)
+    await agent.close()
+    const replacing = () => world.open('box', { profile: router, replaceProfile: true })
+    expect(await codeOf(replacing())).toBe('PROFILE_TAG_IN_USE')
+    const kept = await world.open('box')
+    expect(counts(kept)).toEqual({ PORT: 3 })
+    kept.report('PORT', 0)
+    await kept.close()
+    expect(counts(await replacing())).toEqual({})
+  })
+
+  it('R-EVAL-1: no replacement lengthens an evaluation, whichever periods come in which order', async () => {
+    const evaluating = (days: number): ProfileInput => ({
+      ...router,
+      periods: { evaluationSeconds: days * DAY_SECONDS },
+    })
+    const left = async (profile: ProfileInput) => {
+      const agent = await world.open('box', { profile, replaceProfile: true })
+      const { remainingSeconds } = agent.status().evaluation
+      await agent.close()
+      return remainingSeconds / DAY_SECONDS
+    }
+    expect(await left(evaluating(30))).toBeCloseTo(30, 1)
+    expect(await left(evaluating(90))).toBeCloseTo(30, 1)
+    expect(await left(evaluating(10))).toBeLessThanOrEqual(10)
+    const least = await left(evaluating(10))
+    for (const days of [90, 10, 400, 20]) expect(await left(evaluating(days))).toBeLessThanOrEqual(least)
+  })
+})
+
+describe('R-UI-3: the data of an authority knows its product', () => {
+  const make = async () => {
+    const dataDir = join(world.directory, 'routers')
+    const { clock } = world
+    await Authority.init({ dataDir, account: 'net.example', acceptAgreement: true, clock, profile: router })
+    return (more: Partial<Parameters<typeof Authority.open>[0]> = {}) =>
+      Authority.open({ dataDir, clock, ...more })
+  }
+
+  it('opened without a profile it licenses the tags it was made for', async () => {
+    const open = await make()
+    const authority = await open()
+    await authority.order({ tag: 'TUNNEL', quantity: 2 })
+    expect(await codeOf(authority.order({ tag: 'HOST', quantity: 2 }))).toBe('UNKNOWN_TAG')
+    await authority.close()
+  })
+
+  it('is refused with another profile, and replaced when it is told to: an event of the log', async () => {
+    const open = await make()
+    expect(await codeOf(open({ profile: nextRouter }))).toBe('PROFILE_MISMATCH')
+    const authority = await open({ profile: nextRouter, replaceProfile: true })
+    await authority.order({ tag: 'PORT', quantity: 1 })
+    expect((await authority.events({})).map(({ type }) => type)).toContain('PROFILE_REPLACED')
+    await authority.close()
+    expect(await codeOf(open({ profile: router, replaceProfile: true }))).toBe('PROFILE_TAG_IN_USE')
+  })
+})

@@ -1,0 +1,430 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { conferencing, type SmartAgent } from '../../src/agent/index.ts'
+import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
+
+const DAY = 86_400_000
+
+let world: World
+let agent: SmartAgent
+beforeEach(async () => {
+  world = await makeWorld()
+  agent = await world.open('box', {
+    product: { pid: 'CWMS-K9', version: '4.0', serial: 'BOX', size: 'large' },
+  })
+})
+afterEach(() => world.close())
+
+const buy = (tag: string, quantity = 1) => world.authority.order({ tag, quantity })
+const register = async () => agent.register(await world.token())
+const inUse = async (tag: string) =>
+  (await world.authority.licenses()).find((one) => one.tag === tag)?.inUse ?? 0
+
+describe('sizes', () => {
+  it('R-SYS-1: micro 50, small 250, medium 800, large 2000 ports, without a system licence', async () => {
+    for (const [size, ports] of [
+      ['micro', 50],
+      ['small', 250],
+      ['medium', 800],
+      ['large', 2000],
+    ] as const) {
+      expect(await agent.system.resize(size)).toMatchObject({ size, ports, licenses: {} })
+      expect(agent.status().product).toMatchObject({ size, ports })
+    }
+    expect(agent.status().functionality).toBe('full')
+    await agent.system.resize('small')
+    await agent.close()
+    agent = await world.open('box', { product: { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' } })
+    expect(agent.system.show()).toMatchObject({ size: 'small', ports: 250 })
+  })
+
+  it('R-SYS-2: a large one extends to 4000 with its licence, and goes back to 2000', async () => {
+    await register()
+    expect(await codeOf(agent.system.extend())).toBe('LICENSES_REQUIRED')
+    expect(agent.system.show()).toMatchObject({ ports: 2000, licenses: {} })
+    expect(agent.status().entitlements.every(({ count }) => count === 0)).toBe(true)
+    await buy('SYS-XL')
+    expect(await agent.system.extend()).toMatchObject({
+      ports: 4000,
+      extended: true,
+      licenses: { 'SYS-XL': 1 },
+    })
+    expect(agent.status()).toMatchObject({ state: 'authorized', product: { ports: 4000 } })
+    expect(await inUse('SYS-XL')).toBe(1)
+    expect(await codeOf(agent.system.resize('small'))).toBe('SYSTEM_NOT_ALLOWED')
+    expect(await agent.system.reduce()).toMatchObject({ ports: 2000, licenses: {} })
+    await pass(world, agent, 60_000)
+    expect(await inUse('SYS-XL')).toBe(0)
+  })
+
+  it('R-SYS-2: there is no trial of extended capacity, and only a large one extends', async () => {
+    expect(await codeOf(agent.system.extend())).toBe('LICENSES_REQUIRED')
+    await agent.system.resize('medium')
+    expect(await codeOf(agent.system.extend())).toBe('SYSTEM_NOT_ALLOWED')
+  })
+
+  it('R-SYS-2: it is not reduced while more ports are in use than it would have', async () => {
+    await agent.system.resize('small')
+    await agent.meetings.schedule({ id: 'm', host: 'ann' })
+    await agent.meetings.start('m')
+    await Promise.all(Array.from({ length: 60 }, (_, i) => agent.meetings.join('m', `user${i}`)))
+    expect(await codeOf(agent.system.resize('micro'))).toBe('PORTS_IN_USE')
+    expect(agent.system.show()).toMatchObject({ size: 'small', portsInUse: 61 })
+    await agent.meetings.end('m')
+    expect(await agent.system.resize('micro')).toMatchObject({ ports: 50 })
+  })
+
+  it('R-EVAL-4: while only licence management works, the system stays as it is', async () => {
+    await agent.close()
+    agent = await world.open('spent', { profile: { ...conferencing, periods: { evaluationSeconds: 3600 } } })
+    await pass(world, agent, 2 * 3_600_000)
+    for (const change of [
+      agent.system.resize('large'),
+      agent.system.joinTo('dc1'),
+      agent.hosts.setAttendeeOnly('x', true),
+    ])
+      expect(await codeOf(change)).toBe('EVALUATION_EXPIRED')
+    expect(agent.system.show()).toMatchObject({ size: 'small', role: 'single' })
+  })
+
+  it('R-SYS-2: when the authority cannot be asked, nothing is extended', async () => {
+    await register()
+    await buy('SYS-XL')
+    world.road.down = true
+    expect(await codeOf(agent.system.extend())).toBe('CONNECTION_REFUSED')
+    expect(agent.system.show().extended).toBe(false)
+    expect(agent.status().entitlements.find(({ tag }) => tag === 'SYS-XL')?.count ?? 0).toBe(0)
+  })
+})
+
+describe('data centers', () => {
+  it('R-SYS-3 R-EVAL-6: licences of the size are there before a data center joins; there is no evaluation of it', async () => {
+    expect(await codeOf(agent.system.join('dc2'))).toBe('LICENSES_REQUIRED')
+    await register()
+    await buy('MDC-SMALL', 2)
+    expect(await codeOf(agent.system.join('dc2'))).toBe('LICENSES_REQUIRED')
+    await buy('MDC-LARGE', 1)
+    expect(await codeOf(agent.system.join('dc2'))).toBe('LICENSES_REQUIRED')
+    await buy('MDC-LARGE', 1)
+    expect(await agent.system.join('dc2')).toMatchObject({
+      role: 'primary',
+      dataCenters: ['dc2'],
+      licenses: { 'MDC-LARGE': 2 },
+    })
+    expect(await agent.system.join('dc2')).toMatchObject({ dataCenters: ['dc2'] })
+    expect(await inUse('MDC-LARGE')).toBe(2)
+    expect(agent.status().state).toBe('authorized')
+    // To take in another needs more of them first; what was refused is not in use, at the authority neither.
+    expect(await codeOf(agent.system.join('dc3'))).toBe('LICENSES_REQUIRED')
+    expect(await inUse('MDC-LARGE')).toBe(2)
+    expect(agent.status().state).toBe('authorized')
+    const peaks = agent.usage.periods({ by: 'hour', last: 1 }).filter(({ tag }) => tag === 'MDC-LARGE')
+    expect(peaks).toMatchObject([{ peak: 2 }])
+    expect(agent.usage.denials().map(({ code }) => code)).toEqual(
+      Array.from({ length: 4 }, () => 'LICENSES_REQUIRED'),
+    )
+    // Two at once are one after the other.
+    const both = [agent.system.join('dc2'), agent.system.join('dc4')]
+    expect((await Promise.allSettled(both)).map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
+    expect(await agent.system.leave('dc2')).toMatchObject({ role: 'single', licenses: {} })
+    await pass(world, agent, 60_000)
+    expect(await inUse('MDC-LARGE')).toBe(0)
+  })
+
+  it('R-SYS-3: growing such a system needs the licences of the new size first; a micro one does not exist', async () => {
+    await register()
+    await agent.system.resize('small')
+    await buy('MDC-SMALL', 2)
+    await agent.system.join('dc2')
+    expect(await codeOf(agent.system.resize('medium'))).toBe('LICENSES_REQUIRED')
+    expect(await codeOf(agent.system.resize('micro'))).toBe('SYSTEM_NOT_ALLOWED')
+    await buy('MDC-MEDIUM', 2)
+    expect(await agent.system.resize('medium')).toMatchObject({
+      size: 'medium',
+      licenses: { 'MDC-MEDIUM': 2 },
+    })
+  })
+
+  it('R-SYS-3: under a reservation, the reserved count must have them', async () => {
+    await world.authority.enableReservation()
+    await buy('HOST', 5)
+    await buy('MDC-LARGE', 2)
+    const request = await agent.reservation.request()
+    const { file, instanceId } = await world.authority.reserve({ request, licenses: { HOST: 5 } })
+    await agent.reservation.install(file)
+    expect(await codeOf(agent.system.join('dc2'))).toBe('LICENSES_REQUIRED')
+    const more = await world.authority.updateReservation(instanceId, { 'MDC-LARGE': 2 })
+    await agent.reservation.update(more.file)
+    expect(await agent.system.join('dc2')).toMatchObject({ role: 'primary' })
+    expect(agent.status()).toMatchObject({ state: 'reserved', functionality: 'full' })
+  })
+
+  it('R-HOST-10: the data center that joins another releases its host licences', async () => {
+    for (const user of ['a', 'b', 'c']) await agent.hosts.assign(user)
+    await agent.meetings.schedule({ id: 'm', host: 'a' })
+    await agent.meetings.start('m')
+    expect(await codeOf(agent.system.joinTo('dc1'))).toBe('HOST_IN_MEETING')
+    await agent.meetings.end('m')
+    expect(await agent.system.joinTo('dc1')).toMatchObject({ role: 'joined', primary: 'dc1', licenses: {} })
+    expect(agent.status().hosts).toEqual({ assigned: 0, permanent: 0, demo: 0 })
+    expect(agent.hosts.list()).toEqual([])
+    expect(agent.hosts.find('a')).toMatchObject({ license: null, active: true })
+    expect(await codeOf(agent.system.extend())).toBe('SYSTEM_NOT_ALLOWED')
+    expect(await agent.system.leave()).toMatchObject({ role: 'single' })
+  })
+})
+
+describe('upgrades', () => {
+  const NINETY_DAYS = 90 * 86_400
+  /** The product is closed, and opens with another version. */
+  const openWith = async (version: string, name = 'box', more: Parameters<World['open']>[1] = {}) => {
+    await agent.close()
+    agent = await world.open(name, { product: { pid: 'CWMS-K9', version, serial: 'BOX' }, ...more })
+  }
+  const remaining = () => agent.status().evaluation.remainingSeconds
+
+  it('R-EVAL-2: a product that opens with another major version is evaluated for 90 days anew, and keeps every host', async () => {
+    await buy('HOST', 5)
+    await register()
+    for (const user of ['a', 'b']) await agent.hosts.assign(user)
+    await pass(world, agent, 60_000)
+    await openWith('5.0')
+    await agent.settled()
+    expect(agent.status()).toMatchObject({
+      state: 'evaluation',
+      product: { version: '5.0' },
+      registration: { status: 'unregistered' },
+      evaluation: { running: true, remainingSeconds: NINETY_DAYS },
+      hosts: { assigned: 2, permanent: 2 },
+    })
+    expect(await world.authority.instances()).toEqual([])
+    await openWith('5.0')
+    expect(agent.status().product.version).toBe('5.0')
+    await register()
+    expect((await world.authority.instances())[0]).toMatchObject({ udi: { version: '5.0' } })
+  })
+
+  it('R-EVAL-2: a spent evaluation begins anew when the product opens with a major version, once for that version', async () => {
+    await openWith('4.0', 'spent', { profile: { ...conferencing, periods: { evaluationSeconds: 3600 } } })
+    const spend = () => pass(world, agent, 3000 * 3_600_000)
+    await spend()
+    expect(agent.status().state).toBe('unregistered')
+    await openWith('5.0', 'spent')
+    expect(agent.status()).toMatchObject({ state: 'evaluation', product: { version: '5.0' } })
+    expect(remaining()).toBe(3600)
+    await spend()
+    for (const version of ['5.0', '5.1', '4.0', '5.1', '5']) {
+      await openWith(version, 'spent')
+      expect(agent.status().state).toBe('unregistered')
+    }
+    expect(agent.status().product.version).toBe('5.1')
+    await openWith('6.0', 'spent')
+    expect([agent.status().state, remaining()]).toEqual(['evaluation', 3600])
+  })
+
+  it('R-EVAL-2: versions that only a command names bring no second of evaluation, however many they are', async () => {
+    await pass(world, agent, 10 * DAY)
+    const left = remaining()
+    expect(left).toBeLessThan(NINETY_DAYS)
+    for (const version of ['5', '6', '7.1', '100', '999999']) {
+      expect((await agent.upgrade(version)).product.version).toBe(version)
+      expect(remaining()).toBe(left)
+    }
+    await pass(world, agent, 100 * DAY)
+    expect(agent.status()).toMatchObject({ state: 'unregistered', functionality: 'license-management-only' })
+    expect(await codeOf(agent.upgrade('99999999999999999999'))).toBe('INVALID_ARGUMENT')
+    for (const version of ['999999', '999998.9', '5'])
+      expect(await codeOf(agent.upgrade(version))).toBe('VERSION_NOT_HIGHER')
+    await agent.upgrade('999999.1')
+    expect(agent.status()).toMatchObject({ state: 'unregistered', product: { version: '999999.1' } })
+    // What was typed takes nothing from the version that the product then really is of.
+    await openWith('5.0')
+    expect(agent.status()).toMatchObject({ state: 'evaluation', product: { version: '5.0' } })
+    expect(remaining()).toBe(NINETY_DAYS)
+    await pass(world, agent, 100 * DAY)
+    await openWith('5.0')
+    expect(agent.status().state).toBe('unregistered')
+  })
+
+  it('R-EVAL-2: a command ends the registration of the old version, and leaves what was left of the evaluation', async () => {
+    await pass(world, agent, 10 * DAY)
+    const left = remaining()
+    await register()
+    await agent.upgrade('5.0')
+    expect(agent.status()).toMatchObject({
+      state: 'evaluation',
+      product: { version: '5.0' },
+      registration: { status: 'unregistered' },
+    })
+    expect(remaining()).toBe(left)
+    expect(await world.authority.instances()).toEqual([])
+  })
+
+  it('R-EVAL-2: a registration of the version that a command named is kept when the product opens with it', async () => {
+    await agent.upgrade('5.0')
+    await register()
+    await openWith('5.0')
+    await agent.settled()
+    expect(agent.status()).toMatchObject({ state: 'authorized', product: { version: '5.0' } })
+    await agent.deregister()
+    await openWith('5.0')
+    expect(remaining()).toBe(NINETY_DAYS)
+  })
+
+  it('R-EVAL-2: an upgrade that was cut off after it ended the registration goes on at the next opening, and is one', async () => {
+    await register()
+    await pass(world, agent, DAY)
+    await openWith('5.0')
+    // The end of the registration is on disk, and was sent to nobody yet.
+    expect(agent.status().product.version).toBe('4.0')
+    await agent.close()
+    agent = await world.open('box', { product: undefined as never })
+    await agent.settled()
+    expect(agent.status()).toMatchObject({ state: 'evaluation', product: { version: '5.0' } })
+    expect(remaining()).toBe(NINETY_DAYS)
+    expect(await world.authority.instances()).toEqual([])
+    await pass(world, agent, DAY)
+    await openWith('5.0')
+    await agent.settled()
+    expect(remaining()).toBeLessThan(NINETY_DAYS)
+  })
+
+  it('R-EVAL-2: without an authority in reach the old registration ends all the same', async () => {
+    await register()
+    world.road.down = true
+    await openWith('5.0')
+    await agent.settled()
+    expect(agent.status()).toMatchObject({ state: 'evaluation', product: { version: '5.0' } })
+  })
+
+  it('R-EVAL-2: a reservation of the old version ends when the product opens with another major version', async () => {
+    await world.authority.enableReservation()
+    await buy('HOST', 5)
+    const request = await agent.reservation.request()
+    const { file, instanceId } = await world.authority.reserve({ request, licenses: { HOST: 5 } })
+    await agent.reservation.install(file)
+    await openWith('5.0')
+    const { state, reservation, product } = agent.status()
+    expect([state, reservation.status, product.version]).toEqual(['evaluation', 'none', '5.0'])
+    expect(remaining()).toBe(NINETY_DAYS)
+    await world.authority.takeBackReservation(instanceId, reservation.returnCode ?? '')
+  })
+
+  it('R-EVAL-2: a version without a number changes nothing', async () => {
+    await openWith('next')
+    expect(agent.status().product.version).toBe('4.0')
+  })
+
+  it('R-EVAL-2: two upgrades at once are one after the other; a maintenance release is higher than what it maintains', async () => {
+    const both = await Promise.allSettled([agent.upgrade('6.0'), agent.upgrade('5.0')])
+    expect(both.map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
+    expect((await agent.upgrade('6.0MR2')).product.version).toBe('6.0MR2')
+    expect(await codeOf(agent.upgrade('6.0MR1'))).toBe('VERSION_NOT_HIGHER')
+    expect((await agent.upgrade('10.0')).product.version).toBe('10.0')
+  })
+
+  it('R-EVAL-2: within a major version nothing changes but the version', async () => {
+    await register()
+    const before = agent.status()
+    await agent.upgrade('4.1')
+    expect(agent.status()).toEqual({ ...before, product: { ...before.product, version: '4.1' } })
+    expect(await codeOf(agent.upgrade('vier'))).toBe('INVALID_ARGUMENT')
+    await agent.renewAuthorization()
+    expect((await world.authority.instances())[0]).toMatchObject({ udi: { version: '4.1' } })
+  })
+
+  it('R-EVAL-2: a reservation of the old version ends, with its return code to be entered', async () => {
+    await world.authority.enableReservation()
+    await buy('HOST', 5)
+    const request = await agent.reservation.request()
+    const { file, instanceId } = await world.authority.reserve({ request, licenses: { HOST: 5 } })
+    await agent.reservation.install(file)
+    await agent.upgrade('5.0')
+    const { state, reservation } = agent.status()
+    expect([state, reservation.status]).toEqual(['evaluation', 'none'])
+    await world.authority.takeBackReservation(instanceId, reservation.returnCode ?? '')
+  })
+
+  it('R-SYS-3: a system of several data centers is upgraded with its licences only', async () => {
+    await register()
+    await buy('MDC-LARGE', 2)
+    await agent.system.join('dc2')
+    await agent.upgrade('5.0')
+    expect(agent.status()).toMatchObject({
+      product: { version: '5.0' },
+      registration: { status: 'unregistered' },
+    })
+    // Nobody says that they are there any more.
+    expect(await codeOf(agent.upgrade('6.0'))).toBe('LICENSES_REQUIRED')
+    expect(agent.status().product.version).toBe('5.0')
+  })
+
+  it('R-EVAL-6: a system of several data centers without licenses has no evaluation when it opens with another version', async () => {
+    await register()
+    await buy('MDC-LARGE', 2)
+    await agent.system.join('dc2')
+    await agent.deregister()
+    const left = remaining()
+    await openWith('5.0')
+    expect(agent.status().product.version).toBe('5.0')
+    expect(remaining()).toBeLessThanOrEqual(left)
+    await openWith('5.0')
+    expect(agent.history().filter(({ event }) => event === 'UPGRADE')).toHaveLength(1)
+  })
+})
+
+it('what was in use, hour by hour and day by day', async () => {
+  await agent.close()
+  agent = await world.open('long', {
+    profile: { ...conferencing, periods: { evaluationSeconds: 400 * 86_400 } },
+  })
+  const start = Math.ceil(world.clock.wall() / DAY) * DAY
+  await pass(world, agent, start - world.clock.wall())
+  for (const user of ['a', 'b', 'c', 'd']) await agent.hosts.assign(user)
+  await pass(world, agent, 1_800_000)
+  await agent.hosts.deactivate('a')
+  await agent.hosts.deactivate('b')
+  await pass(world, agent, DAY)
+  const hours = agent.usage.periods({ by: 'hour', last: 30 }).filter(({ tag }) => tag === 'HOST')
+  expect(hours.slice(0, 3)).toMatchObject([
+    { from: new Date(start).toISOString(), peak: 4, mean: 3 },
+    { from: new Date(start + 3_600_000).toISOString(), peak: 2, mean: 2 },
+    { peak: 2, mean: 2 },
+  ])
+  const days = agent.usage.periods({ by: 'day', last: 30 }).filter(({ tag }) => tag === 'HOST')
+  expect(days).toMatchObject([
+    { from: new Date(start).toISOString(), peak: 4, mean: 2.04 },
+    { peak: 2, mean: 2 },
+  ])
+  // After a year the hours are days, and nothing of it is lost.
+  for (let i = 0; i < 30; i++) {
+    await pass(world, agent, 10 * DAY)
+    await agent.hosts.assign(`late${i}`)
+  }
+  const year = agent.usage.periods({ by: 'day', last: 400 }).filter(({ tag }) => tag === 'HOST')
+  expect(year.length).toBe(302)
+  expect(year[0]).toMatchObject({ peak: 4, mean: 2.04 })
+  expect(year.at(-1)).toMatchObject({ peak: 32 })
+  expect(year.every(({ peak, mean }) => peak >= mean && mean >= 2)).toBe(true)
+})
+
+it('a clock that was years ahead leaves nothing in the history when it is right again', async () => {
+  const right = world.clock.wall()
+  world.clock.setWall(right + 3 * 366 * DAY)
+  await agent.hosts.assign('ann')
+  world.clock.setWall(right)
+  await register()
+  for (const user of ['bob', 'carol']) await agent.hosts.assign(user)
+  await pass(world, agent, DAY)
+  await agent.hosts.assign('dan')
+  const days = agent.usage.periods({ by: 'day', last: 2 }).filter(({ tag }) => tag === 'HOST')
+  expect(days.map(({ peak }) => peak)).toEqual([3, 4])
+  // A century between two changes is no work for the second.
+  world.clock.setWall(right + 100 * 366 * DAY)
+  await agent.hosts.assign('eve')
+  expect(
+    agent.usage
+      .periods({ by: 'day', last: 3 })
+      .filter(({ tag }) => tag === 'HOST')
+      .at(-1),
+  ).toMatchObject({ peak: 5 })
+})

@@ -1,0 +1,270 @@
+import 'reflect-metadata'
+import { execFileSync } from 'node:child_process'
+import { createPrivateKey, createPublicKey, generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import * as x509 from '@peculiar/x509'
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { DAY } from '../../src/core/time.ts'
+import {
+  createRequest,
+  createRoot,
+  generateKey,
+  type Issuer,
+  issueCertificate,
+} from '../../src/pki/certificate-generation.ts'
+import { readRequest } from '../../src/pki/certificate-request.ts'
+import { elementsOf, readElement, readOnly, SEQUENCE } from '../../src/pki/der.ts'
+import { thumbprint as thumbprintOf } from '../../src/pki/chain-validation.ts'
+import { readLeafFacts } from '../../src/pki/leaf-certificate.ts'
+import type { P256Key } from '../../src/pki/p256-key.ts'
+import { IdentityIssuer } from '../../src/pki/instance-certificate-issuer.ts'
+import { readCertificateNames } from '../../src/pki/certificate-names.ts'
+
+const NOW = Date.UTC(2026, 0, 1)
+const facts = {
+  account: 'Bäckerei & Söhne, "Ltd".example',
+  authorityId: '3f0c',
+  notBefore: NOW,
+  notAfter: NOW + 365 * DAY,
+}
+let root: Issuer
+let issuer: Issuer
+let identities: IdentityIssuer
+let directory: string
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'sla-issuing-'))
+  root = await createRoot({ ...facts, name: 'Root' })
+  const privateKey = await generateKey()
+  const key = createPublicKey(createPrivateKey(privateKey))
+  issuer = {
+    privateKey,
+    certificate: await issueCertificate(root, key, { ...facts, role: 'sub-ca', name: 'CA' }),
+  }
+  identities = await IdentityIssuer.create(issuer, facts)
+})
+afterAll(() => {
+  rmSync(directory, { recursive: true, force: true })
+})
+
+const file = (name: string, text: string): string => {
+  const path = join(directory, name)
+  writeFileSync(path, text)
+  return path
+}
+function newKey(): P256Key {
+  const { publicKey: key } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  return { key, spki: key.export({ type: 'spki', format: 'der' }) }
+}
+
+describe('an identity certificate made from a template', () => {
+  test('is what the certificate library makes, but for serial number and signature', async () => {
+    for (const notBefore of [
+      NOW,
+      Date.UTC(2049, 11, 31, 23, 59, 59),
+      Date.UTC(2050, 0, 1),
+      Date.UTC(2061, 5, 7),
+    ]) {
+      const key = newKey()
+      const identity = { name: 'aéx-1', notBefore, notAfter: notBefore + 365 * DAY }
+      const { pem } = identities.issue(key, identity)
+      const ours = new X509Certificate(pem)
+      const theirs = new X509Certificate(
+        await issueCertificate(issuer, key.key, { ...facts, ...identity, role: 'instance' }),
+      )
+      const parts = ({ raw }: X509Certificate) => {
+        const [tbs, algorithm] = elementsOf(readOnly(raw, SEQUENCE))
+        const fields = tbs ? elementsOf(tbs).map(({ whole }) => whole.toString('hex')) : []
+        return [algorithm?.whole.toString('hex'), ...fields.slice(0, 1), ...fields.slice(2)]
+      }
+      expect(parts(ours)).toEqual(parts(theirs))
+      expect(readLeafFacts(ours.toString())?.notAfter).toBe(Date.parse(ours.validTo))
+      expect(readLeafFacts(ours.toString())?.key.equals(key.key)).toBe(true)
+      expect(ours.serialNumber).toMatch(/^[4-7][0-9A-F]{31}$/)
+      expect(ours.serialNumber).not.toBe(theirs.serialNumber)
+      expect(pem).toBe(ours.toString())
+    }
+  })
+
+  test('is good to OpenSSL and to the certificate library', async () => {
+    const { pem, thumbprint } = identities.issue(newKey(), { ...facts, name: 'box' })
+    expect(thumbprint).toBe(thumbprintOf(new X509Certificate(pem)))
+    expect(readLeafFacts(pem)).toMatchObject({ thumbprint, notAfter: facts.notAfter })
+    const args = [
+      '-CAfile',
+      file('root.pem', root.certificate),
+      '-untrusted',
+      file('ca.pem', issuer.certificate),
+    ]
+    const at = ['-attime', String(NOW / 1000 + 60)]
+    const said = execFileSync('openssl', ['verify', ...at, ...args, file('box.pem', pem)], {
+      encoding: 'utf8',
+    })
+    expect(said).toMatch(/box\.pem: OK/)
+    const certificate = new x509.X509Certificate(pem)
+    const signedBy = new x509.X509Certificate(issuer.certificate)
+    expect(await certificate.verify({ publicKey: signedBy, date: new Date(NOW + 1000) })).toBe(true)
+  })
+
+  test('two of them have nothing but their template in common', () => {
+    const key = newKey()
+    const serials = Array.from(
+      { length: 100 },
+      () => new X509Certificate(identities.issue(key, { ...facts, name: 'x' }).pem).serialNumber,
+    )
+    expect(new Set(serials).size).toBe(100)
+    expect(new Set(serials.map((serial) => serial.slice(0, 2))).size).toBeGreaterThan(10)
+  })
+})
+
+describe('a certificate says what it is for', () => {
+  const read = (pem: string) => {
+    const certificate = new x509.X509Certificate(pem)
+    const basic = certificate.getExtension(x509.BasicConstraintsExtension)
+    const usage = certificate.getExtension(x509.KeyUsagesExtension)
+    const extended = certificate.getExtension(x509.ExtendedKeyUsageExtension)
+    return {
+      ca: [basic?.ca, basic?.pathLength, basic?.critical],
+      usage: [usage?.usages, usage?.critical],
+      extended: extended?.usages ?? 'none',
+      critical: certificate.extensions.filter(({ critical }) => critical).map(({ type }) => type),
+      role: readCertificateNames(new X509Certificate(pem))?.role,
+    }
+  }
+  const { keyCertSign, digitalSignature } = x509.KeyUsageFlags
+  /** Basic constraints and key usage: what every verifier knows. */
+  const critical = ['2.5.29.19', '2.5.29.15']
+
+  test('a root: for CAs', () => {
+    expect(read(root.certificate)).toEqual({
+      ca: [true, 1, true],
+      usage: [keyCertSign, true],
+      extended: 'none',
+      critical,
+      role: 'root',
+    })
+  })
+
+  test('a CA of a root: for no CA', () => {
+    expect(read(issuer.certificate)).toEqual({
+      ca: [true, 0, true],
+      usage: [keyCertSign, true],
+      extended: 'none',
+      critical,
+      role: 'sub-ca',
+    })
+  })
+
+  test.each(['answer-signer', 'tls', 'sync', 'instance'] as const)('%s: for nothing else', async (role) => {
+    expect(read(await issueCertificate(issuer, newKey().key, { ...facts, role, name: 'one' }))).toEqual({
+      ca: [false, undefined, true],
+      usage: [digitalSignature, true],
+      extended: role === 'tls' ? ['1.3.6.1.5.5.7.3.1'] : 'none',
+      critical,
+      role,
+    })
+  })
+
+  test('no part of a subject is longer than others read it, and a signer has no CN, which might be the name of a host', async () => {
+    const long = { ...facts, account: `${'a'.repeat(200)}.example`, name: 'n'.repeat(200) }
+    const subject = async (role: 'tls' | 'answer-signer') =>
+      new X509Certificate(await issueCertificate(issuer, newKey().key, { ...long, role })).subject
+    expect(await subject('tls')).toBe(`CN=${'n'.repeat(64)}\nO=${'a'.repeat(64)}`)
+    expect(await subject('answer-signer')).toBe(`OU=${'n'.repeat(64)}\nO=${'a'.repeat(64)}`)
+  })
+})
+
+describe('a request for a certificate', () => {
+  const openssl = (...algorithm: string[]): string => {
+    const key = execFileSync('openssl', ['genpkey', ...algorithm], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    return execFileSync(
+      'openssl',
+      [
+        'req',
+        '-new',
+        '-key',
+        file('key.pem', key),
+        '-subj',
+        '/CN=box/O=x',
+        '-addext',
+        'subjectAltName=DNS:x',
+      ],
+      {
+        encoding: 'utf8',
+      },
+    )
+  }
+  const ec = (curve: string) => openssl('-algorithm', 'EC', '-pkeyopt', `ec_paramgen_curve:${curve}`)
+
+  test('of P-256 is read as the certificate library reads it, whoever made it', async () => {
+    for (const pem of [await createRequest(await generateKey(), 'box'), ec('P-256')]) {
+      const theirs = new x509.Pkcs10CertificateRequest(pem)
+      expect(await theirs.verify()).toBe(true)
+      expect(theirs.subject).toMatch(/^CN=box\b/)
+      const key = readRequest(pem)
+      expect(key?.spki).toEqual(Buffer.from(theirs.publicKey.rawData))
+    }
+  })
+
+  test('for another kind of key is none', () => {
+    for (const pem of [
+      ec('P-384'),
+      ec('secp256k1'),
+      openssl('-algorithm', 'RSA'),
+      openssl('-algorithm', 'ED25519'),
+    ])
+      expect(readRequest(pem)).toBeNull()
+  })
+
+  test('with any bit changed, cut short or with more behind it is none', async () => {
+    const pem = await createRequest(await generateKey(), 'box')
+    const der = Buffer.from(pem.replace(/-----[^-]+-----|\s/g, ''), 'base64')
+    const wrap = (bytes: Buffer) =>
+      `-----BEGIN CERTIFICATE REQUEST-----\n${bytes.toString('base64')}\n-----END CERTIFICATE REQUEST-----\n`
+    expect(readRequest(wrap(der))).not.toBeNull()
+    for (let bit = 0; bit < der.length * 8; bit++) {
+      const changed = Buffer.from(der)
+      changed[bit >> 3] = (changed[bit >> 3] ?? 0) ^ (1 << (bit & 7))
+      expect(readRequest(wrap(changed)), `bit ${bit}`).toBeNull()
+    }
+    for (let length = 0; length < der.length; length++)
+      expect(readRequest(wrap(der.subarray(0, length)))).toBeNull()
+    expect(readRequest(wrap(Buffer.concat([der, Buffer.of(0)])))).toBeNull()
+    expect(readRequest(pem.replace('REQUEST', 'NOTHING'))).toBeNull()
+  })
+
+  test('of anything at all is none, and no accident', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        const base64 = Buffer.from(bytes).toString('base64')
+        expect(
+          readRequest(`-----BEGIN CERTIFICATE REQUEST-----\n${base64}\n-----END CERTIFICATE REQUEST-----`),
+        ).toBeNull()
+      }),
+      { numRuns: 2000 },
+    )
+  })
+})
+
+test('DER is written back as it was read, and lengths that are not the shortest are refused', () => {
+  for (const length of [0, 127, 128, 255, 256, 65535, 65536]) {
+    const head =
+      length < 128
+        ? [length]
+        : length < 256
+          ? [0x81, length]
+          : length < 65536
+            ? [0x82, length >> 8, length & 255]
+            : [0x83, 1, 0, 0]
+    const bytes = Buffer.concat([Buffer.from([4, ...head]), Buffer.alloc(length)])
+    expect(readElement(bytes).content.length).toBe(length)
+  }
+  for (const hex of ['04', '0480', '048101ff', '04820001ff', '0485000000000100', '1f0100', '0402ff'])
+    expect(() => readElement(Buffer.from(hex, 'hex')), hex).toThrow()
+})

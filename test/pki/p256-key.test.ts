@@ -1,0 +1,112 @@
+import { generateKeyPairSync, sign } from 'node:crypto'
+import { describe, expect, it } from 'vitest'
+import { DAY } from '../../src/core/time.ts'
+import { createRoot } from '../../src/pki/certificate-generation.ts'
+import { element, INTEGER, SEQUENCE, timeElement } from '../../src/pki/der.ts'
+import { readLeafFacts } from '../../src/pki/leaf-certificate.ts'
+import { readRequest } from '../../src/pki/certificate-request.ts'
+import { readP256Key } from '../../src/pki/p256-key.ts'
+
+const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const spki = publicKey.export({ type: 'spki', format: 'der' })
+const pemOf = (kind: string, der: Buffer) =>
+  `-----BEGIN ${kind}-----\n${der.toString('base64')}\n-----END ${kind}-----\n`
+const empty = element(SEQUENCE)
+
+describe('a key of P-256', () => {
+  it('is read from its one encoding', () => {
+    const read = readP256Key(spki)
+    expect(read?.key.equals(publicKey)).toBe(true)
+    expect(read?.spki).toEqual(spki)
+  })
+
+  it('is none where a byte is missing, too many, of another kind of key, or the point is not on the curve', () => {
+    expect(readP256Key(spki.subarray(0, -1))).toBeNull()
+    expect(readP256Key(Buffer.concat([spki, Buffer.of(0)]))).toBeNull()
+    expect(readP256Key(spki.subarray(0, 40))).toBeNull()
+    // The object identifier of another curve before a point of this one.
+    const otherCurve = Buffer.from(
+      spki.toString('hex').replace('2a8648ce3d030107', '2a8648ce3d030106'),
+      'hex',
+    )
+    expect(otherCurve).not.toEqual(spki)
+    expect(readP256Key(otherCurve)).toBeNull()
+    const offCurve = Buffer.from(spki)
+    offCurve[90] = (offCurve[90] ?? 0) ^ 1
+    expect(readP256Key(offCurve)).toBeNull()
+  })
+})
+
+describe('the facts of a certificate', () => {
+  const validity = element(SEQUENCE, timeElement(0), timeElement(DAY))
+  const made = (...fields: Buffer[]) => pemOf('CERTIFICATE', element(SEQUENCE, element(SEQUENCE, ...fields)))
+  const fields = (dates: Buffer, key: Buffer) => [empty, empty, empty, empty, dates, empty, key]
+
+  it('are its key and its end, whatever else it says', () => {
+    expect(readLeafFacts(made(...fields(validity, spki)))).toMatchObject({ spki, notAfter: DAY })
+  })
+
+  it.each<[string, string]>([
+    ['nothing', ''],
+    ['what is no certificate', pemOf('CERTIFICATE', Buffer.of(1, 2, 3))],
+    ['an empty one', pemOf('CERTIFICATE', empty)],
+    ['one of no fields', made()],
+    ['one without dates', made(...fields(empty, spki))],
+    ['one that never ends', made(...fields(element(SEQUENCE, timeElement(0)), spki))],
+    ['one without a key', made(empty, empty, empty, empty, validity, empty)],
+    ['one of another kind of key', made(...fields(validity, empty))],
+  ])('of %s are none', (_, pem) => {
+    expect(readLeafFacts(pem)).toBeNull()
+  })
+
+  it('of a root are read as well', async () => {
+    const root = { name: 'Root', account: 'acme.example', authorityId: '3f0c', notBefore: 0, notAfter: DAY }
+    expect(readLeafFacts((await createRoot(root)).certificate)?.notAfter).toBe(DAY)
+  })
+})
+
+describe('a request for a certificate', () => {
+  const ALGORITHM = Buffer.from('300a06082a8648ce3d040302', 'hex')
+  const signature = element(3, Buffer.of(0), Buffer.alloc(70))
+  const version = element(INTEGER, Buffer.of(0))
+  const request = (...parts: Buffer[]) => pemOf('CERTIFICATE REQUEST', element(SEQUENCE, ...parts))
+
+  /** A request whose signature is right. */
+  function signed(versionOf: Buffer): Buffer {
+    const info = element(SEQUENCE, versionOf, empty, spki)
+    const made = element(3, Buffer.of(0), sign('sha256', info, privateKey))
+    return element(SEQUENCE, info, ALGORITHM, made)
+  }
+
+  it('is one where its signature is right, with blanks around it, and in its one spelling', () => {
+    // As long as that its base64 ends with bits of no byte.
+    let der = signed(version)
+    while (der.length % 3 !== 2) der = signed(version)
+    const pem = pemOf('CERTIFICATE REQUEST', der)
+    for (const text of [pem, `\n ${pem}\n \n`]) expect(readRequest(text)?.spki).toEqual(spki)
+    for (const text of [`x${pem}`, `${pem}x`, `x ${pem}`]) expect(readRequest(text)).toBeNull()
+    const other = pem.replace(
+      /(.)=\n/,
+      (_, last: string) => `${String.fromCharCode(last.charCodeAt(0) + 1)}=\n`,
+    )
+    expect(other).not.toBe(pem)
+    expect(readRequest(other)).toBeNull()
+    expect(readRequest(pemOf('CERTIFICATE REQUEST', signed(empty)))).toBeNull()
+  })
+
+  it.each<[string, string]>([
+    ['nothing', request()],
+    ['a body alone', request(element(SEQUENCE, version, empty, spki))],
+    ['no signature', request(element(SEQUENCE, version, empty, spki), ALGORITHM)],
+    ['no algorithm', request(element(SEQUENCE, version, empty, spki), signature)],
+    ['an empty body', request(empty, ALGORITHM, signature)],
+    ['a body without a key', request(element(SEQUENCE, version, empty), ALGORITHM, signature)],
+    ['a body without a version', request(element(SEQUENCE, empty, empty, spki), ALGORITHM, signature)],
+    ['a signature of no bytes', request(element(SEQUENCE, version, empty, spki), ALGORITHM, element(3))],
+    ['a wrong signature', request(element(SEQUENCE, version, empty, spki), ALGORITHM, signature)],
+    ['what is no text', ''],
+    ['what is not base64', '-----BEGIN CERTIFICATE REQUEST-----\nA=AA\n-----END CERTIFICATE REQUEST-----'],
+  ])('of %s is none', (_, pem) => {
+    expect(readRequest(pem)).toBeNull()
+  })
+})

@@ -1,0 +1,69 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Status } from '../../src/agent/index.ts'
+import { Dice } from '../../tools/simulator/seeded-random.ts'
+import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
+import { makeProxies, type Proxies } from '../support/proxies.ts'
+import { scaled } from '../support/scale.ts'
+
+const ROUNDS = Number(process.env.HARM_ROUNDS ?? scaled(3, 8))
+let programs: Programs
+let proxies: Proxies
+beforeEach(async () => {
+  programs = makePrograms()
+  proxies = makeProxies()
+  await programs.initAuthority('--test')
+})
+afterEach(async () => {
+  await programs.close()
+  await proxies.close()
+})
+
+describe('a proxy that dies', () => {
+  it(
+    `R-NET-1, R-AUTH-4: in the middle of an exchange, ${ROUNDS} times: the box says what failed, keeps its license, and goes on`,
+    { timeout: 600_000 },
+    async () => {
+      const { agent, authority, good, status } = programs
+      const dice = new Dice('a proxy that dies')
+      await programs.order(1_000)
+      // Long enough for the proxy to die while an answer is awaited.
+      const { url } = await programs.serveAuthority(0, { more: ['--chaos', 'delay=300ms'] })
+      const squid = await proxies.squid()
+      await programs.initBox(url)
+      await good(agent(['transport', 'proxy', url, '--via', squid.via, '--json']))
+      await programs.daemon()
+      await good<Status>(agent(['register', await programs.token(), '--json']))
+      let failed = 0
+      for (let round = 1; round <= ROUNDS; round++) {
+        await good(agent(['usage', 'set', 'HOST', String(round), '--json']))
+        const asked = agent(['renew', 'authorization', '--json'])
+        // From before the command has asked for anything to after it was answered.
+        await wait(dice.between(200, 1_000))
+        await squid.kill()
+        const ended = await asked
+        if (ended.code !== 0) {
+          failed++
+          // Whether it was gone already, or went before it had answered, or with a tunnel that stood.
+          const { code, message } = errorOf(ended)
+          expect(['PROXY_UNREACHABLE', 'PROXY_FAILED', 'CONNECTION_RESET']).toContain(code)
+          if (code !== 'CONNECTION_RESET') expect(message).toContain(`127.0.0.1:${squid.port}`)
+          expect((await status()).authorization.lastAttempt?.outcome).toBe('failed')
+        }
+        expect((await status()).state).toBe('authorized')
+        if (dice.chance(0.5)) {
+          // Now there is surely nobody.
+          const refused = await agent(['renew', 'authorization', '--json'])
+          expect(refused.code).not.toBe(0)
+          expect(errorOf(refused).message).toContain(`proxy 127.0.0.1:${squid.port}`)
+        }
+        await squid.start()
+        expect((await good<Status>(agent(['renew', 'authorization', '--json']))).state).toBe('authorized')
+        expect(await good(authority(['license', 'list', '--json']))).toMatchObject({
+          licenses: [{ tag: 'HOST', inUse: round }],
+        })
+      }
+      expect(failed).toBeGreaterThan(0)
+    },
+  )
+})

@@ -1,0 +1,96 @@
+import { ESLint, Linter } from 'eslint'
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { FileUsers } from '../../src/http/file-user-store.ts'
+import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
+
+let programs: Programs
+beforeEach(() => {
+  programs = makePrograms()
+})
+afterEach(() => programs.close())
+
+/** What `ulimit -f` counts in. */
+const BLOCK = 512
+/** Where files end that may not grow beyond it: a write across it is cut short, as on a disk with that much room left. */
+const LIMIT = 8 * BLOCK
+
+/** Fills the list of users until the next one crosses the limit. */
+function fillUsers(path: string): void {
+  const [user] = JSON.parse(readFileSync(path, 'utf8')) as { name: string }[]
+  const listOf = (count: number) =>
+    JSON.stringify(
+      Array.from({ length: count }, (_, number) => ({ ...user, name: `user-${number}` })),
+      null,
+      2,
+    )
+  let count = 1
+  while (Buffer.byteLength(listOf(count + 1)) <= LIMIT) count++
+  writeFileSync(path, listOf(count))
+}
+
+it('refuses a user with STORE_FULL where the list would be cut short, and keeps the users it has', async () => {
+  const { agent, good } = programs
+  await good(agent(['init', '--pid', 'CWMS-K9', '--serial', 'BOX', '--json']))
+  await good(agent(['user', 'add', 'first', '--role', 'viewer', '--json']))
+  const path = join(programs.box(), 'console', 'users.json')
+  fillUsers(path)
+  const before = readFileSync(path, 'utf8')
+  const add = ['user', 'add', 'victim', '--role', 'viewer', '--json']
+  const refused = await agent(add, { fileBlocks: LIMIT / BLOCK })
+  expect([refused.code, refused.stdout, errorOf(refused).code]).toEqual([1, '', 'STORE_FULL'])
+  expect(readFileSync(path, 'utf8')).toBe(before)
+  expect(readdirSync(join(programs.box(), 'console'))).not.toContain('users.json.new')
+  const { users } = await good<{ users: { name: string }[] }>(agent(['user', 'list', '--json']))
+  expect(users.map(({ name }) => name)).toContain('user-0')
+  await good(agent(add))
+})
+
+it('keeps an audit record without half a line where a line would be cut short', async () => {
+  const { box } = programs
+  const users = new URL('../../dist/src/http/file-user-store.js', import.meta.url)
+  const deed = {
+    at: 0,
+    who: 'admin',
+    address: '127.0.0.1',
+    action: 'try',
+    about: 'x'.repeat(1000),
+    outcome: 'done',
+  }
+  const program = `
+    const { FileUsers } = await import(${JSON.stringify(users.href)})
+    const users = new FileUsers(${JSON.stringify(box())})
+    const outcomes = []
+    for (let number = 0; number < 6; number++)
+      outcomes.push(await users.record(${JSON.stringify(deed)}).then(() => 'kept', ({ code }) => code))
+    console.log(JSON.stringify(outcomes))`
+  const said = execFileSync(
+    'sh',
+    [
+      ...['-c', 'ulimit -f "$0" && exec "$@"', String(LIMIT / BLOCK)],
+      ...[process.execPath, '--input-type=module', '--eval', program],
+    ],
+    { encoding: 'utf8' },
+  )
+  expect(JSON.parse(said)).toEqual(['kept', 'kept', 'kept', 'STORE_FULL', 'STORE_FULL', 'STORE_FULL'])
+  const kept = new FileUsers(box())
+  await kept.record({ ...deed, action: 'after' })
+  expect((await kept.deeds(10)).map(({ action }) => action)).toEqual(['after', 'try', 'try', 'try'])
+})
+
+it('the lint refuses a write whose length nobody looks at', async () => {
+  const eslint = new ESLint({ cwd: new URL('../..', import.meta.url).pathname })
+  const place = new URL('../../src/storage/private-files.ts', import.meta.url).pathname
+  const { rules } = (await eslint.calculateConfigForFile(place)) as { rules: Linter.RulesRecord }
+  const writes = ['no-restricted-imports', 'no-restricted-syntax']
+  const config = { rules: Object.fromEntries(writes.map((rule) => [rule, rules[rule] ?? 'off'])) }
+  const rulesOf = (text: string) => new Linter().verify(text, config).map(({ ruleId }) => ruleId)
+  expect(rulesOf("import { writeSync } from 'node:fs'\nwriteSync(1, 'x')\n")).toEqual([
+    'no-restricted-imports',
+    'no-restricted-syntax',
+  ])
+  expect(rulesOf("import fs from 'node:fs'\nfs.writeSync(1, 'x')\n")).toEqual(['no-restricted-syntax'])
+  expect(rulesOf("import { writeFileSync } from 'node:fs'\nwriteFileSync(1, 'x')\n")).toEqual([])
+})

@@ -1,0 +1,120 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type OpenOptions, SmartAgent } from '../../src/agent/index.ts'
+import { Authority } from '../../src/authority/index.ts'
+import type { AuthorityObserver } from '../../src/authority/observer.ts'
+import { LicensingError } from '../../src/core/errors.ts'
+import type { RequestType } from '../../src/protocol/messages.ts'
+import type { Transport } from '../../src/transports/transport.ts'
+import { someDatabase } from './database.ts'
+import { heartbeatOfRun } from './heartbeat.ts'
+import { VirtualClock } from '../../mocks/virtual-clock.ts'
+
+/** Something between a box and its authority that may change or drop what passes. */
+export interface Road {
+  down: boolean
+  /** The one kind of request that does not get through. */
+  refuse: RequestType | null
+  /** Loses the answer, after the authority has decided. */
+  loseAnswers: boolean
+  onRequest: (type: RequestType, body: string) => string
+  onAnswer: (type: RequestType, body: string) => string | Promise<string>
+  readonly sent: { type: RequestType; body: string }[]
+}
+
+/** An authority and boxes in one process, on one virtual clock, with a road between them. */
+export async function makeWorld(options: { account?: string; observe?: AuthorityObserver } = {}) {
+  const directory = mkdtempSync(join(tmpdir(), 'sla-'))
+  const clock = new VirtualClock()
+  const authorityDir = join(directory, 'authority')
+  await Authority.init({
+    dataDir: authorityDir,
+    account: options.account ?? 'acme.example',
+    acceptAgreement: true,
+    clock,
+    ...(await someDatabase()),
+  })
+  const { observe } = options
+  const authority = await Authority.open({ dataDir: authorityDir, clock, ...(observe && { observe }) })
+  const road: Road = {
+    down: false,
+    refuse: null,
+    loseAnswers: false,
+    onRequest: (_, body) => body,
+    onAnswer: (_, body) => body,
+    sent: [],
+  }
+  const opened: SmartAgent[] = []
+
+  const transport = (to: Authority = authority): Transport => ({
+    post: async (path, body) => {
+      const type = path.split('/').at(-1) as RequestType
+      road.sent.push({ type, body })
+      if (road.down || road.refuse === type)
+        throw new LicensingError('CONNECTION_REFUSED', 'the authority refused the connection.')
+      let answer: string
+      try {
+        answer = JSON.stringify(await to.handle(type, JSON.parse(road.onRequest(type, body))))
+      } catch (thrown) {
+        if (thrown instanceof LicensingError && thrown.kind === 'local') {
+          throw new LicensingError('AUTHORITY_REJECTED', `the authority answered 400: ${thrown.code}`)
+        }
+        throw thrown
+      }
+      if (road.loseAnswers) throw new LicensingError('CONNECTION_RESET', 'the connection was closed.')
+      return road.onAnswer(type, answer)
+    },
+    close: () => undefined,
+  })
+
+  const open = async (name = 'box', more: Partial<OpenOptions> = {}): Promise<SmartAgent> => {
+    const agent = await SmartAgent.open({
+      dataDir: join(directory, name),
+      product: { pid: 'CWMS-K9', version: '4.0', serial: name.toUpperCase() },
+      trust: authority.trustAnchor(),
+      transport: { kind: 'direct', url: 'https://authority.test' },
+      clock,
+      heartbeat: heartbeatOfRun(),
+      connect: () => transport(),
+      ...more,
+    })
+    opened.push(agent)
+    return agent
+  }
+
+  return {
+    directory,
+    clock,
+    authority,
+    road,
+    transport,
+    open,
+    token: async (wanted: Partial<Parameters<Authority['createToken']>[0]> = {}) =>
+      (await authority.createToken({ days: 30, ...wanted })).token,
+    close: async () => {
+      for (const agent of opened) await agent.close()
+      await authority.close()
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+export type World = Awaited<ReturnType<typeof makeWorld>>
+
+/** Lets the time pass and what it makes due be done, a beat at its end. */
+export async function pass(world: World, agent: SmartAgent, milliseconds: number): Promise<void> {
+  world.clock.advance(milliseconds)
+  agent.tick()
+  await agent.settled()
+}
+
+/** The code of the error a promise ends with. */
+export async function codeOf(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise
+  } catch (thrown) {
+    return thrown instanceof LicensingError ? thrown.code : `not ours: ${String(thrown)}`
+  }
+  return 'no error'
+}
