@@ -6,9 +6,11 @@ import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
 import files from '@fastify/static'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { asLicensingError, type ErrorCode, LicensingError } from '../core/errors.ts'
+import { asLicensingError, LicensingError } from '../core/errors.ts'
 import { endsWithItsServer } from '../http/connection-limiter.ts'
+import { errorStatus } from '../http/error-status.ts'
 import { unreadable } from '../http/malformed-request.ts'
+import { rateLimitOptions } from '../http/rate-limit.ts'
 import { commonContract } from '../http/sign-in-contract.ts'
 import { type Access, type Caller, InvalidInput, parseInput, type Served } from '../http/contract.ts'
 import type { SignInDesk } from '../http/auth-service.ts'
@@ -40,21 +42,6 @@ export interface ConsoleOptions {
   readonly id: string
   readonly logger: { error(message: string, fields?: object): void }
 }
-
-const statuses: Partial<Record<ErrorCode, number>> = {
-  SIGN_IN_REQUIRED: 401,
-  SIGN_IN_FAILED: 401,
-  PERMISSION_DENIED: 403,
-  PASSWORD_CHANGE_REQUIRED: 403,
-  SESSION_TOKEN_INVALID: 403,
-  ORIGIN_REFUSED: 403,
-  HOST_REFUSED: 421,
-  TOO_MANY_REQUESTS: 429,
-  REQUEST_MALFORMED: 400,
-  INTERNAL: 500,
-}
-const statusOf = ({ code, kind }: LicensingError): number =>
-  statuses[code] ?? (code.startsWith('STORE_') ? 500 : kind === 'usage' ? 400 : 409)
 
 const ranks: Record<Access, number> = { open: 0, 'signed-in': 0, viewer: 1, user: 2, administrator: 3 }
 
@@ -101,15 +88,7 @@ export class Console {
       },
       referrerPolicy: { policy: 'no-referrer' },
     })
-    await server.register(rateLimit, {
-      global: false,
-      max: REQUESTS,
-      timeWindow: 60_000,
-      errorResponseBuilder: (_request, { ttl }) =>
-        new LicensingError('TOO_MANY_REQUESTS', 'Too many requests came from this address.', {
-          retryAfterMs: ttl,
-        }),
-    })
+    await server.register(rateLimit, rateLimitOptions(REQUESTS))
     // Before anything is refused: a refusal is work too.
     server.addHook('onRequest', server.rateLimit())
     server.addHook('onRequest', (request, _reply, done) => {
@@ -324,7 +303,7 @@ export class Console {
     const status =
       failure.code === 'REQUEST_MALFORMED' && 'statusCode' in thrown
         ? (thrown.statusCode ?? 400)
-        : statusOf(failure)
+        : errorStatus(failure, failure.kind === 'usage' ? 400 : 409)
     await this.#recordRefusal(request, failure, status).catch(() => undefined)
     if (status === 500)
       this.#options.logger.error('a request failed', {

@@ -6,24 +6,6 @@ import { type ErrorCode, errorTable, type LicensingError } from '../core/errors.
  */
 export type EnvelopeForm = 'E1' | 'E3' | 'E4' | 'E5' | 'EA' | 'OAuth'
 
-const statuses: Partial<Record<ErrorCode, number>> = {
-  SIGN_IN_REQUIRED: 401,
-  PERMISSION_DENIED: 403,
-  ACCOUNT_UNKNOWN: 404,
-  VIRTUAL_ACCOUNT_UNKNOWN: 404,
-  INVALID_ARGUMENT: 400,
-  REQUEST_MALFORMED: 400,
-  TOO_MANY_REQUESTS: 429,
-  INTERNAL: 500,
-  // What clients try again, unlike 500.
-  AUTHORITY_BUSY: 503,
-  DATABASE_UNREACHABLE: 503,
-}
-
-/** 400 for what is not of its form, 422 for what is refused. */
-export const statusOf = ({ code }: LicensingError): number =>
-  statuses[code] ?? (/^(STORE|DATABASE)_/.test(code) ? 500 : 422)
-
 /** What is answered without a body, as the field's own: clients find nothing to read there. */
 export const isWordless = (status: number): boolean =>
   status === 401 || status === 403 || status === 404 || status >= 500

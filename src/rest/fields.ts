@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { asLicensingError } from '../core/errors.ts'
 import { type Instant } from '../core/time.ts'
-import { statusOf, wordsOf } from './error-responses.ts'
+import { errorStatus } from '../http/error-status.ts'
+import { wordsOf } from './error-responses.ts'
 
 /** A whole number, as a number or in digits: clients send both. */
 export const wholeNumber = (least: number, most: number) =>
@@ -82,7 +83,7 @@ export async function eachPart<T, R>(
       results.push({ done: true, value: await work(part) })
     } catch (thrown) {
       const failure = asLicensingError(thrown)
-      if (statusOf(failure) >= 500) throw thrown
+      if (errorStatus(failure, 422) >= 500) throw thrown
       results.push({ done: false, part, message: wordsOf(failure) })
     }
   }

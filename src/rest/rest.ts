@@ -9,11 +9,13 @@ import type { Clock } from '../core/clock.ts'
 import { asLicensingError, LicensingError } from '../core/errors.ts'
 import { systemClock } from '../core/system-clock.ts'
 import { plain, Told } from '../core/text.ts'
+import { errorStatus } from '../http/error-status.ts'
 import { unreadable } from '../http/malformed-request.ts'
+import { rateLimitOptions } from '../http/rate-limit.ts'
 import { readBody, UnreadableType } from './bodies.ts'
 import type { Endpoint } from './contract.ts'
 import { endpoints } from './endpoints.ts'
-import { envelopeOf, type EnvelopeForm, isWordless, statusOf } from './error-responses.ts'
+import { envelopeOf, type EnvelopeForm, isWordless } from './error-responses.ts'
 import { OWN_PREFIXES } from './routes.ts'
 import { unservedEndpoints } from './unsupported-endpoints.ts'
 import { TOKEN_PATHS, tokenBody, TokenDesk } from './oauth.ts'
@@ -63,15 +65,7 @@ export class RestApi {
 
   /** Its routes, in a scope of their own on a server. */
   readonly routes = async (server: FastifyInstance): Promise<void> => {
-    await server.register(rateLimit, {
-      global: false,
-      max: this.#requests,
-      timeWindow: 60_000,
-      errorResponseBuilder: (_request, { ttl }) =>
-        new LicensingError('TOO_MANY_REQUESTS', 'Too many requests came from this address.', {
-          retryAfterMs: ttl,
-        }),
-    })
+    await server.register(rateLimit, rateLimitOptions(this.#requests))
     server.addHook('onRequest', (request, reply, done) => {
       nameRequest(request, reply)
       done()
@@ -282,7 +276,7 @@ function failureOf(thrown: FastifyError | Error): { failure: LicensingError; sta
       failure: unreadable(status),
       status,
     }
-  return { failure, status: statusOf(failure) }
+  return { failure, status: errorStatus(failure, 422) }
 }
 
 /** A call of several parts may be done in part, or not at all, and is answered all the same. */

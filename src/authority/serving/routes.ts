@@ -19,6 +19,7 @@ import { SECOND } from '../../core/time.ts'
 import { SYNC_CONTENT_TYPE, SYNC_PROOF_HEADER, type SyncProof } from '../../protocol/sync-proof.ts'
 import type { ConnectionGuard } from '../../http/connection-limiter.ts'
 import { createGuardedServer } from '../../http/create-server.ts'
+import { errorStatus } from '../../http/error-status.ts'
 import { unreadable } from '../../http/malformed-request.ts'
 import { type Credential, tlsOptions } from '../../pki/certificate-generation.ts'
 import type { Misbehaviour } from './fault-injector.ts'
@@ -33,9 +34,9 @@ const LARGEST_REQUEST = 256 * 1024
 export type Unreadiness = 'draining' | 'database' | 'certificate'
 
 /** The HTTP status of what gets no signed answer. To a box, every one of them is a failure of the road. */
-function statusOf({ code }: LicensingError): number {
-  if (code === 'AUTHORITY_BUSY' || code === 'DATABASE_UNREACHABLE') return 503
-  return code === 'INTERNAL' || /^(STORE|DATABASE)_/.test(code) ? 500 : 400
+function statusOf(failure: LicensingError): number {
+  const status = errorStatus(failure, 400)
+  return status >= 500 ? status : 400
 }
 
 /** Milliseconds after which boxes come back when the database was away. */

@@ -1,0 +1,25 @@
+import type { ErrorCode, LicensingError } from '../core/errors.ts'
+
+/** The HTTP status of an error code, where the code alone decides it. */
+const ERROR_STATUS: Partial<Record<ErrorCode, number>> = {
+  INVALID_ARGUMENT: 400,
+  REQUEST_MALFORMED: 400,
+  SIGN_IN_REQUIRED: 401,
+  SIGN_IN_FAILED: 401,
+  PERMISSION_DENIED: 403,
+  PASSWORD_CHANGE_REQUIRED: 403,
+  SESSION_TOKEN_INVALID: 403,
+  ORIGIN_REFUSED: 403,
+  ACCOUNT_UNKNOWN: 404,
+  VIRTUAL_ACCOUNT_UNKNOWN: 404,
+  HOST_REFUSED: 421,
+  TOO_MANY_REQUESTS: 429,
+  INTERNAL: 500,
+  // Clients try again after 503, unlike 500.
+  AUTHORITY_BUSY: 503,
+  DATABASE_UNREACHABLE: 503,
+}
+
+/** Returns the HTTP status of an error. @param refused the status of a refusal that has none of its own */
+export const errorStatus = ({ code }: LicensingError, refused: 400 | 409 | 422): number =>
+  ERROR_STATUS[code] ?? (/^(STORE|DATABASE)_/.test(code) ? 500 : refused)

@@ -1,0 +1,14 @@
+import type { RateLimitPluginOptions } from '@fastify/rate-limit'
+import { LicensingError } from '../core/errors.ts'
+import { MINUTE } from '../core/time.ts'
+
+/** Returns options for `@fastify/rate-limit`: at most `max` requests a minute from one address, for the routes that ask for it. */
+export const rateLimitOptions = (max: number): RateLimitPluginOptions => ({
+  global: false,
+  max,
+  timeWindow: MINUTE,
+  errorResponseBuilder: (_request, { ttl }) =>
+    new LicensingError('TOO_MANY_REQUESTS', 'Too many requests came from this address.', {
+      retryAfterMs: ttl,
+    }),
+})
