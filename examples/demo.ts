@@ -66,7 +66,7 @@ async function live(agent: SmartAgent, days: number, step = DAY): Promise<void> 
   while (clock.wall() < end) {
     clock.advance(Math.min(step, end - clock.wall()))
     agent.tick()
-    await agent.settled()
+    await agent.idle()
   }
 }
 
@@ -139,7 +139,7 @@ async function main(): Promise<void> {
   )
 
   await live(agent, 5)
-  agent.report('HOST', 12)
+  agent.setUsage('HOST', 12)
   tell('12 hosts are in use, for evaluation.', agent)
 
   await live(agent, 15)
@@ -158,7 +158,7 @@ async function main(): Promise<void> {
   )
 
   await live(agent, 40)
-  agent.report('HOST', 26)
+  agent.setUsage('HOST', 26)
   await live(agent, 1, HOUR)
   tell('26 hosts are in use, 20 are owned: nothing is refused, but it is said.', agent)
   await live(agent, 2, HOUR)

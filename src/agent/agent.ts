@@ -82,12 +82,12 @@ export interface OpenOptions {
   readonly replaceProfile?: boolean
   readonly clock?: Clock
   readonly logger?: AgentLogger
-  /** Whether time drives the agent by itself. Without it, call `tick()` and `settled()`. Default: true. */
+  /** Whether time drives the agent by itself. Without it, call `tick()` and `idle()`. Default: true. */
   readonly heartbeat?: boolean
   /** A road of the embedder's own, such as a test's: used instead of HTTPS. */
-  readonly connect?: (settings: TransportSettings) => Transport
+  readonly createTransport?: (settings: TransportSettings) => Transport
   /** Sees its requests: traces. */
-  readonly observe?: AgentObserver
+  readonly observer?: AgentObserver
 }
 
 interface Events {
@@ -136,7 +136,13 @@ export class SmartAgent {
     this.#profile = profile
     this.#logger = options.logger ?? silent
     this.#clock = new ClockGuard(clock, store.read('clock', readingSchema))
-    this.#road = new BoxRoad(store, options.connect, () => this.#clock.now(), this.#logger, options.observe)
+    this.#road = new BoxRoad(
+      store,
+      options.createTransport,
+      () => this.#clock.now(),
+      this.#logger,
+      options.observer,
+    )
     this.#stepper = new Stepper({
       store,
       clock: this.#clock,
@@ -315,7 +321,7 @@ export class SmartAgent {
   }
 
   /** Runs what is to be done now, and resolves when nothing is under way. Never throws for the network. */
-  async settled(): Promise<void> {
+  async idle(): Promise<void> {
     await this.#runner.run()
   }
 
@@ -559,7 +565,7 @@ export class SmartAgent {
    * @throws LicensingError UNKNOWN_TAG, INVALID_ARGUMENT, or EVALUATION_EXPIRED where more is taken into use and only
    * licence management is left (R-EVAL-4), NOT_AUTHORIZED where that is so under a reservation: nothing is changed
    */
-  report(tag: string, count: number): void {
+  setUsage(tag: string, count: number): void {
     this.#ledger.declare(tag, count)
   }
 
@@ -611,7 +617,7 @@ export class SmartAgent {
    * Reports changed usage now instead of within the minute: for a process that is about to leave. Resolves when the authority
    * has answered for the present counts, or when an attempt failed.
    */
-  async reportNow(): Promise<void> {
+  async flushUsage(): Promise<void> {
     // A request that was under way when the usage changed does not cover the change; the one after it does.
     for (
       let requests = 0;
@@ -620,89 +626,93 @@ export class SmartAgent {
     ) {
       const event = (at: number): Event => ({ type: 'RENEW_AUTHORIZATION', at })
       if (can(this.#stepper.position, event(this.#clock.now()))) this.#stepper.step(event)
-      await this.settled()
+      await this.idle()
       if (this.#stepper.position.context.authorization.last?.outcome !== 'succeeded') return
     }
   }
 
-  /**
-   * Sets the road to the authority: checked, saved, in force from the next request on; one that is under way goes
-   * on by the old one. Connects to nobody.
-   *
-   * @throws LicensingError TRANSPORT_URL_INVALID, PROXY_URL_INVALID, PROXY_CREDENTIALS_INVALID: nothing is changed
-   */
-  setTransport(settings: TransportSettings): Status['transport'] {
-    const checked = storeSettings(settings, this.#store)
-    const road = [checked.kind, checked.url, ...(checked.kind === 'proxy' ? ['via', checked.via] : [])].join(
-      ' ',
-    )
-    this.#stepper.step(
-      (at) => ({ type: 'TRANSPORT_CHANGED', at, road }),
-      (store) => {
-        store.write('transport', checked)
-      },
-    )
-    this.#road.change()
-    this.#wake()
-    return this.status().transport
-  }
+  /** How the box reaches its authority. */
+  readonly transport = {
+    /**
+     * Sets the road to the authority: checked, saved, in force from the next request on; one that is under way goes
+     * on by the old one. Connects to nobody.
+     *
+     * @throws LicensingError TRANSPORT_URL_INVALID, PROXY_URL_INVALID, PROXY_CREDENTIALS_INVALID: nothing is changed
+     */
+    set: (settings: TransportSettings): Status['transport'] => {
+      const checked = storeSettings(settings, this.#store)
+      const road = [
+        checked.kind,
+        checked.url,
+        ...(checked.kind === 'proxy' ? ['via', checked.via] : []),
+      ].join(' ')
+      this.#stepper.step(
+        (at) => ({ type: 'TRANSPORT_CHANGED', at, road }),
+        (store) => {
+          store.write('transport', checked)
+        },
+      )
+      this.#road.change()
+      this.#wake()
+      return this.status().transport
+    },
+    /**
+     * Walks the road to the authority step by step, with the settings given or those in force: where it breaks, and why.
+     * Changes nothing, and registers nothing (R-NET-4).
+     *
+     * @param onStep called as each step ends
+     * @throws LicensingError TRANSPORT_NOT_CONFIGURED, TRUST_ANCHOR_MISSING, TRANSPORT_URL_INVALID, PROXY_URL_INVALID;
+     * RESERVED: such a box makes no connection at all
+     */
+    test: async (
+      options: { settings?: TransportSettings; onStep?: (step: StepReport) => void } = {},
+    ): Promise<RoadReport> => {
+      const { settings, onStep = () => undefined } = options
+      const reserved = this.#reservationRefusal()
+      if (reserved?.code === 'RESERVED') throw reserved
+      const identity = this.#store.read('identity', identitySchema)
+      return this.#road.test(settings, identity?.authority.id ?? null, onStep)
+    },
+  } as const
 
-  /**
-   * Installs the root certificate of the authority (PEM), or the bundles by which it replaced the one this box has: a file of
-   * `smart-authority trust bundle export`.
-   *
-   * @throws LicensingError TRUST_ANCHOR_INVALID, TRUST_ANCHOR_MISSING, TRUST_BUNDLE_REFUSED
-   */
-  async installTrust(text: string): Promise<void> {
-    const { installBundles, readTrustBundles } = await import('../pki/root-rotation.ts')
-    const bundles = readTrustBundles(text)
-    const anchors = bundles && installBundles(requireAnchors(this.#store), bundles, this.#clock.now())
-    const what = anchors ? `bundle ${anchors.number}` : await checkAnchor(text)
-    this.#store.commit(() => {
-      if (anchors) writeAnchors(this.#store, anchors)
-      else giveRoots(this.#store, text)
-    })
-    this.#stepper.remark('TRUST_CHANGED', what)
-    this.#road.change()
-  }
-
-  /** The root certificates this box believes: PEM, the newest first; null when there are none. */
-  trustAnchor(): string | null {
-    return this.#road.trustAnchor()
-  }
-
-  /** The number of the bundle of roots it believes: 0 for roots that were given by hand. */
-  trustBundle(): number {
-    return readAnchors(this.#store)?.number ?? 0
-  }
-
-  /**
-   * Walks the road to the authority step by step, with the settings given or those in force: where it breaks, and why.
-   * Changes nothing, and registers nothing (R-NET-4).
-   *
-   * @param onStep called as each step ends
-   * @throws LicensingError TRANSPORT_NOT_CONFIGURED, TRUST_ANCHOR_MISSING, TRANSPORT_URL_INVALID, PROXY_URL_INVALID;
-   * RESERVED: such a box makes no connection at all
-   */
-  async testTransport(
-    options: { settings?: TransportSettings; onStep?: (step: StepReport) => void } = {},
-  ): Promise<RoadReport> {
-    const { settings, onStep = () => undefined } = options
-    const reserved = this.#reservationRefusal()
-    if (reserved?.code === 'RESERVED') throw reserved
-    const identity = this.#store.read('identity', identitySchema)
-    return this.#road.test(settings, identity?.authority.id ?? null, onStep)
-  }
-
-  /** Installs a further anchor for TLS alone, such as a gateway's own CA: PEM. Throws TRUST_ANCHOR_INVALID. */
-  async installTlsCa(pem: string): Promise<void> {
-    const thumbprint = await checkAnchor(pem, 'tls')
-    this.#store.commit(() => {
-      this.#store.write('tls-ca', pem)
-    })
-    this.#stepper.remark('TRUST_CHANGED', `${thumbprint}, for TLS alone`)
-    this.#road.change()
-  }
+  /** The certificates that the authority is checked by. */
+  readonly trust = {
+    /**
+     * Installs the root certificate of the authority (PEM), or the bundles by which it replaced the one this box has: a file of
+     * `smart-authority trust bundle export`.
+     *
+     * @throws LicensingError TRUST_ANCHOR_INVALID, TRUST_ANCHOR_MISSING, TRUST_BUNDLE_REFUSED
+     */
+    install: async (text: string): Promise<void> => {
+      const { installBundles, readTrustBundles } = await import('../pki/root-rotation.ts')
+      const bundles = readTrustBundles(text)
+      const anchors = bundles && installBundles(requireAnchors(this.#store), bundles, this.#clock.now())
+      const what = anchors ? `bundle ${anchors.number}` : await checkAnchor(text)
+      this.#store.commit(() => {
+        if (anchors) writeAnchors(this.#store, anchors)
+        else giveRoots(this.#store, text)
+      })
+      this.#stepper.remark('TRUST_CHANGED', what)
+      this.#road.change()
+    },
+    /** The root certificates this box believes: PEM, the newest first; null when there are none. */
+    anchor: (): string | null => {
+      return this.#road.trustAnchor()
+    },
+    /** The number of the bundle of roots it believes: 0 for roots that were given by hand. */
+    rootVersion: (): number => {
+      return readAnchors(this.#store)?.number ?? 0
+    },
+    /** Installs a further anchor for TLS alone, such as a gateway's own CA: PEM. Throws TRUST_ANCHOR_INVALID. */
+    installTlsCa: async (pem: string): Promise<void> => {
+      const thumbprint = await checkAnchor(pem, 'tls')
+      this.#store.commit(() => {
+        this.#store.write('tls-ca', pem)
+      })
+      this.#stepper.remark('TRUST_CHANGED', `${thumbprint}, for TLS alone`)
+      this.#road.change()
+    },
+  } as const
 
   /**
    * Specific licence reservation (R-SLR-1…8): what people carry between this box and its authority, as text. Each is on

@@ -59,18 +59,21 @@ export const verbs = {
     z.object({ limit: z.int().min(1).max(10_000).default(100), after: z.int().min(0).default(0) }),
     (agent, { limit, after }) => agent.history(limit, after),
   ),
-  'transport-set': verb(true, settings, (agent, settings) => agent.setTransport(settings)),
+  'transport-set': verb(true, settings, (agent, settings) => agent.transport.set(settings)),
   'transport-test': verb(true, z.object({ settings: settings.optional() }), (agent, { settings }) =>
-    agent.testTransport(settings ? { settings } : {}),
+    agent.transport.test(settings ? { settings } : {}),
   ),
   'tls-ca-install': verb(true, z.object({ pem: z.string().max(100_000) }), async (agent, { pem }) => {
-    await agent.installTlsCa(pem)
+    await agent.trust.installTlsCa(pem)
     return agent.status().transport
   }),
-  'trust-show': verb(true, none, (agent) => ({ trust: agent.trustAnchor(), bundle: agent.trustBundle() })),
+  'trust-show': verb(true, none, (agent) => ({
+    trust: agent.trust.anchor(),
+    bundle: agent.trust.rootVersion(),
+  })),
   'trust-install': verb(true, z.object({ pem: z.string().max(100_000) }), async (agent, { pem }) => {
-    await agent.installTrust(pem)
-    return { trust: agent.trustAnchor(), bundle: agent.trustBundle() }
+    await agent.trust.install(pem)
+    return { trust: agent.trust.anchor(), bundle: agent.trust.rootVersion() }
   }),
   register: verb(false, registration, (agent, { token, ...options }) => agent.register(token, options)),
   reregister: verb(false, registration, (agent, { token, ...options }) => agent.reregister(token, options)),
@@ -169,7 +172,7 @@ export const verbs = {
     false,
     z.object({ tag: z.string().max(1000), count: z.number() }),
     (agent, { tag, count }) => {
-      agent.report(tag, count)
+      agent.setUsage(tag, count)
       return agent.status()
     },
   ),

@@ -37,7 +37,7 @@ async function runHere(dataDir: string, verb: VerbName, params: unknown): Promis
   const agent = await SmartAgent.open({ dataDir, heartbeat: false })
   try {
     const { reads, call } = verbs[verb]
-    if (!reads) await within(DUE_PATIENCE, agent.settled())
+    if (!reads) await within(DUE_PATIENCE, agent.idle())
     const result = await call(agent, params)
     // Without a daemon nobody else makes the attempt: it is made before leaving, whatever becomes of it.
     if (
@@ -47,11 +47,11 @@ async function runHere(dataDir: string, verb: VerbName, params: unknown): Promis
       'wait' in params &&
       params.wait === false
     ) {
-      await within(DUE_PATIENCE, agent.settled())
+      await within(DUE_PATIENCE, agent.idle())
       return agent.status()
     }
     // Nobody stays to report a change within its minute, so it is reported before leaving.
-    if (!reads) await within(DUE_PATIENCE, agent.reportNow())
+    if (!reads) await within(DUE_PATIENCE, agent.flushUsage())
     return verb === 'usage-set' ? agent.status() : result
   } finally {
     await agent.close()
@@ -90,7 +90,7 @@ export async function runDaemon<T extends { drain: () => Promise<void>; close: (
   const open = async () => {
     for (;;) {
       try {
-        return await SmartAgent.open({ dataDir, logger, ...(observe && { observe }) })
+        return await SmartAgent.open({ dataDir, logger, ...(observe && { observer: observe }) })
       } catch (thrown) {
         const failure = asLicensingError(thrown)
         if (failure.code !== 'DATA_DIR_LOCKED') throw failure

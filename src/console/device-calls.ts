@@ -31,7 +31,7 @@ export function statusFor(status: Status, { role }: Pick<Caller, 'role'>): Statu
 /** The API of a box, answered by its agent. */
 export function boxCalls(agent: SmartAgent): ServedContract<typeof contract> {
   const fingerprint = () => {
-    const anchor = agent.trustAnchor()
+    const anchor = agent.trust.anchor()
     return anchor === null ? null : certificateFingerprint(anchor)
   }
   const history = (limit: number, after = 0) => agent.history(limit, after).map(transitionDocument)
@@ -41,17 +41,17 @@ export function boxCalls(agent: SmartAgent): ServedContract<typeof contract> {
     status: serve(contract.status, (_, caller) => statusFor(agent.status(), caller)),
     explain: serve(contract.explain, () => agent.explain()),
     history: serve(contract.history, ({ limit, after }) => ({ history: history(limit, after) })),
-    'transport-set': serve(contract['transport-set'], (settings) => agent.setTransport(settings)),
+    'transport-set': serve(contract['transport-set'], (settings) => agent.transport.set(settings)),
     'transport-test': serve(contract['transport-test'], ({ settings }) =>
-      agent.testTransport(settings ? { settings } : {}),
+      agent.transport.test(settings ? { settings } : {}),
     ),
     trust: serve(contract.trust, () => ({ fingerprint: fingerprint() })),
     'trust-install': serve(contract['trust-install'], async ({ pem }) => {
-      await agent.installTrust(pem)
+      await agent.trust.install(pem)
       return { fingerprint: fingerprint() }
     }),
     'tls-ca-install': serve(contract['tls-ca-install'], async ({ pem }) => {
-      await agent.installTlsCa(pem)
+      await agent.trust.installTlsCa(pem)
       return agent.status().transport
     }),
     register: serve(contract.register, ({ token, force }) => agent.register(token, { force })),
@@ -105,7 +105,7 @@ export function boxCalls(agent: SmartAgent): ServedContract<typeof contract> {
 /** Codes are people's to carry, and the account's names are the customer's: the rest helps whoever is asked for help. */
 function supportBundle(agent: SmartAgent): Record<string, unknown> {
   const { reservation, ...status } = agent.status()
-  const anchor = agent.trustAnchor()
+  const anchor = agent.trust.anchor()
   return {
     version: VERSION,
     node: process.version,

@@ -54,12 +54,12 @@ describe('a box that was copied', () => {
     copy('box', 'yesterday')
     const today = await world.open('box', { product })
     for (const count of [1, 2, 3]) {
-      today.report('HOST', count)
+      today.setUsage('HOST', count)
       await pass(world, today, MINUTE)
     }
     await today.close()
     const restored = await world.open('yesterday', { product })
-    restored.report('HOST', 5)
+    restored.setUsage('HOST', 5)
     expect(await codeOf(restored.renewAuthorization())).toMatch(/INSTANCE_DIVERGED|SEQUENCE_SUPERSEDED/)
     expect(await world.authority.licenses()).toMatchObject([{ inUse: 3 }])
   })

@@ -15,7 +15,7 @@ afterEach(async () => {
 describe('evaluation', () => {
   it('R-EVAL-1: a fresh box is in evaluation for 90 days, with as many hosts as it likes', async () => {
     const agent = await world.open()
-    agent.report('HOST', 1_000_000)
+    agent.setUsage('HOST', 1_000_000)
     const status = agent.status()
     expect(status).toMatchObject({
       state: 'evaluation',

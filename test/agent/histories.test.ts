@@ -41,7 +41,7 @@ describe('a box whose clock is its own', () => {
   const live = async (agent: SmartAgent, milliseconds: number) => {
     both(milliseconds)
     agent.tick()
-    await agent.settled()
+    await agent.idle()
   }
   /** A registered box whose clock is off by so much, a day later. */
   const registered = async (off = 0) => {
@@ -128,7 +128,7 @@ describe('a box whose clock is its own', () => {
   it('R-REG-6: an identity that has ended is not renewed, and holds no licences', async () => {
     const first = await registered()
     await world.authority.order({ tag: 'HOST', quantity: 5 })
-    first.report('HOST', 3)
+    first.setUsage('HOST', 3)
     await live(first, MINUTE)
     await first.close()
     const off = clock.wall()
@@ -176,9 +176,9 @@ describe('an outcome that comes when nobody expects it', () => {
     await pass(world, agent, DAY)
     expect(agent.status().registration.lastRenewal?.outcome).toBe('failed')
     world.road.onAnswer = (_, body) => body
-    agent.report('HOST', 0)
+    agent.setUsage('HOST', 0)
     await agent.renewAuthorization()
-    await agent.settled()
+    await agent.idle()
     const { lastRenewal, expiresAt } = agent.status().registration
     expect(lastRenewal?.outcome).toBe('succeeded')
     expect(Date.parse(expiresAt ?? '') - world.clock.wall()).toBeGreaterThan(364 * DAY)
@@ -199,7 +199,7 @@ describe('an outcome that comes when nobody expects it', () => {
   it('R-AUTH-2: a decision of three months ago is not today’s', async () => {
     const agent = await world.open()
     await world.authority.order({ tag: 'HOST', quantity: 5 })
-    agent.report('HOST', 5)
+    agent.setUsage('HOST', 5)
     await agent.register(await world.token())
     for (let day = 0; day < 29; day++) await pass(world, agent, DAY)
     world.road.loseAnswers = true
@@ -209,7 +209,7 @@ describe('an outcome that comes when nobody expects it', () => {
     for (let day = 0; day < 95; day++) await pass(world, agent, DAY)
     world.road.down = false
     const other = await world.open('other')
-    other.report('HOST', 3)
+    other.setUsage('HOST', 3)
     await other.register(await world.token())
     await agent.renewAuthorization()
     const { state, authorization } = agent.status()
@@ -233,13 +233,13 @@ describe('an outcome that comes when nobody expects it', () => {
           : body
     })
     await first.deregister({ wait: false })
-    void first.settled()
+    void first.idle()
     await asked
     await first.close()
     arrive()
     world.road.onAnswer = (_, body) => body
     const agent = await world.open()
-    await agent.settled()
+    await agent.idle()
     expect(said(agent)).toContain('AGENT_DEREG_SUCCESS')
     expect(said(agent)).not.toContain('AGENT_DEREG_FAILED')
   })
@@ -253,7 +253,7 @@ describe('an outcome that comes when nobody expects it', () => {
       return body
     }
     await agent.renewRegistration()
-    await agent.settled()
+    await agent.idle()
     expect(agent.status()).toMatchObject({
       state: 'evaluation',
       registration: { failure: { code: 'INSTANCE_REMOVED' } },
@@ -309,10 +309,10 @@ describe('a disk that is full', () => {
       const quiet = () => undefined
       const logger = { error: (text: string) => errors.push(text), warn: quiet, info: quiet, debug: quiet }
       const agent = await world.open('box', { heartbeat: true, logger })
-      agent.report('HOST', 1)
+      agent.setUsage('HOST', 1)
       world.road.down = true
       await agent.register(await world.token(), { wait: false })
-      await agent.settled()
+      await agent.idle()
       const full = fillDisk()
       vi.advanceTimersByTime(2 * MINUTE)
       expect(errors).toContain('a heartbeat could not be written')
@@ -412,7 +412,7 @@ describe('what the authority has ended', () => {
   it('a tag the authority does not know is said, and makes no pool', async () => {
     const profile = { name: 'other', tags: [{ tag: 'STRANGE', name: 'Strange', description: '' }] }
     const agent = await world.open('box', { profile })
-    agent.report('STRANGE', 2)
+    agent.setUsage('STRANGE', 2)
     await agent.register(await world.token())
     expect(agent.status()).toMatchObject({
       state: 'out-of-compliance',

@@ -38,20 +38,20 @@ async function reopened(): Promise<void> {
 
 describe('what a product declares', () => {
   it('R-EVAL-4: may stay as it is or be less when the evaluation is over; more is refused, and remembered', async () => {
-    agent.report('HOST', 4)
+    agent.setUsage('HOST', 4)
     await pass(world, agent, 91 * 24 * HOUR)
-    agent.report('HOST', 4)
+    agent.setUsage('HOST', 4)
     expect(denied()).toEqual([])
-    expect(await inTime(() => agent.report('HOST', 5))).toBe('EVALUATION_EXPIRED')
+    expect(await inTime(() => agent.setUsage('HOST', 5))).toBe('EVALUATION_EXPIRED')
     expect(denied()).toEqual(['EVALUATION_EXPIRED: use 5 of HOST'])
-    agent.report('HOST', 3)
+    agent.setUsage('HOST', 3)
     expect(count(agent)).toBe(3)
   })
 
   it('of an unknown tag is refused with those that there are', () => {
     const tags = conferencing.tags.map(({ tag }) => tag).join(', ')
     const refused = (tag: string) =>
-      expect(() => agent.report(tag, 1)).toThrow(
+      expect(() => agent.setUsage(tag, 1)).toThrow(
         new LicensingError(
           'UNKNOWN_TAG',
           `The product has no entitlement tag "${tag.slice(0, 64)}"; it has ${tags}.`,
@@ -62,18 +62,18 @@ describe('what a product declares', () => {
   })
 
   it('is what it was where it could not be written', async () => {
-    agent.report('HOST', 4)
+    agent.setUsage('HOST', 4)
     const mend = fullDisk()
-    expect(await inTime(() => agent.report('HOST', 9))).toBe('STORE_FULL')
+    expect(await inTime(() => agent.setUsage('HOST', 9))).toBe('STORE_FULL')
     mend()
-    agent.report('MDC-LARGE', 1)
+    agent.setUsage('MDC-LARGE', 1)
     expect(count(agent)).toBe(4)
     await agent.hosts.assign('ann')
     expect(count(agent)).toBe(5)
   })
 
   it('before anything was declared is what was in use', async () => {
-    agent.report('HOST', 4)
+    agent.setUsage('HOST', 4)
     await agent.close()
     const db = new Database(join(world.directory, 'box', 'agent.db'))
     expect(db.prepare("delete from documents where name = 'declared'").run().changes).toBe(1)
@@ -84,8 +84,8 @@ describe('what a product declares', () => {
   })
 
   it('is in the history of its hour, also after a restart', async () => {
-    agent.report('HOST', 4)
-    agent.report('HOST', 1)
+    agent.setUsage('HOST', 4)
+    agent.setUsage('HOST', 1)
     await reopened()
     const [hour] = agent.usage.periods({ by: 'hour', last: 1 }).filter(({ tag }) => tag === 'HOST')
     expect(hour).toMatchObject({ peak: 4 })
@@ -190,7 +190,7 @@ describe('licences that are asked for before they are used', () => {
     expect(await codeOf(agent.system.extend())).toBe('STORE_FULL')
     mend()
     expect(count(agent, XL)).toBe(0)
-    agent.report('HOST', 1)
+    agent.setUsage('HOST', 1)
     expect(count(agent, XL)).toBe(0)
     const { done, answer } = await extending()
     // The answer comes, and what it allows cannot be written.

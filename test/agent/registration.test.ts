@@ -16,7 +16,7 @@ describe('registration', () => {
   it('R-REG-1, R-AUTH-2: a box registers with a token, is authorized, and stands in the account by its UDI', async () => {
     const agent = await world.open()
     await world.authority.order({ tag: 'HOST', quantity: 10 })
-    agent.report('HOST', 4)
+    agent.setUsage('HOST', 4)
     const status = await agent.register(await world.token())
     expect(status.state).toBe('authorized')
     expect(status.registration).toMatchObject({
@@ -61,7 +61,7 @@ describe('registration', () => {
     const agent = await world.open()
     await world.authority.order({ tag: 'HOST', quantity: 3 })
     await agent.register(await world.token())
-    agent.report('HOST', 5)
+    agent.setUsage('HOST', 5)
     await pass(world, agent, 60 * SECOND)
     const since = agent.status().authorization.since
     expect(agent.status().state).toBe('out-of-compliance')
@@ -157,7 +157,7 @@ describe('registering again, renewing, leaving', () => {
   it('R-REG-4: reregistering with a new token moves the box, and keeps what is in use', async () => {
     const agent = await world.open()
     await world.authority.order({ tag: 'HOST', quantity: 5 })
-    agent.report('HOST', 5)
+    agent.setUsage('HOST', 5)
     await agent.register(await world.token())
     await world.authority.addVirtualAccount('Branch')
     await world.authority.order({ tag: 'HOST', quantity: 9, virtualAccount: 'Branch' })
@@ -193,7 +193,7 @@ describe('registering again, renewing, leaving', () => {
   it('R-REG-5: deregistering gives every licence back', async () => {
     const agent = await world.open()
     await world.authority.order({ tag: 'HOST', quantity: 5 })
-    agent.report('HOST', 5)
+    agent.setUsage('HOST', 5)
     await agent.register(await world.token())
     await agent.deregister()
     expect(agent.status()).toMatchObject({
@@ -371,9 +371,9 @@ describe('accounts and pools', () => {
     await world.authority.addVirtualAccount('Branch')
     await world.authority.order({ tag: 'HOST', quantity: 10 })
     const [a, b, c] = [await world.open('a'), await world.open('b'), await world.open('c')]
-    a.report('HOST', 6)
-    b.report('HOST', 4)
-    c.report('HOST', 1)
+    a.setUsage('HOST', 6)
+    b.setUsage('HOST', 4)
+    c.setUsage('HOST', 1)
     await a.register(await world.token())
     await b.register(await world.token())
     await c.register(await world.token({ virtualAccount: 'Branch' }))
@@ -394,13 +394,13 @@ describe('accounts and pools', () => {
   it('R-ACC-2: a shortage is the whole pool’s, until somebody uses less or more is bought', async () => {
     await world.authority.order({ tag: 'HOST', quantity: 10 })
     const [a, b] = [await world.open('a'), await world.open('b')]
-    a.report('HOST', 8)
+    a.setUsage('HOST', 8)
     await a.register(await world.token())
-    b.report('HOST', 8)
+    b.setUsage('HOST', 8)
     await b.register(await world.token())
     await a.renewAuthorization()
     expect([a.status().state, b.status().state]).toEqual(['out-of-compliance', 'out-of-compliance'])
-    b.report('HOST', 2)
+    b.setUsage('HOST', 2)
     await pass(world, b, MINUTE)
     expect(b.status().state).toBe('authorized')
     await pass(world, a, 12 * HOUR)
@@ -410,7 +410,7 @@ describe('accounts and pools', () => {
   it('R-ACC-4: removing an instance gives its licences back, and the box learns it at its next contact', async () => {
     const agent = await world.open()
     await world.authority.order({ tag: 'HOST', quantity: 5 })
-    agent.report('HOST', 5)
+    agent.setUsage('HOST', 5)
     await agent.register(await world.token())
     const [instance] = await world.authority.instances()
     await world.authority.removeInstance(instance?.id ?? '')
@@ -425,7 +425,7 @@ describe('accounts and pools', () => {
   it('R-AUTH-2: a licence for a term counts until its end', async () => {
     const agent = await world.open()
     await world.authority.order({ tag: 'HOST', quantity: 5, termDays: 60 })
-    agent.report('HOST', 5)
+    agent.setUsage('HOST', 5)
     await agent.register(await world.token())
     await pass(world, agent, 45 * DAY)
     expect(agent.status().state).toBe('authorized')
@@ -440,20 +440,20 @@ describe('what can be asked of an agent', () => {
     await world.authority.order({ tag: 'HOST', quantity: 100 })
     await agent.register(await world.token())
     const sent = world.road.sent.length
-    for (let count = 1; count <= 50; count++) agent.report('HOST', count)
-    await agent.settled()
+    for (let count = 1; count <= 50; count++) agent.setUsage('HOST', count)
+    await agent.idle()
     expect(world.road.sent).toHaveLength(sent)
     await pass(world, agent, MINUTE)
     expect(world.road.sent).toHaveLength(sent + 1)
     expect(await world.authority.licenses()).toMatchObject([{ inUse: 50 }])
-    agent.report('HOST', 50)
+    agent.setUsage('HOST', 50)
     await pass(world, agent, MINUTE)
     expect(world.road.sent).toHaveLength(sent + 1)
   })
 
   it('a count of nothing is not in use: nothing of it is asked for', async () => {
     const agent = await world.open()
-    agent.report('HOST', 0)
+    agent.setUsage('HOST', 0)
     expect(agent.status().entitlements).toMatchObject([{ tag: 'HOST', name: null, status: 'not-in-use' }])
     await agent.register(await world.token())
     expect(agent.status().state).toBe('authorized')
@@ -461,14 +461,14 @@ describe('what can be asked of an agent', () => {
 
   it('bad input is refused with its reason, and changes nothing', async () => {
     const agent = await world.open()
-    agent.report('HOST', 3)
+    agent.setUsage('HOST', 3)
     const before = JSON.stringify(agent.status())
     for (const count of [-1, 1.5, Number.NaN, Infinity, 2 ** 53])
       expect(() => {
-        agent.report('HOST', count)
+        agent.setUsage('HOST', count)
       }).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }) as Error)
     expect(() => {
-      agent.report('NO-SUCH-TAG', 1)
+      agent.setUsage('NO-SUCH-TAG', 1)
     }).toThrow(expect.objectContaining({ code: 'UNKNOWN_TAG' }) as Error)
     for (const url of [
       'http://a.example',
@@ -477,10 +477,10 @@ describe('what can be asked of an agent', () => {
       'https://u:p@a.example',
       'nonsense',
     ])
-      expect(() => agent.setTransport({ kind: 'direct', url })).toThrow(
+      expect(() => agent.transport.set({ kind: 'direct', url })).toThrow(
         expect.objectContaining({ code: 'TRANSPORT_URL_INVALID' }) as Error,
       )
-    expect(await codeOf(agent.installTrust('not a certificate'))).toBe('TRUST_ANCHOR_INVALID')
+    expect(await codeOf(agent.trust.install('not a certificate'))).toBe('TRUST_ANCHOR_INVALID')
     expect(JSON.stringify(agent.status())).toBe(before)
   })
 
@@ -488,7 +488,7 @@ describe('what can be asked of an agent', () => {
     const agent = await world.open()
     await world.authority.order({ tag: 'HOST', quantity: 1 })
     await agent.register(await world.token())
-    agent.report('HOST', 2)
+    agent.setUsage('HOST', 2)
     await pass(world, agent, MINUTE)
     const why = agent.explain()
     expect(why.state).toBe('out-of-compliance')

@@ -28,14 +28,14 @@ const inUse = async (): Promise<number | undefined> => {
   return instance?.entitlements.find(({ tag }) => tag === 'HOST')?.count
 }
 const setSameTransport = () => {
-  agent.setTransport({ kind: 'direct', url: 'https://authority.test' })
+  agent.transport.set({ kind: 'direct', url: 'https://authority.test' })
 }
 
 const firsts: readonly (readonly [string, () => void])[] = [
   [
     'a usage report',
     () => {
-      agent.report('HOST', 7)
+      agent.setUsage('HOST', 7)
     },
   ],
   [
@@ -68,8 +68,8 @@ describe('R-AUTH-1: with the heartbeat on, a request in the same turn as', () =>
   it(
     'a usage report reports it: the authority has the count when the report was flushed',
     async () => {
-      agent.report('HOST', 7)
-      await agent.reportNow()
+      agent.setUsage('HOST', 7)
+      await agent.flushUsage()
       expect(await inUse()).toBe(7)
     },
     HANGS_MS,
@@ -78,10 +78,10 @@ describe('R-AUTH-1: with the heartbeat on, a request in the same turn as', () =>
   it.each([1, 2, 3, 5, 8])(
     'a request that is ending, %i microtasks later, is carried out',
     async (microtasks) => {
-      agent.report('HOST', 3)
+      agent.setUsage('HOST', 3)
       for (let i = 0; i < microtasks; i++) await Promise.resolve()
-      agent.report('HOST', 4)
-      await agent.reportNow()
+      agent.setUsage('HOST', 4)
+      await agent.flushUsage()
       expect(await inUse()).toBe(4)
     },
     HANGS_MS,
@@ -92,12 +92,12 @@ describe('R-AUTH-1: with the heartbeat on, a request in the same turn as', () =>
     async () => {
       let changed = false
       world.road.onAnswer = (_, body) => {
-        if (!changed) agent.report('HOST', 9)
+        if (!changed) agent.setUsage('HOST', 9)
         changed = true
         return body
       }
-      agent.report('HOST', 8)
-      await agent.reportNow()
+      agent.setUsage('HOST', 8)
+      await agent.flushUsage()
       expect(await inUse()).toBe(9)
     },
     HANGS_MS,

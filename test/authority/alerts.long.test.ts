@@ -36,8 +36,8 @@ describe('the alerts of a manager', () => {
   it('R-ACC-7: there are none where nothing is the matter', async () => {
     await authority.order({ tag: 'HOST', quantity: 5 })
     const agent = await registered()
-    agent.report('HOST', 5)
-    await agent.reportNow()
+    agent.setUsage('HOST', 5)
+    await agent.flushUsage()
     expect(await alerts()).toEqual([])
   })
 
@@ -56,8 +56,8 @@ describe('the alerts of a manager', () => {
     await authority.addVirtualAccount('East')
     await authority.order({ tag: 'HOST', quantity: 5 })
     const agent = await registered()
-    agent.report('HOST', 8)
-    await agent.reportNow()
+    agent.setUsage('HOST', 8)
+    await agent.flushUsage()
     expect(await alerts()).toEqual([
       {
         severity: 'major',
@@ -81,8 +81,8 @@ describe('the alerts of a manager', () => {
       confirmed: true,
     })
     expect(await types()).toEqual(['major insufficient-licenses'])
-    agent.report('HOST', 7)
-    await agent.reportNow()
+    agent.setUsage('HOST', 7)
+    await agent.flushUsage()
     expect(await alerts()).toEqual([])
   })
 
@@ -93,7 +93,7 @@ describe('the alerts of a manager', () => {
     await authority.order({ tag: 'HOST', quantity: 1, termDays: 20 })
     await authority.order({ tag: 'HOST', quantity: 2, termDays: 20, virtualAccount: 'East' })
     const agent = await world.open()
-    agent.report('SYS-XL', 1)
+    agent.setUsage('SYS-XL', 1)
     await agent.register(await world.token({ virtualAccount: 'East' }))
     expect(await types()).toEqual([
       'major licenses-expiring',
@@ -119,7 +119,7 @@ describe('the alerts of a manager', () => {
     const other = { account: 'other.example' }
     await authority.order({ ...other, tag: 'HOST', quantity: 1, termDays: 20 })
     const agent = await world.open()
-    agent.report('HOST', 2)
+    agent.setUsage('HOST', 2)
     await agent.register((await authority.createToken({ ...other, days: 5 })).token)
     world.clock.advance(31 * DAY)
     expect(await authority.alerts({ account: 'acme.example' })).toEqual([])
@@ -494,7 +494,7 @@ describe('the alerts of a satellite and of its manager', () => {
     const request = await sealed.reservation.request()
     await satellite.reserve({ request, licenses: { HOST: 4 } })
     const agent = await world.box(() => satellite, 'box')
-    agent.report('HOST', 2)
+    agent.setUsage('HOST', 2)
     await agent.register((await satellite.createToken({ days: 5 })).token)
     await carry(manager, satellite)
     expect(await manager.alerts()).toMatchObject([

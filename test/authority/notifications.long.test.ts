@@ -43,7 +43,7 @@ async function mails(): Promise<{ to: string; subject: string; text: string }[]>
 }
 const registered = async (name: string, hosts: number) => {
   const agent = await world.open(name)
-  agent.report('HOST', hosts)
+  agent.setUsage('HOST', hosts)
   await agent.register(await world.token())
   return agent
 }
@@ -71,10 +71,10 @@ describe('R-ACC-7: e-mail notifications', () => {
     await authority.notifications.set({ ...nothing, recipient: ANN, status: true })
     const agent = await registered('box', 7)
     await authority.order({ tag: 'HOST', quantity: 7 })
-    agent.report('HOST', 8)
+    agent.setUsage('HOST', 8)
     world.clock.advance(HOUR)
     agent.tick()
-    await agent.settled()
+    await agent.idle()
     expect((await mails()).map(({ subject }) => subject)).toEqual([
       'Status Notification for acme.example: Default is out of compliance for HOST',
     ])
@@ -95,7 +95,7 @@ describe('R-ACC-7: e-mail notifications', () => {
     expect(await mails()).toEqual([])
     for (const agent of [old, fresh]) {
       agent.tick()
-      await agent.settled()
+      await agent.idle()
     }
     world.clock.advance(11 * MINUTE)
     const [gone] = await mails()

@@ -17,7 +17,7 @@ afterEach(() => world.close())
 const day = (days: number) => iso(world.clock.wall() + days * DAY)
 const registered = async (name: string, demand: Record<string, number>, virtualAccount = 'Default') => {
   const agent = await world.open(name)
-  for (const [tag, count] of Object.entries(demand)) agent.report(tag, count)
+  for (const [tag, count] of Object.entries(demand)) agent.setUsage(tag, count)
   await agent.register(await world.token({ virtualAccount }))
   return agent
 }
@@ -137,7 +137,7 @@ describe('reports', () => {
       await above.manager.order({ tag: 'HOST', quantity: 2, virtualAccount: 'BRANCH' })
       await carry(above.manager, satellite)
       const box = await above.box(() => satellite, 'box')
-      box.report('HOST', 1)
+      box.setUsage('HOST', 1)
       await box.register((await satellite.createToken({ days: 5 })).token)
       await carry(above.manager, satellite)
       expect((await above.manager.report('instances')).rows).toMatchObject([

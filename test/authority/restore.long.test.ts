@@ -22,21 +22,21 @@ let restores = 0
 
 const box = (name: string) =>
   world.open(name, {
-    connect: () => ({
+    createTransport: () => ({
       post: (path, body) => world.transport(manager).post(path, body),
       close: () => undefined,
     }),
   })
 const register = async (name: string, count: number) => {
   const agent = await box(name)
-  agent.report('HOST', count)
+  agent.setUsage('HOST', count)
   await agent.register((await manager.createToken({ days: 365 })).token)
   return agent
 }
 const settle = async (agent: SmartAgent, time = RENEWAL) => {
   world.clock.advance(time)
   agent.tick()
-  await agent.settled()
+  await agent.idle()
   const { state, authorization } = agent.status()
   return [state, authorization.lastAttempt?.outcome]
 }
@@ -235,7 +235,7 @@ describe('trust §9: backup and restore of a manager', () => {
             await agent.deregister()
             left.add(which)
           } else if (kind === 'report' && isRegistered(agent)) {
-            agent.report('HOST', count)
+            agent.setUsage('HOST', count)
             counts[which] = count
           } else if (kind === 'renew') for (const one of boxes) await settle(one)
         }
@@ -273,7 +273,7 @@ describe('trust §9: satellites of a manager that was restored', () => {
       await satellite.sync.now()
       const open = async (name: string, count: number) => {
         const agent = await below.box(() => satellite, name)
-        agent.report('HOST', count)
+        agent.setUsage('HOST', count)
         await agent.register((await satellite.createToken({ days: 365 })).token)
         return agent
       }
@@ -300,7 +300,7 @@ describe('trust §9: satellites of a manager that was restored', () => {
         expect(await branch(restored)).toEqual([8])
         below.clock.advance(RENEWAL)
         kept.tick()
-        await kept.settled()
+        await kept.idle()
         expect(kept.status().authorization.lastAttempt?.outcome).toBe('succeeded')
       } finally {
         await restored.close()

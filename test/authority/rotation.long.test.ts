@@ -20,7 +20,7 @@ const authorized = async (agent: SmartAgent) => {
 const GOOD = ['authorized', 'succeeded', undefined]
 const register = async (name: string, more = {}) => {
   const agent = await world.open(name, more)
-  agent.report('HOST', 1)
+  agent.setUsage('HOST', 1)
   await agent.register(await world.token({ days: 365 }))
   return agent
 }
@@ -92,7 +92,7 @@ describe('trust §10: the root', () => {
     expect(replacing).not.toBeNull()
     expect(rootKeys()).toEqual(['root-2.key'])
     expect(await authorized(agent)).toEqual(GOOD)
-    expect(agent.trustBundle()).toBe(2)
+    expect(agent.trust.rootVersion()).toBe(2)
     expect(
       agent
         .history()
@@ -101,7 +101,7 @@ describe('trust §10: the root', () => {
     ).toContain('TRUST_CHANGED')
     // A new box is given both, and registers in the overlap.
     const fresh = await register('fresh')
-    expect(fresh.trustBundle()).toBe(2)
+    expect(fresh.trust.rootVersion()).toBe(2)
     world.clock.advance(40 * DAY)
     expect(authority.trustAnchor()).toContain(before.trim())
     expect((await authority.trust.show()).replacing).toBeNull()
@@ -109,18 +109,18 @@ describe('trust §10: the root', () => {
     for (const one of [agent, fresh]) expect(await authorized(one)).toEqual(GOOD)
     // The box that was off for the whole of it believes nothing, until somebody carries the bundle to it.
     expect((await authorized(late)).slice(1)).toEqual(['failed', 'ANSWER_SIGNER_UNTRUSTED'])
-    expect(late.trustBundle()).toBe(0)
-    await late.installTrust(authority.trust.bundles())
-    expect(late.trustBundle()).toBe(2)
+    expect(late.trust.rootVersion()).toBe(0)
+    await late.trust.install(authority.trust.bundles())
+    expect(late.trust.rootVersion()).toBe(2)
     expect(await authorized(late)).toEqual(GOOD)
-    expect(await codeOf(late.installTrust(authority.trust.bundles()))).toBe('TRUST_BUNDLE_REFUSED')
+    expect(await codeOf(late.trust.install(authority.trust.bundles()))).toBe('TRUST_BUNDLE_REFUSED')
     // And once more, over two rotations: each bundle is signed by the root before it.
     await authority.trust.rotateRoot({ overlapDays: 10 })
     world.clock.advance(11 * DAY)
     await authority.trust.rotateRoot({ overlapDays: 10 })
     world.clock.advance(11 * DAY)
-    await late.installTrust(authority.trust.bundles())
-    expect(late.trustBundle()).toBe(4)
+    await late.trust.install(authority.trust.bundles())
+    expect(late.trust.rootVersion()).toBe(4)
     expect(await authorized(late)).toEqual(GOOD)
   })
 
@@ -131,12 +131,12 @@ describe('trust §10: the root', () => {
     expect(await authorized(agent)).toEqual(GOOD)
     await agent.close()
     const again = await world.open('box', { trust })
-    expect(again.trustBundle()).toBe(2)
+    expect(again.trust.rootVersion()).toBe(2)
     await again.close()
     const other = await world.open('box', { trust: authority.trustAnchor() })
-    expect(other.trustBundle()).toBe(0)
+    expect(other.trust.rootVersion()).toBe(0)
     expect(await authorized(other)).toEqual(GOOD)
-    expect(other.trustBundle()).toBe(2)
+    expect(other.trust.rootVersion()).toBe(2)
   })
 
   it('no box takes a bundle that is not signed by a root it has, is older, or was altered', async () => {
@@ -144,7 +144,7 @@ describe('trust §10: the root', () => {
     const stranger = await makeWorld()
     try {
       await stranger.authority.trust.rotateRoot({})
-      expect(await codeOf(agent.installTrust(stranger.authority.trust.bundles()))).toBe(
+      expect(await codeOf(agent.trust.install(stranger.authority.trust.bundles()))).toBe(
         'TRUST_BUNDLE_REFUSED',
       )
     } finally {
@@ -158,16 +158,16 @@ describe('trust §10: the root', () => {
     for (const change of [{ number: 9 }, { until: '2099-01-01T00:00:00.000Z' }, { roots: [] }]) {
       const altered = Buffer.from(JSON.stringify({ ...payload, ...change })).toString('base64url')
       const file = JSON.stringify({ trustBundles: [{ ...one, payload: altered }] })
-      expect(await codeOf(agent.installTrust(file))).toBe('TRUST_BUNDLE_REFUSED')
+      expect(await codeOf(agent.trust.install(file))).toBe('TRUST_BUNDLE_REFUSED')
     }
-    expect(agent.trustBundle()).toBe(0)
+    expect(agent.trust.rootVersion()).toBe(0)
     // In an answer, what does not fit changes nothing, and the answer counts.
     world.road.onAnswer = (_, body) => body
     world.clock.advance(2 * DAY)
     await authority.trust.rotateRoot({ overlapDays: 60 })
-    await agent.installTrust(authority.trust.bundles())
-    expect(agent.trustBundle()).toBe(3)
-    expect(await codeOf(agent.installTrust(second))).toBe('TRUST_BUNDLE_REFUSED')
+    await agent.trust.install(authority.trust.bundles())
+    expect(agent.trust.rootVersion()).toBe(3)
+    expect(await codeOf(agent.trust.install(second))).toBe('TRUST_BUNDLE_REFUSED')
   })
 
   it('is not replaced twice at a time, nor without its key', async () => {
@@ -208,7 +208,7 @@ describe('trust §10: the root', () => {
     })
     expect(rootKeys()).toEqual([])
     expect(await authorized(agent)).toEqual(GOOD)
-    expect(agent.trustBundle()).toBe(2)
+    expect(agent.trust.rootVersion()).toBe(2)
     // The old key is that of the root no more.
     expect(await codeOf(authority.trust.bringRootKey(file, 'correct horse'))).toBe('ROOT_KEY_WRONG')
     await authority.trust.bringRootKey(files[1] ?? Buffer.alloc(0), 'correct horse')
@@ -227,7 +227,7 @@ describe('trust §10: the root', () => {
     world.clock.advance(100 * DAY)
     const updated = await authority.updateReservation(issued.instanceId, { HOST: 3 })
     const { reservation } = await agent.reservation.update(updated.file.replaceAll('\n', '  \r\n'))
-    expect(agent.trustBundle()).toBe(2)
+    expect(agent.trust.rootVersion()).toBe(2)
     await authority.confirmReservation(issued.instanceId, reservation.confirmationCode ?? '')
   })
 })
@@ -238,13 +238,13 @@ describe('trust §10: satellites', () => {
   const settled = async (agent: SmartAgent) => {
     below.clock.advance(RENEWAL)
     agent.tick()
-    await agent.settled()
+    await agent.idle()
     const { state, authorization } = agent.status()
     return [state, authorization.lastAttempt?.outcome, authorization.lastAttempt?.reason?.code]
   }
   const box = async (name: string) => {
     const agent = await below.box(() => satellite, name)
-    agent.report('HOST', 1)
+    agent.setUsage('HOST', 1)
     await agent.register((await satellite.createToken({ days: 365 })).token)
     return agent
   }
@@ -260,10 +260,10 @@ describe('trust §10: satellites', () => {
     const agent = await box('box')
     await below.manager.trust.rotateRoot({ overlapDays: 90 })
     expect(await settled(agent)).toEqual(GOOD)
-    expect(agent.trustBundle()).toBe(0)
+    expect(agent.trust.rootVersion()).toBe(0)
     await satellite.sync.now()
     expect(await settled(agent)).toEqual(GOOD)
-    expect(agent.trustBundle()).toBe(2)
+    expect(agent.trust.rootVersion()).toBe(2)
     await satellite.sync.now()
     expect(await settled(agent)).toEqual(GOOD)
     // The overlap has ended, and the satellite shows a mandate from within it.

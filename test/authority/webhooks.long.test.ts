@@ -77,7 +77,7 @@ describe('webhooks', () => {
     for (const account of ['acme.example', 'other.example']) {
       await world.authority.createToken({ days: 1, account })
       const agent = await world.open(account)
-      agent.report('HOST', 1)
+      agent.setUsage('HOST', 1)
       await agent.register((await world.authority.createToken({ days: 1, account })).token)
     }
     await hooks().deliver()

@@ -36,7 +36,7 @@ it('R-UI-3 R-AUTH-2: commands on the directory of an embedding product report wh
       trust: authority.trustAnchor(),
       transport: { kind: 'direct', url },
     })
-    product.report('TUNNEL', 5)
+    product.setUsage('TUNNEL', 5)
     await product.register((await authority.createToken({ days: 30 })).token)
     expect(product.status().state).toBe('out-of-compliance')
     await product.close()

@@ -276,13 +276,13 @@ describe('the list of hosts', () => {
 describe('what is counted', () => {
   it('R-AUTH-1: the count of a tag is what was declared and what is counted here, together, within a minute', async () => {
     await register()
-    agent.report('HOST', 2)
+    agent.setUsage('HOST', 2)
     await agent.hosts.assign('ann')
     await agent.hosts.assign('bob')
     expect(agent.status().entitlements).toMatchObject([{ tag: 'HOST', count: 4 }])
     await pass(world, agent, MINUTE)
     expect(await reported()).toBe(4)
-    agent.report('HOST', 0)
+    agent.setUsage('HOST', 0)
     await agent.hosts.deactivate('ann')
     await pass(world, agent, MINUTE)
     expect(await reported()).toBe(1)
@@ -379,7 +379,7 @@ describe('what goes wrong', () => {
     await agent.close()
     expect(await codeOf(agent.hosts.assign('ann'))).toBe('AGENT_CLOSED')
     expect(await codeOf(agent.system.joinTo('dc1'))).toBe('AGENT_CLOSED')
-    expect(await codeOf(Promise.resolve().then(() => agent.report('HOST', 1)))).toBe('AGENT_CLOSED')
+    expect(await codeOf(Promise.resolve().then(() => agent.setUsage('HOST', 1)))).toBe('AGENT_CLOSED')
   })
 
   it('R-HOST-9: under a reservation what comes together goes beyond it by no more than what comes one by one', async () => {

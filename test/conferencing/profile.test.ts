@@ -47,15 +47,15 @@ describe('another product', () => {
         profile: router,
         product: { pid: 'RT-9', version: '1.0', serial: 'R1' },
         trust: authority.trustAnchor(),
-        connect: () => world.transport(authority),
+        createTransport: () => world.transport(authority),
       })
       expect(agent.status().evaluation.remainingSeconds).toBeLessThanOrEqual(30 * 86_400)
-      expect(await codeOf(Promise.resolve().then(() => agent.report('HOST', 1)))).toBe('UNKNOWN_TAG')
+      expect(await codeOf(Promise.resolve().then(() => agent.setUsage('HOST', 1)))).toBe('UNKNOWN_TAG')
       expect(() => agent.system.show()).toThrow(LicensingError)
       expect(await codeOf(authority.order({ tag: 'HOST', quantity: 1 }))).toBe('UNKNOWN_TAG')
       await authority.order({ sku: 'RT-GBIT-10', quantity: 10 })
       await agent.register((await authority.createToken({ days: 30 })).token)
-      agent.report('GBIT', 12)
+      agent.setUsage('GBIT', 12)
       await pass(world, agent, 60_000)
       expect(agent.status()).toMatchObject({
         state: 'out-of-compliance',
@@ -66,8 +66,8 @@ describe('another product', () => {
         reason: 'No tunnels are opened while more is used than was bought.',
       })
       expect(agent.allows('packet-forward').allowed).toBe(true)
-      agent.report('GBIT', 10)
-      await agent.reportNow()
+      agent.setUsage('GBIT', 10)
+      await agent.flushUsage()
       expect(agent.allows('tunnel-open').allowed).toBe(true)
       expect(agent.status().authorization.nextAttemptAt).toBe(
         new Date(world.clock.wall() + 7 * 86_400_000).toISOString(),

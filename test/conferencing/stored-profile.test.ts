@@ -45,9 +45,9 @@ describe('R-UI-3: the data directory of an agent knows its product', () => {
     const authority = await Authority.open({ dataDir, clock })
     try {
       await authority.order({ tag: 'TUNNEL', quantity: 2 })
-      const options = { connect: () => world.transport(authority), trust: authority.trustAnchor() }
+      const options = { createTransport: () => world.transport(authority), trust: authority.trustAnchor() }
       const product = await world.open('router', { ...options, profile: router })
-      product.report('TUNNEL', 5)
+      product.setUsage('TUNNEL', 5)
       await product.register((await authority.createToken({ days: 30 })).token)
       expect(product.status().state).toBe('out-of-compliance')
       await product.close()
@@ -66,7 +66,7 @@ describe('R-UI-3: the data directory of an agent knows its product', () => {
 
   it('is refused with another profile, and nothing has changed', async () => {
     const agent = await world.open('box', { profile: router })
-    agent.report('TUNNEL', 5)
+    agent.setUsage('TUNNEL', 5)
     const before = agent.history(1000)
     await agent.close()
     for (const profile of [conferencing, nextRouter])
@@ -86,10 +86,10 @@ describe('R-UI-3: the data directory of an agent knows its product', () => {
 
   it('takes a replacement when it is told to: an event of the history, and stored from then on', async () => {
     const agent = await world.open('box', { profile: router })
-    agent.report('TUNNEL', 5)
+    agent.setUsage('TUNNEL', 5)
     await agent.close()
     const replaced = await world.open('box', { profile: nextRouter, replaceProfile: true })
-    replaced.report('PORT', 3)
+    replaced.setUsage('PORT', 3)
     expect(counts(replaced)).toEqual({ TUNNEL: 5, PORT: 3 })
     expect(notices(replaced).filter((notice) => notice === 'PROFILE_REPLACED')).toHaveLength(1)
     await replaced.close()
@@ -101,13 +101,13 @@ describe('R-UI-3: the data directory of an agent knows its product', () => {
 
   it('never drops a tag in use: the replacement is refused until the usage is 0', async () => {
     const agent = await world.open('box', { profile: nextRouter })
-    agent.report('PORT', 3)
+    agent.setUsage('PORT', 3)
     await agent.close()
     const replacing = () => world.open('box', { profile: router, replaceProfile: true })
     expect(await codeOf(replacing())).toBe('PROFILE_TAG_IN_USE')
     const kept = await world.open('box')
     expect(counts(kept)).toEqual({ PORT: 3 })
-    kept.report('PORT', 0)
+    kept.setUsage('PORT', 0)
     await kept.close()
     expect(counts(await replacing())).toEqual({})
   })

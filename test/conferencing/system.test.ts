@@ -188,7 +188,7 @@ describe('upgrades', () => {
     for (const user of ['a', 'b']) await agent.hosts.assign(user)
     await pass(world, agent, 60_000)
     await openWith('5.0')
-    await agent.settled()
+    await agent.idle()
     expect(agent.status()).toMatchObject({
       state: 'evaluation',
       product: { version: '5.0' },
@@ -263,7 +263,7 @@ describe('upgrades', () => {
     await agent.upgrade('5.0')
     await register()
     await openWith('5.0')
-    await agent.settled()
+    await agent.idle()
     expect(agent.status()).toMatchObject({ state: 'authorized', product: { version: '5.0' } })
     await agent.deregister()
     await openWith('5.0')
@@ -278,13 +278,13 @@ describe('upgrades', () => {
     expect(agent.status().product.version).toBe('4.0')
     await agent.close()
     agent = await world.open('box', { product: undefined as never })
-    await agent.settled()
+    await agent.idle()
     expect(agent.status()).toMatchObject({ state: 'evaluation', product: { version: '5.0' } })
     expect(remaining()).toBe(NINETY_DAYS)
     expect(await world.authority.instances()).toEqual([])
     await pass(world, agent, DAY)
     await openWith('5.0')
-    await agent.settled()
+    await agent.idle()
     expect(remaining()).toBeLessThan(NINETY_DAYS)
   })
 
@@ -292,7 +292,7 @@ describe('upgrades', () => {
     await register()
     world.road.down = true
     await openWith('5.0')
-    await agent.settled()
+    await agent.idle()
     expect(agent.status()).toMatchObject({ state: 'evaluation', product: { version: '5.0' } })
   })
 

@@ -549,7 +549,7 @@ describe('R-UI-1: harm from outside', () => {
     const { ended } = await visitor.look()
     const told = ended.catch(() => 'broken off')
     writeFileSync(file, '{damaged')
-    pages.agent.report('HOST', 3)
+    pages.agent.setUsage('HOST', 3)
     pages.agent.tick()
     expect(await told).toBe('broken off')
     expect((await visitor.read('me')).status).toBe(500)

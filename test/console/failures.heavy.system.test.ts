@@ -19,7 +19,7 @@ let fault: ErrorCode | null = null
 beforeAll(async () => {
   world = await makeWorld()
   const agent = await world.open('box', {
-    connect: () => {
+    createTransport: () => {
       const good = world.transport()
       return {
         ...good,

@@ -99,8 +99,8 @@ describe('R-UI-4: the inspector', () => {
     await said(1)
     const token = await world.token()
     await agent.register(token)
-    agent.report('HOST', 2)
-    await agent.reportNow()
+    agent.setUsage('HOST', 2)
+    await agent.flushUsage()
     await agent.deregister()
     const requestCode = await agent.reservation.request()
     await eventually(() => {

@@ -145,8 +145,8 @@ describe('R-UI-4: where a box stands', () => {
     world = await makeWorld()
     const agent = await world.open()
     await agent.register(await world.token())
-    await agent.settled()
-    agent.report('HOST', 3)
+    await agent.idle()
+    agent.setUsage('HOST', 3)
     await pass(world, agent, 31 * DAY)
     world.road.down = true
     for (let i = 0; i < 100; i++) await pass(world, agent, DAY)

@@ -17,7 +17,7 @@ beforeAll(async () => {
   rest = await serveRest(world)
   token = (await rest.clientToken({ scope: 'write' })).token
   const agent = await world.open()
-  agent.report('HOST', 2)
+  agent.setUsage('HOST', 2)
   await agent.register(await world.token())
   bodies = [
     ...world.road.sent.map(({ body }) => body),

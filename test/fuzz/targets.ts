@@ -81,7 +81,7 @@ export async function makeTargets(): Promise<readonly Target[]> {
     const { authority } = world
     const agent = await world.open()
     const token = await world.token()
-    agent.report('HOST', 3)
+    agent.setUsage('HOST', 3)
     const answers: { type: RequestType; request: string; answer: string }[] = []
     world.road.onAnswer = (type, answer) => {
       answers.push({ type, request: world.road.sent.at(-1)?.body ?? '', answer })

@@ -38,7 +38,7 @@ beforeEach(async () => {
     transport: { kind: 'direct', url: mock.url },
     clock,
     heartbeat: false,
-    connect: ({ url }) =>
+    createTransport: ({ url }) =>
       patience.transport((limits) => httpsTransport({ url, proxy: null, anchors: [], ...limits })),
   })
   await mock.authority.order({ tag: 'HOST', quantity: 10 })
@@ -62,7 +62,7 @@ async function untilMended(): Promise<void> {
   patience.short = false
   clock.advance(5 * MINUTE)
   agent.tick()
-  await agent.settled()
+  await agent.idle()
 }
 
 describe('every fault of the catalogue', () => {
@@ -89,7 +89,7 @@ describe('every fault of the catalogue', () => {
     'R-UI-5, R-AUTH-4: %s at an authorization changes nothing but the next attempt',
     async (fault) => {
       await agent.register(await token())
-      agent.report('HOST', 3)
+      agent.setUsage('HOST', 3)
       mock.setFaults({ fault, on: 'authorize', times: 1 })
       patience.short = isSilent(fault)
       const before = agent.status().authorization

@@ -68,7 +68,7 @@ describe('an answer that was changed on the way', () => {
     '%s: with any field flipped it is refused by a code of its own, and changes nothing',
     async (type) => {
       const agent = await world.open()
-      agent.report('HOST', 3)
+      agent.setUsage('HOST', 3)
       if (type !== 'register') await agent.register(await world.token())
       const before = unchanging(agent)
       const turn = flipAnswers(type)
@@ -99,7 +99,7 @@ describe('an answer that was changed on the way', () => {
     await agent.register(await world.token())
     const turn = flipAnswers('acknowledge')
     await agent.renewRegistration()
-    await agent.settled()
+    await agent.idle()
     expect(agent.history().at(-1)?.event).toBe('acknowledge.unreachable')
     // What may have been heard is asked again before anything else, until it is answered.
     while (!turn.done()) {
@@ -115,7 +115,7 @@ describe('a request that was changed on the way', () => {
     '%s: with any field flipped it is refused without a signed answer, and changes nothing',
     async (type) => {
       const agent = await world.open()
-      agent.report('HOST', 3)
+      agent.setUsage('HOST', 3)
       if (type !== 'register') await agent.register(await world.token())
       let captured = ''
       world.road.onRequest = (which, body) => {
@@ -124,7 +124,7 @@ describe('a request that was changed on the way', () => {
       }
       if (type === 'acknowledge') await agent.renewRegistration()
       else await provoke(agent, type)
-      await agent.settled()
+      await agent.idle()
       const state = async () =>
         JSON.stringify([await world.authority.instances(), await world.authority.licenses()])
       const before = await state()
@@ -262,7 +262,7 @@ describe('an answer that is genuine, and not the one that was asked for', () => 
 
   it('another authority is not believed, however right its answers are', async () => {
     const other = await makeWorld()
-    const agent = await world.open('box', { connect: () => world.transport(other.authority) })
+    const agent = await world.open('box', { createTransport: () => world.transport(other.authority) })
     // It does not even take the request: that is addressed to the root this box believes.
     expect(await codeOf(agent.register(await world.token()))).toBe('AUTHORITY_REJECTED')
     await other.close()
@@ -272,7 +272,7 @@ describe('an answer that is genuine, and not the one that was asked for', () => 
 describe('one request, one decision', () => {
   it('R-AUTH-4: whatever answer is lost, the next attempt gets the same decision, once', async () => {
     const agent = await world.open()
-    agent.report('HOST', 3)
+    agent.setUsage('HOST', 3)
     await agent.register(await world.token())
     for (const work of [
       () => agent.renewAuthorization(),
@@ -292,10 +292,10 @@ describe('one request, one decision', () => {
 
   it('an old request played again by somebody is not executed', async () => {
     const agent = await world.open()
-    agent.report('HOST', 5)
+    agent.setUsage('HOST', 5)
     await agent.register(await world.token())
     const old = world.road.sent.at(-1)?.body ?? ''
-    agent.report('HOST', 1)
+    agent.setUsage('HOST', 1)
     await pass(world, agent, HOUR)
     await agent.renewAuthorization()
     const answer = await world.authority.handle('authorize', JSON.parse(old))
@@ -327,7 +327,7 @@ describe('one request, one decision', () => {
     await agent.register(await world.token())
     const old = world.road.sent.at(-1)?.body ?? ''
     await agent.renewRegistration()
-    await agent.settled()
+    await agent.idle()
     await agent.renewAuthorization()
     // Genuine once, and now unknown: its thumbprint is not the current one, though its chain still is good.
     const answer = await world.authority.handle('authorize', JSON.parse(old))

@@ -50,7 +50,7 @@ describe('what may be reserved', () => {
 
   it('R-SLR-3: never more than is available, with other consumers at work in the same pool', async () => {
     const connected = await world.open('connected')
-    connected.report('HOST', 12)
+    connected.setUsage('HOST', 12)
     await connected.register(await world.token())
     const agent = await world.open()
     const request = await agent.reservation.request()
@@ -60,8 +60,8 @@ describe('what may be reserved', () => {
     const { instanceId } = await reserve(8)
     expect(await pool()).toMatchObject({ inUse: 12, reserved: 8, available: 0, status: 'in-compliance' })
     // Who is connected may use more than there is, and is told so; what is reserved stays.
-    connected.report('HOST', 13)
-    await connected.reportNow()
+    connected.setUsage('HOST', 13)
+    await connected.flushUsage()
     expect(connected.status().state).toBe('out-of-compliance')
     expect(await codeOf(world.authority.updateReservation(instanceId, { HOST: 9 }))).toBe(
       'LICENSES_UNAVAILABLE',
@@ -184,7 +184,7 @@ describe('terms', () => {
   it('R-SLR-3: what is reserved for ever is not what those who are connected will need when terms end', async () => {
     await world.authority.order({ tag: 'HOST', quantity: 20, termDays: 30 })
     const connected = await world.open('connected')
-    connected.report('HOST', 15)
+    connected.setUsage('HOST', 15)
     await connected.register(await world.token())
     const agent = await world.open()
     const { licenses } = await reserve(agent, 20)
@@ -321,7 +321,7 @@ describe('the end of a reservation', () => {
     const { agent, instanceId } = await installed()
     const connected = await world.open('connected')
     await connected.register(await world.token())
-    connected.report('HOST', 12)
+    connected.setUsage('HOST', 12)
     await pass(world, connected, HOUR)
     const told = async () =>
       (await world.authority.events())
@@ -417,7 +417,7 @@ it('R-NET-5: one account serves a box directly, one through a proxy, and one tha
     transport: { kind: 'proxy', url: 'https://authority.test', via: 'http://proxy.test' },
   })
   for (const agent of [direct, proxied]) {
-    agent.report('HOST', 4)
+    agent.setUsage('HOST', 4)
     await agent.register(await world.token())
   }
   await installed('offline', 12)

@@ -142,10 +142,10 @@ describe('at the box', () => {
     expect(await refused(agent.renewRegistration())).toBe('RESERVED')
     expect(await refused(agent.renewAuthorization())).toBe('RESERVED')
     expect(await refused(agent.deregister())).toBe('RESERVED')
-    expect(await refused(agent.testTransport())).toBe('RESERVED')
+    expect(await refused(agent.transport.test())).toBe('RESERVED')
     expect(await refused(agent.reservation.request())).toBe('RESERVED')
     expect(await refused(agent.reservation.cancel())).toBe('RESERVED')
-    agent.report('HOST', 3)
+    agent.setUsage('HOST', 3)
     await pass(world, agent, 400 * DAY)
     expect(world.road.sent.length).toBe(sent)
     expect(agent.status().state).toBe('reserved')
@@ -248,7 +248,7 @@ describe('what is under way while a reservation comes', () => {
     agent.tick()
     world.clock.setWall(wall)
     release()
-    await agent.settled()
+    await agent.idle()
     await pass(world, agent, 2 * HOUR)
     expect(agent.status()).toMatchObject({ state: 'unregistered', functionality: 'license-management-only' })
     const [left] = await world.authority.instances()
@@ -322,7 +322,7 @@ describe('R-HOST-9: what is in use and what is reserved', () => {
   it('a tag beyond its count is not authorized, nor is the whole, until it is covered again', async () => {
     const agent = await world.open()
     await world.authority.order({ tag: 'SYS-XL', quantity: 1 })
-    agent.report('HOST', 12)
+    agent.setUsage('HOST', 12)
     const request = await agent.reservation.request()
     const first = await world.authority.reserve({ request, licenses: { HOST: 10, 'SYS-XL': 1 } })
     await agent.reservation.install(first.file)
@@ -340,16 +340,16 @@ describe('R-HOST-9: what is in use and what is reserved', () => {
     expect(agent.allows('host-meeting')).toMatchObject({ allowed: false })
     expect(agent.allows('license-return')).toMatchObject({ allowed: true })
     expect(agent.explain().trouble).toMatchObject([{ code: 'NOT_AUTHORIZED' }])
-    const refusedCode = await codeOf(Promise.resolve().then(() => agent.report('HOST', 13)))
+    const refusedCode = await codeOf(Promise.resolve().then(() => agent.setUsage('HOST', 13)))
     expect(refusedCode).toBe('NOT_AUTHORIZED')
     const second = await world.authority.updateReservation(first.instanceId, { HOST: 12 })
     await agent.reservation.update(second.file)
     expect(agent.status()).toMatchObject({ functionality: 'full', authorization: { status: 'reserved' } })
     expect(agent.allows('host-meeting')).toMatchObject({ allowed: true })
     // One host too many, by what the box itself takes into use.
-    agent.report('HOST', 13)
+    agent.setUsage('HOST', 13)
     expect(agent.status().authorization.status).toBe('not-authorized')
-    agent.report('HOST', 11)
+    agent.setUsage('HOST', 11)
     expect(agent.status().authorization.status).toBe('reserved')
     const said = agent
       .history()
@@ -363,7 +363,7 @@ describe('R-HOST-9: what is in use and what is reserved', () => {
   it('R-SLR-4: a term ends by its date, with warnings before, whatever is done to the clock', async () => {
     const agent = await world.open()
     await world.authority.order({ tag: 'HOST', quantity: 50, termDays: 100 })
-    agent.report('HOST', 120)
+    agent.setUsage('HOST', 120)
     const { file } = await reserve(agent, 130)
     await agent.reservation.install(file)
     expect(agent.status().reservation.entitlements).toMatchObject([
@@ -389,7 +389,7 @@ describe('R-HOST-9: what is in use and what is reserved', () => {
     world.clock.setWall(world.clock.wall() - 300 * DAY)
     await pass(world, agent, HOUR)
     expect(agent.status().functionality).toBe('license-management-only')
-    agent.report('HOST', 100)
+    agent.setUsage('HOST', 100)
     expect(agent.status().functionality).toBe('full')
   })
 
@@ -484,7 +484,7 @@ describe('time at a box that asks nobody', () => {
   it('R-SLR-4: a term has ended at its very instant, before any beat', async () => {
     const agent = await world.open()
     await world.authority.order({ tag: 'HOST', quantity: 5, termDays: 10 })
-    agent.report('HOST', 105)
+    agent.setUsage('HOST', 105)
     await agent.reservation.install((await reserve(agent, 105)).file)
     world.clock.advance(10 * DAY)
     expect(agent.status()).toMatchObject({

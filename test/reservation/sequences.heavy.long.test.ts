@@ -164,8 +164,8 @@ class People {
       this.connected = await this.world.open('connected')
       await this.connected.register(await this.world.token())
     }
-    this.connected.report('HOST', count)
-    await this.connected.reportNow()
+    this.connected.setUsage('HOST', count)
+    await this.connected.flushUsage()
   }
 
   /** What every box may use by what it has installed. */

@@ -19,7 +19,7 @@ beforeAll(async () => {
   rest = await serveRest(world)
   ;({ token } = await rest.clientToken())
   box = await world.open()
-  box.report('HOST', 4)
+  box.setUsage('HOST', 4)
   await box.register(await world.token())
 })
 afterAll(() => world.close())
@@ -271,10 +271,10 @@ describe('licences', () => {
   })
 
   it('what is out of compliance says exactly so', async () => {
-    box.report('HOST', 24)
+    box.setUsage('HOST', 24)
     world.clock.advance(60_000)
     box.tick()
-    await box.settled()
+    await box.idle()
     expect((await post(`${ONPREM}/licenses`, {})).json.licenses[0].status).toBe('Out Of Compliance')
     const alerts = await post(`${ONPREM}/alerts`, { limit: -1 })
     expect(alerts.json.alerts[0]).toMatchObject({
@@ -287,10 +287,10 @@ describe('licences', () => {
     })
     const minor = await post(`${NEW}/licensing/v1/account/acme.example/get-alerts`, { severity: ['Minor'] })
     expect(minor.json.alerts.every(({ severity }: { severity: string }) => severity === 'Minor')).toBe(true)
-    box.report('HOST', 4)
+    box.setUsage('HOST', 4)
     world.clock.advance(12 * 3_600_000)
     box.tick()
-    await box.settled()
+    await box.idle()
     ;({ token } = await rest.clientToken())
   })
 

@@ -72,7 +72,7 @@ describe('R-ACC-5: a virtual account of a satellite', () => {
     expect(await refused(() => satellite.removeVirtualAccount('Lab'))).toBe('VIRTUAL_ACCOUNT_OF_SATELLITE')
     // What a box uses there counts for the manager's account of that name.
     const box = await world.box(() => satellite, 'box')
-    box.report('HOST', 3)
+    box.setUsage('HOST', 3)
     await box.register((await satellite.createToken({ days: 3, virtualAccount: 'Lab' })).token)
     await satellite.sync.now()
     const use = (await manager.licenses()).map(({ virtualAccount, inUse }) => [virtualAccount, inUse])
@@ -87,7 +87,7 @@ describe('R-ACC-5: a virtual account of a satellite', () => {
 
   it('is the manager’s again when the satellite is removed; what its boxes use counts until its mandate ends', async () => {
     const box = await world.box(() => satellite, 'box')
-    box.report('HOST', 4)
+    box.setUsage('HOST', 4)
     await box.register((await satellite.createToken({ days: 365 })).token)
     await satellite.sync.now()
     const removed = await manager.satellites.remove('branch')
@@ -158,7 +158,7 @@ describe('R-ACC-3: transfers', () => {
     await manager.addVirtualAccount('East')
     await manager.order({ tag: 'HOST', quantity: 5 })
     const box = await world.box(() => manager, 'direct')
-    box.report('HOST', 4)
+    box.setUsage('HOST', 4)
     await box.register((await manager.createToken({ days: 3 })).token)
     const [one] = await manager.instances()
     const id = one?.id ?? ''
@@ -177,7 +177,7 @@ describe('R-ACC-3: transfers', () => {
     // The box hears of it with its next answer.
     world.clock.advance(31 * DAY)
     box.tick()
-    await box.settled()
+    await box.idle()
     expect(box.status()).toMatchObject({ state: 'authorized', registration: { virtualAccount: 'East' } })
   })
 
@@ -222,7 +222,7 @@ describe('R-ACC-3: transfers', () => {
 
   it('what is called back and in use puts the satellite out of compliance, and it says so', async () => {
     const box = await world.box(() => satellite, 'box')
-    box.report('HOST', 8)
+    box.setUsage('HOST', 8)
     await box.register((await satellite.createToken({ days: 365 })).token)
     await satellite.sync.now()
     await manager.transferLicenses({
@@ -244,7 +244,7 @@ describe('R-ACC-3: transfers', () => {
 describe('R-SAT-3: one box is one product instance, in the whole smart account', () => {
   it('the newer registration is in force, and both sides say so', async () => {
     const box = await world.box(() => satellite, 'box')
-    box.report('HOST', 2)
+    box.setUsage('HOST', 2)
     await box.register((await satellite.createToken({ days: 365 })).token)
     await satellite.sync.now()
     world.clock.advance(DAY)

@@ -14,7 +14,7 @@ beforeEach(async () => {
   await world.manager.order({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
   await satellite.sync.now()
   box = await world.box(() => satellite, 'box')
-  box.report('HOST', 4)
+  box.setUsage('HOST', 4)
   await box.register((await satellite.createToken({ days: 365 })).token)
   await satellite.sync.now()
 })
@@ -24,7 +24,7 @@ const pass = async (days: number) => {
   for (let i = 0; i < days; i++) {
     world.clock.advance(DAY)
     box.tick()
-    await box.settled()
+    await box.idle()
     // Both are served: what time brings there is looked after.
     await world.manager.satellites.list()
     await satellite.sync.beat()
@@ -145,10 +145,10 @@ describe('R-AUTH-5: behind a satellite that has lost its manager', () => {
 
   it('what is in use is counted all the same, and reported afterwards', async () => {
     await pass(91)
-    box.report('HOST', 9)
+    box.setUsage('HOST', 9)
     world.clock.advance(60_000)
     box.tick()
-    await box.settled()
+    await box.idle()
     expect(await satellite.licenses()).toMatchObject([{ inUse: 9 }])
     await carry(world.manager, satellite)
     await carry(world.manager, satellite)

@@ -32,7 +32,7 @@ describe('R-ACC-2 R-SAT-1: two satellites and the manager draw on one purchase a
       ...places.flatMap(({ authority, boxes }) =>
         boxes.map(async (box) => {
           const { token } = await authority.createToken({ days: 30 })
-          box.report('HOST', 4)
+          box.setUsage('HOST', 4)
           await box.register(token)
         }),
       ),
@@ -45,7 +45,7 @@ describe('R-ACC-2 R-SAT-1: two satellites and the manager draw on one purchase a
     for (const { boxes } of places)
       for (const box of boxes) {
         box.tick()
-        await box.settled()
+        await box.idle()
       }
     for (const { sync } of satellites) await sync.now()
     // Twelve in use of twelve in the north; of ten in the south, and at the manager.
@@ -72,7 +72,7 @@ describe('R-ACC-2 R-SAT-1: two satellites and the manager draw on one purchase a
     for (const { boxes } of places)
       for (const box of boxes) {
         box.tick()
-        await box.settled()
+        await box.idle()
         states.push(box.status().state)
       }
     expect(states).toEqual([

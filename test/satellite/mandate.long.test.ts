@@ -72,7 +72,7 @@ beforeEach(async () => {
     },
     close: () => undefined,
   }
-  box = await world.box(() => satellite, 'box', { connect: () => road })
+  box = await world.box(() => satellite, 'box', { createTransport: () => road })
   await box.register((await satellite.createToken({ days: 365 })).token)
 })
 afterEach(() => world.close())
@@ -88,7 +88,7 @@ async function asked(): Promise<string | null> {
 
 describe('R-SAT-1 R-AUTH-5: a satellite acts under its mandate', () => {
   it('and an honest one is believed', async () => {
-    box.report('HOST', 4)
+    box.setUsage('HOST', 4)
     expect(await asked()).toBe('no error')
     expect(box.status().state).toBe('authorized')
   })
@@ -161,7 +161,7 @@ describe('R-SAT-1 R-AUTH-5: a satellite acts under its mandate', () => {
   it.each(['as they are', 'all good', 'none', 'fewer', 'good ones beside'])(
     'more than the manager gave is not believed to be covered, with its rows %s',
     async (how) => {
-      box.report('HOST', 11)
+      box.setUsage('HOST', 11)
       change = (answer) =>
         altered.reseal(answer, (payload) => {
           const decision = payload.decision as { entitlements?: object[]; compliance?: string }
@@ -204,7 +204,7 @@ describe('R-SAT-1 R-AUTH-5: a satellite acts under its mandate', () => {
     expect(box.status().authorization.deadlineAt).toBe(restrictedAt)
     world.clock.advance(11 * DAY)
     box.tick()
-    await box.settled()
+    await box.idle()
     expect(box.status()).toMatchObject({
       state: 'auth-expired',
       authorization: { lastAttempt: { reason: { code: 'MANDATE_EXPIRED' } } },
@@ -258,7 +258,7 @@ describe('R-SLR-9: a satellite reserves for its own pool, under its mandate', ()
     const request = await sealed.reservation.request()
     const issued = await satellite.reserve({ request, licenses: { HOST: 6 } })
     await sealed.reservation.install(issued.file)
-    sealed.report('HOST', 5)
+    sealed.setUsage('HOST', 5)
     expect(sealed.status()).toMatchObject({ state: 'reserved', authorization: { status: 'reserved' } })
     for (let i = 0; i < 3; i++) await carry(manager, satellite)
     expect(await manager.licenses()).toMatchObject([

@@ -33,7 +33,7 @@ const setting = (directory: string, name: string) =>
 const boxAt = async (at: () => Authority, name: string, count: number, more: Partial<OpenOptions> = {}) => {
   const { token } = await at().createToken({ days: 300 })
   const agent = await world.box(at, name, more)
-  agent.report('HOST', count)
+  agent.setUsage('HOST', count)
   await agent.register(token)
   return agent
 }
@@ -109,7 +109,7 @@ describe('R-SAT-1: who a satellite is', () => {
     for (let i = 0; i < 4; i++) {
       world.clock.advance(25 * DAY)
       box.tick()
-      await box.settled()
+      await box.idle()
     }
     expect(box.status()).toMatchObject({
       state: 'auth-expired',
@@ -404,7 +404,7 @@ describe('R-SAT-1: names that meet', () => {
     await satellite.transferLicenses({ from: 'Default', to: 'North', tag: 'HOST', quantity: 6 })
     const { token } = await satellite.createToken({ days: 300, virtualAccount: 'North' })
     const box = await world.box(() => satellite, 'box')
-    box.report('HOST', 6)
+    box.setUsage('HOST', 6)
     await box.register(token)
     await manager.satellites.addVirtualAccount('branch', 'North')
     await manager.order({ tag: 'HOST', quantity: 1, virtualAccount: 'North' })
@@ -449,7 +449,7 @@ describe('R-SAT-4: a clock that was wrong', () => {
     await satellite.createToken({ days: 3 })
     world.clock.advance(31 * DAY)
     box.tick()
-    await box.settled()
+    await box.idle()
     expect(box.status()).toMatchObject({
       state: 'authorized',
       authorization: { lastAttempt: { outcome: 'succeeded' } },
@@ -546,7 +546,7 @@ describe('R-SAT-1: restores', () => {
     expect((await satellite.sync.status()).epoch).toBeGreaterThan(3)
     world.clock.advance(31 * DAY)
     box.tick()
-    await box.settled()
+    await box.idle()
     expect(box.status().authorization.lastAttempt?.outcome).toBe('succeeded')
   })
 

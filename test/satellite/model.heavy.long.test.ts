@@ -183,7 +183,7 @@ class Story {
         return
       case 'report': {
         const agent = this.boxes[step.of]?.[step.box]
-        agent?.report('HOST', step.count)
+        agent?.setUsage('HOST', step.count)
         await this.#settle(agent)
         return
       }
@@ -370,7 +370,7 @@ class Story {
     // Reports of usage are gathered for half a minute.
     this.world.clock.advance(60_000)
     agent?.tick()
-    await agent?.settled()
+    await agent?.idle()
   }
 
   /**

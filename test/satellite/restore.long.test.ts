@@ -18,16 +18,16 @@ const boxes: Record<string, SmartAgent> = {}
 const join_ = (name: string) => join(world.directory, name)
 const box = async (name: string, count: number) => {
   const agent = await world.box(() => satellite, name)
-  agent.report('HOST', count)
+  agent.setUsage('HOST', count)
   await agent.register((await satellite.createToken({ days: 365 })).token)
   boxes[name] = agent
   return agent
 }
 const settle = async (agent: SmartAgent | undefined, count: number) => {
-  agent?.report('HOST', count)
+  agent?.setUsage('HOST', count)
   world.clock.advance(60_000)
   agent?.tick()
-  await agent?.settled()
+  await agent?.idle()
 }
 const types = async (authority: Authority) => (await authority.events()).map(({ type }) => type)
 const sums = async (authority: Authority) =>
@@ -112,14 +112,14 @@ describe('R-SAT-1: backup and restore of a satellite', () => {
     await settle(after, 5)
     world.clock.advance(31 * DAY)
     after.tick()
-    await after.settled()
+    await after.idle()
     expect(after.status()).toMatchObject({
       registration: { status: 'registered' },
       authorization: { lastAttempt: { reason: { code: 'AUTHORITY_REJECTED' } } },
     })
     // One that has gone on since is taken as it is.
     boxes.before?.tick()
-    await boxes.before?.settled()
+    await boxes.before?.idle()
     expect(boxes.before?.status().state).toBe('authorized')
 
     const done = await satellite.sync.now()
@@ -132,7 +132,7 @@ describe('R-SAT-1: backup and restore of a satellite', () => {
     // The box that was taken back shows its certificate, and goes on.
     world.clock.advance(4 * 3_600_000)
     after.tick()
-    await after.settled()
+    await after.idle()
     expect(after.status().state).toBe('authorized')
     await settle(after, 7)
     await satellite.sync.now()
@@ -268,7 +268,7 @@ describe('R-SAT-3: a copy of the directory that nobody told of', () => {
     satellite = await world.openSatellite('copy')
     world.clock.advance(31 * DAY)
     boxes.before?.tick()
-    await boxes.before?.settled()
+    await boxes.before?.idle()
     expect(boxes.before?.status()).toMatchObject({
       state: 'authorized',
       authorization: { lastAttempt: { reason: { code: 'MANDATE_SUPERSEDED' } } },
@@ -276,7 +276,7 @@ describe('R-SAT-3: a copy of the directory that nobody told of', () => {
     await satellite.sync.now()
     world.clock.advance(4 * 3_600_000)
     boxes.before?.tick()
-    await boxes.before?.settled()
+    await boxes.before?.idle()
     expect(boxes.before?.status().authorization.lastAttempt?.outcome).toBe('succeeded')
   })
 })

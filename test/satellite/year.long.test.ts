@@ -33,7 +33,7 @@ describe('R-SAT-1 R-SAT-2 R-SAT-3: a year of a satellite', () => {
       }
       for (let week = 0; week < 52; week++) {
         // The box, the purchases and the manager's transfers go on as in any year.
-        box.report('HOST', 5 + (week % 7))
+        box.setUsage('HOST', 5 + (week % 7))
         if (week % 5 === 0) {
           await manager.order({ tag: 'HOST', quantity: 2, virtualAccount: 'BRANCH' })
           bought += 2
@@ -48,7 +48,7 @@ describe('R-SAT-1 R-SAT-2 R-SAT-3: a year of a satellite', () => {
           })
         clock.advance(WEEK)
         box.tick()
-        await box.settled()
+        await box.idle()
         states.add(box.status().state)
 
         wire.fault = FAULTS[week % FAULTS.length] ?? 'none'

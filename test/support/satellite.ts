@@ -125,7 +125,7 @@ export async function makeSatelliteWorld() {
         transport: { kind: 'gateway', url: 'https://satellite.test' },
         clock,
         heartbeat: false,
-        connect: () => roadTo(to),
+        createTransport: () => roadTo(to),
         ...more,
       })
       open.push(agent)

@@ -76,7 +76,7 @@ export async function makeWorld(options: { account?: string; observe?: Authority
       transport: { kind: 'direct', url: 'https://authority.test' },
       clock,
       heartbeat: heartbeatOfRun(),
-      connect: () => transport(),
+      createTransport: () => transport(),
       ...more,
     })
     opened.push(agent)
@@ -106,7 +106,7 @@ export type World = Awaited<ReturnType<typeof makeWorld>>
 export async function pass(world: World, agent: SmartAgent, milliseconds: number): Promise<void> {
   world.clock.advance(milliseconds)
   agent.tick()
-  await agent.settled()
+  await agent.idle()
 }
 
 /** The code of the error a promise ends with. */

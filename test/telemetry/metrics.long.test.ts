@@ -183,10 +183,10 @@ describe('metrics in one process', () => {
     })
     try {
       metrics.of(authority)
-      const agent = await world.open('other', { connect: () => world.transport(authority) })
+      const agent = await world.open('other', { createTransport: () => world.transport(authority) })
       const token = await world.token({ maxUses: 1 })
       await agent.register(token)
-      const second = await world.open('third', { connect: () => world.transport(authority) })
+      const second = await world.open('third', { createTransport: () => world.transport(authority) })
       await second.register(token).catch(() => undefined)
       await authority.handle('authorize', { no: 'message' }).catch(() => undefined)
       for (let i = 0; i < 1000; i++)

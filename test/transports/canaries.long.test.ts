@@ -56,14 +56,14 @@ it('R-NET-3, R-TOK-4: no secret reaches a log, an error, an event, a file of oth
     clock,
     heartbeat: false,
     logger: { error: log, warn: log, info: log, debug: log },
-    connect: (settings) =>
+    createTransport: (settings) =>
       patience.transport((limits) => httpsTransport(roadOf(settings, [mock.trustAnchor], limits))),
   })
   agent.on('notice', (notice) => note(notice))
   agent.on('transition', (transition) => note(transition))
   agent.on('state', (status) => note(status))
   const proxied = { ...road.settings('proxy'), username: 'bob', password: PASSWORD }
-  note(agent.setTransport(proxied))
+  note(agent.transport.set(proxied))
 
   for (const fault of names) {
     const { token } = await mock.authority.createToken({ days: 30 })
@@ -74,14 +74,14 @@ it('R-NET-3, R-TOK-4: no secret reaches a log, an error, an event, a file of oth
     const thrown: unknown = await agent.register(token, { force: true }).catch((one: unknown) => one)
     if (thrown instanceof LicensingError) note(thrown, thrown.stack ?? '', JSON.stringify(thrown))
     // The test of the road waits for the silent ones as long as people would, and says no more than of the others.
-    if (!patience.short) note(await agent.testTransport())
+    if (!patience.short) note(await agent.transport.test())
     note(agent.status(), agent.explain(), agent.history(10))
     mock.setFaults()
     await mock.setRoad(null)
     patience.short = false
     clock.advance(5 * MINUTE)
     agent.tick()
-    await agent.settled()
+    await agent.idle()
   }
   expect(agent.status().state).toBe('authorized')
   note(agent.history(10_000), await mock.authority.events())

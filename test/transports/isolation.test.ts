@@ -155,7 +155,7 @@ function setVariable(name: string, value: string): void {
 /** Registers, reports and authorizes: what arrives of it, and what the box then says of itself. */
 async function course(agent: SmartAgent) {
   arrived.length = 0
-  agent.report('HOST', 2)
+  agent.setUsage('HOST', 2)
   await agent.register(await token())
   await agent.renewAuthorization()
   const { state, entitlements } = agent.status()
@@ -274,7 +274,7 @@ describe('axios, as the product that embeds the agent has configured it', () => 
     /** One authorization, by a client that is made for it. */
     const authorizeAnew = async () => {
       arrived.length = 0
-      agent.setTransport(direct())
+      agent.transport.set(direct())
       await agent.renewAuthorization()
       return [...arrived]
     }
@@ -334,7 +334,7 @@ describe('what else a process configures for all of its code', () => {
     set(tls, 'DEFAULT_ECDH_CURVE', 'brainpoolP512r1')
     const agent = await openAgent()
     expect(await course(agent)).toEqual(undisturbed)
-    const { steps } = await agent.testTransport()
+    const { steps } = await agent.transport.test()
     expect(steps.find(({ step }) => step === 'tls')?.found).toMatch(/^TLSv1\.3,/)
   })
 
@@ -354,10 +354,10 @@ describe('what else a process configures for all of its code', () => {
     undo.push(() => stranger.close())
     const { port } = stranger.address() as AddressInfo
     const here = await openAgent(direct(`https://127.0.0.1:${port}`))
-    expect((await here.testTransport()).failure?.code).toMatch(/^TLS_/)
+    expect((await here.transport.test()).failure?.code).toMatch(/^TLS_/)
     const via = `https://127.0.0.1:${port}`
     const there = await openAgent({ kind: 'proxy', url, via, username: 'bob', password: 'secret' })
-    expect((await there.testTransport()).failure?.code).toMatch(/^PROXY_/)
+    expect((await there.transport.test()).failure?.code).toMatch(/^PROXY_/)
     expect(heard).toBe('')
   })
 

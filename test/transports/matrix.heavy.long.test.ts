@@ -76,7 +76,7 @@ const openBox = (kind: TransportSettings['kind'], serial: string) =>
     transport: road.settings(kind),
     clock,
     heartbeat: false,
-    connect: (settings) =>
+    createTransport: (settings) =>
       patience.transport((limits) => httpsTransport(roadOf(settings, [mock.trustAnchor], limits))),
   })
 
@@ -125,7 +125,7 @@ describe.each(roads)('R-NET-1, R-NET-2, R-NET-3, R-AUTH-4, R-UI-5: by %s', (kind
   describe.each(kinds)('at %s', (request) => {
     beforeEach(async () => {
       agent = await openBox(kind, `${kind}-${request}-${++count}`)
-      agent.report('HOST', 2)
+      agent.setUsage('HOST', 2)
       if (request !== 'register') await agent.register(await token())
     })
     afterEach(async () => {
@@ -140,11 +140,11 @@ describe.each(roads)('R-NET-1, R-NET-2, R-NET-3, R-AUTH-4, R-UI-5: by %s', (kind
         // A user name is a setting of the box; it stands before the road is injured.
         if (fault.startsWith('proxy-auth')) {
           await mock.setRoad(fault as RoadFaultName)
-          agent.setTransport(road.settings('proxy'))
+          agent.transport.set(road.settings('proxy'))
         }
         // What is played again is the answer to this very box.
         if (fault === 'replayed') await requests[request]()
-        await agent.settled()
+        await agent.idle()
         const mark = agent.history(1)[0]?.id ?? 0
         const before = kept(agent.status())
         await injure(fault, request)
@@ -174,14 +174,14 @@ describe.each(roads)('R-NET-1, R-NET-2, R-NET-3, R-AUTH-4, R-UI-5: by %s', (kind
         // It fails once more when its time comes, and that is the same outage.
         clock.advance(wait)
         agent.tick()
-        await agent.settled()
+        await agent.idle()
         expect(agent.status().transport.link).toBe('down')
         expect(said(mark)).toEqual({ COMM_FAILED: 1, COMM_RESTORED: 0 })
 
         await mend()
         clock.advance(5 * MINUTE)
         agent.tick()
-        await agent.settled()
+        await agent.idle()
         expect(agent.status()).toMatchObject({
           state: 'authorized',
           registration: { status: 'registered' },

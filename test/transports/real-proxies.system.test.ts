@@ -57,13 +57,13 @@ const via = (proxy: string, more: { username?: string; password?: string } = {})
 
 /** Registration, authorization, renewal and deregistration, by the road that is set. */
 async function liveThrough(): Promise<void> {
-  expect(await agent.testTransport()).toMatchObject({ ok: true, failure: null })
-  agent.report('HOST', 3)
+  expect(await agent.transport.test()).toMatchObject({ ok: true, failure: null })
+  agent.setUsage('HOST', 3)
   await agent.register(await token())
   expect(agent.status()).toMatchObject({ state: 'authorized', transport: { link: 'up' } })
   await agent.renewAuthorization()
   await agent.renewRegistration()
-  await agent.settled()
+  await agent.idle()
   await agent.deregister()
   expect(agent.status().state).toBe('evaluation')
   expect(await authority.instances()).toEqual([])
@@ -72,7 +72,7 @@ async function liveThrough(): Promise<void> {
 describe('Squid', () => {
   it('R-NET-3: open: everything goes through it, by a tunnel', async () => {
     const squid = await proxies.squid()
-    agent.setTransport(via(squid.via))
+    agent.transport.set(via(squid.via))
     await liveThrough()
     const lines = squid.log().trim().split('\n')
     const tunnels = lines.filter((line) => !line.includes('transaction-end-before-headers'))
@@ -84,26 +84,26 @@ describe('Squid', () => {
 
   it('R-NET-3: with a user name and a password of any characters; without, and with wrong ones, told apart', async () => {
     const squid = await proxies.squid({ users: USERS })
-    agent.setTransport(via(squid.via))
+    agent.transport.set(via(squid.via))
     expect(await codeOf(agent.register(await token()))).toBe('PROXY_AUTHENTICATION_REQUIRED')
     await agent.deregister()
-    agent.setTransport(via(squid.via, { username: user, password: 'wrong' }))
+    agent.transport.set(via(squid.via, { username: user, password: 'wrong' }))
     expect(await codeOf(agent.register(await token()))).toBe('PROXY_AUTHENTICATION_REFUSED')
     await agent.deregister()
-    agent.setTransport(via(squid.via, { username: user, password }))
+    agent.transport.set(via(squid.via, { username: user, password }))
     await liveThrough()
   })
 
   it('R-NET-3: that denies, and whose authority is down, is told from the authority’s answer', async () => {
     const denying = await proxies.squid({ deny: true })
-    agent.setTransport(via(denying.via))
+    agent.transport.set(via(denying.via))
     expect(await codeOf(agent.register(await token()))).toBe('PROXY_FORBIDDEN')
     await agent.deregister()
     const squid = await proxies.squid()
-    agent.setTransport({ kind: 'proxy', url: `https://localhost:${await freePort()}`, via: squid.via })
+    agent.transport.set({ kind: 'proxy', url: `https://localhost:${await freePort()}`, via: squid.via })
     expect(await codeOf(agent.register(await token()))).toBe('PROXY_BAD_GATEWAY')
     await agent.deregister()
-    agent.setTransport({ kind: 'proxy', url: 'https://nobody.invalid', via: squid.via })
+    agent.transport.set({ kind: 'proxy', url: 'https://nobody.invalid', via: squid.via })
     expect(await codeOf(agent.register(await token()))).toBe('PROXY_BAD_GATEWAY')
   })
 })
@@ -111,29 +111,29 @@ describe('Squid', () => {
 describe('Apache httpd', () => {
   it('R-NET-3: as a proxy, open and with a password', async () => {
     const open = await proxies.apache({ tunnelTo: port })
-    agent.setTransport(via(open.via))
+    agent.transport.set(via(open.via))
     await liveThrough()
     const asking = await proxies.apache({ tunnelTo: port, users: USERS })
-    agent.setTransport(via(asking.via))
+    agent.transport.set(via(asking.via))
     expect(await codeOf(agent.register(await token()))).toBe('PROXY_AUTHENTICATION_REQUIRED')
     await agent.deregister()
-    agent.setTransport(via(asking.via, { username: user, password }))
+    agent.transport.set(via(asking.via, { username: user, password }))
     await liveThrough()
   })
 
   it('R-NET-3: a port it opens no tunnel to', async () => {
     const apache = await proxies.apache({ tunnelTo: 1 })
-    agent.setTransport(via(apache.via))
+    agent.transport.set(via(apache.via))
     expect(await codeOf(agent.register(await token()))).toBe('PROXY_FORBIDDEN')
   })
 
   it('R-NET-3: with TLS to the proxy itself, by a CA of the customer’s own', async () => {
     const { ca, ...tls } = proxies.customerCa()
     const apache = await proxies.apache({ tunnelTo: port, users: USERS, tls })
-    agent.setTransport(via(apache.via, { username: user, password }))
+    agent.transport.set(via(apache.via, { username: user, password }))
     expect(await codeOf(agent.register(await token()))).toBe('PROXY_TLS_FAILED')
     await agent.deregister()
-    await agent.installTlsCa(ca)
+    await agent.trust.installTlsCa(ca)
     await liveThrough()
   })
 
@@ -142,14 +142,14 @@ describe('Apache httpd', () => {
     const root = join(proxies.directory, 'root.pem')
     writeFileSync(root, authority.trustAnchor())
     const gateway = await proxies.apache({ relayTo: url, root, tls })
-    agent.setTransport({ kind: 'gateway', url: gateway.url })
+    agent.transport.set({ kind: 'gateway', url: gateway.url })
     // Whoever opens TLS without being known is named: to a box, a gateway and a middlebox look alike.
     await expect(agent.register(await token())).rejects.toMatchObject({
       code: 'TLS_INSPECTED',
       message: expect.stringContaining('"Customer CA, Customer"') as string,
     })
     await agent.deregister()
-    await agent.installTlsCa(ca)
+    await agent.trust.installTlsCa(ca)
     await liveThrough()
   })
 
@@ -175,7 +175,7 @@ describe('Apache httpd', () => {
       ),
     )
     for (const one of made) {
-      one.report('HOST', 2)
+      one.setUsage('HOST', 2)
       await one.register(await token())
     }
     expect(made.map((one) => one.status().state)).toEqual(['authorized', 'authorized', 'authorized'])

@@ -41,18 +41,18 @@ it('a registered device sends nothing to the server of another authority, but re
   await agent.register((await manager.createToken({ days: 30 })).token)
   const failure = async () => {
     await agent.renewAuthorization().catch(() => undefined)
-    await agent.settled()
+    await agent.idle()
     return agent.status().authorization.lastAttempt?.reason?.code ?? null
   }
   expect(await failure()).toBeNull()
 
-  agent.setTransport({ kind: 'gateway', url: atSatellite ?? '' })
+  agent.transport.set({ kind: 'gateway', url: atSatellite ?? '' })
   expect(await failure()).toBe('TLS_WRONG_AUTHORITY')
   expect((await satellite.instances()).length).toBe(0)
   await agent.register((await satellite.createToken({ days: 30 })).token, { force: true })
   expect(agent.status().registration.status).toBe('registered')
   expect(await failure()).toBeNull()
 
-  agent.setTransport({ kind: 'direct', url: atManager ?? '' })
+  agent.transport.set({ kind: 'direct', url: atManager ?? '' })
   expect(await failure()).toBe('TLS_WRONG_AUTHORITY')
 })

@@ -56,9 +56,9 @@ describe('R-NET-4: settings of the transport', () => {
   it.each(bad)('with %s are refused before they are saved', async (_, settings, code) => {
     const agent = await world.open()
     const before = agent.status().transport
-    expect(codeThrown(() => agent.setTransport(settings))).toBe(code)
+    expect(codeThrown(() => agent.transport.set(settings))).toBe(code)
     expect(agent.status().transport).toEqual(before)
-    expect(await codeOf(agent.testTransport({ settings }))).toBe(code)
+    expect(await codeOf(agent.transport.test({ settings }))).toBe(code)
   })
 
   it.each([
@@ -89,12 +89,12 @@ describe('R-NET-4: settings of the transport', () => {
     const password = 'canary-p:a@s%s ö'
     let given: TransportSettings | null = null
     const agent = await world.open('box', {
-      connect: (settings) => {
+      createTransport: (settings) => {
         given = settings
         return world.transport()
       },
     })
-    agent.setTransport({ kind: 'proxy', url, via, username: 'bob', password })
+    agent.transport.set({ kind: 'proxy', url, via, username: 'bob', password })
     expect(agent.status().transport).toMatchObject({ kind: 'proxy', via: `${via}:3128`, username: 'bob' })
     await agent.register(await world.token())
     expect(given).toEqual({ kind: 'proxy', url, via: `${via}:3128`, username: 'bob', password })
@@ -112,7 +112,7 @@ describe('R-NET-4: settings of the transport', () => {
   it('R-NET-4: left out, the password stays for the same user and proxy, and for no other', async () => {
     let given: TransportSettings | null = null
     const agent = await world.open('box', {
-      connect: (settings) => {
+      createTransport: (settings) => {
         given = settings
         return world.transport()
       },
@@ -121,11 +121,11 @@ describe('R-NET-4: settings of the transport', () => {
       await agent.renewAuthorization()
       return given
     }
-    agent.setTransport({ kind: 'proxy', url, via, username: 'bob', password: 'secret' })
+    agent.transport.set({ kind: 'proxy', url, via, username: 'bob', password: 'secret' })
     await agent.register(await world.token())
-    agent.setTransport({ kind: 'proxy', url, via, username: 'bob' })
+    agent.transport.set({ kind: 'proxy', url, via, username: 'bob' })
     expect(await used()).toMatchObject({ username: 'bob', password: 'secret' })
-    agent.setTransport({ kind: 'proxy', url, via: 'http://other.test', username: 'bob' })
+    agent.transport.set({ kind: 'proxy', url, via: 'http://other.test', username: 'bob' })
     expect(await used()).not.toHaveProperty('password')
   })
 
@@ -133,7 +133,7 @@ describe('R-NET-4: settings of the transport', () => {
     const roads: string[] = []
     let answer: () => void = () => undefined
     const agent = await world.open('box', {
-      connect: ({ url: road }) => ({
+      createTransport: ({ url: road }) => ({
         ...world.transport(),
         post: async (path, body) => {
           roads.push(road)
@@ -144,7 +144,7 @@ describe('R-NET-4: settings of the transport', () => {
     })
     const registered = agent.register(await world.token())
     while (roads.length === 0) await new Promise((resolve) => setImmediate(resolve))
-    agent.setTransport({ kind: 'gateway', url: 'https://gateway.test' })
+    agent.transport.set({ kind: 'gateway', url: 'https://gateway.test' })
     answer()
     await registered
     expect(roads).toEqual([url, 'https://gateway.test'])
@@ -164,10 +164,10 @@ describe('R-NET-4: changed at any moment', () => {
     const registered = codeOf(agent.register(await world.token()))
     for (let i = 0; i < 20; i++) {
       await new Promise((resolve) => setImmediate(resolve))
-      agent.setTransport({ kind: 'direct', url: `https://127.0.0.${i + 2}:1` })
+      agent.transport.set({ kind: 'direct', url: `https://127.0.0.${i + 2}:1` })
     }
     expect(await registered).toBe('CONNECTION_REFUSED')
-    await agent.settled()
+    await agent.idle()
     expect(agent.status().transport).toMatchObject({
       url: 'https://127.0.0.21:1',
       lastFailure: { message: expect.stringContaining('127.0.0.21:1') as string },
@@ -178,7 +178,7 @@ describe('R-NET-4: changed at any moment', () => {
   it('while an exchange fails on the old road: its failure is not told of the new one', async () => {
     let fail: (() => void) | undefined
     const agent = await world.open('box', {
-      connect: ({ url: road }) => ({
+      createTransport: ({ url: road }) => ({
         ...world.transport(),
         post: (path, body) =>
           road === url
@@ -194,7 +194,7 @@ describe('R-NET-4: changed at any moment', () => {
     await eventually(() => {
       expect(fail).toBeDefined()
     })
-    agent.setTransport({ kind: 'gateway', url: 'https://gateway.test' })
+    agent.transport.set({ kind: 'gateway', url: 'https://gateway.test' })
     fail?.()
     expect((await registered).state).toBe('authorized')
     const said = JSON.stringify(agent.history(100))
@@ -245,7 +245,7 @@ describe('R-AUTH-4: retry discipline', () => {
     await first.close()
     world.clock.reboot(1000)
     const again = await world.open()
-    await again.settled()
+    await again.idle()
     expect(again.status().registration).toMatchObject({ status: 'retrying', nextAttemptAt })
     expect(world.road.sent.filter(({ type }) => type === 'register')).toHaveLength(5)
   })
@@ -262,7 +262,7 @@ describe('R-AUTH-4: retry discipline', () => {
     expect(world.road.sent.length - before).toBe(1)
     world.road.down = true
     expect(await codeOf(agent.renewAuthorization())).toBe('CONNECTION_REFUSED')
-    agent.report('HOST', 1)
+    agent.setUsage('HOST', 1)
     world.road.down = false
     await pass(world, agent, MINUTE)
     expect(agent.status().entitlements).toMatchObject([
@@ -288,9 +288,9 @@ it('R-NET-4: a box without a road, or without a root, is told so before anybody 
     clock: world.clock,
     heartbeat: false,
   })
-  expect(await codeOf(agent.testTransport())).toBe('TRANSPORT_NOT_CONFIGURED')
-  agent.setTransport({ kind: 'direct', url })
-  expect(await codeOf(agent.testTransport())).toBe('TRUST_ANCHOR_MISSING')
+  expect(await codeOf(agent.transport.test())).toBe('TRANSPORT_NOT_CONFIGURED')
+  agent.transport.set({ kind: 'direct', url })
+  expect(await codeOf(agent.transport.test())).toBe('TRUST_ANCHOR_MISSING')
   await agent.close()
 })
 

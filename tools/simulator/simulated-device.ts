@@ -110,7 +110,7 @@ export class SimulatedBox {
       clock: this.computer.clock,
       heartbeat: false,
       logger,
-      connect: () => this.road.transport(),
+      createTransport: () => this.road.transport(),
     }
     try {
       const agent = await SmartAgent.open({
@@ -290,7 +290,7 @@ export class SimulatedBox {
     try {
       // Where the power goes meanwhile, it may be on disk or not.
       this.#used.set(tag, [...before, count])
-      agent.report(tag, count)
+      agent.setUsage(tag, count)
       if (this.computer.life === life) this.#used.set(tag, [count])
     } catch (thrown) {
       if (this.computer.life !== life) return
@@ -322,7 +322,7 @@ export class SimulatedBox {
       trouble(thrown)
     }
     // Taken with what may have died meanwhile: it is looked at when it has come to its end.
-    if (this.agent === agent) agent.settled().catch(trouble)
+    if (this.agent === agent) agent.idle().catch(trouble)
     this.#around.timeline.after(0, () => this.after())
   }
 

@@ -339,7 +339,7 @@ class Simulation {
       case 'change-road':
         await box.act((agent) => {
           const url = 'https://authority.test'
-          agent.setTransport(
+          agent.transport.set(
             deed.road === 'proxy'
               ? { kind: 'proxy', url, via: 'http://proxy.test:3128' }
               : { kind: deed.road, url },
