@@ -16,7 +16,7 @@ import { noticeTable } from '../dist/src/agent/event-catalog.js'
 import { faultCatalogue } from '../dist/mocks/index.js'
 import { chartSvg } from '../dist/src/diagrams/chart-svg.js'
 import { layOutChart } from '../dist/src/diagrams/layout.js'
-import { errorTable } from '../dist/src/core/errors.js'
+import { errorTable, resources } from '../dist/src/core/errors.js'
 import { arrivals, busiestSecond, dice, draw, histogram } from './arrivals.mjs'
 import {
   answerSchema,
@@ -57,6 +57,15 @@ const errors = [
         .map(([code, { meaning, remedy }]) => [`\`${code}\``, meaning, remedy]),
     ),
   ]),
+  '## Resources',
+  'Values of the field `resource`, which `NOT_FOUND` and `ALREADY_EXISTS` carry beside `code`, `message` and `remedy`.',
+  table(
+    ['resource', 'command that lists what exists'],
+    Object.entries(resources).map(([resource, command]) => [
+      `\`${resource}\``,
+      command === null ? 'none' : `\`${command}\``,
+    ]),
+  ),
 ]
 
 const severities = { 3: 'error', 4: 'warning', 5: 'notice', 6: 'informational' }

@@ -12,7 +12,7 @@ import {
 } from '../../machines/index.ts'
 import type { Clock } from '../core/clock.ts'
 import { ENGLISH } from '../core/english.ts'
-import { asLicensingError, asTold, LicensingError } from '../core/errors.ts'
+import { asLicensingError, LicensingError } from '../core/errors.ts'
 import { type Instant, MINUTE } from '../core/time.ts'
 import type { ProductProfile, ProfileInput } from '../core/profile.ts'
 import { chooseProfile } from '../core/stored-profile.ts'
@@ -822,7 +822,7 @@ export class SmartAgent {
 /** What is told to one who waits for a request under a registration that is over. */
 const endedBy = (failure: Failure | null): LicensingError =>
   failure
-    ? asTold(failure)
+    ? LicensingError.fromDocument(failure)
     : new LicensingError('NOT_REGISTERED', 'The registration ended before the request was answered.')
 
 function parseProduct(product: NonNullable<OpenOptions['product']>): Product {

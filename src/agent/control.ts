@@ -1,7 +1,7 @@
 import { closeSync, openSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
-import { asLicensingError, asTold, type ErrorDocument, LicensingError } from '../core/errors.ts'
+import { asLicensingError, type ErrorDocument, LicensingError } from '../core/errors.ts'
 import { startDeadline } from '../transports/deadline.ts'
 import type { SmartAgent } from './agent.ts'
 import type { VerbName } from './control-commands.ts'
@@ -199,7 +199,7 @@ export function askDaemon(socket: Socket, verb: VerbName, params: unknown): Prom
     socket.on('close', lost)
     onLines(socket, (line) => {
       const reply = JSON.parse(line) as { result?: unknown; error?: ErrorDocument }
-      if (reply.error) reject(asTold(reply.error))
+      if (reply.error) reject(LicensingError.fromDocument(reply.error))
       else resolve(reply.result)
       socket.end()
     })

@@ -148,7 +148,7 @@ export class MeetingDesk {
   /**
    * Plans a meeting: takes no licence, whoever plans it, for whomever (R-HOST-2).
    *
-   * @throws LicensingError INVALID_ARGUMENT, ATTENDEE_ONLY, HOST_DEACTIVATED, MEETING_EXISTS, and what the gate refuses
+   * @throws LicensingError INVALID_ARGUMENT, ATTENDEE_ONLY, HOST_DEACTIVATED, ALREADY_EXISTS, and what the gate refuses
    */
   async schedule(request: MeetingRequest): Promise<MeetingDocument> {
     const host = parseUser(request.host)
@@ -171,7 +171,7 @@ export class MeetingDesk {
   /**
    * Begins a meeting, by its host or an alternate host.
    *
-   * @throws LicensingError MEETING_UNKNOWN, MEETING_ENDED, MEETING_NOT_HOST, HOST_BUSY, HOST_DEACTIVATED, ATTENDEE_ONLY, and what
+   * @throws LicensingError NOT_FOUND, MEETING_ENDED, MEETING_NOT_HOST, HOST_BUSY, HOST_DEACTIVATED, ATTENDEE_ONLY, and what
    * the gate refuses
    */
   async start(id: string, by?: string): Promise<MeetingDocument> {
@@ -187,7 +187,7 @@ export class MeetingDesk {
     )
   }
 
-  /** Somebody attends: no licence. @throws LicensingError MEETING_UNKNOWN, MEETING_NOT_STARTED, MEETING_ENDED */
+  /** Somebody attends: no licence. @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED, MEETING_ENDED */
   async join(id: string, user: string): Promise<MeetingDocument> {
     const [meeting, name] = [parseMeetingId(id), parseUser(user)]
     return meetingDocument(
@@ -200,7 +200,7 @@ export class MeetingDesk {
     )
   }
 
-  /** Somebody leaves. @throws LicensingError MEETING_UNKNOWN, MEETING_NOT_STARTED, MEETING_ENDED */
+  /** Somebody leaves. @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED, MEETING_ENDED */
   async leave(id: string, user: string): Promise<MeetingDocument> {
     const [meeting, name] = [parseMeetingId(id), parseUser(user)]
     return meetingDocument(
@@ -213,7 +213,7 @@ export class MeetingDesk {
     )
   }
 
-  /** The meeting is over. @throws LicensingError MEETING_UNKNOWN, MEETING_NOT_STARTED */
+  /** The meeting is over. @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED */
   async end(id: string): Promise<MeetingDocument> {
     const meeting = parseMeetingId(id)
     return meetingDocument(
@@ -226,7 +226,7 @@ export class MeetingDesk {
     )
   }
 
-  /** @throws LicensingError MEETING_UNKNOWN */
+  /** @throws LicensingError NOT_FOUND */
   show(id: string): MeetingDocument {
     return meetingDocument(this.#ledger.meetings.show(id))
   }

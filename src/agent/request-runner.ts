@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import type { Event, Failure, RequestKind } from '../../machines/index.ts'
-import { asLicensingError, asTold, type LicensingError } from '../core/errors.ts'
+import { asLicensingError, LicensingError } from '../core/errors.ts'
 import { iso, MINUTE } from '../core/time.ts'
 import type { AuthorizeAccepted, RegisterAccepted, RenewAccepted } from '../protocol/messages.ts'
 import type { Transport } from '../transports/transport.ts'
@@ -407,7 +407,7 @@ function refused(kind: RequestKind, decision: Failure): Omit<Outcome, 'along'> {
       ended: ENDING.includes(decision.code),
       again: decision.code === 'SATELLITE_OUT_OF_TOUCH',
     }),
-    failure: asTold(failure),
+    failure: LicensingError.fromDocument(failure),
   }
 }
 
@@ -423,6 +423,6 @@ function unreachable(kind: RequestKind, thrown: LicensingError): Outcome {
       retryAfter: thrown.retryAfterMs ?? null,
     }),
     along: () => undefined,
-    failure: asTold(failure),
+    failure: LicensingError.fromDocument(failure),
   }
 }

@@ -899,7 +899,7 @@ export class Authority {
     })
   }
 
-  /** @throws LicensingError INSTANCE_NOT_FOUND; RETURN_CODE_REQUIRED for one that works from a reservation */
+  /** @throws LicensingError NOT_FOUND; RETURN_CODE_REQUIRED for one that works from a reservation */
   removeInstance(id: string, where: Where = {}): Promise<InstanceDocument> {
     return this.#in(where, async (tx, account, at) => {
       const [reserved] = await new ReservationLedger(tx, this.#profile, account, at).list(id)
@@ -919,7 +919,7 @@ export class Authority {
     return this.instance(id, where)
   }
 
-  /** The same of a token. @throws LicensingError TOKEN_NOT_FOUND, TOKEN_NOT_IN_REVIEW */
+  /** The same of a token. @throws LicensingError NOT_FOUND, TOKEN_NOT_IN_REVIEW */
   confirmToken(tokenOrId: string, wanted: Where & { uses?: number } = {}): Promise<{ id: string }> {
     return this.#in(wanted, (tx, account, at) => confirmToken(tx, account, tokenOrId, wanted.uses, at))
   }
@@ -958,7 +958,7 @@ export class Authority {
   /**
    * Moves a registered product instance to another virtual account, with what it uses (R-ACC-3).
    *
-   * @throws LicensingError INSTANCE_NOT_FOUND, INSTANCE_OF_SATELLITE, TRANSFER_UNCONFIRMED, VIRTUAL_ACCOUNT_*
+   * @throws LicensingError NOT_FOUND, INSTANCE_OF_SATELLITE, TRANSFER_UNCONFIRMED, VIRTUAL_ACCOUNT_*
    */
   transferInstance(id: string, wanted: Where & { to: string } & TransferOptions): Promise<TransferDocument> {
     return this.#transfer(wanted, async (tx, account, at) => {
@@ -1092,7 +1092,7 @@ export class Authority {
    * What somebody should do something about, the most urgent first: of one virtual account when it is named, otherwise
    * of them all and of the whole smart account.
    *
-   * @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN
+   * @throws LicensingError NOT_FOUND
    */
   alerts(where: Where = {}): Promise<AlertDocument[]> {
     return this.#inSome(where, (tx, account, virtual, at) => this.#alerts(tx, account, virtual, at))
@@ -1109,14 +1109,14 @@ export class Authority {
     return new AlertReader(tx, this.#profile, account, at, virtual).all(sync?.status() ?? null)
   }
 
-  /** A table of the licences, the product instances or the usage (R-ACC-7). @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN */
+  /** A table of the licences, the product instances or the usage (R-ACC-7). @throws LicensingError NOT_FOUND */
   report(kind: ReportKind, where: Where = {}): Promise<ReportDocument> {
     return this.#inSome(where, (tx, account, virtual, at) =>
       new Reports(tx, this.#profile, account, at, virtual).make(kind),
     )
   }
 
-  /** The lots behind the pools. @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN, UNKNOWN_TAG */
+  /** The lots behind the pools. @throws LicensingError NOT_FOUND, UNKNOWN_TAG */
   licenseTransactions(where: Where & { tag?: string | undefined } = {}): Promise<LicenseTransaction[]> {
     return this.#inSome(where, (tx, account, virtual, at) =>
       listLicenseTransactions(tx, account, this.#profile, at, { virtual, tag: where.tag }),

@@ -165,7 +165,7 @@ export class Reservations {
    * both counts is held until the box has said that it is installed (R-SLR-5).
    *
    * @param asking.again while that is waited for an update is refused, unless it is the one that is waited for
-   * @throws LicensingError INSTANCE_NOT_FOUND, INSTANCE_NOT_RESERVED, UPDATE_PENDING, LICENSES_UNAVAILABLE, UNKNOWN_TAG,
+   * @throws LicensingError NOT_FOUND, INSTANCE_NOT_RESERVED, UPDATE_PENDING, LICENSES_UNAVAILABLE, UNKNOWN_TAG,
    * INVALID_ARGUMENT
    */
   async update(
@@ -231,7 +231,7 @@ export class Reservations {
   /**
    * The newest authorization, signed anew: for a file that was lost, or has lain too long.
    *
-   * @throws LicensingError INSTANCE_NOT_FOUND, INSTANCE_NOT_RESERVED
+   * @throws LicensingError NOT_FOUND, INSTANCE_NOT_RESERVED
    */
   async show(id: string): Promise<ReservationDocument & { readonly file: string | null }> {
     const row = await this.#ledger.row(id)
@@ -241,7 +241,7 @@ export class Reservations {
   /**
    * Takes the confirmation code of the newest update: from here on only its quantities are held (R-SLR-5).
    *
-   * @throws LicensingError INSTANCE_NOT_FOUND, INSTANCE_NOT_RESERVED, CODE_MISTYPED, CODE_MALFORMED, CODE_OTHER_KIND
+   * @throws LicensingError NOT_FOUND, INSTANCE_NOT_RESERVED, CODE_MISTYPED, CODE_MALFORMED, CODE_OTHER_KIND
    * @returns a failure after a code that is wrong: CODE_*, CONFIRMATION_CODE_OTHER_UPDATE, UPDATE_NOT_PENDING
    */
   async confirm(id: string, code: string): Promise<ReservationDocument | LicensingError> {
@@ -279,7 +279,7 @@ export class Reservations {
    * Takes the return code of a box: its licences are back in the pool (R-SLR-6). The box may have made it for a newer or an
    * older authorization than the newest: whichever it was, nothing is granted there any more.
    *
-   * @throws LicensingError INSTANCE_NOT_FOUND, CODE_MISTYPED, CODE_MALFORMED, CODE_OTHER_KIND
+   * @throws LicensingError NOT_FOUND, CODE_MISTYPED, CODE_MALFORMED, CODE_OTHER_KIND
    * @returns a failure after a code that is wrong, or of a reservation that has ended: CODE_*, RESERVATION_ENDED
    */
   async takeBack(id: string, code: string): Promise<ReservationDocument | LicensingError> {
@@ -305,7 +305,7 @@ export class Reservations {
    * Ends the reservation of a box that is lost, without its return code: it may be in use all the same, and that somebody
    * took the responsibility is recorded.
    *
-   * @throws LicensingError INSTANCE_NOT_FOUND, INSTANCE_NOT_RESERVED, INVALID_ARGUMENT
+   * @throws LicensingError NOT_FOUND, INSTANCE_NOT_RESERVED, INVALID_ARGUMENT
    */
   async writeOff(id: string, reason: string, by: string): Promise<ReservationDocument> {
     const row = await this.#ledger.active(id)

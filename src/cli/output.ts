@@ -1,7 +1,4 @@
-import { asLicensingError, type ErrorDocument, type LicensingError } from '../core/errors.ts'
-
-/** Both programs: 0 done, 1 refused or failed, 2 wrong usage. */
-export const exitCodeOf = (failure: LicensingError): 1 | 2 => (failure.kind === 'usage' ? 2 : 1)
+import { asLicensingError, type ErrorDocument } from '../core/errors.ts'
 
 /** A token in what is printed, wherever it came from: a mistyped option is repeated in the message that names it. */
 const withoutTokens = (text: string): string => text.replace(/SLT1\.[^\s"']+/g, 'SLT1.…')
@@ -14,7 +11,7 @@ export function printFailure(thrown: unknown, json: boolean): 1 | 2 {
     ? JSON.stringify(document)
     : `error: ${failure.message} ${failure.remedy} (${failure.code})`.replace(/\s*\n\s*/g, ' ')
   process.stderr.write(`${withoutTokens(line)}\n`)
-  return exitCodeOf(failure)
+  return failure.exitCode
 }
 
 /** Prints the one JSON document of a command. */

@@ -4,7 +4,7 @@ import type { SatelliteDocument, SatelliteTerms } from '../authority/satellites/
 import type { Responded } from '../authority/satellites/sync-exchange.ts'
 import type { ManagerRoad } from '../authority/satellite-sync/sync-service.ts'
 import type { Imported, SyncStatus } from '../authority/satellite-sync/synchronization.ts'
-import { asTold, LicensingError } from '../core/errors.ts'
+import { LicensingError } from '../core/errors.ts'
 import { LEAVABLE, type Leavable } from '../protocol/sync-request.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
 import { printJson, printText } from './output.ts'
@@ -422,7 +422,7 @@ function respondedText(responded: Omit<Responded, 'file'>): string {
 
 function printImported(imported: Imported, json: boolean): void {
   const { failure, ...document } = imported
-  if (failure) throw asTold(failure)
+  if (failure) throw LicensingError.fromDocument(failure)
   if (json) {
     printJson(document)
     return

@@ -8,7 +8,7 @@ import type { TransportSettings } from '../transports/transport.ts'
 import type { ProxyOptions } from './proxy-settings.ts'
 import type { VerbName } from '../agent/control-commands.ts'
 import type { QrOptions } from './codes.ts'
-import { asTold, LicensingError } from '../core/errors.ts'
+import { LicensingError } from '../core/errors.ts'
 import { VERSION } from '../core/version.ts'
 import { addOperationsOptions, type OperationsOptions } from './operations-options.ts'
 import { printJson, printText } from './output.ts'
@@ -242,7 +242,7 @@ transport
     const { roadText } = await import('./format.ts')
     if (json()) printJson(report)
     else printText(roadText(report))
-    if (report.failure) throw asTold(report.failure)
+    if (report.failure) throw LicensingError.fromDocument(report.failure)
   })
 transport
   .command('tls-ca')

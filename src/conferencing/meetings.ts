@@ -1,6 +1,6 @@
 import type Sqlite from 'better-sqlite3'
 import { z } from 'zod'
-import { LicensingError } from '../core/errors.ts'
+import { alreadyExists, LicensingError, notFound } from '../core/errors.ts'
 import { DAY, type Instant, iso } from '../core/time.ts'
 import type { HostLedger } from './host-licenses.ts'
 import { parseMeetingId, parseUser } from './identifiers.ts'
@@ -92,7 +92,7 @@ export class Meetings {
   /**
    * Plans a meeting: takes no licence, whoever plans it, for whomever (R-HOST-2).
    *
-   * @throws LicensingError INVALID_ARGUMENT, ATTENDEE_ONLY, HOST_DEACTIVATED, MEETING_EXISTS
+   * @throws LicensingError INVALID_ARGUMENT, ATTENDEE_ONLY, HOST_DEACTIVATED, ALREADY_EXISTS
    */
   schedule(plan: MeetingPlan, at: Instant): Meeting {
     const id = parseMeetingId(plan.id)
@@ -120,10 +120,7 @@ export class Meetings {
         (value, i) => value === wanted[i],
       )
       if (!same)
-        throw new LicensingError(
-          'MEETING_EXISTS',
-          `There is a meeting ${JSON.stringify(id)} already, planned otherwise.`,
-        )
+        throw alreadyExists('meeting', `There is a meeting ${JSON.stringify(id)} already, planned otherwise.`)
       return this.#meeting(row)
     }
     if (endsAt !== null && endsAt <= at)
@@ -139,7 +136,7 @@ export class Meetings {
    * Begins a meeting: its host, or an alternate host in their absence, who then takes a licence (R-HOST-5). The host of record
    * takes one too, unless they hold it (R-HOST-1, R-HOST-6).
    *
-   * @throws LicensingError MEETING_UNKNOWN, MEETING_ENDED, MEETING_NOT_HOST, HOST_BUSY, HOST_DEACTIVATED, ATTENDEE_ONLY
+   * @throws LicensingError NOT_FOUND, MEETING_ENDED, MEETING_NOT_HOST, HOST_BUSY, HOST_DEACTIVATED, ATTENDEE_ONLY
    */
   start(id: string, by: string | undefined, at: Instant, terms: MeetingTerms): Meeting {
     const row = this.#row(id)
@@ -163,7 +160,7 @@ export class Meetings {
   /**
    * Somebody attends, which takes no licence (R-HOST-2). The host hosts from here on, if they do not host too many others.
    *
-   * @throws LicensingError MEETING_UNKNOWN, MEETING_NOT_STARTED, MEETING_ENDED, INVALID_ARGUMENT
+   * @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED, MEETING_ENDED, INVALID_ARGUMENT
    */
   join(id: string, user: string, at: Instant, terms: MeetingTerms): Meeting {
     const row = this.#running(id)
@@ -179,7 +176,7 @@ export class Meetings {
    * Somebody leaves. Where that is who hosted, the host or an alternate host who is there goes on; where nobody is left, the
    * meeting is over.
    *
-   * @throws LicensingError MEETING_UNKNOWN, MEETING_NOT_STARTED, MEETING_ENDED, INVALID_ARGUMENT
+   * @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED, MEETING_ENDED, INVALID_ARGUMENT
    */
   leave(id: string, user: string, at: Instant, terms: MeetingTerms): Meeting {
     const row = this.#running(id)
@@ -191,7 +188,7 @@ export class Meetings {
     return this.show(row.id)
   }
 
-  /** The meeting is over. @throws LicensingError MEETING_UNKNOWN, MEETING_NOT_STARTED */
+  /** The meeting is over. @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED */
   end(id: string, at: Instant): Meeting {
     const row = this.#row(id)
     if (row.status === 'ended') return this.#meeting(row)
@@ -214,7 +211,7 @@ export class Meetings {
     return this.#statements.anyRuns.get()?.id ?? null
   }
 
-  /** @throws LicensingError MEETING_UNKNOWN, INVALID_ARGUMENT */
+  /** @throws LicensingError NOT_FOUND, INVALID_ARGUMENT */
   show(id: string): Meeting {
     return this.#meeting(this.#row(id))
   }
@@ -279,7 +276,7 @@ export class Meetings {
     const name = parseMeetingId(id)
     const row = this.#statements.find.get(name)
     if (row) return row
-    throw new LicensingError('MEETING_UNKNOWN', `There is no meeting ${JSON.stringify(name)}.`)
+    throw notFound('meeting', `There is no meeting ${JSON.stringify(name)}.`)
   }
 
   #running(id: string): Row {

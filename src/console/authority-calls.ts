@@ -3,7 +3,7 @@ import type { Where } from '../authority/context.ts'
 import { eventsToCsv } from '../authority/events/event-export.ts'
 import type { InstanceDocument } from '../authority/inventory/instances.ts'
 import type { TokenDocument } from '../authority/inventory/tokens.ts'
-import { LicensingError } from '../core/errors.ts'
+import { LicensingError, notFound } from '../core/errors.ts'
 import { toCsv } from '../authority/reports/reports.ts'
 import { certificateFingerprint } from '../pki/fingerprint.ts'
 import { authorityContract as contract } from './authority-contract.ts'
@@ -71,14 +71,14 @@ const shown = (token: TokenDocument, { role }: Caller) => ({
 export function authorityCalls(authority: Authority): ServedContract<typeof contract> {
   const { satellites, sync } = authority
 
-  /** An instance the caller may reach, and where. @throws LicensingError INSTANCE_NOT_FOUND, PERMISSION_DENIED */
+  /** An instance the caller may reach, and where. @throws LicensingError NOT_FOUND, PERMISSION_DENIED */
   const instanceOf = async (wanted: Wanted & { id: string }, caller: Caller) => {
     const { account } = reach(wanted, caller)
     const instance = await authority.instance(wanted.id, { account })
     // What is out of reach is not there.
     if (caller.virtualAccount !== null && instance.virtualAccount !== caller.virtualAccount)
-      throw new LicensingError(
-        'INSTANCE_NOT_FOUND',
+      throw notFound(
+        'product-instance',
         `${account ?? 'The smart account'} has no product instance ${JSON.stringify(wanted.id)}.`,
       )
     return { instance, where: { account } }
@@ -149,7 +149,7 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
       const { account } = reach(wanted, caller)
       const token = (await authority.tokens({ account })).find(({ id }) => id === wanted.id)
       if (token && caller.virtualAccount !== null && token.virtualAccount !== caller.virtualAccount)
-        throw new LicensingError('TOKEN_NOT_FOUND', `${account ?? 'The smart account'} has no such token.`)
+        throw notFound('token', `${account ?? 'The smart account'} has no such token.`)
       await authority.revokeToken(wanted.id, { account })
       return {}
     }),
@@ -252,11 +252,7 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
       const where = reach(wanted, caller)
       const found = (await authority.notifications.list(where)).find(({ id }) => id === wanted.id)
       // What is out of reach is not there.
-      if (!found)
-        throw new LicensingError(
-          'NOTIFICATION_NOT_FOUND',
-          `There is no notification ${JSON.stringify(wanted.id)}.`,
-        )
+      if (!found) throw notFound('notification', `There is no notification ${JSON.stringify(wanted.id)}.`)
       requireMayNotify(found.recipient, caller)
       await authority.notifications.remove(wanted.id, where)
       return {}

@@ -1,5 +1,5 @@
 import type { Clock } from '../core/clock.ts'
-import { LicensingError } from '../core/errors.ts'
+import { alreadyExists, LicensingError, notFound } from '../core/errors.ts'
 import { iso } from '../core/time.ts'
 import { checked } from '../core/validate.ts'
 import { commonContract, userName, type userSchema } from './sign-in-contract.ts'
@@ -180,7 +180,7 @@ export class SignInDesk {
     return userDocument(user)
   }
 
-  /** @throws LicensingError USER_EXISTS, INVALID_ARGUMENT, ACCOUNT_UNKNOWN, VIRTUAL_ACCOUNT_UNKNOWN */
+  /** @throws LicensingError ALREADY_EXISTS, INVALID_ARGUMENT, NOT_FOUND */
   async add(wanted: Wanted): Promise<{ name: string; oneTimePassword: string }> {
     const name = checked(userName, wanted.name, 'user name')
     if (wanted.role === 'administrator' && wanted.virtualAccount !== null)
@@ -191,12 +191,11 @@ export class SignInDesk {
     if (!this.#reaches && (wanted.account !== null || wanted.virtualAccount !== null))
       throw new LicensingError('INVALID_ARGUMENT', 'A box has no smart accounts that users could be kept to.')
     const { user, password } = await this.#made({ ...wanted, name })
-    if (!(await this.#users.add(user)))
-      throw new LicensingError('USER_EXISTS', `There is a user ${name} already.`)
+    if (!(await this.#users.add(user))) throw alreadyExists('user', `There is a user ${name} already.`)
     return { name, oneTimePassword: password }
   }
 
-  /** A new one-time password. @throws LicensingError USER_UNKNOWN */
+  /** A new one-time password. @throws LicensingError NOT_FOUND */
   async reset(name: string): Promise<{ name: string; oneTimePassword: string }> {
     const oneTime = oneTimePassword()
     const password = await hashPassword(oneTime)
@@ -208,10 +207,10 @@ export class SignInDesk {
     return { name, oneTimePassword: oneTime }
   }
 
-  /** @throws LicensingError USER_UNKNOWN, LAST_ADMINISTRATOR */
+  /** @throws LicensingError NOT_FOUND, LAST_ADMINISTRATOR */
   async remove(name: string): Promise<void> {
     const done = await this.#users.remove(name)
-    if (done === 'unknown') throw new LicensingError('USER_UNKNOWN', `There is no user ${name}.`)
+    if (done === 'unknown') throw notFound('user', `There is no user ${name}.`)
     if (done === 'last')
       throw new LicensingError('LAST_ADMINISTRATOR', `Without ${name} nobody could administer.`)
     if (name === FIRST_USER) this.#firstPasswordUsed()
@@ -249,10 +248,10 @@ export class SignInDesk {
     return { user, password }
   }
 
-  /** @throws LicensingError USER_UNKNOWN */
+  /** @throws LicensingError NOT_FOUND */
   async #require(name: string): Promise<User> {
     const user = await this.#users.find(name)
     if (user) return user
-    throw new LicensingError('USER_UNKNOWN', `There is no user ${name}.`)
+    throw notFound('user', `There is no user ${name}.`)
   }
 }

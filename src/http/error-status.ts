@@ -1,4 +1,4 @@
-import type { ErrorCode, LicensingError } from '../core/errors.ts'
+import type { ErrorCode, LicensingError, Resource } from '../core/errors.ts'
 
 /** The HTTP status of an error code, where the code alone decides it. */
 const ERROR_STATUS: Partial<Record<ErrorCode, number>> = {
@@ -10,8 +10,6 @@ const ERROR_STATUS: Partial<Record<ErrorCode, number>> = {
   PASSWORD_CHANGE_REQUIRED: 403,
   SESSION_TOKEN_INVALID: 403,
   ORIGIN_REFUSED: 403,
-  ACCOUNT_UNKNOWN: 404,
-  VIRTUAL_ACCOUNT_UNKNOWN: 404,
   HOST_REFUSED: 421,
   TOO_MANY_REQUESTS: 429,
   INTERNAL: 500,
@@ -20,6 +18,11 @@ const ERROR_STATUS: Partial<Record<ErrorCode, number>> = {
   DATABASE_UNREACHABLE: 503,
 }
 
+/** Resources that are places of others: a request that names a missing one is answered as a missing path. */
+const PLACES: readonly (Resource | undefined)[] = ['smart-account', 'virtual-account']
+
 /** Returns the HTTP status of an error. @param refused the status of a refusal that has none of its own */
-export const errorStatus = ({ code }: LicensingError, refused: 400 | 409 | 422): number =>
-  ERROR_STATUS[code] ?? (/^(STORE|DATABASE)_/.test(code) ? 500 : refused)
+export function errorStatus({ code, resource }: LicensingError, refused: 400 | 409 | 422): number {
+  if (code === 'NOT_FOUND' && PLACES.includes(resource)) return 404
+  return ERROR_STATUS[code] ?? (/^(STORE|DATABASE)_/.test(code) ? 500 : refused)
+}

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { NumberedAccount } from '../authority/inventory/numeric-ids.ts'
 import { isSameDomain } from '../authority/inventory/accounts.ts'
-import { LicensingError } from '../core/errors.ts'
+import { notFound } from '../core/errors.ts'
 import { endpoint, type RestCall } from './contract.ts'
 import { everywhere, legacy, newer, onPremises } from './routes.ts'
 import { nameText, noBody, noQuery, outcomeSchema, pageOf, wholeNumber, success } from './fields.ts'
@@ -64,7 +64,7 @@ function pnpPage<T>(rows: readonly T[], query: { startIdx: number; rowsPerPage: 
 async function accountOfPath(call: RestCall): Promise<NumberedAccount> {
   const found = (await reachableAccounts(call)).find(({ domain }) => isSameDomain(domain, call.account ?? ''))
   if (found) return found
-  throw new LicensingError('ACCOUNT_UNKNOWN', 'There is no such smart account.')
+  throw notFound('smart-account', 'There is no such smart account.')
 }
 
 export const accountEndpoints = [

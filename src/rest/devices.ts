@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { InstanceDocument } from '../authority/inventory/instances.ts'
-import { LicensingError } from '../core/errors.ts'
+import { notFound } from '../core/errors.ts'
 import { endpoint, type RestCall } from './contract.ts'
 import { everywhere, legacy, newer, onPremises } from './routes.ts'
 import {
@@ -82,14 +82,11 @@ export async function reachableInstances(
   )
 }
 
-/** The one device that is named. @throws LicensingError INSTANCE_NOT_FOUND */
+/** The one device that is named. @throws LicensingError NOT_FOUND */
 export function instanceOfSudi(there: readonly InstanceDocument[], { udiPid, udiSerialNumber }: Sudi) {
   const found = there.find(({ udi }) => udi.pid === udiPid && udi.serial === udiSerialNumber)
   if (found) return found
-  throw new LicensingError(
-    'INSTANCE_NOT_FOUND',
-    `There is no product instance ${udiPid}:${udiSerialNumber} there.`,
-  )
+  throw notFound('product-instance', `There is no product instance ${udiPid}:${udiSerialNumber} there.`)
 }
 
 const devicesOf = (list: readonly { sudi: Sudi }[]): string =>
@@ -406,12 +403,12 @@ const deviceStatus = {
   reserved: 'Reserved',
 } as const
 
-/** What is in the virtual account of a path. @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN */
+/** What is in the virtual account of a path. @throws LicensingError NOT_FOUND */
 export async function inPath(
   { authority, account }: Pick<RestCall, 'authority' | 'account'>,
   virtualAccount: string,
 ): Promise<(one: { virtualAccount: string | null }) => boolean> {
   if (!(await authority.virtualAccounts({ account })).some(({ name }) => name === virtualAccount))
-    throw new LicensingError('VIRTUAL_ACCOUNT_UNKNOWN', 'There is no such virtual account.')
+    throw notFound('virtual-account', 'There is no such virtual account.')
   return (one) => one.virtualAccount === virtualAccount
 }

@@ -15,14 +15,13 @@ const remedies: Partial<Record<ErrorCode, string>> = {
   TRANSFER_UNAVAILABLE: 'Transfer fewer.',
   TRANSFER_UNCONFIRMED: 'Transfer fewer, or order more first.',
   RETURN_CODE_REQUIRED: 'Make the code on the box, and send it as returnCode.',
-  INSTANCE_NOT_FOUND: '',
-  TOKEN_NOT_FOUND: '',
-  VIRTUAL_ACCOUNT_UNKNOWN: '',
 }
 
 /** A refusal in one text: what failed, and what to do. */
 export const wordsOf = ({ code, message, remedy }: LicensingError): string =>
-  `${message} ${(remedy === errorTable[code].remedy ? remedies[code] : undefined) ?? remedy}`.trim()
+  code === 'NOT_FOUND'
+    ? message
+    : `${message} ${(remedy === errorTable[code].remedy ? remedies[code] : undefined) ?? remedy}`.trim()
 
 /** A refusal in the words of an envelope. */
 export function envelopeOf(form: EnvelopeForm, failure: LicensingError): object {

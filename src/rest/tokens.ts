@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { TokenDocument } from '../authority/inventory/tokens.ts'
-import { LicensingError } from '../core/errors.ts'
+import { notFound } from '../core/errors.ts'
 import { endpoint, type RestCall } from './contract.ts'
 import { everywhere, isOnPremises, newer } from './routes.ts'
 import {
@@ -53,14 +53,14 @@ async function activeTokens({ authority, account, virtualAccount }: RestCall): P
   )
 }
 
-/** @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN */
+/** @throws LicensingError NOT_FOUND */
 async function requireThere({
   authority,
   account,
   virtualAccount,
 }: Pick<RestCall, 'authority' | 'account' | 'virtualAccount'>): Promise<void> {
   if ((await authority.virtualAccounts({ account })).some(({ name }) => name === virtualAccount)) return
-  throw new LicensingError('VIRTUAL_ACCOUNT_UNKNOWN', 'There is no such virtual account.')
+  throw notFound('virtual-account', 'There is no such virtual account.')
 }
 
 async function create(call: RestCall<z.infer<typeof wantedToken>>) {
@@ -118,7 +118,7 @@ const revoke = (routes: readonly string[], name: string) =>
       )
       const { results, done } = await eachPart(body.tokens, async (text) => {
         const token = there.find((one) => one.token === text || one.id === text)
-        if (!token) throw new LicensingError('TOKEN_NOT_FOUND', 'The virtual account has no such token.')
+        if (!token) throw notFound('token', 'The virtual account has no such token.')
         await authority.revokeToken(token.id, { account })
       })
       return {

@@ -111,7 +111,7 @@ describe('the alerts of a manager', () => {
     world.clock.advance(31 * DAY)
     expect(typesOf(await alerts('Default'))).toEqual(['major licenses-expired'])
     expect(typesOf(await alerts('East'))).toContain('minor instance-failed-to-connect')
-    expect(await codeOf(alerts('West'))).toBe('VIRTUAL_ACCOUNT_UNKNOWN')
+    expect(await codeOf(alerts('West'))).toBe('NOT_FOUND')
   })
 
   it('R-ACC-7: one smart account is not told of another', async () => {

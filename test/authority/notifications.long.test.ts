@@ -186,7 +186,7 @@ describe('R-ACC-7: e-mail notifications', () => {
     await registered('box', 7)
     await authority.notifications.remove(id)
     expect(await mails()).toEqual([])
-    expect(await codeOf(authority.notifications.remove(id))).toBe('NOTIFICATION_NOT_FOUND')
+    expect(await codeOf(authority.notifications.remove(id))).toBe('NOT_FOUND')
   })
 })
 
@@ -242,7 +242,7 @@ describe('R-ACC-7: scheduled reports', () => {
     const [first] = await authority.schedules.list()
     await authority.schedules.remove(first!.id)
     expect(await authority.schedules.list()).toHaveLength(1)
-    expect(await codeOf(authority.schedules.remove(first!.id))).toBe('SCHEDULE_NOT_FOUND')
+    expect(await codeOf(authority.schedules.remove(first!.id))).toBe('NOT_FOUND')
   })
 
   it('are due at their hour of each day, each Monday, each first of a month', () => {

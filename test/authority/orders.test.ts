@@ -55,7 +55,7 @@ describe('orders', () => {
     await world.authority.order({ tag: 'HOST', quantity: 4 })
     expect((await world.authority.licenses())[0]).toMatchObject({ tag: 'HOST', quantity: 7 })
     const order = (wanted: object) => codeOf(world.authority.order({ quantity: 1, ...wanted }))
-    expect(await order({ sku: 'NONE' })).toBe('SKU_UNKNOWN')
+    expect(await order({ sku: 'NONE' })).toBe('NOT_FOUND')
     expect(await order({ tag: 'NONE' })).toBe('UNKNOWN_TAG')
     expect(await order({})).toBe('INVALID_ARGUMENT')
     expect(await order({ tag: 'HOST', sku: 'CWMS-USRUG-K9' })).toBe('INVALID_ARGUMENT')
@@ -123,7 +123,7 @@ describe('an order without a smart account', () => {
     })
     expect((await world.authority.licenses())[0]).toMatchObject({ tag: 'HOST', quantity: 10 })
     expect(await codeOf(world.authority.assignOrder(placed.id))).toBe('ORDER_FULFILLED')
-    expect(await codeOf(world.authority.assignOrder('none'))).toBe('ORDER_NOT_FOUND')
+    expect(await codeOf(world.authority.assignOrder('none'))).toBe('NOT_FOUND')
   })
 
   it('R-ACC-6: once it is assigned, nobody is reminded any more', async () => {

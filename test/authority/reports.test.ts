@@ -126,7 +126,7 @@ describe('reports', () => {
     for (const kind of ['licenses', 'instances', 'usage'] as const) {
       const east = await authority.report(kind, { virtualAccount: 'East' })
       expect(east.rows.map((row) => row.virtualAccount)).toEqual(['East'])
-      expect(await codeOf(authority.report(kind, { virtualAccount: 'West' }))).toBe('VIRTUAL_ACCOUNT_UNKNOWN')
+      expect(await codeOf(authority.report(kind, { virtualAccount: 'West' }))).toBe('NOT_FOUND')
     }
   })
 
@@ -205,7 +205,7 @@ describe('the lots behind a pool', () => {
     expect(await authority.licenseTransactions()).toHaveLength(4)
     expect(await codeOf(authority.licenseTransactions({ tag: 'NONE' }))).toBe('UNKNOWN_TAG')
     expect(await codeOf(authority.licenseTransactions({ virtualAccount: 'West' }))).toBe(
-      'VIRTUAL_ACCOUNT_UNKNOWN',
+      'NOT_FOUND',
     )
   })
 

@@ -36,7 +36,7 @@ describe('the commands', () => {
     const { audit } = await json<Audit>('audit', 'list')
     expect(audit.map(({ who, action, about, outcome }) => [who, action, about, outcome])).toEqual([
       [me, 'order place', 'tag: HOST; quantity: 5', 'done'],
-      [me, 'virtual-account remove', 'Nowhere', 'VIRTUAL_ACCOUNT_UNKNOWN'],
+      [me, 'virtual-account remove', 'Nowhere', 'NOT_FOUND'],
       [me, 'token revoke', '', 'done'],
       [me, 'token create', 'virtualAccount: Default; days: 30', 'done'],
     ])
@@ -79,7 +79,7 @@ describe('the commands', () => {
       for (const one of [secret, rotated.secret]) expect(text).not.toContain(one.slice('whsec_'.length))
     for (const text of shown.slice(2, 4)) expect(text).not.toContain('hidden')
     await run('webhook', 'remove', added.id)
-    expect(errorOf(await run('webhook', 'test', added.id, '--json')).code).toBe('WEBHOOK_NOT_FOUND')
+    expect(errorOf(await run('webhook', 'test', added.id, '--json')).code).toBe('NOT_FOUND')
   })
 
   it('verify the record, and an export without its authority, and leave with 1 where it was changed', async () => {

@@ -140,7 +140,7 @@ describe('webhooks', () => {
     expect(await hooks().deliver()).toBe(1)
     expect(receiver.ids().at(-1)).toBe(dead!.id)
     expect(await hooks().dead()).toEqual([])
-    expect(await codeOf(hooks().retry(dead!.id))).toBe('WEBHOOK_NOT_FOUND')
+    expect(await codeOf(hooks().retry(dead!.id))).toBe('NOT_FOUND')
   })
 
   it('follow no redirect, and give up a receiver that is gone', async () => {
@@ -251,7 +251,7 @@ describe('webhooks', () => {
       () => hooks().rotate('wh_0'),
       () => hooks().retry('wh_0'),
     ])
-      expect(await codeOf(missing())).toBe('WEBHOOK_NOT_FOUND')
+      expect(await codeOf(missing())).toBe('NOT_FOUND')
   })
 
   it('a test is sent at once, and says what went wrong', async () => {

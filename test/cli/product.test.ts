@@ -106,7 +106,7 @@ it('R-ACC-6 R-SYS-4: orders by SKU and tag, and for a buyer without a smart acco
     status: 'fulfilled',
   })
   await good(order('--tag', 'HOST', '--quantity', '2', '--virtual-account', 'Default', '--term', '30'))
-  expect(errorOf(await order('--sku', 'NONE', '--quantity', '1')).code).toBe('SKU_UNKNOWN')
+  expect(errorOf(await order('--sku', 'NONE', '--quantity', '1')).code).toBe('NOT_FOUND')
   expect(await good(authority(['license', 'list', '--json']))).toMatchObject({
     licenses: [{ tag: 'HOST', quantity: 7 }],
   })

@@ -436,7 +436,7 @@ describe('bad input', () => {
   })
 
   it('meetings that are not, have not begun, are planned otherwise or end before they begin', async () => {
-    expect(await codeOf(agent.meetings.start('nobody'))).toBe('MEETING_UNKNOWN')
+    expect(await codeOf(agent.meetings.start('nobody'))).toBe('NOT_FOUND')
     expect(
       await codeOf(agent.meetings.schedule({ id: 'm', host: 'ann', startsAt: 2000, endsAt: 1000 })),
     ).toBe('INVALID_ARGUMENT')
@@ -465,7 +465,7 @@ describe('bad input', () => {
     })
     await agent.meetings.schedule({ id: 'm', host: 'ann' })
     expect(await agent.meetings.schedule({ id: 'm', host: 'ann' })).toMatchObject({ status: 'scheduled' })
-    expect(await codeOf(agent.meetings.schedule({ id: 'm', host: 'bob' }))).toBe('MEETING_EXISTS')
+    expect(await codeOf(agent.meetings.schedule({ id: 'm', host: 'bob' }))).toBe('ALREADY_EXISTS')
     for (const deed of [
       agent.meetings.join('m', 'bob'),
       agent.meetings.leave('m', 'ann'),

@@ -341,7 +341,7 @@ describe('R-UI-2: roles at the authority', () => {
       'PERMISSION_DENIED',
     )
     expect((await bob.read('notifications')).body).not.toContain('ann@')
-    expect((await bob.act('notification-remove', { id: ann.id })).code).toBe('NOTIFICATION_NOT_FOUND')
+    expect((await bob.act('notification-remove', { id: ann.id })).code).toBe('NOT_FOUND')
     expect(
       (await bob.act('notification-remove', { id: (JSON.parse(mine.body) as { id: string }).id })).status,
     ).toBe(200)
@@ -388,7 +388,7 @@ describe('R-UI-2: roles at the authority', () => {
     ] as const)
       expect((await east.act(call, input)).code, call).toBe('PERMISSION_DENIED')
     // What is out of reach is not there.
-    expect((await east.act('token-revoke', { id: west.id })).code).toBe('TOKEN_NOT_FOUND')
+    expect((await east.act('token-revoke', { id: west.id })).code).toBe('NOT_FOUND')
     for (const call of [
       'satellites',
       'licenses?virtualAccount=West',
@@ -420,8 +420,8 @@ describe('R-UI-2: roles at the authority', () => {
     await pages.agent.register(await world.token({ virtualAccount: 'West' }))
     const id = pages.agent.status().registration.instanceId!
     expect((await manager.read(`instance?id=${id}`)).status).toBe(200)
-    expect((await east.read(`instance?id=${id}`)).code).toBe('INSTANCE_NOT_FOUND')
-    expect((await east.act('instance-remove', { id })).code).toBe('INSTANCE_NOT_FOUND')
+    expect((await east.read(`instance?id=${id}`)).code).toBe('NOT_FOUND')
+    expect((await east.act('instance-remove', { id })).code).toBe('NOT_FOUND')
     expect((await east.act('instance-transfer', { id, to: 'East' })).code).toBe('PERMISSION_DENIED')
     expect((await manager.act('instance-transfer', { id, to: 'East' })).status).toBe(200)
     expect((await east.read(`instance?id=${id}`)).status).toBe(200)
@@ -437,7 +437,7 @@ describe('R-UI-2: roles at the authority', () => {
     expect((await lost.act('token-create', { ...token, virtualAccount: 'Gone' })).code).toBe(
       'PERMISSION_DENIED',
     )
-    expect((await lost.act('token-create', token)).code).toBe('VIRTUAL_ACCOUNT_UNKNOWN')
+    expect((await lost.act('token-create', token)).code).toBe('NOT_FOUND')
   })
 
   it('somebody must be left who administers, and no administrator is kept to a virtual account', async () => {
@@ -445,7 +445,7 @@ describe('R-UI-2: roles at the authority', () => {
     expect(
       (await manager.act('user-add', { name: 'half', role: 'administrator', virtualAccount: 'East' })).code,
     ).toBe('INVALID_ARGUMENT')
-    expect((await manager.act('user-add', { name: 'vera', role: 'viewer' })).code).toBe('USER_EXISTS')
+    expect((await manager.act('user-add', { name: 'vera', role: 'viewer' })).code).toBe('ALREADY_EXISTS')
   })
 })
 

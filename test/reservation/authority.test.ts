@@ -244,7 +244,7 @@ describe('updates', () => {
   it('R-SLR-5: an update to nothing is a return', async () => {
     const { instanceId } = await installed()
     expect(await codeOf(world.authority.updateReservation(instanceId, { HOST: 0 }))).toBe('RESERVATION_EMPTY')
-    expect(await codeOf(world.authority.updateReservation('nobody', { HOST: 1 }))).toBe('INSTANCE_NOT_FOUND')
+    expect(await codeOf(world.authority.updateReservation('nobody', { HOST: 1 }))).toBe('NOT_FOUND')
   })
 })
 
@@ -263,7 +263,7 @@ describe('codes that are wrong', () => {
     expect(await codeOf(world.authority.takeBackReservation(one.instanceId, returned))).toBe(
       'CODE_OTHER_RESERVATION',
     )
-    expect(await codeOf(world.authority.takeBackReservation('nobody', returned))).toBe('INSTANCE_NOT_FOUND')
+    expect(await codeOf(world.authority.takeBackReservation('nobody', returned))).toBe('NOT_FOUND')
     await world.authority.takeBackReservation(two.instanceId, returned)
     const again = await codeOf(world.authority.takeBackReservation(two.instanceId, returned))
     expect(again).toBe('RESERVATION_ENDED')

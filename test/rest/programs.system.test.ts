@@ -69,7 +69,7 @@ describe('api-client', () => {
     expect((await authority(['api-client', 'revoke', second.clientId])).code).toBe(0)
     expect((await ask()).status).toBe(401)
     const unknown = await authority(['api-client', 'revoke', 'nobody', '--json'])
-    expect([unknown.code, errorOf(unknown).code]).toEqual([1, 'API_CLIENT_UNKNOWN'])
+    expect([unknown.code, errorOf(unknown).code]).toEqual([1, 'NOT_FOUND'])
     const scope = await authority(['api-client', 'create', '--scope', 'all', '--json'])
     expect([scope.code, errorOf(scope)]).toMatchObject([
       2,

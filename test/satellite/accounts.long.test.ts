@@ -40,7 +40,7 @@ describe('R-ACC-5: a virtual account of a satellite', () => {
       'VIRTUAL_ACCOUNT_IS_DEFAULT',
     )
     expect(await refused(() => manager.satellites.add('branch', { virtualAccount: 'Other' }))).toBe(
-      'SATELLITE_EXISTS',
+      'ALREADY_EXISTS',
     )
     expect(await refused(() => manager.satellites.add('-x', { virtualAccount: 'Other' }))).toBe(
       'INVALID_ARGUMENT',
@@ -146,7 +146,7 @@ describe('R-ACC-3: transfers', () => {
     expect(await quantities(manager)).toMatchObject({ 'Default HOST': 2, 'East HOST': 3 })
     expect(await codeOf(manager.transferLicenses({ ...wanted, quantity: 3 }))).toBe('TRANSFER_UNAVAILABLE')
     expect(await codeOf(manager.transferLicenses({ ...wanted, to: 'Default' }))).toBe('INVALID_ARGUMENT')
-    expect(await codeOf(manager.transferLicenses({ ...wanted, to: 'West' }))).toBe('VIRTUAL_ACCOUNT_UNKNOWN')
+    expect(await codeOf(manager.transferLicenses({ ...wanted, to: 'West' }))).toBe('NOT_FOUND')
     expect(await codeOf(manager.transferLicenses({ ...wanted, quantity: 0 }))).toBe('INVALID_ARGUMENT')
     expect(await codeOf(manager.transferLicenses({ ...wanted, tag: 'NONE' }))).toBe('UNKNOWN_TAG')
     // There and back again is one lot.

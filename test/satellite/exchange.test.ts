@@ -266,7 +266,7 @@ describe('R-SAT-2: by wire', () => {
     expect(await codeOf(town.sync.now())).toBe('ENROLMENT_CODE_INVALID')
     await town.sync.useCode((await manager.satellites.code('town')).code)
     expect(await town.sync.now()).toMatchObject({ registered: true })
-    expect(await codeOf(manager.satellites.code('town'))).toBe('SATELLITE_EXISTS')
+    expect(await codeOf(manager.satellites.code('town'))).toBe('ALREADY_EXISTS')
   })
 
   it('the code itself is nowhere in what is sent, stored or said', async () => {

@@ -269,7 +269,7 @@ describe('R-SLR-9: what a satellite has reserved', () => {
     const { issued } = await reserveTen()
     expect(
       await codeOf(manager.writeOffReservation(issued.instanceId, { reason: 'not ours', by: 'test' })),
-    ).toBe('INSTANCE_NOT_FOUND')
+    ).toBe('NOT_FOUND')
   })
 
   it('codes of a box are good after a restore, however far the box has gone on', async () => {

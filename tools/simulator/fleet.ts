@@ -17,7 +17,7 @@ import {
   URGENCIES,
   type Urgency,
 } from '../../src/authority/exchange/admission-control.ts'
-import { asLicensingError, asTold, LicensingError } from '../../src/core/errors.ts'
+import { asLicensingError, LicensingError } from '../../src/core/errors.ts'
 import { DAY, type Instant, SECOND } from '../../src/core/time.ts'
 import { Dice } from './seeded-random.ts'
 import { START } from './simulated-authority.ts'
@@ -308,7 +308,7 @@ class Fleet {
       this.#conclude(box, kind, {
         type: `${kind}.unreachable`,
         at: this.#now,
-        failure: asTold(thrown),
+        failure: LicensingError.fromDocument(thrown),
         jitter: this.#dice.fraction(),
         retryAfter: thrown.retryAfterMs ?? null,
       })

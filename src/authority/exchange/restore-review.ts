@@ -1,5 +1,5 @@
 import { X509Certificate } from 'node:crypto'
-import { LicensingError } from '../../core/errors.ts'
+import { LicensingError, notFound } from '../../core/errors.ts'
 import type { Instant } from '../../core/time.ts'
 import { parseToken } from '../../protocol/token.ts'
 import { thumbprint } from '../../pki/chain-validation.ts'
@@ -213,7 +213,7 @@ export async function confirmInstance(tx: Tx, account: Account, id: string, at: 
  * A person answers for a token that is in doubt after a restore.
  *
  * @param uses how often it was used by now, where that is known to be more than the backup says
- * @throws LicensingError TOKEN_NOT_FOUND, TOKEN_NOT_IN_REVIEW
+ * @throws LicensingError NOT_FOUND, TOKEN_NOT_IN_REVIEW
  */
 export async function confirmToken(
   tx: Tx,
@@ -230,7 +230,7 @@ export async function confirmToken(
     .where('tokens.id', '=', id)
     .where('virtual_accounts.account_id', '=', account.id)
     .executeTakeFirst()
-  if (!row) throw new LicensingError('TOKEN_NOT_FOUND', `${account.domain} has no such token.`)
+  if (!row) throw notFound('token', `${account.domain} has no such token.`)
   if (row.in_review === 0) throw new LicensingError('TOKEN_NOT_IN_REVIEW', `Token ${id} is not in doubt.`)
   await tx
     .updateTable('tokens')

@@ -2,7 +2,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { Selectable } from 'kysely'
 import { z } from 'zod'
 import { checked } from '../../core/validate.ts'
-import { LicensingError } from '../../core/errors.ts'
+import { notFound } from '../../core/errors.ts'
 import { type Instant, iso, SECOND } from '../../core/time.ts'
 import { type Account, chooseVirtualAccount } from '../inventory/accounts.ts'
 import { type Actor, actorName } from '../events/actor.ts'
@@ -85,7 +85,7 @@ export class ApiClients {
   /**
    * A new client. Its secret is told this once.
    *
-   * @throws LicensingError INVALID_ARGUMENT, ACCOUNT_*, VIRTUAL_ACCOUNT_UNKNOWN
+   * @throws LicensingError INVALID_ARGUMENT, ACCOUNT_*, NOT_FOUND
    */
   create(
     wanted: Where & { scope?: string; description?: string } = {},
@@ -141,7 +141,7 @@ export class ApiClients {
     })
   }
 
-  /** Ends a client, and every access token of it, at once. @throws LicensingError API_CLIENT_UNKNOWN */
+  /** Ends a client, and every access token of it, at once. @throws LicensingError NOT_FOUND */
   revoke(id: string, where: Where = {}): Promise<ApiClientDocument> {
     return this.#desk.in(where, async (tx, account, at) => {
       const row = await tx
@@ -151,8 +151,8 @@ export class ApiClients {
         .where('account_id', '=', account.id)
         .executeTakeFirst()
       if (!row)
-        throw new LicensingError(
-          'API_CLIENT_UNKNOWN',
+        throw notFound(
+          'api-client',
           `${account.domain} has no API client ${JSON.stringify(id.slice(0, 64))}.`,
         )
       await tx.deleteFrom('access_tokens').where('client_id', '=', id).execute()

@@ -46,7 +46,7 @@ export class People {
     })
   }
 
-  /** Adds a person; false where there is one of that name. @throws LicensingError ACCOUNT_UNKNOWN, VIRTUAL_ACCOUNT_UNKNOWN */
+  /** Adds a person; false where there is one of that name. @throws LicensingError NOT_FOUND */
   add(person: PersonRecord): Promise<boolean> {
     return this.#transaction((tx) => insert(tx, person))
   }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { checked } from '../../core/validate.ts'
-import { LicensingError } from '../../core/errors.ts'
+import { alreadyExists, LicensingError, notFound } from '../../core/errors.ts'
 import type { Instant } from '../../core/time.ts'
 import type { ProductProfile } from '../../core/profile.ts'
 import { logEvent } from '../events/event-log.ts'
@@ -43,11 +43,11 @@ export interface VirtualAccount {
 /** Whether two names are of one domain: capitals make no difference (RFC 4343 §3). */
 export const isSameDomain = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
 
-/** A smart account with its first virtual account, `Default` (R-ACC-1). @throws LicensingError ACCOUNT_EXISTS */
+/** A smart account with its first virtual account, `Default` (R-ACC-1). @throws LicensingError ALREADY_EXISTS */
 export async function addAccount(tx: Tx, domain: string, at: Instant): Promise<Account> {
   const name = checked(domainSchema, domain, 'smart account')
   if ((await listAccounts(tx)).some(({ domain }) => isSameDomain(domain, name))) {
-    throw new LicensingError('ACCOUNT_EXISTS', `There is a smart account ${name} already.`)
+    throw alreadyExists('smart-account', `There is a smart account ${name} already.`)
   }
   const id = randomUUID()
   await tx
@@ -84,20 +84,19 @@ export async function listAccounts(tx: Tx): Promise<Account[]> {
     .execute()
 }
 
-/** The account named, or the only one. @throws LicensingError ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS */
+/** The account named, or the only one. @throws LicensingError NOT_FOUND, ACCOUNT_AMBIGUOUS */
 export async function chooseAccount(tx: Tx, domain: string | undefined): Promise<Account> {
   const accounts = await listAccounts(tx)
   const [only] = accounts
   if (domain === undefined) {
     if (accounts.length > 1)
       throw new LicensingError('ACCOUNT_AMBIGUOUS', `There are ${accounts.length} smart accounts here.`)
-    if (!only) throw new LicensingError('ACCOUNT_UNKNOWN', 'There is no smart account here.')
+    if (!only) throw notFound('smart-account', 'There is no smart account here.')
     return only
   }
   const account =
     accounts.find((one) => one.domain === domain) ?? accounts.find((one) => isSameDomain(one.domain, domain))
-  if (!account)
-    throw new LicensingError('ACCOUNT_UNKNOWN', `There is no smart account ${JSON.stringify(domain)}.`)
+  if (!account) throw notFound('smart-account', `There is no smart account ${JSON.stringify(domain)}.`)
   return account
 }
 
@@ -121,7 +120,7 @@ export async function listVirtualAccounts(tx: Tx, accountId: string): Promise<Vi
   }))
 }
 
-/** The virtual account named, or the default one. @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN */
+/** The virtual account named, or the default one. @throws LicensingError NOT_FOUND */
 export async function chooseVirtualAccount(
   tx: Tx,
   account: Account,
@@ -130,8 +129,8 @@ export async function chooseVirtualAccount(
   const all = await listVirtualAccounts(tx, account.id)
   const found = all.find((one) => (name === undefined ? one.isDefault : one.name === name))
   if (!found) {
-    throw new LicensingError(
-      'VIRTUAL_ACCOUNT_UNKNOWN',
+    throw notFound(
+      'virtual-account',
       `${account.domain} has no virtual account ${JSON.stringify(name ?? 'by default')}.`,
     )
   }
@@ -147,7 +146,7 @@ export function requireOwn({ name, satellite }: VirtualAccount, what: string): v
     )
 }
 
-/** @throws LicensingError VIRTUAL_ACCOUNT_EXISTS, INVALID_ARGUMENT */
+/** @throws LicensingError ALREADY_EXISTS, INVALID_ARGUMENT */
 export async function addVirtualAccount(
   tx: Tx,
   account: Account,
@@ -156,8 +155,8 @@ export async function addVirtualAccount(
 ): Promise<VirtualAccount> {
   const wanted = checked(nameSchema, name, 'virtual account')
   if ((await listVirtualAccounts(tx, account.id)).some((one) => one.name === wanted)) {
-    throw new LicensingError(
-      'VIRTUAL_ACCOUNT_EXISTS',
+    throw alreadyExists(
+      'virtual-account',
       `${account.domain} has a virtual account ${JSON.stringify(wanted)} already.`,
     )
   }
@@ -208,7 +207,7 @@ export async function whatItHolds(tx: Tx, id: string, at: Instant): Promise<stri
 }
 
 /**
- * @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN, VIRTUAL_ACCOUNT_IS_DEFAULT, VIRTUAL_ACCOUNT_IN_USE,
+ * @throws LicensingError NOT_FOUND, VIRTUAL_ACCOUNT_IS_DEFAULT, VIRTUAL_ACCOUNT_IN_USE,
  * VIRTUAL_ACCOUNT_OF_SATELLITE
  */
 export async function removeVirtualAccount(
@@ -269,7 +268,7 @@ export async function removeVirtualAccount(
   })
 }
 
-/** @throws LicensingError VIRTUAL_ACCOUNT_UNKNOWN */
+/** @throws LicensingError NOT_FOUND */
 export async function setDefaultVirtualAccount(
   tx: Tx,
   account: Account,

@@ -1,6 +1,6 @@
 import { type KeyObject, X509Certificate } from 'node:crypto'
 import type { Selectable } from 'kysely'
-import { LicensingError } from '../../core/errors.ts'
+import { notFound } from '../../core/errors.ts'
 import { type Instant, iso } from '../../core/time.ts'
 import { thumbprint } from '../../pki/chain-validation.ts'
 import type { Account } from './accounts.ts'
@@ -181,7 +181,7 @@ export async function virtualAccountOf(
   return name
 }
 
-/** @throws LicensingError INSTANCE_NOT_FOUND */
+/** @throws LicensingError NOT_FOUND */
 export async function showInstance(
   tx: Tx,
   account: Account,
@@ -190,10 +190,7 @@ export async function showInstance(
 ): Promise<InstanceDocument> {
   const [instance] = await listInstances(tx, account, at, id)
   if (!instance)
-    throw new LicensingError(
-      'INSTANCE_NOT_FOUND',
-      `${account.domain} has no product instance ${JSON.stringify(id)}.`,
-    )
+    throw notFound('product-instance', `${account.domain} has no product instance ${JSON.stringify(id)}.`)
   return instance
 }
 
@@ -233,7 +230,7 @@ export async function endExpired(tx: Tx, at: Instant): Promise<void> {
   }
 }
 
-/** @throws LicensingError INSTANCE_NOT_FOUND */
+/** @throws LicensingError NOT_FOUND */
 export async function removeInstance(
   tx: Tx,
   account: Account,

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Selectable } from 'kysely'
 import { z } from 'zod'
 import { checked } from '../../core/validate.ts'
-import { LicensingError } from '../../core/errors.ts'
+import { LicensingError, notFound } from '../../core/errors.ts'
 import { DAY, type Instant, iso } from '../../core/time.ts'
 import { type ProductProfile, type ProfileSku, requireTag } from '../../core/profile.ts'
 import { type Account, type VirtualAccount } from './accounts.ts'
@@ -75,7 +75,7 @@ export class Orders {
   /**
    * A purchase into a virtual account, there at once; purchases add.
    *
-   * @throws LicensingError SKU_UNKNOWN, UNKNOWN_TAG, INVALID_ARGUMENT
+   * @throws LicensingError NOT_FOUND, UNKNOWN_TAG, INVALID_ARGUMENT
    */
   async place(account: Account, virtual: VirtualAccount, wanted: Wanted): Promise<OrderDocument> {
     const row = this.#row(wanted, null)
@@ -86,7 +86,7 @@ export class Orders {
   /**
    * A purchase that names no smart account: the buyer is asked for it, reminded three times, and then called by a person.
    *
-   * @throws LicensingError SKU_UNKNOWN, UNKNOWN_TAG, INVALID_ARGUMENT
+   * @throws LicensingError NOT_FOUND, UNKNOWN_TAG, INVALID_ARGUMENT
    */
   async placeWithoutAccount(wanted: Wanted, buyer: string): Promise<OrderDocument> {
     const row: OrderRow = {
@@ -110,10 +110,10 @@ export class Orders {
     return this.#document(row)
   }
 
-  /** Assigns an order that waited to a virtual account. @throws LicensingError ORDER_NOT_FOUND, ORDER_FULFILLED */
+  /** Assigns an order that waited to a virtual account. @throws LicensingError NOT_FOUND, ORDER_FULFILLED */
   async assign(id: string, account: Account, virtual: VirtualAccount): Promise<OrderDocument> {
     const row = await this.#tx.selectFrom('orders').selectAll().where('id', '=', id).executeTakeFirst()
-    if (!row) throw new LicensingError('ORDER_NOT_FOUND', `There is no order ${JSON.stringify(id)}.`)
+    if (!row) throw notFound('order', `There is no order ${JSON.stringify(id)}.`)
     if (row.status === 'fulfilled')
       throw new LicensingError(
         'ORDER_FULFILLED',
@@ -160,9 +160,10 @@ export class Orders {
     if (sku !== undefined && tag === undefined) {
       const known = this.#profile.skus.find((one) => one.sku === sku)
       if (known) return known.gives
-      throw new LicensingError(
-        'SKU_UNKNOWN',
+      throw notFound(
+        'sku',
         `There is no SKU ${JSON.stringify(sku.slice(0, 64))}; there are ${this.#profile.skus.map((one) => one.sku).join(', ')}.`,
+        'Order by --tag, or use a SKU that the message lists.',
       )
     }
     if (sku === undefined && tag !== undefined)

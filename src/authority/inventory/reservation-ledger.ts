@@ -1,5 +1,5 @@
 import type { Selectable } from 'kysely'
-import { LicensingError } from '../../core/errors.ts'
+import { LicensingError, notFound } from '../../core/errors.ts'
 import { type Instant, iso } from '../../core/time.ts'
 import type { ProductProfile } from '../../core/profile.ts'
 import { serialsOf } from '../../protocol/digest.ts'
@@ -141,7 +141,7 @@ export class ReservationLedger {
     return parts
   }
 
-  /** A reservation, in force or ended. @throws LicensingError INSTANCE_NOT_FOUND, INSTANCE_NOT_RESERVED */
+  /** A reservation, in force or ended. @throws LicensingError NOT_FOUND, INSTANCE_NOT_RESERVED */
   async row(id: string): Promise<ReservationRow> {
     const row = await this.#tx
       .selectFrom('reservations')
@@ -162,10 +162,7 @@ export class ReservationLedger {
           'INSTANCE_NOT_RESERVED',
           `The product instance ${id} is registered, and works from no reservation.`,
         )
-      : new LicensingError(
-          'INSTANCE_NOT_FOUND',
-          `${this.#account.domain} has no product instance ${JSON.stringify(id)}.`,
-        )
+      : notFound('product-instance', `${this.#account.domain} has no product instance ${JSON.stringify(id)}.`)
   }
 
   /** One that is in force. @throws LicensingError as `row`, and RESERVATION_ENDED */

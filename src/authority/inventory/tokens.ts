@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { checked } from '../../core/validate.ts'
-import { LicensingError } from '../../core/errors.ts'
+import { LicensingError, notFound } from '../../core/errors.ts'
 import { DAY, type Instant, iso } from '../../core/time.ts'
 import { formatToken, parseToken } from '../../protocol/token.ts'
 import { type Account, requireOwn, type VirtualAccount } from './accounts.ts'
@@ -210,7 +210,7 @@ export async function listTokens(
   })
 }
 
-/** Ends a token; instances registered with it stay (R-TOK-2). @throws LicensingError TOKEN_NOT_FOUND */
+/** Ends a token; instances registered with it stay (R-TOK-2). @throws LicensingError NOT_FOUND */
 export async function revokeToken(
   tx: Tx,
   account: Account,
@@ -225,7 +225,7 @@ export async function revokeToken(
     .where('tokens.id', '=', id)
     .where('virtual_accounts.account_id', '=', account.id)
     .executeTakeFirst()
-  if (!row) throw new LicensingError('TOKEN_NOT_FOUND', `${account.domain} has no such token.`)
+  if (!row) throw notFound('token', `${account.domain} has no such token.`)
   if (row.revoked_at === null) {
     await tx.updateTable('tokens').set({ revoked_at: at }).where('id', '=', id).execute()
     await logEvent(tx, {

@@ -146,7 +146,7 @@ export class Transfers {
   /**
    * Moves a registered product instance with what it uses.
    *
-   * @throws LicensingError INSTANCE_NOT_FOUND, VIRTUAL_ACCOUNT_OF_SATELLITE
+   * @throws LicensingError NOT_FOUND, VIRTUAL_ACCOUNT_OF_SATELLITE
    */
   async instance(id: string, to: VirtualAccount): Promise<TransferDocument> {
     requireOwn(to, 'its instances are registered there')

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { checked } from '../../core/validate.ts'
-import { LicensingError } from '../../core/errors.ts'
+import { LicensingError, notFound } from '../../core/errors.ts'
 import { DAY, type Instant } from '../../core/time.ts'
 import { type Account, chooseVirtualAccount } from '../inventory/accounts.ts'
 import { presentActor } from '../events/actor.ts'
@@ -100,7 +100,7 @@ export class NotificationDoor {
   /**
    * Sets what a recipient is told of a smart account, or of one virtual account of it.
    *
-   * @throws LicensingError INVALID_ARGUMENT, RECIPIENT_REFUSED, VIRTUAL_ACCOUNT_UNKNOWN
+   * @throws LicensingError INVALID_ARGUMENT, RECIPIENT_REFUSED, NOT_FOUND
    */
   async set(wanted: WantedNotification, where: Where = {}): Promise<NotificationDocument> {
     const { daily, status, expiring } = checked(
@@ -203,7 +203,7 @@ export class NotificationDoor {
     })
   }
 
-  /** Removes a notification, with what was not sent of it. @throws LicensingError NOTIFICATION_NOT_FOUND */
+  /** Removes a notification, with what was not sent of it. @throws LicensingError NOT_FOUND */
   remove(id: string, where: Where = {}): Promise<void> {
     return this.#desk.in(where, async (tx, account) => {
       const removed = await tx
@@ -213,10 +213,7 @@ export class NotificationDoor {
         .returning('id')
         .execute()
       if (removed.length === 0)
-        throw new LicensingError(
-          'NOTIFICATION_NOT_FOUND',
-          `${account.domain} has no notification ${JSON.stringify(id)}.`,
-        )
+        throw notFound('notification', `${account.domain} has no notification ${JSON.stringify(id)}.`)
       await tx.deleteFrom('mails').where('about', 'like', `${id}%`).where('sent_at', 'is', null).execute()
     })
   }

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID, X509Certificate } from 'node:crypto'
 import { z } from 'zod'
 import { checked } from '../../core/validate.ts'
-import { LicensingError } from '../../core/errors.ts'
+import { LicensingError, notFound } from '../../core/errors.ts'
 import { HOUR, type Instant, iso } from '../../core/time.ts'
 import { SerialRounds } from '../../core/serial-rounds.ts'
 import { checkWebhookUrl, type Delivered, postWebhook } from '../../transports/webhook.ts'
@@ -146,7 +146,7 @@ export class WebhookDoor {
     })
   }
 
-  /** Removes a webhook with what waits for it. @throws LicensingError WEBHOOK_NOT_FOUND */
+  /** Removes a webhook with what waits for it. @throws LicensingError NOT_FOUND */
   remove(id: string, where: Where = {}): Promise<void> {
     return this.#desk.in(where, async (tx, account, at) => {
       const row = await this.#find(tx, account, id)
@@ -159,7 +159,7 @@ export class WebhookDoor {
   /**
    * Gives a webhook a new secret; the one before signs too, for so many hours.
    *
-   * @throws LicensingError WEBHOOK_NOT_FOUND, INVALID_ARGUMENT
+   * @throws LicensingError NOT_FOUND, INVALID_ARGUMENT
    */
   async rotate(
     id: string,
@@ -184,7 +184,7 @@ export class WebhookDoor {
   /**
    * Sends a message of the type WEBHOOK_TEST now; it is no event, and is not tried again.
    *
-   * @throws LicensingError WEBHOOK_NOT_FOUND, WEBHOOK_NOT_DELIVERED
+   * @throws LicensingError NOT_FOUND, WEBHOOK_NOT_DELIVERED
    */
   async test(id: string, where: Where = {}): Promise<void> {
     const { hook, account, at } = await this.#desk.in(where, async (tx, account, at) => ({
@@ -239,7 +239,7 @@ export class WebhookDoor {
    * Has dead deliveries sent again: one, by its id, or all of a webhook.
    *
    * @returns how many
-   * @throws LicensingError WEBHOOK_NOT_FOUND
+   * @throws LicensingError NOT_FOUND
    */
   retry(id: string, where: Where = {}): Promise<number> {
     return this.#desk.in(where, async (tx, account, at) => {
@@ -253,7 +253,7 @@ export class WebhookDoor {
         .returning('id')
         .execute()
       if (again.length === 0 && !id.startsWith('wh_'))
-        throw new LicensingError('WEBHOOK_NOT_FOUND', `No dead delivery is called ${JSON.stringify(id)}.`)
+        throw notFound('webhook-delivery', `No dead delivery is called ${JSON.stringify(id)}.`)
       if (again.length === 0) await this.#find(tx, account, id)
       return again.length
     })
@@ -327,7 +327,7 @@ export class WebhookDoor {
       .where('account_id', '=', account.id)
       .executeTakeFirst()
     if (row) return row
-    throw new LicensingError('WEBHOOK_NOT_FOUND', `${account.domain} has no webhook ${JSON.stringify(id)}.`)
+    throw notFound('webhook', `${account.domain} has no webhook ${JSON.stringify(id)}.`)
   }
 
   async #counts(tx: Tx, id: string): Promise<{ waiting: number; dead: number }> {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { Selectable } from 'kysely'
 import { z } from 'zod'
 import { checked } from '../../core/validate.ts'
-import { asLicensingError, LicensingError } from '../../core/errors.ts'
+import { asLicensingError, LicensingError, notFound } from '../../core/errors.ts'
 import { type Instant, iso, MINUTE } from '../../core/time.ts'
 import { type Account, chooseAccount, chooseVirtualAccount, listAccounts } from '../inventory/accounts.ts'
 import { AuditRecord } from '../audit/audit-log.ts'
@@ -88,7 +88,7 @@ export class Schedules {
     this.#transaction = transaction
   }
 
-  /** @throws LicensingError INVALID_ARGUMENT, RECIPIENT_REFUSED, FILE_UNWRITABLE, VIRTUAL_ACCOUNT_UNKNOWN */
+  /** @throws LicensingError INVALID_ARGUMENT, RECIPIENT_REFUSED, FILE_UNWRITABLE, NOT_FOUND */
   async add(wanted: WantedSchedule, where: Where = {}): Promise<ScheduleDocument> {
     const given = 'folder' in wanted.to ? wanted.to.folder : null
     const { kind, every, hour, folder } = checked(wantedSchema, { ...wanted, folder: given }, 'schedule')
@@ -143,7 +143,7 @@ export class Schedules {
     })
   }
 
-  /** @throws LicensingError SCHEDULE_NOT_FOUND */
+  /** @throws LicensingError NOT_FOUND */
   remove(id: string, where: Where = {}): Promise<void> {
     return this.#desk.in(where, async (tx, account) => {
       const removed = await tx
@@ -153,10 +153,7 @@ export class Schedules {
         .returning('id')
         .execute()
       if (removed.length === 0)
-        throw new LicensingError(
-          'SCHEDULE_NOT_FOUND',
-          `${account.domain} has no scheduled report ${JSON.stringify(id)}.`,
-        )
+        throw notFound('report-schedule', `${account.domain} has no scheduled report ${JSON.stringify(id)}.`)
     })
   }
 

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import type { SyncSchedule } from '../../../machines/index.ts'
 import { checked } from '../../core/validate.ts'
 import { SerialRounds } from '../../core/serial-rounds.ts'
-import { asLicensingError, asTold, LicensingError } from '../../core/errors.ts'
+import { asLicensingError, LicensingError } from '../../core/errors.ts'
 import { readEnrolmentCode } from '../../protocol/enrolment.ts'
 import { SYNC_ANSWER_TITLE } from '../../protocol/sync-answer.ts'
 import { SYNC_CONTENT_TYPE, SYNC_PROOF_HEADER } from '../../protocol/sync-proof.ts'
@@ -123,7 +123,7 @@ export class SyncDoor {
   async now(): Promise<Imported> {
     await this.#road()
     const done = await this.#exchangeRounds.request()
-    if (done.failure) throw asTold(done.failure)
+    if (done.failure) throw LicensingError.fromDocument(done.failure)
     return done
   }
 

@@ -15,7 +15,7 @@ export class SatelliteDoor {
 
   /**
    * @param wanted.tlsNames the names its TLS certificates may be for; without any, those it asks for
-   * @throws LicensingError SATELLITE_EXISTS, VIRTUAL_ACCOUNT_*, INVALID_ARGUMENT, TLS_NAME_OF_MANAGER, WRONG_ROLE
+   * @throws LicensingError ALREADY_EXISTS, VIRTUAL_ACCOUNT_*, INVALID_ARGUMENT, TLS_NAME_OF_MANAGER, WRONG_ROLE
    */
   add(
     name: string,
@@ -30,12 +30,12 @@ export class SatelliteDoor {
     )
   }
 
-  /** Another one-time code for a first exchange by wire. @throws LicensingError SATELLITE_UNKNOWN */
+  /** Another one-time code for a first exchange by wire. @throws LicensingError NOT_FOUND */
   code(name: string, where: Where = {}): Promise<{ name: string; code: string; expiresAt: string }> {
     return this.#satellites(where, (satellites) => satellites.code(name))
   }
 
-  /** Gives a satellite a further virtual account. @throws LicensingError SATELLITE_UNKNOWN, VIRTUAL_ACCOUNT_* */
+  /** Gives a satellite a further virtual account. @throws LicensingError NOT_FOUND, VIRTUAL_ACCOUNT_* */
   addVirtualAccount(name: string, virtualAccount: string, where: Where = {}): Promise<SatelliteDocument> {
     return this.#satellites(where, (satellites) => satellites.addVirtualAccount(name, virtualAccount))
   }
@@ -46,7 +46,7 @@ export class SatelliteDoor {
 
   /**
    * @param changed.tlsNames null leaves them to the satellite; left out, they stay
-   * @throws LicensingError SATELLITE_UNKNOWN, INVALID_ARGUMENT, TLS_NAME_OF_MANAGER
+   * @throws LicensingError NOT_FOUND, INVALID_ARGUMENT, TLS_NAME_OF_MANAGER
    */
   set(
     name: string,
@@ -57,7 +57,7 @@ export class SatelliteDoor {
     return this.#satellites(where, (satellites) => satellites.set(name, terms, tlsNames))
   }
 
-  /** @throws LicensingError SATELLITE_UNKNOWN */
+  /** @throws LicensingError NOT_FOUND */
   remove(name: string, where: Where = {}): Promise<SatelliteDocument> {
     return this.#satellites(where, (satellites) => satellites.remove(name))
   }
@@ -76,7 +76,7 @@ export class SatelliteDoor {
   /**
    * Answers a request that came by wire. What is refused is refused in a signed answer.
    *
-   * @throws LicensingError SIGNED_FILE_*, WRONG_ROLE, ACCOUNT_UNKNOWN: what gets no signed answer
+   * @throws LicensingError SIGNED_FILE_*, WRONG_ROLE, NOT_FOUND: what gets no signed answer
    */
   async respondByWire(text: string): Promise<string> {
     requireRole(this.#desk, 'manager', 'answers are made')
@@ -123,7 +123,7 @@ export class SatelliteDoor {
         return found !== undefined
       })
     } catch (error) {
-      if (error instanceof LicensingError && error.code === 'ACCOUNT_UNKNOWN') return false
+      if (error instanceof LicensingError && error.resource === 'smart-account') return false
       throw error
     }
   }

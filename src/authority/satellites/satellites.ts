@@ -3,7 +3,7 @@ import type { Selectable } from 'kysely'
 import { z } from 'zod'
 import { CREDENTIAL_WARNINGS } from '../../../machines/index.ts'
 import { checked } from '../../core/validate.ts'
-import { LicensingError } from '../../core/errors.ts'
+import { alreadyExists, LicensingError, notFound } from '../../core/errors.ts'
 import { DAY, type Instant, iso } from '../../core/time.ts'
 import { newEnrolmentCode } from '../../protocol/enrolment.ts'
 import { keyFingerprint } from '../../pki/fingerprint.ts'
@@ -118,7 +118,7 @@ export class Satellites {
    * @param tlsNames the names its TLS certificates may be for; null leaves them to the satellite, as far as they are not
    * the manager's
    * @returns with the one-time code for a first exchange by wire
-   * @throws LicensingError SATELLITE_EXISTS, VIRTUAL_ACCOUNT_*, INVALID_ARGUMENT, TLS_NAME_OF_MANAGER
+   * @throws LicensingError ALREADY_EXISTS, VIRTUAL_ACCOUNT_*, INVALID_ARGUMENT, TLS_NAME_OF_MANAGER
    */
   async add(
     name: string,
@@ -129,7 +129,7 @@ export class Satellites {
     const good = checkSatelliteName(name)
     const { warnDays, restrictDays, credentialDays } = checkTerms({ ...DEFAULT_TERMS, ...terms })
     if (await this.#find(good))
-      throw new LicensingError('SATELLITE_EXISTS', `${this.#account.domain} has a satellite ${good} already.`)
+      throw alreadyExists('satellite', `${this.#account.domain} has a satellite ${good} already.`)
     const names = await this.#tlsNames(tlsNames)
     const code = newEnrolmentCode()
     const row: SatelliteRow = {
@@ -167,13 +167,15 @@ export class Satellites {
     return { ...(await this.document(row)), code }
   }
 
-  /** Another one-time code, in place of the one before. @throws LicensingError SATELLITE_UNKNOWN, SATELLITE_EXISTS */
+  /** Another one-time code, in place of the one before. @throws LicensingError NOT_FOUND, ALREADY_EXISTS */
   async code(name: string): Promise<{ name: string; code: string; expiresAt: string }> {
     const row = await this.require(name)
     if (row.key !== null)
-      throw new LicensingError('SATELLITE_EXISTS', `${name} is registered already, and needs no code.`, {
-        remedy: 'For another machine under this name, remove the satellite and add it anew.',
-      })
+      throw alreadyExists(
+        'satellite',
+        `${name} is registered already, and needs no code.`,
+        'For another machine under this name, remove the satellite and add it again.',
+      )
     const code = newEnrolmentCode()
     const expiresAt = this.#at + CODE_LIFE
     await this.#tx
@@ -184,7 +186,7 @@ export class Satellites {
     return { name, code, expiresAt: iso(expiresAt) }
   }
 
-  /** Gives a satellite a further virtual account. @throws LicensingError SATELLITE_UNKNOWN, VIRTUAL_ACCOUNT_* */
+  /** Gives a satellite a further virtual account. @throws LicensingError NOT_FOUND, VIRTUAL_ACCOUNT_* */
   async addVirtualAccount(name: string, virtualAccount: string): Promise<SatelliteDocument> {
     const row = await this.require(name)
     await this.#give(row, virtualAccount, false)
@@ -241,7 +243,7 @@ export class Satellites {
    * Changes the days, and the names of its servers: both are told at the next exchange.
    *
    * @param tlsNames null leaves them to the satellite; left out, they stay
-   * @throws LicensingError SATELLITE_UNKNOWN, INVALID_ARGUMENT, TLS_NAME_OF_MANAGER
+   * @throws LicensingError NOT_FOUND, INVALID_ARGUMENT, TLS_NAME_OF_MANAGER
    */
   async set(
     name: string,
@@ -286,7 +288,7 @@ export class Satellites {
    * Removes a satellite: its virtual accounts are the manager's again. What its boxes use counts on until its mandate ends,
    * since it may serve them until then.
    *
-   * @throws LicensingError SATELLITE_UNKNOWN
+   * @throws LicensingError NOT_FOUND
    */
   async remove(name: string): Promise<SatelliteDocument> {
     const row = await this.require(name)
@@ -321,12 +323,12 @@ export class Satellites {
     return { ...document, status: 'removed', recalls: [] }
   }
 
-  /** @throws LicensingError SATELLITE_UNKNOWN */
+  /** @throws LicensingError NOT_FOUND */
   async require(name: string): Promise<SatelliteRow> {
     const row = await this.#find(name)
     if (row) return row
-    throw new LicensingError(
-      'SATELLITE_UNKNOWN',
+    throw notFound(
+      'satellite',
       `${this.#account.domain} has no satellite ${JSON.stringify(name.slice(0, 64))}.`,
     )
   }

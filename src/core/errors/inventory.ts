@@ -1,0 +1,45 @@
+import type { ErrorEntry } from './error-entry.ts'
+
+/** Refusals of the authority for accounts, orders and transfers. */
+export const inventoryErrors = {
+  ACCOUNT_AMBIGUOUS: {
+    kind: 'usage',
+    meaning: 'Several smart accounts exist, and none was chosen.',
+    remedy: 'Choose one with --account DOMAIN.',
+  },
+  VIRTUAL_ACCOUNT_IN_USE: {
+    kind: 'local',
+    meaning: 'The virtual account still holds licenses, product instances or valid tokens.',
+    remedy: 'Move or remove these first.',
+  },
+  VIRTUAL_ACCOUNT_IS_DEFAULT: {
+    kind: 'local',
+    meaning: 'The default virtual account cannot be removed.',
+    remedy: 'Make another one the default first.',
+  },
+  INSTANCE_NOT_IN_REVIEW: {
+    kind: 'local',
+    meaning: 'Nothing of that product instance waits for a review.',
+    remedy: '`instance list` shows which instances were restored from a backup.',
+  },
+  TOKEN_NOT_IN_REVIEW: {
+    kind: 'local',
+    meaning: 'The token does not wait for a review.',
+    remedy: '`token list` shows the status of each token.',
+  },
+  ORDER_FULFILLED: {
+    kind: 'local',
+    meaning: 'The order was fulfilled already.',
+    remedy: 'Nothing to do; `order list` shows it.',
+  },
+  TRANSFER_UNAVAILABLE: {
+    kind: 'local',
+    meaning: 'The virtual account has too few licenses for the transfer.',
+    remedy: 'See `license list`, and transfer fewer.',
+  },
+  TRANSFER_UNCONFIRMED: {
+    kind: 'local',
+    meaning: 'The transfer would put a pool out of compliance.',
+    remedy: 'Run it again with --yes if that is meant, or transfer fewer.',
+  },
+} as const satisfies Record<string, ErrorEntry>

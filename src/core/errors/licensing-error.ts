@@ -1,0 +1,101 @@
+import type { ErrorKind } from './error-entry.ts'
+import { type ErrorCode, errorTable, isErrorCode } from './error-table.ts'
+import { isResource, type Resource, resources } from './resources.ts'
+
+/** JSON form of a failure: the value of `error` on standard error, and what the control socket sends. */
+export interface ErrorDocument {
+  readonly code: ErrorCode
+  readonly message: string
+  readonly remedy: string
+  /** Kind of thing that the error is about, for codes that apply to several. */
+  readonly resource?: Resource
+}
+
+const MAX_MESSAGE_LENGTH = 2_000
+
+const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g
+
+function printable(message: string): string {
+  const clean = message.replace(CONTROL, '\u{fffd}')
+  return clean.length <= MAX_MESSAGE_LENGTH ? clean : `${clean.slice(0, MAX_MESSAGE_LENGTH - 1)}…`
+}
+
+/**
+ * The one error class of this project, compared by `code`. Its message never carries a secret. Control characters in
+ * the message are replaced, and a message longer than 2,000 characters is cut.
+ * It has no `cause`: causes of network errors hold headers and bodies.
+ */
+export class LicensingError extends Error {
+  override readonly name = 'LicensingError'
+  readonly code: ErrorCode
+  readonly remedy: string
+  /** Kind of thing that the error is about, for codes that apply to several. */
+  readonly resource: Resource | undefined
+  /** Shortest wait before the next attempt in milliseconds, as the other side asked. */
+  readonly retryAfterMs: number | undefined
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { remedy?: string; resource?: Resource; retryAfterMs?: number } = {},
+  ) {
+    super(printable(message))
+    this.code = code
+    this.remedy = options.remedy ?? (isErrorCode(code) ? errorTable[code].remedy : '')
+    this.resource = options.resource
+    this.retryAfterMs = options.retryAfterMs
+  }
+
+  /** Creates the error that another process, an authority or a document reported, with its own texts. */
+  static fromDocument(document: {
+    code: string
+    message: string
+    remedy: string
+    resource?: string | undefined
+  }): LicensingError {
+    const { code, message, remedy, resource } = document
+    // A newer authority may refuse with a code that this version does not know.
+    return new LicensingError(code as ErrorCode, message, {
+      remedy,
+      ...(resource !== undefined && isResource(resource) ? { resource } : {}),
+    })
+  }
+
+  /** Category of the error. A code that this version does not know is a refusal. */
+  get kind(): ErrorKind {
+    return isErrorCode(this.code) ? errorTable[this.code].kind : 'refusal'
+  }
+
+  /** Exit code of a program that ends with this error: 1 refused or failed, 2 wrong usage. */
+  get exitCode(): 1 | 2 {
+    return this.kind === 'usage' ? 2 : 1
+  }
+
+  toJSON(): ErrorDocument {
+    const { code, message, remedy, resource } = this
+    return { code, message, remedy, ...(resource === undefined ? {} : { resource }) }
+  }
+}
+
+/** Creates the error for a thing that does not exist. The message names the thing. */
+export const notFound = (
+  resource: Resource,
+  message: string,
+  remedy: string = listRemedy(resource),
+): LicensingError => new LicensingError('NOT_FOUND', message, { resource, remedy })
+
+/** Creates the error for a name that is taken. The message names the thing. */
+export const alreadyExists = (resource: Resource, message: string, remedy?: string): LicensingError =>
+  new LicensingError('ALREADY_EXISTS', message, { resource, ...(remedy === undefined ? {} : { remedy }) })
+
+function listRemedy(resource: Resource): string {
+  const command = resources[resource]
+  return command === null ? errorTable.NOT_FOUND.remedy : `See \`${command}\`.`
+}
+
+/** Converts any thrown value to a LicensingError. An unexpected one becomes INTERNAL, with its message only. */
+export function asLicensingError(error: unknown): LicensingError {
+  if (error instanceof LicensingError) return error
+  const message = error instanceof Error ? error.message : 'unknown failure'
+  return new LicensingError('INTERNAL', message)
+}

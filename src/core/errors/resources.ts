@@ -1,0 +1,23 @@
+/** Things that callers name: the values of the field `resource`, each with the command that lists what exists. */
+export const resources = {
+  'api-client': 'api-client list',
+  meeting: 'meeting list',
+  notification: 'notification list',
+  order: 'order list',
+  'product-instance': 'instance list',
+  'report-schedule': 'report schedule list',
+  satellite: 'satellite list',
+  sku: null,
+  'smart-account': 'account list',
+  token: 'token list',
+  user: 'user list',
+  'virtual-account': 'virtual-account list',
+  webhook: 'webhook list',
+  'webhook-delivery': 'webhook dead',
+} as const satisfies Record<string, string | null>
+
+/** Kind of thing that an error is about. */
+export type Resource = keyof typeof resources
+
+/** Checks whether a text is a kind of thing, for errors that arrive from another process. */
+export const isResource = (text: string): text is Resource => Object.hasOwn(resources, text)

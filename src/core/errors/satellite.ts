@@ -1,0 +1,124 @@
+import type { ErrorEntry } from './error-entry.ts'
+
+/** Errors of satellites and their synchronization. */
+export const satelliteErrors = {
+  WRONG_ROLE: {
+    kind: 'local',
+    meaning: 'The command is for an authority of the other role.',
+    remedy: 'Run the command on the manager, or on the satellite, as the message says.',
+  },
+  SATELLITE_UNKNOWN: {
+    kind: 'refusal',
+    meaning: 'The smart account has no satellite of that name.',
+    remedy: 'Add it at the manager with `satellite add`, under the name that the satellite was created with.',
+  },
+  SATELLITE_REMOVED: {
+    kind: 'refusal',
+    meaning: 'The satellite was removed at its manager.',
+    remedy: 'Add a satellite at the manager again, and register the devices there.',
+  },
+  SATELLITE_EXPIRED: {
+    kind: 'refusal',
+    meaning: 'The satellite was out of touch with its manager for so long that the manager ended it.',
+    remedy:
+      'Synchronize by file: `sync export` at the satellite, `sync respond` at the manager, `sync import` at the satellite.',
+  },
+  SATELLITE_OUT_OF_TOUCH: {
+    kind: 'refusal',
+    meaning: 'The satellite has been out of touch with its manager for too long, and may grant nothing.',
+    remedy:
+      'The operator of the satellite synchronizes it by file: `sync export` there, `sync respond` at its manager, `sync import` there.',
+  },
+  SATELLITE_NOT_REGISTERED: {
+    kind: 'local',
+    meaning: 'The satellite was never synchronized with its manager: it has no licenses yet.',
+    remedy:
+      'Register it: `sync export FILE`, have the manager answer it with `sync respond`, and `sync import` the answer; or `sync now`.',
+  },
+  SATELLITE_IN_DOUBT: {
+    kind: 'refusal',
+    meaning: 'The satellite was restored, and does not know yet what it has granted since the backup.',
+    remedy:
+      'Synchronize the satellite with its manager, online with `sync now` or by file with `sync export`.',
+  },
+  VIRTUAL_ACCOUNT_OF_SATELLITE: {
+    kind: 'local',
+    meaning: 'The virtual account belongs to a satellite, which manages it.',
+    remedy: 'Do it on the satellite; at the manager only `satellite remove` frees its virtual accounts.',
+  },
+  INSTANCE_OF_SATELLITE: {
+    kind: 'local',
+    meaning: 'The product instance belongs to a satellite.',
+    remedy: 'Do it on the satellite; the manager sees it after the next synchronization.',
+  },
+  TLS_NAME_OF_MANAGER: {
+    kind: 'refusal',
+    meaning: 'The certificates of a satellite would have a name of its manager.',
+    remedy:
+      'Give the satellite its own names: at the manager with `satellite set NAME --tls-name`; or serve it without that `--name`, and then run `trust rotate tls` and synchronize there.',
+  },
+  ENROLMENT_CODE_INVALID: {
+    kind: 'refusal',
+    meaning: 'The one-time code of the satellite is missing, wrong, used or expired.',
+    remedy:
+      'Create a new code at the manager with `satellite code NAME`, and give it to `sync now` or `init`.',
+  },
+  SYNC_KEY_UNKNOWN: {
+    kind: 'refusal',
+    meaning: 'The name of the satellite is bound to another key.',
+    remedy:
+      'Synchronize from the satellite that was registered under this name. For another one, remove the old satellite and add it again.',
+  },
+  SYNC_SUPERSEDED: {
+    kind: 'refusal',
+    meaning: 'The request is older than one that was already answered.',
+    remedy: 'Transfer the newest request, or make a new one with `sync export`.',
+  },
+  SYNC_EPOCH_SUPERSEDED: {
+    kind: 'refusal',
+    meaning: 'Another copy of this satellite has been restored, and has synchronized since.',
+    remedy:
+      'Stop one of the two copies. To continue with this one, remove the satellite at the manager and add it again.',
+  },
+  SYNC_CREDENTIAL_EXPIRED: {
+    kind: 'refusal',
+    meaning: 'The credential for online synchronization has expired unused.',
+    remedy: 'Synchronize by file once: `sync export`, `sync respond` at the manager, `sync import`.',
+  },
+  SYNC_ANSWER_IMPORTED: {
+    kind: 'refusal',
+    meaning: 'This answer, or a newer one, was imported already.',
+    remedy: 'Nothing to do. For newer licenses make a new exchange with `sync export`.',
+  },
+  SYNC_ANSWER_LAPSED: {
+    kind: 'refusal',
+    meaning: 'The answer has expired before it was imported.',
+    remedy:
+      'Check the clock of this machine; then make a new exchange with `sync export`, and transfer it without delay.',
+  },
+  SYNC_ANSWER_UNASKED: {
+    kind: 'refusal',
+    meaning: 'The answer belongs to no open request of this satellite.',
+    remedy: 'Make a new exchange with `sync export`, and import its own answer.',
+  },
+  SYNC_OTHER_SATELLITE: {
+    kind: 'refusal',
+    meaning: 'The file belongs to another satellite or another smart account.',
+    remedy: 'Take the file to the satellite that it names.',
+  },
+  SYNC_NOT_CONFIGURED: {
+    kind: 'local',
+    meaning: 'No connection to the manager is configured.',
+    remedy: 'Set one with `sync manager URL`, or synchronize by file with `sync export`.',
+  },
+  SYNC_REPAIR_NEEDED: {
+    kind: 'refusal',
+    meaning: 'The records of the satellite and its manager differ, as after a restore.',
+    remedy: 'Make another exchange: it reports everything again.',
+  },
+  SYNC_FINGERPRINT_MISMATCH: {
+    kind: 'refusal',
+    meaning: 'The root certificate is not the one whose fingerprint was given.',
+    remedy: 'Compare the fingerprint with the one that the manager prints with `trust show`.',
+  },
+} as const satisfies Record<string, ErrorEntry>
