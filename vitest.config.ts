@@ -7,20 +7,18 @@ const SYSTEM = 'test/**/*.system.test.ts'
 const HEAVY = 'test/**/*.heavy.*.test.ts'
 
 /** Suites that depend on what the database does: several writers at once, its types, its statements. */
-const ON_POSTGRES = [
-  'test/authority/{audit,orders,pools,readers,reports,webhooks.long}.test.ts',
-  'test/rest/clients.test.ts',
-  'test/satellite/concurrent.long.test.ts',
-]
+const ON_POSTGRES = ['test/authority/{audit,pools,readers}.test.ts', 'test/satellite/concurrent.long.test.ts']
 
 /** The other suites of an authority, whose outcome no database should change. */
 const ALSO_ON_POSTGRES = [
   'test/agent/{copies,histories,registration}.test.ts',
-  'test/authority/{alerts,notifications,restore,rotation}.long.test.ts',
+  'test/authority/{alerts,notifications,restore,rotation,webhooks}.heavy.long.test.ts',
+  'test/authority/{orders,reports}.test.ts',
   'test/conferencing/licenses.test.ts',
   'test/reservation/{authority,mistakes}.test.ts',
-  'test/rest/oauth.long.test.ts',
-  'test/satellite/{accounts.long,exchange,mandate.long,mistakes.long,model.heavy.long}.test.ts',
+  'test/rest/{clients,oauth.heavy.long}.test.ts',
+  'test/satellite/{accounts,mandate,mistakes,model}.heavy.long.test.ts',
+  'test/satellite/exchange.test.ts',
 ]
 
 /** Suites of the agent, which are run with its heartbeat everywhere and without it once. */
@@ -44,6 +42,10 @@ const ISOLATED = ['test/mocks/*.test.ts', 'test/simulation/*.test.ts', 'test/tra
 /** Only a test that hangs takes this long: a busy machine is slow, and that fails nothing. */
 const HANGS_MS = 300_000
 const shared = {
+  // Tests in one process hash thousands of passwords: cheaply.
+  alias: [
+    { find: /^\.\/password-cost\.ts$/, replacement: `${import.meta.dirname}/test/support/password-cost.ts` },
+  ],
   testTimeout: HANGS_MS,
   hookTimeout: HANGS_MS,
   expect: { poll: { timeout: 60_000 } },
@@ -78,7 +80,9 @@ export default defineConfig({
       { test: { ...postgres, name: 'postgres', include: ON_POSTGRES } },
       // The release tier: the heavy files whole, and the rest of the suites on PostgreSQL.
       { test: { ...shared, name: 'heavy', include: [HEAVY], env: { TEST_SCALE: 'whole' } } },
-      { test: { ...postgres, name: 'also-postgres', include: ALSO_ON_POSTGRES } },
+      {
+        test: { ...postgres, name: 'also-postgres', include: ALSO_ON_POSTGRES, env: { TEST_SCALE: 'whole' } },
+      },
     ],
   },
 })

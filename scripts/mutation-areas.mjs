@@ -41,8 +41,8 @@ export const areas = {
     mutate: ['src/protocol/{delegation,digest,enrolment,messages,signed-text,text-format}.ts'],
     rounds: [
       ['test/protocol/{digest,enrolment,lines,messages,signed-text}.test.ts'],
-      ['test/protocol/sync-files.test.ts', 'test/pki/tampering.long.test.ts'],
-      ['test/satellite/mistakes.long.test.ts'],
+      ['test/protocol/sync-files.test.ts', 'test/pki/tampering.heavy.long.test.ts'],
+      ['test/satellite/mistakes.heavy.long.test.ts'],
     ],
   },
   files: {
@@ -50,7 +50,7 @@ export const areas = {
     rounds: [
       ['test/protocol/file-lines.test.ts'],
       ['test/protocol/sync-files.test.ts', 'test/pki/authorization-file.long.test.ts'],
-      ['test/reservation/{mistakes,authority}.test.ts', 'test/satellite/mistakes.long.test.ts'],
+      ['test/reservation/{mistakes,authority}.test.ts', 'test/satellite/mistakes.heavy.long.test.ts'],
     ],
   },
   certificates: {
@@ -61,7 +61,10 @@ export const areas = {
     ],
     rounds: [
       ['test/pki/{chain,der,fingerprint,issuing,p256-key}.test.ts'],
-      ['test/pki/{authorization-file.long,tampering.long}.test.ts', 'test/authority/rotation.long.test.ts'],
+      [
+        'test/pki/{authorization-file.long,tampering.heavy.long}.test.ts',
+        'test/authority/rotation.heavy.long.test.ts',
+      ],
     ],
   },
   secrets: {
@@ -72,7 +75,7 @@ export const areas = {
     ],
     rounds: [
       ['test/pki/{sealing,secrets.long}.test.ts', 'test/protocol/offline-codes.test.ts'],
-      ['test/authority/{restore.long,webhooks.long}.test.ts', 'test/reservation/mistakes.test.ts'],
+      ['test/authority/{restore,webhooks}.heavy.long.test.ts', 'test/reservation/mistakes.test.ts'],
     ],
   },
   rules: {
@@ -85,7 +88,7 @@ export const areas = {
       ['test/authority/{pools,orders}.test.ts', 'test/reservation/authority.test.ts'],
       [
         'test/reservation/{mistakes,sequences.heavy.long}.test.ts',
-        'test/satellite/{accounts.long,model.heavy.long}.test.ts',
+        'test/satellite/{accounts,model}.heavy.long.test.ts',
         'test/agent/*.test.ts',
       ],
     ],
@@ -106,7 +109,7 @@ export const areas = {
       [
         'test/conferencing/model.long.test.ts',
         'test/reservation/{sequences,procedures}.test.ts',
-        'test/authority/restore.long.test.ts',
+        'test/authority/restore.heavy.long.test.ts',
       ],
     ],
   },

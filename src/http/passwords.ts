@@ -1,8 +1,7 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { LicensingError } from '../core/errors.ts'
+import { PASSWORD_COST as COST } from './password-cost.ts'
 
-/** Cost of one hash: 32 MiB and some tens of milliseconds (OWASP's parameters for scrypt, N = 2^15, p = 3). */
-const COST = { N: 2 ** 15, r: 8, p: 3 } as const
 const LENGTH = 32
 const SHORTEST = 12
 const LONGEST = 256

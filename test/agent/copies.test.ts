@@ -1,9 +1,10 @@
-import { chmodSync, cpSync, readFileSync, statSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SmartAgent } from '../../src/agent/index.ts'
 import { DAY, MINUTE } from '../../src/core/time.ts'
 import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
+import { copyDirectory } from '../../tools/copy-directory.ts'
 
 let world: World
 beforeEach(async () => {
@@ -16,13 +17,7 @@ afterEach(async () => {
 
 const product = { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' }
 const copy = (from: string, to: string) => {
-  cpSync(join(world.directory, from), join(world.directory, to), {
-    recursive: true,
-    preserveTimestamps: true,
-  })
-  // Newer versions of Node make the directory with a mode of their own; people copy with `cp -a`.
-  chmodSync(join(world.directory, to), 0o700)
-  chmodSync(join(world.directory, to, 'secrets'), 0o700)
+  copyDirectory(join(world.directory, from), join(world.directory, to))
 }
 
 describe('a box that was copied', () => {

@@ -1,4 +1,3 @@
-import { cpSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -6,6 +5,7 @@ import { LicensingError, type SmartAgent } from '../../src/agent/index.ts'
 import { AgentStore } from '../../src/agent/store.ts'
 import { conferencing } from '../../src/core/profile.ts'
 import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
+import { copyDirectory } from '../../tools/copy-directory.ts'
 
 const HOUR = 3_600_000
 const LARGE = { pid: 'CWMS-K9', version: '4.0', serial: 'BOX', size: 'large' } as const
@@ -165,7 +165,7 @@ describe('licences that are asked for before they are used', () => {
 
   it('R-SYS-2: are nobody’s after a crash in between', async () => {
     const { done, answer } = await extending()
-    cpSync(join(world.directory, 'box'), join(world.directory, 'crashed'), { recursive: true })
+    copyDirectory(join(world.directory, 'box'), join(world.directory, 'crashed'))
     answer()
     await done
     const crashed = await world.open('crashed', { product: LARGE })

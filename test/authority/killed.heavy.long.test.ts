@@ -1,9 +1,10 @@
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { Authority } from '../../src/authority/index.ts'
 import { makePrograms, type Programs } from '../support/programs.ts'
 import { scaled } from '../support/scale.ts'
+import { copyDirectory } from '../../tools/copy-directory.ts'
 
 /**
  * What is killed in the middle is whole when it is started again: at every step by which a command changes the file system, and at
@@ -34,7 +35,7 @@ const dying = (words: readonly string[], step: number) =>
 async function stepsOf(words: readonly string[], cleanUp: () => void): Promise<number> {
   const count = join(programs.directory, 'steps')
   const kept = join(programs.directory, 'kept')
-  cpSync(programs.box('authority'), kept, { recursive: true })
+  copyDirectory(programs.box('authority'), kept)
   const done = await programs.authority(words, {
     env: {
       NODE_OPTIONS: `--require ${DIE_AT}`,
@@ -45,7 +46,7 @@ async function stepsOf(words: readonly string[], cleanUp: () => void): Promise<n
   })
   expect(done).toMatchObject({ code: 0 })
   rmSync(programs.box('authority'), { recursive: true })
-  cpSync(kept, programs.box('authority'), { recursive: true })
+  copyDirectory(kept, programs.box('authority'))
   rmSync(kept, { recursive: true })
   cleanUp()
   const steps = Number(readFileSync(count, 'utf8').trim().split('\n').at(-1))

@@ -45,7 +45,7 @@ const cases: [string, string[], number, string][] = [
 ]
 
 describe('bad input to smart-agent', () => {
-  it.each(everyNth(scaled(4, 1), cases))(
+  it.each(everyNth(scaled(8, 1), cases))(
     'R-UI-3: %s is refused by its code',
     async (_, words, exit, code) => {
       const before = await programs.status()
@@ -153,7 +153,7 @@ describe('bad input to smart-authority', () => {
     ['removing the default', ['virtual-account', 'remove', 'Default'], 1, 'VIRTUAL_ACCOUNT_IS_DEFAULT'],
     ['an address that is none', ['serve', '--listen', 'nonsense'], 2, 'INVALID_ARGUMENT'],
   ]
-  it.each(everyNth(scaled(4, 1), authorityCases))(
+  it.each(everyNth(scaled(8, 1), authorityCases))(
     'R-UI-3: %s is refused by its code',
     async (_, words, exit, code) => {
       const ended = await programs.authority([...words, '--json'])

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -18,6 +18,7 @@ import { sendRaw } from '../support/rest.ts'
 import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
 import { codeOf } from '../support/test-environment.ts'
 import { scaled } from '../support/scale.ts'
+import { copyDirectory } from '../../tools/copy-directory.ts'
 
 let server: Postgres
 let programs: Programs
@@ -255,7 +256,7 @@ describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool
     const token = await programs.token()
     const { stdout: ca } = await programs.authority(['trust', 'export'])
     // A machine of its own has a directory of its own, with the same keys.
-    cpSync(programs.box('authority'), programs.box('other'), { recursive: true })
+    copyDirectory(programs.box('authority'), programs.box('other'))
     const serve = (name: string, port = 0) =>
       programs.serve('smart-authority', [
         ...['--data-dir', programs.box(name), 'serve', '--listen', `127.0.0.1:${port}`],

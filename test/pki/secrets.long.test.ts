@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { LicensingError } from '../../src/core/errors.ts'
 import { GUESS_LIMITS } from '../../src/http/login-attempt-limits.ts'
 import { agreedKey, agreementKey, newSeed, publicBytes } from '../../src/pki/key-agreement.ts'
@@ -34,6 +34,8 @@ import { openLines, sealLines } from '../../src/storage/encrypted-lines.ts'
 import { Database, isBusy, openDatabase } from '../../src/storage/sqlite.ts'
 import { checkWebhookSecret, newWebhookSecret } from '../../src/pki/webhook-signature.ts'
 import { refusal } from '../support/refusal.ts'
+
+vi.mock('../support/password-cost.ts', () => import('../../src/http/password-cost.ts'))
 
 let directory: string
 beforeEach(() => {

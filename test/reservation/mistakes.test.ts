@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { AgentStore } from '../../src/agent/store.ts'
@@ -6,6 +6,7 @@ import { conferencing, type SmartAgent } from '../../src/agent/index.ts'
 import { makeSealedWorld } from '../support/sealed.ts'
 import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
 import { eventually } from '../support/eventually.ts'
+import { copyDirectory } from '../../tools/copy-directory.ts'
 
 const HOUR = 3_600_000
 const DAY = 24 * HOUR
@@ -528,7 +529,7 @@ describe('time at a box that asks nobody', () => {
     const { confirmationCode } = (await agent.reservation.update(second.file)).reservation
     await world.authority.confirmReservation(first.instanceId, confirmationCode ?? '')
     await agent.close()
-    cpSync(join(world.directory, 'box'), join(world.directory, 'copy'), { recursive: true })
+    copyDirectory(join(world.directory, 'box'), join(world.directory, 'copy'))
     const copy = await world.open('copy', { product: { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' } })
     // In the copy, older files stay superseded and requests stay used.
     expect(await codeOf(copy.reservation.update(first.file))).toBe('AUTHORIZATION_SUPERSEDED')

@@ -6,7 +6,7 @@ import { makePrograms, type Programs } from '../support/programs.ts'
 import { freePort } from '../support/proxies.ts'
 import { scaled } from '../support/scale.ts'
 
-const ROUNDS = Number(process.env.HARM_ROUNDS ?? scaled(8, 24))
+const ROUNDS = Number(process.env.HARM_ROUNDS ?? scaled(4, 24))
 const BOXES = ['one', 'two', 'three'] as const
 let programs: Programs
 beforeEach(async () => {

@@ -6,7 +6,7 @@ import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
 import { makeProxies, type Proxies } from '../support/proxies.ts'
 import { scaled } from '../support/scale.ts'
 
-const ROUNDS = Number(process.env.HARM_ROUNDS ?? scaled(3, 8))
+const ROUNDS = Number(process.env.HARM_ROUNDS ?? scaled(2, 8))
 let programs: Programs
 let proxies: Proxies
 beforeEach(async () => {

@@ -7,7 +7,7 @@ import { Dice } from '../../tools/simulator/seeded-random.ts'
 import { makePrograms, mebibytesOf, type Programs } from '../support/programs.ts'
 import { scaled } from '../support/scale.ts'
 
-const MINUTES = Number(process.env.SOAK_MINUTES ?? scaled(0.3, 5))
+const MINUTES = Number(process.env.SOAK_MINUTES ?? scaled(0.1, 5))
 const BOXES = ['one', 'two', 'three'] as const
 
 let programs: Programs

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { simulate } from './simulate.ts'
 import { scaled } from '../support/scale.ts'
 
-const HISTORIES = scaled(60, 1000)
+const HISTORIES = scaled(20, 1000)
 
 it(
   'a simulated fleet lives through histories in which everything fails, and every invariant holds',

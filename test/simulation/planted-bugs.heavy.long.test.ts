@@ -7,7 +7,7 @@ import { scaled } from '../support/scale.ts'
 import { plantedBugs } from './planted-bugs.ts'
 
 /** Every seventh bug is the sample. */
-const chosen = plantedBugs.filter((_, i) => i % scaled(7, 1) === 0)
+const chosen = plantedBugs.filter((_, i) => i % scaled(16, 1) === 0)
 /** Seeds in which each must be found: twice as many as it took. */
 const SEEDS = 120
 

@@ -4,8 +4,8 @@ import { happen, invariants, makePlan } from '../../tools/simulator/index.ts'
 import { simulate } from './simulate.ts'
 import { scaled } from '../support/scale.ts'
 
-const DAYS = scaled(30, 183)
-const HISTORIES = scaled(6, 40)
+const DAYS = scaled(14, 183)
+const HISTORIES = scaled(2, 40)
 
 describe('a simulated fleet', () => {
   it('a registration that comes again is told where people have moved its instance', async () => {

@@ -1,3 +1,5 @@
+import { describe, it, type SuiteAPI, type TestAPI } from 'vitest'
+
 /**
  * Returns how much of its work a heavy test does: a sample in its own tier, the whole in the release tier. Files of heavy tests
  * are called `*.heavy.long.test.ts` or `*.heavy.system.test.ts`.
@@ -6,3 +8,31 @@ export const scaled = <T>(sample: T, whole: T): T => (process.env.TEST_SCALE ===
 
 /** Returns every n-th of the rows, beginning with the first. */
 export const everyNth = <T>(n: number, rows: readonly T[]): T[] => rows.filter((_, i) => i % n === 0)
+
+/**
+ * Returns `describe` and `it` for a heavy file of independent tests: every n-th test of a suite, beginning with its first, is run
+ * in the tier of the file, and all of them in the release tier.
+ */
+export function sampledTests(n: number): { describe: SuiteAPI; it: TestAPI } {
+  if (scaled(false, true)) return { describe, it }
+  let count = 0
+  const sampledDescribe = (name: string, body: () => void) => {
+    count = 0
+    return describe(name, body)
+  }
+  const sampledIt = (...words: Parameters<typeof it>) => {
+    if (count++ % n === 0) it(...words)
+  }
+  const each =
+    (rows: readonly unknown[]) =>
+    (...words: Parameters<typeof it>) => {
+      const first = (n - (count % n)) % n
+      count += rows.length
+      const kept = everyNth(n, rows.slice(first))
+      if (kept.length > 0) (it.each(kept) as typeof it)(...words)
+    }
+  return {
+    describe: Object.assign(sampledDescribe, { each: describe.each }) as unknown as SuiteAPI,
+    it: Object.assign(sampledIt, { each }) as unknown as TestAPI,
+  }
+}

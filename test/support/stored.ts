@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
 import { nameDatabase } from '../../src/authority/store/store.ts'
 import { Database } from '../../src/storage/sqlite.ts'
 import { newDatabase, postgresProgram } from './postgres.ts'
+import { copyDirectory } from '../../tools/copy-directory.ts'
 
 export type Value = string | number | null
 export type Row = Record<string, Value>
@@ -102,7 +103,7 @@ export function allStored(dataDir: string): string {
 
 /** Copies an authority that nobody uses, with its data: what a machine is that was restored from a snapshot. */
 export async function copyStored(from: string, to: string): Promise<void> {
-  cpSync(from, to, { recursive: true })
+  copyDirectory(from, to)
   if (existsSync(sqliteFile(from))) return
   const url = await newDatabase(urlOf(from))
   const dump = execFileSync(postgresProgram('pg_dump'), [urlOf(from)], { maxBuffer: 1 << 28 })

@@ -35,7 +35,7 @@ const all = Object.keys(faultCatalogue) as FaultName[]
  */
 const faultsFor = (road: (typeof roads)[number], kind: Kind): FaultName[] =>
   all.filter((fault, i) => {
-    if ((i + roads.indexOf(road) + kinds.indexOf(kind)) % scaled(3, 1) !== 0) return false
+    if ((i + roads.indexOf(road) + kinds.indexOf(kind)) % scaled(7, 1) !== 0) return false
     if (fault === 'delay') return false
     if (fault === 'replayed') return kind === 'authorize' || kind === 'renew'
     return faultCatalogue[fault].place !== 'proxy' || road === 'proxy'

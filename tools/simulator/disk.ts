@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type Sqlite from 'better-sqlite3'
 import { Database } from '../../src/storage/sqlite.ts'
+import { copyDirectory } from '../copy-directory.ts'
 import type { Dice } from './seeded-random.ts'
 
 /** The power went: the program that meets it does nothing more that counts. */
@@ -174,14 +175,14 @@ export class SimulatedDisk {
   /** Copies its files to a directory. */
   copyTo(directory: string): void {
     outside(() => {
-      real.cpSync(this.directory, directory, { recursive: true, filter: (path) => !path.endsWith('.db-shm') })
+      copyDirectory(this.directory, directory, (path) => !path.endsWith('.db-shm'))
     })
   }
 
   /** Files from a directory, such as one that was kept. */
   copyFrom(directory: string): void {
     outside(() => {
-      real.cpSync(directory, this.directory, { recursive: true })
+      copyDirectory(directory, this.directory)
     })
   }
 

@@ -1,0 +1,304 @@
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect } from 'vitest'
+import { actingAs } from '../../src/authority/events/actor.ts'
+import { eventLines } from '../../src/authority/events/event-export.ts'
+import type { Authority } from '../../src/authority/index.ts'
+import { nextDue } from '../../src/authority/reports/schedules.ts'
+import { DAY, HOUR, iso, MINUTE } from '../../src/core/time.ts'
+import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
+import { sampledTests } from '../support/scale.ts'
+
+const { describe, it } = sampledTests(3)
+
+let world: World
+let authority: Authority
+let folder: string
+beforeEach(async () => {
+  world = await makeWorld()
+  authority = world.authority
+  folder = mkdtempSync(join(tmpdir(), 'sla-mail-'))
+  await authority.setMail({ kind: 'folder', from: 'licensing@vendor.example', folder })
+})
+afterEach(() => world.close())
+
+const ANN = 'ann@acme.example'
+const nothing = { daily: false, status: false, expiring: [] as number[] }
+/** What has been sent since the last time: recipient, subject and text. */
+let seen = 0
+beforeEach(() => {
+  seen = 0
+})
+async function mails(): Promise<{ to: string; subject: string; text: string }[]> {
+  await authority.notifications.beat()
+  await authority.schedules.beat()
+  await authority.sendMails()
+  const files = readdirSync(folder).sort((a, b) => parseInt(a) - parseInt(b))
+  const fresh = files.slice(seen)
+  seen = files.length
+  return fresh.map((name) => {
+    const text = readFileSync(join(folder, name), 'utf8').replaceAll('=\r\n', '')
+    const header = (of: string) =>
+      new RegExp(`^${of}: (.*(?:\r\n .*)*)`, 'm').exec(text)?.[1]?.replaceAll('\r\n', '') ?? ''
+    return { to: header('To'), subject: header('Subject'), text: text.replaceAll('=3D', '=') }
+  })
+}
+const registered = async (name: string, hosts: number) => {
+  const agent = await world.open(name)
+  agent.setUsage('HOST', hosts)
+  await agent.register(await world.token())
+  return agent
+}
+
+describe('R-ACC-7: e-mail notifications', () => {
+  it('a Status Notification tells of a change of compliance, with the change', async () => {
+    await authority.notifications.set({ ...nothing, recipient: ANN, status: true })
+    await authority.order({ tag: 'HOST', quantity: 5 })
+    expect(await mails()).toEqual([])
+    await registered('box', 7)
+    const [bad, ...more] = await mails()
+    expect(more).toEqual([])
+    expect(bad).toMatchObject({
+      to: ANN,
+      subject: 'Status Notification for acme.example: Default is out of compliance for HOST',
+    })
+    expect(bad!.text).toContain('HOST: 7 in use, 5 owned.')
+    await authority.order({ tag: 'HOST', quantity: 5 })
+    expect((await mails()).map(({ subject }) => subject)).toEqual([
+      'Status Notification for acme.example: Default is in compliance again for HOST',
+    ])
+  })
+
+  it('a pool that changes to and fro before a mail was sent is told of once', async () => {
+    await authority.notifications.set({ ...nothing, recipient: ANN, status: true })
+    const agent = await registered('box', 7)
+    await authority.order({ tag: 'HOST', quantity: 7 })
+    agent.setUsage('HOST', 8)
+    world.clock.advance(HOUR)
+    agent.tick()
+    await agent.idle()
+    expect((await mails()).map(({ subject }) => subject)).toEqual([
+      'Status Notification for acme.example: Default is out of compliance for HOST',
+    ])
+  })
+
+  it('a Status Notification tells of major alerts that come and go, and not of those there were', async () => {
+    await authority.order({ tag: 'HOST', quantity: 50 })
+    const old = await registered('old', 1)
+    world.clock.advance(91 * DAY)
+    await authority.notifications.set({ ...nothing, recipient: ANN, status: true })
+    const fresh = await registered('new', 1)
+    expect(await mails()).toEqual([])
+    world.clock.advance(91 * DAY)
+    const [come] = await mails()
+    expect(come!.subject).toMatch(/^Status Notification for acme.example: 1 new major alerts, 0 mended$/)
+    expect(come!.text).toContain('CWMS-K9:NEW has not been in contact')
+    world.clock.advance(MINUTE)
+    expect(await mails()).toEqual([])
+    for (const agent of [old, fresh]) {
+      agent.tick()
+      await agent.idle()
+    }
+    world.clock.advance(11 * MINUTE)
+    const [gone] = await mails()
+    expect(gone!.subject).toContain('0 new major alerts, 2 mended')
+  })
+
+  it('of one virtual account only what is of that one', async () => {
+    await authority.addVirtualAccount('East')
+    const where = { virtualAccount: 'East' }
+    await authority.notifications.set({ recipient: ANN, daily: true, status: true, expiring: [90] }, where)
+    await registered('box', 7)
+    await authority.order({ tag: 'HOST', quantity: 5, termDays: 20 })
+    world.clock.advance(MINUTE)
+    expect(await mails()).toEqual([])
+    await authority.order({ tag: 'HOST', quantity: 5, termDays: 20, virtualAccount: 'East' })
+    world.clock.advance(2 * DAY)
+    expect((await mails()).map(({ subject }) => subject)).toEqual([
+      'Expiring licenses of acme.example: 1',
+      'Daily Event Summary for East of acme.example: 2 events',
+    ])
+    await authority.notifications.list(where)
+  })
+
+  it('licences that end are told so many days before, once for each, in one mail, and at the end', async () => {
+    await authority.notifications.set({ ...nothing, recipient: ANN, expiring: [90, 30] })
+    await authority.notifications.set({ ...nothing, recipient: 'bob@eu.acme.example', expiring: [60] })
+    await authority.order({ tag: 'HOST', quantity: 5, termDays: 100 })
+    await authority.order({ tag: 'SYS-XL', quantity: 1, termDays: 100 })
+    const told: string[] = []
+    for (let day = 0; day <= 101; day++) {
+      for (const { to, subject, text } of await mails()) {
+        told.push(`${day} ${to} ${subject}`)
+        expect(text).toMatch(/5 of HOST in Default [\s\S]*1 of SYS-XL in Default/)
+      }
+      world.clock.advance(DAY)
+    }
+    const subject = 'Expiring licenses of acme.example: 2'
+    expect(told).toEqual([
+      `10 ${ANN} ${subject}`,
+      `40 bob@eu.acme.example ${subject}`,
+      `70 ${ANN} ${subject}`,
+      `100 ${ANN} ${subject}`,
+      `100 bob@eu.acme.example ${subject}`,
+    ])
+    const warnings = (await authority.events()).filter(({ type }) => type.includes('EXPIR'))
+    expect(warnings).toHaveLength(8)
+  })
+
+  it('a Daily Event Summary counts and lists the events of a day, says who did them, and is silent without any', async () => {
+    await authority.notifications.set({ ...nothing, recipient: ANN, daily: true })
+    await actingAs({ kind: 'user', name: 'eve' }, () => authority.addVirtualAccount('East'))
+    await registered('box', 7)
+    world.clock.advance(2 * DAY)
+    const [summary, ...more] = await mails()
+    expect(more).toEqual([])
+    expect(summary!.subject).toMatch(/^Daily Event Summary for acme.example: \d events$/)
+    expect(summary!.text).toMatch(/1 major, 0 minor, \d informational/)
+    expect(summary!.text).toContain('Virtual account East. (eve)')
+    world.clock.advance(DAY)
+    expect(await mails()).toEqual([])
+  })
+
+  it('go to addresses of the domain of the smart account, or below it, and to no others', async () => {
+    const set = (recipient: string) =>
+      codeOf(authority.notifications.set({ ...nothing, recipient, daily: true }))
+    expect(await set('ann@acme.example')).toBe('no error')
+    expect(await set('ann@EU.Acme.example')).toBe('no error')
+    for (const other of [
+      'ann@example',
+      'ann@evilacme.example',
+      'ann@acme.example.evil.example',
+      'ann@evil.example',
+    ])
+      expect(await set(other)).toMatch(/RECIPIENT_REFUSED|INVALID_ARGUMENT/)
+    expect(await set('acme.example')).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(authority.notifications.set({ ...nothing, recipient: ANN }))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(authority.notifications.set({ ...nothing, recipient: ANN, expiring: [45] }))).toBe(
+      'INVALID_ARGUMENT',
+    )
+    expect(await authority.notifications.list()).toHaveLength(2)
+  })
+
+  it('set again is changed, removed is silent: also what waited to be sent', async () => {
+    const { id } = await authority.notifications.set({ ...nothing, recipient: ANN, status: true })
+    expect(
+      (await authority.notifications.set({ ...nothing, recipient: ANN, daily: true, status: true })).id,
+    ).toBe(id)
+    await registered('box', 7)
+    await authority.notifications.remove(id)
+    expect(await mails()).toEqual([])
+    expect(await codeOf(authority.notifications.remove(id))).toBe('NOT_FOUND')
+  })
+})
+
+describe('R-ACC-7: scheduled reports', () => {
+  it('come by e-mail with the report attached, once for each time, however late', async () => {
+    const { nextAt } = await authority.schedules.add({
+      kind: 'licenses',
+      every: 'day',
+      hour: 6,
+      to: { recipient: ANN },
+    })
+    await authority.order({ tag: 'HOST', quantity: 5 })
+    expect(await mails()).toEqual([])
+    world.clock.advance(Date.parse(nextAt) - world.clock.wall())
+    const [mail, ...more] = await mails()
+    expect(more).toEqual([])
+    expect(mail!.subject).toBe('Smart Account acme.example: report of licenses')
+    expect(mail!.text).toContain(`filename=licenses-acme.example-${nextAt.slice(0, 13)}.csv`)
+    const attached = /\.csv\r\n\r\n([A-Za-z0-9+/=\r\n]+)/.exec(mail!.text)?.[1] ?? ''
+    expect(Buffer.from(attached, 'base64').toString('utf8')).toContain('Default,HOST,Host License,5')
+    world.clock.advance(5 * DAY)
+    expect(await mails()).toHaveLength(1)
+    expect(await mails()).toHaveLength(0)
+  })
+
+  it('are written into a folder, under a name of their own; what fails is said, and the next is made', async () => {
+    const reports = mkdtempSync(join(tmpdir(), 'sla-reports-'))
+    await authority.schedules.add({ kind: 'usage', every: 'week', hour: 0, to: { folder: reports } })
+    await authority.schedules.add({
+      kind: 'audit-checkpoint',
+      every: 'day',
+      hour: 0,
+      to: { folder: reports },
+    })
+    const file = join(reports, 'file')
+    writeFileSync(file, '')
+    expect(
+      await codeOf(
+        authority.schedules.add({ kind: 'usage', every: 'day', hour: 0, to: { folder: join(file, 'x') } }),
+      ),
+    ).toBe('FILE_UNWRITABLE')
+    world.clock.advance(8 * DAY)
+    expect(await authority.schedules.beat()).toBe(2)
+    expect(await authority.schedules.beat()).toBe(0)
+    const names = readdirSync(reports).sort()
+    expect(names.map((name) => name.replace(/\d{4}-\d\d-\d\dT\d\d/, 'WHEN'))).toEqual([
+      'audit-checkpoint-acme.example-WHEN.txt',
+      'file',
+      'usage-acme.example-WHEN.csv',
+    ])
+    const checkpoint = readFileSync(join(reports, names[0]!), 'utf8')
+    expect(await codeOf(authority.audit.verify([checkpoint]))).toBe('no error')
+    const [first] = await authority.schedules.list()
+    await authority.schedules.remove(first!.id)
+    expect(await authority.schedules.list()).toHaveLength(1)
+    expect(await codeOf(authority.schedules.remove(first!.id))).toBe('NOT_FOUND')
+  })
+
+  it('are due at their hour of each day, each Monday, each first of a month', () => {
+    const after = Date.parse('2026-11-25T12:30:00Z')
+    const due = (every: 'day' | 'week' | 'month', hour: number) => iso(nextDue({ every, hour }, after))
+    expect(due('day', 13)).toBe('2026-11-25T13:00:00.000Z')
+    expect(due('day', 12)).toBe('2026-11-26T12:00:00.000Z')
+    expect(due('week', 6)).toBe('2026-11-30T06:00:00.000Z')
+    expect(due('month', 6)).toBe('2026-12-01T06:00:00.000Z')
+    expect(iso(nextDue({ every: 'month', hour: 6 }, Date.parse('2026-12-01T06:00:00Z')))).toBe(
+      '2027-01-01T06:00:00.000Z',
+    )
+  })
+
+  it('go to the domain of the smart account only', async () => {
+    const to = { recipient: 'ann@evil.example' }
+    expect(await codeOf(authority.schedules.add({ kind: 'usage', every: 'day', hour: 0, to }))).toBe(
+      'RECIPIENT_REFUSED',
+    )
+  })
+})
+
+describe('R-ACC-7: the event log as a file', () => {
+  it('says who did what, and nobody of what time brought while they did it', async () => {
+    const eve = { kind: 'user', name: 'eve' } as const
+    await actingAs(eve, () => authority.order({ tag: 'HOST', quantity: 5, termDays: 100 }))
+    world.clock.advance(20 * DAY)
+    const events = await actingAs(eve, () => authority.events())
+    expect(events.slice(-2).map(({ type, who }) => [type, who])).toEqual([
+      ['LICENSES_ORDERED', 'eve'],
+      ['LICENSES_EXPIRING', null],
+    ])
+  })
+
+  it('has every entry once, in pages, with who did it, within the time that was asked for', async () => {
+    await actingAs({ kind: 'command-line', name: 'root' }, () => authority.addVirtualAccount('East, "far"'))
+    for (let i = 0; i < 1200; i++) {
+      world.clock.advance(1000)
+      await world.token()
+    }
+    const text = async (format: 'csv' | 'jsonl', filter = {}) => {
+      let all = ''
+      for await (const part of eventLines(authority.exportEvents(filter), format)) all += part
+      return all
+    }
+    const events = await authority.events({ limit: 5000 })
+    const csv = await text('csv')
+    expect(csv.split('\r\n')).toHaveLength(events.length + 2)
+    expect(csv).toContain('"Virtual account East, ""far"".",root (command line)')
+    const lines = (await text('jsonl')).trimEnd().split('\n')
+    expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual(events)
+    const now = world.clock.wall()
+    const some = await text('jsonl', { since: now - 10_000, until: now })
+    expect(some.trimEnd().split('\n')).toHaveLength(10)
+  })
+})

@@ -1,0 +1,289 @@
+import { writeFileSync } from 'node:fs'
+import type { ServerResponse } from 'node:http'
+import { join } from 'node:path'
+import { Webhook } from 'standardwebhooks'
+import { afterEach, beforeEach, expect } from 'vitest'
+import { DAY, HOUR, MINUTE } from '../../src/core/time.ts'
+import { mayReceive } from '../../src/transports/webhook.ts'
+import { makePrograms } from '../support/programs.ts'
+import { makeReceiver } from '../support/receiver.ts'
+import { allStored } from '../support/stored.ts'
+import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
+import { sampledTests } from '../support/scale.ts'
+
+const { describe, it } = sampledTests(2)
+
+let world: World
+let receiver: Awaited<ReturnType<typeof makeReceiver>>
+beforeEach(async () => {
+  world = await makeWorld()
+  receiver = await makeReceiver()
+})
+afterEach(async () => {
+  await receiver.close()
+  await world.close()
+})
+
+const hooks = () => world.authority.webhooks
+const status =
+  (code: number, headers: Record<string, string> = {}) =>
+  (response: ServerResponse) => {
+    response.writeHead(code, headers).end()
+  }
+/** Lets the time pass in steps until nothing waits any more; gives how many messages came, and when the last did. */
+async function until(done: () => boolean | Promise<boolean>): Promise<void> {
+  for (let i = 0; i < 10_000 && !(await done()); i++) {
+    world.clock.advance(10 * MINUTE)
+    await hooks().deliver()
+  }
+  expect(await done()).toBe(true)
+}
+
+describe('webhooks', () => {
+  it('tell of each event in its order, signed by the Standard Webhooks', async () => {
+    const { secret } = await hooks().add({ url: receiver.url })
+    await world.authority.addVirtualAccount('East')
+    await world.token({ virtualAccount: 'East' })
+    await world.authority.order({ tag: 'HOST', quantity: 5 })
+    expect(await hooks().deliver()).toBe(3)
+    expect(receiver.types()).toEqual(['VIRTUAL_ACCOUNT_ADDED', 'TOKEN_CREATED', 'LICENSES_ORDERED'])
+    expect(JSON.parse(receiver.received[0]!.body)).toEqual({
+      type: 'VIRTUAL_ACCOUNT_ADDED',
+      timestamp: new Date(world.clock.wall()).toISOString(),
+      data: {
+        id: expect.any(Number) as number,
+        severity: 'info',
+        smartAccount: 'acme.example',
+        virtualAccount: 'East',
+        instanceId: null,
+        message: 'Virtual account East.',
+        user: null,
+      },
+    })
+    for (const { headers, body } of receiver.received) {
+      const sentAt = new Date(Number(headers['webhook-timestamp']) * 1000)
+      const signature = new Webhook(secret).sign(String(headers['webhook-id']), sentAt, body)
+      expect(headers['webhook-signature']).toBe(signature)
+      expect(headers['content-type']).toBe('application/json')
+    }
+    expect(await hooks().deliver()).toBe(0)
+    expect(await hooks().list()).toMatchObject([{ delivered: 3, waiting: 0, dead: 0, failure: null }])
+  })
+
+  it('tell of the types and of the severity that were asked for, of their own smart account, from then on', async () => {
+    await hooks().add({
+      url: receiver.url,
+      types: ['INSUFFICIENT_LICENSES', 'TOKEN_CREATED'],
+      severity: 'major',
+    })
+    await world.authority.addAccount('other.example', { acceptAgreement: true })
+    for (const account of ['acme.example', 'other.example']) {
+      await world.authority.createToken({ days: 1, account })
+      const agent = await world.open(account)
+      agent.setUsage('HOST', 1)
+      await agent.register((await world.authority.createToken({ days: 1, account })).token)
+    }
+    await hooks().deliver()
+    expect(receiver.types()).toEqual(['INSUFFICIENT_LICENSES'])
+  })
+
+  it('try again after growing waits, no sooner than they are asked to, and keep the order meanwhile', async () => {
+    await hooks().add({ url: receiver.url })
+    await world.token()
+    await world.authority.addVirtualAccount('East')
+    receiver.answer = status(503, { 'retry-after': '3600' })
+    await hooks().deliver()
+    expect(receiver.types()).toEqual(['TOKEN_CREATED'])
+    world.clock.advance(59 * MINUTE)
+    await hooks().deliver()
+    expect(receiver.received).toHaveLength(1)
+    world.clock.advance(2 * MINUTE)
+    receiver.answer = status(500)
+    await hooks().deliver()
+    expect(receiver.types()).toEqual(['TOKEN_CREATED', 'TOKEN_CREATED'])
+    receiver.answer = status(204)
+    world.clock.advance(10_000)
+    await hooks().deliver()
+    expect(receiver.received).toHaveLength(2)
+    world.clock.advance(3 * MINUTE)
+    await hooks().deliver()
+    expect(receiver.types().slice(2)).toEqual(['TOKEN_CREATED', 'VIRTUAL_ACCOUNT_ADDED'])
+    expect(new Set(receiver.ids()).size).toBe(2)
+  })
+
+  it('are overtaken by later events where one fails for long, and dead after two days; resent by hand', async () => {
+    const { id } = await hooks().add({ url: receiver.url })
+    const seen: string[] = []
+    receiver.answer = (response) => {
+      const type = receiver.types().at(-1)!
+      if (type === 'TOKEN_CREATED') status(500)(response)
+      else {
+        seen.push(type)
+        status(204)(response)
+      }
+    }
+    await world.token()
+    await world.authority.addVirtualAccount('East')
+    await hooks().deliver()
+    const began = world.clock.wall()
+    await until(() => seen.length > 0)
+    expect(world.clock.wall() - began).toBeLessThan(2 * HOUR)
+    await until(async () => (await hooks().dead()).length > 0)
+    expect(world.clock.wall() - began).toBeGreaterThan(DAY)
+    expect(world.clock.wall() - began).toBeLessThan(4 * DAY)
+    const [dead] = await hooks().dead()
+    expect(dead).toMatchObject({ webhook: id, type: 'TOKEN_CREATED', attempts: 14 })
+    expect(dead!.failure).toMatch(/answered 500/)
+    const count = receiver.received.length
+    world.clock.advance(30 * DAY)
+    await hooks().deliver()
+    expect(receiver.received).toHaveLength(count)
+    receiver.answer = status(200)
+    expect(await hooks().retry(dead!.id)).toBe(1)
+    expect(await hooks().deliver()).toBe(1)
+    expect(receiver.ids().at(-1)).toBe(dead!.id)
+    expect(await hooks().dead()).toEqual([])
+    expect(await codeOf(hooks().retry(dead!.id))).toBe('NOT_FOUND')
+  })
+
+  it('follow no redirect, and give up a receiver that is gone', async () => {
+    await hooks().add({ url: receiver.url })
+    const elsewhere = await makeReceiver()
+    receiver.answer = status(307, { location: elsewhere.url })
+    await world.token()
+    await hooks().deliver()
+    expect(elsewhere.received).toEqual([])
+    expect((await hooks().list())[0]!.failure).toMatch(/answered 307, and redirects are not followed/)
+    receiver.answer = status(410)
+    world.clock.advance(MINUTE)
+    await hooks().deliver()
+    expect(await hooks().dead()).toHaveLength(1)
+    await elsewhere.close()
+  })
+
+  it('are signed by both secrets for a while after a rotation', async () => {
+    const before = await hooks().add({ url: receiver.url })
+    const after = await hooks().rotate(before.id, { overlap: 2 })
+    const signatures = async () => {
+      await world.token()
+      await hooks().deliver()
+      const { headers, body } = receiver.received.at(-1)!
+      const at = new Date(Number(headers['webhook-timestamp']) * 1000)
+      const by = (secret: string) => new Webhook(secret).sign(String(headers['webhook-id']), at, body)
+      return [String(headers['webhook-signature']), by(after.secret), by(before.secret)]
+    }
+    const [both, fresh, old] = await signatures()
+    expect(both).toBe(`${fresh!} ${old!}`)
+    world.clock.advance(3 * HOUR)
+    const [one, only] = await signatures()
+    expect(one).toBe(only)
+  })
+
+  it('show a secret once: never in a list, an event, a failure, or the database', async () => {
+    const secret = `whsec_${Buffer.from('a secret of somebody else, 1234').toString('base64')}`
+    const { id } = await hooks().add({ url: `${receiver.url}?key=hidden`, secret })
+    const made = (await hooks().rotate(id)).secret
+    receiver.answer = status(500)
+    await hooks().deliver()
+    const told = JSON.stringify([
+      await hooks().list(),
+      await world.authority.events(),
+      receiver.received.map(({ body }) => body),
+    ])
+    const database = allStored(join(world.directory, 'authority'))
+    for (const one of [secret, made])
+      for (const text of [told, database]) expect(text).not.toContain(one.slice('whsec_'.length))
+    expect(JSON.stringify(await world.authority.events())).not.toContain('hidden')
+    expect(receiver.received[0]!.headers['webhook-signature']).toBeDefined()
+  })
+
+  it.each([
+    'http://receiver.example/hook',
+    'ftp://receiver.example/hook',
+    'receiver.example',
+    'https://ann:word@receiver.example/',
+    'https://receiver.example/#here',
+    'https://169.254.169.254/latest/meta-data/',
+    'https://[fe80::1]/',
+    'https://[::ffff:169.254.169.254]/',
+    'https://0.0.0.0/',
+    'https://2852039166/',
+  ])('are not sent to %s', async (url) => {
+    expect(await codeOf(hooks().add({ url }))).toBe('WEBHOOK_URL_REFUSED')
+    expect(await hooks().list()).toEqual([])
+  })
+
+  it('go nowhere where a name leads to a link-local address', () => {
+    for (const address of [
+      '169.254.169.254',
+      'fe80::1',
+      '::ffff:169.254.169.254',
+      '100.100.100.200',
+      '::',
+      '0.0.0.0',
+      '64:ff9b::a9fe:a9fe',
+      '2002:a9fe:a9fe::1',
+      '::169.254.169.254',
+      '64:ff9b::100.100.100.200',
+    ])
+      expect(mayReceive(address)).toBe(false)
+    for (const address of [
+      '64:ff9b::c000:201',
+      '2002:c000:201::1',
+      '127.0.0.1',
+      '10.0.0.1',
+      '192.0.2.1',
+      '2001:db8::1',
+      '::1',
+      '::ffff:192.0.2.1',
+    ])
+      expect(mayReceive(address)).toBe(true)
+  })
+
+  it('a wrong secret, type or certificate, and an endless address are refused, and what is not there is not found', async () => {
+    const { url } = receiver
+    expect(await codeOf(hooks().add({ url, secret: 'whsec_c2hvcnQ=' }))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(hooks().add({ url: `https://receiver.example/${'x'.repeat(3000)}` }))).toBe(
+      'WEBHOOK_URL_REFUSED',
+    )
+    expect(await codeOf(hooks().add({ url, types: ['no type'] }))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(hooks().add({ url, ca: 'no certificate' }))).toBe('INVALID_ARGUMENT')
+    for (const missing of [
+      () => hooks().remove('wh_0'),
+      () => hooks().test('wh_0'),
+      () => hooks().rotate('wh_0'),
+      () => hooks().retry('wh_0'),
+    ])
+      expect(await codeOf(missing())).toBe('NOT_FOUND')
+  })
+
+  it('a test is sent at once, and says what went wrong', async () => {
+    const { id } = await hooks().add({ url: receiver.url, severity: 'major' })
+    await hooks().test(id)
+    expect(receiver.types()).toEqual(['WEBHOOK_TEST'])
+    await receiver.close()
+    expect(await codeOf(hooks().test(id))).toBe('WEBHOOK_NOT_DELIVERED')
+  })
+})
+
+describe('the programs', () => {
+  it('send over TLS that is checked, by a certificate of one’s own where it is given', async () => {
+    const programs = makePrograms()
+    try {
+      await programs.initAuthority()
+      const { url } = await programs.serveAuthority()
+      const root = join(programs.directory, 'root.pem')
+      writeFileSync(root, (await programs.authority(['trust', 'export'])).stdout)
+      const failure = async (...more: string[]) => {
+        const { id } = await programs.good<{ id: string }>(
+          programs.authority(['webhook', 'add', `${url}/nothing`, ...more, '--json']),
+        )
+        return (await programs.authority(['webhook', 'test', id])).stderr
+      }
+      expect(await failure('--ca', root)).toMatch(/answered 404.*WEBHOOK_NOT_DELIVERED/)
+      expect(await failure()).toMatch(/certificate.*WEBHOOK_NOT_DELIVERED/)
+    } finally {
+      await programs.close()
+    }
+  })
+})

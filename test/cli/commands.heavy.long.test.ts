@@ -1,0 +1,149 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect } from 'vitest'
+import type { Explanation, Status } from '../../src/agent/index.ts'
+import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
+import { sampledTests } from '../support/scale.ts'
+
+const { describe, it } = sampledTests(4)
+
+/** The commands as a person uses them, one box each. */
+let programs: Programs
+let url: string
+beforeAll(async () => {
+  programs = makePrograms()
+  await programs.initAuthority()
+  ;({ url } = await programs.serveAuthority())
+})
+afterAll(async () => {
+  await programs.close()
+})
+
+let boxes = 0
+const newBox = async (road = url): Promise<string> => {
+  const name = `box-${++boxes}`
+  await programs.initBox(road, name)
+  return name
+}
+const explain = (box: string) => programs.good<Explanation>(programs.agent(['why', '--json'], { box }))
+
+describe('one-shot commands', () => {
+  it('R-UI-3: registering without waiting makes the attempt before it leaves', async () => {
+    const box = await newBox()
+    await programs.good(programs.agent(['register', await programs.token(), '--no-wait', '--json'], { box }))
+    expect((await programs.status({ box })).state).toBe('authorized')
+  })
+
+  it('R-UI-3: a token is read from standard input and from a file, and never given twice', async () => {
+    const box = await newBox()
+    const token = await programs.token()
+    const file = join(programs.directory, 'token')
+    writeFileSync(file, `${token}\n`)
+    const twice = await programs.agent(['register', token, '--token-file', file, '--json'], { box })
+    expect([twice.code, errorOf(twice).code]).toEqual([2, 'USAGE'])
+    await programs.good(programs.agent(['register', '-', '--json'], { box, input: `${token}\n` }))
+    const again = programs.agent(['reregister', '--token-file', file, '--force', '--json'], { box })
+    expect((await programs.good<Status>(again)).state).toBe('authorized')
+  })
+
+  it('a token never comes back out, however it was mistyped', async () => {
+    const box = await newBox()
+    const token = await programs.token()
+    for (const words of [[`--token=${token}`], [token], ['--token-file', token]]) {
+      for (const verb of [['register'], []]) {
+        for (const form of [['--json'], []]) {
+          const { stdout, stderr, code } = await programs.agent([...verb, ...words, ...form], { box })
+          if (verb.length > 0 && words[0] === token) continue
+          expect(code).not.toBe(0)
+          expect(stdout + stderr).not.toContain(token.split('.').at(-1))
+        }
+      }
+    }
+  })
+
+  it('R-REG-5: deregistered here but not there: says so, and what to do, everywhere', async () => {
+    const box = await newBox()
+    await programs.good(programs.agent(['register', await programs.token(), '--json'], { box }))
+    await programs.good(programs.agent(['transport', 'direct', 'https://localhost:1', '--json'], { box }))
+    const ended = await programs.agent(['deregister', '--yes', '--json'], { box })
+    const told = {
+      code: 'CONNECTION_REFUSED',
+      message: expect.stringMatching(/deregistered here, but not at its authority/) as string,
+      remedy: expect.stringMatching(/by hand/) as string,
+    }
+    expect([ended.code, errorOf(ended)]).toEqual([1, told])
+    const status = await programs.status({ box })
+    expect(status).toMatchObject({ state: 'evaluation', registration: { failure: told } })
+    expect((await explain(box)).trouble).toMatchObject([told])
+    const { stdout } = await programs.agent(['show'], { box })
+    expect(stdout).toContain('Deregistration: FAILED')
+  })
+
+  it('another road is one of which nothing is known', async () => {
+    const box = await newBox('https://localhost:1')
+    const token = await programs.token()
+    const failed = await programs.agent(['register', token, '--json'], { box })
+    expect(errorOf(failed).code).toBe('CONNECTION_REFUSED')
+    expect((await programs.status({ box })).transport.link).toBe('down')
+    await programs.good(programs.agent(['transport', 'direct', url, '--json'], { box }))
+    expect((await programs.status({ box })).transport).toMatchObject({ link: 'unknown', lastFailure: null })
+    // What waited for its next attempt makes it on the new road, with whatever command comes next.
+    await programs.good(programs.agent(['usage', 'set', 'HOST', '0', '--json'], { box }))
+    expect((await programs.status({ box })).state).toBe('authorized')
+  })
+
+  it('R-UI-3: each prints its version', async () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
+    for (const program of ['smart-agent', 'smart-authority']) {
+      const { code, stdout } = await programs.run(program, ['--version'])
+      expect([code, stdout.trim()]).toEqual([0, version])
+    }
+  })
+})
+
+describe('why', () => {
+  it('R-TOK-4: tells of a registration that was refused', async () => {
+    const box = await newBox()
+    const token = await programs.token()
+    await programs.good(programs.authority(['token', 'revoke', token, '--json']))
+    await programs.agent(['register', token], { box })
+    expect((await explain(box)).trouble).toMatchObject([{ code: 'TOKEN_REVOKED' }])
+  })
+
+  it('R-AUTH-2: out of compliance, says what would mend it', async () => {
+    const box = await newBox()
+    await programs.good(programs.agent(['register', await programs.token(), '--json'], { box }))
+    await programs.good(programs.agent(['usage', 'set', 'SYS-XL', '1', '--json'], { box }))
+    const why = await explain(box)
+    expect(why.state).toBe('out-of-compliance')
+    expect(why.wouldChange).toContainEqual({
+      event: expect.stringMatching(/more are bought, or less is in use/) as string,
+      state: 'authorized',
+      effect: expect.any(String) as string,
+    })
+    expect(why.wouldChange.map(({ state }) => state)).not.toContain('out-of-compliance')
+  })
+})
+
+describe('the statechart', () => {
+  it('R-UI-4: is drawn with the states lit in which the box is, and its last move', async () => {
+    const box = await newBox()
+    await programs.good(programs.agent(['register', await programs.token(), '--json'], { box }))
+    const { code, stdout, stderr } = await programs.agent(['machine', '--format', 'svg'], { box })
+    expect([code, stderr]).toEqual([0, ''])
+    expect(stdout).toMatch(/^<svg [^]*<\/svg>\n$/)
+    const lit = [...stdout.matchAll(/class="state \w+ active" data-id="([^"]+)"/g)].map(([, id]) => id)
+    expect(lit).toEqual(
+      expect.arrayContaining(['registration.registered.current', 'license.authorized.current', 'link.up']),
+    )
+    expect(stdout).toContain('class="edge taken"')
+  })
+
+  it('R-UI-4: is drawn without a data directory too, and is Mermaid unless told otherwise', async () => {
+    const nowhere = await programs.agent(['machine', '--format', 'svg'], { box: 'nowhere' })
+    expect([nowhere.code, nowhere.stderr]).toEqual([0, ''])
+    expect(nowhere.stdout).toContain('data-id="license.evaluation"')
+    expect(nowhere.stdout).not.toContain(' active"')
+    expect((await programs.agent(['machine'], { box: 'nowhere' })).stdout).toMatch(/^stateDiagram-v2/)
+  })
+})

@@ -1,0 +1,44 @@
+import { afterEach, beforeEach, expect } from 'vitest'
+import type { Status } from '../../src/agent/index.ts'
+import { makePrograms, type Programs } from '../support/programs.ts'
+import { until } from '../support/until.ts'
+import { sampledTests } from '../support/scale.ts'
+
+const { describe, it } = sampledTests(2)
+
+let programs: Programs
+beforeEach(async () => {
+  programs = makePrograms()
+  await programs.initAuthority()
+})
+afterEach(async () => {
+  await programs.close()
+})
+
+describe('the daemon', () => {
+  it('R-EVAL-1: with its clock 200,000 times too fast the evaluation runs out, and the socket answers', async () => {
+    await programs.initBox('https://localhost:1')
+    await programs.daemon({ time: '+0 x200000' })
+    const spent = await until(
+      () => programs.status(),
+      ({ evaluation }) => evaluation.expired,
+    )
+    expect(spent).toMatchObject({ state: 'unregistered', functionality: 'license-management-only' })
+  })
+
+  it('R-AUTH-1: started a month later, it renews what is due by itself', async () => {
+    const { agent, good, token } = programs
+    const { url } = await programs.serveAuthority()
+    await programs.initBox(url)
+    const before = await good<Status>(agent(['register', await token(), '--json']))
+    await programs.daemon({ time: '+31d' })
+    const after = await until(
+      () => programs.status(),
+      ({ authorization }) => authorization.lastAttempt?.at !== before.authorization.lastAttempt?.at,
+    )
+    expect(after).toMatchObject({
+      state: 'authorized',
+      authorization: { lastAttempt: { outcome: 'succeeded' } },
+    })
+  })
+})

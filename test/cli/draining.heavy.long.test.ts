@@ -1,0 +1,142 @@
+import { Agent, request } from 'node:https'
+import { afterEach, beforeEach, expect } from 'vitest'
+import type { Status } from '../../src/agent/index.ts'
+import { type Ended, greet } from '../support/hello.ts'
+import { signInFirst } from '../support/pages.ts'
+import { makePrograms, type Programs } from '../support/programs.ts'
+import { sampledTests } from '../support/scale.ts'
+
+const { describe, it } = sampledTests(3)
+
+let programs: Programs
+beforeEach(() => {
+  programs = makePrograms()
+})
+afterEach(async () => {
+  await programs.close()
+})
+
+const ready = async (url: string): Promise<[number, unknown]> => {
+  const answer = await fetch(`${url}/ready`)
+  return [answer.status, await answer.json()]
+}
+
+/** Waits until so many connections are at a stage, as the metrics say. */
+async function connected({ metrics }: { metrics: string }, stage: string, number: number): Promise<void> {
+  const scrape = async () => (await fetch(`${metrics}/metrics`)).text()
+  while (!(await scrape()).includes(`connections{stage="${stage}"} ${number}`));
+}
+
+/** An authority that can be told to be slow, with its metrics beside it. */
+async function slowAuthority(chaos?: string) {
+  const { authority, good, serve, box } = programs
+  await good(authority(['init', '--account', 'acme.example', '--accept-agreement', '--test', '--json']))
+  const server = await serve('smart-authority', [
+    '--data-dir',
+    box('authority'),
+    'serve',
+    '--json',
+    '--listen',
+    '127.0.0.1:0',
+    '--metrics',
+    '0',
+    ...(chaos === undefined ? [] : ['--chaos', chaos]),
+  ])
+  const { listening, metrics, firstPasswordFile } = JSON.parse(server.line) as {
+    listening: string
+    metrics: string
+    firstPasswordFile: string
+  }
+  return { ...server, url: listening, metrics, firstPasswordFile }
+}
+
+describe('an authority that is told to stop', () => {
+  it('under load: no request fails, and it ends with 0', async () => {
+    const server = await slowAuthority()
+    const agents = Array.from({ length: 20 }, () => new Agent({ keepAlive: true, maxSockets: 1 }))
+    const ended: Ended[] = []
+    const work = async (agent: Agent) => {
+      for (;;) {
+        const one = await greet(server.url, agent)
+        ended.push(one)
+        if (one === 'not sent') return
+      }
+    }
+    const working = agents.map(work)
+    while (ended.length < 200) await new Promise((resolve) => setImmediate(resolve))
+    const before = ended.length
+    const code = await server.stop('SIGTERM')
+    await Promise.all(working)
+    expect(code).toBe(0)
+    expect(ended.filter((one) => one === 'failed')).toEqual([])
+    const answered = ended.filter((one) => typeof one === 'object')
+    expect(answered.every(({ status }) => status === 200)).toBe(true)
+    // What was asked while it drained was answered, and its connection closed with that.
+    expect(answered.length).toBeGreaterThan(before)
+    expect(answered.slice(-10).some(({ connection }) => connection === 'close')).toBe(true)
+    for (const agent of agents) agent.destroy()
+  })
+
+  it('says so where readiness is asked, answers what is under way, and ends streams', async () => {
+    const server = await slowAuthority('delay=3s')
+    expect(await ready(server.metrics)).toEqual([200, { status: 'ready' }])
+    const admin = await signInFirst(server.url, server.firstPasswordFile)
+    const { ended: streamed } = await admin.look()
+    const underWay = greet(server.url, new Agent())
+    await connected(server, 'answering', 2)
+    const stopped = server.stop('SIGTERM')
+    expect((await streamed).status).toBe(200)
+    expect(await ready(server.metrics)).toEqual([503, { status: 'not-ready', reasons: ['draining'] }])
+    expect(await underWay).toMatchObject({ status: 200, connection: 'close' })
+    expect(await stopped).toBe(0)
+  })
+
+  it('told a second time, by whatever signal, it ends at once', async () => {
+    const server = await slowAuthority('delay=30s')
+    const underWay = greet(server.url, new Agent())
+    await connected(server, 'answering', 1)
+    void server.stop('SIGTERM')
+    while ((await ready(server.metrics))[0] === 200);
+    expect(await server.stop('SIGINT')).toBe(1)
+    expect(await underWay).toBe('failed')
+  })
+
+  it('told a second time while somebody keeps a body back, it ends at once', async () => {
+    const server = await slowAuthority()
+    const { hostname, port } = new URL(server.url)
+    const held = request({
+      hostname,
+      port,
+      path: '/smart-agent/v1/hello',
+      method: 'POST',
+      rejectUnauthorized: false,
+      agent: false,
+      headers: { 'content-type': 'application/json', 'content-length': '1000' },
+    })
+    const broken = new Promise((resolve) => held.on('error', resolve))
+    held.write('{')
+    await connected(server, 'body', 1)
+    void server.stop('SIGTERM')
+    while ((await ready(server.metrics))[0] === 200);
+    expect(await server.stop('SIGTERM')).toBe(1)
+    expect(await broken).toBeInstanceOf(Error)
+  })
+
+  it('SIGHUP stops it, too: there is nothing to read again', async () => {
+    const server = await slowAuthority()
+    expect(await server.stop('SIGHUP')).toBe(0)
+  })
+})
+
+describe('a daemon that is told to stop', () => {
+  it('answers the command that it is at, and ends with 0', async () => {
+    const { agent, good } = programs
+    const server = await slowAuthority('delay=2s')
+    await programs.initBox(server.url)
+    const daemon = await programs.daemon()
+    const registering = good<Status>(agent(['register', await programs.token(), '--json']))
+    while ((await programs.status()).registration.status !== 'registering');
+    expect(await daemon.stop('SIGTERM')).toBe(0)
+    expect((await registering).registration.status).toBe('registered')
+  })
+})

@@ -1,0 +1,137 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect } from 'vitest'
+import { redact } from '../../src/cli/redact.ts'
+import { greet } from '../support/hello.ts'
+import { makePrograms, type Programs } from '../support/programs.ts'
+import { Agent } from 'node:https'
+import { sampledTests } from '../support/scale.ts'
+
+const { describe, it } = sampledTests(3)
+
+let programs: Programs
+beforeEach(async () => {
+  programs = makePrograms()
+  await programs.initAuthority()
+})
+afterEach(async () => {
+  await programs.close()
+})
+
+describe('the logs of both programs', () => {
+  const words = () => ['--data-dir', programs.box('authority'), 'serve', '--listen', '127.0.0.1:0']
+  const served = async (...more: string[]) => {
+    const server = await programs.serve('smart-authority', [...words(), ...more])
+    return { ...server, url: server.line.replace('listening on ', '') }
+  }
+
+  it('by serve: a JSON line each, with the number of the request; more with debug, less with error', async () => {
+    const debug = await served('--log-level', 'debug')
+    await greet(debug.url, new Agent())
+    await debug.stop()
+    const lines = debug
+      .log()
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+    for (const line of lines)
+      expect(line).toMatchObject({
+        level: expect.any(String) as unknown,
+        message: expect.any(String) as unknown,
+        timestamp: expect.any(String) as unknown,
+      })
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        message: 'request',
+        route: '/smart-agent/v1/hello',
+        status: 200,
+        requestId: expect.stringMatching(/^[0-9a-f-]{36}$/) as unknown,
+      }),
+    )
+    const quiet = await served('--log-level', 'error')
+    await greet(quiet.url, new Agent())
+    await quiet.stop()
+    expect(quiet.log()).toBe('')
+  })
+
+  it('by run with debug: a line for every exchange, with what came of it and how long it took', async () => {
+    const server = await served()
+    await programs.initBox(server.url)
+    const words = ['--data-dir', programs.box(), 'run', '--log-level', 'debug']
+    const daemon = await programs.serve('smart-agent', words)
+    await programs.good(programs.agent(['register', await programs.token(), '--json']))
+    await server.stop()
+    await programs.agent(['renew', 'authorization', '--json'])
+    await daemon.stop()
+    const lines = daemon.log().trim().split('\n')
+    const exchanges = lines
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter(({ message }) => message === 'exchange')
+    const milliseconds = expect.any(Number) as unknown
+    expect(exchanges).toContainEqual(
+      expect.objectContaining({ level: 'debug', type: 'register', outcome: 'answered', milliseconds }),
+    )
+    expect(exchanges.at(-1)).toMatchObject({ type: 'authorize', outcome: 'CONNECTION_REFUSED', milliseconds })
+  })
+
+  it('as text: a line each, for people; a daemon’s goes to a file the same way', async () => {
+    const server = await served('--log-format', 'text')
+    await programs.initBox(server.url)
+    const log = join(programs.directory, 'agent.log')
+    const daemon = await programs.serve('smart-agent', [
+      '--data-dir',
+      programs.box(),
+      'run',
+      '--log-file',
+      log,
+      '--log-format',
+      'text',
+    ])
+    const token = await programs.token()
+    await programs.good(programs.agent(['register', token, '--json']))
+    await daemon.stop()
+    await server.stop()
+    for (const line of [...server.log().trim().split('\n'), ...readFileSync(log, 'utf8').trim().split('\n')])
+      expect(line).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z (info|error|warn|debug) +\S/)
+    expect(server.log()).toMatch(/ info {2}exchange type=register outcome=accepted .*requestId=[0-9a-f-]{36}/)
+    expect(`${server.log()}${readFileSync(log, 'utf8')}`).not.toContain(token.split('.').at(-1))
+  })
+
+  it('a level or format that there is not is wrong usage', async () => {
+    expect((await programs.run('smart-authority', [...words(), '--log-level', 'loud'])).code).toBe(2)
+    expect((await programs.run('smart-authority', [...words(), '--log-format', 'xml'])).code).toBe(2)
+  })
+})
+
+describe('what looks like a secret', () => {
+  it('is hidden by its name, however deep, and by its form, wherever it stands', () => {
+    const secret = 'hunter2hunter2'
+    const key = `-----BEGIN EC PRIVATE KEY-----\n${secret}\n-----END EC PRIVATE KEY-----`
+    const written = JSON.stringify(
+      redact({
+        message: `sent SLT1.abc.def.${secret} with ${key}`,
+        password: secret,
+        nested: { proxyPassword: secret, list: [{ clientSecret: secret }], token: secret, code: secret },
+        headers: { authorization: secret, cookie: secret, other: `Bearer ${secret}` },
+        url: `https://user:${secret}@proxy.example:3128/`,
+        webhookSecret: { deep: secret, n: 7 },
+      }),
+    )
+    expect(written).not.toContain(secret)
+  })
+
+  it('what is not stays as it is', () => {
+    const line = {
+      level: 'info',
+      message: 'exchange',
+      type: 'register',
+      outcome: 'refused',
+      code: 'TOKEN_EXPIRED',
+      tokenId: 'abc',
+      count: 7,
+      url: 'https://authority.example:8443/',
+      nothing: null,
+    }
+    expect(redact(line)).toEqual(line)
+  })
+})

@@ -1,0 +1,259 @@
+import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { connect, type AddressInfo, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect } from 'vitest'
+import type { Status } from '../../src/agent/index.ts'
+import type { RoadReport } from '../../src/agent/connection-test.ts'
+import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
+import { sampledTests } from '../support/scale.ts'
+
+const { describe, it } = sampledTests(3)
+
+/** The roads by the commands, with an authority that may be told to misbehave. */
+let programs: Programs
+let url: string
+let management: { url: string; bearer: string }
+
+beforeAll(async () => {
+  programs = makePrograms()
+  await programs.good(
+    programs.authority(['init', '--account', 'acme.example', '--accept-agreement', '--test', '--json']),
+  )
+  const server = await programs.serve('smart-authority', [
+    '--data-dir',
+    programs.box('authority'),
+    '--json',
+    'serve',
+    '--listen',
+    'localhost:0',
+    '--management',
+    '127.0.0.1:0',
+  ])
+  const said = JSON.parse(server.line) as { listening: string; management: string; bearerFile: string }
+  url = said.listening
+  management = { url: said.management, bearer: readFileSync(said.bearerFile, 'utf8') }
+  expect(statSync(said.bearerFile).mode & 0o777).toBe(0o600)
+})
+afterAll(async () => {
+  await programs.close()
+})
+
+let boxes = 0
+const newBox = async (): Promise<string> => {
+  const name = `box-${++boxes}`
+  await programs.initBox(url, name)
+  return name
+}
+
+/** A proxy that opens tunnels to whoever knows the password. */
+async function proxy(expected: string | null) {
+  const seen: string[] = []
+  const server = createServer((_, response) => response.writeHead(405).end())
+  server.on('connect', (request, socket: Socket) => {
+    const given = request.headers['proxy-authorization'] ?? ''
+    const credentials = Buffer.from(given.replace('Basic ', ''), 'base64').toString('utf8')
+    seen.push(credentials)
+    socket.on('error', () => undefined)
+    if (expected !== null && credentials !== expected) {
+      socket.end('HTTP/1.1 407 Who are you\r\ncontent-length: 0\r\n\r\n')
+      return
+    }
+    const [host, port] = (request.url ?? '').split(':')
+    const onward = connect(Number(port), host ?? '')
+    onward.on('error', () => socket.destroy())
+    onward.once('connect', () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n')
+      socket.pipe(onward).pipe(socket)
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))
+  const port = (server.address() as AddressInfo).port
+  return { via: `http://127.0.0.1:${port}`, port, seen, close: () => server.close() }
+}
+
+describe('R-NET-3, R-NET-4: smart-agent transport', () => {
+  it('proxy: by a password file, through it, and never shown again', async () => {
+    const box = await newBox()
+    const password = 'canary p:w@% ü'
+    const asking = await proxy(`bob:${password}`)
+    const file = join(programs.directory, 'password')
+    writeFileSync(file, `${password}\n`)
+    chmodSync(file, 0o600)
+    const words = ['transport', 'proxy', url, '--via', asking.via, '--username', 'bob']
+    const saved = await programs.agent([...words, '--password-file', file, '--json'], { box })
+    expect(JSON.parse(saved.stdout)).toMatchObject({ kind: 'proxy', via: asking.via, username: 'bob' })
+    const status = await programs.good<Status>(
+      programs.agent(['register', await programs.token(), '--json'], { box }),
+    )
+    expect(status.state).toBe('authorized')
+    expect(asking.seen.at(-1)).toBe(`bob:${password}`)
+    for (const say of [['transport', 'show'], ['status'], ['show', 'tech'], ['events'], ['why']]) {
+      const { stdout, stderr } = await programs.agent([...say], { box })
+      expect(stdout + stderr + saved.stdout).not.toContain('canary')
+    }
+    // By standard input as well.
+    await programs.good(
+      programs.agent([...words, '--password-file', '-', '--json'], { box, input: 'wrong\n' }),
+    )
+    const refused = await programs.agent(['renew', 'authorization', '--json'], { box })
+    expect(errorOf(refused).code).toBe('PROXY_AUTHENTICATION_REFUSED')
+    asking.close()
+  })
+
+  it('proxy --from-environment: adopts it once, on purpose; the environment alone changes nothing', async () => {
+    const box = await newBox()
+    const open = await proxy('user@x:p:w')
+    const env = { HTTPS_PROXY: `http://user%40x:p%3Aw@127.0.0.1:${open.port}`, NO_PROXY: '*' }
+    await programs.good(programs.agent(['register', await programs.token(), '--json'], { box, env }))
+    expect(open.seen).toEqual([])
+    const { code, stdout } = await programs.agent(['transport', 'proxy', url, '--from-environment'], {
+      box,
+      env,
+    })
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/via http:\/\/127\.0\.0\.1:\d+ as user@x, as HTTPS_PROXY says now/)
+    expect(stdout).not.toContain('p:w')
+    await programs.good(programs.agent(['renew', 'authorization', '--json'], { box }))
+    expect(open.seen).toEqual(['user@x:p:w'])
+    const none = await programs.agent(['transport', 'proxy', url, '--from-environment', '--json'], { box })
+    expect(errorOf(none).code).toBe('PROXY_URL_INVALID')
+    open.close()
+  })
+
+  it('test: walks the road, step by step, to where it breaks', async () => {
+    const box = await newBox()
+    const good = await programs.agent(['transport', 'test'], { box })
+    expect([good.code, good.stderr]).toEqual([0, ''])
+    expect(good.stdout).toMatch(/^name +ok[\s\S]*^tls +ok[\s\S]*^signature +ok[\s\S]*The road is good/m)
+
+    const asking = await proxy('bob:secret')
+    await programs.good(programs.agent(['transport', 'proxy', url, '--via', asking.via, '--json'], { box }))
+    const broken = await programs.agent(['transport', 'test', '--json'], { box })
+    const report = JSON.parse(broken.stdout) as RoadReport
+    expect([broken.code, errorOf(broken).code]).toEqual([1, 'PROXY_AUTHENTICATION_REQUIRED'])
+    expect(report.steps.map(({ step, outcome }) => [step, outcome])).toEqual([
+      ['name', 'ok'],
+      ['connect', 'ok'],
+      ['proxy', 'failed'],
+      ['tls', 'not-tried'],
+      ['authority', 'not-tried'],
+      ['signature', 'not-tried'],
+    ])
+    expect(report.failure?.code).toBe('PROXY_AUTHENTICATION_REQUIRED')
+    asking.close()
+    // Nothing of it is an outage: the box was not asking for anything.
+    expect((await programs.status({ box })).transport.link).toBe('unknown')
+  })
+
+  it('test: tells a wrong root from a right one by the signature’s chain', async () => {
+    const other = makePrograms()
+    await other.initAuthority()
+    const foreign = await other.serveAuthority()
+    const box = await newBox()
+    await programs.good(programs.agent(['transport', 'direct', foreign.url, '--json'], { box }))
+    const { code, stdout } = await programs.agent(['transport', 'test'], { box })
+    expect(code).toBe(1)
+    expect(stdout).toMatch(
+      /^tls +BROKEN +The certificate of .* was issued by nobody this box trusts, by "Smart Licensing/m,
+    )
+    await other.close()
+  })
+})
+
+describe('R-UI-5: an authority that misbehaves on purpose', () => {
+  const manage = async (method: string, path: string, body?: unknown, bearer = management.bearer) => {
+    const response = await fetch(`${management.url}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${bearer}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    })
+    return { status: response.status, body: (await response.json()) as Record<string, unknown> }
+  }
+
+  it('by its management address: faults are planned at run time, and what came is told', async () => {
+    const box = await newBox()
+    await programs.good(programs.agent(['register', await programs.token(), '--json'], { box }))
+    expect((await programs.status({ box })).authority?.test).toBe(true)
+    await manage('DELETE', '/requests')
+    const planned = { faults: [{ fault: 'error503', on: 'authorize', times: 1 }, 'dripping'] }
+    expect((await manage('PUT', '/chaos', planned)).status).toBe(200)
+    const failed = await programs.agent(['renew', 'authorization', '--json'], { box })
+    expect(errorOf(failed).code).toBe('AUTHORITY_UNAVAILABLE')
+    await manage('DELETE', '/chaos')
+    await programs.good(programs.agent(['renew', 'authorization', '--json'], { box }))
+    const { requests } = (await manage('GET', '/requests')).body
+    expect(requests).toMatchObject([
+      { type: 'authorize', path: '/smart-agent/v1/authorize', fault: 'error503', status: 503 },
+      { type: 'authorize', fault: null, status: 200 },
+    ])
+    expect(Object.keys((requests as object[])[0] ?? {}).sort()).toEqual([
+      'at',
+      'fault',
+      'number',
+      'path',
+      'status',
+      'type',
+    ])
+  })
+
+  it('R-NET-4: the test of a road finds what is wrong with the authority behind it', async () => {
+    const box = await newBox()
+    for (const [fault, step, code] of [
+      ['error503', 'authority', 'AUTHORITY_UNAVAILABLE'],
+      ['captive-portal', 'authority', 'ANSWER_NOT_JSON'],
+      ['tampered-payload', 'signature', 'ANSWER_SIGNATURE_INVALID'],
+      ['forged', 'signature', 'ANSWER_SIGNER_UNTRUSTED'],
+    ] as const) {
+      await manage('PUT', '/chaos', { faults: [{ fault, on: 'hello' }] })
+      const { stdout } = await programs.agent(['transport', 'test', '--json'], { box })
+      const { steps } = JSON.parse(stdout) as RoadReport
+      const broken = steps.find(({ outcome }) => outcome === 'failed')
+      expect([broken?.step, broken?.failure?.code]).toEqual([step, code])
+    }
+    await manage('DELETE', '/chaos')
+  })
+
+  it('refuses whoever has not its bearer, and plans that are none', async () => {
+    expect((await manage('GET', '/requests', undefined, 'x')).status).toBe(401)
+    expect((await manage('PUT', '/chaos', { faults: [] }, '')).status).toBe(401)
+    for (const body of [
+      { faults: ['nonsense'] },
+      { faults: ['refused'] },
+      { faults: [{ fault: 'error503', times: -1 }] },
+      {},
+    ]) {
+      const { status, body: told } = await manage('PUT', '/chaos', body)
+      expect([status, (told.error as { code: string }).code]).toEqual([400, 'CHAOS_INVALID'])
+    }
+    expect((await manage('GET', '/chaos')).body).toEqual({ faults: [] })
+  })
+
+  it('by serve --chaos, and says so loudly; not otherwise than made for tests', async () => {
+    const other = makePrograms()
+    await other.initAuthority()
+    const serve = (chaos: string[]) =>
+      other.authority(['serve', '--listen', 'localhost:0', ...chaos, '--json'])
+    expect(errorOf(await serve(['--chaos', 'error503'])).code).toBe('CHAOS_NOT_ALLOWED')
+    expect(errorOf(await serve(['--management', '127.0.0.1:0'])).code).toBe('CHAOS_NOT_ALLOWED')
+    expect(errorOf(await serve(['--chaos', 'nonsense'])).code).toBe('CHAOS_INVALID')
+    expect(errorOf(await serve(['--chaos', 'refused'])).code).toBe('CHAOS_INVALID')
+    await other.close()
+
+    const mad = makePrograms()
+    await mad.good(
+      mad.authority(['init', '--account', 'acme.example', '--accept-agreement', '--test', '--json']),
+    )
+    const words = ['serve', '--listen', 'localhost:0', '--chaos', 'delay=20ms,error500=1x1/register']
+    const server = await mad.serve('smart-authority', ['--data-dir', mad.box('authority'), ...words])
+    await mad.initBox(server.line.replace('listening on ', ''))
+    const failed = await mad.agent(['register', await mad.token(), '--json'])
+    expect(errorOf(failed).code).toBe('AUTHORITY_FAILED')
+    await server.stop()
+    expect(server.log()).toMatch(/MISBEHAVES ON PURPOSE/)
+    await mad.close()
+  })
+})

@@ -1,0 +1,108 @@
+import { execFileSync } from 'node:child_process'
+import { afterAll, beforeAll, expect } from 'vitest'
+import { makePrograms, errorOf, type Programs } from '../support/programs.ts'
+import { eventually } from '../support/eventually.ts'
+import { sampledTests } from '../support/scale.ts'
+
+const { describe, it } = sampledTests(3)
+
+let programs: Programs
+beforeAll(async () => {
+  programs = makePrograms()
+  await programs.good(
+    programs.authority(['init', '--account', 'acme.example', '--accept-agreement', '--json']),
+  )
+  await programs.order(100)
+})
+afterAll(() => programs.close())
+
+interface Told {
+  listening: string
+  workers: number
+  metrics: string[]
+}
+const serve = async (...more: string[]) => {
+  const words = ['serve', '--listen', '127.0.0.1:0', '--workers', '2', '--metrics', '0', '--json', ...more]
+  const server = await programs.serve('smart-authority', ['--data-dir', programs.box('authority'), ...words])
+  return { ...server, told: JSON.parse(server.line) as Told }
+}
+
+/** The processes that a process has started. */
+const childrenOf = (pid: number | undefined): number[] =>
+  execFileSync('ps', ['-o', 'pid=', '--ppid', String(pid)], { encoding: 'utf8' })
+    .trim()
+    .split(/\s+/)
+    .map(Number)
+
+/** The exchanges that the workers tell of, each for itself. */
+const exchanges = async (urls: readonly string[]): Promise<number[]> =>
+  Promise.all(
+    urls.map(async (url) => {
+      const text = await (await fetch(`${url}/metrics`)).text()
+      return [...text.matchAll(/^smart_authority_exchanges_total\{.*\} (\d+)$/gm)].reduce(
+        (sum, [, count]) => sum + Number(count),
+        0,
+      )
+    }),
+  )
+
+describe('serve --workers', () => {
+  it('one address, by several processes; one that is killed is started again, and boxes do not notice', async () => {
+    const { child, told, stop, log } = await serve()
+    expect(told.workers).toBe(2)
+    expect(new Set(told.metrics).size).toBe(2)
+    const token = await programs.token()
+    const register = async (name: string) => {
+      await programs.initBox(told.listening, name)
+      await programs.good(programs.agent(['register', token, '--json'], { box: name }))
+    }
+    for (let i = 0; i < 4; i++) await register(`BOX-${i}`)
+    const [one = 0, other = 0] = await exchanges(told.metrics)
+    expect(one).toBeGreaterThan(0)
+    expect(other).toBeGreaterThan(0)
+    const [first = 0] = childrenOf(child.pid)
+    process.kill(first, 'SIGKILL')
+    await register('BOX-4')
+    await eventually(() => {
+      expect(log()).toContain('a worker has ended and is started again')
+      const now = childrenOf(child.pid)
+      expect(now).toHaveLength(2)
+      expect(now).not.toContain(first)
+    })
+    await register('BOX-5')
+    const { instances } = await programs.good<{ instances: unknown[] }>(
+      programs.authority(['instance', 'list', '--json']),
+    )
+    expect(instances).toHaveLength(6)
+    expect(await stop()).toBe(0)
+  })
+
+  it('ends all of them with the one that has started them, however that ends', async () => {
+    const { child, stop } = await serve()
+    const workers = childrenOf(child.pid)
+    expect(workers).toHaveLength(2)
+    process.kill(child.pid ?? 0, 'SIGKILL')
+    await eventually(() => {
+      for (const pid of workers) expect(() => process.kill(pid, 0)).toThrow()
+    })
+    await stop('SIGKILL')
+  })
+
+  it('says once why it cannot start, and refuses what is of one process', async () => {
+    const { stop, told } = await serve()
+    const again = await programs.run('smart-authority', [
+      ...['--data-dir', programs.box('authority')],
+      ...['serve', '--listen', new URL(told.listening).host, '--workers', '2', '--json'],
+    ])
+    expect(again.code).toBe(1)
+    expect(errorOf(again).code).toBe('ADDRESS_IN_USE')
+    await stop()
+    for (const [words, code] of [
+      [['--workers', '0'], 'INVALID_ARGUMENT'],
+      [['--workers', '65'], 'INVALID_ARGUMENT'],
+      [['--workers', '2', '--chaos', 'delay=1ms'], 'USAGE'],
+      [['--workers', '2', '--management', '127.0.0.1:0'], 'USAGE'],
+    ] as const)
+      expect(errorOf(await programs.authority(['serve', ...words, '--json'])).code).toBe(code)
+  })
+})

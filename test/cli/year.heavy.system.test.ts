@@ -1,0 +1,155 @@
+import { afterEach, beforeEach, expect } from 'vitest'
+import type { Explanation, Status } from '../../src/agent/index.ts'
+import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
+import { sampledTests } from '../support/scale.ts'
+
+const { describe, it } = sampledTests(3)
+
+let programs: Programs
+beforeEach(() => {
+  programs = makePrograms()
+})
+afterEach(async () => {
+  await programs.close()
+})
+
+const DAY = 86_400_000
+
+describe('a box and its authority, as two programs', () => {
+  it('R-UI-3, R-REG-1, R-AUTH-2, R-REG-5: from nothing to authorized, short, mended, and back to evaluation', async () => {
+    const { agent, good, status, token, order } = programs
+    await programs.initAuthority()
+    const { url } = await programs.serveAuthority()
+    await programs.initBox(url)
+    expect(await status()).toMatchObject({ state: 'evaluation', transport: { kind: 'direct', url } })
+
+    const registered = await good<Status>(agent(['register', await token(), '--json']))
+    expect(registered.state).toBe('authorized')
+
+    await order(3)
+    const short = await good<Status>(agent(['usage', 'set', 'HOST', '5', '--json']))
+    expect(short).toMatchObject({
+      state: 'out-of-compliance',
+      functionality: 'full',
+      entitlements: [{ tag: 'HOST', name: 'Host License', count: 5, status: 'out-of-compliance' }],
+    })
+    await order(2)
+    // Within one poll: the next command that may connect, 13 hours later, runs what is due first.
+    const mended = await good<Status>(agent(['usage', 'set', 'HOST', '5', '--json'], { time: '+13h' }))
+    expect(mended.state).toBe('authorized')
+
+    const before = (await status()).evaluation.remainingSeconds
+    const left = await good<Status>(agent(['deregister', '--yes', '--json']))
+    expect(left).toMatchObject({ state: 'evaluation', registration: { status: 'unregistered' } })
+    expect(left.evaluation.remainingSeconds).toBeLessThanOrEqual(before)
+    expect(left.evaluation.remainingSeconds).toBeGreaterThan(before - 300)
+    expect(await good(programs.authority(['instance', 'list', '--json']))).toEqual({ instances: [] })
+  })
+
+  it('R-TOK-4, R-TOK-5: each bad token by its own code, exit 1', async () => {
+    const { agent, token } = programs
+    await programs.initAuthority()
+    const { url } = await programs.serveAuthority()
+    await programs.initBox(url)
+    await programs.initBox(url, 'second')
+    const revoked = await token()
+    await programs.authority(['token', 'revoke', revoked])
+    const exhausted = await token('--max-uses', '1')
+    await agent(['register', exhausted], { box: 'second' })
+    const unknown = `${exhausted.slice(0, -43)}${'A'.repeat(43)}`
+    const foreign = `SLT1.${'A'.repeat(11)}.${'B'.repeat(16)}.${'C'.repeat(43)}`
+    const expected: [string, string][] = [
+      [revoked, 'TOKEN_REVOKED'],
+      [exhausted, 'TOKEN_EXHAUSTED'],
+      [unknown, 'TOKEN_UNKNOWN'],
+      [foreign, 'TOKEN_WRONG_ACCOUNT'],
+      ['3901J4FFA0B', 'TOKEN_IS_ACTIVATION_KEY'],
+      ['gibberish', 'TOKEN_MALFORMED'],
+    ]
+    for (const [text, code] of expected) {
+      const ended = await agent(['register', text, '--json'])
+      expect([ended.code, errorOf(ended).code, ended.stdout]).toEqual([1, code, ''])
+      expect(ended.stderr).not.toContain(text)
+      expect(errorOf(ended).remedy).not.toBe('')
+    }
+  })
+
+  it('R-TOK-4: an expired token, by the authority’s time', async () => {
+    const { agent, token } = programs
+    await programs.initAuthority()
+    const first = await programs.serveAuthority()
+    await programs.initBox(first.url)
+    const expired = await token()
+    await first.stop()
+    await programs.serveAuthority(first.port, { time: '+31d' })
+    expect(errorOf(await agent(['register', expired, '--json'])).code).toBe('TOKEN_EXPIRED')
+  })
+
+  it('R-AUTH-1, R-AUTH-3, R-REG-6: renewed after a month; expired after 90 days of silence, and mended; over after a year', async () => {
+    const { agent, good, status, token } = programs
+    await programs.initAuthority()
+    const first = await programs.serveAuthority()
+    await programs.initBox(first.url)
+    await good(agent(['register', await token(), '--json']))
+    const before = await status()
+
+    const renewed = await good<Status>(agent(['usage', 'set', 'HOST', '0', '--json'], { time: '+31d' }))
+    expect(renewed.authorization.lastAttempt?.outcome).toBe('succeeded')
+    expect(Date.parse(renewed.authorization.lastAttempt?.at ?? '')).toBeGreaterThan(
+      Date.parse(before.authorization.lastAttempt?.at ?? ''),
+    )
+
+    await first.stop()
+    const expired = await status({ time: '+130d' })
+    expect(expired).toMatchObject({ state: 'auth-expired', registration: { status: 'registered' } })
+    const second = await programs.serveAuthority(first.port, { time: '+131d' })
+    const back = await good<Status>(agent(['renew', 'authorization', '--json'], { time: '+131d' }))
+    expect(back).toMatchObject({
+      state: 'authorized',
+      registration: { instanceId: before.registration.instanceId },
+    })
+    await second.stop()
+
+    const over = await status({ time: '+366d' })
+    expect(over).toMatchObject({
+      state: 'evaluation',
+      registration: { status: 'expired', failure: { code: 'REGISTRATION_EXPIRED' } },
+      evaluation: { running: true },
+    })
+    const lost = before.evaluation.remainingSeconds - over.evaluation.remainingSeconds
+    expect(lost).toBeLessThan(DAY / 1000)
+  })
+
+  it('R-EVAL-1: the clock set back ten days in evaluation gains nothing, and is shown', async () => {
+    const { status } = programs
+    await programs.initAuthority()
+    await programs.initBox('https://localhost:1')
+    const before = await status()
+    const after = await status({ time: '-10d' })
+    expect(after.evaluation.remainingSeconds).toBeLessThan(before.evaluation.remainingSeconds)
+    expect(after.clock.trusted).toBe(false)
+    expect(after.clock.reason).toMatch(/set back/)
+    // Ahead is no way round either: a wall clock counts nothing, seconds in use do.
+    expect((await status({ time: '+400d' })).state).toBe('evaluation')
+  })
+})
+
+describe('why', () => {
+  it('R-UI-3, R-EVAL-4: names the expiry that led here, not what followed from it', async () => {
+    await programs.initAuthority()
+    const { url } = await programs.serveAuthority()
+    await programs.initBox(url)
+    await programs.good(programs.agent(['register', await programs.token(), '--json']))
+    const { stdout } = await programs.agent(['why', '--json'], { time: '+366d' })
+    const why = JSON.parse(stdout) as Explanation
+    expect(why.state).toBe('evaluation')
+    expect(why.because).toMatchObject({ from: 'authorized', inWords: 'time passed' })
+    expect(why.because?.fact).toMatch(/ID certificate has expired/)
+    expect(why.trouble).toMatchObject([{ code: 'REGISTRATION_EXPIRED' }])
+    expect(why.wouldChange.map(({ event, state }) => [event, state])).toEqual([
+      ['registering with a token', 'authorized'],
+      ['reserving licences, for a box that never makes a connection', 'reserved'],
+      ['using up the evaluation', 'unregistered'],
+    ])
+  })
+})

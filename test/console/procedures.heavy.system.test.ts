@@ -1,0 +1,591 @@
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, expect } from 'vitest'
+import type { Status } from '../../src/agent/index.ts'
+import {
+  choose,
+  expectAccessible,
+  freePort,
+  openBrowser,
+  picture,
+  saved,
+  signInFirst,
+  type Window,
+} from '../support/browser.ts'
+import { makePrograms } from '../support/programs.ts'
+import { sampledTests } from '../support/scale.ts'
+
+const { describe, it } = sampledTests(4)
+
+/** The procedures of the guide, in its order and words, between the two pages of real programs. */
+const programs = makePrograms()
+let browser: Awaited<ReturnType<typeof openBrowser>>
+let boxWindow: Window
+let managerWindow: Window
+let box: Page
+let manager: Page
+let authorityUrl: string
+
+const status = (): Promise<Status> => programs.status()
+const state = async (): Promise<string> => (await status()).state
+
+beforeAll(async () => {
+  await programs.initAuthority()
+  const authority = await programs.serveAuthority()
+  authorityUrl = authority.url
+  await programs.initBox(authorityUrl)
+  const port = await freePort()
+  await programs.serve('smart-agent', ['--data-dir', programs.box(), 'run', '--listen', `127.0.0.1:${port}`])
+  browser = await openBrowser()
+  boxWindow = await browser.open(`https://127.0.0.1:${port}`)
+  managerWindow = await browser.open(authorityUrl)
+  box = boxWindow.page
+  manager = managerWindow.page
+  await expectAccessible(box, 'sign in')
+  await picture(box, 'sign-in')
+  await signInFirst(box, join(programs.box(), 'console', 'first-password'))
+  await signInFirst(manager, join(programs.box('authority'), 'console', 'first-password'))
+})
+afterAll(async () => {
+  await browser.close()
+  await programs.close()
+})
+
+/** “Sign in to Webex Administration, and click System. In the Smart Licenses section, click View More.” */
+async function viewMore(): Promise<void> {
+  await box.keyboard.press('Escape')
+  await box.getByRole('link', { name: 'System', exact: true }).click()
+  await box.getByRole('link', { name: 'View More' }).click()
+  await box.getByRole('heading', { name: 'Registration Status' }).waitFor()
+}
+
+/** “Next to the … Status, click View/Edit.” */
+const viewEdit = (what: string): Promise<void> =>
+  box.getByRole('button', { name: `View/Edit: ${what}` }).click()
+
+/** “… click Inventory. From the Virtual Account menu, choose a virtual account. Select the … tab.” */
+async function inventory(tab: string, virtualAccount = 'Default'): Promise<void> {
+  await manager.keyboard.press('Escape')
+  await manager.getByRole('link', { name: 'Inventory', exact: true }).click()
+  await manager.getByLabel('Virtual Account', { exact: true }).selectOption(virtualAccount)
+  await manager.getByRole('tab', { name: tab }).click()
+}
+
+/** “From the Actions menu (for the product instance), choose …” */
+async function action(name: string): Promise<void> {
+  const item = manager.getByRole('menuitem', { name, exact: true })
+  const opened = () =>
+    item.waitFor({ timeout: 4000 }).then(
+      () => true,
+      () => false,
+    )
+  // A menu goes with its row, when that is not in the list any more which comes a moment later.
+  do {
+    await manager.keyboard.press('Escape')
+    await manager
+      .getByRole('region', { name: 'Product Instances' })
+      .getByRole('button', { name: /^Actions: / })
+      .click()
+  } while (!(await opened()))
+  await item.click()
+}
+
+const dialog = (page: Page) => page.getByRole('dialog')
+
+async function newToken(): Promise<string> {
+  await inventory('General')
+  await manager.getByRole('button', { name: 'New Token' }).click()
+  await manager.getByLabel('Description').fill("The lab’s boxes <img src=x onerror='alert(1)'>")
+  await manager.getByLabel('Expire After').fill('30')
+  await manager.getByLabel('Max. Number of Users').fill('5')
+  await manager
+    .getByLabel('Allow export-controlled functionality on the products registered with this token')
+    .check()
+  await manager.getByLabel(/I agree/).check()
+  await manager.getByRole('button', { name: 'Create Token' }).click()
+  await manager
+    .getByRole('button', { name: /^Show the token/ })
+    .first()
+    .click()
+  const token = await manager
+    .getByRole('textbox', { name: 'Product Instance Registration Token' })
+    .inputValue()
+  await manager.keyboard.press('Escape')
+  return token
+}
+
+async function order(quantity: number): Promise<void> {
+  await manager.getByRole('link', { name: 'Orders', exact: true }).click()
+  await manager.getByRole('button', { name: 'Place an order' }).click()
+  await dialog(manager).getByLabel('Quantity').fill(String(quantity))
+  await dialog(manager).getByRole('button', { name: 'Place an order' }).click()
+  await dialog(manager).waitFor({ state: 'hidden' })
+}
+
+describe('License Registration', () => {
+  it('R-UI-1, R-NET-4: Configure the Transport Settings', async () => {
+    await viewMore()
+    await box.getByRole('button', { name: 'Edit the Smart Software Call Home Transport Settings' }).click()
+    // What is wrong is said beside the field, and nothing is saved.
+    await box.getByLabel('URL').fill('http://insecure.example')
+    await box.getByRole('button', { name: 'Save' }).click()
+    await expect.poll(() => box.getByLabel('URL').getAttribute('aria-invalid')).toBe('true')
+    expect((await status()).transport.url).toBe(authorityUrl)
+    // A test of what is not saved says where the road breaks.
+    await box.getByLabel('URL').fill(`https://127.0.0.1:${await freePort()}`)
+    await box.getByRole('button', { name: 'Test connection' }).click()
+    const walked = box.getByRole('status', { name: 'Connection test' })
+    await walked.getByText('broken here').waitFor()
+    expect(await walked.innerText()).toContain('CONNECTION_REFUSED')
+    await expectAccessible(box, 'transport settings')
+    await picture(box, 'transport-broken')
+    // The proxy has fields of its own.
+    await box.getByLabel('HTTP/HTTPS Proxy').check()
+    for (const label of ['Proxy URL', 'Username', 'Password'])
+      await box.getByLabel(label, { exact: true }).waitFor()
+    await box.getByLabel('Direct').check()
+    await box.getByLabel('URL').fill(authorityUrl)
+    await box.getByRole('button', { name: 'Test connection' }).click()
+    await walked.getByText('The way to the authority is good.').waitFor()
+    await box.getByRole('button', { name: 'Save' }).click()
+    await box.getByText('The settings are saved.').waitFor()
+  })
+
+  it('R-UI-2, R-TOK-1: Obtain the Product Instance Registration Token', async () => {
+    await expectAccessible(manager, 'inventory')
+    await inventory('General')
+    await manager.getByRole('button', { name: 'New Token' }).click()
+    await manager.getByLabel('Expire After').fill('366')
+    await manager.getByLabel(/I agree/).check()
+    await manager.getByRole('button', { name: 'Create Token' }).click()
+    await manager.getByText('At most 365').waitFor()
+    await expectAccessible(manager, 'create registration token')
+    await manager.keyboard.press('Escape')
+    expect(await newToken()).toMatch(/\S{20,}/)
+    const row = manager.getByRole('table').getByRole('row').nth(1)
+    expect(await row.innerText()).toContain("The lab’s boxes <img src=x onerror='alert(1)'>")
+    expect(await row.innerText()).toContain('0 of 5')
+    await picture(manager, 'tokens')
+  })
+
+  it('R-UI-1, R-TOK-5: Register Your Licenses', async () => {
+    await order(10)
+    const token = await newToken()
+    await viewMore()
+    await expectAccessible(box, 'smart licenses')
+    const paste = box.getByLabel('Product Instance Registration Token')
+    await paste.fill('1234-5678-90AB')
+    await box.getByRole('button', { name: 'Register', exact: true }).click()
+    await box.getByRole('alert').waitFor()
+    await paste.fill(token)
+    await box.getByRole('button', { name: 'Register', exact: true }).click()
+    await box.locator('[data-state=authorized]').waitFor()
+    expect(await state()).toBe('authorized')
+    await picture(box, 'smart-licenses')
+  })
+
+  it('R-UI-1, R-REG-2: Renew Registration', async () => {
+    await viewMore()
+    await viewEdit('Registration Status')
+    await expectAccessible(box, 'registration status')
+    await box.getByRole('button', { name: 'Renew Registration Now' }).click()
+    await box.getByText('It is renewed.').waitFor()
+    expect((await status()).registration.lastRenewal?.outcome).toBe('succeeded')
+  })
+
+  it('R-UI-1, R-AUTH-1: Renew Authorization', async () => {
+    const before = (await status()).authorization.lastAttempt!.at
+    await viewMore()
+    await viewEdit('Authorization Status')
+    await box.getByRole('button', { name: 'Renew Authorization Now' }).click()
+    await box.getByText('It is renewed.').waitFor()
+    expect((await status()).authorization.lastAttempt!.at > before).toBe(true)
+  })
+
+  it('R-UI-1, R-REG-3, R-REG-4: Reregister, with an overwrite that ticks itself', async () => {
+    await box.keyboard.press('Escape')
+    await box.getByRole('link', { name: 'Hosts', exact: true }).click()
+    await box.getByRole('button', { name: 'Assign license' }).click()
+    await dialog(box).getByLabel('User').fill('ann@acme.example')
+    await dialog(box).getByRole('button', { name: 'Assign license' }).click()
+    await box.getByText('ann@acme.example').waitFor()
+    const token = await newToken()
+    await viewMore()
+    await viewEdit('Registration Status')
+    await box.getByRole('button', { name: 'Reregistration' }).click()
+    await dialog(box).getByLabel('Product Instance Registration Token').fill(token)
+    const overwrite = dialog(box).getByLabel('Overwrite product instance on Smart Software Manager')
+    expect(await overwrite.isChecked()).toBe(false)
+    await dialog(box).getByRole('button', { name: 'Reregister', exact: true }).click()
+    await box.getByText(/is ticked now/).waitFor()
+    expect(await overwrite.isChecked()).toBe(true)
+    const before = (await status()).registration.registeredAt!
+    await dialog(box).getByRole('button', { name: 'Reregister', exact: true }).click()
+    await dialog(box).getByRole('button', { name: 'Reregister', exact: true }).waitFor({ state: 'hidden' })
+    const after = await status()
+    expect(after.registration.registeredAt! >= before).toBe(true)
+    expect([after.state, after.hosts.assigned]).toEqual(['authorized', 1])
+  })
+
+  it('R-UI-2: the instance and its licences are in the inventory', async () => {
+    await inventory('Licenses')
+    await manager.getByRole('cell', { name: /Host License/ }).waitFor()
+    await expectAccessible(manager, 'licenses')
+    await picture(manager, 'licenses')
+    await manager.getByRole('button', { name: 'Actions: HOST' }).click()
+    await manager.getByRole('menuitem', { name: 'Show License Transactions' }).click()
+    await dialog(manager).getByText('Perpetual').waitFor()
+    await expectAccessible(manager, 'license transactions')
+    await manager.keyboard.press('Escape')
+    await inventory('Product Instances')
+    await manager.getByRole('cell', { name: 'BOX', exact: true }).waitFor()
+    await expectAccessible(manager, 'product instances')
+    await action('Details')
+    await dialog(manager).getByText('CWMS-K9').waitFor()
+    await dialog(manager).getByRole('tab', { name: 'Event Log' }).click()
+    await dialog(manager)
+      .getByText(/registered/i)
+      .first()
+      .waitFor()
+    await manager.keyboard.press('Escape')
+    await inventory('Event Log')
+    await manager.getByRole('table').waitFor()
+    await expectAccessible(manager, 'event log')
+  })
+
+  it('R-UI-1, R-REG-5: Deregister, on the dialogue box, click Yes', async () => {
+    await viewMore()
+    await viewEdit('Registration Status')
+    await box.getByRole('button', { name: 'Deregister' }).click()
+    await box.getByRole('button', { name: 'No', exact: true }).click()
+    expect(await state()).toBe('authorized')
+    await box.getByRole('button', { name: 'Deregister' }).click()
+    await expectAccessible(box, 'deregister')
+    await box.getByRole('button', { name: 'Yes', exact: true }).click()
+    await box.locator('[data-state=evaluation]').waitFor()
+    expect(await state()).toBe('evaluation')
+  })
+})
+
+describe('License Reservation', () => {
+  let requestCode = ''
+  let file = { name: '', text: '' }
+  let confirmationCode = ''
+  let returnCode = ''
+
+  it('R-UI-1, R-SLR-2: Obtain a Reservation Request Code', async () => {
+    await viewMore()
+    await box.getByRole('button', { name: 'click here' }).click()
+    await box.getByRole('button', { name: 'Create Reservation Request Code' }).click()
+    const code = box.getByRole('textbox', { name: 'Reservation Request Code' })
+    await code.waitFor()
+    requestCode = await code.inputValue()
+    const kept = await saved(box, () => dialog(box).getByRole('button', { name: 'Save to a file' }).click())
+    expect(kept.text.trim()).toBe(requestCode)
+    await box.getByRole('button', { name: 'Show QR code' }).click()
+    await box.getByRole('img', { name: /QR code/ }).waitFor()
+    await expectAccessible(box, 'reservation request')
+    await picture(box, 'reservation-request')
+    await box.getByRole('button', { name: 'OK', exact: true }).click()
+    expect((await status()).reservation.requestCode).toBe(requestCode)
+  })
+
+  it('R-UI-2, R-SLR-1, R-SLR-3: Obtain the Reservation Authorization Code File', async () => {
+    await inventory('Licenses')
+    await manager.getByRole('button', { name: 'License Reservation' }).click()
+    await manager.getByLabel('Reservation Request Code').fill(requestCode)
+    await manager.getByRole('button', { name: 'Next', exact: true }).click()
+    await manager.getByLabel('Reserve a specific license').check()
+    const quantity = manager.getByLabel('Quantity to Reserve: HOST')
+    await quantity.fill('11')
+    await manager.getByText('At most 10 are available.').waitFor()
+    expect(await manager.getByRole('button', { name: 'Next', exact: true }).isDisabled()).toBe(true)
+    await quantity.fill('3')
+    await expectAccessible(manager, 'reserve licenses')
+    await picture(manager, 'reserve')
+    await manager.getByRole('button', { name: 'Next', exact: true }).click()
+    const generate = manager.getByRole('button', { name: 'Generate Authorization Code' })
+    await generate.click()
+    // Specific License Reservation requires pre-authorization.
+    await manager.getByRole('button', { name: 'Authorize this smart account for reservation' }).click()
+    await manager.getByText('The smart account is authorized for reservation.').waitFor()
+    await generate.click()
+    file = await saved(manager, () => manager.getByRole('button', { name: 'Download File' }).click())
+    expect(file.text).toContain('HOST')
+    await manager.getByRole('button', { name: 'Close' }).last().click()
+  })
+
+  it('R-UI-1, R-SLR-4: Register Your Reserved Licenses', async () => {
+    await viewMore()
+    await box.getByRole('button', { name: 'click here' }).click()
+    await choose(box, 'Reservation Authorization Code file', file.name, file.text.replace('HOST', 'GHOST'))
+    await box.getByRole('button', { name: 'Install Authorization Code' }).click()
+    await dialog(box).getByRole('alert').waitFor()
+    expect((await status()).reservation.status).toBe('requested')
+    await choose(box, 'Reservation Authorization Code file', file.name, file.text)
+    await box.getByRole('button', { name: 'Install Authorization Code' }).click()
+    await box.locator('[data-state=reserved]').waitFor()
+    expect(await state()).toBe('reserved')
+    await expectAccessible(box, 'reserved')
+    await picture(box, 'reserved')
+  })
+
+  it('R-UI-2, R-SLR-5: Modify Your Reserved Licenses', async () => {
+    await inventory('Product Instances')
+    await action('Update Reserved Licenses')
+    await manager.getByLabel('Update a specific license').check()
+    await manager.getByLabel('Quantity to Reserve: HOST').fill('5')
+    await manager.getByRole('button', { name: 'Next', exact: true }).click()
+    await manager.getByRole('button', { name: 'Generate Authorization Code' }).click()
+    file = await saved(manager, () => manager.getByRole('button', { name: 'Download as File' }).click())
+    await manager.getByRole('button', { name: 'Close' }).last().click()
+  })
+
+  it('R-UI-1, R-SLR-5: Update Your Reserved Licenses', async () => {
+    await viewMore()
+    await box.getByRole('button', { name: 'Modify Licenses' }).click()
+    await choose(box, 'Reservation Authorization Code file', file.name, file.text)
+    await box.getByRole('button', { name: 'Update', exact: true }).click()
+    const code = dialog(box).getByRole('textbox', { name: 'Confirmation Code' })
+    await code.waitFor()
+    confirmationCode = await code.inputValue()
+    expect((await status()).reservation.entitlements[0]?.count).toBe(5)
+  })
+
+  it('R-UI-2, R-SLR-7: Enter the Confirmation Code', async () => {
+    await inventory('Product Instances')
+    await manager.getByText('update not confirmed').waitFor()
+    await action('Enter Confirmation Code')
+    const last = confirmationCode.at(-1) === 'A' ? 'B' : 'A'
+    await manager
+      .getByRole('textbox', { name: 'Confirmation Code' })
+      .fill(confirmationCode.slice(0, -1) + last)
+    await manager.getByRole('button', { name: 'OK', exact: true }).click()
+    await dialog(manager).getByRole('alert').waitFor()
+    await manager
+      .getByRole('textbox', { name: 'Confirmation Code' })
+      .fill(` ${confirmationCode.toLowerCase()}\n`)
+    await manager.getByRole('button', { name: 'OK', exact: true }).click()
+    await manager.getByText('update not confirmed').waitFor({ state: 'hidden' })
+  })
+
+  it('R-UI-1, R-SLR-6: Create a Reservation Return Code', async () => {
+    await viewMore()
+    await viewEdit('Registration Status')
+    await dialog(box).getByRole('button', { name: 'Create', exact: true }).click()
+    await box.getByRole('button', { name: 'Yes', exact: true }).click()
+    const code = dialog(box).getByRole('textbox', { name: 'Reservation Return Code' })
+    await code.waitFor()
+    returnCode = await code.inputValue()
+    expect((await status()).reservation.status).toBe('returning')
+  })
+
+  it('R-UI-2, R-SLR-6: Remove the Product Instance', async () => {
+    await inventory('Product Instances')
+    await action('Remove')
+    await manager.getByLabel('Reservation Return Code').fill(returnCode)
+    await manager.getByRole('button', { name: 'Remove Product Instance' }).click()
+    await manager.getByText('No product instance is registered in this virtual account.').waitFor()
+  })
+
+  it('R-UI-1, R-SLR-6: Return Your Reserved Licenses', async () => {
+    await viewMore()
+    await viewEdit('Registration Status')
+    await box.getByRole('button', { name: 'Return Reserved Licenses' }).click()
+    await box.locator('[data-state=evaluation]').waitFor()
+    expect(await state()).toBe('evaluation')
+  })
+})
+
+describe('what else the pages do', () => {
+  it('R-UI-2, R-ACC-3: virtual accounts, and licences moved between them with what that does shown first', async () => {
+    await inventory('Licenses')
+    await manager.getByRole('button', { name: 'Virtual account actions' }).click()
+    await manager.getByRole('menuitem', { name: 'Add virtual account' }).click()
+    await dialog(manager).getByLabel('Name').fill('<b>East</b>')
+    await dialog(manager).getByRole('button', { name: 'Add virtual account' }).click()
+    await dialog(manager).waitFor({ state: 'hidden' })
+    await inventory('Licenses')
+    await manager.getByRole('button', { name: 'Actions: HOST' }).click()
+    await manager.getByRole('menuitem', { name: 'Transfer' }).click()
+    await dialog(manager).getByLabel('Quantity').fill('4')
+    await dialog(manager).getByRole('button', { name: 'Show what it does' }).click()
+    await dialog(manager).getByRole('table').waitFor()
+    await expectAccessible(manager, 'transfer')
+    await picture(manager, 'transfer')
+    await dialog(manager).getByRole('button', { name: 'Transfer', exact: true }).click()
+    await dialog(manager).waitFor({ state: 'hidden' })
+    await inventory('Licenses', '<b>East</b>')
+    await manager.getByRole('cell', { name: '+4' }).waitFor()
+  })
+
+  it('R-UI-2, R-TOK-2: a token is revoked', async () => {
+    await inventory('General')
+    await manager
+      .getByRole('button', { name: /^Actions: / })
+      .first()
+      .click()
+    await manager.getByRole('menuitem', { name: 'Revoke' }).click()
+    await dialog(manager).getByRole('button', { name: 'Revoke' }).click()
+    await manager.getByText('Revoked').first().waitFor()
+  })
+
+  it('R-UI-2, R-ACC-7: alerts, reports with a chart and CSV, preferences, users', async () => {
+    for (const name of ['Alerts', 'Satellites', 'Orders', 'Reports', 'Preferences', 'Users']) {
+      await manager.getByRole('link', { name, exact: true }).click()
+      await manager.getByRole('heading', { name, exact: true }).waitFor()
+      await expectAccessible(manager, name)
+      await picture(manager, name.toLowerCase())
+    }
+    await manager.getByRole('link', { name: 'Reports', exact: true }).click()
+    const csv = await saved(manager, () => manager.getByRole('button', { name: 'Download CSV' }).click())
+    expect(csv.text.split('\r\n').length).toBeGreaterThan(2)
+    await manager.getByRole('link', { name: 'Preferences', exact: true }).click()
+    await manager.getByText('Folder on the server').click()
+    await manager.getByLabel('From').fill('licensing@acme.example')
+    await manager.getByLabel('Folder', { exact: true }).fill(join(programs.directory, 'mail'))
+    await manager.getByRole('button', { name: 'Save' }).click()
+    await manager.getByText('The settings are saved.').waitFor()
+    await manager.getByRole('button', { name: 'Add recipient' }).click()
+    await dialog(manager).getByLabel('Recipient').fill('ann@evil.example')
+    await dialog(manager).getByLabel('Expiring Licenses').first().check()
+    expect(await dialog(manager).getByLabel('90 days before').isChecked()).toBe(true)
+    await dialog(manager).getByLabel('30 days before').check()
+    await expectAccessible(manager, 'notification')
+    await dialog(manager).getByRole('button', { name: 'Save' }).click()
+    await dialog(manager).getByText('is not in the domain').waitFor()
+    await dialog(manager).getByLabel('Recipient').fill('ann@acme.example')
+    await dialog(manager).getByRole('button', { name: 'Save' }).click()
+    await dialog(manager).waitFor({ state: 'hidden' })
+    await manager.getByText('Status Notification, Expiring Licenses (90, 30 days)').waitFor()
+    await expectAccessible(manager, 'notifications')
+    await picture(manager, 'preferences')
+    await manager.getByRole('button', { name: 'Actions: ann@acme.example' }).click()
+    await manager.getByRole('menuitem', { name: 'Remove' }).click()
+    await dialog(manager).getByRole('button', { name: 'Yes', exact: true }).click()
+    await manager.getByText('Nobody is told yet.').waitFor()
+    await inventory('Event Log')
+    const log = await saved(manager, () => manager.getByRole('button', { name: 'Download CSV' }).click())
+    expect(log.text).toMatch(/^Time,Severity,Type,Virtual account,Instance,Message,User\r\n/)
+    expect(log.text).toMatch(/TOKEN_CREATED,.*,admin\r\n/)
+    await inventory('General')
+    await manager.getByRole('cell', { name: 'admin', exact: true }).first().waitFor()
+    await manager.getByRole('link', { name: 'Users', exact: true }).click()
+    await manager.getByRole('button', { name: 'Add user' }).click()
+    await dialog(manager).getByLabel('User name').fill('vera')
+    await dialog(manager).getByLabel('Role').selectOption('viewer')
+    await dialog(manager).getByRole('button', { name: 'Add user' }).click()
+    await dialog(manager)
+      .getByLabel(/one-time password of vera/)
+      .waitFor()
+    await dialog(manager).getByRole('button', { name: 'OK' }).click()
+    await manager.getByRole('cell', { name: 'vera', exact: true }).first().waitFor()
+    await manager.getByRole('cell', { name: 'token-create' }).first().waitFor()
+  })
+
+  it('R-UI-1: hosts are found among many, and names are only ever text', async () => {
+    const ill = '<img src=x onerror="alert(1)">'
+    for (const user of [ill, 'bob', 'carol'])
+      await programs.good(programs.agent(['host', 'assign', user, '--json']))
+    await box.keyboard.press('Escape')
+    await box.getByRole('link', { name: 'Hosts', exact: true }).click()
+    await box.getByText(ill).waitFor()
+    await expectAccessible(box, 'hosts')
+    await picture(box, 'hosts')
+    await box.getByLabel('Search by name').fill('CAR')
+    await box.getByText('bob').waitFor({ state: 'hidden' })
+    await box.getByRole('button', { name: 'Actions: carol' }).click()
+    await box.getByRole('menuitem', { name: 'Deactivate' }).click()
+    await box.getByRole('button', { name: 'Yes', exact: true }).click()
+    await box.getByText('Nobody of that name.').waitFor()
+    expect((await status()).hosts.assigned).toBe(3)
+  })
+
+  it('R-UI-1, R-SYS-2: the system, its size, and what support asks for, without secrets', async () => {
+    await box.getByRole('link', { name: 'System', exact: true }).click()
+    await expectAccessible(box, 'system')
+    await picture(box, 'system')
+    await box.getByLabel('Size', { exact: true }).selectOption('large')
+    await box.getByRole('button', { name: 'Set size' }).click()
+    await box.getByRole('button', { name: 'Extend to 4000 ports' }).waitFor()
+    // There is no trial for it.
+    await box.getByRole('button', { name: 'Extend to 4000 ports' }).click()
+    await box.getByRole('alert').first().waitFor()
+    const bundle = await saved(box, () =>
+      box.getByRole('button', { name: 'Download support bundle' }).click(),
+    )
+    const { version, history } = JSON.parse(bundle.text) as { version: string; history: unknown[] }
+    expect([typeof version, history.length > 10]).toEqual(['string', true])
+    for (const secret of ['PRIVATE KEY', 'correct horse']) expect(bundle.text).not.toContain(secret)
+  })
+
+  it('R-UI-4: what happened, with its cause', async () => {
+    await box.getByRole('link', { name: 'Event history', exact: true }).click()
+    await box.getByRole('table').waitFor()
+    await expectAccessible(box, 'event history')
+    await picture(box, 'history')
+  })
+
+  it('R-UI-4: the statechart, lit where it stands, replayed, live, and saved', async () => {
+    await box.getByRole('link', { name: 'Statechart', exact: true }).click()
+    const chart = box.getByTestId('chart')
+    const lit = () =>
+      chart
+        .locator('.state.active.atomic')
+        .evaluateAll((all) => all.map((one) => one.getAttribute('data-id')))
+    await chart.locator('svg').waitFor()
+    expect(await lit()).toEqual(['license.evaluation'])
+    await expectAccessible(box, 'statechart')
+    await picture(box, 'statechart')
+    // Back to the installation of the reservation, by its cause.
+    const cause = box.getByRole('status')
+    const last = await box.getByText(/^Transition \d+ of \d+/).innerText()
+    for (let step = 0; step < 60 && !(await lit()).includes('license.reserved.authorized'); step++)
+      await box.getByRole('button', { name: 'Previous', exact: true }).click()
+    expect(await lit()).toEqual(['license.reserved.authorized'])
+    for (let step = 0; step < 60 && (await lit()).includes('license.reserved.authorized'); step++)
+      await box.getByRole('button', { name: 'Previous', exact: true }).click()
+    await box.getByRole('button', { name: 'Next', exact: true }).click()
+    expect(await cause.innerText()).toContain('RESERVATION_INSTALL')
+    expect(await chart.locator('.edge.taken').count()).toBeGreaterThan(0)
+    await picture(box, 'statechart-replayed')
+    const svg = await saved(box, () => box.getByRole('button', { name: 'Save as SVG' }).click())
+    expect(svg.text).toMatch(/^<svg /)
+    // By keyboard, to the very first; then back to what happens now.
+    await box.getByRole('slider').focus()
+    await box.keyboard.press('Home')
+    await box.getByText(/^Transition 1 of/).waitFor()
+    await box.getByRole('button', { name: 'Now', exact: true }).click()
+    await box.getByText(last.replace(/ Live$/, '')).waitFor()
+    await programs.good(programs.agent(['reservation', 'request', '--json']))
+    await box.getByRole('radiogroup', { name: 'Axis' }).getByText('registration').click()
+    await expect.poll(lit).toEqual(['registration.reservation-requested'])
+    await programs.good(programs.agent(['reservation', 'cancel', '--json']))
+    await expect.poll(lit).toEqual(['registration.unregistered.idle'])
+  })
+
+  it('in the dark, on a narrow screen, by keyboard alone', async () => {
+    await box.setViewportSize({ width: 390, height: 844 })
+    await box.getByRole('button', { name: 'Switch between light and dark' }).click()
+    await box.getByRole('button', { name: 'Menu' }).click()
+    await box.getByRole('link', { name: 'Smart Licenses', exact: true }).click()
+    await box.getByRole('heading', { name: 'Registration Status' }).waitFor()
+    await expectAccessible(box, 'dark and narrow')
+    await picture(box, 'narrow-dark')
+    const wide = await box.evaluate('document.documentElement.scrollWidth <= window.innerWidth')
+    expect(wide).toBe(true)
+    const edit = box.getByRole('button', { name: 'View/Edit: Authorization Status' })
+    await edit.focus()
+    await box.keyboard.press('Enter')
+    await dialog(box).waitFor()
+    await box.keyboard.press('Escape')
+    await dialog(box).waitFor({ state: 'hidden' })
+    await expect
+      .poll(() => box.evaluate('document.activeElement.getAttribute("aria-label")'))
+      .toBe('View/Edit: Authorization Status')
+  })
+
+  it('nothing was complained of, and no request left for elsewhere', () => {
+    expect([...boxWindow.complaints, ...managerWindow.complaints]).toEqual([])
+  })
+})

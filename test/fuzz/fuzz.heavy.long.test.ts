@@ -1,0 +1,80 @@
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { Dice } from '../../tools/simulator/seeded-random.ts'
+import { attack, type Target } from './attack.ts'
+import { mutate } from './mutate.ts'
+import { makeTargets } from './targets.ts'
+import { scaled } from '../support/scale.ts'
+
+/** What `npm run fuzz` asks for; without it, a few new inputs of the same seed every time. */
+const { FUZZ_TARGET, FUZZ_SEED = '1', FUZZ_SECONDS } = process.env
+const INPUTS = scaled(250, 1_500)
+const CORPUS = 'test/fuzz/corpus'
+
+let targets: readonly Target[] = []
+beforeAll(async () => {
+  const all = await makeTargets()
+  targets = all.filter(({ name }) => FUZZ_TARGET === undefined || name === FUZZ_TARGET)
+})
+
+const keptFor = (name: string): readonly string[] => {
+  try {
+    return readdirSync(join(CORPUS, name)).map((file) => readFileSync(join(CORPUS, name, file), 'utf8'))
+  } catch {
+    return []
+  }
+}
+
+/** A find joins the corpus: it is tried again in every run from then on. */
+function keep(name: string, input: string): string {
+  mkdirSync(join(CORPUS, name), { recursive: true })
+  const path = join(CORPUS, name, createHash('sha256').update(input).digest('hex').slice(0, 12))
+  writeFileSync(path, input)
+  return path
+}
+
+const names = [...new Set([...readdirSync(CORPUS)])]
+
+describe('what strangers send or type', () => {
+  it('is taken where it is right', async () => {
+    expect(targets.length, `no target is called ${FUZZ_TARGET ?? ''}`).toBeGreaterThan(0)
+    for (const target of targets)
+      for (const seed of target.seeds) {
+        expect(seed, target.name).not.toBe('')
+        expect(await attack(target, seed), target.name).toBeNull()
+      }
+  })
+
+  it('and has broken something once, is taken or refused', async () => {
+    for (const name of names) {
+      const target = targets.find((one) => one.name === name)
+      if (target === undefined && FUZZ_TARGET !== undefined) continue
+      expect(target, `the corpus has inputs for ${name}, which is no target`).toBeDefined()
+      for (const input of keptFor(name)) if (target) expect(await attack(target, input), name).toBeNull()
+    }
+  })
+
+  it('is taken or refused, however it is changed', { timeout: 24 * 3_600_000 }, async () => {
+    const until = performance.now() + Number(FUZZ_SECONDS ?? 0) * 1_000
+    const tried = new Map<string, number>()
+    const finds = new Map<string, string>()
+    for (let round = 0; round === 0 || performance.now() < until; round++)
+      for (const target of targets) {
+        const dice = new Dice(`${FUZZ_SEED} ${round} ${target.name}`)
+        const sources = [...target.seeds, ...keptFor(target.name)]
+        for (let i = 0; i < INPUTS; i++) {
+          const input = mutate(dice.pick(sources), dice)
+          const wrong = await attack(target, input)
+          if (wrong === null) continue
+          finds.set(target.name, `${wrong}\nThe input is kept: ${keep(target.name, input)}`)
+          break
+        }
+        tried.set(target.name, (tried.get(target.name) ?? 0) + INPUTS)
+      }
+    if (FUZZ_SECONDS !== undefined)
+      console.log([...tried].map(([name, count]) => `${name}: ${count} inputs`).join('\n'))
+    expect(Object.fromEntries(finds)).toEqual({})
+  })
+})

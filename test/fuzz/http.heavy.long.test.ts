@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { isErrorCode } from '../../src/core/errors.ts'
+import { endpoints } from '../../src/rest/endpoints.ts'
+import { Dice } from '../../tools/simulator/seeded-random.ts'
+import { LEGACY, type Rest, serveRest } from '../support/rest.ts'
+import { makeWorld, type World } from '../support/test-environment.ts'
+import { mutate } from './mutate.ts'
+import { scaled } from '../support/scale.ts'
+
+const { FUZZ_SEED = '1', FUZZ_REQUESTS = scaled('100', '400') } = process.env
+let world: World
+let rest: Rest
+let token = ''
+let bodies: string[] = []
+beforeAll(async () => {
+  world = await makeWorld()
+  await world.authority.order({ tag: 'HOST', quantity: 5 })
+  rest = await serveRest(world)
+  token = (await rest.clientToken({ scope: 'write' })).token
+  const agent = await world.open()
+  agent.setUsage('HOST', 2)
+  await agent.register(await world.token())
+  bodies = [
+    ...world.road.sent.map(({ body }) => body),
+    '{"name":"admin","password":"x"}',
+    '{"grant_type":"client_credentials","client_id":"a","client_secret":"b"}',
+    '{"virtualAccountName":"x","description":"y","limit":"10"}',
+    '{}',
+  ]
+})
+afterAll(() => world.close())
+
+/** Where something listens, and where nothing does. */
+const paths = (): string[] => [
+  ...['register', 'authorize', 'renew', 'deregister', 'acknowledge', 'hello', 'synchronise'].map(
+    (one) => `/smart-agent/v1/${one}`,
+  ),
+  ...endpoints.flatMap((one) => one.routes.map((path) => path.replace(/[{:]([A-Za-z]+)}?/g, 'acme.example'))),
+  ...['sign-in', 'instances', 'licenses', 'tokens', 'events', 'orders'].map((call) => `/api/v1/${call}`),
+  '/oauth/token',
+  `${LEGACY}/v1/accounts`,
+  '/health',
+  '/ready',
+  '/metrics',
+  '/',
+]
+
+/** A path as `node:http` would send it: it refuses some signs by itself, which no server ever sees. */
+const sendable = (path: string): string => `/${path.replace(/[^\x21-\x7e]/g, '%C3%28')}`.slice(0, 4_000)
+
+describe('the servers, asked anything', () => {
+  it(
+    'answer each request by something that a client understands, and fail at none',
+    { timeout: 600_000 },
+    async () => {
+      const dice = new Dice(`${FUZZ_SEED} http`)
+      const all = paths()
+      const before = JSON.stringify([await world.authority.instances(), await world.authority.licenses()])
+      const wrong: string[] = []
+      for (let i = 0; i < Number(FUZZ_REQUESTS); i++) {
+        const method = dice.weighted([
+          [6, 'POST'],
+          [4, 'GET'],
+          [1, 'PUT'],
+          [1, 'DELETE'],
+          [1, 'OPTIONS'],
+          [1, 'PATCH'],
+        ] as const)
+        const path = sendable(
+          dice.chance(0.5) ? dice.pick(all).slice(1) : mutate(dice.pick(all), dice).slice(1),
+        )
+        const body = dice.pick(bodies)
+        const text = dice.chance(0.2) ? '' : dice.chance(0.3) ? body : mutate(body, dice)
+        const type = dice.pick([
+          'application/json',
+          'application/x-www-form-urlencoded',
+          'text/plain',
+          'x',
+          'application/json; charset=utf-16',
+        ])
+        const headers = {
+          'content-type': type,
+          ...(dice.chance(0.3) && {
+            cookie: mutate('session=abc; x=y', dice)
+              .replace(/[^\x20-\x7e]/g, '')
+              .slice(0, 2_000),
+          }),
+          ...(dice.chance(0.2) && { accept: 'text/html' }),
+        }
+        const answer = await rest.send(path, {
+          method,
+          headers,
+          ...(method !== 'GET' && { text }),
+          ...(dice.chance(0.5) && { token: dice.chance(0.8) ? token : 'x'.repeat(40) }),
+        })
+        const told = `${method} ${path} ${type} ${text.slice(0, 300)}: ${answer.status} ${answer.text.slice(0, 300)}`
+        if (answer.status >= 500) wrong.push(told)
+        const code: unknown = answer.json?.error?.code
+        if (
+          path.startsWith('/smart-agent/') &&
+          answer.status >= 400 &&
+          !(typeof code === 'string' && isErrorCode(code))
+        )
+          wrong.push(told)
+      }
+      expect(wrong).toEqual([])
+      expect(rest.logged).toEqual([])
+      expect(JSON.stringify([await world.authority.instances(), await world.authority.licenses()])).toBe(
+        before,
+      )
+    },
+  )
+})

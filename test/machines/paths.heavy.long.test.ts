@@ -1,0 +1,286 @@
+import { getShortestPaths } from 'xstate/graph'
+import { describe, expect, it } from 'vitest'
+import {
+  axisPath,
+  begin,
+  can,
+  type Event,
+  fullyFunctional,
+  nextDueAt,
+  resolve,
+  smartAgent,
+  stateWord,
+  step,
+} from '../../machines/index.ts'
+import { readFacts, writeFacts } from '../../src/agent/persisted-state.ts'
+import { allNodes } from './nodes.ts'
+import {
+  adjacency,
+  type ChartEvent,
+  DAY,
+  eventsAt,
+  nowOf,
+  options,
+  pendingOf,
+  periods,
+  positionOf,
+  type Snapshot,
+  START,
+} from './places.ts'
+import { everyNth, scaled } from '../support/scale.ts'
+
+interface Node {
+  readonly id: string
+  readonly path: readonly string[]
+  readonly states: Record<string, Node>
+  readonly transitions: Map<string, readonly object[]>
+  readonly always?: readonly { readonly target?: readonly { readonly id: string }[] | undefined }[]
+}
+const nodes = allNodes<Node>(smartAgent.root)
+
+describe('the chart, by generated paths', () => {
+  it('every state is reached', () => {
+    const reached = new Set(
+      adjacency.flatMap(({ state }) => (state as unknown as { _nodes: Node[] })._nodes.map(({ id }) => id)),
+    )
+    expect(nodes.filter(({ id }) => !reached.has(id)).map(({ id }) => id)).toEqual([])
+  })
+
+  it('every transition that needs no event of its own is taken', () => {
+    const missing = nodes.flatMap((node) =>
+      (node.always ?? [])
+        .filter(({ target }) => {
+          const [to] = target ?? []
+          const within = (id: string, state: Snapshot) =>
+            (state as unknown as { _nodes: Node[] })._nodes.some((one) => one.id === id)
+          return !adjacency.some(
+            ({ state, transitions }) =>
+              within(node.id, state) &&
+              Object.values(transitions).some((one) => within(to?.id ?? '', one.state)),
+          )
+        })
+        .map(() => node.path.join('.')),
+    )
+    expect(nodes.filter(({ always }) => always !== undefined && always.length > 0).length).toBe(2)
+    expect(missing).toEqual([])
+  })
+
+  it('every transition is taken', () => {
+    const taken = new Set<object>()
+    for (const { state, transitions } of adjacency) {
+      for (const { event } of Object.values(transitions)) {
+        for (const one of smartAgent.getTransitionData(state, event)) taken.add(one)
+      }
+    }
+    const missing = nodes.flatMap((node) =>
+      [...node.transitions].flatMap(([event, transitions]) =>
+        transitions
+          .filter((one) => !taken.has(one))
+          .map((one) => `${node.path.join('.')} on ${event} [${String((one as { guard?: unknown }).guard)}]`),
+      ),
+    )
+    expect(missing).toEqual([])
+  })
+})
+
+describe('what holds in every place', () => {
+  const places = adjacency.map(({ state }) => positionOf(state))
+  /** Every event in every place, and what a step makes of it: taken once, for all who ask. */
+  let taken: ReturnType<typeof takeAll> | undefined
+  const takeAll = () =>
+    adjacency.flatMap(({ state, transitions }) =>
+      Object.values(transitions).map(({ event, state: to }) => {
+        const before = positionOf(state)
+        const { position: after, commands } = step(before, event)
+        return { before, event, after, commands, to }
+      }),
+    )
+  const edges = () => (taken ??= takeAll())
+
+  it('a step leads where the chart leads', () => {
+    // Some thousand places: comparing in words is for the one that differs.
+    for (const { event, after, to } of edges())
+      if (JSON.stringify(after.value) !== JSON.stringify(to.value))
+        expect([event, after.value]).toEqual([event, to.value])
+  })
+
+  it('the axes agree on whether there is a registration', () => {
+    for (const { value, context } of places) {
+      const registration = axisPath(value.registration)
+      const held = context.registration !== null
+      expect([
+        registration,
+        registration.startsWith('registered') || registration === 'deregistering',
+      ]).toEqual([registration, held])
+      const word = stateWord({ ...value })
+      expect([word, !['evaluation', 'unregistered', 'reserved'].includes(word)]).toEqual([word, held])
+      expect(context.registering !== null).toBe(/registering\.(asking|retrying)$/.test(registration))
+    }
+  })
+
+  it('an answer to a registration that nobody waits for is nothing', () => {
+    for (const position of places) {
+      const { context } = position
+      if (context.registering !== null) continue
+      const at = nowOf(context) + 1000
+      const registration = {
+        instanceId: 'late',
+        smartAccount: 'acme.example',
+        virtualAccount: 'Default',
+        exportControlled: true,
+        registeredAt: at,
+        expiresAt: at + 365 * DAY,
+      }
+      const { position: after } = step(position, { type: 'register.accepted', at, registration })
+      expect([after.value.registration, after.value.license]).toEqual([
+        position.value.registration,
+        position.value.license,
+      ])
+    }
+  })
+
+  it('R-SLR-4: the axes agree on the reservation, and a box that has one asks nobody for anything', () => {
+    const stages: Record<string, string | undefined> = {
+      'reservation-requested': 'requested',
+      'reserved.installed': 'installed',
+      'reserved.returning': 'returning',
+    }
+    for (const position of places) {
+      const { value, context } = position
+      const registration = axisPath(value.registration)
+      expect([registration, context.reservation.current?.stage]).toEqual([registration, stages[registration]])
+      expect(stateWord(value) === 'reserved').toBe(registration.startsWith('reserved'))
+      if (!registration.startsWith('reserv')) continue
+      expect(pendingOf(position).size).toBe(0)
+      for (const event of eventsAt(resolve(position))) {
+        const asked = step(position, event).commands.filter(({ type }) => type === 'request')
+        expect(event.type === 'REGISTER' ? [] : asked).toEqual([])
+        if (registration !== 'reservation-requested') expect(asked).toEqual([])
+      }
+    }
+  })
+
+  it('R-HOST-9: everything works under a reservation exactly while it covers what is in use', () => {
+    const reserved = places.filter(({ value }) => stateWord(value) === 'reserved')
+    expect(reserved.length).toBeGreaterThan(5)
+    for (const position of reserved) {
+      const { current } = position.context.reservation
+      const lasting =
+        current?.stage === 'installed'
+          ? current.grant.licenses.filter(({ endsAt, told }) => endsAt === null || told !== 0)
+          : []
+      const enough = (position.context.usage.counts.HOST ?? 0) <= lasting.length
+      expect(fullyFunctional(position)).toBe(current?.stage === 'installed' && enough)
+    }
+  })
+
+  it('R-EVAL-3: the evaluation runs exactly until registration and the first authorization have succeeded', () => {
+    for (const { value, context } of places) {
+      const { running, remainingSeconds } = context.evaluation
+      const word = stateWord(value)
+      if (word === 'evaluation') expect(running && remainingSeconds > 0).toBe(true)
+      else if (word === 'unregistered') expect([running, remainingSeconds]).toEqual([false, 0])
+      else if (word !== 'registered') expect(running).toBe(false)
+    }
+    for (const { before, after } of edges()) {
+      const entered = stateWord(before.value) !== 'registered' && stateWord(after.value) === 'registered'
+      // The first registration leaves it running; one that follows an authorization leaves it standing.
+      if (entered) expect(after.context.evaluation.running).toBe(before.context.evaluation.running)
+    }
+  })
+
+  it('no event but an upgrade that earns one gives evaluation back, and the deadline moves only by an accepted answer', () => {
+    for (const { before, event, after } of edges()) {
+      if (event.type !== 'UPGRADE' || !event.evaluate)
+        expect(after.context.evaluation.remainingSeconds).toBeLessThanOrEqual(
+          before.context.evaluation.remainingSeconds,
+        )
+      const [was, is] = [before.context.authorization.deadlineAt, after.context.authorization.deadlineAt]
+      if (is !== was && is !== null) expect(event.type).toBe('authorize.accepted')
+    }
+  })
+
+  it('whoever waits for an outcome has asked for it, and nobody asks twice', () => {
+    for (const { before, event, after, commands } of edges()) {
+      const asked = commands.flatMap((command) =>
+        command.type === 'request' ? [command.params.kind as string] : [],
+      )
+      const [was, is] = [pendingOf(before), pendingOf(after)]
+      for (const kind of is) {
+        const answered = event.type.startsWith(`${kind}.`)
+        if (!was.has(kind) || answered) expect([kind, asked]).toEqual([kind, expect.arrayContaining([kind])])
+      }
+      for (const kind of asked) expect(is.has(kind)).toBe(true)
+      expect(new Set(asked).size).toBe(asked.length)
+    }
+  })
+
+  it('something happens when it is due, and nothing before', () => {
+    for (const position of places) {
+      const due = nextDueAt(position)
+      if (due === null) continue
+      // What is overdue has no quiet moment before it.
+      if (due > nowOf(position.context)) {
+        const quiet = step(position, { type: 'TICK', at: due - 1, used: 0 })
+        expect({ value: quiet.position.value, commands: quiet.commands }).toEqual({
+          value: position.value,
+          commands: [],
+        })
+      }
+      const { position: after, commands } = step(position, { type: 'TICK', at: due, used: 0 })
+      expect([
+        axisPath(after.value.license),
+        axisPath(after.value.registration),
+        commands.length,
+      ]).not.toEqual([axisPath(position.value.license), axisPath(position.value.registration), 0])
+    }
+  })
+
+  it('is written to disk and read back as it was', () => {
+    for (const position of places) expect(readFacts(writeFacts(position))).toEqual(position)
+  })
+
+  it('a box that is answered is never stuck: every place leads to authorized', () => {
+    for (const place of places) {
+      let position = place
+      const now = () => nowOf(position.context) + 1000
+      for (let i = 0; i < 20 && stateWord(position.value) !== 'authorized'; i++) {
+        const events = eventsAt(resolve(position))
+        const good = events.find(
+          (event) =>
+            event.type.endsWith('.accepted') &&
+            pendingOf(position).has(event.type.split('.')[0] ?? '') &&
+            !(event.type === 'authorize.accepted' && !event.compliant),
+        )
+        const ask: Event[] = [
+          { type: 'RESERVATION_CANCEL', at: now() },
+          { type: 'RESERVATION_RETURN', at: now() },
+          { type: 'RESERVATION_RETURN_CODE', at: now(), returnCode: 'code' },
+          { type: 'RENEW_AUTHORIZATION', at: now() },
+          { type: 'REGISTER', at: now(), force: false, again: false },
+          { type: 'TICK', at: nextDueAt(position) ?? now(), used: 0 },
+        ]
+        const next = good ?? ask.find((event) => can(position, event))
+        if (!next) break
+        position = step(position, next).position
+      }
+      expect([place.value, stateWord(position.value)]).toEqual([place.value, 'authorized'])
+    }
+  })
+})
+
+describe('a path to every place', () => {
+  it('leads there again, event by event, through the pure step', () => {
+    const paths = getShortestPaths(smartAgent as never, options) as unknown as {
+      state: Snapshot
+      steps: { event: ChartEvent }[]
+    }[]
+    expect(paths.length).toBe(adjacency.length)
+    for (const path of everyNth(scaled(5, 1), paths)) {
+      let { position } = begin(START, periods)
+      for (const { event } of path.steps)
+        if ((event.type as string) !== 'xstate.init') position = step(position, event).position
+      expect(position.value).toEqual(path.state.value)
+    }
+  })
+})

@@ -1,0 +1,341 @@
+import { createPrivateKey } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect } from 'vitest'
+import type { SmartAgent } from '../../src/agent/index.ts'
+import { errorTable, isErrorCode } from '../../src/core/errors.ts'
+import { DAY, HOUR, MINUTE } from '../../src/core/time.ts'
+import type { RequestType, Sealed } from '../../src/protocol/messages.ts'
+import { sealedCertificates } from '../../src/pki/signed-message.ts'
+import { answerKey, flips, resign, takeApart } from '../support/messages.ts'
+import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
+import { sampledTests } from '../support/scale.ts'
+
+const { describe, it } = sampledTests(3)
+
+let world: World
+beforeEach(async () => {
+  world = await makeWorld()
+  await world.authority.order({ tag: 'HOST', quantity: 5 })
+})
+afterEach(async () => {
+  await world.close()
+})
+
+const kindOf = (code: string) => (isErrorCode(code) ? errorTable[code].kind : code)
+
+/** Makes the agent send a request of that type, whatever state it is in; gives the code it ended with. */
+async function provoke(agent: SmartAgent, type: Exclude<RequestType, 'acknowledge'>): Promise<string> {
+  switch (type) {
+    case 'register':
+      return codeOf(agent.register(await world.token()))
+    case 'authorize':
+      return codeOf(agent.renewAuthorization())
+    case 'renew':
+      return codeOf(agent.renewRegistration())
+    case 'deregister':
+      return codeOf(agent.deregister())
+  }
+}
+
+const unchanging = (agent: SmartAgent) => {
+  const { state, registration, entitlements, evaluation, authorization } = agent.status()
+  const { deadlineAt, since } = authorization
+  const { instanceId, expiresAt, smartAccount } = registration
+  return { state, instanceId, expiresAt, smartAccount, entitlements, evaluation, deadlineAt, since }
+}
+
+/** Flips one field of each answer of that type, another each time; then answers as they are. */
+function flipAnswers(type: RequestType) {
+  let index = -1
+  let name = ''
+  let done = false
+  world.road.onAnswer = (which, body) => {
+    if (which !== type) return body
+    const flip = flips(body)[++index]
+    name = flip?.name ?? 'nothing'
+    done = flip === undefined
+    return flip?.body ?? body
+  }
+  return { index: () => index, name: () => name, done: () => done }
+}
+
+/** What the turn must have led to: a refused answer, or, when nothing was flipped, a good one. */
+const expectation = (turn: ReturnType<typeof flipAnswers>) => [
+  turn.name(),
+  turn.done() ? 'no error' : 'answer',
+]
+
+describe('an answer that was changed on the way', () => {
+  it.each(['register', 'authorize', 'renew'] as const)(
+    '%s: with any field flipped it is refused by a code of its own, and changes nothing',
+    async (type) => {
+      const agent = await world.open()
+      agent.setUsage('HOST', 3)
+      if (type !== 'register') await agent.register(await world.token())
+      const before = unchanging(agent)
+      const turn = flipAnswers(type)
+      while (!turn.done()) {
+        const code = await provoke(agent, type)
+        expect([turn.name(), kindOf(code)]).toEqual(expectation(turn))
+        if (!turn.done()) expect([turn.name(), unchanging(agent)]).toEqual([turn.name(), before])
+      }
+      expect(turn.index()).toBeGreaterThan(15)
+      expect(agent.status().state).toBe('authorized')
+    },
+  )
+
+  it('deregister: flipped, it is no answer; the registration ends here and is known to be unanswered', async () => {
+    const turn = flipAnswers('deregister')
+    while (!turn.done()) {
+      const agent = await world.open(`box-${turn.index() + 1}`)
+      await agent.register(await world.token())
+      const code = await provoke(agent, 'deregister')
+      expect([turn.name(), kindOf(code)]).toEqual(expectation(turn))
+      expect(agent.status().state).toBe('evaluation')
+      await agent.close()
+    }
+  })
+
+  it('acknowledge: flipped, it is no answer; the next request says the same', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    const turn = flipAnswers('acknowledge')
+    await agent.renewRegistration()
+    await agent.idle()
+    expect(agent.history().at(-1)?.event).toBe('acknowledge.unreachable')
+    // What may have been heard is asked again before anything else, until it is answered.
+    while (!turn.done()) {
+      const code = await codeOf(agent.renewAuthorization())
+      expect([turn.name(), kindOf(code)]).toEqual(expectation(turn))
+    }
+    expect(agent.status().state).toBe('authorized')
+  })
+})
+
+describe('a request that was changed on the way', () => {
+  it.each(['register', 'authorize', 'renew', 'acknowledge', 'deregister'] as const)(
+    '%s: with any field flipped it is refused without a signed answer, and changes nothing',
+    async (type) => {
+      const agent = await world.open()
+      agent.setUsage('HOST', 3)
+      if (type !== 'register') await agent.register(await world.token())
+      let captured = ''
+      world.road.onRequest = (which, body) => {
+        if (which === type) captured = body
+        return which === type ? '{}' : body
+      }
+      if (type === 'acknowledge') await agent.renewRegistration()
+      else await provoke(agent, type)
+      await agent.idle()
+      const state = async () =>
+        JSON.stringify([await world.authority.instances(), await world.authority.licenses()])
+      const before = await state()
+      const all = flips(captured)
+      expect(all.length).toBeGreaterThan(10)
+      for (const { name, body } of all) {
+        const code = await codeOf(world.authority.handle(type, JSON.parse(body)))
+        expect([name, ['REQUEST_MALFORMED', 'REQUEST_SIGNATURE_INVALID', 'PROTOCOL_UNSUPPORTED']]).toEqual([
+          name,
+          expect.arrayContaining([code]),
+        ])
+      }
+      expect(await state()).toBe(before)
+      // The same bytes, unchanged, are taken.
+      const answer = await world.authority.handle(type, JSON.parse(captured))
+      expect(takeApart(JSON.stringify(answer)).payload.decision).toMatchObject({ outcome: 'accepted' })
+    },
+  )
+
+  it('a request at the address of another type is refused', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    const { body } = world.road.sent.at(-1) ?? { body: '' }
+    expect(await codeOf(world.authority.handle('deregister', JSON.parse(body)))).toBe('REQUEST_MALFORMED')
+  })
+})
+
+describe('an answer that is genuine, and not the one that was asked for', () => {
+  const cases: [string, (payload: Record<string, unknown>) => void][] = [
+    ['ANSWER_WRONG_DIRECTION', (answer) => (answer.direction = 'request')],
+    ['ANSWER_WRONG_AUTHORITY', (answer) => ((answer.authority as { id: string }).id = crypto.randomUUID())],
+    ['ANSWER_WRONG_AUDIENCE', (answer) => (answer.audience = crypto.randomUUID())],
+    ['ANSWER_WRONG_REQUEST', (answer) => (answer.messageId = crypto.randomUUID())],
+    ['ANSWER_NONCE_MISMATCH', (answer) => (answer.nonce = 'A'.repeat(32))],
+    ['ANSWER_STALE', (answer) => (answer.time = new Date(world.clock.wall() - MINUTE).toISOString())],
+    ['ANSWER_STALE', (answer) => (answer.epoch = 0)],
+    ['ANSWER_PROTOCOL_VERSION', (answer) => (answer.protocol = 2)],
+    ['ANSWER_MALFORMED', (answer) => delete answer.decision],
+    [
+      'ANSWER_SIGNER_UNTRUSTED',
+      (answer) => (answer.time = new Date(world.clock.wall() + 4000 * DAY).toISOString()),
+    ],
+  ]
+  it.each(cases)('%s', async (code, change) => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    const key = answerKey(join(world.directory, 'authority'))
+    const before = unchanging(agent)
+    world.road.onAnswer = (_, body) => resign(body, key, change)
+    expect(await codeOf(agent.renewAuthorization())).toBe(code)
+    expect(unchanging(agent)).toEqual(before)
+    expect(agent.status().transport.lastFailure).toMatchObject({ code })
+  })
+
+  it('ANSWER_WRONG_TYPE: an answer to another kind of request', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    const key = answerKey(join(world.directory, 'authority'))
+    world.road.onAnswer = (_, body) =>
+      resign(body, key, (answer) => {
+        answer.type = 'deregister'
+        answer.decision = { outcome: 'accepted' }
+      })
+    expect(await codeOf(agent.renewAuthorization())).toBe('ANSWER_WRONG_TYPE')
+  })
+
+  it('ANSWER_SIGNER_ROLE: a certificate of this very authority, but of a box', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    const request = world.road.sent.at(-1)?.body ?? ''
+    const [leaf = ''] = sealedCertificates(JSON.parse(request) as Sealed, 'sla-request+jws') ?? []
+    const secrets = join(world.directory, 'box', 'secrets')
+    const key = readFileSync(
+      join(secrets, readdirSync(secrets).find((one) => one.endsWith('.key')) ?? ''),
+      'utf8',
+    )
+    world.road.onAnswer = (_, body) => {
+      const [, subCa = ''] = sealedCertificates(JSON.parse(body) as Sealed, 'sla-answer+jws') ?? []
+      return resign(body, createPrivateKey(key), () => undefined, [leaf, subCa])
+    }
+    expect(await codeOf(agent.renewAuthorization())).toBe('ANSWER_SIGNER_ROLE')
+  })
+
+  it('ANSWER_CERTIFICATE_INVALID: an ID certificate of another box, or for another key', async () => {
+    const other = await world.open('other')
+    let others: unknown
+    world.road.onAnswer = (type, body) => {
+      const decision = takeApart(body).payload.decision as { certificates?: unknown }
+      if (type === 'register') others = decision.certificates
+      return body
+    }
+    await other.register(await world.token())
+    const key = answerKey(join(world.directory, 'authority'))
+    world.road.onAnswer = (type, body) =>
+      type === 'register'
+        ? resign(body, key, ({ decision }) => {
+            ;(decision as { certificates: unknown }).certificates = others
+          })
+        : body
+    const agent = await world.open()
+    expect(await codeOf(agent.register(await world.token()))).toBe('ANSWER_CERTIFICATE_INVALID')
+    expect(agent.status().registration.status).toBe('retrying')
+  })
+
+  it('an earlier answer played again is refused, for the same request as for another', async () => {
+    const agent = await world.open()
+    const answers: string[] = []
+    world.road.onAnswer = (type, body) => {
+      if (type === 'authorize') answers.push(body)
+      return body
+    }
+    await agent.register(await world.token())
+    await pass(world, agent, DAY)
+    world.road.onAnswer = () => answers[0] ?? ''
+    expect(await codeOf(agent.renewAuthorization())).toBe('ANSWER_WRONG_REQUEST')
+    // The same message sent again has a new nonce: what was kept of the first sending does not fit.
+    let first = ''
+    world.road.onAnswer = (_, body) => {
+      first ||= body
+      return '{}'
+    }
+    await codeOf(agent.renewAuthorization())
+    world.road.onAnswer = () => first
+    expect(await codeOf(agent.renewAuthorization())).toBe('ANSWER_NONCE_MISMATCH')
+  })
+
+  it('a refusal that is not signed is no refusal: the box stays registered', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    world.road.onAnswer = () =>
+      JSON.stringify({ outcome: 'refused', code: 'INSTANCE_REMOVED', message: 'go away', remedy: '' })
+    expect(await codeOf(agent.renewAuthorization())).toBe('ANSWER_MALFORMED')
+    expect(agent.status().state).toBe('authorized')
+  })
+
+  it('another authority is not believed, however right its answers are', async () => {
+    const other = await makeWorld()
+    const agent = await world.open('box', { createTransport: () => world.transport(other.authority) })
+    // It does not even take the request: that is addressed to the root this box believes.
+    expect(await codeOf(agent.register(await world.token()))).toBe('AUTHORITY_REJECTED')
+    await other.close()
+  })
+})
+
+describe('one request, one decision', () => {
+  it('R-AUTH-4: whatever answer is lost, the next attempt gets the same decision, once', async () => {
+    const agent = await world.open()
+    agent.setUsage('HOST', 3)
+    await agent.register(await world.token())
+    for (const work of [
+      () => agent.renewAuthorization(),
+      () => agent.renewRegistration(),
+      () => agent.renewAuthorization(),
+    ]) {
+      world.road.loseAnswers = true
+      expect(await codeOf(work())).toBe('CONNECTION_RESET')
+      world.road.loseAnswers = false
+      await pass(world, agent, HOUR)
+      expect(agent.status()).toMatchObject({ state: 'authorized', transport: { link: 'up' } })
+    }
+    const renewed = (await world.authority.events()).filter(({ type }) => type === 'INSTANCE_RENEWED')
+    expect(renewed).toHaveLength(1)
+    expect(await world.authority.licenses()).toMatchObject([{ inUse: 3 }])
+  })
+
+  it('an old request played again by somebody is not executed', async () => {
+    const agent = await world.open()
+    agent.setUsage('HOST', 5)
+    await agent.register(await world.token())
+    const old = world.road.sent.at(-1)?.body ?? ''
+    agent.setUsage('HOST', 1)
+    await pass(world, agent, HOUR)
+    await agent.renewAuthorization()
+    const answer = await world.authority.handle('authorize', JSON.parse(old))
+    const { decision } = takeApart(JSON.stringify(answer)).payload as { decision: { code: string } }
+    expect(decision.code).toBe('SEQUENCE_SUPERSEDED')
+    expect(await world.authority.licenses()).toMatchObject([{ inUse: 1 }])
+    await agent.renewAuthorization()
+  })
+
+  it('text that not every database keeps, or that is none, is refused before anything else is looked at', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    const sent = world.road.sent.at(-1)?.body ?? ''
+    const { payload } = takeApart(sent)
+    const body = payload.body as object
+    const changed = [
+      { ...payload, body: { ...body, version: '1\u0000' } },
+      { ...payload, more: '\ud800' },
+    ]
+    for (const one of changed) {
+      const text = Buffer.from(JSON.stringify(one)).toString('base64url')
+      const message: unknown = { ...(JSON.parse(sent) as object), payload: text }
+      expect(await codeOf(world.authority.handle('authorize', message))).toBe('REQUEST_MALFORMED')
+    }
+  })
+
+  it('the certificate before a renewal stops once the new one has been used', async () => {
+    const agent = await world.open()
+    await agent.register(await world.token())
+    const old = world.road.sent.at(-1)?.body ?? ''
+    await agent.renewRegistration()
+    await agent.idle()
+    await agent.renewAuthorization()
+    // Genuine once, and now unknown: its thumbprint is not the current one, though its chain still is good.
+    const answer = await world.authority.handle('authorize', JSON.parse(old))
+    const { decision } = takeApart(JSON.stringify(answer)).payload as { decision: { code: string } }
+    expect(decision.code).toBe('INSTANCE_UNKNOWN')
+    expect(agent.status().state).toBe('authorized')
+  })
+})

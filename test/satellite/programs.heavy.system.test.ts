@@ -1,0 +1,295 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect } from 'vitest'
+import type { LicenseDocument } from '../../src/authority/inventory/accounts.ts'
+import type { InstanceDocument } from '../../src/authority/index.ts'
+import type { SyncStatus } from '../../src/authority/satellite-sync/synchronization.ts'
+import { makeProxies, type Proxies } from '../support/proxies.ts'
+import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
+import { sampledTests } from '../support/scale.ts'
+
+const { describe, it } = sampledTests(3)
+
+let programs: Programs
+let proxies: Proxies
+beforeEach(() => {
+  programs = makePrograms()
+  proxies = makeProxies()
+})
+afterEach(async () => {
+  await proxies.close()
+  await programs.close()
+})
+
+const path = (name: string) => join(programs.directory, name)
+const satellite = (words: readonly string[], time?: string) =>
+  programs.run('smart-authority', ['--data-dir', path('satellite'), ...words], { time })
+const onSatellite = <T>(words: readonly string[], time?: string) =>
+  programs.good<T>(satellite([...words, '--json'], time))
+const onManager = <T>(words: readonly string[], time?: string) =>
+  programs.good<T>(programs.authority([...words, '--json'], { time }))
+
+const serveSatellite = async (time?: string) => {
+  const server = await programs.serve(
+    'smart-authority',
+    ['--data-dir', path('satellite'), 'serve', '--listen', '127.0.0.1:0'],
+    { time },
+  )
+  return { ...server, url: server.line.replace('listening on ', '') }
+}
+
+/** A satellite, registered by files that are carried. */
+async function registerByHand(): Promise<void> {
+  await onManager(['satellite', 'add', 'branch', '--virtual-account', 'Branch'])
+  await onSatellite([
+    'init',
+    '--role',
+    'satellite',
+    '--account',
+    'acme.example',
+    '--name',
+    'branch',
+    '--accept-agreement',
+  ])
+  await carryByHand()
+}
+
+async function carryByHand(time?: string): Promise<void> {
+  await onSatellite(['sync', 'export', path('request.txt')], time)
+  await onManager(['sync', 'respond', path('request.txt'), '--out', path('answer.txt')], time)
+  await onSatellite(['sync', 'import', path('answer.txt'), '--yes'], time)
+}
+
+const token = async () =>
+  (await onSatellite<{ token: string }>(['token', 'create', '--virtual-account', 'Default', '--days', '30']))
+    .token
+
+describe('R-NET-5 R-SAT-1: one account, four boxes', () => {
+  it('direct, by proxy, by satellite, reserved: all authorized, and the sum is right at every step', async () => {
+    await programs.initAuthority()
+    await onManager(['order', '--tag', 'HOST', '--quantity', '20', '--virtual-account', 'Default'])
+    const server = await programs.serveAuthority()
+    await registerByHand()
+    const below = await serveSatellite()
+    const squid = await proxies.squid()
+
+    /** Owned, in use, reserved: over the whole account, at the manager. */
+    const sum = async () => {
+      const { licenses } = await onManager<{ licenses: LicenseDocument[] }>(['license', 'list'])
+      const of = (key: 'quantity' | 'inUse' | 'reserved') =>
+        licenses.reduce((total, one) => total + one[key], 0)
+      return [of('quantity'), of('inUse'), of('reserved')]
+    }
+    const use = async (box: string, count: number) => {
+      await programs.good(programs.agent(['usage', 'set', 'HOST', String(count), '--json'], { box }))
+      await programs.good(programs.agent(['renew', 'authorization', '--json'], { box }))
+    }
+    expect(await sum()).toEqual([20, 0, 0])
+
+    await programs.initBox(server.url, 'direct')
+    await programs.good(programs.agent(['register', await programs.token(), '--json'], { box: 'direct' }))
+    await use('direct', 3)
+    expect(await sum()).toEqual([20, 3, 0])
+
+    await programs.initBox(server.url, 'proxied')
+    await programs.good(
+      programs.agent(['transport', 'proxy', server.url, '--via', squid.via, '--json'], { box: 'proxied' }),
+    )
+    await programs.good(programs.agent(['register', await programs.token(), '--json'], { box: 'proxied' }))
+    await use('proxied', 4)
+    expect(await sum()).toEqual([20, 7, 0])
+
+    // The satellite's part of the purchase.
+    await onManager([
+      'license',
+      'transfer',
+      '--tag',
+      'HOST',
+      '--quantity',
+      '8',
+      '--from',
+      'Default',
+      '--to',
+      'Branch',
+    ])
+    await carryByHand()
+    expect(await sum()).toEqual([20, 7, 0])
+    await programs.initBox(below.url, 'below')
+    await programs.good(programs.agent(['transport', 'gateway', below.url, '--json'], { box: 'below' }))
+    await programs.good(programs.agent(['register', await token(), '--json'], { box: 'below' }))
+    await use('below', 5)
+    // Until the next exchange the manager does not know.
+    expect(await sum()).toEqual([20, 7, 0])
+    await carryByHand()
+    expect(await sum()).toEqual([20, 12, 0])
+
+    await onManager(['reservation', 'enable'])
+    await programs.initBox(server.url, 'sealed')
+    const { requestCode } = await programs.good<{ requestCode: string }>(
+      programs.agent(['reservation', 'request', '--json'], { box: 'sealed' }),
+    )
+    await onManager([
+      'reservation',
+      'reserve',
+      '--request',
+      requestCode,
+      '--license',
+      'HOST=2',
+      '--virtual-account',
+      'Default',
+      '--out',
+      path('file.txt'),
+    ])
+    await programs.good(
+      programs.agent(['reservation', 'install', path('file.txt'), '--json'], { box: 'sealed' }),
+    )
+    await programs.good(programs.agent(['usage', 'set', 'HOST', '2', '--json'], { box: 'sealed' }))
+    expect(await sum()).toEqual([20, 12, 2])
+
+    const states = []
+    for (const box of ['direct', 'proxied', 'below', 'sealed'])
+      states.push((await programs.status({ box })).authorization.status)
+    expect(states).toEqual(['authorized', 'authorized', 'authorized', 'reserved'])
+    const { instances } = await onManager<{ instances: InstanceDocument[] }>(['instance', 'list'])
+    expect(
+      instances.map(({ udi, satellite: at, virtualAccount }) => [udi.serial, at, virtualAccount]).sort(),
+    ).toEqual([
+      ['BELOW', 'branch', 'Branch'],
+      ['DIRECT', null, 'Default'],
+      ['PROXIED', null, 'Default'],
+      ['SEALED', null, 'Default'],
+    ])
+    // A fifth would be more than there is in the satellite's part: out of compliance there, and nowhere else.
+    await use('below', 9)
+    expect((await programs.status({ box: 'below' })).state).toBe('out-of-compliance')
+    await carryByHand()
+    expect(await sum()).toEqual([20, 16, 2])
+    expect((await programs.status({ box: 'direct' })).state).toBe('authorized')
+    await use('below', 8)
+    expect((await programs.status({ box: 'below' })).state).toBe('authorized')
+    await below.stop()
+    await server.stop()
+  })
+})
+
+describe('R-SAT-2: by wire, between two programs', () => {
+  it('over TLS by the root, with the one-time code; by the proxy of the customer too', async () => {
+    await programs.initAuthority()
+    const server = await programs.serveAuthority()
+    const { code } = await onManager<{ code: string }>([
+      'satellite',
+      'add',
+      'branch',
+      '--virtual-account',
+      'Branch',
+    ])
+    const { trust } = await onManager<{ trust: string }>(['trust', 'export'])
+    writeFileSync(path('root.pem'), trust)
+    writeFileSync(path('code'), code)
+    const made = [
+      'init',
+      '--role',
+      'satellite',
+      '--account',
+      'acme.example',
+      '--name',
+      'branch',
+      '--accept-agreement',
+    ]
+    const squid = await proxies.squid()
+    await onSatellite([
+      ...made,
+      '--manager',
+      server.url,
+      '--trust',
+      path('root.pem'),
+      '--code-file',
+      path('code'),
+      '--via',
+      squid.via,
+    ])
+    expect(await onSatellite(['sync', 'now'])).toMatchObject({ outcome: 'accepted', registered: true })
+    expect(squid.log()).toContain('CONNECT')
+    expect(await onSatellite<SyncStatus>(['sync', 'status'])).toMatchObject({
+      standing: 'current',
+      credential: 'good',
+      manager: { url: server.url, via: squid.via },
+    })
+    // The manager is away: it is said, and tried again by itself when it is served.
+    await server.stop()
+    const failed = await satellite(['sync', 'now', '--json'])
+    expect(failed.code).toBe(1)
+    expect(errorOf(failed).code).toMatch(/^(PROXY_|CONNECTION_|TUNNEL_)/)
+    expect(await onSatellite<SyncStatus>(['sync', 'status'])).toMatchObject({ exchange: 'retrying' })
+  })
+
+  it('killed at any instant of an exchange, it goes on, and both sides agree', async () => {
+    await programs.initAuthority()
+    await onManager(['satellite', 'add', 'branch', '--virtual-account', 'Branch'])
+    const server = await programs.serveAuthority()
+    const { trust } = await onManager<{ trust: string }>(['trust', 'export'])
+    writeFileSync(path('root.pem'), trust)
+    const { code } = await onManager<{ code: string }>(['satellite', 'code', 'branch'])
+    writeFileSync(path('code'), code)
+    await onSatellite([
+      'init',
+      '--role',
+      'satellite',
+      '--account',
+      'acme.example',
+      '--name',
+      'branch',
+      '--accept-agreement',
+      '--manager',
+      server.url,
+      '--trust',
+      path('root.pem'),
+      '--code-file',
+      path('code'),
+    ])
+    let ordered = 0
+    for (let delay = 250; delay <= 850; delay += 100) {
+      await onManager(['order', '--tag', 'HOST', '--quantity', '1', '--virtual-account', 'Branch'])
+      ordered++
+      const child = programs.start('smart-authority', [
+        '--data-dir',
+        path('satellite'),
+        'sync',
+        'now',
+        '--json',
+      ])
+      await new Promise((resolve) => setTimeout(resolve, delay))
+      if (child.pid !== undefined && child.exitCode === null) process.kill(-child.pid, 'SIGKILL')
+      await new Promise((resolve) =>
+        child.exitCode === null && child.signalCode === null ? child.once('close', resolve) : resolve(null),
+      )
+    }
+    expect(await onSatellite(['sync', 'now'])).toMatchObject({ outcome: 'accepted' })
+    const { licenses } = await onSatellite<{ licenses: LicenseDocument[] }>(['license', 'list'])
+    expect(licenses).toMatchObject([{ virtualAccount: 'Default', quantity: ordered }])
+    const { events } = await onManager<{ events: { type: string }[] }>(['events'])
+    expect(events.filter(({ type }) => type === 'SATELLITE_DIVERGED')).toEqual([])
+    await server.stop()
+  })
+})
+
+describe('R-SAT-4 R-AUTH-5: whole programs, in months', () => {
+  it('overdue, restricted, and mended by hand: as administrators read it on both sides', async () => {
+    await programs.initAuthority()
+    await registerByHand()
+    const read = async (time: string) => ({
+      below: (await onSatellite<SyncStatus>(['sync', 'status'], time)).standing,
+      above: (await onManager<{ satellites: { status: string }[] }>(['satellite', 'list'], time))
+        .satellites[0]?.status,
+    })
+    expect(await read('+0d')).toEqual({ below: 'current', above: 'current' })
+    expect(await read('+31d')).toEqual({ below: 'overdue', above: 'overdue' })
+    expect(await read('+91d')).toEqual({ below: 'restricted', above: 'expired' })
+    const { stdout } = await satellite(['sync', 'status'], '+91d')
+    expect(stdout).toMatch(/RESTRICTED: nothing is granted until it synchronises/)
+    const refused = await satellite(['token', 'create', '--days', '30', '--json'], '+91d')
+    expect([refused.code, errorOf(refused).code]).toEqual([1, 'SATELLITE_OUT_OF_TOUCH'])
+    await carryByHand('+91d')
+    expect(await read('+91d')).toEqual({ below: 'current', above: 'current' })
+  })
+})

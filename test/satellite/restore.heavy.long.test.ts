@@ -1,0 +1,286 @@
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect } from 'vitest'
+import type { SmartAgent } from '../../src/agent/index.ts'
+import { Authority } from '../../src/authority/index.ts'
+import { DAY } from '../../src/core/time.ts'
+import { sealFiles } from '../../src/storage/encrypted-files.ts'
+import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
+import { codeOf } from '../support/test-environment.ts'
+import { sampledTests } from '../support/scale.ts'
+import { copyDirectory } from '../../tools/copy-directory.ts'
+
+const { describe, it } = sampledTests(3)
+
+const PASSPHRASE = 'correct horse battery'
+let world: SatelliteWorld
+let manager: Authority
+/** The satellite that runs now: boxes reach whichever that is. */
+let satellite: Authority
+const boxes: Record<string, SmartAgent> = {}
+
+const join_ = (name: string) => join(world.directory, name)
+const box = async (name: string, count: number) => {
+  const agent = await world.box(() => satellite, name)
+  agent.setUsage('HOST', count)
+  await agent.register((await satellite.createToken({ days: 365 })).token)
+  boxes[name] = agent
+  return agent
+}
+const settle = async (agent: SmartAgent | undefined, count: number) => {
+  agent?.setUsage('HOST', count)
+  world.clock.advance(60_000)
+  agent?.tick()
+  await agent?.idle()
+}
+const types = async (authority: Authority) => (await authority.events()).map(({ type }) => type)
+const sums = async (authority: Authority) =>
+  (await authority.licenses()).map(({ quantity, inUse, reserved }) => [quantity, inUse, reserved])
+
+beforeEach(async () => {
+  world = await makeSatelliteWorld()
+  manager = world.manager
+  satellite = await world.addSatellite('branch', { online: true })
+  await manager.order({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
+  await satellite.sync.now()
+  await satellite.enableReservation()
+  await box('before', 3)
+  await satellite.sync.now()
+})
+afterEach(() => world.close())
+
+/** The satellite as it was when the backup was made, in another directory. */
+async function restore(backup: Buffer, name = 'restored'): Promise<void> {
+  await satellite.close()
+  await Authority.restore({ dataDir: join_(name), backup, passphrase: PASSPHRASE, clock: world.clock })
+  satellite = await world.openSatellite(name)
+}
+
+describe('R-SAT-1: backup and restore of a satellite', () => {
+  it('is one file, sealed: nothing of it can be read without its passphrase', async () => {
+    const { token } = await satellite.createToken({ days: 30, description: 'a description to find' })
+    const backup = await satellite.backup(PASSPHRASE)
+    const text = backup.toString('latin1')
+    for (const secret of [token, 'a description to find', 'PRIVATE KEY', 'SQLite format'])
+      expect(text).not.toContain(secret)
+    const attempt = (passphrase: string, bytes = backup) =>
+      codeOf(Authority.restore({ dataDir: join_('x'), backup: bytes, passphrase, clock: world.clock }))
+    expect(await attempt('another passphrase')).toBe('BACKUP_UNREADABLE')
+    for (const at of [0, 40, 60, 80, backup.length - 1]) {
+      const damaged = Buffer.from(backup)
+      damaged[at] = (damaged[at] ?? 0) ^ 1
+      expect(await attempt(PASSPHRASE, damaged)).toBe('BACKUP_UNREADABLE')
+    }
+    expect(await attempt(PASSPHRASE, backup.subarray(0, 30))).toBe('BACKUP_UNREADABLE')
+    expect(await attempt(PASSPHRASE, Buffer.from('hello'))).toBe('BACKUP_UNREADABLE')
+    expect(existsSync(join_('x'))).toBe(false)
+    expect(await codeOf(satellite.backup('short'))).toBe('INVALID_ARGUMENT')
+    // What was refused, and what was made, leaves nothing lying about.
+    expect(readdirSync(world.directory).filter((name) => name.startsWith('.x'))).toEqual([])
+    expect(readdirSync(join_('branch')).filter((name) => name.startsWith('backup'))).toEqual([])
+  })
+
+  it('is restored into a directory of its own, for its user alone', async () => {
+    const backup = await satellite.backup(PASSPHRASE)
+    expect(
+      await codeOf(Authority.restore({ dataDir: join_('branch'), backup, passphrase: PASSPHRASE })),
+    ).toBe('DATA_DIR_EXISTS')
+    await restore(backup)
+    expect(statSync(join_('restored')).mode & 0o777).toBe(0o700)
+    for (const name of readdirSync(join_('restored/keys')))
+      expect(statSync(join_(`restored/keys/${name}`)).mode & 0o777).toBe(0o600)
+    for (const name of readdirSync(join_('branch/keys')))
+      expect(readFileSync(join_(`restored/keys/${name}`), 'utf8')).toBe(
+        readFileSync(join_(`branch/keys/${name}`), 'utf8'),
+      )
+  })
+
+  it('goes on in an epoch of its own; what was registered since comes back, and nothing counts twice', async () => {
+    const { token } = await satellite.createToken({ days: 365 })
+    const backup = await satellite.backup(PASSPHRASE)
+    // What happens after the backup: a box registers, one goes, one reserves; the manager hears of all of it.
+    const after = await box('after', 5)
+    await settle(boxes.before, 4)
+    const sealed = await world.box(() => satellite, 'sealed')
+    const request = await sealed.reservation.request()
+    const issued = await satellite.reserve({ request, licenses: { HOST: 6 } })
+    await sealed.reservation.install(issued.file)
+    await satellite.sync.now()
+    expect(await sums(manager)).toEqual([[20, 9, 6]])
+
+    await restore(backup)
+    expect(await satellite.sync.status()).toMatchObject({ epoch: 2 })
+    expect(await sums(satellite)).toEqual([[20, 3, 0]])
+    expect((await satellite.tokens()).find((one) => one.token === token)?.status).toBe('revoked')
+    // A box that is not known any more is not refused: it waits.
+    await settle(after, 5)
+    world.clock.advance(31 * DAY)
+    after.tick()
+    await after.idle()
+    expect(after.status()).toMatchObject({
+      registration: { status: 'registered' },
+      authorization: { lastAttempt: { reason: { code: 'AUTHORITY_REJECTED' } } },
+    })
+    // One that has gone on since is taken as it is.
+    boxes.before?.tick()
+    await boxes.before?.idle()
+    expect(boxes.before?.status().state).toBe('authorized')
+
+    const done = await satellite.sync.now()
+    expect(done.outcome).toBe('accepted')
+    expect(await types(manager)).toContain('SATELLITE_RESTORED')
+    expect(await types(satellite)).toContain('INSTANCE_TAKEN_BACK')
+    await satellite.sync.now()
+    expect(await sums(satellite)).toEqual([[20, 9, 6]])
+    expect(await sums(manager)).toEqual([[20, 9, 6]])
+    // The box that was taken back shows its certificate, and goes on.
+    world.clock.advance(4 * 3_600_000)
+    after.tick()
+    await after.idle()
+    expect(after.status().state).toBe('authorized')
+    await settle(after, 7)
+    await satellite.sync.now()
+    expect(await sums(manager)).toEqual([[20, 11, 6]])
+    // The reservation is frozen: without the box's key its code cannot be checked, and a person ends it.
+    const code = await sealed.reservation.returnCode()
+    expect(await codeOf(satellite.takeBackReservation(issued.instanceId, code))).toBe('CODE_WRONG')
+    await satellite.writeOffReservation(issued.instanceId, {
+      reason: 'returned, after a restore',
+      by: 'test',
+    })
+    await satellite.sync.now()
+    expect(await sums(manager)).toEqual([[20, 11, 0]])
+  })
+
+  it('what had ended since the backup does not come back with it', async () => {
+    await box('gone', 5)
+    const sealed = await world.box(() => satellite, 'sealed')
+    const issued = await satellite.reserve({
+      request: await sealed.reservation.request(),
+      licenses: { HOST: 6 },
+    })
+    await sealed.reservation.install(issued.file)
+    await satellite.sync.now()
+    const backup = await satellite.backup(PASSPHRASE)
+    await boxes.gone?.deregister()
+    await satellite.takeBackReservation(issued.instanceId, await sealed.reservation.returnCode())
+    await satellite.sync.now()
+    expect(await sums(manager)).toEqual([[20, 3, 0]])
+    await restore(backup)
+    expect(await sums(satellite)).toEqual([[20, 8, 6]])
+    await satellite.sync.now()
+    await satellite.sync.now()
+    expect(await sums(satellite)).toEqual([[20, 3, 0]])
+    expect(await sums(manager)).toEqual([[20, 3, 0]])
+  })
+
+  it('codes of reservations from before the backup are good after it', async () => {
+    const sealed = await world.box(() => satellite, 'sealed')
+    const issued = await satellite.reserve({
+      request: await sealed.reservation.request(),
+      licenses: { HOST: 6 },
+    })
+    await sealed.reservation.install(issued.file)
+    const backup = await satellite.backup(PASSPHRASE)
+    await restore(backup)
+    await satellite.sync.now()
+    const updated = await satellite.updateReservation(issued.instanceId, { HOST: 2 })
+    const { reservation } = await sealed.reservation.update(updated.file)
+    await satellite.confirmReservation(issued.instanceId, reservation.confirmationCode ?? '')
+    await satellite.takeBackReservation(issued.instanceId, await sealed.reservation.returnCode())
+    await satellite.sync.now()
+    expect(await sums(manager)).toEqual([[20, 3, 0]])
+  })
+
+  it('one made before backups were rows is good too', async () => {
+    await satellite.close()
+    const keys = readdirSync(join_('branch/keys'))
+    const files = ['authority.db', ...keys.map((name) => `keys/${name}`)]
+    const former = await sealFiles(
+      files.map((name) => ({ name, bytes: readFileSync(join_(`branch/${name}`)) })),
+      PASSPHRASE,
+      'SMART LICENSING BACKUP, version 1',
+    )
+    await restore(former)
+    await satellite.sync.now()
+    expect(await sums(satellite)).toEqual([[20, 3, 0]])
+    expect(await sums(manager)).toEqual([[20, 3, 0]])
+    await settle(boxes.before, 4)
+    expect(boxes.before?.status().state).toBe('authorized')
+  })
+
+  it('by hand too: one exchange repairs', async () => {
+    const backup = await satellite.backup(PASSPHRASE)
+    await box('after', 5)
+    await satellite.sync.now()
+    await restore(backup)
+    const { responded, imported } = await carry(manager, satellite)
+    expect(responded.notices).toContain('The satellite goes on in epoch 2.')
+    expect(imported).toMatchObject({ outcome: 'accepted', again: true })
+    expect(await sums(satellite)).toEqual([[20, 8, 0]])
+  })
+})
+
+describe('R-SAT-3: a copy of the directory that nobody told of', () => {
+  it('is noticed at its next synchronisation, repaired, and counts nothing twice', async () => {
+    await satellite.close()
+    copyDirectory(join_('branch'), join_('copy'))
+    satellite = await world.openSatellite('branch')
+    await box('after', 5)
+    await satellite.sync.now()
+    expect(await sums(manager)).toEqual([[20, 8, 0]])
+    await satellite.close()
+    // The machine is set back to the copy.
+    world.clock.advance(DAY)
+    satellite = await world.openSatellite('copy')
+    const done = await satellite.sync.now()
+    expect(done.outcome).toBe('accepted')
+    expect(await types(manager)).toEqual(expect.arrayContaining(['SATELLITE_DIVERGED', 'SATELLITE_RESTORED']))
+    expect(await types(satellite)).toContain('SYNC_REPAIR')
+    expect(await sums(satellite)).toEqual([[20, 8, 0]])
+    expect(await sums(manager)).toEqual([[20, 8, 0]])
+    // The other copy is told that it is one, and does nothing more.
+    await satellite.close()
+    satellite = await world.openSatellite('branch')
+    expect(await codeOf(satellite.sync.now())).toBe('SYNC_EPOCH_SUPERSEDED')
+    expect((await satellite.sync.status()).standing).toBe('ended')
+    expect(await codeOf(satellite.createToken({ days: 3 }))).toBe('SATELLITE_OUT_OF_TOUCH')
+  })
+
+  it('by hand, the answer asks for everything, and the next exchange repairs', async () => {
+    await satellite.close()
+    copyDirectory(join_('branch'), join_('copy'))
+    satellite = await world.openSatellite('branch')
+    await carry(manager, satellite)
+    await satellite.close()
+    world.clock.advance(DAY)
+    satellite = await world.openSatellite('copy')
+    const first = await carry(manager, satellite)
+    expect(first.imported).toMatchObject({ outcome: 'repair' })
+    const second = await carry(manager, satellite)
+    expect(second.imported.outcome).toBe('accepted')
+    expect(second.request).toMatch(/^Report: +full$/m)
+  })
+
+  it('boxes do not believe a copy that is behind what they have seen', async () => {
+    await satellite.close()
+    copyDirectory(join_('branch'), join_('copy'))
+    satellite = await world.openSatellite('branch')
+    await satellite.sync.now()
+    await settle(boxes.before, 4)
+    await satellite.close()
+    satellite = await world.openSatellite('copy')
+    world.clock.advance(31 * DAY)
+    boxes.before?.tick()
+    await boxes.before?.idle()
+    expect(boxes.before?.status()).toMatchObject({
+      state: 'authorized',
+      authorization: { lastAttempt: { reason: { code: 'MANDATE_SUPERSEDED' } } },
+    })
+    await satellite.sync.now()
+    world.clock.advance(4 * 3_600_000)
+    boxes.before?.tick()
+    await boxes.before?.idle()
+    expect(boxes.before?.status().authorization.lastAttempt?.outcome).toBe('succeeded')
+  })
+})
