@@ -1,5 +1,6 @@
-import { constants } from 'node:crypto'
-import { checkServerIdentity, type SecureContextOptions } from 'node:tls'
+import { constants, X509Certificate } from 'node:crypto'
+import { isIPv6 } from 'node:net'
+import { checkServerIdentity, type PeerCertificate, type SecureContextOptions } from 'node:tls'
 
 /**
  * What Node would otherwise take from `tls.DEFAULT_MIN_VERSION`, `tls.DEFAULT_MAX_VERSION`, `tls.DEFAULT_CIPHERS` and
@@ -13,5 +14,16 @@ export const TLS_SETTINGS = {
   ecdhCurve: 'auto',
 } as const satisfies SecureContextOptions
 
+/** Checks that a certificate names a host. Node 22.23 by itself finds no IPv6 address in a certificate. */
+function checkHost(host: string, certificate: PeerCertificate): Error | undefined {
+  const failure = checkServerIdentity(host, certificate)
+  if (failure === undefined || !isIPv6(host)) return failure
+  return new X509Certificate(certificate.raw).checkIP(host) === undefined ? failure : undefined
+}
+
 /** The settings of a client, which `NODE_TLS_REJECT_UNAUTHORIZED=0` and a replaced `tls.checkServerIdentity` do not change. */
-export const TLS_CLIENT_SETTINGS = { ...TLS_SETTINGS, rejectUnauthorized: true, checkServerIdentity } as const
+export const TLS_CLIENT_SETTINGS = {
+  ...TLS_SETTINGS,
+  rejectUnauthorized: true,
+  checkServerIdentity: checkHost,
+} as const
