@@ -2,7 +2,7 @@
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { createRoot, issueCertificate } from '../../dist/src/pki/certificate-generation.js'
 import { IdentityIssuer } from '../../dist/src/pki/instance-certificate-issuer.js'
-import { readP256Key } from '../../dist/src/pki/p256-key.js'
+import { importP256Key } from '../../dist/src/pki/p256-key.js'
 import { rate } from '../rate.mjs'
 import { perSecond } from '../table.mjs'
 
@@ -12,7 +12,7 @@ export async function issuing(row) {
   const issuer = await createRoot({ name: 'bench', ...facts, ...dates })
   const template = await IdentityIssuer.create(issuer, facts)
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const key = readP256Key(publicKey.export({ type: 'spki', format: 'der' }))
+  const key = importP256Key(publicKey.export({ type: 'spki', format: 'der' }))
   const text = Buffer.alloc(400, 'x')
   const floor = rate(() => sign('sha256', text, privateKey))
   const ours = rate((i) => template.issue(key, { name: `box-${i}`, ...dates }))

@@ -2,7 +2,7 @@ import { closeSync, openSync, rmSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { asLicensingError, type ErrorDocument, LicensingError } from '../core/errors.ts'
-import { startDeadline } from '../transports/deadline.ts'
+import { withTimeout } from '../transports/deadline.ts'
 import type { SmartAgent } from './agent.ts'
 import type { VerbName } from './control-commands.ts'
 
@@ -95,26 +95,18 @@ export async function serveControl(agent: SmartAgent, dataDir: string): Promise<
       resolve()
     })
   })
-  const within = async (milliseconds: number) => {
-    const { signal, stop } = startDeadline(milliseconds)
-    const late = new Promise((resolve) => {
-      signal.addEventListener('abort', resolve)
-    })
-    await Promise.race([closed, late])
-    stop()
-  }
   return {
     drain: async () => {
       closing = true
       server.close()
       for (const [socket, underWay] of sockets) if (underWay === 0) socket.end()
-      await within(LONGEST_DRAIN)
+      await withTimeout(LONGEST_DRAIN, closed)
     },
     close: async () => {
       closing = true
       server.close()
       for (const socket of sockets.keys()) socket.end()
-      await within(LAST_WORD)
+      await withTimeout(LAST_WORD, closed)
       for (const socket of sockets.keys()) socket.destroy()
       await closed
     },

@@ -7,7 +7,7 @@ import { systemClock } from '../core/system-clock.ts'
 import { HELLO_AUDIENCE, PROTOCOL_VERSION, type RequestType, type Sealed } from '../protocol/messages.ts'
 import { readEnrolmentCode } from '../protocol/enrolment.ts'
 import type { ConnectionGuard } from '../http/connection-limiter.ts'
-import { within } from '../transports/deadline.ts'
+import { withTimeout } from '../transports/deadline.ts'
 import type { Transport, TransportSettings } from '../transports/transport.ts'
 import type { Credential } from '../pki/certificate-generation.ts'
 import { ChainError, readRoots } from '../pki/chain-validation.ts'
@@ -623,7 +623,7 @@ export class Authority {
       .finally(() => {
         this.#asked = null
       })
-    return (await within(READY_WITHIN, this.#asked)) ?? ['database']
+    return (await withTimeout(READY_WITHIN, this.#asked)) ?? ['database']
   }
 
   /** What there is and how it stands, in numbers: for metrics. Reads, and writes nothing. */

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { countSchema } from '../core/entitlement.ts'
@@ -39,7 +40,6 @@ import {
   WRONG_CODES,
   WRONG_CODES_WITHIN,
 } from './policy.ts'
-import { constant } from './store/constant.ts'
 import { type Tx, writeSetting } from './store/store.ts'
 
 /** Epochs that a code may be of: more restores of one authority are not looked back over. */
@@ -390,7 +390,7 @@ export class Reservations {
       .where('box_key', '=', keyText(request))
       .where('request', '=', request.number)
       .where('virtual_account_id', '=', virtual.id)
-      .where('status', '=', constant('active'))
+      .where('status', '=', sql.lit('active'))
       .where('sequence', '=', 1)
       .executeTakeFirst()
     return row && sameCounts(counted(await this.#ledger.parts(row, 1)), wanted) ? row : null
@@ -450,7 +450,7 @@ export class Reservations {
       .where('account_id', '=', this.#account.id)
       .where('pid', '=', pid)
       .where('serial', 'in', serialsOf(pid, serial))
-      .where('status', '=', constant('active'))
+      .where('status', '=', sql.lit('active'))
       .executeTakeFirst()
     if (registered)
       throw new LicensingError(

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import type { Instant } from '../core/time.ts'
 import type { ProductProfile } from '../core/profile.ts'
 import { type LicenseDocument, listAccounts, listLicenses } from './inventory/accounts.ts'
@@ -5,7 +6,6 @@ import { AlertReader } from './alerts/alert-reader.ts'
 import type { AlertSeverity } from './alerts/alerts.ts'
 import type { Credentials } from './keys/credentials.ts'
 import { outbox } from './outbox/mail.ts'
-import { constant } from './store/constant.ts'
 import type { Tx } from './store/store.ts'
 import type { SyncStatus } from './satellite-sync/synchronization.ts'
 
@@ -85,7 +85,7 @@ async function countDeliveries(tx: Tx): Promise<number> {
   const row = await tx
     .selectFrom('webhook_deliveries')
     .select((eb) => eb.fn.countAll().as('count'))
-    .where('dead', '=', constant(0))
+    .where('dead', '=', sql.lit(0))
     .executeTakeFirst()
   return Number(row?.count ?? 0)
 }
@@ -109,13 +109,13 @@ async function countInstances(tx: Tx): Promise<Figures['instances']> {
   const reserved = await tx
     .selectFrom('reservations')
     .select((eb) => eb.fn.countAll().as('count'))
-    .where('status', '=', constant('active'))
+    .where('status', '=', sql.lit('active'))
     .executeTakeFirst()
   counts.reserved = Number(reserved?.count ?? 0)
   const below = await tx
     .selectFrom('reported_instances')
     .select((eb) => eb.fn.countAll().as('count'))
-    .where('status', '=', constant('active'))
+    .where('status', '=', sql.lit('active'))
     .executeTakeFirst()
   counts.satellite = Number(below?.count ?? 0)
   return counts

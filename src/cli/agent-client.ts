@@ -30,14 +30,15 @@ export async function callAgent(dataDir: string, verb: VerbName, params: unknown
 }
 
 async function runHere(dataDir: string, verb: VerbName, params: unknown): Promise<unknown> {
-  const [{ SmartAgent }, { verbs }] = await Promise.all([
+  const [{ SmartAgent }, { verbs }, { withTimeout }] = await Promise.all([
     import('../agent/agent.ts'),
     import('../agent/control-commands.ts'),
+    import('../transports/deadline.ts'),
   ])
   const agent = await SmartAgent.open({ dataDir, heartbeat: false })
   try {
     const { reads, call } = verbs[verb]
-    if (!reads) await within(DUE_PATIENCE, agent.idle())
+    if (!reads) await withTimeout(DUE_PATIENCE, agent.idle())
     const result = await call(agent, params)
     // Without a daemon nobody else makes the attempt: it is made before leaving, whatever becomes of it.
     if (
@@ -47,27 +48,15 @@ async function runHere(dataDir: string, verb: VerbName, params: unknown): Promis
       'wait' in params &&
       params.wait === false
     ) {
-      await within(DUE_PATIENCE, agent.idle())
+      await withTimeout(DUE_PATIENCE, agent.idle())
       return agent.status()
     }
     // Nobody stays to report a change within its minute, so it is reported before leaving.
-    if (!reads) await within(DUE_PATIENCE, agent.flushUsage())
+    if (!reads) await withTimeout(DUE_PATIENCE, agent.flushUsage())
     return verb === 'usage-set' ? agent.status() : result
   } finally {
     await agent.close()
   }
-}
-
-async function within(milliseconds: number, work: Promise<void>): Promise<void> {
-  const { startDeadline } = await import('../transports/deadline.ts')
-  const deadline = startDeadline(milliseconds)
-  const late = new Promise<void>((resolve) => {
-    deadline.signal.addEventListener('abort', () => {
-      resolve()
-    })
-  })
-  await Promise.race([work, late])
-  deadline.stop()
 }
 
 /** Runs the daemon: heartbeat, control socket and what else it serves, until it is told to stop. */

@@ -1,3 +1,4 @@
+import { pluralize } from '../core/text.ts'
 import type { Command } from 'commander'
 import type { Restored } from '../authority/backup/start-new-epoch.ts'
 import type { AuthorityCli } from './authority-cli.ts'
@@ -56,19 +57,17 @@ export function addBackupCommands(
     })
 }
 
-const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`
-
 function restoredText(place: string, restored: Restored): string {
   const { name, tokensRevoked, tokensInReview, reservationsInReview } = restored
   if (restored.role === 'satellite')
     return [
       `The satellite ${name} is restored in ${place}. Do not start the old copy again.`,
-      `${counted(tokensRevoked, 'token')} ${tokensRevoked === 1 ? 'was' : 'were'} revoked: make new ones.`,
+      `${pluralize(tokensRevoked, 'token')} ${tokensRevoked === 1 ? 'was' : 'were'} revoked: make new ones.`,
       'Until it has synchronised it promises nothing new; what its manager knows comes back then. Boxes that the manager never heard of register again.',
     ].join('\n')
   return [
     `The authority of ${name} is restored in ${place}, in epoch ${restored.epoch}. Do not start the old copy again.`,
-    `${counted(tokensInReview, 'token')} and ${counted(reservationsInReview, 'reservation')} are held until they are confirmed: \`token confirm\`, \`instance confirm\`.`,
+    `${pluralize(tokensInReview, 'token')} and ${pluralize(reservationsInReview, 'reservation')} are held until they are confirmed: \`token confirm\`, \`instance confirm\`.`,
     'Boxes that registered since the backup are taken back when they ask: `instance list` shows them. What was bought since is entered again.',
   ].join('\n')
 }

@@ -1,3 +1,4 @@
+import { fsyncDirectory } from '../storage/private-files.ts'
 import { randomBytes } from 'node:crypto'
 import {
   closeSync,
@@ -190,7 +191,7 @@ async function writeWhole<T>(
       fsyncSync(fd)
       if (whole !== null) {
         renameSync(temporary, place)
-        syncDirectory(dirname(place))
+        fsyncDirectory(dirname(place))
       }
     } catch (thrown) {
       throw unwritable(thrown)
@@ -199,14 +200,5 @@ async function writeWhole<T>(
   } finally {
     closeSync(fd)
     rmSync(temporary, { force: true })
-  }
-}
-
-function syncDirectory(path: string): void {
-  const fd = openSync(path, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
   }
 }

@@ -1,3 +1,4 @@
+import { pluralize } from '../core/text.ts'
 import type { Command } from 'commander'
 import type { SyncSchedule } from '../../machines/index.ts'
 import type { SatelliteDocument, SatelliteTerms } from '../authority/satellites/satellites.ts'
@@ -221,7 +222,7 @@ function addSynchronisation(program: Command, cli: AuthorityCli): void {
           say(
             file,
             [
-              `Exchange ${exported.exchange}: ${exported.report === 'full' ? 'everything' : 'what has changed'}, ${counted(exported.instances, 'product instance')}${exported.ended === 0 ? '' : `, ${exported.ended} ended`}.`,
+              `Exchange ${exported.exchange}: ${exported.report === 'full' ? 'everything' : 'what has changed'}, ${pluralize(exported.instances, 'product instance')}${exported.ended === 0 ? '' : `, ${exported.ended} ended`}.`,
               `Fingerprint of this satellite's key: ${exported.fingerprint}`,
               'Carry the file to the manager: `smart-authority sync respond FILE --out ANSWER`, and its answer back: `sync import ANSWER`.',
             ].join('\n'),
@@ -366,8 +367,6 @@ function refuseStandardOutput(out: string, json: boolean): void {
   if (out === '-' && json)
     throw new LicensingError('USAGE', 'With --json the file cannot go to standard output: name a file.')
 }
-
-const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`
 
 /** @throws LicensingError INVALID_ARGUMENT */
 function leavable(text: string): Leavable[] {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { LicensingError } from '../core/errors.ts'
-import { codeOf } from '../core/errno-code.ts'
+import { errnoCode } from '../core/errno-code.ts'
 
 const FILE_WORDS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file or directory',
@@ -19,7 +19,7 @@ export function fileFailure(
   thrown: unknown,
 ): LicensingError {
   if (thrown instanceof LicensingError) return thrown
-  const errno = codeOf(thrown) || 'unknown reason'
+  const errno = errnoCode(thrown) || 'unknown reason'
   const what = code === 'FILE_UNREADABLE' ? 'read' : 'written'
   return new LicensingError(code, `The file ${path} could not be ${what}: ${FILE_WORDS[errno] ?? errno}.`)
 }

@@ -1,3 +1,4 @@
+import { stripBrackets } from '../core/host-name.ts'
 import type { Command } from 'commander'
 import type { AgentLogger } from '../agent/logger.ts'
 import type { Authority } from '../authority/authority.ts'
@@ -245,7 +246,7 @@ async function openDoor(
     port,
     names: options.names ?? CLOUD_NAMES,
     authority: {
-      host: every ? '127.0.0.1' : served.hostname.replace(/^\[|\]$/g, ''),
+      host: every ? '127.0.0.1' : stripBrackets(served.hostname),
       port: Number(served.port || 443),
       trust: authority.trustAnchor(),
     },

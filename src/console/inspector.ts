@@ -4,7 +4,8 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import { type Context, type Position, resolve, smartAgent } from '../../machines/index.ts'
 import type { SmartAgent } from '../agent/agent.ts'
 import { LicensingError } from '../core/errors.ts'
-import { hostInUrl, LOOPBACK } from '../core/host-name.ts'
+import { formatUrlHost, LOOPBACK, stripBrackets } from '../core/host-name.ts'
+import { toAddressInUseError } from '../http/listen.ts'
 
 /** An inspector that is served, until it is closed. */
 export interface ServedInspector {
@@ -54,14 +55,8 @@ export async function serveInspector(
     })
   })
   await new Promise<void>((done, failed) => {
-    server.once('error', ({ code = '' }: NodeJS.ErrnoException) => {
-      failed(
-        new LicensingError(
-          'ADDRESS_IN_USE',
-          `It is not possible to listen on ${at.host}:${at.port} (${code}).`,
-          { remedy: 'Name another address.' },
-        ),
-      )
+    server.once('error', (error) => {
+      failed(toAddressInUseError(at, error))
     })
     server.listen(at.port, at.host, done)
   })
@@ -72,7 +67,7 @@ export async function serveInspector(
   })
   const { port } = server.address() as AddressInfo
   return {
-    url: `ws://${hostInUrl(at.host)}:${port}`,
+    url: `ws://${formatUrlHost(at.host)}:${port}`,
     close: () =>
       new Promise((done) => {
         stop()
@@ -92,7 +87,7 @@ function isLocal({ host, origin }: { host?: string | undefined; origin?: string 
 
 /** Whether a URL's host is this machine by its loopback name or address. */
 const isLoopback = (url: string): boolean =>
-  URL.canParse(url) && LOOPBACK.includes(new URL(url).hostname.replace(/^\[(.*)\]$/, '$1'))
+  URL.canParse(url) && LOOPBACK.includes(stripBrackets(new URL(url).hostname))
 
 function tell(client: WebSocket, message: object): void {
   if (client.bufferedAmount > LONGEST_QUEUE) client.terminate()

@@ -1,3 +1,4 @@
+import { stripBrackets } from '../core/host-name.ts'
 import { randomBytes } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -219,7 +220,7 @@ export class Console {
   /** Whoever calls by another name was led here by somebody else's (DNS rebinding). */
   #requireHost(request: FastifyRequest): void {
     const { hostname } = request
-    const host = hostname.replace(/^\[|\]$/g, '').toLowerCase()
+    const host = stripBrackets(hostname).toLowerCase()
     if (!this.#hosts.has(host))
       throw new LicensingError('HOST_REFUSED', `This server is not called ${JSON.stringify(hostname)}.`)
   }

@@ -10,11 +10,11 @@ const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
  */
 export function parseHostName(text: string): string | null {
   const bare = text.trim()
-  const address = /^\[.*\]$/.test(bare) ? bare.slice(1, -1) : bare
+  const address = stripBrackets(bare)
   // A zone is good on one machine alone.
   if (address.includes('%')) return null
   if (isIP(address) === 4) return address
-  if (isIP(address) === 6) return new URL(`https://[${address}]`).hostname.slice(1, -1)
+  if (isIP(address) === 6) return stripBrackets(new URL(`https://[${address}]`).hostname)
   const name = domainToASCII(bare.replace(/\.$/, '')).toLowerCase()
   if (name.length > LONGEST_NAME || isIP(name) !== 0) return null
   const labels = name.split('.')
@@ -29,5 +29,8 @@ export const isLoopbackName = (name: string): boolean =>
 /** Addresses that only this machine reaches. */
 export const LOOPBACK: readonly string[] = ['127.0.0.1', '::1', 'localhost']
 
+/** Removes the brackets that a URL puts around an IPv6 address. */
+export const stripBrackets = (hostname: string): string => hostname.replace(/^\[(.*)\]$/, '$1')
+
 /** Formats a host for a URL: an IPv6 address gets brackets. */
-export const hostInUrl = (host: string): string => (host.includes(':') ? `[${host}]` : host)
+export const formatUrlHost = (host: string): string => (host.includes(':') ? `[${host}]` : host)

@@ -25,3 +25,6 @@ export const plain = (text: string, longest: number): string => {
 
 /** What somebody typed or sent, as an error repeats it: between quotes, plain, and no longer than a line. */
 export const cited = (text: string): string => JSON.stringify(plain(text, 80))
+
+/** Formats a count with its noun: "1 token", "2 tokens". */
+export const pluralize = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`

@@ -6,8 +6,8 @@ import { connect as connectTls, createSecureContext, type SecureContext, TLSSock
 import type { ServerLogger } from '../core/server-logger.ts'
 import { LicensingError } from '../core/errors.ts'
 import { DAY, HOUR, type Instant } from '../core/time.ts'
-import { hostInUrl, LOOPBACK } from '../core/host-name.ts'
-import { addressInUse } from '../http/listen.ts'
+import { formatUrlHost, LOOPBACK } from '../core/host-name.ts'
+import { toAddressInUseError } from '../http/listen.ts'
 import { TLS_CLIENT_SETTINGS, TLS_SETTINGS } from '../transports/tls-settings.ts'
 import { createTlsCa, generateKey, type Issuer, issueTlsCertificate } from '../pki/certificate-generation.ts'
 
@@ -98,13 +98,13 @@ export class ConnectDoor {
     const contexts = new Map<string, SecureContext>()
     for (const name of names) contexts.set(name, await contextOf(ca, name, at))
     const door = new ConnectDoor(contexts, ca.certificate, authority, logger)
-    return { door, url: `http://${hostInUrl(host)}:${await door.#listen({ host, port })}` }
+    return { door, url: `http://${formatUrlHost(host)}:${await door.#listen({ host, port })}` }
   }
 
   #listen(at: { host: string; port: number }): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', (thrown) => {
-        reject(addressInUse(at, thrown))
+        reject(toAddressInUseError(at, thrown))
       })
       this.#server.listen(at.port, at.host, () => {
         resolve((this.#server.address() as AddressInfo).port)

@@ -5,7 +5,7 @@ import type { Clock } from '../core/clock.ts'
 import { DAY } from '../core/time.ts'
 import { ConnectionGuard } from './connection-limiter.ts'
 import { createGuardedServer } from './create-server.ts'
-import { hostInUrl, LOOPBACK } from '../core/host-name.ts'
+import { formatUrlHost, LOOPBACK } from '../core/host-name.ts'
 import { listenOn } from './listen.ts'
 import { createSelfSigned, type Credential, tlsOptions } from '../pki/certificate-generation.ts'
 import { SecretFiles } from '../storage/private-files.ts'
@@ -53,7 +53,7 @@ export async function listenWithOwnCertificate(
   await server.register(routes)
   const bound = await listenOn(server, { host, port })
   return {
-    url: `https://${hostInUrl(host)}:${bound}`,
+    url: `https://${formatUrlHost(host)}:${bound}`,
     fingerprint: new X509Certificate(tls.certificates[0] ?? '').fingerprint256,
     connections,
     drain: () => server.close(),

@@ -1,5 +1,5 @@
 import { LicensingError } from '../core/errors.ts'
-import { codeOf } from '../core/errno-code.ts'
+import { errnoCode } from '../core/errno-code.ts'
 
 /** Node's timers take no more; at the speed of a test's clock even this is over soon. */
 export const LONGEST_TIMER = 2 ** 31 - 1 - 60_000
@@ -15,10 +15,10 @@ export interface ListenAddress {
 }
 
 /** Why an address cannot be listened on, from the system's own error. */
-export function addressInUse({ host, port }: ListenAddress, thrown: unknown): LicensingError {
+export function toAddressInUseError({ host, port }: ListenAddress, thrown: unknown): LicensingError {
   return new LicensingError(
     'ADDRESS_IN_USE',
-    `It is not possible to listen on ${host}:${port} (${codeOf(thrown)}).`,
+    `It is not possible to listen on ${host}:${port} (${errnoCode(thrown)}).`,
   )
 }
 
@@ -33,7 +33,7 @@ export async function listenOn(server: Listener, at: ListenAddress): Promise<num
   try {
     await server.listen({ ...at, backlog: BACKLOG })
   } catch (thrown) {
-    throw addressInUse(at, thrown)
+    throw toAddressInUseError(at, thrown)
   }
   const address = server.server.address()
   return typeof address === 'object' && address !== null ? address.port : at.port

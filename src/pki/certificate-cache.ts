@@ -1,12 +1,18 @@
 import { X509Certificate } from 'node:crypto'
-import { Newest } from '../core/lru-cache.ts'
+import { LRUCache } from 'lru-cache'
 
 /** Certificates that are kept: of roots, issuing CAs and signers, which come again with every message. */
 const MOST_KEPT = 256
-const kept = new Newest<X509Certificate>(MOST_KEPT)
+const kept = new LRUCache<string, X509Certificate>({ max: MOST_KEPT })
 
 /** A certificate of its PEM; reading one costs as much as a verification. @throws Error of Node for what is none */
-export const readCertificate = (pem: string): X509Certificate => kept.get(pem, () => new X509Certificate(pem))
+export function readCertificate(pem: string): X509Certificate {
+  const known = kept.get(pem)
+  if (known) return known
+  const certificate = new X509Certificate(pem)
+  kept.set(pem, certificate)
+  return certificate
+}
 
 const issued = new WeakMap<X509Certificate, WeakMap<X509Certificate, boolean>>()
 

@@ -1,6 +1,6 @@
 import { verify } from 'node:crypto'
 import { BIT_STRING, DerError, elementsOf, INTEGER, readOnly, SEQUENCE } from './der.ts'
-import { type P256Key, readP256Key } from './p256-key.ts'
+import { type P256Key, importP256Key } from './p256-key.ts'
 
 /** AlgorithmIdentifier of ecdsa-with-SHA256 (RFC 5758 §3.2). */
 const ECDSA_SHA256 = Buffer.from('300a06082a8648ce3d040302', 'hex')
@@ -16,7 +16,7 @@ export function readRequest(pem: string): P256Key | null {
     if (!info || signature?.tag !== BIT_STRING || !algorithm?.whole.equals(ECDSA_SHA256)) return null
     const [version, , spki] = elementsOf(info)
     if (version?.tag !== INTEGER || !spki) return null
-    const found = readP256Key(spki.whole)
+    const found = importP256Key(spki.whole)
     if (!found) return null
     // The first byte of a bit string counts the bits that are not used: none.
     const good =

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Instant } from '../core/time.ts'
 import { DerError, elementsOf, instantOf, readOnly, SEQUENCE } from './der.ts'
-import { type P256Key, readP256Key } from './p256-key.ts'
+import { type P256Key, importP256Key } from './p256-key.ts'
 
 /** What is taken of a certificate that is known, or not, by its thumbprint. Nothing of it is believed for itself. */
 export interface LeafFacts extends P256Key {
@@ -17,7 +17,7 @@ export function readLeafFacts(pem: string): LeafFacts | null {
     const [tbs] = elementsOf(readOnly(der, SEQUENCE))
     const [, , , , validity, , spki] = tbs ? elementsOf(tbs) : []
     const [, notAfter] = validity ? elementsOf(validity) : []
-    const key = spki && readP256Key(spki.whole)
+    const key = spki && importP256Key(spki.whole)
     if (!key || !notAfter) return null
     const thumbprint = createHash('sha256').update(der).digest('base64url')
     return { ...key, thumbprint, notAfter: instantOf(notAfter) }

@@ -1,5 +1,5 @@
 import { createPublicKey, type KeyObject } from 'node:crypto'
-import { Newest } from '../core/lru-cache.ts'
+import { LRUCache } from 'lru-cache'
 
 /** SubjectPublicKeyInfo of a P-256 key (RFC 5480 §2): all but the point, which is not compressed. */
 const HEAD = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex')
@@ -14,16 +14,22 @@ export interface P256Key {
 
 /** Keys that are kept, about 2 KiB each: of boxes that come again and again, such as when what they use changes. */
 const MOST_KEPT = 4_096
-const kept = new Newest<P256Key>(MOST_KEPT)
+const kept = new LRUCache<string, P256Key>({ max: MOST_KEPT })
 
 /**
- * The key that a SubjectPublicKeyInfo says; null for one of another kind, or no point of the curve. Reading one costs as much
- * as a verification: the newest are kept.
+ * Imports a SubjectPublicKeyInfo; null for a key of another kind, or no point of the curve. One import costs as much as a
+ * verification, so the newest keys are kept.
  */
-export const readP256Key = (spki: Buffer): P256Key | null =>
-  kept.get(spki.toString('latin1'), () => importKey(spki))
+export function importP256Key(spki: Buffer): P256Key | null {
+  const name = spki.toString('latin1')
+  const known = kept.get(name)
+  if (known) return known
+  const key = parsePoint(spki)
+  if (key) kept.set(name, key)
+  return key
+}
 
-function importKey(spki: Buffer): P256Key | null {
+function parsePoint(spki: Buffer): P256Key | null {
   const x = spki.subarray(HEAD.length, HEAD.length + COORDINATE)
   const y = spki.subarray(HEAD.length + COORDINATE)
   if (!spki.subarray(0, HEAD.length).equals(HEAD) || x.length !== COORDINATE || y.length !== COORDINATE)

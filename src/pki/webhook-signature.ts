@@ -1,4 +1,5 @@
-import { createHmac, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
+import { Webhook } from 'standardwebhooks'
 import { LicensingError } from '../core/errors.ts'
 import { type Instant, SECOND } from '../core/time.ts'
 
@@ -31,22 +32,19 @@ export function checkWebhookSecret(text: string): string {
 }
 
 /**
- * The headers that name and sign a message: its id, when it is sent, and HMAC-SHA256 over both and its body, once by each
- * secret that is good now.
+ * Returns the headers that name and sign a message: its id, when it is sent, and one signature by each secret that is good
+ * now.
  */
 export function webhookHeaders(
   message: { readonly id: string; readonly body: string; readonly at: Instant },
   secrets: readonly string[],
 ): Record<string, string> {
-  const timestamp = String(Math.floor(message.at / SECOND))
-  const signatures = secrets.map((secret) => {
-    const key = Buffer.from(secret.slice(PREFIX.length), 'base64')
-    const hmac = createHmac('sha256', key).update(`${message.id}.${timestamp}.${message.body}`)
-    return `v1,${hmac.digest('base64')}`
-  })
+  const { id, body, at } = message
   return {
-    'webhook-id': message.id,
-    'webhook-timestamp': timestamp,
-    'webhook-signature': signatures.join(' '),
+    'webhook-id': id,
+    'webhook-timestamp': String(Math.floor(at / SECOND)),
+    'webhook-signature': secrets
+      .map((secret) => new Webhook(secret).sign(id, new Date(at), body))
+      .join(' '),
   }
 }

@@ -14,12 +14,12 @@ import {
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { LicensingError } from '../core/errors.ts'
-import { codeOf } from '../core/errno-code.ts'
+import { errnoCode } from '../core/errno-code.ts'
 
 /** An error of the file system as one of ours: full, read-only, or not permitted. */
 export function storeFailure(thrown: unknown, doing: string): LicensingError {
   if (thrown instanceof LicensingError) return thrown
-  const code = codeOf(thrown)
+  const code = errnoCode(thrown)
   if (/^(ENOSPC|EDQUOT|EFBIG|SQLITE_FULL)$/.test(code)) {
     return new LicensingError('STORE_FULL', `The disk is full: ${doing} failed.`)
   }
@@ -42,7 +42,7 @@ export function fileExists(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false }) !== undefined
   } catch (thrown) {
-    if (codeOf(thrown) === 'ENOTDIR') return false
+    if (errnoCode(thrown) === 'ENOTDIR') return false
     throw storeFailure(thrown, `looking for ${path}`)
   }
 }
@@ -52,7 +52,7 @@ export function ensurePrivateDirectory(path: string): void {
   try {
     makeDirectory(path)
   } catch (thrown) {
-    const code = codeOf(thrown)
+    const code = errnoCode(thrown)
     if (code === 'EEXIST' || code === 'ENOTDIR')
       throw new LicensingError('DATA_DIR_UNSAFE', `${path} is not a directory.`)
     // Node tells of a read-only or missing parent by several codes: what is to be done is the same.
@@ -75,9 +75,9 @@ export function makeDirectory(path: string): void {
   try {
     make()
   } catch (thrown) {
-    if (codeOf(thrown) === 'EEXIST' && statSync(path).isDirectory()) return
+    if (errnoCode(thrown) === 'EEXIST' && statSync(path).isDirectory()) return
     const above = dirname(resolve(path))
-    if (codeOf(thrown) !== 'ENOENT' || above === resolve(path)) throw thrown
+    if (errnoCode(thrown) !== 'ENOENT' || above === resolve(path)) throw thrown
     makeDirectory(above)
     make()
   }
@@ -109,8 +109,8 @@ export function ensurePrivateFile(path: string): void {
   }
 }
 
-/** Has the entries of a directory on disk: a file that was renamed into it is there after a power cut. */
-export const syncDirectory = (path: string): void => {
+/** Writes the entries of a directory to disk: a file that was renamed into it is there after a power cut. */
+export const fsyncDirectory = (path: string): void => {
   const fd = openSync(path, 'r')
   try {
     fsyncSync(fd)
@@ -141,7 +141,7 @@ export class SecretFiles {
         closeSync(fd)
       }
       renameSync(temporary, path)
-      syncDirectory(this.#directory)
+      fsyncDirectory(this.#directory)
     } catch (thrown) {
       rmSync(temporary, { force: true })
       throw storeFailure(thrown, 'writing a secret')

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import type Sqlite from 'better-sqlite3'
 import { LicensingError } from '../core/errors.ts'
-import { codeOf } from '../core/errno-code.ts'
+import { errnoCode } from '../core/errno-code.ts'
 import { ensurePrivateFile } from './private-files.ts'
 
 /**
@@ -17,7 +17,7 @@ function loadSqlite(): typeof Sqlite {
   try {
     return createRequire(import.meta.url)(NAME) as typeof Sqlite
   } catch (thrown) {
-    if (codeOf(thrown) !== 'MODULE_NOT_FOUND') throw thrown
+    if (errnoCode(thrown) !== 'MODULE_NOT_FOUND') throw thrown
     throw new LicensingError('STORE_MODULE_ABSENT', `The module ${NAME} is not installed.`)
   }
 }
@@ -26,7 +26,7 @@ export const Database: typeof Sqlite = loadSqlite()
 
 /** The module has found no native part of itself, which it says without a code, or one of another Node. */
 const isNotBuilt = (thrown: unknown): boolean =>
-  ['ERR_DLOPEN_FAILED', 'MODULE_NOT_FOUND'].includes(codeOf(thrown)) ||
+  ['ERR_DLOPEN_FAILED', 'MODULE_NOT_FOUND'].includes(errnoCode(thrown)) ||
   (thrown instanceof Error && thrown.message.startsWith('Could not locate the bindings file'))
 
 /**

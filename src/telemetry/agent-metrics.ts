@@ -1,3 +1,4 @@
+import { errnoCode } from '../core/errno-code.ts'
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { ConnectionGuard } from '../http/connection-limiter.ts'
 import { codeLabel, commonMetrics } from './common-metrics.ts'
@@ -66,7 +67,7 @@ export class AgentMetrics {
     agent.on('transition', ({ event }) => {
       const [kind = '', ending = ''] = event.type.split('.')
       const outcome = OUTCOMES[ending]
-      if (outcome !== undefined) requests.inc({ kind, outcome, code: codeLabel(codeOf(event)) })
+      if (outcome !== undefined) requests.inc({ kind, outcome, code: codeLabel('failure' in event ? errnoCode(event.failure) : null) })
     })
   }
 
@@ -99,13 +100,6 @@ export class AgentMetrics {
   #until(instant: string): number {
     return (Date.parse(instant) - this.#agent.now) / 1000
   }
-}
-
-/** The code that an event of a refusal or a failure carries. */
-function codeOf(event: object): string | null {
-  if (!('failure' in event)) return null
-  const { failure } = event
-  return typeof failure === 'object' && failure !== null && 'code' in failure ? String(failure.code) : null
 }
 
 function statusGauges(prefix: string, registry: Registry) {

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { ConnectionGuard } from '../http/connection-limiter.ts'
-import { within } from '../transports/deadline.ts'
+import { withTimeout } from '../transports/deadline.ts'
 import { codeLabel, commonMetrics } from './common-metrics.ts'
 import { connectionMetrics } from './connection-metrics.ts'
 
@@ -107,7 +107,7 @@ export class AuthorityMetrics {
     for (const gauge of [instances, owned, inUse, reserved, alerts, waiting, certificates]) gauge.reset()
     let figures: Figures | null = null
     try {
-      if (this.#authority) figures = await within(PATIENCE, this.#authority.figures())
+      if (this.#authority) figures = await withTimeout(PATIENCE, this.#authority.figures())
     } catch {
       figures = null
     }

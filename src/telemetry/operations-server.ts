@@ -1,6 +1,6 @@
 import { ConnectionGuard } from '../http/connection-limiter.ts'
 import { createGuardedServer } from '../http/create-server.ts'
-import { hostInUrl } from '../core/host-name.ts'
+import { formatUrlHost } from '../core/host-name.ts'
 import { listenOn } from '../http/listen.ts'
 
 /** A scraper and a few people with curl. */
@@ -43,7 +43,7 @@ export async function serveOperations(options: {
   })
   const bound = await listenOn(server, { host, port, exclusive: true })
   return {
-    url: `http://${hostInUrl(host)}:${bound}`,
+    url: `http://${formatUrlHost(host)}:${bound}`,
     close: async () => {
       guard.abort()
       await server.close()

@@ -1,6 +1,6 @@
 import { LicensingError } from '../core/errors.ts'
 import { VERSION } from '../core/version.ts'
-import { within } from '../transports/deadline.ts'
+import { withTimeout } from '../transports/deadline.ts'
 
 /** Traces of a program, sent by OTLP over HTTP. */
 export interface Tracing {
@@ -143,7 +143,7 @@ export async function startTracing(
     },
     transaction: () => undefined,
     close: async () => {
-      await within(
+      await withTimeout(
         PATIENCE,
         provider.shutdown().catch(() => undefined),
       )

@@ -1,3 +1,4 @@
+import { stripBrackets } from '../core/host-name.ts'
 import type { X509Certificate } from 'node:crypto'
 import type { Destination, Proxy, Timeouts } from './connection.ts'
 import type { TransportSettings } from './transport.ts'
@@ -21,7 +22,7 @@ export interface RoadOptions {
 export function destinationOf({ url, proxy, anchors, timeouts }: RoadOptions): Destination {
   const { hostname, port } = new URL(url)
   return {
-    host: hostname.replace(/^\[|\]$/g, ''),
+    host: stripBrackets(hostname),
     port: Number(port || 443),
     anchors,
     proxy,

@@ -1,10 +1,11 @@
+import { stripBrackets } from '../core/host-name.ts'
 import { lookup, type LookupAddress } from 'node:dns'
 import { type IncomingMessage, request } from 'node:http'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { connect as connectTls, rootCertificates, type TLSSocket } from 'node:tls'
 import { LicensingError } from '../core/errors.ts'
 import { SECOND } from '../core/time.ts'
-import { startDeadline } from './deadline.ts'
+import { withTimeout } from './deadline.ts'
 import {
   connectFailure,
   nameFailure,
@@ -70,7 +71,7 @@ export async function openConnection(
   const timeouts = { ...defaultTimeouts, ...to.timeouts }
   const { proxy } = to
   const first = proxy
-    ? { host: bare(proxy.url.hostname), port: portOf(proxy.url) }
+    ? { host: stripBrackets(proxy.url.hostname), port: portOf(proxy.url) }
     : { host: to.host, port: to.port, mayReach: to.mayReach }
   const [socket, address] = await reach(first, { timeouts, proxied: proxy !== null, signal, onStep })
   onStep('connect', `${address}:${first.port}`)
@@ -85,50 +86,43 @@ export async function openConnection(
   return secure
 }
 
-/** Without the brackets of an IPv6 address. */
-const bare = (hostname: string): string => hostname.replace(/^\[|\]$/g, '')
 const portOf = (url: URL): number => Number(url.port || (url.protocol === 'https:' ? 443 : 80))
 
 const hostPort = ({ host, port }: { host: string; port: number }): string =>
   isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`
 
-/** Runs one step, under its own time and the caller's. */
-function within<T>(
+/**
+ * Runs one step, under its own time and the caller's.
+ *
+ * @param late creates the error of a step that takes longer than its time
+ * @param work begins the step and returns what undoes it
+ */
+async function runStep<T>(
   milliseconds: number,
   signal: AbortSignal,
   late: () => Error,
-  work: (done: (value: T) => void, fail: (thrown: Error) => void) => () => void,
+  work: (done: (value: T) => void, fail: (error: Error) => void) => () => void,
 ): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const deadline = startDeadline(milliseconds)
-    let over = false
-    const end = (settle: () => void) => {
-      if (over) return
-      over = true
-      deadline.stop()
-      signal.removeEventListener('abort', given)
-      settle()
+  let undo = (): void => undefined
+  let onAbort = (): void => undefined
+  const step = new Promise<T>((resolve, reject) => {
+    onAbort = () => {
+      reject(new LicensingError('TIMED_OUT', 'The time for the whole exchange was over.'))
     }
-    const fail = (thrown: Error) => {
-      end(() => {
-        undo()
-        reject(thrown)
-      })
-    }
-    const given = () => {
-      fail(new LicensingError('TIMED_OUT', 'The time for the whole exchange was over.'))
-    }
-    signal.addEventListener('abort', given)
-    deadline.signal.addEventListener('abort', () => {
-      fail(late())
-    })
-    const undo = work((value) => {
-      end(() => {
-        resolve(value)
-      })
-    }, fail)
-    if (signal.aborted) given()
+    signal.addEventListener('abort', onAbort)
+    undo = work(resolve, reject)
+    if (signal.aborted) onAbort()
   })
+  try {
+    const value = await withTimeout(milliseconds, step)
+    if (value === null) throw late()
+    return value
+  } catch (error) {
+    undo()
+    throw error
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
 }
 
 /** The TCP connection: to the proxy where there is one, to the authority otherwise. */
@@ -155,7 +149,7 @@ async function reach(
     by.proxied
       ? new LicensingError('PROXY_UNREACHABLE', `The proxy ${shown} did not take the connection in time.`)
       : new LicensingError('CONNECT_TIMED_OUT', `${shown} did not take the connection in time.`)
-  return within<[Socket, string]>(by.timeouts.connect, by.signal, late, (done, fail) => {
+  return runStep<[Socket, string]>(by.timeouts.connect, by.signal, late, (done, fail) => {
     const socket = connectTcp({
       host: to.host,
       port: to.port,
@@ -191,7 +185,7 @@ function resolveName(
   failed: (thrown: unknown) => LicensingError,
 ): Promise<LookupAddress[]> {
   const late = () => failed(Object.assign(new Error('no answer'), { code: 'EAI_AGAIN' }))
-  return within<LookupAddress[]>(by.timeouts.connect, by.signal, late, (done, fail) => {
+  return runStep<LookupAddress[]>(by.timeouts.connect, by.signal, late, (done, fail) => {
     // The order of the system's resolver, whatever `dns.setDefaultResultOrder` says.
     lookup(host, { all: true, order: 'verbatim' }, (thrown, addresses) => {
       if (thrown) fail(failed(thrown))
@@ -209,10 +203,10 @@ function proxyTls(
   timeouts: Timeouts,
   signal: AbortSignal,
 ): Promise<TLSSocket> {
-  const host = bare(proxy.url.hostname)
+  const host = stripBrackets(proxy.url.hostname)
   const late = () =>
     new LicensingError('PROXY_TIMED_OUT', `The proxy ${proxy.url.host} did not complete TLS in time.`)
-  return within(timeouts.tls, signal, late, (done, fail) => {
+  return runStep(timeouts.tls, signal, late, (done, fail) => {
     const secure = connectTls({
       socket,
       ...(isIP(host) === 0 && { servername: host }),
@@ -247,7 +241,7 @@ function tunnel(
   const target = hostPort(to)
   const late = () =>
     new LicensingError('PROXY_TIMED_OUT', `The proxy ${via} did not answer the request for a tunnel in time.`)
-  return within(timeouts.proxy, signal, late, (done, fail) => {
+  return runStep(timeouts.proxy, signal, late, (done, fail) => {
     const asked = request({
       method: 'CONNECT',
       path: target,
@@ -308,7 +302,7 @@ function handshake(
   const shown = hostPort(to)
   const via = to.proxy?.url.host
   const late = () => new LicensingError('TIMED_OUT', `${shown} did not complete TLS in time${through(via)}.`)
-  return within(milliseconds, signal, late, (done, fail) => {
+  return runStep(milliseconds, signal, late, (done, fail) => {
     const secure = connectTls({
       socket,
       ...(isIP(to.host) === 0 && { servername: to.host }),

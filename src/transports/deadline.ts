@@ -34,8 +34,8 @@ export function startDeadline(milliseconds: number): {
   }
 }
 
-/** What some work gives, or null where it takes longer: it goes on, and what comes of it then is nobody's. */
-export async function within<T>(milliseconds: number, work: Promise<T>): Promise<T | null> {
+/** Resolves to the result of some work, or to null after `milliseconds`. The work is not canceled; a late result is discarded. */
+export async function withTimeout<T>(milliseconds: number, work: Promise<T>): Promise<T | null> {
   const { signal, stop } = startDeadline(milliseconds)
   const late = new Promise<null>((resolve) => {
     signal.addEventListener('abort', () => {

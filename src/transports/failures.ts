@@ -1,3 +1,4 @@
+import { errnoCode } from '../core/errno-code.ts'
 import { type ErrorCode, LicensingError } from '../core/errors.ts'
 
 /** Who a server said it was. */
@@ -9,17 +10,11 @@ export interface Presented {
 /** How the certificates of an authority's own CA are named: another issuer is somebody else's. */
 const AUTHORITY_ISSUER = 'Smart Licensing '
 
-/** The code of an error of Node's; empty without one. Its message, which may carry more, stays behind. */
-function codeOf(original: unknown): string {
-  if (typeof original !== 'object' || original === null || !('code' in original)) return ''
-  return typeof original.code === 'string' ? original.code : ''
-}
-
 /** The code in brackets, for whoever searches for it. */
 const bracketed = (code: string): string => (code === '' ? '' : ` (${code})`)
 
 export const nameFailure = (thrown: unknown, host: string): LicensingError =>
-  new LicensingError('DNS_FAILED', `The name ${host} could not be resolved${bracketed(codeOf(thrown))}.`)
+  new LicensingError('DNS_FAILED', `The name ${host} could not be resolved${bracketed(errnoCode(thrown))}.`)
 
 const UNREACHABLE = [
   'EHOSTUNREACH',
@@ -33,7 +28,7 @@ const UNREACHABLE = [
 
 /** Why no connection was made to the authority, or a gateway, whose name is resolved. */
 export function connectFailure(thrown: unknown, host: string): LicensingError {
-  const code = codeOf(thrown)
+  const code = errnoCode(thrown)
   if (code === 'ECONNREFUSED')
     return new LicensingError('CONNECTION_REFUSED', `${host} refused the connection.`)
   if (code === 'ETIMEDOUT')
@@ -45,7 +40,7 @@ export function connectFailure(thrown: unknown, host: string): LicensingError {
 
 /** Why there is no connection to the proxy, or none any more. */
 export function proxyConnectFailure(thrown: unknown, via: string): LicensingError {
-  const code = codeOf(thrown)
+  const code = errnoCode(thrown)
   if (code.startsWith('HPE_'))
     return new LicensingError(
       'PROXY_FAILED',
@@ -65,7 +60,7 @@ export function proxyConnectFailure(thrown: unknown, via: string): LicensingErro
 
 /** Why there is no TLS with a proxy whose URL begins with https. */
 export function proxyTlsFailure(thrown: unknown, via: string): LicensingError {
-  const code = codeOf(thrown)
+  const code = errnoCode(thrown)
   if (isPlainText(code))
     return new LicensingError(
       'PROXY_TLS_FAILED',
@@ -160,7 +155,7 @@ export function tlsFailure(
   presented: Presented | null,
   via?: string,
 ): LicensingError {
-  const code = codeOf(thrown)
+  const code = errnoCode(thrown)
   if (code === 'CERT_HAS_EXPIRED')
     return new LicensingError(
       'TLS_EXPIRED',
@@ -230,7 +225,7 @@ export function exchangeFailure(
   if (thrown instanceof LicensingError) return thrown
   if (state.begun)
     return new LicensingError('ANSWER_TRUNCATED', `The answer of ${host} broke off in its middle.`)
-  const code = codeOf(thrown)
+  const code = errnoCode(thrown)
   if (code.startsWith('ERR_SSL_'))
     return new LicensingError('TLS_FAILED', `TLS with ${host} was ended (${code}).`)
   if (code.startsWith('HPE_'))

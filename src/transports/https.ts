@@ -1,3 +1,4 @@
+import { errnoCode } from '../core/errno-code.ts'
 import { Agent } from 'node:https'
 import type { Readable } from 'node:stream'
 import { isAxiosError } from 'axios'
@@ -196,13 +197,10 @@ function ours(thrown: unknown): unknown {
   if (thrown instanceof LicensingError) return thrown
   if (isAxiosError(thrown)) {
     if (thrown.cause instanceof LicensingError) return thrown.cause
-    return { code: thrown.code === 'ERR_BAD_RESPONSE' ? codeOfCause(thrown.cause) : thrown.code }
+    return { code: thrown.code === 'ERR_BAD_RESPONSE' ? errnoCode(thrown.cause) : thrown.code }
   }
   return thrown
 }
-
-const codeOfCause = (cause: unknown): unknown =>
-  typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined
 
 /** Whether an attempt failed on a connection that was kept from an earlier exchange. */
 const wasStale = (thrown: unknown): boolean =>

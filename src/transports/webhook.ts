@@ -6,7 +6,7 @@ import { DAY, type Instant, SECOND } from '../core/time.ts'
 import { openConnection } from './connection.ts'
 import { startDeadline } from './deadline.ts'
 import { exchangeFailure } from './failures.ts'
-import { LOOPBACK } from '../core/host-name.ts'
+import { LOOPBACK, stripBrackets } from '../core/host-name.ts'
 
 /** One message, from the look-up of the name to the head of the answer. */
 const TOTAL_DEADLINE = 15 * SECOND
@@ -43,8 +43,6 @@ export function mayReceive(address: string): boolean {
   return !refused.check(address, family)
 }
 
-const bare = (hostname: string): string => hostname.replace(/^\[|\]$/g, '')
-
 /**
  * The URL of a receiver: https, or http on this machine.
  *
@@ -58,7 +56,7 @@ export function checkWebhookUrl(text: string): string {
   if (!url) return fail('it is no URL')
   if (url.username !== '' || url.password !== '') fail('it holds a user name or a password')
   if (url.hash !== '') fail('it holds a fragment')
-  const host = bare(url.hostname)
+  const host = stripBrackets(url.hostname)
   if (url.protocol === 'http:') {
     if (!LOOPBACK.includes(host)) fail('it is http, and not on this machine')
   } else if (url.protocol !== 'https:') fail('it is not https')
@@ -116,7 +114,7 @@ async function send(
 ): Promise<IncomingMessage> {
   const options: RequestOptions = {
     method: 'POST',
-    host: bare(url.hostname),
+    host: stripBrackets(url.hostname),
     port: url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port),
     path: `${url.pathname}${url.search}`,
     headers: {
@@ -133,7 +131,7 @@ async function send(
   if (url.protocol === 'https:') {
     const socket = await openConnection(
       {
-        host: bare(url.hostname),
+        host: stripBrackets(url.hostname),
         port: Number(options.port),
         anchors: [...rootCertificates, ...(ca === null ? [] : [ca])],
         proxy: null,

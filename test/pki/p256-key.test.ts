@@ -5,7 +5,7 @@ import { createRoot } from '../../src/pki/certificate-generation.ts'
 import { element, INTEGER, SEQUENCE, timeElement } from '../../src/pki/der.ts'
 import { readLeafFacts } from '../../src/pki/leaf-certificate.ts'
 import { readRequest } from '../../src/pki/certificate-request.ts'
-import { readP256Key } from '../../src/pki/p256-key.ts'
+import { importP256Key } from '../../src/pki/p256-key.ts'
 
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const spki = publicKey.export({ type: 'spki', format: 'der' })
@@ -15,25 +15,25 @@ const empty = element(SEQUENCE)
 
 describe('a key of P-256', () => {
   it('is read from its one encoding', () => {
-    const read = readP256Key(spki)
+    const read = importP256Key(spki)
     expect(read?.key.equals(publicKey)).toBe(true)
     expect(read?.spki).toEqual(spki)
   })
 
   it('is none where a byte is missing, too many, of another kind of key, or the point is not on the curve', () => {
-    expect(readP256Key(spki.subarray(0, -1))).toBeNull()
-    expect(readP256Key(Buffer.concat([spki, Buffer.of(0)]))).toBeNull()
-    expect(readP256Key(spki.subarray(0, 40))).toBeNull()
+    expect(importP256Key(spki.subarray(0, -1))).toBeNull()
+    expect(importP256Key(Buffer.concat([spki, Buffer.of(0)]))).toBeNull()
+    expect(importP256Key(spki.subarray(0, 40))).toBeNull()
     // The object identifier of another curve before a point of this one.
     const otherCurve = Buffer.from(
       spki.toString('hex').replace('2a8648ce3d030107', '2a8648ce3d030106'),
       'hex',
     )
     expect(otherCurve).not.toEqual(spki)
-    expect(readP256Key(otherCurve)).toBeNull()
+    expect(importP256Key(otherCurve)).toBeNull()
     const offCurve = Buffer.from(spki)
     offCurve[90] = (offCurve[90] ?? 0) ^ 1
-    expect(readP256Key(offCurve)).toBeNull()
+    expect(importP256Key(offCurve)).toBeNull()
   })
 })
 

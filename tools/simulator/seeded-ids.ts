@@ -1,6 +1,6 @@
 import crypto from 'node:crypto'
 import { syncBuiltinESMExports } from 'node:module'
-import { Newest } from '../../src/core/lru-cache.ts'
+import { LRUCache } from 'lru-cache'
 import type { Dice } from './seeded-random.ts'
 
 let dice: Dice | null = null
@@ -35,9 +35,13 @@ function install(): void {
     return dice.between(from, to - 1)
   }
   // Reading a key takes longer than most of what a history does, and each box of many reads its own at each of its requests.
-  const read = new Newest<crypto.KeyObject>(MOST_KEYS)
-  const privateKey = (key: Parameters<typeof createPrivateKey>[0]) =>
-    dice && typeof key === 'string' ? read.get(key, () => createPrivateKey(key)) : createPrivateKey(key)
+  const read = new LRUCache<string, crypto.KeyObject>({ max: MOST_KEYS })
+  const privateKey = (key: Parameters<typeof createPrivateKey>[0]) => {
+    if (!dice || typeof key !== 'string') return createPrivateKey(key)
+    const known = read.get(key) ?? createPrivateKey(key)
+    read.set(key, known)
+    return known
+  }
   Object.assign(crypto, {
     randomBytes: bytes,
     randomUUID: uuid,

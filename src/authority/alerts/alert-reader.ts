@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { defaultPeriods } from '../../../machines/index.ts'
 import type { Instant } from '../../core/time.ts'
 import type { ProductProfile } from '../../core/profile.ts'
@@ -37,7 +38,6 @@ import { describeOrder } from '../inventory/orders.ts'
 import { lotsOf } from '../inventory/pools.ts'
 import { reviewAlerts } from './review-alerts.ts'
 import { ReservationLedger } from '../inventory/reservation-ledger.ts'
-import { constant } from '../store/constant.ts'
 import type { Tx } from '../store/store.ts'
 import type { SyncStatus } from '../satellite-sync/synchronization.ts'
 
@@ -110,7 +110,7 @@ export class AlertReader {
       .selectFrom('orders')
       .selectAll()
       .where('account_id', 'is', null)
-      .where('status', '<>', constant('fulfilled'))
+      .where('status', '<>', sql.lit('fulfilled'))
       .execute()
     const ledger = new ReservationLedger(this.#tx, this.#profile, this.#account, this.#at)
     const configured = (await readMailSettings(this.#tx)) !== null
@@ -139,7 +139,7 @@ export class AlertReader {
       .innerJoin('webhooks', 'webhooks.id', 'one.webhook_id')
       .select(['webhooks.id', 'webhooks.url', (eb) => eb.fn.countAll<number | string>().as('dead')])
       .where('webhooks.account_id', '=', this.#account.id)
-      .where('one.dead', '=', constant(1))
+      .where('one.dead', '=', sql.lit(1))
       .groupBy(['webhooks.id', 'webhooks.url'])
       .execute()
     return rows.map(({ id, url, dead }) => webhookAlert({ id, host: new URL(url).host, dead: Number(dead) }))
@@ -237,7 +237,7 @@ export class AlertReader {
       .selectFrom('reservations')
       .select(['id', 'pid', 'serial', 'virtual_account_id', 'updated_at as updatedAt'])
       .where('account_id', '=', this.#account.id)
-      .where('status', '=', constant('active'))
+      .where('status', '=', sql.lit('active'))
       .whereRef('sequence', '<>', 'confirmed')
       .execute()
     return this.#placed(rows).map(updateAlert)
@@ -250,7 +250,7 @@ export class AlertReader {
       .select(['r.id', 'r.pid', 'r.serial', 'r.virtual_account_id', 'part.tag', 'part.count'])
       .select((eb) => eb.ref('part.ends_at').$notNull().as('endsAt'))
       .where('r.account_id', '=', this.#account.id)
-      .where('r.status', '=', constant('active'))
+      .where('r.status', '=', sql.lit('active'))
       .whereRef('part.sequence', '=', 'r.sequence')
       .where('part.ends_at', '<=', this.#at)
       .execute()
@@ -265,7 +265,7 @@ export class AlertReader {
         join
           .onRef('one.satellite_id', '=', 'part.satellite_id')
           .onRef('one.id', '=', 'part.instance_id')
-          .on('one.status', '=', constant('active')),
+          .on('one.status', '=', sql.lit('active')),
       )
       .innerJoin('satellites', 'satellites.id', 'part.satellite_id')
       .select(['one.id', 'one.pid', 'one.serial', 'part.virtual_account_id', 'part.tag', 'part.count'])
@@ -312,13 +312,13 @@ export class AlertReader {
       )
       .select(['one.id', 'one.pid', 'one.serial', 'one.virtual_account_id'])
       .where('s.account_id', '=', this.#account.id)
-      .where('one.status', '=', constant('active'))
+      .where('one.status', '=', sql.lit('active'))
     const twice = await below
       .innerJoin('reported_instances as other', (join) =>
         join
           .onRef('other.udi', '=', 'one.udi')
           .onRef('other.satellite_id', '<>', 'one.satellite_id')
-          .on('other.status', '=', constant('active')),
+          .on('other.status', '=', sql.lit('active')),
       )
       .innerJoin('satellites as t', (join) =>
         join.onRef('t.id', '=', 'other.satellite_id').on('t.status', 'in', ['active', 'waiting']),
@@ -342,7 +342,7 @@ export class AlertReader {
         join
           .onRef('own.pid', '=', 'one.pid')
           .onRef('own.serial', '=', 'one.serial')
-          .on('own.status', '=', constant('active'))
+          .on('own.status', '=', sql.lit('active'))
           .on('own.account_id', '=', this.#account.id),
       )
       .where('one.kind', '=', 'reserved')
@@ -351,7 +351,7 @@ export class AlertReader {
       .selectFrom('reservations')
       .select(['pid', 'serial'])
       .where('account_id', '=', this.#account.id)
-      .where('status', '=', constant('active'))
+      .where('status', '=', sql.lit('active'))
       .execute()
     const reserved: typeof registered = []
     for (let from = 0; from < own.length; from += BATCH) {
@@ -370,7 +370,7 @@ export class AlertReader {
       .selectAll('s')
       .select('va.name as virtualAccount')
       .where('s.account_id', '=', this.#account.id)
-      .where('s.status', '<>', constant('removed'))
+      .where('s.status', '<>', sql.lit('removed'))
     query = this.#only ? query.where('va.id', '=', this.#only.id) : query.where('va.is_home', '=', 1)
     return (await query.execute()).map((row) => ({
       side: 'manager',
@@ -393,7 +393,7 @@ export class AlertReader {
       .selectFrom('instances')
       .select(['id', 'pid', 'serial', 'virtual_account_id'])
       .where('account_id', '=', this.#account.id)
-      .where('status', '=', constant('active'))
+      .where('status', '=', sql.lit('active'))
       .$if(this.#only !== null, (query) => query.where('virtual_account_id', '=', this.#only?.id ?? ''))
   }
 

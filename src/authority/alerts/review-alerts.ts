@@ -1,6 +1,6 @@
+import { sql } from 'kysely'
 import type { AlertDocument } from './alerts.ts'
 import type { Account } from '../inventory/accounts.ts'
-import { constant } from '../store/constant.ts'
 import type { Tx } from '../store/store.ts'
 
 const nowhere = { instanceId: null, satellite: null, actionDue: null, severity: 'major' as const }
@@ -23,14 +23,14 @@ export async function reviewAlerts(
     .selectFrom('instances')
     .select(['id', 'pid', 'serial', 'virtual_account_id as place'])
     .where('account_id', '=', account.id)
-    .where('status', '=', constant('active'))
+    .where('status', '=', sql.lit('active'))
     .where('in_review', '=', 2)
     .execute()
   const reservations = await tx
     .selectFrom('reservations')
     .select(['id', 'pid', 'serial', 'virtual_account_id as place'])
     .where('account_id', '=', account.id)
-    .where('status', '=', constant('active'))
+    .where('status', '=', sql.lit('active'))
     .where('in_review', '<>', 0)
     .execute()
   const placed = <T extends { place: string }>(rows: readonly T[]) =>

@@ -20,7 +20,7 @@ import {
   checkPrivateDirectory,
   SecretFiles,
   storeFailure,
-  syncDirectory,
+  fsyncDirectory,
 } from '../../storage/private-files.ts'
 import { openFiles } from '../../storage/encrypted-files.ts'
 import { openLines, sealLines } from '../../storage/encrypted-lines.ts'
@@ -123,7 +123,7 @@ export async function restoreBackup(options: RestoreOptions, clock: Clock): Prom
     const done = await beginAnew(temporary, clock)
     if (existsSync(place)) rmdirSync(place)
     renameSync(temporary, place)
-    syncDirectory(dirname(place))
+    fsyncDirectory(dirname(place))
     if (options.database !== undefined) await noteWhole(place)
     return done
   } catch (thrown) {

@@ -1,9 +1,10 @@
+import { sql } from 'kysely'
+import { pluralize } from '../../core/text.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Instant } from '../../core/time.ts'
 import { chooseAccount } from '../inventory/accounts.ts'
 import { Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
-import { constant } from '../store/constant.ts'
 import { AuthorityStore, readSetting, type Tx } from '../store/store.ts'
 import { Synchronisation } from '../satellite-sync/synchronization.ts'
 
@@ -39,8 +40,6 @@ export async function beginAnew(dataDir: string, clock: Clock): Promise<Restored
   }
 }
 
-const counted = (number: number, what: string): string => `${number} ${what}${number === 1 ? '' : 's'}`
-
 async function satelliteAnew(tx: Tx, credentials: Credentials, at: Instant): Promise<Restored> {
   const account = await chooseAccount(tx, undefined)
   const sync = await Synchronisation.open(tx, credentials, account, at)
@@ -57,7 +56,7 @@ async function satelliteAnew(tx: Tx, credentials: Credentials, at: Instant): Pro
     type: 'SATELLITE_RESTORED',
     severity: 'major',
     accountId: account.id,
-    message: `Restored from a backup, in epoch ${epoch}: ${counted(tokensRevoked, 'token')} ${tokensRevoked === 1 ? 'was' : 'were'} revoked, and what was registered since comes back with the next synchronisation.`,
+    message: `Restored from a backup, in epoch ${epoch}: ${pluralize(tokensRevoked, 'token')} ${tokensRevoked === 1 ? 'was' : 'were'} revoked, and what was registered since comes back with the next synchronisation.`,
   })
   const { satellite: name } = sync.status()
   return { role: 'satellite', name, epoch, tokensRevoked, tokensInReview: 0, reservationsInReview: 0 }
@@ -74,7 +73,7 @@ async function managerAnew(tx: Tx, credentials: Credentials, at: Instant): Promi
   const reservations = await tx
     .updateTable('reservations')
     .set({ in_review: 1 })
-    .where('status', '=', constant('active'))
+    .where('status', '=', sql.lit('active'))
     .executeTakeFirst()
   const [tokensInReview, reservationsInReview] = [
     Number(tokens.numUpdatedRows),
@@ -85,7 +84,7 @@ async function managerAnew(tx: Tx, credentials: Credentials, at: Instant): Promi
     at,
     type: 'AUTHORITY_RESTORED',
     severity: 'major',
-    message: `Restored from a backup, in epoch ${epoch}: ${counted(tokensInReview, 'token')} and ${counted(reservationsInReview, 'reservation')} wait to be confirmed, and boxes that registered since are taken back for review when they ask.`,
+    message: `Restored from a backup, in epoch ${epoch}: ${pluralize(tokensInReview, 'token')} and ${pluralize(reservationsInReview, 'reservation')} wait to be confirmed, and boxes that registered since are taken back for review when they ask.`,
   })
   return { role: 'manager', name, epoch, tokensRevoked: 0, tokensInReview, reservationsInReview }
 }

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { X509Certificate } from 'node:crypto'
 import { LicensingError, notFound } from '../../core/errors.ts'
 import type { Instant } from '../../core/time.ts'
@@ -8,7 +9,6 @@ import type { Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
 import { endInstance, type InstanceRow } from '../inventory/instances.ts'
 import { spkiOf } from './requests.ts'
-import { constant } from '../store/constant.ts'
 import { touchInstance, touchReservation } from '../store/revisions.ts'
 import { BACKDATED } from '../policy.ts'
 import type { Tx } from '../store/store.ts'
@@ -149,7 +149,7 @@ export class Review {
       .where('account_id', '=', row.account_id)
       .where('pid', '=', pid)
       .where('serial', '=', serial)
-      .where('status', '=', constant('active'))
+      .where('status', '=', sql.lit('active'))
       .executeTakeFirst()
     if (rival && rival.registered_at > row.registered_at) {
       await endInstance(this.#tx, row, 'replaced', this.#at)
@@ -184,7 +184,7 @@ export async function confirmInstance(tx: Tx, account: Account, id: string, at: 
     .set({ in_review: 0 })
     .where('id', '=', id)
     .where('account_id', '=', account.id)
-    .where('status', '=', constant('active'))
+    .where('status', '=', sql.lit('active'))
     .where('in_review', '=', SHOWN)
     .executeTakeFirst()
   const reservations = await tx

@@ -5,7 +5,6 @@ import type { Account } from '../inventory/accounts.ts'
 import { type LogEntry, logEvents } from '../events/event-log.ts'
 import type { InstanceRow } from '../inventory/instances.ts'
 import { complianceEntry, type Pool, readPool, writeDemands, writePools } from '../inventory/pools.ts'
-import { constant } from '../store/constant.ts'
 import { nextRevision } from '../store/revisions.ts'
 import { compliant } from '../policy.ts'
 import { type ReportedRival, reportedRivals } from '../satellites/reported-instances.ts'
@@ -165,14 +164,14 @@ export class WorkingSet {
       .selectAll()
       .where('pid', 'in', pids)
       .where('serial', 'in', serials)
-      .where('status', '=', constant('active'))
+      .where('status', '=', sql.lit('active'))
       .execute()
     const reserved = await this.tx
       .selectFrom('reservations')
       .select(['account_id', 'pid', 'serial'])
       .where('pid', 'in', pids)
       .where('serial', 'in', serials)
-      .where('status', '=', constant('active'))
+      .where('status', '=', sql.lit('active'))
       .execute()
     const rivals = await reportedRivals(
       this.tx,

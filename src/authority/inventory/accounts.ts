@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
 import { checked } from '../../core/validate.ts'
@@ -6,7 +7,6 @@ import type { Instant } from '../../core/time.ts'
 import type { ProductProfile } from '../../core/profile.ts'
 import { logEvent } from '../events/event-log.ts'
 import { assessPool } from './pools.ts'
-import { constant } from '../store/constant.ts'
 import type { Tx } from '../store/store.ts'
 
 const domainSchema = z
@@ -192,7 +192,7 @@ export async function whatItHolds(tx: Tx, id: string, at: Instant): Promise<stri
         .selectFrom(table)
         .select('id')
         .where('virtual_account_id', '=', id)
-        .where('status', '=', constant('active'))
+        .where('status', '=', sql.lit('active'))
         .executeTakeFirst(),
     ),
     tx
@@ -335,7 +335,7 @@ export async function listLicenses(
       .select('reserved_licenses.tag')
       .distinct()
       .where('reservations.virtual_account_id', '=', id)
-      .where('reservations.status', '=', constant('active'))
+      .where('reservations.status', '=', sql.lit('active'))
       .execute()
     const below = await tx
       .selectFrom('reported_reserved')

@@ -1,5 +1,5 @@
 import { type KeyObject, X509Certificate } from 'node:crypto'
-import type { Selectable } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import { notFound } from '../../core/errors.ts'
 import { type Instant, iso } from '../../core/time.ts'
 import { thumbprint } from '../../pki/chain-validation.ts'
@@ -7,7 +7,6 @@ import type { Account } from './accounts.ts'
 import { logEvent } from '../events/event-log.ts'
 import { assessPool, setDemand } from './pools.ts'
 import type { ReservationDocument, ReservedDocument } from './reservation-ledger.ts'
-import { constant } from '../store/constant.ts'
 import { touchInstance } from '../store/revisions.ts'
 import type { Tables } from '../store/schema.ts'
 import type { Tx } from '../store/store.ts'
@@ -80,7 +79,7 @@ export async function listInstances(
     .selectAll('instances')
     .select('virtual_accounts.name as virtualAccount')
     .where('instances.account_id', '=', account.id)
-    .where('instances.status', '=', constant('active'))
+    .where('instances.status', '=', sql.lit('active'))
     .orderBy('instances.registered_at')
     .orderBy('instances.pid')
     .orderBy('instances.serial')
@@ -134,7 +133,7 @@ async function demandsOf(
     .innerJoin('instances', 'instances.id', 'demands.instance_id')
     .select(['demands.instance_id', 'demands.tag', 'demands.count'])
     .where('instances.account_id', '=', account.id)
-    .where('instances.status', '=', constant('active'))
+    .where('instances.status', '=', sql.lit('active'))
     .orderBy('demands.tag')
   if (id !== undefined) query = query.where('instances.id', '=', id)
   const demands = new Map<string, { tag: string; count: number }[]>()
@@ -213,7 +212,7 @@ export async function endExpired(tx: Tx, at: Instant): Promise<void> {
     .innerJoin('virtual_accounts', 'virtual_accounts.id', 'instances.virtual_account_id')
     .selectAll('instances')
     .select('virtual_accounts.name as virtualAccount')
-    .where('instances.status', '=', constant('active'))
+    .where('instances.status', '=', sql.lit('active'))
     .where('instances.expires_at', '<=', at)
     .execute()
   for (const row of rows) {

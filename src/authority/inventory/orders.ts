@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Selectable } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import { z } from 'zod'
 import { checked } from '../../core/validate.ts'
 import { LicensingError, notFound } from '../../core/errors.ts'
@@ -10,7 +10,6 @@ import { logEvent } from '../events/event-log.ts'
 import { dropMails, queueMail } from '../outbox/mail.ts'
 import { type EndingLicenses, notifyOfTerms } from '../outbox/expiry-notifications.ts'
 import { assessPool } from './pools.ts'
-import { constant } from '../store/constant.ts'
 import type { Tables } from '../store/schema.ts'
 import type { Tx } from '../store/store.ts'
 
@@ -249,7 +248,7 @@ export async function followUpOrders(tx: Tx, at: Instant): Promise<void> {
   const rows = await tx
     .selectFrom('orders')
     .selectAll()
-    .where('status', '=', constant('waiting'))
+    .where('status', '=', sql.lit('waiting'))
     .where('next_at', '<=', at)
     .execute()
   for (const row of rows) {

@@ -1,7 +1,7 @@
+import { sql } from 'kysely'
 import type { Instant } from '../../core/time.ts'
 import { type LogEntry, logEvent } from '../events/event-log.ts'
 import { compliant, heldAt, type Lot, type ReservedPart } from '../policy.ts'
-import { constant } from '../store/constant.ts'
 import { touchInstance } from '../store/revisions.ts'
 import type { Tx } from '../store/store.ts'
 
@@ -40,7 +40,7 @@ export async function holdings(
     .innerJoin('reservations as r', 'r.id', 'part.reservation_id')
     .select(['r.id', 'part.sequence', 'part.count', 'part.ends_at as endsAt'])
     .where('r.virtual_account_id', '=', virtualAccountId)
-    .where('r.status', '=', constant('active'))
+    .where('r.status', '=', sql.lit('active'))
     .whereRef('part.sequence', '>=', 'r.confirmed')
     .where('part.tag', '=', tag)
   if (except !== undefined) query = query.where('r.id', '<>', except)

@@ -1,4 +1,4 @@
-import type { Selectable } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import { LicensingError, notFound } from '../../core/errors.ts'
 import { type Instant, iso } from '../../core/time.ts'
 import type { ProductProfile } from '../../core/profile.ts'
@@ -6,7 +6,6 @@ import { serialsOf } from '../../protocol/digest.ts'
 import type { Account } from './accounts.ts'
 import { logEvent } from '../events/event-log.ts'
 import { assessPool } from './pools.ts'
-import { constant } from '../store/constant.ts'
 import { touchReservation } from '../store/revisions.ts'
 import type { ReservedPart } from '../policy.ts'
 import type { Tables } from '../store/schema.ts'
@@ -64,7 +63,7 @@ export class ReservationLedger {
       .selectFrom('reservations')
       .selectAll()
       .where('account_id', '=', this.#account.id)
-      .where('status', '=', constant('active'))
+      .where('status', '=', sql.lit('active'))
       .orderBy('created_at')
     if (id !== undefined) query = query.where('id', '=', id)
     const rows = await query.execute()
@@ -155,7 +154,7 @@ export class ReservationLedger {
       .select('id')
       .where('account_id', '=', this.#account.id)
       .where('id', '=', id)
-      .where('status', '=', constant('active'))
+      .where('status', '=', sql.lit('active'))
       .executeTakeFirst()
     throw registered
       ? new LicensingError(
@@ -191,7 +190,7 @@ export class ReservationLedger {
       .selectFrom('reservations')
       .select((eb) => eb.fn.countAll<number>().as('count'))
       .where('account_id', '=', this.#account.id)
-      .where('status', '=', constant('active'))
+      .where('status', '=', sql.lit('active'))
       .executeTakeFirstOrThrow()
     return count
   }
@@ -258,7 +257,7 @@ export async function activeReservation(
     .where('account_id', '=', accountId)
     .where('pid', '=', pid)
     .where('serial', 'in', serialsOf(pid, serial))
-    .where('status', '=', constant('active'))
+    .where('status', '=', sql.lit('active'))
     .executeTakeFirst()
 }
 

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { createPublicKey, X509Certificate } from 'node:crypto'
 import { z } from 'zod'
 import { checked } from '../../core/validate.ts'
@@ -13,7 +14,6 @@ import type { Credentials } from './credentials.ts'
 import { logEvent } from '../events/event-log.ts'
 import { SIGNERS, type Signer } from './leaf-certificates.ts'
 import { passphraseSchema } from './passphrase.ts'
-import { constant } from '../store/constant.ts'
 import type { Tx } from '../store/store.ts'
 
 /** What is replaced without the root: each a key of its own. */
@@ -189,7 +189,7 @@ export class TrustDoor {
       .selectFrom('satellites')
       .innerJoin('accounts', 'accounts.id', 'satellites.account_id')
       .select(['satellites.id as row', 'satellites.satellite_id as id', 'issuing_ca', 'accounts.domain'])
-      .where('status', '<>', constant('removed'))
+      .where('status', '<>', sql.lit('removed'))
       .where('issuing_ca', 'is not', null)
       .execute()
     for (const { row, id, issuing_ca: present, domain: account } of rows) {

@@ -1,7 +1,7 @@
+import { sql } from 'kysely'
 import { type Instant, MINUTE } from '../../core/time.ts'
 import type { AlertDocument, AlertType } from '../alerts/alerts.ts'
 import { queueMail } from '../outbox/mail.ts'
-import { constant } from '../store/constant.ts'
 import type { Tx } from '../store/store.ts'
 import { FOOTER } from '../outbox/compliance-notifications.ts'
 
@@ -39,7 +39,7 @@ export async function notifyOfAlerts(
   const rows = await tx
     .updateTable('notifications')
     .set({ look_next_at: at + BETWEEN_LOOKS })
-    .where('status', '=', constant(1))
+    .where('status', '=', sql.lit(1))
     .where('look_next_at', '<=', at)
     .returningAll()
     .execute()

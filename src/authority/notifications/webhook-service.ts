@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { randomBytes, randomUUID, X509Certificate } from 'node:crypto'
 import { z } from 'zod'
 import { checked } from '../../core/validate.ts'
@@ -9,7 +10,6 @@ import { checkWebhookSecret, newWebhookSecret, webhookHeaders } from '../../pki/
 import type { Account } from '../inventory/accounts.ts'
 import type { Desk, Where } from '../context.ts'
 import { logEvent } from '../events/event-log.ts'
-import { constant } from '../store/constant.ts'
 import type { Tx } from '../store/store.ts'
 import {
   giveBack,
@@ -220,7 +220,7 @@ export class WebhookDoor {
         .innerJoin('events', 'events.id', 'one.event_id')
         .select(['one.id', 'one.webhook_id', 'one.event_id', 'one.attempts', 'one.failure', 'events.type'])
         .where('webhooks.account_id', '=', account.id)
-        .where('one.dead', '=', constant(1))
+        .where('one.dead', '=', sql.lit(1))
         .orderBy('one.event_id')
         .limit(limit)
         .execute()
@@ -247,7 +247,7 @@ export class WebhookDoor {
       const again = await tx
         .updateTable('webhook_deliveries')
         .set({ dead: 0, attempts: 0, next_at: at })
-        .where('dead', '=', constant(1))
+        .where('dead', '=', sql.lit(1))
         .where('webhook_id', 'in', own)
         .where((eb) => eb.or([eb('id', '=', id), eb('webhook_id', '=', id)]))
         .returning('id')

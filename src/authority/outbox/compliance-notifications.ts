@@ -1,8 +1,7 @@
-import type { Selectable } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import { iso } from '../../core/time.ts'
 import { dropMails, queueMail } from './mail.ts'
 import type { Tables } from '../store/schema.ts'
-import { constant } from '../store/constant.ts'
 import type { Tx } from '../store/store.ts'
 
 /** Events that tell of a change of compliance, and what a mail calls them. */
@@ -32,7 +31,7 @@ export async function notifyOfCompliance(
     .leftJoin('virtual_accounts', 'virtual_accounts.id', 'notifications.virtual_account_id')
     .select(['notifications.id', 'notifications.recipient', 'accounts.domain'])
     .where('notifications.account_id', '=', accountId)
-    .where('notifications.status', '=', constant(1))
+    .where('notifications.status', '=', sql.lit(1))
     .where((eb) =>
       eb.or([eb('notifications.virtual_account_id', 'is', null), eb('virtual_accounts.name', '=', virtual)]),
     )

@@ -6,7 +6,7 @@ import { LicensingError } from '../../core/errors.ts'
 import { HOUR, type Instant, MINUTE } from '../../core/time.ts'
 
 import { readSetting, type Tx, writeSetting } from '../store/store.ts'
-import { codeOf } from '../../core/errno-code.ts'
+import { errnoCode } from '../../core/errno-code.ts'
 import { makeDirectory } from '../../storage/private-files.ts'
 
 /** Where e-mail goes: to an SMTP server, or into a folder as `.eml` files, for somebody to look at or to carry. */
@@ -90,7 +90,7 @@ function makeFolder(folder: string): void {
   try {
     makeDirectory(folder)
   } catch (thrown) {
-    const code = codeOf(thrown) || 'unknown reason'
+    const code = errnoCode(thrown) || 'unknown reason'
     throw new LicensingError('FILE_UNWRITABLE', `The folder ${folder} could not be made (${code}).`)
   }
 }
@@ -217,7 +217,7 @@ export async function sendMail(
 
 /** Why a mail was not sent, without the server's own words, which may hold anything. */
 export function mailFailure(thrown: unknown): LicensingError {
-  const code = codeOf(thrown) || 'unknown reason'
+  const code = errnoCode(thrown) || 'unknown reason'
   const response =
     thrown instanceof Error && 'responseCode' in thrown
       ? `, the server answered ${String(thrown.responseCode)}`

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { Selectable } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import { HOUR, type Instant, iso, MINUTE, SECOND } from '../../core/time.ts'
-import { constant } from '../store/constant.ts'
 import type { Tables } from '../store/schema.ts'
 import type { Tx } from '../store/store.ts'
 
@@ -93,7 +92,7 @@ export async function takeDeliveries(tx: Tx, at: Instant): Promise<Taken[]> {
     .selectFrom('webhook_deliveries')
     .select('webhook_id')
     .distinct()
-    .where('dead', '=', constant(0))
+    .where('dead', '=', sql.lit(0))
     .where('next_at', '<=', at)
     .execute()
   const taken: Taken[] = []
@@ -115,7 +114,7 @@ async function dueOf(tx: Tx, hook: WebhookRow, at: Instant): Promise<Taken['due'
     .selectFrom('webhook_deliveries')
     .selectAll()
     .where('webhook_id', '=', hook.id)
-    .where('dead', '=', constant(0))
+    .where('dead', '=', sql.lit(0))
     .orderBy('event_id')
     .limit(BATCH)
     .execute()
@@ -147,7 +146,7 @@ const anyDue = (tx: Tx, hook: WebhookRow, at: Instant): Promise<DeliveryRow[]> =
     .selectFrom('webhook_deliveries')
     .selectAll()
     .where('webhook_id', '=', hook.id)
-    .where('dead', '=', constant(0))
+    .where('dead', '=', sql.lit(0))
     .where('next_at', '<=', at)
     .orderBy('event_id')
     .limit(BATCH)
@@ -204,7 +203,7 @@ async function pruneDead(tx: Tx, webhookId: string): Promise<void> {
     .selectFrom('webhook_deliveries')
     .select('event_id')
     .where('webhook_id', '=', webhookId)
-    .where('dead', '=', constant(1))
+    .where('dead', '=', sql.lit(1))
     .orderBy('event_id', 'desc')
     .offset(KEPT_DEAD)
     .limit(1)
@@ -213,7 +212,7 @@ async function pruneDead(tx: Tx, webhookId: string): Promise<void> {
     await tx
       .deleteFrom('webhook_deliveries')
       .where('webhook_id', '=', webhookId)
-      .where('dead', '=', constant(1))
+      .where('dead', '=', sql.lit(1))
       .where('event_id', '<=', oldest.event_id)
       .execute()
 }

@@ -14,7 +14,7 @@ import { checkRecipient } from '../notifications/notification-service.ts'
 import { Reports, toCsv } from './reports.ts'
 import type { Tables } from '../store/schema.ts'
 import type { Tx } from '../store/store.ts'
-import { codeOf } from '../../core/errno-code.ts'
+import { errnoCode } from '../../core/errno-code.ts'
 import { makeDirectory } from '../../storage/private-files.ts'
 
 type Row = Selectable<Tables['report_schedules']>
@@ -274,7 +274,7 @@ function makeFolder(folder: string): void {
 }
 
 function unwritable(path: string, thrown: unknown): LicensingError {
-  const code = codeOf(thrown) || 'unknown reason'
+  const code = errnoCode(thrown) || 'unknown reason'
   return new LicensingError('FILE_UNWRITABLE', `The report could not be written to ${path} (${code}).`)
 }
 

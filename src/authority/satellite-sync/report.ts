@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { udiDigest } from '../../protocol/digest.ts'
 import type {
   Leavable,
@@ -9,7 +10,6 @@ import type {
 import type { Instant } from '../../core/time.ts'
 import { changeUse } from '../inventory/pools.ts'
 import { heldParts, type ReservedPart } from '../policy.ts'
-import { constant } from '../store/constant.ts'
 import type { Tx } from '../store/store.ts'
 
 /** What of a satellite's boxes goes up. */
@@ -62,7 +62,7 @@ async function gatherRegistered(tx: Tx, since: number, full: boolean) {
       'va.name as virtualAccount',
     ])
     .where((or) =>
-      or.or([or('revision', '>', since), ...(full ? [or('instances.status', '=', constant('active'))] : [])]),
+      or.or([or('revision', '>', since), ...(full ? [or('instances.status', '=', sql.lit('active'))] : [])]),
     )
     .execute()
   const demands = await tx
@@ -70,7 +70,7 @@ async function gatherRegistered(tx: Tx, since: number, full: boolean) {
     .innerJoin('instances', 'instances.id', 'demands.instance_id')
     .select(['instance_id as id', 'tag', 'count'])
     .where((or) =>
-      or.or([or('revision', '>', since), ...(full ? [or('instances.status', '=', constant('active'))] : [])]),
+      or.or([or('revision', '>', since), ...(full ? [or('instances.status', '=', sql.lit('active'))] : [])]),
     )
     .execute()
   const licenses = new Map<string, ReportedLicense[]>()
@@ -97,7 +97,7 @@ async function gatherReserved(tx: Tx, since: number, full: boolean, at: Instant)
     .where((or) =>
       or.or([
         or('revision', '>', since),
-        ...(full ? [or('reservations.status', '=', constant('active'))] : []),
+        ...(full ? [or('reservations.status', '=', sql.lit('active'))] : []),
       ]),
     )
     .execute()
@@ -143,7 +143,7 @@ export async function gatherTotals(tx: Tx): Promise<Totals> {
     const { number } = await tx
       .selectFrom(table)
       .select((eb) => eb.fn.countAll<number>().as('number'))
-      .where('status', '=', constant('active'))
+      .where('status', '=', sql.lit('active'))
       .executeTakeFirstOrThrow()
     return number
   }
@@ -167,7 +167,7 @@ export async function rebuildPools(tx: Tx, at: Instant): Promise<void> {
     .selectFrom('demands')
     .innerJoin('instances', 'instances.id', 'demands.instance_id')
     .select(['virtual_account_id as place', 'tag', (eb) => eb.fn.sum<number>('count').as('count')])
-    .where('status', '=', constant('active'))
+    .where('status', '=', sql.lit('active'))
     .groupBy(['virtual_account_id', 'tag'])
     .execute()
   const right = new Map(sums.map(({ place, tag, count }) => [`${place} ${tag}`, count]))

@@ -1,10 +1,10 @@
+import { sql } from 'kysely'
 import { type Instant, iso } from '../../core/time.ts'
 import { udiDigest } from '../../protocol/digest.ts'
 import type { ReportedInstance, ReportedLicense } from '../../protocol/sync-request.ts'
 import { type Account, listVirtualAccounts, type VirtualAccount } from '../inventory/accounts.ts'
 import { logEvent } from '../events/event-log.ts'
 import { assessPool, changeUse } from '../inventory/pools.ts'
-import { constant } from '../store/constant.ts'
 import { nextRevision, touchInstance, touchReservation } from '../store/revisions.ts'
 import { IDENTITY_LIFE } from '../policy.ts'
 import type { Tx } from '../store/store.ts'
@@ -110,7 +110,7 @@ export class TakeBack {
       .where('account_id', '=', this.#account.id)
       .where('pid', '=', pid)
       .$if(!serial.startsWith('sha256:'), (query) => query.where('serial', '=', serial))
-      .where('status', '=', constant('active'))
+      .where('status', '=', sql.lit('active'))
       .execute()
     return rows.some((row) => udiDigest(pid, row.serial) === udiDigest(pid, serial))
   }

@@ -1,10 +1,10 @@
+import { sql } from 'kysely'
 import { type Instant, iso } from '../../core/time.ts'
 import { udiDigest } from '../../protocol/digest.ts'
 import type { SyncRequest } from '../../protocol/sync-request.ts'
 import type { Account } from '../inventory/accounts.ts'
 import { logEvent } from '../events/event-log.ts'
 import { endInstance } from '../inventory/instances.ts'
-import { constant } from '../store/constant.ts'
 import type { Tx } from '../store/store.ts'
 import { Reported } from './reported-instances.ts'
 import type { SatelliteRow } from './satellites.ts'
@@ -73,9 +73,9 @@ export class Conflicts {
         .select(['one.id', 'one.kind', 'one.udi', 'one.since_at as since', 'one.satellite_id as satelliteId'])
         .select('satellites.name')
         .where('udi', 'in', udis)
-        .where('one.status', '=', constant('active'))
+        .where('one.status', '=', sql.lit('active'))
         .where('satellites.account_id', '=', this.#account.id)
-        .where('satellites.status', '<>', constant('expired'))
+        .where('satellites.status', '<>', sql.lit('expired'))
         .execute()
       for (const { udi, ...rival } of below) add(udi, rival)
     }
@@ -95,12 +95,12 @@ export class Conflicts {
       .selectFrom('instances')
       .select(['id', 'pid', 'serial', 'registered_at as since'])
       .where('account_id', '=', this.#account.id)
-      .where('status', '=', constant('active'))
+      .where('status', '=', sql.lit('active'))
     let reserved = this.#tx
       .selectFrom('reservations')
       .select(['id', 'pid', 'serial', 'created_at as since'])
       .where('account_id', '=', this.#account.id)
-      .where('status', '=', constant('active'))
+      .where('status', '=', sql.lit('active'))
     if (serials) {
       registered = registered.where('serial', 'in', serials)
       reserved = reserved.where('serial', 'in', serials)

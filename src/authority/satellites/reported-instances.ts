@@ -1,4 +1,4 @@
-import type { Selectable } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import { z } from 'zod'
 import { entitlementTagSchema } from '../../core/entitlement.ts'
 import { type Instant, iso } from '../../core/time.ts'
@@ -7,7 +7,6 @@ import type { ReportedEnd, ReportedInstance, ReportedLicense, Totals } from '../
 import type { Account } from '../inventory/accounts.ts'
 import type { InstanceDocument } from '../inventory/instances.ts'
 import { assessPool, changeUse } from '../inventory/pools.ts'
-import { constant } from '../store/constant.ts'
 import type { Tables } from '../store/schema.ts'
 import type { Tx } from '../store/store.ts'
 
@@ -194,7 +193,7 @@ export class Reported {
       .selectFrom('reported_instances')
       .select('id')
       .where('satellite_id', '=', this.#satelliteId)
-      .where('status', '=', constant('replaced'))
+      .where('status', '=', sql.lit('replaced'))
       .execute()
     return rows.map(({ id }) => id)
   }
@@ -241,7 +240,7 @@ export class Reported {
       .selectFrom('reported_instances')
       .select(['kind', (eb) => eb.fn.countAll<number>().as('count')])
       .where('satellite_id', '=', this.#satelliteId)
-      .where('status', '=', constant('active'))
+      .where('status', '=', sql.lit('active'))
       .groupBy('kind')
       .execute()
     const of = (kind: ReportedRow['kind']) => counts.find((one) => one.kind === kind)?.count ?? 0
@@ -267,7 +266,7 @@ export class Reported {
       .selectFrom('reported_instances')
       .selectAll()
       .where('satellite_id', '=', this.#satelliteId)
-      .where('status', '=', constant('active'))
+      .where('status', '=', sql.lit('active'))
       .orderBy('id')
       .execute()
   }
@@ -384,9 +383,9 @@ export function reportedRivals(tx: Tx, udis: readonly string[]): Promise<Reporte
     .select(['one.id', 'one.kind', 'one.pid', 'one.serial', 'one.satellite_id as satelliteId'])
     .select(['satellites.name as satellite', 'satellites.account_id', 'one.udi'])
     .where('one.udi', 'in', udis)
-    .where('one.status', '=', constant('active'))
+    .where('one.status', '=', sql.lit('active'))
     .where((or) =>
-      or.or([or('satellites.status', '<>', constant('expired')), or('one.kind', '=', 'reserved')]),
+      or.or([or('satellites.status', '<>', sql.lit('expired')), or('one.kind', '=', 'reserved')]),
     )
     .execute()
 }
@@ -402,7 +401,7 @@ export async function orphanedReservation(tx: Tx, account: Account, id: string) 
     .select('satellites.status as satelliteStatus')
     .where('one.id', '=', id)
     .where('one.kind', '=', 'reserved')
-    .where('one.status', '=', constant('active'))
+    .where('one.status', '=', sql.lit('active'))
     .where('satellites.account_id', '=', account.id)
     .where('satellites.status', 'in', ['removed', 'expired'])
     .executeTakeFirst()
@@ -423,9 +422,9 @@ export async function listReported(
     .select(['satellites.name as satellite', 'va.name as virtualAccount', 'satellites.answered_at'])
     .where('satellites.account_id', '=', account.id)
     .where((or) =>
-      or.or([or('satellites.status', '<>', constant('expired')), or('one.kind', '=', 'reserved')]),
+      or.or([or('satellites.status', '<>', sql.lit('expired')), or('one.kind', '=', 'reserved')]),
     )
-    .where('one.status', '=', constant('active'))
+    .where('one.status', '=', sql.lit('active'))
     .orderBy('one.since_at')
     .orderBy('one.serial')
   if (id !== undefined) query = query.where('one.id', '=', id)

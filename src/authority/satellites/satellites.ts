@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Selectable } from 'kysely'
+import { type Selectable, sql } from 'kysely'
 import { z } from 'zod'
 import { CREDENTIAL_WARNINGS } from '../../../machines/index.ts'
 import { checked } from '../../core/validate.ts'
@@ -18,7 +18,6 @@ import type { Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
 import { Reported } from './reported-instances.ts'
 import { certifiedNames, checkTlsNames } from './server-names.ts'
-import { constant } from '../store/constant.ts'
 import type { Tables } from '../store/schema.ts'
 import type { Tx } from '../store/store.ts'
 import { listRecalls, type RecallDocument, Transfers } from '../inventory/transfers.ts'
@@ -231,7 +230,7 @@ export class Satellites {
       .selectFrom('satellites')
       .selectAll()
       .where('account_id', '=', this.#account.id)
-      .where('status', '<>', constant('removed'))
+      .where('status', '<>', sql.lit('removed'))
       .orderBy('name')
       .execute()
     const documents: SatelliteDocument[] = []
@@ -339,7 +338,7 @@ export class Satellites {
       .selectAll()
       .where('account_id', '=', this.#account.id)
       .where('name', '=', name)
-      .where('status', '<>', constant('removed'))
+      .where('status', '<>', sql.lit('removed'))
       .executeTakeFirst()
   }
 

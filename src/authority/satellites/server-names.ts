@@ -1,9 +1,9 @@
+import { sql } from 'kysely'
 import { isIP } from 'node:net'
 import { LicensingError } from '../../core/errors.ts'
 import { isLoopbackName, parseHostName } from '../../core/host-name.ts'
 import { readCertificates } from '../../pki/chain-validation.ts'
 import { isWithin, type NameConstraints, readNameConstraints } from '../../pki/name-constraints.ts'
-import { constant } from '../store/constant.ts'
 import type { Tx } from '../store/store.ts'
 
 /** Characters of all names of a satellite together: a certificate that has them goes along with every answer. */
@@ -125,7 +125,7 @@ export async function satellitesCovering(
   const rows = await tx
     .selectFrom('satellites')
     .select(['name', 'account_id', 'issuing_ca'])
-    .where('status', '<>', constant('removed'))
+    .where('status', '<>', sql.lit('removed'))
     .where('issuing_ca', 'is not', null)
     .execute()
   return rows.flatMap((row) => {

@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { errorTable, LicensingError } from '../../core/errors.ts'
 import { DAY, type Instant, iso } from '../../core/time.ts'
@@ -22,7 +23,6 @@ import { Reported } from './reported-instances.ts'
 import { mostOwned } from '../policy.ts'
 import { type SatelliteRow, tlsNamesOf } from './satellites.ts'
 import { certifiedNames, type WantedNames, wantedNames } from './server-names.ts'
-import { constant } from '../store/constant.ts'
 import { attempt, type Tx } from '../store/store.ts'
 import { Transfers } from '../inventory/transfers.ts'
 import type { ProductProfile } from '../../core/profile.ts'
@@ -254,7 +254,7 @@ export class SyncExchange {
       .select('id')
       .where('satellite_id', '=', satelliteId)
       .where('id', '<>', row.id)
-      .where((or) => or.or([or('key', '<>', key), or('status', '<>', constant('removed'))]))
+      .where((or) => or.or([or('key', '<>', key), or('status', '<>', sql.lit('removed'))]))
       .executeTakeFirst()
     if (taken || satelliteId === this.#credentials.identity.id)
       throw refuse('SYNC_OTHER_SATELLITE', `The id ${satelliteId} is that of another authority.`)
@@ -487,7 +487,7 @@ export class SyncExchange {
       .selectFrom('satellites')
       .selectAll()
       .where('satellite_id', '=', request.satelliteId)
-      .where('status', '=', constant('removed'))
+      .where('status', '=', sql.lit('removed'))
       .execute()
     for (const row of rows) await new Reported(this.#tx, row, this.#at).forget({ all: true })
   }

@@ -8,7 +8,7 @@ import { type Instant, MINUTE } from '../../core/time.ts'
 import type { RequestType, Sealed } from '../../protocol/messages.ts'
 import type { SyncProof } from '../../protocol/sync-proof.ts'
 import { ConnectionGuard, type ConnectionLimits } from '../../http/connection-limiter.ts'
-import { hostInUrl, LOOPBACK } from '../../core/host-name.ts'
+import { formatUrlHost, LOOPBACK } from '../../core/host-name.ts'
 import { listenOn } from '../../http/listen.ts'
 import { TLS_SETTINGS } from '../../transports/tls-settings.ts'
 import { type Credential, tlsOptions } from '../../pki/certificate-generation.ts'
@@ -104,7 +104,7 @@ export class Serving {
     this.#beats = setInterval(() => {
       void this.#beat()
     }, MINUTE)
-    return `https://${hostInUrl(options.host)}:${port}`
+    return `https://${formatUrlHost(options.host)}:${port}`
   }
 
   async #beat(): Promise<void> {
@@ -172,7 +172,7 @@ export class Serving {
     const { createManagement } = await import('./fault-api.ts')
     this.#management = createManagement(misbehaviour, bearer)
     const port = await listenOn(this.#management, options)
-    return { url: `http://${hostInUrl(options.host)}:${port}`, bearer }
+    return { url: `http://${formatUrlHost(options.host)}:${port}`, bearer }
   }
 
   async respond(request: InProcessRequest): Promise<InProcessAnswer> {

@@ -15,7 +15,7 @@ import {
 } from 'kysely'
 import type pg from 'pg'
 import { LicensingError } from '../../core/errors.ts'
-import { codeOf } from '../../core/errno-code.ts'
+import { errnoCode } from '../../core/errno-code.ts'
 import type { Tables } from './schema.ts'
 
 /** Transactions that write take this lock first (docs/decisions/0020): one writer at a time, as SQLite has it. */
@@ -202,7 +202,7 @@ export async function transactionStatus(
     return rows[0]?.status ?? 'unknown'
   } catch (thrown) {
     // A number of the future: another server answers than the one that was asked, and it never had that transaction.
-    if (codeOf(thrown) === '22023') return 'aborted'
+    if (errnoCode(thrown) === '22023') return 'aborted'
     throw thrown
   }
 }
@@ -220,7 +220,7 @@ export const forPostgres = (statement: string): string =>
 /** Whether the database could not be reached, or went away: it may be there again in a moment. */
 export function isConnectionLoss(thrown: unknown): boolean {
   if (!(thrown instanceof Error)) return false
-  const code = codeOf(thrown)
+  const code = errnoCode(thrown)
   return (
     // Class 08: connection exceptions; 57P01 to 57P03: shut down, crashed, starting; 25006: a standby that does not write yet.
     /^(08...|57P0[1-4]|25006|53300)$/.test(code) ||
@@ -232,11 +232,11 @@ export function isConnectionLoss(thrown: unknown): boolean {
 }
 
 /** Whether the transaction was undone for another's sake, and may simply be done again. */
-export const isConflict = (thrown: unknown): boolean => /^40(001|P01)$/.test(codeOf(thrown))
+export const isConflict = (thrown: unknown): boolean => /^40(001|P01)$/.test(errnoCode(thrown))
 
 /** An error of the database as one of ours, without its own words, which may hold anything. */
 export function databaseFailure(thrown: unknown): unknown {
-  const code = codeOf(thrown)
+  const code = errnoCode(thrown)
   if (isConnectionLoss(thrown))
     return new LicensingError(
       'DATABASE_UNREACHABLE',

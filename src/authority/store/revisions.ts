@@ -1,5 +1,4 @@
 import { sql } from 'kysely'
-import { constant } from './constant.ts'
 import type { Tx } from './store.ts'
 
 /** The number of a satellite's last request to its manager: a setting, since every process of it counts on. */
@@ -25,7 +24,7 @@ export async function touchPlace(tx: Tx, virtualAccountId: string): Promise<void
       .updateTable(table)
       .set({ revision: nextRevision })
       .where('virtual_account_id', '=', virtualAccountId)
-      .where('status', '=', constant('active'))
+      .where('status', '=', sql.lit('active'))
       .execute()
 }
 
@@ -35,6 +34,6 @@ export async function touchAll(tx: Tx): Promise<void> {
     await tx
       .updateTable(table)
       .set({ revision: nextRevision })
-      .where('status', '=', constant('active'))
+      .where('status', '=', sql.lit('active'))
       .execute()
 }
