@@ -8,3 +8,10 @@ export {
 } from '../src/faults/index.ts'
 export { mockAuthority, type MockAuthority, type MockAuthorityOptions } from './authority.ts'
 export type { Road } from './fault-network.ts'
+export {
+  CLOUD_HOSTS,
+  ConnectProxy,
+  type ConnectProxyOptions,
+  type ProxiedAuthority,
+  startConnectProxy,
+} from '../src/faults/connect-proxy.ts'

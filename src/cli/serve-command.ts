@@ -23,7 +23,7 @@ interface ServeOptions extends OperationsOptions {
   chaos?: string
   management?: string
   connectProxy?: string
-  connectName?: string[]
+  connectHost?: string[]
 }
 
 /** `serve`: the authority at its address, until it is told to stop. */
@@ -46,11 +46,11 @@ export function addServeCommand(program: Command, cli: AuthorityCli): void {
     )
     .option(
       '--connect-proxy <host:port>',
-      'lead clients that know fixed cloud hosts alone to this authority, as their HTTP proxy; loopback only',
+      'lead clients that know fixed cloud hosts alone here, by an HTTP proxy (made with init --test only); loopback only',
     )
     .option(
-      '--connect-name <name...>',
-      'the hosts that are led here (default: those of the field: swapi.cisco.com, apx.cisco.com, …)',
+      '--connect-host <name...>',
+      'the hosts that are led here (default: swapi.cisco.com, apx.cisco.com, …)',
     )
     .action((options: ServeOptions) => {
       const workers = workersOf(options)
@@ -61,12 +61,14 @@ export function addServeCommand(program: Command, cli: AuthorityCli): void {
 }
 
 /** How many processes are to serve. @throws LicensingError INVALID_ARGUMENT, USAGE */
-function workersOf({ workers, chaos, management }: ServeOptions): number {
+function workersOf({ workers, chaos, management, connectProxy }: ServeOptions): number {
   const number = wholeNumber(workers, 'number of workers')
   if (number === 0 || number > MOST_WORKERS)
     throw new LicensingError('INVALID_ARGUMENT', `Between 1 and ${MOST_WORKERS} workers serve together.`)
   if (number > 1 && (chaos !== undefined || management !== undefined))
     throw new LicensingError('USAGE', 'Faults are planned in one process: without --workers.')
+  if (number > 1 && connectProxy !== undefined)
+    throw new LicensingError('USAGE', 'A CONNECT proxy leads to one process: without --workers.')
   return number
 }
 
@@ -89,8 +91,7 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
   const at = parseAddress(options.listen)
   const management = options.management === undefined ? undefined : parseAddress(options.management)
   const worker = workerNumber()
-  // One door is enough for all.
-  const wantedDoor = (worker ?? 0) === 0 ? connectDoorOf(options) : null
+  const connectProxy = parseConnectProxy(options)
   const chaos = options.chaos === undefined ? undefined : await parseAnswerFaults(options.chaos)
   const connections = wholeNumber(options.connections, 'number of connections')
   if (connections === 0) throw new LicensingError('INVALID_ARGUMENT', 'One connection at least is served.')
@@ -107,8 +108,13 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
     ...(observe && { observe }),
   })
   const stopped = worker === null ? toldToStop() : workerToldToStop()
-  let door: OpenedDoor | null = null
+  let proxy: ServedConnectProxy | null = null
   try {
+    if (connectProxy && !authority.test)
+      throw new LicensingError(
+        'CHAOS_NOT_ALLOWED',
+        'A CONNECT proxy is a test aid. This authority was not made for tests.',
+      )
     const names = options.name ?? []
     const { managerPage } = await import('../console/authority-console.ts')
     const page = await managerPage(authority, { dataDir: dataDir(), host: at.host, names, logger })
@@ -125,14 +131,15 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
       limits: { connections },
       ...(chaos && { chaos }),
     })
-    door = wantedDoor && (await openDoor(authority, { ...wantedDoor, url, dataDir: dataDir(), logger }))
+    proxy =
+      connectProxy && (await serveConnectProxy(authority, { ...connectProxy, url, dataDir: dataDir(), logger }))
     const managed = management && (await serveManagement(authority, management, dataDir()))
     const { firstPasswordFile } = page
     const told: Serving = {
       listening: url,
       firstPasswordFile,
       ...(metrics !== null && { metrics }),
-      ...door?.told,
+      ...proxy?.listening,
       ...managed,
     }
     if (worker === null) sayServing(json(), told)
@@ -140,11 +147,11 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
     logger.info('listening', { url })
     await stopped
     logger.info('stopping')
-    await door?.close()
+    await proxy?.close()
     await authority.drain()
     logger.info('stopped')
   } finally {
-    await door?.close()
+    await proxy?.close()
     await authority.close()
     await telemetry.close()
   }
@@ -212,41 +219,41 @@ async function parseAnswerFaults(spec: string) {
   return new FaultPlan(faults)
 }
 
-/** Where the CONNECT proxy is wanted; null for nowhere. @throws LicensingError USAGE, INVALID_ARGUMENT */
-function connectDoorOf({ connectProxy, connectName }: ServeOptions) {
-  if (connectProxy !== undefined) return { ...parseAddress(connectProxy), names: connectName }
-  if (connectName === undefined) return null
-  throw new LicensingError('USAGE', '--connect-name is for a CONNECT proxy: --connect-proxy HOST:PORT.')
+/** @returns null without a CONNECT proxy @throws LicensingError USAGE, INVALID_ARGUMENT */
+function parseConnectProxy({ connectProxy, connectHost }: ServeOptions) {
+  if (connectProxy !== undefined) return { ...parseAddress(connectProxy), hosts: connectHost }
+  if (connectHost === undefined) return null
+  throw new LicensingError('USAGE', '--connect-host is for a CONNECT proxy: --connect-proxy HOST:PORT.')
 }
 
-interface OpenedDoor {
-  readonly told: { readonly connectProxy: string; readonly connectCa: string }
+interface ServedConnectProxy {
+  readonly listening: { readonly connectProxy: string; readonly connectCa: string }
   readonly close: () => Promise<void>
 }
 
-/** Opens the CONNECT proxy, and writes down what its clients are to trust. */
-async function openDoor(
+/** Starts the CONNECT proxy, and writes the certificate that its clients are to trust into a file. */
+async function serveConnectProxy(
   authority: Authority,
   options: {
     host: string
     port: number
-    names: string[] | undefined
+    hosts: string[] | undefined
     url: string
     dataDir: string
     logger: ServerLogger
   },
-): Promise<OpenedDoor> {
-  const { host, port, logger } = options
-  const { CLOUD_NAMES, ConnectDoor } = await import('../faults/connect-proxy.ts')
+): Promise<ServedConnectProxy> {
+  const { host, port, hosts, logger } = options
+  const { startConnectProxy } = await import('../faults/connect-proxy.ts')
   const { SecretFiles } = await import('../storage/private-files.ts')
   const served = new URL(options.url)
-  const every = ['0.0.0.0', '[::]'].includes(served.hostname)
-  const { door, url } = await ConnectDoor.open({
+  const isEveryAddress = ['0.0.0.0', '[::]'].includes(served.hostname)
+  const { proxy, url } = await startConnectProxy({
     host,
     port,
-    names: options.names ?? CLOUD_NAMES,
+    hosts,
     authority: {
-      host: every ? '127.0.0.1' : stripBrackets(served.hostname),
+      host: isEveryAddress ? '127.0.0.1' : stripBrackets(served.hostname),
       port: Number(served.port || 443),
       trust: authority.trustAnchor(),
     },
@@ -254,10 +261,10 @@ async function openDoor(
     logger,
   })
   const directory = `${options.dataDir}/connect`
-  new SecretFiles(directory).put('ca.pem', door.caCertificate)
+  new SecretFiles(directory).put('ca.pem', proxy.caCertificate)
   return {
-    told: { connectProxy: url, connectCa: `${directory}/ca.pem` },
-    close: () => door.close(),
+    listening: { connectProxy: url, connectCa: `${directory}/ca.pem` },
+    close: () => proxy.close(),
   }
 }
 

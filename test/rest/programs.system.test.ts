@@ -16,7 +16,7 @@ let serving: Serving
 let client: { clientId: string; clientSecret: string }
 beforeAll(async () => {
   programs = makePrograms()
-  await programs.initAuthority()
+  await programs.initAuthority('--test')
   client = await programs.good(
     programs.authority(['api-client', 'create', '--json', '--description', 'a test']),
   )
@@ -166,11 +166,28 @@ print(answer["status"])`
       programs.authority(['--json', 'serve', '--listen', '127.0.0.1:0', ...words])
     for (const [words, code] of [
       [['--connect-proxy', '0.0.0.0:0'], 'INVALID_ARGUMENT'],
-      [['--connect-proxy', '127.0.0.1:0', '--connect-name', '*.cisco.com'], 'INVALID_ARGUMENT'],
-      [['--connect-name', 'swapi.cisco.com'], 'USAGE'],
+      [['--connect-proxy', '127.0.0.1:0', '--connect-host', '*.cisco.com'], 'INVALID_ARGUMENT'],
+      [['--connect-host', 'swapi.cisco.com'], 'USAGE'],
+      [['--connect-proxy', '127.0.0.1:0', '--workers', '2'], 'USAGE'],
     ] as const) {
       const refused = await serve(...words)
       expect([refused.code, errorOf(refused).code]).toEqual([2, code])
+    }
+  })
+
+  it('is refused by an authority that was not made for tests', async () => {
+    const production = makePrograms()
+    try {
+      await production.initAuthority()
+      const refused = await production.authority([
+        ...['--json', 'serve', '--listen', '127.0.0.1:0', '--connect-proxy', '127.0.0.1:0'],
+      ])
+      expect(errorOf(refused)).toMatchObject({
+        code: 'CHAOS_NOT_ALLOWED',
+        message: 'A CONNECT proxy is a test aid. This authority was not made for tests.',
+      })
+    } finally {
+      await production.close()
     }
   })
 })
