@@ -87,7 +87,7 @@ try {
   await Authority.init({ dataDir: dir('manager'), ...base })
   const manager = await Authority.open({ dataDir: dir('manager') })
   await manager.satellites.add('branch', { virtualAccount: 'Branch' })
-  await manager.order({ tag: 'HOST', quantity: number, virtualAccount: 'Branch' })
+  await manager.orders.create({ tag: 'HOST', quantity: number, virtualAccount: 'Branch' })
   await Authority.init({ dataDir: dir('satellite'), ...base, satellite: { name: 'branch' } })
   const satellite = await Authority.open({ dataDir: dir('satellite') })
   await exchange(manager, satellite)

@@ -62,9 +62,9 @@ export async function newAuthority(directory, { database, quantity = 1_000_000, 
   const dataDir = join(directory, `authority-${Math.random().toString(36).slice(2)}`)
   await Authority.init({ dataDir, account: 'bench.example', acceptAgreement: true, database })
   const authority = await Authority.open({ dataDir })
-  for (let i = 0; i < orders; i++) await authority.order({ tag: 'HOST', quantity: quantity / orders })
+  for (let i = 0; i < orders; i++) await authority.orders.create({ tag: 'HOST', quantity: quantity / orders })
   const tokens = []
-  for (let i = 0; i < 10; i++) tokens.push((await authority.createToken({ days: 30 })).token)
+  for (let i = 0; i < 10; i++) tokens.push((await authority.tokens.create({ days: 30 })).token)
   const root = thumbprint(readRoots(authority.trustAnchor())[0])
   await authority.close()
   return { dataDir, tokens, root }

@@ -143,8 +143,12 @@ async function main(): Promise<void> {
   tell('12 hosts are in use, for evaluation.', agent)
 
   await live(agent, 15)
-  await authority.order({ tag: 'HOST', quantity: 20 })
-  const { token } = await authority.createToken({ days: 30, description: 'the demo', exportControlled: true })
+  await authority.orders.create({ tag: 'HOST', quantity: 20 })
+  const { token } = await authority.tokens.create({
+    days: 30,
+    description: 'the demo',
+    exportControlled: true,
+  })
   tell('20 host licences are bought, and a registration token is made.', agent)
   await agent.register(token)
   const { registration, authorization, evaluation } = agent.status()
@@ -162,7 +166,7 @@ async function main(): Promise<void> {
   await live(agent, 1, HOUR)
   tell('26 hosts are in use, 20 are owned: nothing is refused, but it is said.', agent)
   await live(agent, 2, HOUR)
-  await authority.order({ tag: 'HOST', quantity: 10 })
+  await authority.orders.create({ tag: 'HOST', quantity: 10 })
   tell('10 more are bought; the next poll is at most 12 hours away.', agent)
   await live(agent, 1, HOUR)
   tell('Mended by itself.', agent)
@@ -185,7 +189,7 @@ async function main(): Promise<void> {
   tell('A year has passed since the registration. The box is moved elsewhere.', agent)
   await agent.deregister()
   tell(
-    `Deregistered: every licence is back in the pool (${String((await authority.licenses())[0]?.inUse ?? 0)} in use), and ${duration(agent.status().evaluation.remainingSeconds * 1000)} of the evaluation are left.`,
+    `Deregistered: every licence is back in the pool (${String((await authority.licenses.list())[0]?.inUse ?? 0)} in use), and ${duration(agent.status().evaluation.remainingSeconds * 1000)} of the evaluation are left.`,
     agent,
   )
   await live(agent, 71)

@@ -83,7 +83,8 @@ export async function mockAuthority(options: MockAuthorityOptions = {}): Promise
 
   const answer = async (type: ExchangeType, body: string): Promise<Response> => {
     requests.push(type)
-    const decide = () => authority.respond({ method: 'POST', path: exchangePath(type), body })
+    const decide = () =>
+      authority.operations.server.inject({ method: 'POST', path: exchangePath(type), body })
     return toResponse((await injector.answer(type, decide)).delivery)
   }
 
@@ -92,7 +93,7 @@ export async function mockAuthority(options: MockAuthorityOptions = {}): Promise
     authority,
     trustAnchor: authority.trustAnchor(),
     get requests() {
-      return [...requests, ...authority.requestHistory().map(({ type }) => type)]
+      return [...requests, ...authority.operations.server.faultRequestLog().map(({ type }) => type)]
     },
     setFaults,
     handlers: exchangeTypeSchema.options.map((type) =>
@@ -101,7 +102,9 @@ export async function mockAuthority(options: MockAuthorityOptions = {}): Promise
     listen: async () => {
       if (!road) {
         const served = await authority.listen({ host: 'localhost', port: 0, chaos: plan })
-        road = await layRoad(Number(new URL(served).port), (facts) => authority.tlsForTests(facts))
+        road = await layRoad(Number(new URL(served).port), (facts) =>
+          authority.operations.server.createTestTls(facts),
+        )
       }
       return road
     },

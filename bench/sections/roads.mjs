@@ -12,7 +12,7 @@ const EXCHANGES = 1000
 export async function roads(row) {
   const mock = await mockAuthority()
   const now = Date.now()
-  const tls = await mock.authority.tlsForTests({
+  const tls = await mock.authority.operations.server.createTestTls({
     notBefore: now - 60_000,
     notAfter: now + 86_400_000,
     hosts: ['localhost'],
@@ -25,7 +25,9 @@ export async function roads(row) {
   let handshakes = 0
   server.on('secureConnection', () => handshakes++)
   await new Promise((listening) => server.listen(0, '127.0.0.1', listening))
-  const road = await layRoad(server.address().port, (facts) => mock.authority.tlsForTests(facts))
+  const road = await layRoad(server.address().port, (facts) =>
+    mock.authority.operations.server.createTestTls(facts),
+  )
   const body = JSON.stringify({ hello: 'x'.repeat(1000) })
   const { url, via } = road.settings('proxy')
 

@@ -18,7 +18,7 @@ export function addApiClientCommands(program: Command, { json, withAuthority }: 
     .option('--description <text>', 'what it is for', '')
     .action((options: { virtualAccount?: string; scope: string; description: string }) =>
       withAuthority(async (authority, where) => {
-        const created = await authority.apiClients.create({ ...where, ...options })
+        const created = await authority.security.apiClients.create({ ...where, ...options })
         if (json()) printJson(created)
         else
           printText(
@@ -35,7 +35,7 @@ export function addApiClientCommands(program: Command, { json, withAuthority }: 
     .description('list them')
     .action(() =>
       withAuthority(async (authority, where) => {
-        const apiClients = await authority.apiClients.list(where)
+        const apiClients = await authority.security.apiClients.list(where)
         if (json()) printJson({ apiClients })
         else
           await printTable(
@@ -57,7 +57,7 @@ export function addApiClientCommands(program: Command, { json, withAuthority }: 
     .argument('<client-id>')
     .action((id: string) =>
       withAuthority(async (authority, where) => {
-        const revoked = await authority.apiClients.revoke(id, where)
+        const revoked = await authority.security.apiClients.revoke(id, where)
         if (json()) printJson(revoked)
         else printText(`The API client ${revoked.clientId} is revoked.`)
       }),

@@ -16,7 +16,7 @@ export function addAuditCommands(program: Command, { json, withAuthority }: Auth
     .option('--limit <n>', 'how many', '200')
     .action((options: { limit: string }) =>
       withAuthority(async (authority) => {
-        const entries = await authority.audit.list(wholeNumber(options.limit, 'limit'))
+        const entries = await authority.security.audit.list(wholeNumber(options.limit, 'limit'))
         const shown = entries.map(({ chain, number, at, who, address, action, about, outcome, hash }) => ({
           chain,
           number,
@@ -52,12 +52,12 @@ export function addAuditCommands(program: Command, { json, withAuthority }: Auth
       if (trust !== undefined && file === undefined)
         throw new LicensingError('USAGE', '--trust is for an exported record: name its file.')
       if (file === undefined)
-        await withAuthority(async ({ audit }) => {
-          sayIntact(json(), await audit.verify(checkpoints))
+        await withAuthority(async ({ security }) => {
+          sayIntact(json(), await security.audit.verify(checkpoints))
         })
       else if (trust === undefined)
-        await withAuthority(async ({ audit }) => {
-          sayIntact(json(), await withLines(file, (lines) => audit.verifyExport(lines, checkpoints)))
+        await withAuthority(async ({ security }) => {
+          sayIntact(json(), await withLines(file, (lines) => security.audit.verifyExport(lines, checkpoints)))
         })
       else {
         const { verifyAuditExport } = await import('../authority/audit/audit-service.ts')
@@ -74,7 +74,7 @@ export function addAuditCommands(program: Command, { json, withAuthority }: Auth
         if (json() && options.out === '-')
           throw new LicensingError('USAGE', 'With --json the record goes into a file: name one with --out.')
         const { writeStream } = await import('./write-stream.ts')
-        const bytes = await writeStream(options.out, authority.audit.export())
+        const bytes = await writeStream(options.out, authority.security.audit.export())
         if (json()) printJson({ out: options.out, bytes })
         else if (options.out !== '-') printText(`The audit record is in ${options.out}.`)
       }),
@@ -90,7 +90,7 @@ export function addAuditCommands(program: Command, { json, withAuthority }: Auth
         const { writeCarriedFile } = await import('./codes.ts')
         const { out } = options
         const { file } = await writeCarriedFile(json() && out === '-' ? '/dev/null' : out, async () => ({
-          file: await authority.audit.checkpoint(),
+          file: await authority.security.audit.checkpoint(),
         }))
         if (json()) printJson(out === '-' ? { checkpoint: file } : { out })
         else if (out !== '-') printText(`The checkpoint is in ${out}.`)

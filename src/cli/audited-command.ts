@@ -53,7 +53,7 @@ export async function asCommand<T>(
   const record = async (outcome: string) => {
     if (!deed) return
     try {
-      await authority.audit.record({ who: actorName(actor), address: 'local', ...deed, outcome })
+      await authority.security.audit.record({ who: actorName(actor), address: 'local', ...deed, outcome })
     } catch (thrown) {
       process.stderr.write(
         `warning: the audit record could not be written: ${asLicensingError(thrown).message}\n`,

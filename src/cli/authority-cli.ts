@@ -1,5 +1,5 @@
 import type { Authority } from '../authority/authority.ts'
-import type { Where } from '../authority/context.ts'
+import type { Where } from '../authority/context/authority-context.ts'
 import { LicensingError } from '../core/errors.ts'
 
 /** What the commands of the authority share. */

@@ -23,7 +23,9 @@ export function addBackupCommands(
       withAuthority(async (authority) => {
         const { writeCarriedStream } = await import('./codes.ts')
         const secret = await readPassphrase(options.passphraseFile, WHAT)
-        const bytes = await writeCarriedStream(file, (write) => authority.backupTo(secret, write))
+        const bytes = await writeCarriedStream(file, (write) =>
+          authority.operations.backups.write(secret, write),
+        )
         if (json()) printJson({ out: file, bytes })
         else
           printText(
@@ -41,12 +43,12 @@ export function addBackupCommands(
     )
     .option('--passphrase-file <file>', 'read the passphrase from a file; - for standard input')
     .action(async (file: string, options: { passphraseFile?: string; database?: string }) => {
-      const [{ Authority }, { readNamedBytes }] = await Promise.all([
-        import('../authority/authority.ts'),
+      const [{ restoreAuthority }, { readNamedBytes }] = await Promise.all([
+        import('../authority/backup/backup.ts'),
         import('./secrets.ts'),
       ])
       const backup = readNamedBytes(file)
-      const restored = await Authority.restore({
+      const restored = await restoreAuthority({
         dataDir: dataDir(),
         backup,
         passphrase: await readPassphrase(options.passphraseFile, WHAT),

@@ -37,7 +37,7 @@ export function addNotificationCommands(program: Command, { json, withAuthority 
         withAuthority(async (authority, where) => {
           const { virtualAccount, daily = false, status = false, expiring } = options
           const days = expiring === true ? PRESELECTED : (expiring ?? '')
-          const set = await authority.notifications.set(
+          const set = await authority.operations.notifications.set(
             {
               recipient,
               daily,
@@ -59,7 +59,7 @@ export function addNotificationCommands(program: Command, { json, withAuthority 
     .description('list them')
     .action(() =>
       withAuthority(async (authority, where) => {
-        const notifications = await authority.notifications.list(where)
+        const notifications = await authority.operations.notifications.list(where)
         if (json()) printJson({ notifications })
         else
           await printTable(
@@ -74,7 +74,7 @@ export function addNotificationCommands(program: Command, { json, withAuthority 
     .argument('<id>')
     .action((id: string) =>
       withAuthority(async (authority, where) => {
-        await authority.notifications.remove(id, where)
+        await authority.operations.notifications.remove(id, where)
         if (json()) printJson({ removed: id })
         else printText(`The notification ${id} was removed.`)
       }),

@@ -29,7 +29,10 @@ function addAlerts(program: Command, { json, withAuthority }: AuthorityCli): voi
     .option('--skip <n>', 'after how many of them', '0')
     .action((options: { virtualAccount?: string; limit: string; skip: string }) =>
       withAuthority(async (authority, where) => {
-        const all = await authority.alerts({ ...where, virtualAccount: options.virtualAccount })
+        const all = await authority.operations.alerts.list({
+          ...where,
+          virtualAccount: options.virtualAccount,
+        })
         const skip = wholeNumber(options.skip, 'number to skip')
         const alerts = all.slice(skip, skip + wholeNumber(options.limit, 'limit'))
         if (json()) printJson({ alerts, total: all.length })
@@ -58,7 +61,10 @@ function addReports(program: Command, cli: AuthorityCli): void {
     .option('--csv', 'comma-separated values, for a spreadsheet')
     .action((kind: ReportKind, options: { virtualAccount?: string; csv?: boolean }) =>
       withAuthority(async (authority, where) => {
-        const report = await authority.report(kind, { ...where, virtualAccount: options.virtualAccount })
+        const report = await authority.operations.reports.create(kind, {
+          ...where,
+          virtualAccount: options.virtualAccount,
+        })
         if (json()) {
           printJson(report)
           return
@@ -108,7 +114,7 @@ function addSchedules(report: Command, { json, withAuthority }: AuthorityCli): v
             'A report goes to an address or into a folder: give --to or --folder.',
           )
         const path = await import('node:path')
-        const added = await authority.schedules.add(
+        const added = await authority.operations.schedules.add(
           {
             kind,
             every,
@@ -126,7 +132,7 @@ function addSchedules(report: Command, { json, withAuthority }: AuthorityCli): v
     .description('list them')
     .action(() =>
       withAuthority(async (authority, where) => {
-        const schedules = await authority.schedules.list(where)
+        const schedules = await authority.operations.schedules.list(where)
         if (json()) printJson({ schedules })
         else
           await printTable(
@@ -150,7 +156,7 @@ function addSchedules(report: Command, { json, withAuthority }: AuthorityCli): v
     .argument('<id>')
     .action((id: string) =>
       withAuthority(async (authority, where) => {
-        await authority.schedules.remove(id, where)
+        await authority.operations.schedules.remove(id, where)
         if (json()) printJson({ removed: id })
         else printText(`The scheduled report ${id} was removed.`)
       }),
@@ -166,7 +172,7 @@ export function addLicenseTransactions(license: Command, { json, withAuthority }
     .option('--virtual-account <name>', 'of one virtual account only')
     .action((options: { tag?: string; virtualAccount?: string }) =>
       withAuthority(async (authority, where) => {
-        const transactions = await authority.licenseTransactions({ ...where, ...options })
+        const transactions = await authority.licenses.transactions({ ...where, ...options })
         if (json()) printJson({ transactions })
         else
           await printTable(
@@ -223,11 +229,11 @@ function addEvents(program: Command, { json, withAuthority }: AuthorityCli): voi
         if (format !== undefined) {
           if (options.limit !== undefined)
             throw new LicensingError('USAGE', 'An export has no limit: give --since and --until.')
-          await exportEvents(authority.exportEvents(filter), format, out ?? '-', json())
+          await exportEvents(authority.operations.events.export(filter), format, out ?? '-', json())
           return
         }
         if (out !== undefined) throw new LicensingError('USAGE', '--out is for an export: give --format too.')
-        const events = await authority.events({
+        const events = await authority.operations.events.list({
           ...filter,
           limit: wholeNumber(options.limit ?? '1000', 'limit'),
         })

@@ -14,7 +14,7 @@ export function addReviewCommands(
     .argument('<id>')
     .action((id: string) =>
       withAuthority(async (authority, where) => {
-        const { udi, virtualAccount } = await authority.confirmInstance(id, where)
+        const { udi, virtualAccount } = await authority.instances.review(id, where)
         if (json()) printJson({ confirmed: id })
         else printText(`${udi.pid}, serial ${udi.serial}, of ${virtualAccount} is confirmed.`)
       }),
@@ -27,7 +27,7 @@ export function addReviewCommands(
     .action((id: string, options: { uses?: string }) =>
       withAuthority(async (authority, where) => {
         const uses = options.uses === undefined ? {} : { uses: wholeNumber(options.uses, 'number of uses') }
-        const confirmed = await authority.confirmToken(id, { ...where, ...uses })
+        const confirmed = await authority.tokens.review(id, { ...where, ...uses })
         if (json()) printJson(confirmed)
         else printText(`Token ${confirmed.id} is confirmed.`)
       }),

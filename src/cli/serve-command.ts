@@ -110,7 +110,7 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
   const stopped = worker === null ? toldToStop() : workerToldToStop()
   let proxy: ServedConnectProxy | null = null
   try {
-    if (connectProxy && !authority.test)
+    if (connectProxy && !authority.security.identity.test)
       throw new LicensingError(
         'CHAOS_NOT_ALLOWED',
         'A CONNECT proxy is a test aid. This authority was not made for tests.',
@@ -132,7 +132,8 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
       ...(chaos && { chaos }),
     })
     proxy =
-      connectProxy && (await serveConnectProxy(authority, { ...connectProxy, url, dataDir: dataDir(), logger }))
+      connectProxy &&
+      (await serveConnectProxy(authority, { ...connectProxy, url, dataDir: dataDir(), logger }))
     const managed = management && (await serveManagement(authority, management, dataDir()))
     const { firstPasswordFile } = page
     const told: Serving = {
@@ -148,7 +149,7 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
     await stopped
     logger.info('stopping')
     await proxy?.close()
-    await authority.drain()
+    await authority.operations.server.drain()
     logger.info('stopped')
   } finally {
     await proxy?.close()
@@ -183,12 +184,12 @@ async function begin(
     observe: together([tracing, measured].filter((one) => one !== null)),
     serve: async (authority) => {
       if (!at || !measured) return null
-      measured.of(authority)
+      measured.of(authority.operations)
       const { serveOperations } = await import('../telemetry/operations-server.ts')
       server = await serveOperations({
         ...at,
         render: () => measured.render(),
-        unready: () => authority.unready(),
+        unready: () => authority.operations.server.notReadyReasons(),
       })
       return server.url
     },
@@ -275,7 +276,7 @@ async function serveManagement(
   dataDir: string,
 ): Promise<{ management: string; bearerFile: string }> {
   const { SecretFiles } = await import('../storage/private-files.ts')
-  const { url, bearer } = await authority.listenManagement(at)
+  const { url, bearer } = await authority.operations.server.listenFaultApi(at)
   const directory = `${dataDir}/management`
   new SecretFiles(directory).put('bearer', bearer)
   return { management: url, bearerFile: `${directory}/bearer` }

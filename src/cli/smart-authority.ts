@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import type { Authority } from '../authority/authority.ts'
-import type { Where } from '../authority/context.ts'
+import type { Where } from '../authority/context/authority-context.ts'
 import type { OrderDocument } from '../authority/inventory/orders.ts'
-import type { IssuedAuthorization } from '../authority/reservations.ts'
+import type { IssuedAuthorization } from '../authority/reservations/reservations.ts'
 import { LicensingError } from '../core/errors.ts'
 import { VERSION } from '../core/version.ts'
 import { addApiClientCommands } from './api-client-commands.ts'
@@ -173,7 +173,9 @@ account
   .option('--accept-agreement', 'accept the licence agreement of the smart account')
   .action((domain: string, options: { acceptAgreement?: boolean }) =>
     withAuthority(async (authority) => {
-      const added = await authority.addAccount(domain, { acceptAgreement: options.acceptAgreement ?? false })
+      const added = await authority.accounts.add(domain, {
+        acceptAgreement: options.acceptAgreement ?? false,
+      })
       if (json()) printJson({ domain: added.domain })
       else printText(`The smart account ${added.domain} was added.`)
     }),
@@ -183,7 +185,7 @@ account
   .description('list the smart accounts')
   .action(() =>
     withAuthority(async (authority) => {
-      const accounts = (await authority.accounts()).map(({ domain }) => ({ domain }))
+      const accounts = (await authority.accounts.list()).map(({ domain }) => ({ domain }))
       if (json()) printJson({ accounts })
       else
         await printTable(
@@ -199,7 +201,7 @@ virtual
   .description('list them')
   .action(() =>
     withAuthority(async (authority, where) => {
-      const virtualAccounts = (await authority.virtualAccounts(where)).map((one) => ({
+      const virtualAccounts = (await authority.accounts.listVirtualAccounts(where)).map((one) => ({
         name: one.name,
         default: one.isDefault,
         satellite: one.satellite?.name ?? null,
@@ -221,7 +223,7 @@ virtual
   .action((virtualAccount: string, options: { satellite?: string }) =>
     withAuthority(async (authority, where) => {
       const { satellite } = options
-      if (satellite === undefined) await authority.addVirtualAccount(virtualAccount, where)
+      if (satellite === undefined) await authority.accounts.addVirtualAccount(virtualAccount, where)
       else await authority.satellites.addVirtualAccount(satellite, virtualAccount, where)
       if (json()) printJson({ name: virtualAccount, satellite: satellite ?? null })
       else
@@ -240,8 +242,8 @@ for (const [name, description, done] of [
     .argument('<name>')
     .action((virtualAccount: string) =>
       withAuthority(async (authority, where) => {
-        if (name === 'remove') await authority.removeVirtualAccount(virtualAccount, where)
-        else await authority.setDefaultVirtualAccount(virtualAccount, where)
+        if (name === 'remove') await authority.accounts.removeVirtualAccount(virtualAccount, where)
+        else await authority.accounts.setDefaultVirtualAccount(virtualAccount, where)
         if (json()) printJson({ name: virtualAccount })
         else printText(`The virtual account ${virtualAccount} ${done}.`)
       }),
@@ -295,8 +297,8 @@ order
       }
       const placed =
         buyer === undefined
-          ? await authority.order({ ...where, virtualAccount, ...wanted })
-          : await authority.orderWithoutAccount({ ...wanted, buyer })
+          ? await authority.orders.create({ ...where, virtualAccount, ...wanted })
+          : await authority.orders.createForBuyer({ ...wanted, buyer })
       if (json()) printJson(placed)
       else printText(orderLine(placed))
     }),
@@ -306,7 +308,7 @@ order
   .description('what was bought, and what waits for a smart account')
   .action(() =>
     withAuthority(async (authority, where) => {
-      const orders = await authority.orders(where)
+      const orders = await authority.orders.list(where)
       if (json()) printJson({ orders })
       else
         await printTable(
@@ -330,7 +332,7 @@ order
   .option('--virtual-account <name>', 'the virtual account; the default one unless named')
   .action((id: string, options: { virtualAccount?: string }) =>
     withAuthority(async (authority, where) => {
-      const assigned = await authority.assignOrder(id, { ...where, virtualAccount: options.virtualAccount })
+      const assigned = await authority.orders.assign(id, { ...where, virtualAccount: options.virtualAccount })
       if (json()) printJson(assigned)
       else printText(orderLine(assigned))
     }),
@@ -345,7 +347,11 @@ mail
   .action((folder: string, options: { from: string }) =>
     withAuthority(async (authority) => {
       const path = await import('node:path')
-      await authority.setMail({ kind: 'folder', from: options.from, folder: path.resolve(folder) })
+      await authority.operations.mail.configure({
+        kind: 'folder',
+        from: options.from,
+        folder: path.resolve(folder),
+      })
       await showMail(authority)
     }),
   )
@@ -364,7 +370,7 @@ mail
         username === undefined
           ? undefined
           : (await readSecret({ file: passwordFile, what: 'password' })).replace(/\r?\n$/, '')
-      await authority.setMail({ kind: 'smtp', from, url, username, password })
+      await authority.operations.mail.configure({ kind: 'smtp', from, url, username, password })
       await showMail(authority)
     }),
   )
@@ -377,14 +383,14 @@ mail
   .description('send what waits now')
   .action(() =>
     withAuthority(async (authority) => {
-      const sent = await authority.sendMails()
+      const sent = await authority.operations.mail.send()
       if (json()) printJson({ sent })
       else printText(sent === 1 ? '1 mail was sent.' : `${sent} mails were sent.`)
     }),
   )
 
 async function showMail(authority: Authority): Promise<void> {
-  const shown = await authority.mail()
+  const shown = await authority.operations.mail.show()
   if (json()) {
     printJson(shown)
     return
@@ -420,7 +426,7 @@ token
       exportControlled?: boolean
     }) =>
       withAuthority(async (authority, where) => {
-        const created = await authority.createToken({
+        const created = await authority.tokens.create({
           ...where,
           virtualAccount: options.virtualAccount,
           days: wholeNumber(options.days, 'number of days'),
@@ -440,7 +446,7 @@ token
   .description('list the tokens of the smart account')
   .action(() =>
     withAuthority(async (authority, where) => {
-      const tokens = await authority.tokens(where)
+      const tokens = await authority.tokens.list(where)
       if (json()) printJson({ tokens })
       else {
         await printTable(
@@ -474,7 +480,7 @@ token
   .argument('<token-or-id>')
   .action((tokenOrId: string) =>
     withAuthority(async (authority, where) => {
-      const revoked = await authority.revokeToken(tokenOrId, where)
+      const revoked = await authority.tokens.revoke(tokenOrId, where)
       if (json()) printJson(revoked)
       else printText(`The token ${revoked.id} is revoked.`)
     }),
@@ -486,7 +492,7 @@ license
   .description('list what is owned and in use')
   .action(() =>
     withAuthority(async (authority, where) => {
-      const licenses = await authority.licenses(where)
+      const licenses = await authority.licenses.list(where)
       if (json()) printJson({ licenses })
       else {
         await printTable(
@@ -515,7 +521,7 @@ instance
   .description('list them')
   .action(() =>
     withAuthority(async (authority, where) => {
-      const instances = await authority.instances(where)
+      const instances = await authority.instances.list(where)
       if (json()) printJson({ instances })
       else {
         await printTable(
@@ -540,7 +546,7 @@ instance
   .argument('<id>')
   .action((id: string) =>
     withAuthority(async (authority, where) => {
-      const found = await authority.instance(id, where)
+      const found = await authority.instances.get(id, where)
       if (json()) printJson(found)
       else printText(JSON.stringify(found, null, 2))
     }),
@@ -573,19 +579,19 @@ async function removeInstance(
 ) {
   const { returnCode, returnCodeFile, lostBox } = options
   if (returnCode === undefined && returnCodeFile === undefined && lostBox === undefined) {
-    const { id: removed, udi, virtualAccount } = await authority.removeInstance(id, where)
+    const { id: removed, udi, virtualAccount } = await authority.instances.remove(id, where)
     return { ...udi, virtualAccount, removed }
   }
   if (lostBox !== undefined && (returnCode !== undefined || returnCodeFile !== undefined))
     throw new LicensingError('USAGE', 'A box that gave its return code is not lost: give one of both.')
   const ended =
     lostBox === undefined
-      ? await authority.takeBackReservation(
+      ? await authority.reservations.acceptReturnCode(
           id,
           await readCode('return code', returnCode, returnCodeFile),
           where,
         )
-      : await authority.writeOffReservation(id, { reason: lostBox, by: userName() }, where)
+      : await authority.reservations.writeOff(id, { reason: lostBox, by: userName() }, where)
   return { ...ended.udi, virtualAccount: ended.virtualAccount, removed: ended.instanceId }
 }
 
@@ -602,7 +608,7 @@ reservation
   .description('authorise the smart account for reservation')
   .action(() =>
     withAuthority(async (authority, where) => {
-      await authority.enableReservation(where)
+      await authority.reservations.enable(where)
       if (json()) printJson({ enabled: true })
       else printText('The smart account may reserve licences.')
     }),
@@ -671,7 +677,13 @@ reservation
         const licenses = readQuantities(options.license)
         await issue(
           options.out,
-          () => authority.reserve({ ...where, virtualAccount: options.virtualAccount, request, licenses }),
+          () =>
+            authority.reservations.reserve({
+              ...where,
+              virtualAccount: options.virtualAccount,
+              request,
+              licenses,
+            }),
           ({ instanceId }) =>
             `The product instance is ${instanceId}. Carry the file to the box and install it: smart-agent reservation install FILE`,
         )
@@ -688,7 +700,7 @@ reservation
       const licenses = readQuantities(options.license)
       await issue(
         options.out,
-        () => authority.updateReservation(options.instance, licenses, where),
+        () => authority.reservations.update(options.instance, licenses, where),
         () =>
           'Carry the file to the box: `smart-agent reservation update FILE` prints a confirmation code. Until that is entered here, the larger of both quantities is held.',
       )
@@ -703,7 +715,7 @@ reservation
   .action((options: { instance: string; code?: string; codeFile?: string }) =>
     withAuthority(async (authority, where) => {
       const code = await readCode('confirmation code', options.code, options.codeFile)
-      const confirmed = await authority.confirmReservation(options.instance, code, where)
+      const confirmed = await authority.reservations.confirm(options.instance, code, where)
       if (json()) printJson(confirmed)
       else printText(`The update is confirmed. Reserved: ${licensesLine(confirmed.licenses)}.`)
     }),
@@ -713,7 +725,7 @@ reservation
   .description('list the reservations in force')
   .action(() =>
     withAuthority(async (authority, where) => {
-      const reservations = await authority.reservations(where)
+      const reservations = await authority.reservations.list(where)
       if (json()) printJson({ reservations })
       else
         await printTable(
@@ -737,7 +749,7 @@ reservation
   .action((id: string, options: { out?: string }) =>
     withAuthority(async (authority, where) => {
       const { writeCarriedFile } = await import('./codes.ts')
-      const show = () => authority.reservation(id, where)
+      const show = () => authority.reservations.get(id, where)
       const { file, ...document } =
         options.out === undefined ? await show() : await writeCarriedFile(options.out, show)
       if (options.out !== undefined && file === null)

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
-import type { Authority, TransferOptions } from '../authority/authority.ts'
-import type { Where } from '../authority/context.ts'
+import type { Authority } from '../authority/authority.ts'
+import type { Where } from '../authority/context/authority-context.ts'
+import type { TransferOptions } from '../authority/services/transfer.ts'
 import type { TransferDocument } from '../authority/inventory/transfers.ts'
 import { LicensingError } from '../core/errors.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
@@ -63,7 +64,7 @@ export function addTransferCommand(
     command
       .argument('<id>')
       .action((id: string, options: Options) =>
-        run(options, (authority, where) => authority.transferInstance(id, { ...where, to: options.to })),
+        run(options, (authority, where) => authority.instances.transfer(id, { ...where, to: options.to })),
       )
     return
   }
@@ -74,10 +75,11 @@ export function addTransferCommand(
     .action((options: Options) =>
       run(options, async (authority, where) => {
         const from =
-          options.from ?? (await authority.virtualAccounts(where)).find((one) => one.isDefault)?.name
+          options.from ??
+          (await authority.accounts.listVirtualAccounts(where)).find((one) => one.isDefault)?.name
         if (from === undefined)
           throw new LicensingError('USAGE', 'The virtual account is missing: --from NAME.')
-        return authority.transferLicenses({
+        return authority.licenses.transfer({
           ...where,
           tag: options.tag ?? '',
           quantity: wholeNumber(options.quantity ?? '', 'quantity'),

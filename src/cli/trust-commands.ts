@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import type { Authority } from '../authority/authority.ts'
-import type { Leaf } from '../authority/keys/trust-service.ts'
+import type { Leaf } from '../authority/services/trust-service.ts'
 import { LicensingError } from '../core/errors.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
 import { printJson, printText } from './output.ts'
@@ -42,7 +42,7 @@ export async function bringRootKey(authority: Authority, options: RootKeyOptions
   const { readNamedBytes } = await import('./secrets.ts')
   const file = readNamedBytes(rootKey)
   const passphrase = await readPassphrase(passphraseFile, 'passphrase of the root’s key')
-  await authority.trust.bringRootKey(file, passphrase)
+  await authority.security.trust.bringRootKey(file, passphrase)
   return passphrase
 }
 
@@ -76,7 +76,7 @@ export function addTrustCommands(program: Command, cli: AuthorityCli): void {
     .description('print the fingerprint of the root certificate, for those who compare it')
     .action(() =>
       withAuthority(async (authority) => {
-        const shown = await authority.trust.show()
+        const shown = await authority.security.trust.show()
         if (json()) {
           printJson(shown)
           return
@@ -96,7 +96,7 @@ export function addTrustCommands(program: Command, cli: AuthorityCli): void {
     .description('print them, for a box that has missed them: `smart-agent trust install FILE`')
     .action(() =>
       withAuthority((authority) => {
-        const file = authority.trust.bundles()
+        const file = authority.security.trust.bundles()
         if (json()) printJson(JSON.parse(file))
         else process.stdout.write(file)
       }),
@@ -112,7 +112,7 @@ export function addTrustCommands(program: Command, cli: AuthorityCli): void {
       withAuthority(async (authority) => {
         const { writeCarriedBytes } = await import('./codes.ts')
         const passphrase = await readPassphrase(options.passphraseFile, 'passphrase for the root’s key')
-        await authority.trust.exportRootKey(passphrase, async (bytes) => {
+        await authority.security.trust.exportRootKey(passphrase, async (bytes) => {
           await writeCarriedBytes(file, () => Promise.resolve(bytes))
         })
         if (json()) printJson({ out: file, onHost: false })
@@ -135,7 +135,7 @@ function addRotate(rotate: Command, { json, withAuthority }: AuthorityCli): void
       )
       .action(() =>
         withAuthority(async (authority) => {
-          await authority.trust.rotate(leaves)
+          await authority.security.trust.rotate(leaves)
           if (json()) printJson({ rotated: leaves })
           else if (name === 'answer-signer') printText('A new key signs the answers from now on.')
           else printText(`Replaced: ${leaves.join(', ')}.`)
@@ -149,7 +149,7 @@ function addRotate(rotate: Command, { json, withAuthority }: AuthorityCli): void
   issuing.action((options: RootKeyOptions) =>
     withAuthority(async (authority) => {
       await bringRootKey(authority, options)
-      const inForce = await authority.trust.rotateIssuingCa()
+      const inForce = await authority.security.trust.rotateIssuingCa()
       if (json()) printJson({ rotated: ['issuing-ca'], inForce })
       else
         printText(
@@ -182,12 +182,12 @@ function addRotate(rotate: Command, { json, withAuthority }: AuthorityCli): void
       const passphrase = await bringRootKey(authority, options)
       const keep = async (privateKey: string) => {
         const [{ sealRootKey }, { writeCarriedBytes }] = await Promise.all([
-          import('../authority/keys/trust-service.ts'),
+          import('../authority/services/trust-service.ts'),
           import('./codes.ts'),
         ])
         await writeCarriedBytes(newRootKey ?? '', () => sealRootKey(privateKey, passphrase ?? ''))
       }
-      const done = await authority.trust.rotateRoot({
+      const done = await authority.security.trust.rotateRoot({
         overlapDays: wholeNumber(options.overlap, 'overlap'),
         ...(newRootKey !== undefined && { keep }),
       })

@@ -29,7 +29,7 @@ export function addWebhookCommands(program: Command, { json, withAuthority }: Au
     .action((url: string, options: AddOptions) =>
       withAuthority(async (authority, where) => {
         const { readNamedFile } = await import('./secrets.ts')
-        const added = await authority.webhooks.add(
+        const added = await authority.operations.webhooks.add(
           {
             url,
             secret: await secretOf(options.secretFile),
@@ -48,7 +48,7 @@ export function addWebhookCommands(program: Command, { json, withAuthority }: Au
     .description('list them, and how they do')
     .action(() =>
       withAuthority(async (authority, where) => {
-        const webhooks = await authority.webhooks.list(where)
+        const webhooks = await authority.operations.webhooks.list(where)
         if (json()) printJson({ webhooks })
         else
           await printTable(
@@ -71,7 +71,7 @@ export function addWebhookCommands(program: Command, { json, withAuthority }: Au
     .argument('<id>')
     .action((id: string) =>
       withAuthority(async (authority, where) => {
-        await authority.webhooks.remove(id, where)
+        await authority.operations.webhooks.remove(id, where)
         if (json()) printJson({ removed: id })
         else printText(`The webhook ${id} was removed.`)
       }),
@@ -86,7 +86,7 @@ export function addWebhookCommands(program: Command, { json, withAuthority }: Au
       withAuthority(async (authority, where) => {
         const secret = await secretOf(options.secretFile)
         const overlap = wholeNumber(options.overlap, 'overlap')
-        const rotated = await authority.webhooks.rotate(id, { secret, overlap }, where)
+        const rotated = await authority.operations.webhooks.rotate(id, { secret, overlap }, where)
         if (json()) printJson(rotated)
         else
           printText(
@@ -100,7 +100,7 @@ export function addWebhookCommands(program: Command, { json, withAuthority }: Au
     .argument('<id>')
     .action((id: string) =>
       withAuthority(async (authority, where) => {
-        await authority.webhooks.test(id, where)
+        await authority.operations.webhooks.test(id, where)
         if (json()) printJson({ delivered: true })
         else printText('The receiver took it.')
       }),
@@ -110,7 +110,7 @@ export function addWebhookCommands(program: Command, { json, withAuthority }: Au
     .description('send what is due now; while the authority is served that happens by itself')
     .action(() =>
       withAuthority(async (authority) => {
-        const delivered = await authority.webhooks.deliver()
+        const delivered = await authority.operations.webhooks.deliver()
         if (json()) printJson({ delivered })
         else printText(`${delivered} ${delivered === 1 ? 'message was' : 'messages were'} taken.`)
       }),
@@ -121,7 +121,7 @@ export function addWebhookCommands(program: Command, { json, withAuthority }: Au
     .option('--limit <n>', 'how many of the oldest', '1000')
     .action((options: { limit: string }) =>
       withAuthority(async (authority, where) => {
-        const dead = await authority.webhooks.dead(where, wholeNumber(options.limit, 'limit'))
+        const dead = await authority.operations.webhooks.dead(where, wholeNumber(options.limit, 'limit'))
         if (json()) printJson({ dead })
         else
           await printTable(
@@ -136,7 +136,7 @@ export function addWebhookCommands(program: Command, { json, withAuthority }: Au
     .argument('<id>', 'of the delivery, or of the webhook')
     .action((id: string) =>
       withAuthority(async (authority, where) => {
-        const retried = await authority.webhooks.retry(id, where)
+        const retried = await authority.operations.webhooks.retry(id, where)
         if (json()) printJson({ retried })
         else printText(`${retried} ${retried === 1 ? 'delivery is' : 'deliveries are'} sent again.`)
       }),

@@ -1,5 +1,5 @@
 import type { Authority } from '../authority/authority.ts'
-import type { Where } from '../authority/context.ts'
+import type { Where } from '../authority/context/authority-context.ts'
 import { eventsToCsv } from '../authority/events/event-export.ts'
 import type { InstanceDocument } from '../authority/inventory/instances.ts'
 import type { TokenDocument } from '../authority/inventory/tokens.ts'
@@ -74,7 +74,7 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
   /** An instance the caller may reach, and where. @throws LicensingError NOT_FOUND, PERMISSION_DENIED */
   const instanceOf = async (wanted: Wanted & { id: string }, caller: Caller) => {
     const { account } = reach(wanted, caller)
-    const instance = await authority.instance(wanted.id, { account })
+    const instance = await authority.instances.get(wanted.id, { account })
     // What is out of reach is not there.
     if (caller.virtualAccount !== null && instance.virtualAccount !== caller.virtualAccount)
       throw notFound(
@@ -86,14 +86,14 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
 
   return {
     overview: serve(contract.overview, async (_, caller) => ({
-      role: authority.role,
-      test: authority.test,
-      accounts: (await authority.accounts())
+      role: authority.security.identity.role,
+      test: authority.security.identity.test,
+      accounts: (await authority.accounts.list())
         .map(({ domain }) => domain)
         .filter((domain) => caller.account === null || caller.account === domain),
       fingerprint: rootFingerprint(authority),
-      tags: authority.product.tags.map(({ tag, name }) => ({ tag, name })),
-      skus: authority.product.skus.map(({ sku, description, gives }) => ({
+      tags: authority.licenses.product.tags.map(({ tag, name }) => ({ tag, name })),
+      skus: authority.licenses.product.skus.map(({ sku, description, gives }) => ({
         sku,
         description,
         tag: gives.kind === 'licenses' ? gives.tag : null,
@@ -101,7 +101,7 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
     })),
     'virtual-accounts': serve(contract['virtual-accounts'], async (wanted, caller) => {
       const where = reach(wanted, caller)
-      const list = await authority.virtualAccounts({ account: where.account })
+      const list = await authority.accounts.listVirtualAccounts({ account: where.account })
       return {
         virtualAccounts: list
           .filter(({ name }) => where.virtualAccount === undefined || name === where.virtualAccount)
@@ -117,27 +117,27 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
       contract['virtual-account-add'],
       async ({ name, satellite, ...wanted }, caller) => {
         const where = reach(wanted, caller)
-        if (satellite === undefined) await authority.addVirtualAccount(name, where)
+        if (satellite === undefined) await authority.accounts.addVirtualAccount(name, where)
         else await satellites.addVirtualAccount(satellite, name, where)
         return {}
       },
     ),
     'virtual-account-remove': serve(contract['virtual-account-remove'], async (wanted, caller) => {
-      await authority.removeVirtualAccount(wanted.name, reach(wanted, caller))
+      await authority.accounts.removeVirtualAccount(wanted.name, reach(wanted, caller))
       return {}
     }),
     'virtual-account-default': serve(contract['virtual-account-default'], async (wanted, caller) => {
-      await authority.setDefaultVirtualAccount(wanted.name, reach(wanted, caller))
+      await authority.accounts.setDefaultVirtualAccount(wanted.name, reach(wanted, caller))
       return {}
     }),
     tokens: serve(contract.tokens, async (wanted, caller) => {
       const where = reach(wanted, caller)
-      const tokens = await authority.tokens({ account: where.account })
+      const tokens = await authority.tokens.list({ account: where.account })
       return { tokens: tokens.filter(within(where)).map((token) => shown(token, caller)) }
     }),
     'token-create': serve(contract['token-create'], async (input, caller) => {
       const { days, maxUses, description, exportControlled } = input
-      return authority.createToken({
+      return authority.tokens.create({
         ...reach(input, caller),
         days,
         description,
@@ -147,18 +147,18 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
     }),
     'token-revoke': serve(contract['token-revoke'], async (wanted, caller) => {
       const { account } = reach(wanted, caller)
-      const token = (await authority.tokens({ account })).find(({ id }) => id === wanted.id)
+      const token = (await authority.tokens.list({ account })).find(({ id }) => id === wanted.id)
       if (token && caller.virtualAccount !== null && token.virtualAccount !== caller.virtualAccount)
         throw notFound('token', `${account ?? 'The smart account'} has no such token.`)
-      await authority.revokeToken(wanted.id, { account })
+      await authority.tokens.revoke(wanted.id, { account })
       return {}
     }),
     licenses: serve(contract.licenses, async (wanted, caller) => {
       const where = reach(wanted, caller)
-      return { licenses: (await authority.licenses({ account: where.account })).filter(within(where)) }
+      return { licenses: (await authority.licenses.list({ account: where.account })).filter(within(where)) }
     }),
     'license-transactions': serve(contract['license-transactions'], async ({ tag, ...wanted }, caller) => ({
-      transactions: (await authority.licenseTransactions({ ...reach(wanted, caller), tag })).map((lot) => ({
+      transactions: (await authority.licenses.transactions({ ...reach(wanted, caller), tag })).map((lot) => ({
         ...lot,
         // Where it came from may be out of reach.
         source: caller.virtualAccount === null ? lot.source : lot.source.replace(/ from .*/s, ''),
@@ -166,11 +166,11 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
     })),
     'license-transfer': serve(contract['license-transfer'], (wanted, caller) => {
       requireWhole(caller)
-      return authority.transferLicenses({ ...wanted, ...reach(wanted, caller) })
+      return authority.licenses.transfer({ ...wanted, ...reach(wanted, caller) })
     }),
     instances: serve(contract.instances, async ({ search, skip, limit, ...wanted }, caller) => {
       const where = reach(wanted, caller)
-      const found = (await authority.instances({ account: where.account }))
+      const found = (await authority.instances.list({ account: where.account }))
         .filter(within(where))
         .filter((one) => matches(one, search))
       return { instances: found.slice(skip, skip + limit), total: found.length }
@@ -180,21 +180,21 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
       requireWhole(caller)
       const { where } = await instanceOf(wanted, caller)
       const { to, preview, confirmed } = wanted
-      return authority.transferInstance(wanted.id, { ...where, to, preview, confirmed })
+      return authority.instances.transfer(wanted.id, { ...where, to, preview, confirmed })
     }),
     'instance-remove': serve(contract['instance-remove'], async ({ returnCode, ...wanted }, caller) => {
       const { where } = await instanceOf(wanted, caller)
-      if (returnCode === undefined) await authority.removeInstance(wanted.id, where)
-      else await authority.takeBackReservation(wanted.id, returnCode, where)
+      if (returnCode === undefined) await authority.instances.remove(wanted.id, where)
+      else await authority.reservations.acceptReturnCode(wanted.id, returnCode, where)
       return {}
     }),
     'instance-write-off': serve(contract['instance-write-off'], async ({ reason, ...wanted }, caller) => {
       const { where } = await instanceOf(wanted, caller)
-      await authority.writeOffReservation(wanted.id, { reason, by: caller.name }, where)
+      await authority.reservations.writeOff(wanted.id, { reason, by: caller.name }, where)
       return {}
     }),
     events: serve(contract.events, async ({ limit, before, severity, instanceId, ...wanted }, caller) => ({
-      events: await authority.events({
+      events: await authority.operations.events.list({
         ...reach(wanted, caller),
         limit,
         before,
@@ -205,7 +205,7 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
     })),
     'events-csv': serve(contract['events-csv'], async ({ severity, instanceId, ...wanted }, caller) => ({
       csv: eventsToCsv(
-        await authority.events({
+        await authority.operations.events.list({
           ...reach(wanted, caller),
           limit: MOST_EVENTS,
           severity,
@@ -216,7 +216,7 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
     })),
     alerts: serve(contract.alerts, async ({ skip, limit, ...wanted }, caller) => {
       const where = reach(wanted, caller)
-      const alerts = (await authority.alerts(where)).filter(
+      const alerts = (await authority.operations.alerts.list(where)).filter(
         ({ type, severity, virtualAccount }) =>
           (caller.account === null || !OF_NOBODY.includes(type)) &&
           (where.virtualAccount !== undefined || severity !== 'informational' || virtualAccount === null),
@@ -234,7 +234,7 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
       }
     }),
     notifications: serve(contract.notifications, async (wanted, caller) => {
-      const list = await authority.notifications.list(reach(wanted, caller))
+      const list = await authority.operations.notifications.list(reach(wanted, caller))
       return {
         notifications: list.filter(({ recipient }) => mayNotify(recipient, caller)),
         own: ownAddress(caller),
@@ -245,55 +245,58 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
       ({ account, virtualAccount, ...wanted }, caller) => {
         requireMayNotify(wanted.recipient, caller)
         const own = wanted.recipient === ownAddress(caller)
-        return authority.notifications.set({ ...wanted, own }, reach({ account, virtualAccount }, caller))
+        return authority.operations.notifications.set(
+          { ...wanted, own },
+          reach({ account, virtualAccount }, caller),
+        )
       },
     ),
     'notification-remove': serve(contract['notification-remove'], async (wanted, caller) => {
       const where = reach(wanted, caller)
-      const found = (await authority.notifications.list(where)).find(({ id }) => id === wanted.id)
+      const found = (await authority.operations.notifications.list(where)).find(({ id }) => id === wanted.id)
       // What is out of reach is not there.
       if (!found) throw notFound('notification', `There is no notification ${JSON.stringify(wanted.id)}.`)
       requireMayNotify(found.recipient, caller)
-      await authority.notifications.remove(wanted.id, where)
+      await authority.operations.notifications.remove(wanted.id, where)
       return {}
     }),
     report: serve(contract.report, ({ kind, ...wanted }, caller) =>
-      authority.report(kind, reach(wanted, caller)),
+      authority.operations.reports.create(kind, reach(wanted, caller)),
     ),
     'report-csv': serve(contract['report-csv'], async ({ kind, ...wanted }, caller) => ({
-      csv: toCsv(await authority.report(kind, reach(wanted, caller))),
+      csv: toCsv(await authority.operations.reports.create(kind, reach(wanted, caller))),
     })),
     'reservation-enable': serve(contract['reservation-enable'], async (wanted, caller) => {
-      await authority.enableReservation(reach(wanted, caller))
+      await authority.reservations.enable(reach(wanted, caller))
       return {}
     }),
     reserve: serve(contract.reserve, ({ request, licenses, ...wanted }, caller) =>
-      authority.reserve({ ...reach(wanted, caller), request, licenses }),
+      authority.reservations.reserve({ ...reach(wanted, caller), request, licenses }),
     ),
     'reservation-update': serve(contract['reservation-update'], async (wanted, caller) => {
       const { where } = await instanceOf(wanted, caller)
-      return authority.updateReservation(wanted.id, wanted.licenses, where)
+      return authority.reservations.update(wanted.id, wanted.licenses, where)
     }),
     'reservation-confirm': serve(contract['reservation-confirm'], async (wanted, caller) => {
       const { where } = await instanceOf(wanted, caller)
-      return authority.confirmReservation(wanted.id, wanted.code, where)
+      return authority.reservations.confirm(wanted.id, wanted.code, where)
     }),
     'reservation-file': serve(contract['reservation-file'], async (wanted, caller) => {
       const { where } = await instanceOf(wanted, caller)
-      return authority.reservation(wanted.id, where)
+      return authority.reservations.get(wanted.id, where)
     }),
     orders: serve(contract.orders, async (wanted, caller) => {
       const where = reach(wanted, caller)
-      const orders = (await authority.orders({ account: where.account })).filter(within(where))
+      const orders = (await authority.orders.list({ account: where.account })).filter(within(where))
       // What waits for a smart account is nobody's yet.
       return { orders: orders.filter((one) => caller.account === null || one.virtualAccount !== null) }
     }),
     'order-place': serve(contract['order-place'], (wanted, caller) =>
-      authority.order({ ...wanted, ...reach(wanted, caller) }),
+      authority.orders.create({ ...wanted, ...reach(wanted, caller) }),
     ),
     'order-assign': serve(contract['order-assign'], (wanted, caller) => {
       requireEveryAccount(caller)
-      return authority.assignOrder(wanted.id, reach(wanted, caller))
+      return authority.orders.assign(wanted.id, reach(wanted, caller))
     }),
     satellites: serve(contract.satellites, async (wanted, caller) => {
       requireWhole(caller)
@@ -351,12 +354,12 @@ export function authorityCalls(authority: Authority): ServedContract<typeof cont
     }),
     mail: serve(contract.mail, (_, caller) => {
       requireEveryAccount(caller)
-      return authority.mail()
+      return authority.operations.mail.show()
     }),
     'mail-set': serve(contract['mail-set'], async (settings, caller) => {
       requireEveryAccount(caller)
-      await authority.setMail(settings)
-      return authority.mail()
+      await authority.operations.mail.configure(settings)
+      return authority.operations.mail.show()
     }),
   }
 }

@@ -17,9 +17,9 @@ export const authorityDesk = (
   dataDir: string,
   clock: Clock = systemClock,
 ): SignInDesk =>
-  new SignInDesk(authority.people, clock, {
+  new SignInDesk(authority.security.users, clock, {
     reaches: true,
-    kept: authority.signIns,
+    kept: authority.security.signIns,
     firstPasswordUsed: () => {
       forgetFirstPassword(dataDir)
     },
@@ -47,7 +47,7 @@ export async function managerPage(
     follow: (tell) => follow(authority, tell),
     onBehalfOf: ({ name }, work) => actingAs({ kind: 'user', name }, work),
     hosts,
-    id: shortId(authority.id),
+    id: shortId(authority.security.identity.id),
     logger,
   })
   return { routes: page.routes, firstPasswordFile: await firstPassword(desk, dataDir) }
@@ -57,7 +57,7 @@ export async function managerPage(
 function follow(authority: Authority, tell: Tell): () => void {
   let last: number | null = null
   const look = async () => {
-    const newest = await authority.newestEvent()
+    const newest = await authority.operations.events.newestId()
     if (newest !== last) tell('changed', { event: newest })
     last = newest
   }

@@ -31,7 +31,7 @@ export async function chosenVirtualAccounts(
 ): Promise<(one: { virtualAccount: string | null }) => boolean> {
   const names = wanted ?? []
   for (const name of names) requireVirtualAccount(caller, name)
-  const there = new Set((await authority.virtualAccounts({ account })).map(({ name }) => name))
+  const there = new Set((await authority.accounts.listVirtualAccounts({ account })).map(({ name }) => name))
   const unknown = names.find((name) => !there.has(name))
   if (unknown !== undefined)
     throw new LicensingError(
@@ -46,7 +46,7 @@ export async function chosenVirtualAccounts(
 
 /** The smart accounts that a caller reaches, with what they reach of them. */
 export async function reachableAccounts({ authority, caller }: RestCall): Promise<NumberedAccount[]> {
-  return (await authority.numberedAccounts())
+  return (await authority.accounts.listWithNumericIds())
     .filter(({ domain }) => caller.account === null || caller.account === domain)
     .map((account) => ({
       ...account,

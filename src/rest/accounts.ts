@@ -203,7 +203,7 @@ export const accountEndpoints = [
     }),
     run: async ({ authority, account, caller }) => ({
       ...success('Virtual accounts successfully read.'),
-      virtualAccounts: (await authority.virtualAccounts({ account }))
+      virtualAccounts: (await authority.accounts.listVirtualAccounts({ account }))
         .filter(({ name }) => caller.virtualAccount === null || caller.virtualAccount === name)
         .map(({ name, isDefault }) => ({
           name,
@@ -235,7 +235,7 @@ export const accountEndpoints = [
     about: ({ body }) => body.name,
     run: async ({ authority, account, caller, body }) => {
       requireWholeAccount(caller)
-      await authority.addVirtualAccount(body.name, { account })
+      await authority.accounts.addVirtualAccount(body.name, { account })
       return success(`Virtual account '${body.name}' created successfully.`)
     },
   }),
@@ -251,7 +251,7 @@ export const accountEndpoints = [
     about: ({ virtualAccount = '' }) => virtualAccount,
     run: async ({ authority, account, caller, virtualAccount = '' }) => {
       requireWholeAccount(caller)
-      await authority.removeVirtualAccount(virtualAccount, { account })
+      await authority.accounts.removeVirtualAccount(virtualAccount, { account })
       return success(`Virtual account '${virtualAccount}' deleted successfully.`)
     },
   }),

@@ -95,15 +95,20 @@ export const alertEndpoints = [
       const { authority, account, caller, body } = call
       const chosen = await chosenVirtualAccounts(call, body.virtualAccounts)
       const wanted = (body.severity ?? []).map((text) => text.toLowerCase())
-      const found = (await authority.alerts({ account, virtualAccount: caller.virtualAccount ?? undefined }))
+      const found = (
+        await authority.operations.alerts.list({
+          account,
+          virtualAccount: caller.virtualAccount ?? undefined,
+        })
+      )
         .filter(chosen)
         .filter(({ type }) => caller.account === null || !OF_NOBODY.includes(type))
         .filter(({ severity }) => wanted.length === 0 || wanted.includes(severity))
       const page = pageOf(found, body, MOST_ALERTS)
       const hosts = page.some(({ instanceId }) => instanceId !== null)
-        ? new Map((await authority.instances({ account })).map(({ id, hostname }) => [id, hostname]))
+        ? new Map((await authority.instances.list({ account })).map(({ id, hostname }) => [id, hostname]))
         : new Map<string, string | null>()
-      const names = new Map(authority.product.tags.map(({ tag, name }) => [tag, name]))
+      const names = new Map(authority.licenses.product.tags.map(({ tag, name }) => [tag, name]))
       return {
         ...success('Alerts successfully read.'),
         totalRecords: found.length,

@@ -68,7 +68,7 @@ const briefSchema = z.object({ instanceName: z.string(), productTagName: z.strin
 
 const brief = ({ authority }: Pick<RestCall, 'authority'>, one: InstanceDocument) => ({
   instanceName: instanceName(one),
-  productTagName: authority.product.name,
+  productTagName: authority.licenses.product.name,
   sudi: sudiOf(one.udi),
 })
 
@@ -77,7 +77,7 @@ export async function reachableInstances(
   { authority, caller }: Pick<RestCall, 'authority' | 'caller'>,
   account: string | undefined,
 ): Promise<InstanceDocument[]> {
-  return (await authority.instances({ account })).filter(
+  return (await authority.instances.list({ account })).filter(
     ({ virtualAccount }) => caller.virtualAccount === null || caller.virtualAccount === virtualAccount,
   )
 }
@@ -132,8 +132,8 @@ async function remove(
   const { results, done } = await eachPart(requests, async ({ sudi, returnCode }) => {
     const { id } = instanceOfSudi(there, sudi)
     if (returnCode === null || returnCode === undefined || returnCode === '')
-      await authority.removeInstance(id, { account })
-    else await authority.takeBackReservation(id, returnCode, { account })
+      await authority.instances.remove(id, { account })
+    else await authority.reservations.acceptReturnCode(id, returnCode, { account })
   })
   return {
     status: outcomeOf(done, results.length),
@@ -202,8 +202,8 @@ export const deviceEndpoints = [
     run: async (call) => {
       const { authority, account, body } = call
       const chosen = await chosenVirtualAccounts(call, body.virtualAccounts)
-      const found = (await authority.instances({ account })).filter(chosen)
-      const names = new Map(authority.product.tags.map(({ tag, name }) => [tag, name]))
+      const found = (await authority.instances.list({ account })).filter(chosen)
+      const names = new Map(authority.licenses.product.tags.map(({ tag, name }) => [tag, name]))
       return {
         ...success('Devices successfully read.'),
         totalRecords: found.length,
@@ -211,10 +211,10 @@ export const deviceEndpoints = [
           displayName: displayName(one.udi),
           hostName: one.hostname,
           sudi: sudiOf(one.udi),
-          productTagName: authority.product.name,
+          productTagName: authority.licenses.product.name,
           productName: one.udi.pid,
-          productDescription: authority.product.name,
-          productType: authority.product.name,
+          productDescription: authority.licenses.product.name,
+          productType: authority.licenses.product.name,
           virtualAccount: one.virtualAccount,
           status: deviceStatus[one.status],
           registrationDate: one.registeredAt,
@@ -247,7 +247,7 @@ export const deviceEndpoints = [
         call,
         virtualAccountName === undefined ? [] : [virtualAccountName],
       )
-      const found = (await call.authority.instances({ account: call.account }))
+      const found = (await call.authority.instances.list({ account: call.account }))
         .filter(chosen)
         .filter(
           (one) =>
@@ -303,7 +303,7 @@ export const deviceEndpoints = [
           const place = virtualAccounts.find(({ name }) => name === virtualAccount)
           data.push({
             sudi: sudiOf(udi),
-            software_tag: call.authority.product.name,
+            software_tag: call.authority.licenses.product.name,
             account: {
               name: domain,
               domain,
@@ -347,11 +347,11 @@ export const deviceEndpoints = [
       const { authority, account, caller, virtualAccount = '', body } = call
       requireWholeAccount(caller)
       const chosen = await inPath(call, virtualAccount)
-      const there = (await authority.instances({ account })).filter(chosen)
+      const there = (await authority.instances.list({ account })).filter(chosen)
       const { results, done } = await eachPart(
         body.productInstances,
         async ({ sudi, targetVirtualAccount }) => {
-          await authority.transferInstance(instanceOfSudi(there, sudi).id, {
+          await authority.instances.transfer(instanceOfSudi(there, sudi).id, {
             account,
             to: targetVirtualAccount,
           })
@@ -408,7 +408,9 @@ export async function inPath(
   { authority, account }: Pick<RestCall, 'authority' | 'account'>,
   virtualAccount: string,
 ): Promise<(one: { virtualAccount: string | null }) => boolean> {
-  if (!(await authority.virtualAccounts({ account })).some(({ name }) => name === virtualAccount))
+  if (
+    !(await authority.accounts.listVirtualAccounts({ account })).some(({ name }) => name === virtualAccount)
+  )
     throw notFound('virtual-account', 'There is no such virtual account.')
   return (one) => one.virtualAccount === virtualAccount
 }

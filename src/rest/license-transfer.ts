@@ -76,11 +76,11 @@ export const transferEndpoints = [
     run: async ({ authority, account, caller, virtualAccount = '', body }) => {
       requireWholeAccount(caller)
       const { results, done } = await eachPart(body.licenses, async (part) => {
-        const { status } = await authority.transferLicenses({
+        const { status } = await authority.licenses.transfer({
           account,
           from: virtualAccount,
           to: part.targetVirtualAccount,
-          tag: tagOf(authority.product, part.license),
+          tag: tagOf(authority.licenses.product, part.license),
           quantity: part.quantity,
           takesLot: takesLot(part),
           longestFirst: part.precedence === 'LONGEST_TERM_FIRST',

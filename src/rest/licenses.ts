@@ -31,8 +31,10 @@ export async function poolsOf(
   { authority, account }: Pick<RestCall, 'authority' | 'account'>,
   chosen: (one: { virtualAccount: string | null }) => boolean,
 ): Promise<PoolFacts[]> {
-  const lots = (await authority.licenseTransactions({ account })).filter(({ status }) => status !== 'expired')
-  return (await authority.licenses({ account })).filter(chosen).map((license) => {
+  const lots = (await authority.licenses.transactions({ account })).filter(
+    ({ status }) => status !== 'expired',
+  )
+  return (await authority.licenses.list({ account })).filter(chosen).map((license) => {
     const own = lots.filter(
       ({ virtualAccount, tag }) => virtualAccount === license.virtualAccount && tag === license.tag,
     )
@@ -249,7 +251,7 @@ export const licenseEndpoints = [
       const { body, authority, account } = call
       const chosen = await chosenVirtualAccounts(call, body.virtualAccounts)
       const wanted = body.status ?? []
-      const found = (await authority.licenseTransactions({ account }))
+      const found = (await authority.licenses.transactions({ account }))
         .filter(chosen)
         .filter((lot) => lot.type === 'term')
         .map((lot) => ({

@@ -155,7 +155,7 @@ export class TokenDesk {
     const client = await this.#client(parameters, address)
     if (grant === 'client_credentials' && client === null) throw invalid('The client does not say who it is.')
     const person = grant === 'password' ? await this.#person(parameters, address) : null
-    const accessToken = await this.#authority.apiClients.issue({ client, person })
+    const accessToken = await this.#authority.security.apiClients.issue({ client, person })
     if (accessToken === null)
       throw person
         ? new Refused(400, 'invalid_grant', 'The user name or the password is not right.')
@@ -173,7 +173,7 @@ export class TokenDesk {
     if (id === undefined && secret === undefined) return null
     if (id === undefined || secret === undefined)
       throw invalid(`The parameter ${id === undefined ? 'client_id' : 'client_secret'} is missing.`)
-    if (await this.#authority.apiClients.verify(id, secret)) return id
+    if (await this.#authority.security.apiClients.verify(id, secret)) return id
     // Nobody guesses one, and nobody who has one is held up by those who try.
     await beginGuess(this.#guesses, address)
     throw new Refused(401, 'invalid_client', 'The client or its secret is not right.')
@@ -184,7 +184,7 @@ export class TokenDesk {
     if (username === undefined || password === undefined)
       throw invalid(`The parameter ${username === undefined ? 'username' : 'password'} is missing.`)
     const right = await beginGuess(this.#guesses, address)
-    const person = await this.#authority.people.find(username.trim())
+    const person = await this.#authority.security.users.find(username.trim())
     if (!(await checkPassword(password, person?.password ?? null)) || !person)
       throw new Refused(400, 'invalid_grant', 'The user name or the password is not right.')
     await right()

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { InstanceDocument } from '../authority/inventory/instances.ts'
-import type { IssuedAuthorization, Quantities } from '../authority/reservations.ts'
+import type { IssuedAuthorization, Quantities } from '../authority/reservations/reservations.ts'
 import { LicensingError } from '../core/errors.ts'
 import { endpoint, type RestCall } from './contract.ts'
 import {
@@ -85,7 +85,7 @@ function quantitiesOf(
 ): Quantities {
   const wanted: Record<string, number> = {}
   for (const { entitlementTag, quantity, precedence } of licenses) {
-    const tag = tagOf(authority.product, entitlementTag)
+    const tag = tagOf(authority.licenses.product, entitlementTag)
     if (Object.hasOwn(wanted, tag))
       throw new LicensingError('INVALID_ARGUMENT', `The licence ${tag} is named twice.`)
     if (quantity < least) throw new LicensingError('INVALID_ARGUMENT', `The quantity of ${tag} is 0.`)
@@ -100,7 +100,7 @@ function quantitiesOf(
 }
 
 function authorized(call: Pick<RestCall, 'authority'>, issued: IssuedAuthorization, code?: string): Code {
-  const { product } = call.authority
+  const { product } = call.authority.licenses
   return {
     status: 'SUCCESS',
     statusMessage: 'Authorization code generated successfully',
@@ -133,7 +133,7 @@ async function reserve(
         { remedy: 'Ask for a SPECIFIC one.' },
       )
     const licenses = quantitiesOf(call, request.licenses ?? [], 1)
-    const issued = await authority.reserve({
+    const issued = await authority.reservations.reserve({
       account,
       virtualAccount,
       request: request.reservationCode,
@@ -203,7 +203,7 @@ async function update(
     const { id } = instanceOfSudi(there, sudi)
     return authorized(
       call,
-      await authority.updateReservation(id, quantitiesOf(call, licenses, 0), { account, again: true }),
+      await authority.reservations.update(id, quantitiesOf(call, licenses, 0), { account, again: true }),
     )
   })
   return {
@@ -240,7 +240,7 @@ async function confirm(
   const { authority, account } = call
   const there = await instancesThere(call, virtualAccount)
   const { results, done } = await eachPart(requests, async ({ sudi, confirmationCode }) => {
-    await authority.confirmReservation(instanceOfSudi(there, sudi).id, confirmationCode, { account })
+    await authority.reservations.confirm(instanceOfSudi(there, sudi).id, confirmationCode, { account })
   })
   const data = requests.map(({ sudi: { udiPid, udiSerialNumber }, confirmationCode }, i) => {
     const one = results[i]
@@ -407,7 +407,7 @@ export const reservationEndpoints = [
       ),
     }),
     run: ({ authority, body }) => {
-      const { name, tags } = authority.product
+      const { name, tags } = authority.licenses.product
       return Promise.resolve({
         status: 'SUCCESS',
         status_message: 'Entitlements successfully read.',

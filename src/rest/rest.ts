@@ -60,7 +60,7 @@ export class RestApi {
     this.#authority = authority
     this.#clock = clock
     this.#logger = logger
-    this.#tokens = new TokenDesk(authority, authority.signIns.guesses)
+    this.#tokens = new TokenDesk(authority, authority.security.signIns.guesses)
   }
 
   /** Its routes, in a scope of their own on a server. */
@@ -202,7 +202,7 @@ export class RestApi {
   /** Lets a request in by its access token, or says why not. @throws LicensingError SIGN_IN_REQUIRED, PERMISSION_DENIED */
   async #admit(request: FastifyRequest, needs: ApiScope, forbidden: boolean): Promise<void> {
     const token = /^Bearer +([A-Za-z0-9_~+/=.-]{1,512}) *$/i.exec(request.headers.authorization ?? '')?.[1]
-    const caller = token === undefined ? null : await this.#authority.apiClients.whose(token)
+    const caller = token === undefined ? null : await this.#authority.security.apiClients.whose(token)
     if (!caller)
       throw forbidden && request.headers.authorization === undefined
         ? new LicensingError('PERMISSION_DENIED', 'The access token is missing.')
@@ -222,7 +222,7 @@ export class RestApi {
     const told = `${who ?? ''} ${request.ip} ${action} ${outcome}`
     if (often && !this.#told.isNew(told, this.#clock.uptime())) return
     try {
-      await this.#authority.people.record({
+      await this.#authority.security.users.record({
         at: this.#clock.wall(),
         who,
         address: request.ip,

@@ -232,9 +232,9 @@ export const summaryEndpoints = [
       const { account, virtualAccount } = await placeOfHeaders(call)
       const wanted = body.tags ?? []
       const data = []
-      for (const { tag, name } of authority.product.tags) {
+      for (const { tag, name } of authority.licenses.product.tags) {
         if (wanted.length > 0 && !wanted.includes(tag)) continue
-        const events = await authority.events({
+        const events = await authority.operations.events.list({
           account,
           virtualAccount,
           tag,

@@ -48,7 +48,7 @@ const wantedToken = z.object({
 /** The tokens of the virtual account of the path that register still. */
 async function activeTokens({ authority, account, virtualAccount }: RestCall): Promise<TokenDocument[]> {
   await requireThere({ authority, account, virtualAccount })
-  return (await authority.tokens({ account })).filter(
+  return (await authority.tokens.list({ account })).filter(
     (token) => token.virtualAccount === virtualAccount && token.status === 'valid',
   )
 }
@@ -59,14 +59,15 @@ async function requireThere({
   account,
   virtualAccount,
 }: Pick<RestCall, 'authority' | 'account' | 'virtualAccount'>): Promise<void> {
-  if ((await authority.virtualAccounts({ account })).some(({ name }) => name === virtualAccount)) return
+  if ((await authority.accounts.listVirtualAccounts({ account })).some(({ name }) => name === virtualAccount))
+    return
   throw notFound('virtual-account', 'There is no such virtual account.')
 }
 
 async function create(call: RestCall<z.infer<typeof wantedToken>>) {
   const { authority, account, virtualAccount, body } = call
   const maxUses = body.numberOfUses ?? body.numberofUses
-  const token = await authority.createToken({
+  const token = await authority.tokens.create({
     account,
     virtualAccount,
     days: body.expiresAfterDays,
@@ -113,13 +114,13 @@ const revoke = (routes: readonly string[], name: string) =>
     about: ({ body }) => `${body.tokens.length} tokens`,
     run: async ({ authority, account, virtualAccount, body }) => {
       await requireThere({ authority, account, virtualAccount })
-      const there = (await authority.tokens({ account })).filter(
+      const there = (await authority.tokens.list({ account })).filter(
         (token) => token.virtualAccount === virtualAccount,
       )
       const { results, done } = await eachPart(body.tokens, async (text) => {
         const token = there.find((one) => one.token === text || one.id === text)
         if (!token) throw notFound('token', 'The virtual account has no such token.')
-        await authority.revokeToken(token.id, { account })
+        await authority.tokens.revoke(token.id, { account })
       })
       return {
         status: outcomeOf(done, results.length),

@@ -13,7 +13,7 @@ const PATIENCE = 5_000
 /** From a millisecond to ten seconds. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
-interface Figures {
+interface AuthorityStats {
   readonly instances: Readonly<Record<string, number>>
   readonly pools: readonly {
     readonly account: string
@@ -30,9 +30,11 @@ interface Figures {
 
 /** An authority, as far as metrics ask it. */
 interface Measured {
-  readonly connections: ConnectionGuard | null
-  figures(): Promise<Figures>
-  unready(): Promise<readonly string[]>
+  readonly server: {
+    readonly connections: ConnectionGuard | null
+    notReadyReasons(): Promise<readonly string[]>
+  }
+  readonly stats: { collect(): Promise<AuthorityStats> }
 }
 
 /** What a Prometheus server reads of an authority. It is told of exchanges and transactions, and asks for the rest. */
@@ -47,7 +49,7 @@ export class AuthorityMetrics {
 
   constructor() {
     const prefix = 'smart_authority'
-    this.#registry = commonMetrics(prefix, () => this.#authority?.unready() ?? starting())
+    this.#registry = commonMetrics(prefix, () => this.#authority?.server.notReadyReasons() ?? starting())
     const registers = [this.#registry]
     this.#exchanges = new Counter({
       name: `${prefix}_exchanges_total`,
@@ -68,7 +70,7 @@ export class AuthorityMetrics {
       buckets: SECONDS,
       registers,
     })
-    connectionMetrics(prefix, this.#registry, () => this.#authority?.connections ?? null)
+    connectionMetrics(prefix, this.#registry, () => this.#authority?.server.connections ?? null)
     this.#gauges = figureGauges(prefix, this.#registry)
   }
 
@@ -105,9 +107,9 @@ export class AuthorityMetrics {
   async #readFigures(): Promise<void> {
     const { up, instances, owned, inUse, reserved, leftOut, alerts, waiting, certificates } = this.#gauges
     for (const gauge of [instances, owned, inUse, reserved, alerts, waiting, certificates]) gauge.reset()
-    let figures: Figures | null = null
+    let figures: AuthorityStats | null = null
     try {
-      if (this.#authority) figures = await withTimeout(PATIENCE, this.#authority.figures())
+      if (this.#authority) figures = await withTimeout(PATIENCE, this.#authority.stats.collect())
     } catch {
       figures = null
     }

@@ -9,7 +9,7 @@ import { copyDirectory } from '../../tools/copy-directory.ts'
 let world: World
 beforeEach(async () => {
   world = await makeWorld()
-  await world.authority.order({ tag: 'HOST', quantity: 5 })
+  await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
 })
 afterEach(async () => {
   await world.close()
@@ -30,7 +30,7 @@ describe('a box that was copied', () => {
     const clone = await world.open('clone', { product })
     await box.renewAuthorization()
     expect(await codeOf(clone.renewAuthorization())).toBe('INSTANCE_DIVERGED')
-    expect(await world.authority.events()).toContainEqual(
+    expect(await world.authority.operations.events.list()).toContainEqual(
       expect.objectContaining({ type: 'INSTANCE_DIVERGED', severity: 'major' }),
     )
     // The clone keeps what it has until its deadline; asking again and again changes nothing.
@@ -39,7 +39,7 @@ describe('a box that was copied', () => {
     await clone.register(await world.token(), { force: true })
     expect(clone.status().state).toBe('authorized')
     expect(await codeOf(box.renewAuthorization())).toBe('INSTANCE_REPLACED')
-    expect(await world.authority.instances()).toHaveLength(1)
+    expect(await world.authority.instances.list()).toHaveLength(1)
   })
 
   it('put back from a copy of yesterday is told too, once a day’s contacts are missing', async () => {
@@ -56,7 +56,7 @@ describe('a box that was copied', () => {
     const restored = await world.open('yesterday', { product })
     restored.setUsage('HOST', 5)
     expect(await codeOf(restored.renewAuthorization())).toMatch(/INSTANCE_DIVERGED|SEQUENCE_SUPERSEDED/)
-    expect(await world.authority.licenses()).toMatchObject([{ inUse: 3 }])
+    expect(await world.authority.licenses.list()).toMatchObject([{ inUse: 3 }])
   })
 })
 

@@ -127,15 +127,15 @@ describe('a box whose clock is its own', () => {
 
   it('R-REG-6: an identity that has ended is not renewed, and holds no licences', async () => {
     const first = await registered()
-    await world.authority.order({ tag: 'HOST', quantity: 5 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
     first.setUsage('HOST', 3)
     await live(first, MINUTE)
     await first.close()
     const off = clock.wall()
     clock.reboot(400 * DAY)
     world.clock.advance(400 * DAY)
-    expect(await world.authority.instances()).toEqual([])
-    expect(await world.authority.licenses()).toMatchObject([{ tag: 'HOST', inUse: 0 }])
+    expect(await world.authority.instances.list()).toEqual([])
+    expect(await world.authority.licenses.list()).toMatchObject([{ tag: 'HOST', inUse: 0 }])
     clock.setWall(off + SECOND)
     const agent = await world.open('box', { clock })
     expect(await codeOf(agent.renewRegistration())).toBe('INSTANCE_EXPIRED')
@@ -162,7 +162,7 @@ describe('an outcome that comes when nobody expects it', () => {
     expect(agent.status()).toMatchObject({ state: 'authorized', registration: { status: 'registered' } })
     await agent.renewAuthorization()
     await agent.deregister()
-    expect(await world.authority.instances()).toEqual([])
+    expect(await world.authority.instances.list()).toEqual([])
   })
 
   it('R-REG-2: a renewal whose answer was lost is settled by the next request, and counts', async () => {
@@ -189,8 +189,8 @@ describe('an outcome that comes when nobody expects it', () => {
     await agent.register(await world.token())
     world.road.refuse = 'renew'
     await expect(agent.renewRegistration()).rejects.toMatchObject({ code: 'CONNECTION_REFUSED' })
-    const [instance] = await world.authority.instances()
-    await world.authority.removeInstance(instance?.id ?? '')
+    const [instance] = await world.authority.instances.list()
+    await world.authority.instances.remove(instance?.id ?? '')
     world.road.refuse = null
     expect(await codeOf(agent.renewAuthorization())).toBe('INSTANCE_REMOVED')
     expect(agent.status()).toMatchObject({ state: 'evaluation', registration: { status: 'failed' } })
@@ -198,7 +198,7 @@ describe('an outcome that comes when nobody expects it', () => {
 
   it('R-AUTH-2: a decision of three months ago is not today’s', async () => {
     const agent = await world.open()
-    await world.authority.order({ tag: 'HOST', quantity: 5 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
     agent.setUsage('HOST', 5)
     await agent.register(await world.token())
     for (let day = 0; day < 29; day++) await pass(world, agent, DAY)
@@ -248,8 +248,8 @@ describe('an outcome that comes when nobody expects it', () => {
     const agent = await world.open()
     await agent.register(await world.token())
     world.road.onAnswer = async (type, body) => {
-      const [instance] = await world.authority.instances()
-      if (type === 'renew' && instance) await world.authority.removeInstance(instance.id)
+      const [instance] = await world.authority.instances.list()
+      if (type === 'renew' && instance) await world.authority.instances.remove(instance.id)
       return body
     }
     await agent.renewRegistration()
@@ -266,8 +266,8 @@ describe('an outcome that comes when nobody expects it', () => {
     world.road.down = true
     expect(await codeOf(agent.renewAuthorization())).toBe('CONNECTION_REFUSED')
     world.road.down = false
-    const [instance] = await world.authority.instances()
-    await world.authority.removeInstance(instance?.id ?? '')
+    const [instance] = await world.authority.instances.list()
+    await world.authority.instances.remove(instance?.id ?? '')
     expect(await codeOf(agent.renewRegistration())).toBe('INSTANCE_REMOVED')
     await expect(agent.renewRegistration()).rejects.toMatchObject({
       code: 'NOT_REGISTERED',
@@ -351,13 +351,13 @@ describe('what the authority has ended', () => {
     const captured = registrations().at(-1)?.body ?? ''
     await agent.reregister(await world.token(), { force: true })
     const before = [
-      await world.authority.instances(),
-      (await world.authority.tokens()).map(({ uses }) => uses),
+      await world.authority.instances.list(),
+      (await world.authority.tokens.list()).map(({ uses }) => uses),
     ]
-    await world.authority.handle('register', JSON.parse(captured))
+    await world.authority.operations.endpoint.handle('register', JSON.parse(captured))
     expect([
-      await world.authority.instances(),
-      (await world.authority.tokens()).map(({ uses }) => uses),
+      await world.authority.instances.list(),
+      (await world.authority.tokens.list()).map(({ uses }) => uses),
     ]).toEqual(before)
     await agent.renewAuthorization()
     expect(agent.status().state).toBe('authorized')
@@ -368,8 +368,8 @@ describe('what the authority has ended', () => {
     await agent.register(await world.token())
     const captured = registrations().at(-1)?.body ?? ''
     await agent.deregister()
-    await world.authority.handle('register', JSON.parse(captured))
-    expect(await world.authority.instances()).toEqual([])
+    await world.authority.operations.endpoint.handle('register', JSON.parse(captured))
+    expect(await world.authority.instances.list()).toEqual([])
     await agent.register(await world.token())
     expect(agent.status().state).toBe('authorized')
   })
@@ -380,33 +380,35 @@ describe('what the authority has ended', () => {
     world.road.loseAnswers = true
     expect(await codeOf(agent.renewAuthorization())).toBe('CONNECTION_RESET')
     world.road.loseAnswers = false
-    const [instance] = await world.authority.instances()
-    await world.authority.removeInstance(instance?.id ?? '')
+    const [instance] = await world.authority.instances.list()
+    await world.authority.instances.remove(instance?.id ?? '')
     expect(await codeOf(agent.renewAuthorization())).toBe('INSTANCE_REMOVED')
     expect(agent.status().state).toBe('evaluation')
   })
 
   it('R-TOK-2: a registration whose answer was lost, made with another token, is where that one puts it', async () => {
-    await world.authority.addVirtualAccount('Labs')
+    await world.authority.accounts.addVirtualAccount('Labs')
     const agent = await world.open()
     world.road.loseAnswers = true
     expect(await codeOf(agent.register(await world.token()))).toBe('CONNECTION_RESET')
     world.road.loseAnswers = false
     await agent.register(await world.token({ virtualAccount: 'Labs', exportControlled: true }))
     expect(agent.status().registration).toMatchObject({ virtualAccount: 'Labs', exportControlled: true })
-    expect(await world.authority.instances()).toHaveLength(1)
+    expect(await world.authority.instances.list()).toHaveLength(1)
   })
 
   it('R-ACC-1: a virtual account that everything has left can be removed', async () => {
-    await world.authority.addVirtualAccount('Labs')
+    await world.authority.accounts.addVirtualAccount('Labs')
     const agent = await world.open()
     const token = await world.token({ virtualAccount: 'Labs' })
     await agent.register(token)
-    expect(await codeOf(world.authority.removeVirtualAccount('Labs'))).toBe('VIRTUAL_ACCOUNT_IN_USE')
+    expect(await codeOf(world.authority.accounts.removeVirtualAccount('Labs'))).toBe('VIRTUAL_ACCOUNT_IN_USE')
     await agent.deregister()
-    await world.authority.revokeToken(token)
-    await world.authority.removeVirtualAccount('Labs')
-    expect((await world.authority.virtualAccounts()).map(({ name }) => name)).toEqual(['Default'])
+    await world.authority.tokens.revoke(token)
+    await world.authority.accounts.removeVirtualAccount('Labs')
+    expect((await world.authority.accounts.listVirtualAccounts()).map(({ name }) => name)).toEqual([
+      'Default',
+    ])
   })
 
   it('a tag the authority does not know is said, and makes no pool', async () => {
@@ -419,7 +421,7 @@ describe('what the authority has ended', () => {
       entitlements: [{ tag: 'STRANGE', status: 'invalid-tag' }],
     })
     expect(said(agent)).toContain('INVALID_TAG')
-    expect(await world.authority.licenses()).toEqual([])
+    expect(await world.authority.licenses.list()).toEqual([])
   })
 })
 

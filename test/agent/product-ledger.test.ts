@@ -136,7 +136,7 @@ describe('licences that are asked for before they are used', () => {
   const XL = 'SYS-XL'
   beforeEach(async () => {
     await agent.register(await world.token())
-    await world.authority.order({ tag: XL, quantity: 1 })
+    await world.authority.orders.create({ tag: XL, quantity: 1 })
   })
   /** An extension that waits for its answer; what is returned lets it go on. */
   async function extending(): Promise<{ done: Promise<unknown>; answer: () => void }> {

@@ -15,7 +15,7 @@ afterEach(async () => {
 describe('registration', () => {
   it('R-REG-1, R-AUTH-2: a box registers with a token, is authorized, and stands in the account by its UDI', async () => {
     const agent = await world.open()
-    await world.authority.order({ tag: 'HOST', quantity: 10 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 10 })
     agent.setUsage('HOST', 4)
     const status = await agent.register(await world.token())
     expect(status.state).toBe('authorized')
@@ -24,7 +24,7 @@ describe('registration', () => {
       smartAccount: 'acme.example',
       virtualAccount: 'Default',
     })
-    expect(await world.authority.instances()).toMatchObject([
+    expect(await world.authority.instances.list()).toMatchObject([
       {
         udi: { pid: 'CWMS-K9', serial: 'BOX' },
         entitlements: [{ tag: 'HOST', count: 4, status: 'in-compliance' }],
@@ -40,7 +40,7 @@ describe('registration', () => {
     const other = await makeWorld({ account: 'other.example' })
     const foreign = await other.token()
     await other.close()
-    await world.authority.revokeToken(revoked)
+    await world.authority.tokens.revoke(revoked)
     await (await world.open('first')).register(exhausted)
     const unknown = `${exhausted.slice(0, -43)}${'A'.repeat(43)}`
     world.clock.advance(2 * DAY)
@@ -59,7 +59,7 @@ describe('registration', () => {
 
   it('R-AUTH-1, R-AUTH-2: usage is reported within 60 s; too few licences is out of compliance, more mend it', async () => {
     const agent = await world.open()
-    await world.authority.order({ tag: 'HOST', quantity: 3 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 3 })
     await agent.register(await world.token())
     agent.setUsage('HOST', 5)
     await pass(world, agent, 60 * SECOND)
@@ -67,7 +67,7 @@ describe('registration', () => {
     expect(agent.status().state).toBe('out-of-compliance')
     await pass(world, agent, 13 * HOUR)
     expect(agent.status().authorization).toMatchObject({ status: 'out-of-compliance', since })
-    await world.authority.order({ tag: 'HOST', quantity: 2 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 2 })
     await pass(world, agent, 13 * HOUR)
     expect(agent.status().state).toBe('authorized')
   })
@@ -99,7 +99,7 @@ describe('registering again, renewing, leaving', () => {
     const { lastRenewal, expiresAt, instanceId } = agent.status().registration
     expect(lastRenewal).toMatchObject({ outcome: 'succeeded' })
     expect(days(expiresAt)).toBeGreaterThan(540)
-    expect((await world.authority.instances())[0]?.id).toBe(instanceId)
+    expect((await world.authority.instances.list())[0]?.id).toBe(instanceId)
     for (let day = 0; day < 600; day++) await pass(world, agent, DAY)
     expect(agent.status().registration.status).toBe('registered')
   })
@@ -137,7 +137,7 @@ describe('registering again, renewing, leaving', () => {
     expect(fresh.status()).toMatchObject({ state: 'evaluation', registration: { status: 'failed' } })
     await fresh.register(await world.token(), { force: true })
     expect(fresh.status().state).toBe('authorized')
-    expect(await world.authority.instances()).toHaveLength(1)
+    expect(await world.authority.instances.list()).toHaveLength(1)
     expect(await codeOf(old.renewAuthorization())).toBe('INSTANCE_REPLACED')
     expect(old.status()).toMatchObject({
       state: 'evaluation',
@@ -156,11 +156,11 @@ describe('registering again, renewing, leaving', () => {
 
   it('R-REG-4: reregistering with a new token moves the box, and keeps what is in use', async () => {
     const agent = await world.open()
-    await world.authority.order({ tag: 'HOST', quantity: 5 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
     agent.setUsage('HOST', 5)
     await agent.register(await world.token())
-    await world.authority.addVirtualAccount('Branch')
-    await world.authority.order({ tag: 'HOST', quantity: 9, virtualAccount: 'Branch' })
+    await world.authority.accounts.addVirtualAccount('Branch')
+    await world.authority.orders.create({ tag: 'HOST', quantity: 9, virtualAccount: 'Branch' })
     const token = await world.token({ virtualAccount: 'Branch' })
     // As the guide has it: without "overwrite", an instance that exists is an error.
     expect(await codeOf(agent.reregister(token))).toBe('INSTANCE_ALREADY_REGISTERED')
@@ -171,12 +171,12 @@ describe('registering again, renewing, leaving', () => {
       registration: { virtualAccount: 'Branch' },
       entitlements: [{ tag: 'HOST', count: 5, status: 'in-compliance' }],
     })
-    const licenses = await world.authority.licenses()
+    const licenses = await world.authority.licenses.list()
     expect(licenses.map(({ virtualAccount, inUse }) => [virtualAccount, inUse]).sort()).toEqual([
       ['Branch', 5],
       ['Default', 0],
     ])
-    expect(await world.authority.instances()).toHaveLength(1)
+    expect(await world.authority.instances.list()).toHaveLength(1)
   })
 
   it('R-REG-4: a refused reregistration leaves the old one as it was', async () => {
@@ -184,7 +184,7 @@ describe('registering again, renewing, leaving', () => {
     await agent.register(await world.token())
     const before = agent.status().registration.instanceId
     const revoked = await world.token()
-    await world.authority.revokeToken(revoked)
+    await world.authority.tokens.revoke(revoked)
     expect(await codeOf(agent.reregister(revoked))).toBe('TOKEN_REVOKED')
     expect(agent.status()).toMatchObject({ state: 'authorized', registration: { instanceId: before } })
     await agent.renewAuthorization()
@@ -192,7 +192,7 @@ describe('registering again, renewing, leaving', () => {
 
   it('R-REG-5: deregistering gives every licence back', async () => {
     const agent = await world.open()
-    await world.authority.order({ tag: 'HOST', quantity: 5 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
     agent.setUsage('HOST', 5)
     await agent.register(await world.token())
     await agent.deregister()
@@ -200,8 +200,8 @@ describe('registering again, renewing, leaving', () => {
       state: 'evaluation',
       registration: { status: 'unregistered', instanceId: null, exportControlled: false },
     })
-    expect(await world.authority.instances()).toEqual([])
-    expect(await world.authority.licenses()).toMatchObject([{ inUse: 0 }])
+    expect(await world.authority.instances.list()).toEqual([])
+    expect(await world.authority.licenses.list()).toMatchObject([{ inUse: 0 }])
   })
 
   it('R-REG-5: ends here even when the authority is not reached, and says so', async () => {
@@ -239,7 +239,7 @@ describe('registering again, renewing, leaving', () => {
     const product = { pid: 'CWMS-K9', version: '4.0', serial: 'SAME' }
     await (await world.open('a', { product })).register(await world.token())
     await (await other.open('a', { product })).register(await other.token())
-    expect(await other.authority.instances()).toHaveLength(1)
+    expect(await other.authority.instances.list()).toHaveLength(1)
     await other.close()
   })
 
@@ -263,8 +263,8 @@ describe('registering again, renewing, leaving', () => {
     world.road.loseAnswers = false
     await pass(world, agent, HOUR)
     expect(agent.status().state).toBe('authorized')
-    expect(await world.authority.tokens()).toMatchObject([{ uses: 1 }])
-    expect(await world.authority.instances()).toHaveLength(1)
+    expect(await world.authority.tokens.list()).toMatchObject([{ uses: 1 }])
+    expect(await world.authority.instances.list()).toHaveLength(1)
   })
 
   it('an attempt that waits for its turn can be given up', async () => {
@@ -275,19 +275,19 @@ describe('registering again, renewing, leaving', () => {
     world.road.down = false
     await pass(world, agent, DAY)
     expect(agent.status().registration.status).toBe('unregistered')
-    expect(await world.authority.instances()).toEqual([])
+    expect(await world.authority.instances.list()).toEqual([])
   })
 })
 
 describe('tokens', () => {
   it('R-TOK-1, R-TOK-3: description, expiry, uses and export control are kept, listed, and checked', async () => {
-    const made = await world.authority.createToken({
+    const made = await world.authority.tokens.create({
       days: 10,
       maxUses: 3,
       description: 'for the branch',
       exportControlled: true,
     })
-    expect(await world.authority.tokens()).toMatchObject([
+    expect(await world.authority.tokens.list()).toMatchObject([
       {
         token: made.token,
         description: 'for the branch',
@@ -306,8 +306,8 @@ describe('tokens', () => {
       { days: 1, maxUses: 4001 },
       { days: 1, description: 'a\nb' },
     ])
-      expect(await codeOf(world.authority.createToken(wrong))).toBe('INVALID_ARGUMENT')
-    expect(await world.authority.tokens()).toHaveLength(1)
+      expect(await codeOf(world.authority.tokens.create(wrong))).toBe('INVALID_ARGUMENT')
+    expect(await world.authority.tokens.list()).toHaveLength(1)
   })
 
   it('R-TOK-2: one token registers several boxes; revoking it leaves them alone', async () => {
@@ -316,8 +316,8 @@ describe('tokens', () => {
     const second = await world.open('second')
     await first.register(token)
     await second.register(token)
-    await world.authority.revokeToken(token)
-    expect(await world.authority.tokens()).toMatchObject([{ uses: 2, status: 'revoked' }])
+    await world.authority.tokens.revoke(token)
+    expect(await world.authority.tokens.list()).toMatchObject([{ uses: 2, status: 'revoked' }])
     await first.renewAuthorization()
     await second.renewRegistration()
     expect(await codeOf((await world.open('third')).register(token))).toBe('TOKEN_REVOKED')
@@ -368,8 +368,8 @@ describe('tokens', () => {
 
 describe('accounts and pools', () => {
   it('R-ACC-1, R-ACC-2: licences are of a virtual account, and any of its instances draws on them', async () => {
-    await world.authority.addVirtualAccount('Branch')
-    await world.authority.order({ tag: 'HOST', quantity: 10 })
+    await world.authority.accounts.addVirtualAccount('Branch')
+    await world.authority.orders.create({ tag: 'HOST', quantity: 10 })
     const [a, b, c] = [await world.open('a'), await world.open('b'), await world.open('c')]
     a.setUsage('HOST', 6)
     b.setUsage('HOST', 4)
@@ -382,17 +382,21 @@ describe('accounts and pools', () => {
       'authorized',
       'out-of-compliance',
     ])
-    expect(await world.authority.virtualAccounts()).toMatchObject([
+    expect(await world.authority.accounts.listVirtualAccounts()).toMatchObject([
       { name: 'Branch', isDefault: false },
       { name: 'Default', isDefault: true },
     ])
-    await world.authority.setDefaultVirtualAccount('Branch')
-    expect(await codeOf(world.authority.removeVirtualAccount('Branch'))).toBe('VIRTUAL_ACCOUNT_IS_DEFAULT')
-    expect(await codeOf(world.authority.removeVirtualAccount('Default'))).toBe('VIRTUAL_ACCOUNT_IN_USE')
+    await world.authority.accounts.setDefaultVirtualAccount('Branch')
+    expect(await codeOf(world.authority.accounts.removeVirtualAccount('Branch'))).toBe(
+      'VIRTUAL_ACCOUNT_IS_DEFAULT',
+    )
+    expect(await codeOf(world.authority.accounts.removeVirtualAccount('Default'))).toBe(
+      'VIRTUAL_ACCOUNT_IN_USE',
+    )
   })
 
   it('R-ACC-2: a shortage is the whole pool’s, until somebody uses less or more is bought', async () => {
-    await world.authority.order({ tag: 'HOST', quantity: 10 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 10 })
     const [a, b] = [await world.open('a'), await world.open('b')]
     a.setUsage('HOST', 8)
     await a.register(await world.token())
@@ -409,12 +413,12 @@ describe('accounts and pools', () => {
 
   it('R-ACC-4: removing an instance gives its licences back, and the box learns it at its next contact', async () => {
     const agent = await world.open()
-    await world.authority.order({ tag: 'HOST', quantity: 5 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
     agent.setUsage('HOST', 5)
     await agent.register(await world.token())
-    const [instance] = await world.authority.instances()
-    await world.authority.removeInstance(instance?.id ?? '')
-    expect(await world.authority.licenses()).toMatchObject([{ inUse: 0 }])
+    const [instance] = await world.authority.instances.list()
+    await world.authority.instances.remove(instance?.id ?? '')
+    expect(await world.authority.licenses.list()).toMatchObject([{ inUse: 0 }])
     await pass(world, agent, 30 * DAY)
     expect(agent.status()).toMatchObject({
       state: 'evaluation',
@@ -424,7 +428,7 @@ describe('accounts and pools', () => {
 
   it('R-AUTH-2: a licence for a term counts until its end', async () => {
     const agent = await world.open()
-    await world.authority.order({ tag: 'HOST', quantity: 5, termDays: 60 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 60 })
     agent.setUsage('HOST', 5)
     await agent.register(await world.token())
     await pass(world, agent, 45 * DAY)
@@ -437,7 +441,7 @@ describe('accounts and pools', () => {
 describe('what can be asked of an agent', () => {
   it('R-AUTH-1: changes of usage are gathered, and reported once within a minute', async () => {
     const agent = await world.open()
-    await world.authority.order({ tag: 'HOST', quantity: 100 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 100 })
     await agent.register(await world.token())
     const sent = world.road.sent.length
     for (let count = 1; count <= 50; count++) agent.setUsage('HOST', count)
@@ -445,7 +449,7 @@ describe('what can be asked of an agent', () => {
     expect(world.road.sent).toHaveLength(sent)
     await pass(world, agent, MINUTE)
     expect(world.road.sent).toHaveLength(sent + 1)
-    expect(await world.authority.licenses()).toMatchObject([{ inUse: 50 }])
+    expect(await world.authority.licenses.list()).toMatchObject([{ inUse: 50 }])
     agent.setUsage('HOST', 50)
     await pass(world, agent, MINUTE)
     expect(world.road.sent).toHaveLength(sent + 1)
@@ -486,7 +490,7 @@ describe('what can be asked of an agent', () => {
 
   it('R-UI-3: explains itself: why, since when, what it may, what comes next and what would change it', async () => {
     const agent = await world.open()
-    await world.authority.order({ tag: 'HOST', quantity: 1 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 1 })
     await agent.register(await world.token())
     agent.setUsage('HOST', 2)
     await pass(world, agent, MINUTE)

@@ -13,7 +13,7 @@ beforeEach(async () => {
   // Beats and alarms of the heartbeat would hide a request that nobody carried out.
   vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval'] })
   world = await makeWorld()
-  await world.authority.order({ tag: 'HOST', quantity: 100 })
+  await world.authority.orders.create({ tag: 'HOST', quantity: 100 })
   agent = await world.open('box', { heartbeat: true })
   await agent.register(await world.token())
   token = await world.token()
@@ -24,7 +24,7 @@ afterEach(async () => {
 })
 
 const inUse = async (): Promise<number | undefined> => {
-  const [instance] = await world.authority.instances()
+  const [instance] = await world.authority.instances.list()
   return instance?.entitlements.find(({ tag }) => tag === 'HOST')?.count
 }
 const setSameTransport = () => {

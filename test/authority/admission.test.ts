@@ -77,18 +77,20 @@ function slowAuthority(each: number) {
   const batches: string[][] = []
   let release: () => void = () => undefined
   const exchanges = new Exchanges<null>(
-    async (requests) => {
-      batches.push(requests.map(versionOf))
-      await new Promise<void>((resolve) => {
-        release = resolve
-      })
-      time += each * requests.length
-      const outcomes = requests.map((one): Decided => ({
-        request: one.request,
-        audience: 'x',
-        decision: { outcome: 'accepted' },
-      }))
-      return { outcomes, context: null }
+    {
+      decide: async ({ requests }) => {
+        batches.push(requests.map(versionOf))
+        await new Promise<void>((resolve) => {
+          release = resolve
+        })
+        time += each * requests.length
+        const outcomes = requests.map((one): Decided => ({
+          request: one.request,
+          audience: 'x',
+          decision: { outcome: 'accepted' },
+        }))
+        return { outcomes, context: null }
+      },
     },
     { wall: () => NOW, monotonic: () => time },
   )
@@ -190,18 +192,20 @@ describe('exchanges that come while a transaction is written', () => {
   test('are not the end of each other: what goes wrong with one undoes that one alone', async () => {
     const tried: string[][] = []
     const exchanges = new Exchanges<null>(
-      async (requests) => {
-        const names = requests.map(versionOf)
-        tried.push(names)
-        await Promise.resolve()
-        if (names.includes('worse')) throw new LicensingError('INVALID_ARGUMENT', 'nothing to be kept')
-        if (names.includes('bad')) throw new TypeError('an accident')
-        const outcomes = requests.map((one) =>
-          versionOf(one) === 'refused'
-            ? new LicensingError('REQUEST_MALFORMED', 'no')
-            : { request: one.request, audience: 'x', decision: { outcome: 'accepted' as const } },
-        )
-        return { outcomes, context: null }
+      {
+        decide: async ({ requests }) => {
+          const names = requests.map(versionOf)
+          tried.push(names)
+          await Promise.resolve()
+          if (names.includes('worse')) throw new LicensingError('INVALID_ARGUMENT', 'nothing to be kept')
+          if (names.includes('bad')) throw new TypeError('an accident')
+          const outcomes = requests.map((one) =>
+            versionOf(one) === 'refused'
+              ? new LicensingError('REQUEST_MALFORMED', 'no')
+              : { request: one.request, audience: 'x', decision: { outcome: 'accepted' as const } },
+          )
+          return { outcomes, context: null }
+        },
       },
       { wall: () => NOW, monotonic: () => 0 },
     )
@@ -224,9 +228,11 @@ describe('exchanges that come while a transaction is written', () => {
   test('are not tried one by one where the database is away', async () => {
     let tried = 0
     const exchanges = new Exchanges<null>(
-      () => {
-        tried++
-        return Promise.reject(new LicensingError('DATABASE_UNREACHABLE', 'away'))
+      {
+        decide: () => {
+          tried++
+          return Promise.reject(new LicensingError('DATABASE_UNREACHABLE', 'away'))
+        },
       },
       { wall: () => NOW, monotonic: () => 0 },
     )
@@ -247,15 +253,17 @@ test('over HTTP they are sent away before their body is read, with Retry-After a
   const server = createServer({
     tls: null,
     guard: null,
-    require: (type) => {
-      refusals.push(type)
-      throw new LicensingError('AUTHORITY_BUSY', 'Too many.', { retryAfterMs: 12_345 })
+    endpoint: {
+      admit: (type) => {
+        refusals.push(type)
+        throw new LicensingError('AUTHORITY_BUSY', 'Too many.', { retryAfterMs: 12_345 })
+      },
+      handle: () => Promise.reject(new Error('it was read')),
+      identify: () => Promise.reject(new Error('it was read')),
+      synchronize: () => Promise.reject(new Error('it was read')),
+      satellites: { isKnown: () => Promise.reject(new Error('it was read')) },
     },
-    handle: () => Promise.reject(new Error('it was read')),
-    hello: () => Promise.reject(new Error('it was read')),
-    synchronise: () => Promise.reject(new Error('it was read')),
-    isSatellite: () => Promise.reject(new Error('it was read')),
-    unready: () => Promise.resolve([]),
+    health: { notReadyReasons: () => Promise.resolve([]) },
     misbehaviour: () => null,
     logger: { info: () => undefined, error: () => undefined },
   })
@@ -288,7 +296,9 @@ test('an authority that is slow sends away who would wait too long, and its obse
   const { body } = world.road.sent.find(({ type }) => type === 'register') ?? { body: '' }
   const crowd = (size: number) =>
     Promise.all(
-      Array.from({ length: size }, () => codeOf(world.authority.handle('register', JSON.parse(body)))),
+      Array.from({ length: size }, () =>
+        codeOf(world.authority.operations.endpoint.handle('register', JSON.parse(body))),
+      ),
     )
   slow = () => {
     world.clock.advance(SECOND / 4)

@@ -3,7 +3,13 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect } from 'vitest'
 import type { SmartAgent } from '../../src/agent/index.ts'
-import { ALERT_TYPES, type AlertDocument, type AlertType, Authority } from '../../src/authority/index.ts'
+import {
+  ALERT_TYPES,
+  type AlertDocument,
+  type AlertType,
+  Authority,
+  restoreAuthority,
+} from '../../src/authority/index.ts'
 import { bySeverity } from '../../src/authority/alerts/alerts.ts'
 import { DAY, iso, MINUTE } from '../../src/core/time.ts'
 import { writeRequestCode } from '../../src/protocol/offline-codes.ts'
@@ -29,7 +35,7 @@ describe('the alerts of a manager', () => {
   })
   afterEach(() => world.close())
 
-  const alerts = (virtualAccount?: string) => authority.alerts({ virtualAccount })
+  const alerts = (virtualAccount?: string) => authority.operations.alerts.list({ virtualAccount })
   const types = async () => typesOf(await alerts())
   const registered = async (name = 'box') => {
     const agent = await world.open(name)
@@ -38,7 +44,7 @@ describe('the alerts of a manager', () => {
   }
 
   it('R-ACC-7: there are none where nothing is the matter', async () => {
-    await authority.order({ tag: 'HOST', quantity: 5 })
+    await authority.orders.create({ tag: 'HOST', quantity: 5 })
     const agent = await registered()
     agent.setUsage('HOST', 5)
     await agent.flushUsage()
@@ -57,8 +63,8 @@ describe('the alerts of a manager', () => {
   })
 
   it('R-ACC-7, R-AUTH-2: too few licences, until enough are ordered, transferred or given back', async () => {
-    await authority.addVirtualAccount('East')
-    await authority.order({ tag: 'HOST', quantity: 5 })
+    await authority.accounts.addVirtualAccount('East')
+    await authority.orders.create({ tag: 'HOST', quantity: 5 })
     const agent = await registered()
     agent.setUsage('HOST', 8)
     await agent.flushUsage()
@@ -75,9 +81,9 @@ describe('the alerts of a manager', () => {
         actions: expect.any(Array) as string[],
       },
     ])
-    await authority.order({ tag: 'HOST', quantity: 3 })
+    await authority.orders.create({ tag: 'HOST', quantity: 3 })
     expect(await alerts()).toEqual([])
-    await authority.transferLicenses({
+    await authority.licenses.transfer({
       tag: 'HOST',
       quantity: 1,
       from: 'Default',
@@ -91,11 +97,15 @@ describe('the alerts of a manager', () => {
   })
 
   it('R-ACC-7: of one virtual account only, when it is named; what is of none is left out then', async () => {
-    await authority.addVirtualAccount('East')
-    await authority.orderWithoutAccount({ tag: 'HOST', quantity: 1, buyer: 'b@c.example' })
-    await authority.setMail({ kind: 'folder', from: 'o@v.example', folder: join(world.directory, 'mail') })
-    await authority.order({ tag: 'HOST', quantity: 1, termDays: 20 })
-    await authority.order({ tag: 'HOST', quantity: 2, termDays: 20, virtualAccount: 'East' })
+    await authority.accounts.addVirtualAccount('East')
+    await authority.orders.createForBuyer({ tag: 'HOST', quantity: 1, buyer: 'b@c.example' })
+    await authority.operations.mail.configure({
+      kind: 'folder',
+      from: 'o@v.example',
+      folder: join(world.directory, 'mail'),
+    })
+    await authority.orders.create({ tag: 'HOST', quantity: 1, termDays: 20 })
+    await authority.orders.create({ tag: 'HOST', quantity: 2, termDays: 20, virtualAccount: 'East' })
     const agent = await world.open()
     agent.setUsage('SYS-XL', 1)
     await agent.register(await world.token({ virtualAccount: 'East' }))
@@ -119,15 +129,15 @@ describe('the alerts of a manager', () => {
   })
 
   it('R-ACC-7: one smart account is not told of another', async () => {
-    await authority.addAccount('other.example', { acceptAgreement: true })
+    await authority.accounts.add('other.example', { acceptAgreement: true })
     const other = { account: 'other.example' }
-    await authority.order({ ...other, tag: 'HOST', quantity: 1, termDays: 20 })
+    await authority.orders.create({ ...other, tag: 'HOST', quantity: 1, termDays: 20 })
     const agent = await world.open()
     agent.setUsage('HOST', 2)
-    await agent.register((await authority.createToken({ ...other, days: 5 })).token)
+    await agent.register((await authority.tokens.create({ ...other, days: 5 })).token)
     world.clock.advance(31 * DAY)
-    expect(await authority.alerts({ account: 'acme.example' })).toEqual([])
-    expect(typesOf(await authority.alerts(other))).toEqual([
+    expect(await authority.operations.alerts.list({ account: 'acme.example' })).toEqual([])
+    expect(typesOf(await authority.operations.alerts.list(other))).toEqual([
       'major licenses-expired',
       'major insufficient-licenses',
       'minor instance-failed-to-connect',
@@ -136,7 +146,7 @@ describe('the alerts of a manager', () => {
 
   it('R-ACC-7, R-AUTH-3: a box that is silent for 30 days, gravely so when its authorization has ended', async () => {
     const agent = await registered('quiet')
-    await registered('other').then((other) => authority.removeInstance(instanceOf(other)))
+    await registered('other').then((other) => authority.instances.remove(instanceOf(other)))
     const contact = world.clock.wall()
     world.clock.advance(30 * DAY)
     expect(await alerts()).toEqual([])
@@ -166,7 +176,7 @@ describe('the alerts of a manager', () => {
     world.clock.advance(273 * DAY)
     expect(await renewals()).toEqual([])
     world.clock.advance(DAY)
-    const [instance] = await authority.instances()
+    const [instance] = await authority.instances.list()
     const actionDue = instance?.expiresAt
     expect(await renewals()).toMatchObject([{ severity: 'minor', source: 'CWMS-K9:BOX', actionDue }])
     world.clock.advance(60 * DAY)
@@ -211,7 +221,7 @@ describe('the alerts of a manager', () => {
     await clone.register(await world.token(), { force: true })
     expect(await alerts()).toEqual([])
     // The same registration asked for again, with another token, is one since.
-    const [instance] = await authority.instances()
+    const [instance] = await authority.instances.list()
     const tell = (type: string) =>
       inStored(
         join(world.directory, 'authority'),
@@ -226,12 +236,12 @@ describe('the alerts of a manager', () => {
     expect(await alerts()).toEqual([])
     await tell('INSTANCE_DIVERGED')
     expect(await types()).toEqual(['major instance-diverged'])
-    await authority.removeInstance(instance?.id ?? '')
+    await authority.instances.remove(instance?.id ?? '')
     expect(await alerts()).toEqual([])
   })
 
   it('R-ACC-7, R-ACC-6: a term is said 90, 60 and 30 days before its end and 90 after, as it was ordered', async () => {
-    await authority.order({ tag: 'HOST', quantity: 5, termDays: 100 })
+    await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 100 })
     const due = later(world.clock, 100)
     const said: string[] = []
     for (let day = 0; day < 200; day++) {
@@ -253,52 +263,52 @@ describe('the alerts of a manager', () => {
 
   it('R-ACC-7, R-ACC-6: a term is replaced by as many that were bought since and last longer, and by no others', async () => {
     // Bought with it, for ever: more licences, and no new term of those that end.
-    await authority.order({ tag: 'HOST', quantity: 50 })
-    await authority.order({ tag: 'HOST', quantity: 5, termDays: 100 })
+    await authority.orders.create({ tag: 'HOST', quantity: 50 })
+    await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 100 })
     const due = later(world.clock, 100)
     world.clock.advance(5 * DAY)
-    await authority.order({ tag: 'HOST', quantity: 50 })
+    await authority.orders.create({ tag: 'HOST', quantity: 50 })
     world.clock.advance(20 * DAY)
     expect(await alerts()).toMatchObject([
       { type: 'licenses-expiring', message: `5 of HOST in Default end at ${due}.`, actionDue: due },
     ])
-    await authority.order({ tag: 'SYS-XL', quantity: 5 })
-    await authority.order({ tag: 'HOST', quantity: 5, termDays: 10 })
-    await authority.order({ tag: 'HOST', quantity: 3, termDays: 200 })
+    await authority.orders.create({ tag: 'SYS-XL', quantity: 5 })
+    await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 10 })
+    await authority.orders.create({ tag: 'HOST', quantity: 3, termDays: 200 })
     const messages = (await alerts()).map(({ message }) => message)
     expect(messages).toContain(`5 of HOST in Default end at ${due}, of which 2 were not replaced.`)
     world.clock.advance(80 * DAY)
     expect(await types()).toContain('major licenses-expired')
     // The ten days that ended before are replaced first.
-    await authority.order({ tag: 'HOST', quantity: 5 + 1, termDays: 200 })
+    await authority.orders.create({ tag: 'HOST', quantity: 5 + 1, termDays: 200 })
     expect(await alerts()).toMatchObject([
       { message: `5 of HOST in Default ended at ${due}, of which 1 was not replaced.` },
     ])
-    await authority.order({ tag: 'HOST', quantity: 1, termDays: 200 })
+    await authority.orders.create({ tag: 'HOST', quantity: 1, termDays: 200 })
     expect(await alerts()).toEqual([])
   })
 
   it('R-ACC-7: each lot replaces others once', async () => {
-    await authority.order({ tag: 'HOST', quantity: 5, termDays: 50 })
-    await authority.order({ tag: 'HOST', quantity: 5, termDays: 60 })
+    await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 50 })
+    await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 60 })
     world.clock.advance(DAY)
     expect(await types()).toHaveLength(2)
-    await authority.order({ tag: 'HOST', quantity: 5 })
+    await authority.orders.create({ tag: 'HOST', quantity: 5 })
     expect((await alerts()).map(({ actionDue }) => actionDue)).toEqual([later(world.clock, 59)])
-    await authority.order({ tag: 'HOST', quantity: 5 })
+    await authority.orders.create({ tag: 'HOST', quantity: 5 })
     expect(await alerts()).toEqual([])
   })
 
   it('R-ACC-7, R-SLR-5: an update that is not confirmed, and a reserved term that ended, until both are mended', async () => {
-    await authority.enableReservation()
-    await authority.order({ tag: 'HOST', quantity: 5, termDays: 40 })
+    await authority.reservations.enable()
+    await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 40 })
     const agent = await world.open()
     const request = await agent.reservation.request()
-    const { file, instanceId } = await authority.reserve({ request, licenses: { HOST: 5 } })
+    const { file, instanceId } = await authority.reservations.reserve({ request, licenses: { HOST: 5 } })
     await agent.reservation.install(file)
     const due = later(world.clock, 40)
     world.clock.advance(39 * DAY)
-    await authority.order({ tag: 'HOST', quantity: 5 })
+    await authority.orders.create({ tag: 'HOST', quantity: 5 })
     expect(await alerts()).toEqual([])
     world.clock.advance(2 * DAY)
     expect(await alerts()).toMatchObject([
@@ -312,17 +322,17 @@ describe('the alerts of a manager', () => {
         actionDue: due,
       },
     ])
-    const update = await authority.updateReservation(instanceId, { HOST: 5 })
+    const update = await authority.reservations.update(instanceId, { HOST: 5 })
     expect(await alerts()).toMatchObject([
       { severity: 'minor', type: 'update-not-confirmed', instanceId, actionDue: null },
     ])
     const { reservation } = await agent.reservation.update(update.file)
-    await authority.confirmReservation(instanceId, reservation.confirmationCode ?? '')
+    await authority.reservations.confirm(instanceId, reservation.confirmationCode ?? '')
     expect(await alerts()).toEqual([])
   })
 
   it('R-ACC-7, R-ACC-6: an order without a smart account, and mail that goes nowhere or not', async () => {
-    const placed = await authority.orderWithoutAccount({ tag: 'HOST', quantity: 2, buyer: 'b@c.example' })
+    const placed = await authority.orders.createForBuyer({ tag: 'HOST', quantity: 2, buyer: 'b@c.example' })
     const due = later(world.clock, 28)
     expect(await alerts()).toMatchObject([
       {
@@ -334,18 +344,22 @@ describe('the alerts of a manager', () => {
       { severity: 'minor', type: 'mail-not-sent', source: 'e-mail', actionDue: null },
     ])
     const folder = join(world.directory, 'mail')
-    await authority.setMail({ kind: 'smtp', from: 'o@v.example', url: 'smtp://127.0.0.1:1' })
+    await authority.operations.mail.configure({
+      kind: 'smtp',
+      from: 'o@v.example',
+      url: 'smtp://127.0.0.1:1',
+    })
     expect(await types()).toEqual(['minor order-without-account'])
-    expect(await codeOf(authority.sendMails())).toBe('MAIL_NOT_SENT')
+    expect(await codeOf(authority.operations.mail.send())).toBe('MAIL_NOT_SENT')
     expect((await alerts()).at(-1)).toMatchObject({
       type: 'mail-not-sent',
       message: '1 waiting to be sent: The mail could not be sent (ESOCKET).',
     })
-    await authority.setMail({ kind: 'folder', from: 'o@v.example', folder })
+    await authority.operations.mail.configure({ kind: 'folder', from: 'o@v.example', folder })
     for (let week = 0; week < 3; week++) {
       world.clock.advance(7 * DAY)
-      await authority.orders()
-      await authority.sendMails()
+      await authority.orders.list()
+      await authority.operations.mail.send()
       expect(await alerts()).toMatchObject([{ severity: 'minor', actionDue: due }])
     }
     world.clock.advance(7 * DAY)
@@ -353,23 +367,23 @@ describe('the alerts of a manager', () => {
       { severity: 'major', type: 'order-without-account', actionDue: null },
     ])
     expect(JSON.stringify(await alerts())).not.toContain('b@c.example')
-    await authority.assignOrder(placed.id)
+    await authority.orders.assign(placed.id)
     expect(await alerts()).toEqual([])
   })
 
   it('R-ACC-7, R-SLR-8: with more than 30 boxes offline a satellite is recommended, until there are fewer', async () => {
-    await authority.enableReservation()
-    await authority.order({ tag: 'HOST', quantity: 40 })
+    await authority.reservations.enable()
+    await authority.orders.create({ tag: 'HOST', quantity: 40 })
     const ids: string[] = []
     for (let i = 0; i < 31; i++) {
       const udi = { pid: 'CWMS-K9', serial: `SN${i}`, version: '4.0' }
       const boxKey = Uint8Array.from({ length: 32 }, () => i + 9)
       const request = writeRequestCode({ udi, number: 1, boxKey })
       expect(await alerts()).toEqual([])
-      ids.push((await authority.reserve({ request, licenses: { HOST: 1 } })).instanceId)
+      ids.push((await authority.reservations.reserve({ request, licenses: { HOST: 1 } })).instanceId)
     }
     expect(await types()).toEqual(['informational satellite-recommended'])
-    await authority.writeOffReservation(ids[0] ?? '', { reason: 'burnt', by: 'me' })
+    await authority.reservations.writeOff(ids[0] ?? '', { reason: 'burnt', by: 'me' })
     expect(await types()).toEqual(['informational reserved-licenses-returned'])
     world.clock.advance(30 * DAY)
     expect(await types()).not.toContain('informational reserved-licenses-returned')
@@ -377,29 +391,29 @@ describe('the alerts of a manager', () => {
 
   it('R-ACC-7: webhooks whose messages are dead, until they were sent again, and reports that could not be written', async () => {
     const receiver = await makeReceiver()
-    const { id } = await authority.webhooks.add({ url: receiver.url, types: ['TOKEN_CREATED'] })
+    const { id } = await authority.operations.webhooks.add({ url: receiver.url, types: ['TOKEN_CREATED'] })
     receiver.answer = (response) => response.writeHead(410).end()
     await world.token()
-    await authority.webhooks.deliver()
+    await authority.operations.webhooks.deliver()
     expect(await alerts()).toMatchObject([
       { severity: 'minor', type: 'webhook-not-delivered', source: `webhook ${id}` },
     ])
-    expect(await authority.alerts({ virtualAccount: 'Default' })).toEqual([])
+    expect(await authority.operations.alerts.list({ virtualAccount: 'Default' })).toEqual([])
     receiver.answer = (response) => response.writeHead(204).end()
-    await authority.webhooks.retry(id)
-    await authority.webhooks.deliver()
+    await authority.operations.webhooks.retry(id)
+    await authority.operations.webhooks.deliver()
     expect(await alerts()).toEqual([])
     await receiver.close()
     const folder = join(world.directory, 'reports')
-    await authority.schedules.add({ kind: 'usage', every: 'day', hour: 6, to: { folder } })
+    await authority.operations.schedules.add({ kind: 'usage', every: 'day', hour: 6, to: { folder } })
     rmSync(folder, { recursive: true })
     writeFileSync(folder, 'in the way')
     world.clock.advance(DAY)
-    await authority.schedules.beat()
+    await authority.operations.schedules.beat()
     expect(await types()).toEqual(['minor report-not-made'])
     rmSync(folder)
     world.clock.advance(DAY)
-    await authority.schedules.beat()
+    await authority.operations.schedules.beat()
     expect(await alerts()).toEqual([])
   })
 })
@@ -415,19 +429,24 @@ describe('the alerts of a satellite and of its manager', () => {
   })
   afterEach(() => world.close())
 
-  const both = async () => [typesOf(await manager.alerts()), typesOf(await satellite.alerts())]
+  const both = async () => [
+    typesOf(await manager.operations.alerts.list()),
+    typesOf(await satellite.operations.alerts.list()),
+  ]
   const none = [[], []]
 
   it('R-ACC-7, R-SAT-1: not registered, until the first exchange', async () => {
     expect(await both()).toEqual([['minor satellite-not-registered'], ['major satellite-not-registered']])
-    expect(await manager.alerts({ virtualAccount: 'BRANCH' })).toMatchObject([
+    expect(await manager.operations.alerts.list({ virtualAccount: 'BRANCH' })).toMatchObject([
       { source: 'branch', satellite: 'branch', virtualAccount: 'BRANCH', actionDue: later(world.clock, 14) },
     ])
-    expect(await manager.alerts({ virtualAccount: 'Default' })).toEqual([])
+    expect(await manager.operations.alerts.list({ virtualAccount: 'Default' })).toEqual([])
     // Of several virtual accounts it is told once, and of each that is asked for.
     await manager.satellites.addVirtualAccount('branch', 'Annex')
-    expect(await manager.alerts()).toMatchObject([{ virtualAccount: 'BRANCH' }])
-    expect(await manager.alerts({ virtualAccount: 'Annex' })).toMatchObject([{ virtualAccount: 'Annex' }])
+    expect(await manager.operations.alerts.list()).toMatchObject([{ virtualAccount: 'BRANCH' }])
+    expect(await manager.operations.alerts.list({ virtualAccount: 'Annex' })).toMatchObject([
+      { virtualAccount: 'Annex' },
+    ])
     await carry(manager, satellite)
     expect(await both()).toEqual(none)
   })
@@ -449,7 +468,9 @@ describe('the alerts of a satellite and of its manager', () => {
       '90: major satellite-expired / major satellite-expired',
     ])
     for (const side of [manager, satellite])
-      expect(await side.alerts()).toMatchObject([{ satellite: 'branch', actionDue: restricted }])
+      expect(await side.operations.alerts.list()).toMatchObject([
+        { satellite: 'branch', actionDue: restricted },
+      ])
     await carry(manager, satellite)
     expect(await both()).toEqual(none)
   })
@@ -478,10 +499,10 @@ describe('the alerts of a satellite and of its manager', () => {
 
   it('R-ACC-7: restored, until it has synchronised', async () => {
     await carry(manager, satellite)
-    const backup = await satellite.backup('a long passphrase')
+    const backup = await satellite.operations.backups.create('a long passphrase')
     await satellite.close()
     const dataDir = join(world.directory, 'restored')
-    await Authority.restore({ dataDir, backup, passphrase: 'a long passphrase', clock: world.clock })
+    await restoreAuthority({ dataDir, backup, passphrase: 'a long passphrase', clock: world.clock })
     satellite = await world.openSatellite('restored')
     expect(await both()).toEqual([[], ['major satellite-in-doubt']])
     await carry(manager, satellite)
@@ -490,30 +511,30 @@ describe('the alerts of a satellite and of its manager', () => {
   })
 
   it('R-ACC-7: its boxes are its own to look after; what its pools lack, and what it has reserved, both see', async () => {
-    await manager.order({ tag: 'HOST', quantity: 4, termDays: 100, virtualAccount: 'BRANCH' })
+    await manager.orders.create({ tag: 'HOST', quantity: 4, termDays: 100, virtualAccount: 'BRANCH' })
     await carry(manager, satellite)
-    await satellite.enableReservation()
+    await satellite.reservations.enable()
     const sealed = await world.box(() => satellite, 'sealed')
     const request = await sealed.reservation.request()
-    await satellite.reserve({ request, licenses: { HOST: 4 } })
+    await satellite.reservations.reserve({ request, licenses: { HOST: 4 } })
     const agent = await world.box(() => satellite, 'box')
     agent.setUsage('HOST', 2)
-    await agent.register((await satellite.createToken({ days: 5 })).token)
+    await agent.register((await satellite.tokens.create({ days: 5 })).token)
     await carry(manager, satellite)
-    expect(await manager.alerts()).toMatchObject([
+    expect(await manager.operations.alerts.list()).toMatchObject([
       { type: 'insufficient-licenses', virtualAccount: 'BRANCH', satellite: 'branch' },
     ])
-    expect(typesOf(await satellite.alerts())).toEqual(['major insufficient-licenses'])
+    expect(typesOf(await satellite.operations.alerts.list())).toEqual(['major insufficient-licenses'])
     world.clock.advance(35 * DAY)
     await carry(manager, satellite)
-    expect(typesOf(await satellite.alerts())).toContain('minor instance-failed-to-connect')
-    expect(typesOf(await manager.alerts())).not.toContain('minor instance-failed-to-connect')
+    expect(typesOf(await satellite.operations.alerts.list())).toContain('minor instance-failed-to-connect')
+    expect(typesOf(await manager.operations.alerts.list())).not.toContain('minor instance-failed-to-connect')
     world.clock.advance(66 * DAY)
     for (const [side, below] of [
       [manager, 'branch'],
       [satellite, null],
     ] as const)
-      expect(await side.alerts()).toContainEqual(
+      expect(await side.operations.alerts.list()).toContainEqual(
         expect.objectContaining({
           type: 'reserved-license-expired',
           source: 'CWMS-K9:SEALED',
@@ -523,20 +544,20 @@ describe('the alerts of a satellite and of its manager', () => {
   })
 
   it('R-ACC-7: a box that is here and at its satellite, with licences reserved for it, until one of both ends', async () => {
-    await manager.order({ tag: 'HOST', quantity: 9 })
-    await manager.order({ tag: 'HOST', quantity: 4, virtualAccount: 'BRANCH' })
+    await manager.orders.create({ tag: 'HOST', quantity: 9 })
+    await manager.orders.create({ tag: 'HOST', quantity: 4, virtualAccount: 'BRANCH' })
     await carry(manager, satellite)
-    await satellite.enableReservation()
+    await satellite.reservations.enable()
     const twin = await world.box(() => manager, 'twin')
-    await twin.register((await manager.createToken({ days: 5 })).token)
+    await twin.register((await manager.tokens.create({ days: 5 })).token)
     const sealed = await world.box(() => satellite, 'sealed', {
       product: { pid: 'CWMS-K9', version: '4.0', serial: 'TWIN' },
     })
     const request = await sealed.reservation.request()
-    await satellite.reserve({ request, licenses: { HOST: 1 } })
-    expect(typesOf(await manager.alerts())).toEqual([])
+    await satellite.reservations.reserve({ request, licenses: { HOST: 1 } })
+    expect(typesOf(await manager.operations.alerts.list())).toEqual([])
     await carry(manager, satellite)
-    expect(await manager.alerts()).toMatchObject([
+    expect(await manager.operations.alerts.list()).toMatchObject([
       {
         severity: 'major',
         type: 'duplicate-licenses',
@@ -545,10 +566,10 @@ describe('the alerts of a satellite and of its manager', () => {
         satellite: 'branch',
       },
     ])
-    expect(typesOf(await satellite.alerts())).toEqual([])
-    const [own] = await manager.instances()
-    await manager.removeInstance(own!.id)
-    expect(typesOf(await manager.alerts())).toEqual([])
+    expect(typesOf(await satellite.operations.alerts.list())).toEqual([])
+    const [own] = await manager.instances.list()
+    await manager.instances.remove(own!.id)
+    expect(typesOf(await manager.operations.alerts.list())).toEqual([])
   })
 })
 

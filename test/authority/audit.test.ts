@@ -25,7 +25,7 @@ const deed = (i: number, who: string | null = 'ann') => ({
 })
 const lines = async (): Promise<string[]> => {
   let text = ''
-  for await (const part of world.authority.audit.export()) text += part
+  for await (const part of world.authority.security.audit.export()) text += part
   return text.trimEnd().split('\n')
 }
 const insert = async (table: string, written: Row[]) => {
@@ -49,8 +49,8 @@ beforeAll(async () => {
   database = await openStored(join(world.directory, 'authority'))
   for (let i = 0; i < 12; i++) {
     world.clock.advance(1000)
-    await world.authority.audit.record(deed(i, i % 4 === 3 ? null : 'ann'))
-    if (i === 7) kept = await world.authority.audit.checkpoint()
+    await world.authority.security.audit.record(deed(i, i % 4 === 3 ? null : 'ann'))
+    if (i === 7) kept = await world.authority.security.audit.checkpoint()
   }
   exportedLines = await lines()
   rows = await database.run('select * from audit order by id')
@@ -81,7 +81,7 @@ const changed = (value: Value) => (typeof value === 'number' ? value + 50 : `${S
 
 describe('the audit record', () => {
   it('is whole as it was written, and says of what it consists', async () => {
-    expect(await world.authority.audit.verify([kept])).toEqual({
+    expect(await world.authority.security.audit.verify([kept])).toEqual({
       chains: [
         { chain: 'deeds', from: 1, to: 9 },
         { chain: 'refusals', from: 1, to: 3 },
@@ -127,7 +127,7 @@ describe('the audit record', () => {
           for (const field of fields) [row[field], other[field]] = [other[field]!, row[field]!]
         }
         await write('audit', altered)
-        expect(await codeOf(world.authority.audit.verify())).toBe('AUDIT_BROKEN')
+        expect(await codeOf(world.authority.security.audit.verify())).toBe('AUDIT_BROKEN')
       }),
       { numRuns: 150 },
     )
@@ -135,7 +135,9 @@ describe('the audit record', () => {
 
   it('names the first entry that does not fit', async () => {
     await database.run(`update audit set about = 'nothing' where chain = 'deeds' and number = 5`)
-    await expect(world.authority.audit.verify()).rejects.toThrow(/entry 5 of the deeds, of .*, was changed/)
+    await expect(world.authority.security.audit.verify()).rejects.toThrow(
+      /entry 5 of the deeds, of .*, was changed/,
+    )
   })
 
   it('that was written anew as a whole is found by a checkpoint, also by one that was kept elsewhere only', async () => {
@@ -149,11 +151,11 @@ describe('the audit record', () => {
       )
     }
     await database.run(`update audit_chains set head = ? where chain = 'deeds'`, previous)
-    await expect(world.authority.audit.verify()).rejects.toThrow(/signed checkpoint/)
+    await expect(world.authority.security.audit.verify()).rejects.toThrow(/signed checkpoint/)
     const signed = await signedCheckpoints()
     await write('audit_checkpoints', [])
-    expect(await codeOf(world.authority.audit.verify())).toBe('no error')
-    expect(await codeOf(world.authority.audit.verify([kept]))).toBe('AUDIT_BROKEN')
+    expect(await codeOf(world.authority.security.audit.verify())).toBe('no error')
+    expect(await codeOf(world.authority.security.audit.verify([kept]))).toBe('AUDIT_BROKEN')
     await write('audit_checkpoints', signed)
   })
 
@@ -170,7 +172,7 @@ describe('the audit record', () => {
         row.chain === 'deeds' ? { ...row, anchor_number: last.number!, anchor_hash: last.hash! } : row,
       ),
     )
-    await expect(world.authority.audit.verify()).rejects.toMatchObject({
+    await expect(world.authority.security.audit.verify()).rejects.toMatchObject({
       code: 'AUDIT_BROKEN',
       message:
         'The audit record is not whole: entries up to 4 of the deeds are missing, which are kept still.',
@@ -184,25 +186,25 @@ describe('the audit record', () => {
     await database.run(`delete from audit where chain = 'deeds' and number > 3`)
     const [third] = await database.run(`select hash from audit where chain = 'deeds' and number = 3`)
     await database.run(`update audit_chains set number = 3, head = ? where chain = 'deeds'`, third?.hash)
-    await expect(world.authority.audit.verify([kept])).rejects.toThrow(
+    await expect(world.authority.security.audit.verify([kept])).rejects.toThrow(
       /entries 4 to 9 of the deeds are missing/,
     )
-    expect(await codeOf(world.authority.audit.verify([kept.replace('Deeds to:', 'Deeds to: ')]))).toBe(
-      'SIGNED_FILE_ALTERED',
-    )
+    expect(
+      await codeOf(world.authority.security.audit.verify([kept.replace('Deeds to:', 'Deeds to: ')])),
+    ).toBe('SIGNED_FILE_ALTERED')
   })
 
   it('is signed once a day while there is something new', async () => {
     const count = async () => (await signedCheckpoints()).length
     const before = await count()
-    await world.authority.audit.beat()
+    await world.authority.security.audit.beat()
     expect(await count()).toBe(before)
     world.clock.advance(DAY)
-    await world.authority.audit.beat()
+    await world.authority.security.audit.beat()
     expect(await count()).toBe(before)
-    await world.authority.audit.record(deed(100))
-    await world.authority.audit.beat()
-    await world.authority.audit.beat()
+    await world.authority.security.audit.record(deed(100))
+    await world.authority.security.audit.beat()
+    await world.authority.security.audit.beat()
     expect(await count()).toBe(before + 1)
     await database.run('delete from audit_checkpoints where at = (select max(at) from audit_checkpoints)')
   })
@@ -260,9 +262,13 @@ describe('the audit record', () => {
     )
     const signed = await signedCheckpoints()
     await write('audit_checkpoints', [])
-    await world.authority.audit.record(deed(12))
-    expect((await world.authority.audit.verify()).chains[0]).toEqual({ chain: 'deeds', from: 1, to: 10 })
-    const listed = await world.authority.audit.list(20)
+    await world.authority.security.audit.record(deed(12))
+    expect((await world.authority.security.audit.verify()).chains[0]).toEqual({
+      chain: 'deeds',
+      from: 1,
+      to: 10,
+    })
+    const listed = await world.authority.security.audit.list(20)
     expect(listed.map(({ about }) => about)).toEqual([
       deed(12).about,
       ...rows.map(({ about }) => about as string).reverse(),
@@ -286,8 +292,8 @@ describe('the audit record', () => {
       last.number,
       last.hash,
     )
-    for (let i = 0; i < 20; i++) await world.authority.audit.record(deed(i, null))
-    const { chains } = await world.authority.audit.verify()
+    for (let i = 0; i < 20; i++) await world.authority.security.audit.record(deed(i, null))
+    const { chains } = await world.authority.security.audit.verify()
     expect(chains).toEqual([
       { chain: 'deeds', from: 1, to: 9 },
       { chain: 'refusals', from: 101, to: 10_113 },

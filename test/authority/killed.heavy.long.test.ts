@@ -77,7 +77,7 @@ async function isWhole(): Promise<void> {
   await programs.token()
   const authority = await Authority.open({ dataDir: programs.box('authority') })
   try {
-    await authority.hello({
+    await authority.operations.endpoint.identify({
       protocol: 1,
       direction: 'request',
       type: 'hello',
@@ -87,7 +87,7 @@ async function isWhole(): Promise<void> {
       epoch: 0,
       trustBundle: 0,
     })
-    await authority.trust.rotate(['answer-signer', 'tls'])
+    await authority.security.trust.rotate(['answer-signer', 'tls'])
   } finally {
     await authority.close()
   }

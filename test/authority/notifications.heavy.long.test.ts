@@ -19,7 +19,7 @@ beforeEach(async () => {
   world = await makeWorld()
   authority = world.authority
   folder = mkdtempSync(join(tmpdir(), 'sla-mail-'))
-  await authority.setMail({ kind: 'folder', from: 'licensing@vendor.example', folder })
+  await authority.operations.mail.configure({ kind: 'folder', from: 'licensing@vendor.example', folder })
 })
 afterEach(() => world.close())
 
@@ -31,9 +31,9 @@ beforeEach(() => {
   seen = 0
 })
 async function mails(): Promise<{ to: string; subject: string; text: string }[]> {
-  await authority.notifications.beat()
-  await authority.schedules.beat()
-  await authority.sendMails()
+  await authority.operations.notifications.beat()
+  await authority.operations.schedules.beat()
+  await authority.operations.mail.send()
   const files = readdirSync(folder).sort((a, b) => parseInt(a) - parseInt(b))
   const fresh = files.slice(seen)
   seen = files.length
@@ -53,8 +53,8 @@ const registered = async (name: string, hosts: number) => {
 
 describe('R-ACC-7: e-mail notifications', () => {
   it('a Status Notification tells of a change of compliance, with the change', async () => {
-    await authority.notifications.set({ ...nothing, recipient: ANN, status: true })
-    await authority.order({ tag: 'HOST', quantity: 5 })
+    await authority.operations.notifications.set({ ...nothing, recipient: ANN, status: true })
+    await authority.orders.create({ tag: 'HOST', quantity: 5 })
     expect(await mails()).toEqual([])
     await registered('box', 7)
     const [bad, ...more] = await mails()
@@ -64,16 +64,16 @@ describe('R-ACC-7: e-mail notifications', () => {
       subject: 'Status Notification for acme.example: Default is out of compliance for HOST',
     })
     expect(bad!.text).toContain('HOST: 7 in use, 5 owned.')
-    await authority.order({ tag: 'HOST', quantity: 5 })
+    await authority.orders.create({ tag: 'HOST', quantity: 5 })
     expect((await mails()).map(({ subject }) => subject)).toEqual([
       'Status Notification for acme.example: Default is in compliance again for HOST',
     ])
   })
 
   it('a pool that changes to and fro before a mail was sent is told of once', async () => {
-    await authority.notifications.set({ ...nothing, recipient: ANN, status: true })
+    await authority.operations.notifications.set({ ...nothing, recipient: ANN, status: true })
     const agent = await registered('box', 7)
-    await authority.order({ tag: 'HOST', quantity: 7 })
+    await authority.orders.create({ tag: 'HOST', quantity: 7 })
     agent.setUsage('HOST', 8)
     world.clock.advance(HOUR)
     agent.tick()
@@ -84,10 +84,10 @@ describe('R-ACC-7: e-mail notifications', () => {
   })
 
   it('a Status Notification tells of major alerts that come and go, and not of those there were', async () => {
-    await authority.order({ tag: 'HOST', quantity: 50 })
+    await authority.orders.create({ tag: 'HOST', quantity: 50 })
     const old = await registered('old', 1)
     world.clock.advance(91 * DAY)
-    await authority.notifications.set({ ...nothing, recipient: ANN, status: true })
+    await authority.operations.notifications.set({ ...nothing, recipient: ANN, status: true })
     const fresh = await registered('new', 1)
     expect(await mails()).toEqual([])
     world.clock.advance(91 * DAY)
@@ -106,27 +106,34 @@ describe('R-ACC-7: e-mail notifications', () => {
   })
 
   it('of one virtual account only what is of that one', async () => {
-    await authority.addVirtualAccount('East')
+    await authority.accounts.addVirtualAccount('East')
     const where = { virtualAccount: 'East' }
-    await authority.notifications.set({ recipient: ANN, daily: true, status: true, expiring: [90] }, where)
+    await authority.operations.notifications.set(
+      { recipient: ANN, daily: true, status: true, expiring: [90] },
+      where,
+    )
     await registered('box', 7)
-    await authority.order({ tag: 'HOST', quantity: 5, termDays: 20 })
+    await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 20 })
     world.clock.advance(MINUTE)
     expect(await mails()).toEqual([])
-    await authority.order({ tag: 'HOST', quantity: 5, termDays: 20, virtualAccount: 'East' })
+    await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 20, virtualAccount: 'East' })
     world.clock.advance(2 * DAY)
     expect((await mails()).map(({ subject }) => subject)).toEqual([
       'Expiring licenses of acme.example: 1',
       'Daily Event Summary for East of acme.example: 2 events',
     ])
-    await authority.notifications.list(where)
+    await authority.operations.notifications.list(where)
   })
 
   it('licences that end are told so many days before, once for each, in one mail, and at the end', async () => {
-    await authority.notifications.set({ ...nothing, recipient: ANN, expiring: [90, 30] })
-    await authority.notifications.set({ ...nothing, recipient: 'bob@eu.acme.example', expiring: [60] })
-    await authority.order({ tag: 'HOST', quantity: 5, termDays: 100 })
-    await authority.order({ tag: 'SYS-XL', quantity: 1, termDays: 100 })
+    await authority.operations.notifications.set({ ...nothing, recipient: ANN, expiring: [90, 30] })
+    await authority.operations.notifications.set({
+      ...nothing,
+      recipient: 'bob@eu.acme.example',
+      expiring: [60],
+    })
+    await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 100 })
+    await authority.orders.create({ tag: 'SYS-XL', quantity: 1, termDays: 100 })
     const told: string[] = []
     for (let day = 0; day <= 101; day++) {
       for (const { to, subject, text } of await mails()) {
@@ -143,13 +150,13 @@ describe('R-ACC-7: e-mail notifications', () => {
       `100 ${ANN} ${subject}`,
       `100 bob@eu.acme.example ${subject}`,
     ])
-    const warnings = (await authority.events()).filter(({ type }) => type.includes('EXPIR'))
+    const warnings = (await authority.operations.events.list()).filter(({ type }) => type.includes('EXPIR'))
     expect(warnings).toHaveLength(8)
   })
 
   it('a Daily Event Summary counts and lists the events of a day, says who did them, and is silent without any', async () => {
-    await authority.notifications.set({ ...nothing, recipient: ANN, daily: true })
-    await actingAs({ kind: 'user', name: 'eve' }, () => authority.addVirtualAccount('East'))
+    await authority.operations.notifications.set({ ...nothing, recipient: ANN, daily: true })
+    await actingAs({ kind: 'user', name: 'eve' }, () => authority.accounts.addVirtualAccount('East'))
     await registered('box', 7)
     world.clock.advance(2 * DAY)
     const [summary, ...more] = await mails()
@@ -163,7 +170,7 @@ describe('R-ACC-7: e-mail notifications', () => {
 
   it('go to addresses of the domain of the smart account, or below it, and to no others', async () => {
     const set = (recipient: string) =>
-      codeOf(authority.notifications.set({ ...nothing, recipient, daily: true }))
+      codeOf(authority.operations.notifications.set({ ...nothing, recipient, daily: true }))
     expect(await set('ann@acme.example')).toBe('no error')
     expect(await set('ann@EU.Acme.example')).toBe('no error')
     for (const other of [
@@ -174,34 +181,43 @@ describe('R-ACC-7: e-mail notifications', () => {
     ])
       expect(await set(other)).toMatch(/RECIPIENT_REFUSED|INVALID_ARGUMENT/)
     expect(await set('acme.example')).toBe('INVALID_ARGUMENT')
-    expect(await codeOf(authority.notifications.set({ ...nothing, recipient: ANN }))).toBe('INVALID_ARGUMENT')
-    expect(await codeOf(authority.notifications.set({ ...nothing, recipient: ANN, expiring: [45] }))).toBe(
+    expect(await codeOf(authority.operations.notifications.set({ ...nothing, recipient: ANN }))).toBe(
       'INVALID_ARGUMENT',
     )
-    expect(await authority.notifications.list()).toHaveLength(2)
+    expect(
+      await codeOf(authority.operations.notifications.set({ ...nothing, recipient: ANN, expiring: [45] })),
+    ).toBe('INVALID_ARGUMENT')
+    expect(await authority.operations.notifications.list()).toHaveLength(2)
   })
 
   it('set again is changed, removed is silent: also what waited to be sent', async () => {
-    const { id } = await authority.notifications.set({ ...nothing, recipient: ANN, status: true })
+    const { id } = await authority.operations.notifications.set({ ...nothing, recipient: ANN, status: true })
     expect(
-      (await authority.notifications.set({ ...nothing, recipient: ANN, daily: true, status: true })).id,
+      (
+        await authority.operations.notifications.set({
+          ...nothing,
+          recipient: ANN,
+          daily: true,
+          status: true,
+        })
+      ).id,
     ).toBe(id)
     await registered('box', 7)
-    await authority.notifications.remove(id)
+    await authority.operations.notifications.remove(id)
     expect(await mails()).toEqual([])
-    expect(await codeOf(authority.notifications.remove(id))).toBe('NOT_FOUND')
+    expect(await codeOf(authority.operations.notifications.remove(id))).toBe('NOT_FOUND')
   })
 })
 
 describe('R-ACC-7: scheduled reports', () => {
   it('come by e-mail with the report attached, once for each time, however late', async () => {
-    const { nextAt } = await authority.schedules.add({
+    const { nextAt } = await authority.operations.schedules.add({
       kind: 'licenses',
       every: 'day',
       hour: 6,
       to: { recipient: ANN },
     })
-    await authority.order({ tag: 'HOST', quantity: 5 })
+    await authority.orders.create({ tag: 'HOST', quantity: 5 })
     expect(await mails()).toEqual([])
     world.clock.advance(Date.parse(nextAt) - world.clock.wall())
     const [mail, ...more] = await mails()
@@ -217,8 +233,13 @@ describe('R-ACC-7: scheduled reports', () => {
 
   it('are written into a folder, under a name of their own; what fails is said, and the next is made', async () => {
     const reports = mkdtempSync(join(tmpdir(), 'sla-reports-'))
-    await authority.schedules.add({ kind: 'usage', every: 'week', hour: 0, to: { folder: reports } })
-    await authority.schedules.add({
+    await authority.operations.schedules.add({
+      kind: 'usage',
+      every: 'week',
+      hour: 0,
+      to: { folder: reports },
+    })
+    await authority.operations.schedules.add({
       kind: 'audit-checkpoint',
       every: 'day',
       hour: 0,
@@ -228,12 +249,17 @@ describe('R-ACC-7: scheduled reports', () => {
     writeFileSync(file, '')
     expect(
       await codeOf(
-        authority.schedules.add({ kind: 'usage', every: 'day', hour: 0, to: { folder: join(file, 'x') } }),
+        authority.operations.schedules.add({
+          kind: 'usage',
+          every: 'day',
+          hour: 0,
+          to: { folder: join(file, 'x') },
+        }),
       ),
     ).toBe('FILE_UNWRITABLE')
     world.clock.advance(8 * DAY)
-    expect(await authority.schedules.beat()).toBe(2)
-    expect(await authority.schedules.beat()).toBe(0)
+    expect(await authority.operations.schedules.beat()).toBe(2)
+    expect(await authority.operations.schedules.beat()).toBe(0)
     const names = readdirSync(reports).sort()
     expect(names.map((name) => name.replace(/\d{4}-\d\d-\d\dT\d\d/, 'WHEN'))).toEqual([
       'audit-checkpoint-acme.example-WHEN.txt',
@@ -241,11 +267,11 @@ describe('R-ACC-7: scheduled reports', () => {
       'usage-acme.example-WHEN.csv',
     ])
     const checkpoint = readFileSync(join(reports, names[0]!), 'utf8')
-    expect(await codeOf(authority.audit.verify([checkpoint]))).toBe('no error')
-    const [first] = await authority.schedules.list()
-    await authority.schedules.remove(first!.id)
-    expect(await authority.schedules.list()).toHaveLength(1)
-    expect(await codeOf(authority.schedules.remove(first!.id))).toBe('NOT_FOUND')
+    expect(await codeOf(authority.security.audit.verify([checkpoint]))).toBe('no error')
+    const [first] = await authority.operations.schedules.list()
+    await authority.operations.schedules.remove(first!.id)
+    expect(await authority.operations.schedules.list()).toHaveLength(1)
+    expect(await codeOf(authority.operations.schedules.remove(first!.id))).toBe('NOT_FOUND')
   })
 
   it('are due at their hour of each day, each Monday, each first of a month', () => {
@@ -262,18 +288,18 @@ describe('R-ACC-7: scheduled reports', () => {
 
   it('go to the domain of the smart account only', async () => {
     const to = { recipient: 'ann@evil.example' }
-    expect(await codeOf(authority.schedules.add({ kind: 'usage', every: 'day', hour: 0, to }))).toBe(
-      'RECIPIENT_REFUSED',
-    )
+    expect(
+      await codeOf(authority.operations.schedules.add({ kind: 'usage', every: 'day', hour: 0, to })),
+    ).toBe('RECIPIENT_REFUSED')
   })
 })
 
 describe('R-ACC-7: the event log as a file', () => {
   it('says who did what, and nobody of what time brought while they did it', async () => {
     const eve = { kind: 'user', name: 'eve' } as const
-    await actingAs(eve, () => authority.order({ tag: 'HOST', quantity: 5, termDays: 100 }))
+    await actingAs(eve, () => authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 100 }))
     world.clock.advance(20 * DAY)
-    const events = await actingAs(eve, () => authority.events())
+    const events = await actingAs(eve, () => authority.operations.events.list())
     expect(events.slice(-2).map(({ type, who }) => [type, who])).toEqual([
       ['LICENSES_ORDERED', 'eve'],
       ['LICENSES_EXPIRING', null],
@@ -281,17 +307,19 @@ describe('R-ACC-7: the event log as a file', () => {
   })
 
   it('has every entry once, in pages, with who did it, within the time that was asked for', async () => {
-    await actingAs({ kind: 'command-line', name: 'root' }, () => authority.addVirtualAccount('East, "far"'))
+    await actingAs({ kind: 'command-line', name: 'root' }, () =>
+      authority.accounts.addVirtualAccount('East, "far"'),
+    )
     for (let i = 0; i < 1200; i++) {
       world.clock.advance(1000)
       await world.token()
     }
     const text = async (format: 'csv' | 'jsonl', filter = {}) => {
       let all = ''
-      for await (const part of eventLines(authority.exportEvents(filter), format)) all += part
+      for await (const part of eventLines(authority.operations.events.export(filter), format)) all += part
       return all
     }
-    const events = await authority.events({ limit: 5000 })
+    const events = await authority.operations.events.list({ limit: 5000 })
     const csv = await text('csv')
     expect(csv.split('\r\n')).toHaveLength(events.length + 2)
     expect(csv).toContain('"Virtual account East, ""far"".",root (command line)')

@@ -20,13 +20,13 @@ afterEach(async () => {
   rmSync(directory, { recursive: true })
 })
 
-const types = async () => (await world.authority.events()).map(({ type }) => type)
+const types = async () => (await world.authority.operations.events.list()).map(({ type }) => type)
 
 describe('orders', () => {
   it('R-SYS-4: each of the seven SKUs gives its entitlement; a kit gives the version only', async () => {
     const given: Record<string, string> = {}
     for (const { sku } of conferencing.skus) {
-      const { tag, version, status } = await world.authority.order({ sku, quantity: 2 })
+      const { tag, version, status } = await world.authority.orders.create({ sku, quantity: 2 })
       expect(status).toBe('fulfilled')
       given[sku] = tag ?? `version ${version ?? ''}`
     }
@@ -39,7 +39,7 @@ describe('orders', () => {
       'CWMS-MD-L-UG-S-K9': 'MDC-LARGE',
       'CWMS-XL-UG-S-K9': 'SYS-XL',
     })
-    const licenses = await world.authority.licenses()
+    const licenses = await world.authority.licenses.list()
     expect(licenses.map(({ tag, quantity }) => [tag, quantity]).sort()).toEqual([
       ['HOST', 2],
       ['MDC-LARGE', 2],
@@ -47,53 +47,59 @@ describe('orders', () => {
       ['MDC-SMALL', 2],
       ['SYS-XL', 2],
     ])
-    expect(await world.authority.orders()).toHaveLength(7)
+    expect(await world.authority.orders.list()).toHaveLength(7)
   })
 
   it('R-ACC-6: purchases add; what is no order changes nothing', async () => {
-    await world.authority.order({ sku: 'CWMS-USRUG-K9', quantity: 3 })
-    await world.authority.order({ tag: 'HOST', quantity: 4 })
-    expect((await world.authority.licenses())[0]).toMatchObject({ tag: 'HOST', quantity: 7 })
-    const order = (wanted: object) => codeOf(world.authority.order({ quantity: 1, ...wanted }))
+    await world.authority.orders.create({ sku: 'CWMS-USRUG-K9', quantity: 3 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 4 })
+    expect((await world.authority.licenses.list())[0]).toMatchObject({ tag: 'HOST', quantity: 7 })
+    const order = (wanted: object) => codeOf(world.authority.orders.create({ quantity: 1, ...wanted }))
     expect(await order({ sku: 'NONE' })).toBe('NOT_FOUND')
     expect(await order({ tag: 'NONE' })).toBe('UNKNOWN_TAG')
     expect(await order({})).toBe('INVALID_ARGUMENT')
     expect(await order({ tag: 'HOST', sku: 'CWMS-USRUG-K9' })).toBe('INVALID_ARGUMENT')
     expect(await order({ tag: 'HOST', quantity: 0 })).toBe('INVALID_ARGUMENT')
     expect(await order({ tag: 'HOST', termDays: 0 })).toBe('INVALID_ARGUMENT')
-    expect(await world.authority.orders()).toHaveLength(2)
+    expect(await world.authority.orders.list()).toHaveLength(2)
   })
 
   it('R-ACC-6: a term is warned of 90, 60 and 30 days before its end, once each, and then ends', async () => {
-    await world.authority.order({ tag: 'HOST', quantity: 5, termDays: 100 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 100 })
     for (let day = 0; day < 101; day++) {
       world.clock.advance(DAY)
-      await world.authority.licenses()
+      await world.authority.licenses.list()
     }
-    const told = (await world.authority.events()).filter(({ type }) => type.startsWith('LICENSES_EXPIR'))
+    const told = (await world.authority.operations.events.list()).filter(({ type }) =>
+      type.startsWith('LICENSES_EXPIR'),
+    )
     expect(told.map(({ type }) => type)).toEqual([
       'LICENSES_EXPIRING',
       'LICENSES_EXPIRING',
       'LICENSES_EXPIRING',
       'LICENSES_EXPIRED',
     ])
-    expect((await world.authority.licenses())[0]).toMatchObject({ quantity: 0 })
+    expect((await world.authority.licenses.list())[0]).toMatchObject({ quantity: 0 })
   })
 })
 
 describe('an order without a smart account', () => {
   it('R-ACC-6: is followed up by three reminders, and then by a person', async () => {
-    await world.authority.setMail({ kind: 'folder', from: 'orders@vendor.example', folder: directory })
-    const placed = await world.authority.orderWithoutAccount({
+    await world.authority.operations.mail.configure({
+      kind: 'folder',
+      from: 'orders@vendor.example',
+      folder: directory,
+    })
+    const placed = await world.authority.orders.createForBuyer({
       sku: 'CWMS-USRUG-K9',
       quantity: 10,
       buyer: 'buyer@customer.example',
     })
     expect(placed).toMatchObject({ status: 'waiting', virtualAccount: null, reminders: 0 })
     for (let week = 0; week < 5; week++) {
-      await world.authority.sendMails()
+      await world.authority.operations.mail.send()
       world.clock.advance(7 * DAY)
-      await world.authority.orders()
+      await world.authority.orders.list()
     }
     const mails = readdirSync(directory)
       .sort()
@@ -115,32 +121,32 @@ describe('an order without a smart account', () => {
       'ORDER_REMINDED',
       'ORDER_NEEDS_A_PERSON',
     ])
-    expect((await world.authority.orders())[0]).toMatchObject({ status: 'handed-over', reminders: 3 })
+    expect((await world.authority.orders.list())[0]).toMatchObject({ status: 'handed-over', reminders: 3 })
     // Whoever called has it assigned in the end.
-    expect(await world.authority.assignOrder(placed.id)).toMatchObject({
+    expect(await world.authority.orders.assign(placed.id)).toMatchObject({
       status: 'fulfilled',
       virtualAccount: 'Default',
     })
-    expect((await world.authority.licenses())[0]).toMatchObject({ tag: 'HOST', quantity: 10 })
-    expect(await codeOf(world.authority.assignOrder(placed.id))).toBe('ORDER_FULFILLED')
-    expect(await codeOf(world.authority.assignOrder('none'))).toBe('NOT_FOUND')
+    expect((await world.authority.licenses.list())[0]).toMatchObject({ tag: 'HOST', quantity: 10 })
+    expect(await codeOf(world.authority.orders.assign(placed.id))).toBe('ORDER_FULFILLED')
+    expect(await codeOf(world.authority.orders.assign('none'))).toBe('NOT_FOUND')
   })
 
   it('R-ACC-6: once it is assigned, nobody is reminded any more', async () => {
-    const placed = await world.authority.orderWithoutAccount({
+    const placed = await world.authority.orders.createForBuyer({
       tag: 'HOST',
       quantity: 1,
       buyer: 'b@c.example',
     })
     world.clock.advance(8 * DAY)
-    await world.authority.assignOrder(placed.id)
+    await world.authority.orders.assign(placed.id)
     for (let week = 0; week < 5; week++) {
       world.clock.advance(7 * DAY)
-      await world.authority.licenses()
+      await world.authority.licenses.list()
     }
     expect((await types()).filter((type) => type === 'ORDER_REMINDED')).toHaveLength(1)
     expect(await types()).not.toContain('ORDER_NEEDS_A_PERSON')
-    const bad = world.authority.orderWithoutAccount({ tag: 'HOST', quantity: 1, buyer: 'nobody' })
+    const bad = world.authority.orders.createForBuyer({ tag: 'HOST', quantity: 1, buyer: 'nobody' })
     expect(await codeOf(bad)).toBe('INVALID_ARGUMENT')
   })
 })
@@ -185,28 +191,36 @@ async function smtp(answer = '250 ok') {
 
 describe('e-mail', () => {
   const order = () =>
-    world.authority.orderWithoutAccount({ tag: 'HOST', quantity: 1, buyer: 'buyer@customer.example' })
+    world.authority.orders.createForBuyer({ tag: 'HOST', quantity: 1, buyer: 'buyer@customer.example' })
 
   it('goes to an SMTP server, once, and its password comes out nowhere', async () => {
     const server = await smtp()
     try {
       await order()
-      expect(await codeOf(world.authority.sendMails())).toBe('MAIL_NOT_CONFIGURED')
+      expect(await codeOf(world.authority.operations.mail.send())).toBe('MAIL_NOT_CONFIGURED')
       const settings = { kind: 'smtp', from: 'o@vendor.example', url: server.url } as const
-      await world.authority.setMail({ ...settings, username: 'u', password: 'geheim-7' })
-      expect(await world.authority.mail()).toMatchObject({ settings: { username: 'u' }, waiting: 1 })
-      expect(JSON.stringify(await world.authority.mail())).not.toContain('sealed')
+      await world.authority.operations.mail.configure({ ...settings, username: 'u', password: 'geheim-7' })
+      expect(await world.authority.operations.mail.show()).toMatchObject({
+        settings: { username: 'u' },
+        waiting: 1,
+      })
+      expect(JSON.stringify(await world.authority.operations.mail.show())).not.toContain('sealed')
       // The server offers no TLS: it is not told the password.
-      expect(await codeOf(world.authority.sendMails())).toBe('MAIL_NOT_SENT')
+      expect(await codeOf(world.authority.operations.mail.send())).toBe('MAIL_NOT_SENT')
       expect(server.received.some((line) => line.startsWith('AUTH'))).toBe(false)
-      await world.authority.setMail(settings)
+      await world.authority.operations.mail.configure(settings)
       world.clock.advance(DAY)
-      expect((await Promise.all([world.authority.sendMails(), world.authority.sendMails()])).sort()).toEqual([
-        0, 1,
-      ])
-      expect(await world.authority.sendMails()).toBe(0)
+      expect(
+        (
+          await Promise.all([world.authority.operations.mail.send(), world.authority.operations.mail.send()])
+        ).sort(),
+      ).toEqual([0, 1])
+      expect(await world.authority.operations.mail.send()).toBe(0)
       expect(server.received).toContain('RCPT TO:<buyer@customer.example>')
-      const told = JSON.stringify([await world.authority.mail(), await world.authority.events()])
+      const told = JSON.stringify([
+        await world.authority.operations.mail.show(),
+        await world.authority.operations.events.list(),
+      ])
       expect(told).not.toContain('geheim')
       expect(allStored(join(world.directory, 'authority'))).not.toContain('geheim')
     } finally {
@@ -218,16 +232,20 @@ describe('e-mail', () => {
     const [no, yes] = [await smtp('550 no such user'), await smtp()]
     try {
       await order()
-      await world.authority.setMail({ kind: 'smtp', from: 'o@vendor.example', url: no.url })
-      expect(await codeOf(world.authority.sendMails())).toBe('MAIL_NOT_SENT')
-      expect(await world.authority.mail()).toMatchObject({
+      await world.authority.operations.mail.configure({ kind: 'smtp', from: 'o@vendor.example', url: no.url })
+      expect(await codeOf(world.authority.operations.mail.send())).toBe('MAIL_NOT_SENT')
+      expect(await world.authority.operations.mail.show()).toMatchObject({
         waiting: 1,
         failure: expect.stringContaining('550') as string,
       })
-      await world.authority.setMail({ kind: 'smtp', from: 'o@vendor.example', url: yes.url })
-      expect(await world.authority.sendMails()).toBe(0)
+      await world.authority.operations.mail.configure({
+        kind: 'smtp',
+        from: 'o@vendor.example',
+        url: yes.url,
+      })
+      expect(await world.authority.operations.mail.send()).toBe(0)
       world.clock.advance(DAY)
-      expect(await world.authority.sendMails()).toBe(1)
+      expect(await world.authority.operations.mail.send()).toBe(1)
     } finally {
       await no.close()
       await yes.close()
@@ -239,7 +257,7 @@ describe('e-mail', () => {
     ['another scheme', { kind: 'smtp', from: 'a@b.example', url: 'https://mail.example' }],
     ['a password in the URL', { kind: 'smtp', from: 'a@b.example', url: 'smtp://u:p@mail.example' }],
   ] as const)('settings with %s are refused', async (_, settings) => {
-    expect(await codeOf(world.authority.setMail(settings))).toBe('INVALID_ARGUMENT')
-    expect((await world.authority.mail()).settings).toBeNull()
+    expect(await codeOf(world.authority.operations.mail.configure(settings))).toBe('INVALID_ARGUMENT')
+    expect((await world.authority.operations.mail.show()).settings).toBeNull()
   })
 })

@@ -20,7 +20,7 @@ let box: SmartAgent
 let instance: { id: string; virtualAccountId: string }
 beforeEach(async () => {
   world = await makeWorld()
-  await world.authority.order({ tag: 'HOST', quantity: 5 })
+  await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
   box = await world.open('box')
   await box.register(await world.token())
   store = await AuthorityStore.open(join(world.directory, 'authority'))
@@ -57,7 +57,7 @@ const touchedBy = async (work: () => Promise<unknown>) => {
   return row?.revision !== -1
 }
 const ofCompliance = async () =>
-  (await world.authority.events())
+  (await world.authority.operations.events.list())
     .filter(({ type }) => type === 'INSUFFICIENT_LICENSES' || type === 'LICENSES_SUFFICIENT')
     .map(({ type, severity, message, virtualAccount }) => [type, severity, message, virtualAccount])
 
@@ -118,7 +118,7 @@ describe('the compliance of a pool', () => {
     await assess('HOST')
     await use(['HOST', 8])
     expect(await ofCompliance()).toEqual([short])
-    await world.authority.order({ tag: 'HOST', quantity: 3 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 3 })
     const enough = ['LICENSES_SUFFICIENT', 'info', 'HOST: 8 in use, 8 owned.', 'Default']
     expect(await ofCompliance()).toEqual([short, enough])
     await assess('HOST')

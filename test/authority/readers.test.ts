@@ -10,7 +10,7 @@ let authority: Authority
 beforeEach(async () => {
   world = await makeWorld()
   authority = world.authority
-  await authority.order({ tag: 'HOST', quantity: 5 })
+  await authority.orders.create({ tag: 'HOST', quantity: 5 })
   await (await world.open()).register(await world.token())
 })
 afterEach(() => world.close())
@@ -28,19 +28,19 @@ const hello = {
 
 /** Reads of every kind; those that find something to be written first have done that once before. */
 const reads = {
-  'what is served to a scrape': () => authority.figures(),
-  'a sign of life': () => authority.hello(hello),
-  accounts: () => authority.accounts(),
-  'accounts by their numbers': () => authority.numberedAccounts(),
-  'virtual accounts': () => authority.virtualAccounts(),
-  orders: () => authority.orders(),
-  licences: () => authority.licenses(),
-  tokens: () => authority.tokens(),
-  'product instances': () => authority.instances(),
-  reservations: () => authority.reservations(),
-  events: () => authority.events(),
-  alerts: () => authority.alerts(),
-  reports: () => authority.report('usage'),
+  'what is served to a scrape': () => authority.operations.stats.collect(),
+  'a sign of life': () => authority.operations.endpoint.identify(hello),
+  accounts: () => authority.accounts.list(),
+  'accounts by their numbers': () => authority.accounts.listWithNumericIds(),
+  'virtual accounts': () => authority.accounts.listVirtualAccounts(),
+  orders: () => authority.orders.list(),
+  licences: () => authority.licenses.list(),
+  tokens: () => authority.tokens.list(),
+  'product instances': () => authority.instances.list(),
+  reservations: () => authority.reservations.list(),
+  events: () => authority.operations.events.list(),
+  alerts: () => authority.operations.alerts.list(),
+  reports: () => authority.operations.reports.create('usage'),
 }
 
 /** Does something while another process is in the middle of writing. */
@@ -80,18 +80,18 @@ describe('who only reads', () => {
   })
 
   it('sees what time has brought, which is written first', async () => {
-    expect(await authority.instances()).toHaveLength(1)
+    expect(await authority.instances.list()).toHaveLength(1)
     world.clock.advance(366 * DAY)
-    expect(await authority.instances()).toEqual([])
-    expect((await authority.events()).map(({ type }) => type)).toContain('INSTANCE_EXPIRED')
+    expect(await authority.instances.list()).toEqual([])
+    expect((await authority.operations.events.list()).map(({ type }) => type)).toContain('INSTANCE_EXPIRED')
   })
 
   it('signs by what another process has rotated meanwhile', async () => {
-    const before = JSON.stringify(await authority.hello(hello))
+    const before = JSON.stringify(await authority.operations.endpoint.identify(hello))
     const { Authority: Other } = await import('../../src/authority/index.ts')
     const other = await Other.open({ dataDir: join(world.directory, 'authority'), clock: world.clock })
-    await other.trust.rotateIssuingCa()
-    const theirs = await other.hello(hello)
+    await other.security.trust.rotateIssuingCa()
+    const theirs = await other.operations.endpoint.identify(hello)
     await other.close()
     const issuer = (sealed: object): string => {
       const header = JSON.parse(
@@ -99,7 +99,7 @@ describe('who only reads', () => {
       ) as { x5c: string[] }
       return String(header.x5c[1])
     }
-    const ours = await authority.hello(hello)
+    const ours = await authority.operations.endpoint.identify(hello)
     expect(issuer(ours)).toBe(issuer(theirs))
     expect(issuer(ours)).not.toBe(issuer(JSON.parse(before) as object))
   })

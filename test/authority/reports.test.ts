@@ -24,16 +24,19 @@ const registered = async (name: string, demand: Record<string, number>, virtualA
 
 describe('reports', () => {
   it('R-ACC-7: licences, by virtual account and tag, with what ends next', async () => {
-    await authority.addVirtualAccount('East')
-    await authority.enableReservation()
-    await authority.order({ tag: 'HOST', quantity: 5, termDays: 30 })
-    await authority.order({ tag: 'HOST', quantity: 2, termDays: 30 })
-    await authority.order({ tag: 'HOST', quantity: 10, termDays: 60 })
-    await authority.order({ tag: 'SYS-XL', quantity: 1, virtualAccount: 'East' })
+    await authority.accounts.addVirtualAccount('East')
+    await authority.reservations.enable()
+    await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 30 })
+    await authority.orders.create({ tag: 'HOST', quantity: 2, termDays: 30 })
+    await authority.orders.create({ tag: 'HOST', quantity: 10, termDays: 60 })
+    await authority.orders.create({ tag: 'SYS-XL', quantity: 1, virtualAccount: 'East' })
     const sealed = await world.open('sealed')
-    await authority.reserve({ request: await sealed.reservation.request(), licenses: { HOST: 4 } })
+    await authority.reservations.reserve({
+      request: await sealed.reservation.request(),
+      licenses: { HOST: 4 },
+    })
     await registered('box', { HOST: 14 })
-    const report = await authority.report('licenses')
+    const report = await authority.operations.reports.create('licenses')
     expect(report).toMatchObject({ kind: 'licenses', generatedAt: day(0) })
     expect(report.columns.map(({ key }) => key)).toEqual(Object.keys(report.rows[0] ?? {}))
     expect(report.rows).toEqual([
@@ -65,7 +68,7 @@ describe('reports', () => {
       },
     ])
     world.clock.advance(31 * DAY)
-    expect((await authority.report('licenses')).rows[0]).toMatchObject({
+    expect((await authority.operations.reports.create('licenses')).rows[0]).toMatchObject({
       quantity: 10,
       nextExpiry: day(29),
       nextExpiryQuantity: 10,
@@ -73,15 +76,18 @@ describe('reports', () => {
   })
 
   it('R-ACC-7: product instances and their usage, registered and reserved, of one virtual account if wanted', async () => {
-    await authority.addVirtualAccount('East')
-    await authority.enableReservation()
-    await authority.order({ tag: 'HOST', quantity: 10 })
-    await authority.order({ tag: 'SYS-XL', quantity: 1, virtualAccount: 'East' })
+    await authority.accounts.addVirtualAccount('East')
+    await authority.reservations.enable()
+    await authority.orders.create({ tag: 'HOST', quantity: 10 })
+    await authority.orders.create({ tag: 'SYS-XL', quantity: 1, virtualAccount: 'East' })
     await registered('one', { HOST: 3, 'MDC-SMALL': 1 })
     await registered('two', { 'SYS-XL': 1 }, 'East')
     const sealed = await world.open('sealed')
-    await authority.reserve({ request: await sealed.reservation.request(), licenses: { HOST: 4 } })
-    const { rows, columns } = await authority.report('instances')
+    await authority.reservations.reserve({
+      request: await sealed.reservation.request(),
+      licenses: { HOST: 4 },
+    })
+    const { rows, columns } = await authority.operations.reports.create('instances')
     expect(columns.map(({ title }) => title)).toContain('Host name')
     expect(rows).toMatchObject([
       {
@@ -98,7 +104,7 @@ describe('reports', () => {
       { serial: 'TWO', virtualAccount: 'East', status: 'in-compliance', licenses: 'SYS-XL 1' },
       { serial: 'SEALED', status: 'reserved', lastContact: null, expires: null, licenses: 'HOST 4' },
     ])
-    const usage = await authority.report('usage')
+    const usage = await authority.operations.reports.create('usage')
     expect(usage.rows).toEqual([
       {
         virtualAccount: 'Default',
@@ -124,9 +130,11 @@ describe('reports', () => {
       },
     ])
     for (const kind of ['licenses', 'instances', 'usage'] as const) {
-      const east = await authority.report(kind, { virtualAccount: 'East' })
+      const east = await authority.operations.reports.create(kind, { virtualAccount: 'East' })
       expect(east.rows.map((row) => row.virtualAccount)).toEqual(['East'])
-      expect(await codeOf(authority.report(kind, { virtualAccount: 'West' }))).toBe('NOT_FOUND')
+      expect(await codeOf(authority.operations.reports.create(kind, { virtualAccount: 'West' }))).toBe(
+        'NOT_FOUND',
+      )
     }
   })
 
@@ -134,17 +142,19 @@ describe('reports', () => {
     const above = await makeSatelliteWorld()
     try {
       const satellite = await above.addSatellite('branch')
-      await above.manager.order({ tag: 'HOST', quantity: 2, virtualAccount: 'BRANCH' })
+      await above.manager.orders.create({ tag: 'HOST', quantity: 2, virtualAccount: 'BRANCH' })
       await carry(above.manager, satellite)
       const box = await above.box(() => satellite, 'box')
       box.setUsage('HOST', 1)
-      await box.register((await satellite.createToken({ days: 5 })).token)
+      await box.register((await satellite.tokens.create({ days: 5 })).token)
       await carry(above.manager, satellite)
-      expect((await above.manager.report('instances')).rows).toMatchObject([
+      expect((await above.manager.operations.reports.create('instances')).rows).toMatchObject([
         { serial: 'BOX', satellite: 'branch', virtualAccount: 'BRANCH', licenses: 'HOST 1' },
       ])
-      expect((await satellite.report('instances')).rows).toMatchObject([{ serial: 'BOX', satellite: null }])
-      expect(await satellite.licenseTransactions()).toMatchObject([
+      expect((await satellite.operations.reports.create('instances')).rows).toMatchObject([
+        { serial: 'BOX', satellite: null },
+      ])
+      expect(await satellite.licenses.transactions()).toMatchObject([
         { virtualAccount: 'Default', quantity: 2, source: 'synchronised from the manager' },
       ])
     } finally {
@@ -153,9 +163,9 @@ describe('reports', () => {
   })
 
   it('R-ACC-7: names that people gave stay what they are, in a spreadsheet too', async () => {
-    await authority.addVirtualAccount('=HYPERLINK("http://x"),1')
-    await authority.order({ tag: 'HOST', quantity: 1, virtualAccount: '=HYPERLINK("http://x"),1' })
-    const [head, row] = parse(toCsv(await authority.report('licenses')))
+    await authority.accounts.addVirtualAccount('=HYPERLINK("http://x"),1')
+    await authority.orders.create({ tag: 'HOST', quantity: 1, virtualAccount: '=HYPERLINK("http://x"),1' })
+    const [head, row] = parse(toCsv(await authority.operations.reports.create('licenses')))
     expect(head?.slice(0, 4)).toEqual(['Virtual account', 'Tag', 'Name', 'Purchased'])
     expect(row?.slice(0, 4)).toEqual([`'=HYPERLINK("http://x"),1`, 'HOST', 'Host License', '1'])
   })
@@ -163,15 +173,15 @@ describe('reports', () => {
 
 describe('the lots behind a pool', () => {
   it('R-ACC-7, R-ACC-6: say how many, until when, and by which order they came', async () => {
-    await authority.addVirtualAccount('East')
-    const first = await authority.order({ sku: 'CWMS-USRUG-K9', quantity: 5 })
+    await authority.accounts.addVirtualAccount('East')
+    const first = await authority.orders.create({ sku: 'CWMS-USRUG-K9', quantity: 5 })
     const start = day(0)
     world.clock.advance(DAY)
-    const second = await authority.order({ tag: 'HOST', quantity: 7, termDays: 10 })
-    await authority.order({ tag: 'SYS-XL', quantity: 1 })
-    await authority.transferLicenses({ tag: 'HOST', quantity: 3, from: 'Default', to: 'East' })
+    const second = await authority.orders.create({ tag: 'HOST', quantity: 7, termDays: 10 })
+    await authority.orders.create({ tag: 'SYS-XL', quantity: 1 })
+    await authority.licenses.transfer({ tag: 'HOST', quantity: 3, from: 'Default', to: 'East' })
     const lot = { virtualAccount: 'Default', tag: 'HOST', name: 'Host License' }
-    const [bought, term, ...more] = await authority.licenseTransactions({ tag: 'HOST' })
+    const [bought, term, ...more] = await authority.licenses.transactions({ tag: 'HOST' })
     expect(bought?.id).not.toBe(term?.id)
     expect(bought).toMatchObject({
       ...lot,
@@ -199,23 +209,21 @@ describe('the lots behind a pool', () => {
       },
     ])
     world.clock.advance(10 * DAY)
-    expect(await authority.licenseTransactions({ virtualAccount: 'East' })).toMatchObject([
+    expect(await authority.licenses.transactions({ virtualAccount: 'East' })).toMatchObject([
       { status: 'expired', quantity: 3 },
     ])
-    expect(await authority.licenseTransactions()).toHaveLength(4)
-    expect(await codeOf(authority.licenseTransactions({ tag: 'NONE' }))).toBe('UNKNOWN_TAG')
-    expect(await codeOf(authority.licenseTransactions({ virtualAccount: 'West' }))).toBe(
-      'NOT_FOUND',
-    )
+    expect(await authority.licenses.transactions()).toHaveLength(4)
+    expect(await codeOf(authority.licenses.transactions({ tag: 'NONE' }))).toBe('UNKNOWN_TAG')
+    expect(await codeOf(authority.licenses.transactions({ virtualAccount: 'West' }))).toBe('NOT_FOUND')
   })
 
   it('R-ACC-7: where a lot was before is not guessed at, once a virtual account is gone', async () => {
-    await authority.addVirtualAccount('Gone')
-    await authority.addVirtualAccount('East')
-    const { id } = await authority.order({ tag: 'HOST', quantity: 1, virtualAccount: 'Gone' })
-    await authority.transferLicenses({ tag: 'HOST', quantity: 1, from: 'Gone', to: 'East' })
-    await authority.removeVirtualAccount('Gone')
-    expect((await authority.licenseTransactions()).map(({ source }) => source)).toEqual([
+    await authority.accounts.addVirtualAccount('Gone')
+    await authority.accounts.addVirtualAccount('East')
+    const { id } = await authority.orders.create({ tag: 'HOST', quantity: 1, virtualAccount: 'Gone' })
+    await authority.licenses.transfer({ tag: 'HOST', quantity: 1, from: 'Gone', to: 'East' })
+    await authority.accounts.removeVirtualAccount('Gone')
+    expect((await authority.licenses.transactions()).map(({ source }) => source)).toEqual([
       `order ${id}, transferred`,
     ])
   })
@@ -223,13 +231,13 @@ describe('the lots behind a pool', () => {
 
 describe('the event log', () => {
   it('R-ACC-7: by virtual account, instance, tag and severity, and page by page', async () => {
-    await authority.addVirtualAccount('East')
-    await authority.order({ tag: 'HOST', quantity: 1 })
-    await authority.order({ tag: 'MDC-SMALL', quantity: 1, virtualAccount: 'East' })
+    await authority.accounts.addVirtualAccount('East')
+    await authority.orders.create({ tag: 'HOST', quantity: 1 })
+    await authority.orders.create({ tag: 'MDC-SMALL', quantity: 1, virtualAccount: 'East' })
     const agent = await registered('box', { HOST: 2 })
     const id = agent.status().registration.instanceId ?? ''
-    const types = async (filter: Parameters<Authority['events']>[0]) =>
-      (await authority.events(filter)).map(({ type }) => type)
+    const types = async (filter: Parameters<Authority['operations']['events']['list']>[0]) =>
+      (await authority.operations.events.list(filter)).map(({ type }) => type)
     expect(await types({ virtualAccount: 'East' })).toEqual(['VIRTUAL_ACCOUNT_ADDED', 'LICENSES_ORDERED'])
     expect(await types({ instanceId: id })).toEqual(['INSTANCE_REGISTERED'])
     expect(await types({ severity: 'major' })).toEqual(['INSUFFICIENT_LICENSES'])
@@ -237,11 +245,11 @@ describe('the event log', () => {
     expect(await types({ tag: 'MDC-SMALL' })).toEqual(['LICENSES_ORDERED'])
     expect(await types({ tag: 'SMALL' })).toEqual([])
     expect(await types({ tag: 'HOST', severity: 'info' })).toEqual(['LICENSES_ORDERED'])
-    const all = await authority.events()
+    const all = await authority.operations.events.list()
     const pages = []
     let before: number | undefined
     for (;;) {
-      const page = await authority.events({ limit: 2, before })
+      const page = await authority.operations.events.list({ limit: 2, before })
       if (page.length === 0) break
       pages.unshift(...page)
       before = page[0]?.id

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect } from 'vitest'
 import type { SmartAgent } from '../../src/agent/index.ts'
-import { Authority } from '../../src/authority/index.ts'
+import { Authority, restoreAuthority } from '../../src/authority/index.ts'
 import { tablesAt } from '../../src/authority/backup/dump.ts'
 import { migrations } from '../../src/authority/store/schema.ts'
 import { DAY } from '../../src/core/time.ts'
@@ -33,7 +33,7 @@ const box = (name: string) =>
 const register = async (name: string, count: number) => {
   const agent = await box(name)
   agent.setUsage('HOST', count)
-  await agent.register((await manager.createToken({ days: 365 })).token)
+  await agent.register((await manager.tokens.create({ days: 365 })).token)
   return agent
 }
 const settle = async (agent: SmartAgent, time = RENEWAL) => {
@@ -45,22 +45,23 @@ const settle = async (agent: SmartAgent, time = RENEWAL) => {
 }
 const GOOD = ['authorized', 'succeeded']
 const sums = async (authority = manager) =>
-  (await authority.licenses()).map(({ quantity, inUse, reserved }) => [quantity, inUse, reserved])
-const types = async (authority = manager) => (await authority.events()).map(({ type }) => type)
+  (await authority.licenses.list()).map(({ quantity, inUse, reserved }) => [quantity, inUse, reserved])
+const types = async (authority = manager) =>
+  (await authority.operations.events.list()).map(({ type }) => type)
 
 async function restore(backup: Buffer, where: { database?: string } | null = null): Promise<void> {
   if (manager !== world.authority) await manager.close()
   const dataDir = join(world.directory, `restored-${++restores}`)
   const database = where ?? (await someDatabase())
-  await Authority.restore({ dataDir, backup, passphrase: PASSPHRASE, clock: world.clock, ...database })
+  await restoreAuthority({ dataDir, backup, passphrase: PASSPHRASE, clock: world.clock, ...database })
   manager = await Authority.open({ dataDir, clock: world.clock })
 }
 
 beforeEach(async () => {
   world = await makeWorld()
   manager = world.authority
-  await manager.order({ tag: 'HOST', quantity: 40 })
-  await manager.enableReservation()
+  await manager.orders.create({ tag: 'HOST', quantity: 40 })
+  await manager.reservations.enable()
 })
 afterEach(async () => {
   if (manager !== world.authority) await manager.close()
@@ -69,13 +70,13 @@ afterEach(async () => {
 
 describe('trust §9: backup and restore of a manager', () => {
   it('is one sealed file without the root’s key; damaged, it is nothing', async () => {
-    const { token } = await manager.createToken({ days: 30, description: 'a description to find' })
-    const backup = await manager.backup(PASSPHRASE)
+    const { token } = await manager.tokens.create({ days: 30, description: 'a description to find' })
+    const backup = await manager.operations.backups.create(PASSPHRASE)
     for (const secret of [token, 'a description to find', 'PRIVATE KEY', 'SQLite format'])
       expect(backup.toString('latin1')).not.toContain(secret)
     const attempt = (bytes: Buffer, passphrase = PASSPHRASE) =>
       codeOf(
-        Authority.restore({
+        restoreAuthority({
           dataDir: join(world.directory, 'x'),
           backup: bytes,
           passphrase,
@@ -94,7 +95,7 @@ describe('trust §9: backup and restore of a manager', () => {
     await restore(backup)
     const keys = readdirSync(join(world.directory, `restored-${restores}`, 'keys'))
     expect(keys).not.toContain('root.key')
-    expect(await codeOf(manager.trust.rotateIssuingCa())).toBe('ROOT_KEY_ABSENT')
+    expect(await codeOf(manager.security.trust.rotateIssuingCa())).toBe('ROOT_KEY_ABSENT')
     expect(manager.trustAnchor()).toBe(world.authority.trustAnchor())
   })
 
@@ -117,10 +118,10 @@ describe('trust §9: backup and restore of a manager', () => {
       return rows
     }
     const before = await rowsOf('authority')
-    await restore(await manager.backup(PASSPHRASE))
+    await restore(await manager.operations.backups.create(PASSPHRASE))
     expect(await rowsOf(`restored-${restores}`)).toEqual(before)
     // And what is kept in a database of its own is read into the other kind.
-    await restore(await manager.backup(PASSPHRASE), {})
+    await restore(await manager.operations.backups.create(PASSPHRASE), {})
     expect(await rowsOf(`restored-${restores}`)).toEqual(before)
   })
 
@@ -128,10 +129,10 @@ describe('trust §9: backup and restore of a manager', () => {
     const known = await register('known', 2)
     const renewing = await register('renewing', 3)
     const again = await register('again', 4)
-    const backup = await manager.backup(PASSPHRASE)
+    const backup = await manager.operations.backups.create(PASSPHRASE)
     for (let month = 0; month < 7; month++) await settle(renewing)
     expect(renewing.position.context.renewal.last?.outcome).toBe('succeeded')
-    await again.reregister((await manager.createToken({ days: 365 })).token, { force: true })
+    await again.reregister((await manager.tokens.create({ days: 365 })).token, { force: true })
     const since = await register('since', 5)
     expect(await sums()).toEqual([[40, 14, 0]])
     await restore(backup)
@@ -139,20 +140,22 @@ describe('trust §9: backup and restore of a manager', () => {
     expect(await sums()).toEqual([[40, 9, 0]])
     for (const agent of [known, renewing, again, since]) expect(await settle(agent)).toEqual(GOOD)
     expect(await sums()).toEqual([[40, 14, 0]])
-    const shown = (await manager.instances()).map(({ udi, inReview }) => [udi.serial, inReview])
+    const shown = (await manager.instances.list()).map(({ udi, inReview }) => [udi.serial, inReview])
     expect(shown.sort()).toEqual([
       ['AGAIN', true],
       ['KNOWN', false],
       ['RENEWING', false],
       ['SINCE', true],
     ])
-    expect((await manager.alerts()).filter(({ type }) => type === 'instance-in-review')).toHaveLength(2)
+    expect(
+      (await manager.operations.alerts.list()).filter(({ type }) => type === 'instance-in-review'),
+    ).toHaveLength(2)
     // A person looks: one is confirmed, the other is removed.
     const of = async (serial: string) =>
-      (await manager.instances()).find(({ udi }) => udi.serial === serial)?.id ?? ''
-    await manager.confirmInstance(await of('SINCE'))
-    expect(await codeOf(manager.confirmInstance(await of('SINCE')))).toBe('INSTANCE_NOT_IN_REVIEW')
-    await manager.removeInstance(await of('AGAIN'))
+      (await manager.instances.list()).find(({ udi }) => udi.serial === serial)?.id ?? ''
+    await manager.instances.review(await of('SINCE'))
+    expect(await codeOf(manager.instances.review(await of('SINCE')))).toBe('INSTANCE_NOT_IN_REVIEW')
+    await manager.instances.remove(await of('AGAIN'))
     expect(await sums()).toEqual([[40, 10, 0]])
     expect(await settle(since)).toEqual(GOOD)
     await settle(again)
@@ -161,49 +164,51 @@ describe('trust §9: backup and restore of a manager', () => {
 
   it('what had ended before the backup does not come back with its certificate', async () => {
     const gone = await register('gone', 2)
-    const [instance] = await manager.instances()
-    await manager.removeInstance(instance?.id ?? '')
-    await restore(await manager.backup(PASSPHRASE))
+    const [instance] = await manager.instances.list()
+    await manager.instances.remove(instance?.id ?? '')
+    await restore(await manager.operations.backups.create(PASSPHRASE))
     await settle(gone)
     expect(gone.status().registration.status).not.toBe('registered')
     expect(await sums()).toEqual([[40, 0, 0]])
   })
 
   it('tokens are held until they are confirmed', async () => {
-    const { token, id } = await manager.createToken({ days: 365, maxUses: 3 })
-    await restore(await manager.backup(PASSPHRASE))
-    expect((await manager.tokens()).map(({ status }) => status)).toEqual(['in-doubt'])
-    expect((await manager.alerts()).map(({ type }) => type)).toContain('token-in-doubt')
+    const { token, id } = await manager.tokens.create({ days: 365, maxUses: 3 })
+    await restore(await manager.operations.backups.create(PASSPHRASE))
+    expect((await manager.tokens.list()).map(({ status }) => status)).toEqual(['in-doubt'])
+    expect((await manager.operations.alerts.list()).map(({ type }) => type)).toContain('token-in-doubt')
     const agent = await box('box')
     expect(await codeOf(agent.register(token))).toBe('TOKEN_IN_DOUBT')
-    await manager.confirmToken(id, { uses: 2 })
-    expect(await codeOf(manager.confirmToken(id))).toBe('TOKEN_NOT_IN_REVIEW')
+    await manager.tokens.review(id, { uses: 2 })
+    expect(await codeOf(manager.tokens.review(id))).toBe('TOKEN_NOT_IN_REVIEW')
     await agent.register(token)
-    expect((await manager.tokens()).map(({ status, uses }) => [status, uses])).toEqual([['exhausted', 3]])
+    expect((await manager.tokens.list()).map(({ status, uses }) => [status, uses])).toEqual([
+      ['exhausted', 3],
+    ])
   })
 
   it('reservations are held until they are confirmed; codes of what was changed since are good', async () => {
     const sealed = await box('sealed')
-    const { instanceId, file } = await manager.reserve({
+    const { instanceId, file } = await manager.reservations.reserve({
       request: await sealed.reservation.request(),
       licenses: { HOST: 6 },
     })
     await sealed.reservation.install(file)
-    const backup = await manager.backup(PASSPHRASE)
-    const updated = await manager.updateReservation(instanceId, { HOST: 8 })
+    const backup = await manager.operations.backups.create(PASSPHRASE)
+    const updated = await manager.reservations.update(instanceId, { HOST: 8 })
     const { reservation } = await sealed.reservation.update(updated.file)
-    await manager.confirmReservation(instanceId, reservation.confirmationCode ?? '')
+    await manager.reservations.confirm(instanceId, reservation.confirmationCode ?? '')
     await restore(backup)
     expect(await sums()).toEqual([[40, 0, 6]])
-    expect((await manager.alerts()).map(({ type }) => type)).toContain('reservation-in-doubt')
-    expect(await manager.reservation(instanceId)).toMatchObject({ inReview: true })
-    expect(await codeOf(manager.updateReservation(instanceId, { HOST: 7 }))).toBe('RESERVATION_IN_DOUBT')
-    await manager.confirmInstance(instanceId)
-    const next = await manager.updateReservation(instanceId, { HOST: 7 })
+    expect((await manager.operations.alerts.list()).map(({ type }) => type)).toContain('reservation-in-doubt')
+    expect(await manager.reservations.get(instanceId)).toMatchObject({ inReview: true })
+    expect(await codeOf(manager.reservations.update(instanceId, { HOST: 7 }))).toBe('RESERVATION_IN_DOUBT')
+    await manager.instances.review(instanceId)
+    const next = await manager.reservations.update(instanceId, { HOST: 7 })
     const after = await sealed.reservation.update(next.file)
-    await manager.confirmReservation(instanceId, after.reservation.confirmationCode ?? '')
+    await manager.reservations.confirm(instanceId, after.reservation.confirmationCode ?? '')
     expect(await sums()).toEqual([[40, 0, 7]])
-    await manager.takeBackReservation(instanceId, await sealed.reservation.returnCode())
+    await manager.reservations.acceptReturnCode(instanceId, await sealed.reservation.returnCode())
     expect(await sums()).toEqual([[40, 0, 0]])
   })
 
@@ -218,20 +223,20 @@ describe('trust §9: backup and restore of a manager', () => {
         await world.close()
         world = await makeWorld()
         manager = world.authority
-        await manager.order({ tag: 'HOST', quantity: 40 })
+        await manager.orders.create({ tag: 'HOST', quantity: 40 })
         const boxes = [await box('a'), await box('b'), await box('c')]
         const counts = [0, 0, 0]
         const isRegistered = (agent: SmartAgent) => agent.status().registration.status === 'registered'
-        let backup = await manager.backup(PASSPHRASE)
+        let backup = await manager.operations.backups.create(PASSPHRASE)
         let left = new Set<number>()
         for (const { kind, box: which, count } of steps) {
           const agent = boxes[which]
           if (!agent) continue
           if (kind === 'backup') {
-            backup = await manager.backup(PASSPHRASE)
+            backup = await manager.operations.backups.create(PASSPHRASE)
             left = new Set()
           } else if (kind === 'register') {
-            const { token } = await manager.createToken({ days: 365 })
+            const { token } = await manager.tokens.create({ days: 365 })
             await (isRegistered(agent) ? agent.reregister(token, { force: true }) : agent.register(token))
             left.delete(which)
           } else if (kind === 'leave' && isRegistered(agent)) {
@@ -248,7 +253,7 @@ describe('trust §9: backup and restore of a manager', () => {
         for (const agent of boxes.filter(isRegistered))
           expect(agent.status().authorization.lastAttempt?.outcome).toBe('succeeded')
         // Who left since the backup is as it was there, until a person has looked.
-        const instances = await manager.instances()
+        const instances = await manager.instances.list()
         const wrong = instances.filter(({ udi }) => {
           const at = ['A', 'B', 'C'].indexOf(udi.serial)
           const agent = boxes[at]
@@ -256,7 +261,7 @@ describe('trust §9: backup and restore of a manager', () => {
         })
         for (const { id, udi } of wrong) {
           expect(left.has(['A', 'B', 'C'].indexOf(udi.serial))).toBe(true)
-          await manager.removeInstance(id)
+          await manager.instances.remove(id)
         }
         const used = boxes.reduce((sum, agent, i) => sum + (isRegistered(agent) ? (counts[i] ?? 0) : 0), 0)
         expect(await sums()).toEqual([[40, used, 0]])
@@ -270,35 +275,38 @@ describe('trust §9: satellites of a manager that was restored', () => {
   it('tell it everything anew: what ended since has ended, and nothing comes back or counts twice', async () => {
     const below = await makeSatelliteWorld()
     try {
-      await below.manager.order({ tag: 'HOST', quantity: 20, virtualAccount: 'Default' })
+      await below.manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'Default' })
       const satellite = await below.addSatellite('branch', { online: true })
-      await below.manager.order({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
+      await below.manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
       await satellite.sync.now()
       const open = async (name: string, count: number) => {
         const agent = await below.box(() => satellite, name)
         agent.setUsage('HOST', count)
-        await agent.register((await satellite.createToken({ days: 365 })).token)
+        await agent.register((await satellite.tokens.create({ days: 365 })).token)
         return agent
       }
       const kept = await open('kept', 3)
       const gone = await open('gone', 4)
       await satellite.sync.now()
-      const backup = await below.manager.backup(PASSPHRASE)
+      const backup = await below.manager.operations.backups.create(PASSPHRASE)
       await gone.deregister()
       await open('since', 5)
       await satellite.sync.now()
       const dataDir = join(below.directory, 'restored')
-      await Authority.restore({ dataDir, backup, passphrase: PASSPHRASE, clock: below.clock })
+      await restoreAuthority({ dataDir, backup, passphrase: PASSPHRASE, clock: below.clock })
       const restored = await Authority.open({ dataDir, clock: below.clock })
       try {
         const branch = async (authority: Authority) =>
-          (await authority.licenses()).filter(({ inUse }) => inUse > 0).map(({ inUse }) => inUse)
+          (await authority.licenses.list()).filter(({ inUse }) => inUse > 0).map(({ inUse }) => inUse)
         expect(await branch(restored)).toEqual([7])
         below.useManager(restored)
         await satellite.sync.now()
         expect(await branch(restored)).toEqual([8])
         expect(await branch(satellite)).toEqual([8])
-        expect((await satellite.instances()).map(({ udi }) => udi.serial).sort()).toEqual(['KEPT', 'SINCE'])
+        expect((await satellite.instances.list()).map(({ udi }) => udi.serial).sort()).toEqual([
+          'KEPT',
+          'SINCE',
+        ])
         await satellite.sync.now()
         expect(await branch(restored)).toEqual([8])
         below.clock.advance(RENEWAL)
@@ -317,34 +325,34 @@ describe('trust §9: satellites of a manager that was restored', () => {
     const below = await makeSatelliteWorld()
     try {
       const satellite = await below.addSatellite('branch', { online: true })
-      await below.manager.order({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
+      await below.manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
       await satellite.sync.now()
-      await satellite.enableReservation()
+      await satellite.reservations.enable()
       const sealed = await below.box(() => satellite, 'sealed')
-      const issued = await satellite.reserve({
+      const issued = await satellite.reservations.reserve({
         request: await sealed.reservation.request(),
         licenses: { HOST: 6 },
       })
       await sealed.reservation.install(issued.file)
       await satellite.sync.now()
-      const backup = await below.manager.backup(PASSPHRASE)
-      const updated = await satellite.updateReservation(issued.instanceId, { HOST: 2 })
+      const backup = await below.manager.operations.backups.create(PASSPHRASE)
+      const updated = await satellite.reservations.update(issued.instanceId, { HOST: 2 })
       const { reservation } = await sealed.reservation.update(updated.file)
-      await satellite.confirmReservation(issued.instanceId, reservation.confirmationCode ?? '')
+      await satellite.reservations.confirm(issued.instanceId, reservation.confirmationCode ?? '')
       await satellite.sync.now()
       const dataDir = join(below.directory, 'restored')
-      await Authority.restore({
+      await restoreAuthority({
         ...{ dataDir, backup, passphrase: PASSPHRASE, clock: below.clock },
         ...(await someDatabase()),
       })
       const restored = await Authority.open({ dataDir, clock: below.clock })
       try {
-        expect((await restored.licenses()).map(({ reserved }) => reserved)).toEqual([6])
+        expect((await restored.licenses.list()).map(({ reserved }) => reserved)).toEqual([6])
         below.useManager(restored)
         for (let times = 0; times < 2; times++) {
           await satellite.sync.now()
-          expect((await restored.licenses()).map(({ reserved }) => reserved)).toEqual([2])
-          expect((await satellite.licenses()).map(({ reserved }) => reserved)).toEqual([2])
+          expect((await restored.licenses.list()).map(({ reserved }) => reserved)).toEqual([2])
+          expect((await satellite.licenses.list()).map(({ reserved }) => reserved)).toEqual([2])
         }
       } finally {
         await restored.close()

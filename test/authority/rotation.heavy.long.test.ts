@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import type { SmartAgent } from '../../src/agent/index.ts'
 import { Authority } from '../../src/authority/index.ts'
-import { sealRootKey } from '../../src/authority/keys/trust-service.ts'
+import { sealRootKey } from '../../src/authority/services/trust-service.ts'
 import { DAY } from '../../src/core/time.ts'
 import { sealedCertificates } from '../../src/pki/signed-message.ts'
 import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
@@ -33,23 +33,23 @@ const rootKeys = () =>
 beforeEach(async () => {
   world = await makeWorld()
   ;({ authority } = world)
-  await authority.order({ tag: 'HOST', quantity: 20 })
+  await authority.orders.create({ tag: 'HOST', quantity: 20 })
 })
 afterEach(() => world.close())
 
 describe('trust §10: signers, and the issuing CA', () => {
   it('are replaced, and boxes notice nothing', async () => {
     const agent = await register('box')
-    await authority.trust.rotate(['answer-signer', 'reservation-signer', 'sync', 'tls'])
+    await authority.security.trust.rotate(['answer-signer', 'reservation-signer', 'sync', 'tls'])
     expect(await authorized(agent)).toEqual(GOOD)
-    expect(await authority.trust.rotateIssuingCa()).toBe(true)
+    expect(await authority.security.trust.rotateIssuingCa()).toBe(true)
     expect(await authorized(agent)).toEqual(GOOD)
     // One that registers since has its identity under the new one, and renews it there.
     const later = await register('later')
     expect(await authorized(later)).toEqual(GOOD)
     for (let month = 0; month < 7; month++) await pass(world, agent, RENEWAL)
     expect(agent.position.context.renewal.last?.outcome).toBe('succeeded')
-    expect((await authority.events()).map(({ type }) => type)).toEqual(
+    expect((await authority.operations.events.list()).map(({ type }) => type)).toEqual(
       expect.arrayContaining(['SIGNER_ROTATED', 'TLS_ROTATED', 'ISSUING_CA_ROTATED']),
     )
   })
@@ -60,7 +60,7 @@ describe('trust §10: signers, and the issuing CA', () => {
     const other = await Authority.open({ dataDir, clock: world.clock })
     try {
       const signer = async (by: Authority) => {
-        const hello = await by.hello({
+        const hello = await by.operations.endpoint.identify({
           protocol: 1,
           direction: 'request',
           type: 'hello',
@@ -73,7 +73,7 @@ describe('trust §10: signers, and the issuing CA', () => {
         return sealedCertificates(hello, 'sla-answer+jws')
       }
       const before = await signer(authority)
-      await other.trust.rotateIssuingCa()
+      await other.security.trust.rotateIssuingCa()
       const after = await signer(authority)
       expect(after).not.toEqual(before)
       expect(after).toEqual(await signer(other))
@@ -90,7 +90,7 @@ describe('trust §10: the root', () => {
     const agent = await register('box')
     const late = await register('late')
     const before = authority.trustAnchor()
-    const { bundle, replacing } = await authority.trust.rotateRoot({ overlapDays: 60 })
+    const { bundle, replacing } = await authority.security.trust.rotateRoot({ overlapDays: 60 })
     expect(bundle).toBe(2)
     expect(replacing).not.toBeNull()
     expect(rootKeys()).toEqual(['root-2.key'])
@@ -107,22 +107,22 @@ describe('trust §10: the root', () => {
     expect(fresh.trust.rootVersion()).toBe(2)
     world.clock.advance(40 * DAY)
     expect(authority.trustAnchor()).toContain(before.trim())
-    expect((await authority.trust.show()).replacing).toBeNull()
+    expect((await authority.security.trust.show()).replacing).toBeNull()
     expect(authority.trustAnchor()).not.toContain(before.trim())
     for (const one of [agent, fresh]) expect(await authorized(one)).toEqual(GOOD)
     // The box that was off for the whole of it believes nothing, until somebody carries the bundle to it.
     expect((await authorized(late)).slice(1)).toEqual(['failed', 'ANSWER_SIGNER_UNTRUSTED'])
     expect(late.trust.rootVersion()).toBe(0)
-    await late.trust.install(authority.trust.bundles())
+    await late.trust.install(authority.security.trust.bundles())
     expect(late.trust.rootVersion()).toBe(2)
     expect(await authorized(late)).toEqual(GOOD)
-    expect(await codeOf(late.trust.install(authority.trust.bundles()))).toBe('TRUST_BUNDLE_REFUSED')
+    expect(await codeOf(late.trust.install(authority.security.trust.bundles()))).toBe('TRUST_BUNDLE_REFUSED')
     // And once more, over two rotations: each bundle is signed by the root before it.
-    await authority.trust.rotateRoot({ overlapDays: 10 })
+    await authority.security.trust.rotateRoot({ overlapDays: 10 })
     world.clock.advance(11 * DAY)
-    await authority.trust.rotateRoot({ overlapDays: 10 })
+    await authority.security.trust.rotateRoot({ overlapDays: 10 })
     world.clock.advance(11 * DAY)
-    await late.trust.install(authority.trust.bundles())
+    await late.trust.install(authority.security.trust.bundles())
     expect(late.trust.rootVersion()).toBe(4)
     expect(await authorized(late)).toEqual(GOOD)
   })
@@ -130,7 +130,7 @@ describe('trust §10: the root', () => {
   it('a root named at each start does not undo a rotation; another one does', async () => {
     const trust = authority.trustAnchor()
     const agent = await register('box', { trust })
-    await authority.trust.rotateRoot({ overlapDays: 60 })
+    await authority.security.trust.rotateRoot({ overlapDays: 60 })
     expect(await authorized(agent)).toEqual(GOOD)
     await agent.close()
     const again = await world.open('box', { trust })
@@ -146,15 +146,15 @@ describe('trust §10: the root', () => {
     const agent = await register('box')
     const stranger = await makeWorld()
     try {
-      await stranger.authority.trust.rotateRoot({})
-      expect(await codeOf(agent.trust.install(stranger.authority.trust.bundles()))).toBe(
+      await stranger.authority.security.trust.rotateRoot({})
+      expect(await codeOf(agent.trust.install(stranger.authority.security.trust.bundles()))).toBe(
         'TRUST_BUNDLE_REFUSED',
       )
     } finally {
       await stranger.close()
     }
-    await authority.trust.rotateRoot({ overlapDays: 1 })
-    const second = authority.trust.bundles()
+    await authority.security.trust.rotateRoot({ overlapDays: 1 })
+    const second = authority.security.trust.bundles()
     const bundle = JSON.parse(second) as { trustBundles: { payload: string; signatures: object[] }[] }
     const [one] = bundle.trustBundles
     const payload = JSON.parse(Buffer.from(one?.payload ?? '', 'base64url').toString()) as object
@@ -167,43 +167,45 @@ describe('trust §10: the root', () => {
     // In an answer, what does not fit changes nothing, and the answer counts.
     world.road.onAnswer = (_, body) => body
     world.clock.advance(2 * DAY)
-    await authority.trust.rotateRoot({ overlapDays: 60 })
-    await agent.trust.install(authority.trust.bundles())
+    await authority.security.trust.rotateRoot({ overlapDays: 60 })
+    await agent.trust.install(authority.security.trust.bundles())
     expect(agent.trust.rootVersion()).toBe(3)
     expect(await codeOf(agent.trust.install(second))).toBe('TRUST_BUNDLE_REFUSED')
   })
 
   it('is not replaced twice at a time, nor without its key', async () => {
-    await authority.trust.rotateRoot({ overlapDays: 5 })
-    expect(await codeOf(authority.trust.rotateRoot({}))).toBe('ROTATION_UNDER_WAY')
-    expect(await codeOf(authority.trust.rotateIssuingCa())).toBe('ROTATION_UNDER_WAY')
+    await authority.security.trust.rotateRoot({ overlapDays: 5 })
+    expect(await codeOf(authority.security.trust.rotateRoot({}))).toBe('ROTATION_UNDER_WAY')
+    expect(await codeOf(authority.security.trust.rotateIssuingCa())).toBe('ROTATION_UNDER_WAY')
     for (const overlapDays of [0, 1.5, 4000])
-      expect(await codeOf(authority.trust.rotateRoot({ overlapDays }))).toBe('INVALID_ARGUMENT')
+      expect(await codeOf(authority.security.trust.rotateRoot({ overlapDays }))).toBe('INVALID_ARGUMENT')
   })
 
   it('its key may be kept off the machine: everything else works without, and it is replaced from its file', async () => {
     const agent = await register('box')
     const files: Buffer[] = []
     const lost = new Error('the disk is full')
-    await expect(authority.trust.exportRootKey('correct horse', () => Promise.reject(lost))).rejects.toBe(
-      lost,
-    )
+    await expect(
+      authority.security.trust.exportRootKey('correct horse', () => Promise.reject(lost)),
+    ).rejects.toBe(lost)
     expect(rootKeys()).toEqual(['root.key'])
-    await authority.trust.exportRootKey('correct horse', (file) => {
+    await authority.security.trust.exportRootKey('correct horse', (file) => {
       files.push(file)
       return Promise.resolve()
     })
     expect(rootKeys()).toEqual([])
     expect(files[0]?.toString('latin1')).not.toContain('PRIVATE KEY')
     expect(await authorized(agent)).toEqual(GOOD)
-    await authority.trust.rotate(['answer-signer', 'tls'])
-    expect(await codeOf(authority.trust.rotateIssuingCa())).toBe('ROOT_KEY_ABSENT')
-    expect(await codeOf(authority.trust.rotateRoot({}))).toBe('ROOT_KEY_ABSENT')
+    await authority.security.trust.rotate(['answer-signer', 'tls'])
+    expect(await codeOf(authority.security.trust.rotateIssuingCa())).toBe('ROOT_KEY_ABSENT')
+    expect(await codeOf(authority.security.trust.rotateRoot({}))).toBe('ROOT_KEY_ABSENT')
     const [file = Buffer.alloc(0)] = files
-    expect(await codeOf(authority.trust.bringRootKey(file, 'another one'))).toBe('ROOT_KEY_UNREADABLE')
-    await authority.trust.bringRootKey(file, 'correct horse')
-    expect(await authority.trust.rotateIssuingCa()).toBe(true)
-    await authority.trust.rotateRoot({
+    expect(await codeOf(authority.security.trust.bringRootKey(file, 'another one'))).toBe(
+      'ROOT_KEY_UNREADABLE',
+    )
+    await authority.security.trust.bringRootKey(file, 'correct horse')
+    expect(await authority.security.trust.rotateIssuingCa()).toBe(true)
+    await authority.security.trust.rotateRoot({
       overlapDays: 60,
       keep: async (key) => {
         files.push(await sealRootKey(key, 'correct horse'))
@@ -213,25 +215,25 @@ describe('trust §10: the root', () => {
     expect(await authorized(agent)).toEqual(GOOD)
     expect(agent.trust.rootVersion()).toBe(2)
     // The old key is that of the root no more.
-    expect(await codeOf(authority.trust.bringRootKey(file, 'correct horse'))).toBe('ROOT_KEY_WRONG')
-    await authority.trust.bringRootKey(files[1] ?? Buffer.alloc(0), 'correct horse')
+    expect(await codeOf(authority.security.trust.bringRootKey(file, 'correct horse'))).toBe('ROOT_KEY_WRONG')
+    await authority.security.trust.bringRootKey(files[1] ?? Buffer.alloc(0), 'correct horse')
     world.clock.advance(61 * DAY)
-    expect(await authority.trust.rotateIssuingCa()).toBe(true)
+    expect(await authority.security.trust.rotateIssuingCa()).toBe(true)
     expect(await authorized(agent)).toEqual(GOOD)
   })
 
   it('a box with a reservation takes it from the next file, even one that was off the whole time', async () => {
-    await authority.enableReservation()
+    await authority.reservations.enable()
     const agent = await world.open('sealed')
     const request = await agent.reservation.request()
-    const issued = await authority.reserve({ request, licenses: { HOST: 2 } })
+    const issued = await authority.reservations.reserve({ request, licenses: { HOST: 2 } })
     await agent.reservation.install(issued.file)
-    await authority.trust.rotateRoot({ overlapDays: 10 })
+    await authority.security.trust.rotateRoot({ overlapDays: 10 })
     world.clock.advance(100 * DAY)
-    const updated = await authority.updateReservation(issued.instanceId, { HOST: 3 })
+    const updated = await authority.reservations.update(issued.instanceId, { HOST: 3 })
     const { reservation } = await agent.reservation.update(updated.file.replaceAll('\n', '  \r\n'))
     expect(agent.trust.rootVersion()).toBe(2)
-    await authority.confirmReservation(issued.instanceId, reservation.confirmationCode ?? '')
+    await authority.reservations.confirm(issued.instanceId, reservation.confirmationCode ?? '')
   })
 })
 
@@ -248,20 +250,20 @@ describe('trust §10: satellites', () => {
   const box = async (name: string) => {
     const agent = await below.box(() => satellite, name)
     agent.setUsage('HOST', 1)
-    await agent.register((await satellite.createToken({ days: 365 })).token)
+    await agent.register((await satellite.tokens.create({ days: 365 })).token)
     return agent
   }
   beforeEach(async () => {
     below = await makeSatelliteWorld()
     satellite = await below.addSatellite('branch', { online: true })
-    await below.manager.order({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
+    await below.manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
     await satellite.sync.now()
   })
   afterEach(() => below.close())
 
   it('are certified by both roots when the root is replaced, and go on when its overlap has ended', async () => {
     const agent = await box('box')
-    await below.manager.trust.rotateRoot({ overlapDays: 90 })
+    await below.manager.security.trust.rotateRoot({ overlapDays: 90 })
     expect(await settled(agent)).toEqual(GOOD)
     expect(agent.trust.rootVersion()).toBe(0)
     await satellite.sync.now()
@@ -270,7 +272,7 @@ describe('trust §10: satellites', () => {
     await satellite.sync.now()
     expect(await settled(agent)).toEqual(GOOD)
     // The overlap has ended, and the satellite shows a mandate from within it.
-    expect((await below.manager.trust.show()).replacing).toBeNull()
+    expect((await below.manager.security.trust.show()).replacing).toBeNull()
     expect(await settled(agent)).toEqual(GOOD)
     await satellite.sync.now()
     expect(await settled(agent)).toEqual(GOOD)
@@ -279,7 +281,7 @@ describe('trust §10: satellites', () => {
   })
 
   it('one that missed the whole overlap is mended by an exchange by hand', async () => {
-    await below.manager.trust.rotateRoot({ overlapDays: 10 })
+    await below.manager.security.trust.rotateRoot({ overlapDays: 10 })
     below.clock.advance(40 * DAY)
     const { imported } = await carry(below.manager, satellite)
     expect(imported.outcome).toBe('accepted')
@@ -288,14 +290,14 @@ describe('trust §10: satellites', () => {
 
   it('replace their own issuing CA: the manager certifies it with the next exchange', async () => {
     const agent = await box('box')
-    expect(await satellite.trust.rotateIssuingCa()).toBe(false)
+    expect(await satellite.security.trust.rotateIssuingCa()).toBe(false)
     expect(await settled(agent)).toEqual(GOOD)
     await satellite.sync.now()
     expect(await settled(agent)).toEqual(GOOD)
     expect(await settled(await box('later'))).toEqual(GOOD)
-    expect(await codeOf(satellite.trust.rotateRoot({}))).toBe('WRONG_ROLE')
-    expect(await codeOf(satellite.trust.rotate(['sync']))).toBe('WRONG_ROLE')
-    await satellite.trust.rotate(['answer-signer', 'sync', 'tls'])
+    expect(await codeOf(satellite.security.trust.rotateRoot({}))).toBe('WRONG_ROLE')
+    expect(await codeOf(satellite.security.trust.rotate(['sync']))).toBe('WRONG_ROLE')
+    await satellite.security.trust.rotate(['answer-signer', 'sync', 'tls'])
     expect((await satellite.sync.now()).outcome).toBe('accepted')
     expect(await settled(agent)).toEqual(GOOD)
   })

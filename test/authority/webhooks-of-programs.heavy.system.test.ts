@@ -19,7 +19,7 @@ afterEach(async () => {
   await world.close()
 })
 
-const hooks = () => world.authority.webhooks
+const hooks = () => world.authority.operations.webhooks
 const status =
   (code: number) =>
   (response: ServerResponse): void => {

@@ -24,7 +24,7 @@ afterEach(async () => {
   await world.close()
 })
 
-const hooks = () => world.authority.webhooks
+const hooks = () => world.authority.operations.webhooks
 const status =
   (code: number, headers: Record<string, string> = {}) =>
   (response: ServerResponse) => {
@@ -42,9 +42,9 @@ async function until(done: () => boolean | Promise<boolean>): Promise<void> {
 describe('webhooks', () => {
   it('tell of each event in its order, signed by the Standard Webhooks', async () => {
     const { secret } = await hooks().add({ url: receiver.url })
-    await world.authority.addVirtualAccount('East')
+    await world.authority.accounts.addVirtualAccount('East')
     await world.token({ virtualAccount: 'East' })
-    await world.authority.order({ tag: 'HOST', quantity: 5 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
     expect(await hooks().deliver()).toBe(3)
     expect(receiver.types()).toEqual(['VIRTUAL_ACCOUNT_ADDED', 'TOKEN_CREATED', 'LICENSES_ORDERED'])
     expect(JSON.parse(receiver.received[0]!.body)).toEqual({
@@ -76,12 +76,12 @@ describe('webhooks', () => {
       types: ['INSUFFICIENT_LICENSES', 'TOKEN_CREATED'],
       severity: 'major',
     })
-    await world.authority.addAccount('other.example', { acceptAgreement: true })
+    await world.authority.accounts.add('other.example', { acceptAgreement: true })
     for (const account of ['acme.example', 'other.example']) {
-      await world.authority.createToken({ days: 1, account })
+      await world.authority.tokens.create({ days: 1, account })
       const agent = await world.open(account)
       agent.setUsage('HOST', 1)
-      await agent.register((await world.authority.createToken({ days: 1, account })).token)
+      await agent.register((await world.authority.tokens.create({ days: 1, account })).token)
     }
     await hooks().deliver()
     expect(receiver.types()).toEqual(['INSUFFICIENT_LICENSES'])
@@ -90,7 +90,7 @@ describe('webhooks', () => {
   it('try again after growing waits, no sooner than they are asked to, and keep the order meanwhile', async () => {
     await hooks().add({ url: receiver.url })
     await world.token()
-    await world.authority.addVirtualAccount('East')
+    await world.authority.accounts.addVirtualAccount('East')
     receiver.answer = status(503, { 'retry-after': '3600' })
     await hooks().deliver()
     expect(receiver.types()).toEqual(['TOKEN_CREATED'])
@@ -123,7 +123,7 @@ describe('webhooks', () => {
       }
     }
     await world.token()
-    await world.authority.addVirtualAccount('East')
+    await world.authority.accounts.addVirtualAccount('East')
     await hooks().deliver()
     const began = world.clock.wall()
     await until(() => seen.length > 0)
@@ -187,13 +187,13 @@ describe('webhooks', () => {
     await hooks().deliver()
     const told = JSON.stringify([
       await hooks().list(),
-      await world.authority.events(),
+      await world.authority.operations.events.list(),
       receiver.received.map(({ body }) => body),
     ])
     const database = allStored(join(world.directory, 'authority'))
     for (const one of [secret, made])
       for (const text of [told, database]) expect(text).not.toContain(one.slice('whsec_'.length))
-    expect(JSON.stringify(await world.authority.events())).not.toContain('hidden')
+    expect(JSON.stringify(await world.authority.operations.events.list())).not.toContain('hidden')
     expect(receiver.received[0]!.headers['webhook-signature']).toBeDefined()
   })
 

@@ -28,7 +28,7 @@ it('R-UI-3 R-AUTH-2: commands on the directory of an embedding product report wh
   const authority = await Authority.open({ dataDir })
   const url = await authority.listen({ host: '127.0.0.1', port: 0 })
   try {
-    await authority.order({ tag: 'TUNNEL', quantity: 2 })
+    await authority.orders.create({ tag: 'TUNNEL', quantity: 2 })
     const product = await SmartAgent.open({
       dataDir: programs.box(),
       product: { pid: 'RT-9', serial: 'R1', version: '1.0' },
@@ -37,10 +37,10 @@ it('R-UI-3 R-AUTH-2: commands on the directory of an embedding product report wh
       transport: { kind: 'direct', url },
     })
     product.setUsage('TUNNEL', 5)
-    await product.register((await authority.createToken({ days: 30 })).token)
+    await product.register((await authority.tokens.create({ days: 30 })).token)
     expect(product.status().state).toBe('out-of-compliance')
     await product.close()
-    const inUse = async () => (await authority.instances()).map(({ entitlements }) => entitlements)
+    const inUse = async () => (await authority.instances.list()).map(({ entitlements }) => entitlements)
     const before = await inUse()
     expect(before).toMatchObject([[{ tag: 'TUNNEL', count: 5 }]])
     for (const words of [

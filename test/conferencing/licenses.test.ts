@@ -21,11 +21,11 @@ afterEach(() => world.close())
 
 const counts = () => agent.status().hosts
 const register = async () => {
-  await world.authority.order({ tag: 'HOST', quantity: 5 })
+  await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
   await agent.register(await world.token())
 }
 const reported = async () => {
-  const [instance] = await world.authority.instances()
+  const [instance] = await world.authority.instances.list()
   return instance?.entitlements.find(({ tag }) => tag === 'HOST')?.count ?? 0
 }
 const meet = async (id: string, host = id, alternates: string[] = []) => {
@@ -135,7 +135,7 @@ describe('host licences', () => {
     expect(await reported()).toBe(7)
     expect(agent.status()).toMatchObject({ state: 'out-of-compliance', functionality: 'full' })
     expect(await agent.hosts.assign('h')).toMatchObject({ license: 'permanent' })
-    await world.authority.order({ tag: 'HOST', quantity: 10 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 10 })
     await agent.renewAuthorization()
     expect(agent.status().state).toBe('authorized')
     expect(agent.hosts.find('a')).toMatchObject({ license: 'permanent' })
@@ -144,11 +144,14 @@ describe('host licences', () => {
   })
 
   it('R-HOST-9: a reservation must cover every assigned host', async () => {
-    await world.authority.enableReservation()
-    await world.authority.order({ tag: 'HOST', quantity: 10 })
+    await world.authority.reservations.enable()
+    await world.authority.orders.create({ tag: 'HOST', quantity: 10 })
     for (const user of ['a', 'b', 'c']) await agent.hosts.assign(user)
     const request = await agent.reservation.request()
-    const { file, instanceId } = await world.authority.reserve({ request, licenses: { HOST: 2 } })
+    const { file, instanceId } = await world.authority.reservations.reserve({
+      request,
+      licenses: { HOST: 2 },
+    })
     await agent.reservation.install(file)
     expect(agent.status()).toMatchObject({
       functionality: 'license-management-only',
@@ -157,7 +160,7 @@ describe('host licences', () => {
     expect(await codeOf(agent.hosts.assign('d'))).toBe('NOT_AUTHORIZED')
     await agent.hosts.deactivate('c')
     expect(agent.status().functionality).toBe('full')
-    const more = await world.authority.updateReservation(instanceId, { HOST: 5 })
+    const more = await world.authority.reservations.update(instanceId, { HOST: 5 })
     await agent.reservation.update(more.file)
     for (const user of ['d', 'e', 'f', 'g']) await codeOf(agent.hosts.assign(user))
     expect(agent.status()).toMatchObject({ functionality: 'license-management-only', hosts: { assigned: 6 } })
@@ -383,10 +386,12 @@ describe('what goes wrong', () => {
   })
 
   it('R-HOST-9: under a reservation what comes together goes beyond it by no more than what comes one by one', async () => {
-    await world.authority.enableReservation()
-    await world.authority.order({ tag: 'HOST', quantity: 3 })
+    await world.authority.reservations.enable()
+    await world.authority.orders.create({ tag: 'HOST', quantity: 3 })
     const request = await agent.reservation.request()
-    await agent.reservation.install((await world.authority.reserve({ request, licenses: { HOST: 3 } })).file)
+    await agent.reservation.install(
+      (await world.authority.reservations.reserve({ request, licenses: { HOST: 3 } })).file,
+    )
     await Promise.allSettled(Array.from({ length: 50 }, (_, i) => agent.hosts.assign(`user${i}`)))
     expect(counts().assigned).toBe(4)
   })

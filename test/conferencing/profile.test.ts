@@ -52,9 +52,9 @@ describe('another product', () => {
       expect(agent.status().evaluation.remainingSeconds).toBeLessThanOrEqual(30 * 86_400)
       expect(await codeOf(Promise.resolve().then(() => agent.setUsage('HOST', 1)))).toBe('UNKNOWN_TAG')
       expect(() => agent.system.show()).toThrow(LicensingError)
-      expect(await codeOf(authority.order({ tag: 'HOST', quantity: 1 }))).toBe('UNKNOWN_TAG')
-      await authority.order({ sku: 'RT-GBIT-10', quantity: 10 })
-      await agent.register((await authority.createToken({ days: 30 })).token)
+      expect(await codeOf(authority.orders.create({ tag: 'HOST', quantity: 1 }))).toBe('UNKNOWN_TAG')
+      await authority.orders.create({ sku: 'RT-GBIT-10', quantity: 10 })
+      await agent.register((await authority.tokens.create({ days: 30 })).token)
       agent.setUsage('GBIT', 12)
       await pass(world, agent, 60_000)
       expect(agent.status()).toMatchObject({

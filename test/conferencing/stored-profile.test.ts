@@ -44,14 +44,14 @@ describe('R-UI-3: the data directory of an agent knows its product', () => {
     await Authority.init({ dataDir, account: 'net.example', acceptAgreement: true, clock, profile: router })
     const authority = await Authority.open({ dataDir, clock })
     try {
-      await authority.order({ tag: 'TUNNEL', quantity: 2 })
+      await authority.orders.create({ tag: 'TUNNEL', quantity: 2 })
       const options = { createTransport: () => world.transport(authority), trust: authority.trustAnchor() }
       const product = await world.open('router', { ...options, profile: router })
       product.setUsage('TUNNEL', 5)
-      await product.register((await authority.createToken({ days: 30 })).token)
+      await product.register((await authority.tokens.create({ days: 30 })).token)
       expect(product.status().state).toBe('out-of-compliance')
       await product.close()
-      const inUse = async () => (await authority.instances())[0]?.entitlements
+      const inUse = async () => (await authority.instances.list())[0]?.entitlements
       const before = await inUse()
       const other = await world.open('router', options)
       await other.renewAuthorization()
@@ -143,8 +143,8 @@ describe('R-UI-3: the data of an authority knows its product', () => {
   it('opened without a profile it licenses the tags it was made for', async () => {
     const open = await make()
     const authority = await open()
-    await authority.order({ tag: 'TUNNEL', quantity: 2 })
-    expect(await codeOf(authority.order({ tag: 'HOST', quantity: 2 }))).toBe('UNKNOWN_TAG')
+    await authority.orders.create({ tag: 'TUNNEL', quantity: 2 })
+    expect(await codeOf(authority.orders.create({ tag: 'HOST', quantity: 2 }))).toBe('UNKNOWN_TAG')
     await authority.close()
   })
 
@@ -152,8 +152,8 @@ describe('R-UI-3: the data of an authority knows its product', () => {
     const open = await make()
     expect(await codeOf(open({ profile: nextRouter }))).toBe('PROFILE_MISMATCH')
     const authority = await open({ profile: nextRouter, replaceProfile: true })
-    await authority.order({ tag: 'PORT', quantity: 1 })
-    expect((await authority.events({})).map(({ type }) => type)).toContain('PROFILE_REPLACED')
+    await authority.orders.create({ tag: 'PORT', quantity: 1 })
+    expect((await authority.operations.events.list({})).map(({ type }) => type)).toContain('PROFILE_REPLACED')
     await authority.close()
     expect(await codeOf(open({ profile: router, replaceProfile: true }))).toBe('PROFILE_TAG_IN_USE')
   })

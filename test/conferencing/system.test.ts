@@ -14,10 +14,10 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-const buy = (tag: string, quantity = 1) => world.authority.order({ tag, quantity })
+const buy = (tag: string, quantity = 1) => world.authority.orders.create({ tag, quantity })
 const register = async () => agent.register(await world.token())
 const inUse = async (tag: string) =>
-  (await world.authority.licenses()).find((one) => one.tag === tag)?.inUse ?? 0
+  (await world.authority.licenses.list()).find((one) => one.tag === tag)?.inUse ?? 0
 
 describe('sizes', () => {
   it('R-SYS-1: micro 50, small 250, medium 800, large 2000 ports, without a system licence', async () => {
@@ -145,14 +145,17 @@ describe('data centers', () => {
   })
 
   it('R-SYS-3: under a reservation, the reserved count must have them', async () => {
-    await world.authority.enableReservation()
+    await world.authority.reservations.enable()
     await buy('HOST', 5)
     await buy('MDC-LARGE', 2)
     const request = await agent.reservation.request()
-    const { file, instanceId } = await world.authority.reserve({ request, licenses: { HOST: 5 } })
+    const { file, instanceId } = await world.authority.reservations.reserve({
+      request,
+      licenses: { HOST: 5 },
+    })
     await agent.reservation.install(file)
     expect(await codeOf(agent.system.join('dc2'))).toBe('LICENSES_REQUIRED')
-    const more = await world.authority.updateReservation(instanceId, { 'MDC-LARGE': 2 })
+    const more = await world.authority.reservations.update(instanceId, { 'MDC-LARGE': 2 })
     await agent.reservation.update(more.file)
     expect(await agent.system.join('dc2')).toMatchObject({ role: 'primary' })
     expect(agent.status()).toMatchObject({ state: 'reserved', functionality: 'full' })
@@ -196,11 +199,11 @@ describe('upgrades', () => {
       evaluation: { running: true, remainingSeconds: NINETY_DAYS },
       hosts: { assigned: 2, permanent: 2 },
     })
-    expect(await world.authority.instances()).toEqual([])
+    expect(await world.authority.instances.list()).toEqual([])
     await openWith('5.0')
     expect(agent.status().product.version).toBe('5.0')
     await register()
-    expect((await world.authority.instances())[0]).toMatchObject({ udi: { version: '5.0' } })
+    expect((await world.authority.instances.list())[0]).toMatchObject({ udi: { version: '5.0' } })
   })
 
   it('R-EVAL-2: a spent evaluation begins anew when the product opens with a major version, once for that version', async () => {
@@ -256,7 +259,7 @@ describe('upgrades', () => {
       registration: { status: 'unregistered' },
     })
     expect(remaining()).toBe(left)
-    expect(await world.authority.instances()).toEqual([])
+    expect(await world.authority.instances.list()).toEqual([])
   })
 
   it('R-EVAL-2: a registration of the version that a command named is kept when the product opens with it', async () => {
@@ -281,7 +284,7 @@ describe('upgrades', () => {
     await agent.idle()
     expect(agent.status()).toMatchObject({ state: 'evaluation', product: { version: '5.0' } })
     expect(remaining()).toBe(NINETY_DAYS)
-    expect(await world.authority.instances()).toEqual([])
+    expect(await world.authority.instances.list()).toEqual([])
     await pass(world, agent, DAY)
     await openWith('5.0')
     await agent.idle()
@@ -297,16 +300,19 @@ describe('upgrades', () => {
   })
 
   it('R-EVAL-2: a reservation of the old version ends when the product opens with another major version', async () => {
-    await world.authority.enableReservation()
+    await world.authority.reservations.enable()
     await buy('HOST', 5)
     const request = await agent.reservation.request()
-    const { file, instanceId } = await world.authority.reserve({ request, licenses: { HOST: 5 } })
+    const { file, instanceId } = await world.authority.reservations.reserve({
+      request,
+      licenses: { HOST: 5 },
+    })
     await agent.reservation.install(file)
     await openWith('5.0')
     const { state, reservation, product } = agent.status()
     expect([state, reservation.status, product.version]).toEqual(['evaluation', 'none', '5.0'])
     expect(remaining()).toBe(NINETY_DAYS)
-    await world.authority.takeBackReservation(instanceId, reservation.returnCode ?? '')
+    await world.authority.reservations.acceptReturnCode(instanceId, reservation.returnCode ?? '')
   })
 
   it('R-EVAL-2: a version without a number changes nothing', async () => {
@@ -329,19 +335,22 @@ describe('upgrades', () => {
     expect(agent.status()).toEqual({ ...before, product: { ...before.product, version: '4.1' } })
     expect(await codeOf(agent.upgrade('vier'))).toBe('INVALID_ARGUMENT')
     await agent.renewAuthorization()
-    expect((await world.authority.instances())[0]).toMatchObject({ udi: { version: '4.1' } })
+    expect((await world.authority.instances.list())[0]).toMatchObject({ udi: { version: '4.1' } })
   })
 
   it('R-EVAL-2: a reservation of the old version ends, with its return code to be entered', async () => {
-    await world.authority.enableReservation()
+    await world.authority.reservations.enable()
     await buy('HOST', 5)
     const request = await agent.reservation.request()
-    const { file, instanceId } = await world.authority.reserve({ request, licenses: { HOST: 5 } })
+    const { file, instanceId } = await world.authority.reservations.reserve({
+      request,
+      licenses: { HOST: 5 },
+    })
     await agent.reservation.install(file)
     await agent.upgrade('5.0')
     const { state, reservation } = agent.status()
     expect([state, reservation.status]).toEqual(['evaluation', 'none'])
-    await world.authority.takeBackReservation(instanceId, reservation.returnCode ?? '')
+    await world.authority.reservations.acceptReturnCode(instanceId, reservation.returnCode ?? '')
   })
 
   it('R-SYS-3: a system of several data centers is upgraded with its licences only', async () => {

@@ -85,13 +85,13 @@ describe('R-UI-3: what is read answers in the form that is declared', () => {
         expect([call, (await box.read(call)).status]).toEqual([call, 200])
     }
     await every()
-    await world.authority.order({ tag: 'HOST', quantity: 5 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
     await pages.agent.register(await world.token())
     await pages.agent.hosts.assign('ann')
     await every()
     await pages.agent.deregister()
-    await world.authority.enableReservation()
-    const { file } = await world.authority.reserve({
+    await world.authority.reservations.enable()
+    const { file } = await world.authority.reservations.reserve({
       request: await pages.agent.reservation.request(),
       licenses: { HOST: 2 },
     })
@@ -101,7 +101,7 @@ describe('R-UI-3: what is read answers in the form that is declared', () => {
 
   it('at a manager with a satellite, instances, tokens and a reservation', async () => {
     await world.authority.satellites.add('site', { virtualAccount: 'Site' })
-    const [instance] = await world.authority.instances()
+    const [instance] = await world.authority.instances.list()
     const inputs: Record<string, string> = {
       instance: `?id=${instance?.id ?? ''}`,
       report: '?kind=instances',

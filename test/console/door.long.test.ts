@@ -279,10 +279,10 @@ describe('R-UI-2: roles at the authority', () => {
 
   beforeAll(async () => {
     manager = await signInFirst(pages.manager.url, pages.manager.firstPasswordFile)
-    await world.authority.addVirtualAccount('East')
-    await world.authority.addVirtualAccount('West')
-    await world.authority.order({ tag: 'HOST', quantity: 5, virtualAccount: 'East' })
-    await world.authority.order({ tag: 'HOST', quantity: 5, virtualAccount: 'West' })
+    await world.authority.accounts.addVirtualAccount('East')
+    await world.authority.accounts.addVirtualAccount('West')
+    await world.authority.orders.create({ tag: 'HOST', quantity: 5, virtualAccount: 'East' })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 5, virtualAccount: 'West' })
     viewer = await person('vera', 'viewer', null)
     east = await person('edna', 'user', 'East')
   })
@@ -429,10 +429,10 @@ describe('R-UI-2: roles at the authority', () => {
   })
 
   it('when the virtual account is gone, its user reaches nothing', async () => {
-    await world.authority.addVirtualAccount('Gone')
+    await world.authority.accounts.addVirtualAccount('Gone')
     const lost = await person('gus', 'user', 'Gone')
-    await world.authority.removeVirtualAccount('Gone')
-    await world.authority.addVirtualAccount('Gone')
+    await world.authority.accounts.removeVirtualAccount('Gone')
+    await world.authority.accounts.addVirtualAccount('Gone')
     expect((await lost.read('licenses')).body).toBe('{"licenses":[]}')
     expect((await lost.act('token-create', { ...token, virtualAccount: 'Gone' })).code).toBe(
       'PERMISSION_DENIED',
@@ -502,8 +502,8 @@ describe('R-UI-2: at the same moment', () => {
 
 describe('R-UI-2: what belongs to nobody', () => {
   it('is for those who administer every smart account', async () => {
-    await world.authority.addAccount('other.example', { acceptAgreement: true })
-    const waiting = await world.authority.orderWithoutAccount({
+    await world.authority.accounts.add('other.example', { acceptAgreement: true })
+    const waiting = await world.authority.orders.createForBuyer({
       tag: 'HOST',
       quantity: 500,
       buyer: 'buyer@victim.example',

@@ -59,8 +59,8 @@ function costly(): string[] {
 
 test('what an exchange costs does not grow with the boxes there are: no statement of it reads a large table from end to end, or is planned anew', async () => {
   const { authority } = world
-  await authority.order({ tag: 'HOST', quantity: 5 })
-  await authority.order({ tag: 'HOST', quantity: 5, termDays: 300 })
+  await authority.orders.create({ tag: 'HOST', quantity: 5 })
+  await authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 300 })
   const agent = await world.open()
   agent.setUsage('HOST', 2)
   await agent.register(await world.token())

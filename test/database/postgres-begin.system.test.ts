@@ -162,20 +162,20 @@ describe('a failover to a standby', () => {
       await Authority.init({ dataDir: directory, account: 'acme.example', acceptAgreement: true, database })
       const authority = await Authority.open({ dataDir: directory })
       opened.push(authority)
-      await authority.order({ tag: 'HOST', quantity: 1 })
+      await authority.orders.create({ tag: 'HOST', quantity: 1 })
       const promote = own.failOver()
-      expect(await authority.licenses()).toMatchObject([{ tag: 'HOST', quantity: 1 }])
+      expect(await authority.licenses.list()).toMatchObject([{ tag: 'HOST', quantity: 1 }])
       const refused = await Promise.all(
-        Array.from({ length: MANY }, () => codeOf(authority.order({ tag: 'HOST', quantity: 1 }))),
+        Array.from({ length: MANY }, () => codeOf(authority.orders.create({ tag: 'HOST', quantity: 1 }))),
       )
       expect(new Set(refused)).toEqual(new Set(['DATABASE_UNREACHABLE']))
       promote()
-      expect(await authority.unready()).toEqual([])
+      expect(await authority.operations.server.notReadyReasons()).toEqual([])
       const ordered = await Promise.all(
-        Array.from({ length: MANY }, () => codeOf(authority.order({ tag: 'HOST', quantity: 1 }))),
+        Array.from({ length: MANY }, () => codeOf(authority.orders.create({ tag: 'HOST', quantity: 1 }))),
       )
       expect(new Set(ordered)).toEqual(new Set(['no error']))
-      expect(await authority.licenses()).toMatchObject([{ tag: 'HOST', quantity: 1 + MANY }])
+      expect(await authority.licenses.list()).toMatchObject([{ tag: 'HOST', quantity: 1 + MANY }])
       const client = new pg.Client(own.url)
       await client.connect()
       expect(await busyStates(client)).toEqual([])

@@ -118,8 +118,10 @@ describe('--database', () => {
     await Authority.init({ dataDir: directory, account: 'acme.example', acceptAgreement: true, database })
     const authority = await Authority.open({ dataDir: directory })
     try {
-      expect(await codeOf(authority.events({ virtualAccount: 'a\u0000' }))).toBe('INVALID_ARGUMENT')
-      expect(await authority.events({ virtualAccount: 'a' })).toEqual([])
+      expect(await codeOf(authority.operations.events.list({ virtualAccount: 'a\u0000' }))).toBe(
+        'INVALID_ARGUMENT',
+      )
+      expect(await authority.operations.events.list({ virtualAccount: 'a' })).toEqual([])
     } finally {
       await authority.close()
     }
@@ -151,7 +153,7 @@ describe('a connection that is lost', () => {
     let cutting: Promise<unknown> = Promise.resolve()
     const ordered = await Promise.all(
       Array.from({ length: 60 }, async (_, i) => {
-        const order = await authority.order({ tag: 'HOST', quantity: i + 1 })
+        const order = await authority.orders.create({ tag: 'HOST', quantity: i + 1 })
         // Whatever the machine: fewer cuts than a transaction has attempts, each in the middle of others.
         if (++done % 10 === 0 && done < 60) {
           cuts++
@@ -214,19 +216,19 @@ describe('a connection that is lost', () => {
         routes: new RestApi(authority, { logger }).routes,
       })
       const metrics = new AuthorityMetrics()
-      metrics.of(authority)
+      metrics.of(authority.operations)
       own.crash()
       const asked = performance.now()
       const waited = () => performance.now() - asked
       // Sooner than those who ask have had enough of it: a balancer after a few seconds, a scraper after ten.
       const [reasons] = await Promise.all([
-        authority.unready(),
+        authority.operations.server.notReadyReasons(),
         metrics.render().then(({ text }) => {
           expect(waited()).toBeLessThan(9_000)
           expect(text).toMatch(/^smart_authority_database_up 0$/m)
           expect(text).toMatch(/^smart_authority_ready 0$/m)
         }),
-        authority.unready().then(() => {
+        authority.operations.server.notReadyReasons().then(() => {
           expect(waited()).toBeLessThan(4_000)
         }),
       ])
@@ -234,9 +236,9 @@ describe('a connection that is lost', () => {
       const form = { grant_type: 'client_credentials', client_id: 'x', client_secret: 'x' }
       const program = await sendRaw({ port: Number(new URL(url).port) }, '/oauth/token', { form })
       expect([program.status, program.headers['retry-after'], program.text]).toEqual([503, '30', ''])
-      expect(await codeOf(authority.licenses())).toBe('DATABASE_UNREACHABLE')
+      expect(await codeOf(authority.licenses.list())).toBe('DATABASE_UNREACHABLE')
       own.start()
-      expect(await authority.licenses()).toEqual([])
+      expect(await authority.licenses.list()).toEqual([])
       await authority.close()
     } finally {
       own.stop()

@@ -17,7 +17,7 @@ test('while another process writes, this one waits and does what it can do meanw
   const other = new Database(join(world.directory, 'authority', 'authority.db'))
   other.exec('begin immediate')
   let done = false
-  const ordered = world.authority.order({ tag: 'HOST', quantity: 3 }).then(() => {
+  const ordered = world.authority.orders.create({ tag: 'HOST', quantity: 3 }).then(() => {
     done = true
   })
   const begun = performance.now()
@@ -36,10 +36,10 @@ test('authorities of one data directory in one process do not hold each other up
   const begun = performance.now()
   await Promise.all(
     Array.from({ length: 40 }, (_, i) =>
-      (i % 2 === 0 ? world.authority : other).order({ tag: 'HOST', quantity: 1 }),
+      (i % 2 === 0 ? world.authority : other).orders.create({ tag: 'HOST', quantity: 1 }),
     ),
   )
   expect(performance.now() - begun).toBeLessThan(9000)
   await other.close()
-  expect(await world.authority.licenses()).toMatchObject([{ tag: 'HOST', quantity: 40 }])
+  expect(await world.authority.licenses.list()).toMatchObject([{ tag: 'HOST', quantity: 40 }])
 })

@@ -14,7 +14,7 @@ let token = ''
 let bodies: string[] = []
 beforeAll(async () => {
   world = await makeWorld()
-  await world.authority.order({ tag: 'HOST', quantity: 5 })
+  await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
   rest = await serveRest(world)
   token = (await rest.clientToken({ scope: 'write' })).token
   const agent = await world.open()
@@ -55,7 +55,10 @@ describe('the servers, asked anything', () => {
     async () => {
       const dice = new Dice(`${FUZZ_SEED} http`)
       const all = paths()
-      const before = JSON.stringify([await world.authority.instances(), await world.authority.licenses()])
+      const before = JSON.stringify([
+        await world.authority.instances.list(),
+        await world.authority.licenses.list(),
+      ])
       const wrong: string[] = []
       for (let i = 0; i < Number(FUZZ_REQUESTS); i++) {
         const method = dice.weighted([
@@ -105,9 +108,9 @@ describe('the servers, asked anything', () => {
       }
       expect(wrong).toEqual([])
       expect(rest.logged).toEqual([])
-      expect(JSON.stringify([await world.authority.instances(), await world.authority.licenses()])).toBe(
-        before,
-      )
+      expect(
+        JSON.stringify([await world.authority.instances.list(), await world.authority.licenses.list()]),
+      ).toBe(before)
     },
   )
 })

@@ -100,9 +100,12 @@ export async function makeTargets(): Promise<readonly Target[]> {
     // A reservation, for a box of its own.
     const sealedBox = await world.open('sealed')
     const requestCode = await sealedBox.reservation.request()
-    const { file, instanceId } = await authority.reserve({ request: requestCode, licenses: { HOST: 5 } })
+    const { file, instanceId } = await authority.reservations.reserve({
+      request: requestCode,
+      licenses: { HOST: 5 },
+    })
     await sealedBox.reservation.install(file)
-    const more = await authority.updateReservation(instanceId, { HOST: 6 })
+    const more = await authority.reservations.update(instanceId, { HOST: 6 })
     const { confirmationCode } = (await sealedBox.reservation.update(more.file)).reservation
     const returnCode = await sealedBox.reservation.returnCode()
     const authorization = readAuthorization(
@@ -111,7 +114,7 @@ export async function makeTargets(): Promise<readonly Target[]> {
 
     // A satellite, and what it and its manager carry.
     const satellite = await branches.addSatellite('branch')
-    await branches.manager.order({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
+    await branches.manager.orders.create({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
     const carried = await carry(branches.manager, satellite)
 
     const boxKey = createPrivateKey(await generateKey())
@@ -148,11 +151,11 @@ export async function makeTargets(): Promise<readonly Target[]> {
       asked: [{ tag: 'HOST', count: 3 }],
     }
     const road = { roots, anchors }
-    await authority.trust.rotateRoot({ overlapDays: 60 })
-    const bundles = authority.trust.bundles()
-    const checkpoint = await authority.audit.checkpoint()
+    await authority.security.trust.rotateRoot({ overlapDays: 60 })
+    const bundles = authority.security.trust.bundles()
+    const checkpoint = await authority.security.audit.checkpoint()
     const record: string[] = []
-    for await (const line of authority.audit.export()) record.push(line)
+    for await (const line of authority.security.audit.export()) record.push(line)
     const known = authority.trustAnchor()
     const knownRoots = [...roots, ...readRoots(known)]
     let position = begin(0).position
@@ -208,7 +211,7 @@ export async function makeTargets(): Promise<readonly Target[]> {
           await signSyncProof(
             {
               use: 'sync-proof',
-              manager: branches.manager.id,
+              manager: branches.manager.security.identity.id,
               account: branches.account,
               key: createPublicKey(boxKey).export({ type: 'spki', format: 'der' }).toString('base64url'),
               length: 300_000,

@@ -41,7 +41,7 @@ beforeEach(async () => {
     createTransport: ({ url }) =>
       patience.transport((limits) => httpsTransport({ url, proxy: null, anchors: [], ...limits })),
   })
-  await mock.authority.order({ tag: 'HOST', quantity: 10 })
+  await mock.authority.orders.create({ tag: 'HOST', quantity: 10 })
 })
 afterEach(async () => {
   await agent.close()
@@ -50,7 +50,8 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true })
 })
 
-const token = async (): Promise<string> => (await mock.authority.createToken({ days: 30, maxUses: 1 })).token
+const token = async (): Promise<string> =>
+  (await mock.authority.tokens.create({ days: 30, maxUses: 1 })).token
 /** What an answer can suffer: a delay is no failure. */
 const names = (Object.keys(faultCatalogue) as FaultName[]).filter(
   (name): name is AnswerFaultName => faultCatalogue[name].place === 'answer' && name !== 'delay',
@@ -80,8 +81,8 @@ describe('every fault of the catalogue', () => {
       await untilMended()
       expect(agent.status().state).toBe('authorized')
       // The token had one use: whatever the authority had decided, it decided once.
-      expect(await mock.authority.instances()).toHaveLength(1)
-      expect(await mock.authority.tokens()).toMatchObject([{ uses: 1 }])
+      expect(await mock.authority.instances.list()).toHaveLength(1)
+      expect(await mock.authority.tokens.list()).toMatchObject([{ uses: 1 }])
     },
   )
 
@@ -107,7 +108,7 @@ describe('every fault of the catalogue', () => {
         transport: { link: 'up' },
         entitlements: [{ tag: 'HOST', count: 3, status: 'in-compliance' }],
       })
-      expect(await mock.authority.licenses()).toMatchObject([{ tag: 'HOST', inUse: 3 }])
+      expect(await mock.authority.licenses.list()).toMatchObject([{ tag: 'HOST', inUse: 3 }])
     },
   )
 })

@@ -313,7 +313,7 @@ beforeAll(async () => {
     ['box', manager, managerUrl],
     ['below', satellite, satelliteUrl],
   ] as const) {
-    await authority.trust.rotate(['answer-signer', 'reservation-signer', 'sync', 'audit-signer'])
+    await authority.security.trust.rotate(['answer-signer', 'reservation-signer', 'sync', 'audit-signer'])
     const agent = await SmartAgent.open({
       dataDir: join(directory, name),
       product: { pid: 'CWMS-K9', version: '4.0', serial: name.toUpperCase() },
@@ -322,7 +322,7 @@ beforeAll(async () => {
       heartbeat: false,
     })
     agents.push(agent)
-    await agent.register((await authority.createToken({ days: 30 })).token)
+    await agent.register((await authority.tokens.create({ days: 30 })).token)
   }
   chains.push({ name: 'root', leaf: root, issuers: [], root, host: null, role: 'root' })
   await addChains('manager', managerDir, root)
@@ -338,7 +338,11 @@ beforeAll(async () => {
   // What a satellite's key can do, and the same without what stands against it.
   const satelliteCa = pemOf(chains.find(({ name }) => name === 'satellite: issuing CA')?.leaf ?? '')
   const privateKey = pemOf(join(satelliteDir, 'keys', 'sub-ca.key'))
-  const bySatellite = await forge('forged', { certificate: satelliteCa, privateKey }, satellite.id)
+  const bySatellite = await forge(
+    'forged',
+    { certificate: satelliteCa, privateKey },
+    satellite.security.identity.id,
+  )
   forged = bySatellite.map(({ chain }) => chain)
   attacker = await serveForged(bySatellite[0])
   const rootKey = pemOf(join(managerDir, 'keys', 'root.key'))
@@ -346,16 +350,20 @@ beforeAll(async () => {
     { certificate: pemOf(root), privateKey: rootKey },
     createPublicKey(createPrivateKey(privateKey)),
     {
-      ...{ role: 'sub-ca', name: 'Satellite', account: ACCOUNT, authorityId: satellite.id },
+      ...{ role: 'sub-ca', name: 'Satellite', account: ACCOUNT, authorityId: satellite.security.identity.id },
       ...{ notBefore: Date.now() - DAY, notAfter: Date.now() + DAY },
     },
   )
-  const unbound = await forge('unbound', { certificate: unconstrained, privateKey }, satellite.id)
+  const unbound = await forge(
+    'unbound',
+    { certificate: unconstrained, privateKey },
+    satellite.security.identity.id,
+  )
   forged.push(...unbound.map(({ chain }) => chain))
   attackerOfNobody = await serveForged(unbound[0])
 
   // The root is replaced: each issuing CA has a certificate by both.
-  await manager.trust.rotateRoot({ overlapDays: 60 })
+  await manager.security.trust.rotateRoot({ overlapDays: 60 })
   await carry(manager, satellite)
   const [next = '', old = ''] = certificatesIn(manager.trustAnchor())
   expect(old.trim()).toBe(pemOf(root).trim())
@@ -413,7 +421,9 @@ describe('every certificate of an authority', () => {
           expect.objectContaining({
             role,
             account: ACCOUNT,
-            authorityId: chain.startsWith('satellite') ? satellite.id : manager.id,
+            authorityId: chain.startsWith('satellite')
+              ? satellite.security.identity.id
+              : manager.security.identity.id,
           }),
         ])
       }

@@ -16,7 +16,7 @@ const { describe, it } = sampledTests(3)
 let world: World
 beforeEach(async () => {
   world = await makeWorld()
-  await world.authority.order({ tag: 'HOST', quantity: 5 })
+  await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
 })
 afterEach(async () => {
   await world.close()
@@ -129,12 +129,12 @@ describe('a request that was changed on the way', () => {
       else await provoke(agent, type)
       await agent.idle()
       const state = async () =>
-        JSON.stringify([await world.authority.instances(), await world.authority.licenses()])
+        JSON.stringify([await world.authority.instances.list(), await world.authority.licenses.list()])
       const before = await state()
       const all = flips(captured)
       expect(all.length).toBeGreaterThan(10)
       for (const { name, body } of all) {
-        const code = await codeOf(world.authority.handle(type, JSON.parse(body)))
+        const code = await codeOf(world.authority.operations.endpoint.handle(type, JSON.parse(body)))
         expect([name, ['REQUEST_MALFORMED', 'REQUEST_SIGNATURE_INVALID', 'PROTOCOL_UNSUPPORTED']]).toEqual([
           name,
           expect.arrayContaining([code]),
@@ -142,7 +142,7 @@ describe('a request that was changed on the way', () => {
       }
       expect(await state()).toBe(before)
       // The same bytes, unchanged, are taken.
-      const answer = await world.authority.handle(type, JSON.parse(captured))
+      const answer = await world.authority.operations.endpoint.handle(type, JSON.parse(captured))
       expect(takeApart(JSON.stringify(answer)).payload.decision).toMatchObject({ outcome: 'accepted' })
     },
   )
@@ -151,7 +151,9 @@ describe('a request that was changed on the way', () => {
     const agent = await world.open()
     await agent.register(await world.token())
     const { body } = world.road.sent.at(-1) ?? { body: '' }
-    expect(await codeOf(world.authority.handle('deregister', JSON.parse(body)))).toBe('REQUEST_MALFORMED')
+    expect(await codeOf(world.authority.operations.endpoint.handle('deregister', JSON.parse(body)))).toBe(
+      'REQUEST_MALFORMED',
+    )
   })
 })
 
@@ -288,9 +290,11 @@ describe('one request, one decision', () => {
       await pass(world, agent, HOUR)
       expect(agent.status()).toMatchObject({ state: 'authorized', transport: { link: 'up' } })
     }
-    const renewed = (await world.authority.events()).filter(({ type }) => type === 'INSTANCE_RENEWED')
+    const renewed = (await world.authority.operations.events.list()).filter(
+      ({ type }) => type === 'INSTANCE_RENEWED',
+    )
     expect(renewed).toHaveLength(1)
-    expect(await world.authority.licenses()).toMatchObject([{ inUse: 3 }])
+    expect(await world.authority.licenses.list()).toMatchObject([{ inUse: 3 }])
   })
 
   it('an old request played again by somebody is not executed', async () => {
@@ -301,10 +305,10 @@ describe('one request, one decision', () => {
     agent.setUsage('HOST', 1)
     await pass(world, agent, HOUR)
     await agent.renewAuthorization()
-    const answer = await world.authority.handle('authorize', JSON.parse(old))
+    const answer = await world.authority.operations.endpoint.handle('authorize', JSON.parse(old))
     const { decision } = takeApart(JSON.stringify(answer)).payload as { decision: { code: string } }
     expect(decision.code).toBe('SEQUENCE_SUPERSEDED')
-    expect(await world.authority.licenses()).toMatchObject([{ inUse: 1 }])
+    expect(await world.authority.licenses.list()).toMatchObject([{ inUse: 1 }])
     await agent.renewAuthorization()
   })
 
@@ -321,7 +325,9 @@ describe('one request, one decision', () => {
     for (const one of changed) {
       const text = Buffer.from(JSON.stringify(one)).toString('base64url')
       const message: unknown = { ...(JSON.parse(sent) as object), payload: text }
-      expect(await codeOf(world.authority.handle('authorize', message))).toBe('REQUEST_MALFORMED')
+      expect(await codeOf(world.authority.operations.endpoint.handle('authorize', message))).toBe(
+        'REQUEST_MALFORMED',
+      )
     }
   })
 
@@ -333,7 +339,7 @@ describe('one request, one decision', () => {
     await agent.idle()
     await agent.renewAuthorization()
     // Genuine once, and now unknown: its thumbprint is not the current one, though its chain still is good.
-    const answer = await world.authority.handle('authorize', JSON.parse(old))
+    const answer = await world.authority.operations.endpoint.handle('authorize', JSON.parse(old))
     const { decision } = takeApart(JSON.stringify(answer)).payload as { decision: { code: string } }
     expect(decision.code).toBe('INSTANCE_UNKNOWN')
     expect(agent.status().state).toBe('authorized')

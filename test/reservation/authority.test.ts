@@ -15,11 +15,13 @@ beforeEach(async () => {
 })
 afterEach(() => world.close())
 
-const pool = async () => (await world.authority.licenses())[0]
+const pool = async () => (await world.authority.licenses.list())[0]
 const reserve = (agent: SmartAgent, HOST = 10) =>
   agent.reservation
     .request()
-    .then((request) => world.authority.reserve({ account: 'acme.example', request, licenses: { HOST } }))
+    .then((request) =>
+      world.authority.reservations.reserve({ account: 'acme.example', request, licenses: { HOST } }),
+    )
 const installed = async (name = 'box', HOST = 10) => {
   const agent = await world.open(name)
   const { file, instanceId } = await reserve(agent, HOST)
@@ -27,7 +29,7 @@ const installed = async (name = 'box', HOST = 10) => {
   return { agent, instanceId }
 }
 const update = async (agent: SmartAgent, id: string, HOST: number) => {
-  const { file } = await world.authority.updateReservation(id, { HOST })
+  const { file } = await world.authority.reservations.update(id, { HOST })
   return (await agent.reservation.update(file)).reservation.confirmationCode ?? ''
 }
 
@@ -35,13 +37,13 @@ describe('what may be reserved', () => {
   it('R-SLR-1: only an account that is authorised reserves', async () => {
     const other = await makeWorld()
     try {
-      await other.authority.order({ tag: 'HOST', quantity: 5 })
+      await other.authority.orders.create({ tag: 'HOST', quantity: 5 })
       const agent = await other.open()
       const request = await agent.reservation.request()
-      const reserve = () => other.authority.reserve({ request, licenses: { HOST: 1 } })
+      const reserve = () => other.authority.reservations.reserve({ request, licenses: { HOST: 1 } })
       expect(await codeOf(reserve())).toBe('RESERVATION_NOT_ENABLED')
-      await other.authority.enableReservation()
-      await other.authority.enableReservation()
+      await other.authority.reservations.enable()
+      await other.authority.reservations.enable()
       expect(await reserve()).toMatchObject({ licenses: [{ tag: 'HOST', count: 1 }] })
     } finally {
       await other.close()
@@ -54,7 +56,7 @@ describe('what may be reserved', () => {
     await connected.register(await world.token())
     const agent = await world.open()
     const request = await agent.reservation.request()
-    const reserve = (HOST: number) => world.authority.reserve({ request, licenses: { HOST } })
+    const reserve = (HOST: number) => world.authority.reservations.reserve({ request, licenses: { HOST } })
     expect(await codeOf(reserve(9))).toBe('LICENSES_UNAVAILABLE')
     expect(await pool()).toMatchObject({ quantity: 20, inUse: 12, reserved: 0, available: 8 })
     const { instanceId } = await reserve(8)
@@ -63,17 +65,17 @@ describe('what may be reserved', () => {
     connected.setUsage('HOST', 13)
     await connected.flushUsage()
     expect(connected.status().state).toBe('out-of-compliance')
-    expect(await codeOf(world.authority.updateReservation(instanceId, { HOST: 9 }))).toBe(
+    expect(await codeOf(world.authority.reservations.update(instanceId, { HOST: 9 }))).toBe(
       'LICENSES_UNAVAILABLE',
     )
-    await world.authority.updateReservation(instanceId, { HOST: 7 })
+    await world.authority.reservations.update(instanceId, { HOST: 7 })
   })
 
   it('R-SLR-3: bad quantities, tags and codes are refused, and nothing is held', async () => {
     const agent = await world.open()
     const request = await agent.reservation.request()
     const reserve = (licenses: Record<string, number>, code = request) =>
-      codeOf(world.authority.reserve({ request: code, licenses }))
+      codeOf(world.authority.reservations.reserve({ request: code, licenses }))
     expect(await reserve({})).toBe('INVALID_ARGUMENT')
     expect(await reserve({ HOST: 0 })).toBe('INVALID_ARGUMENT')
     expect(await reserve({ HOST: 1.5 })).toBe('INVALID_ARGUMENT')
@@ -91,37 +93,40 @@ describe('what may be reserved', () => {
     })
     expect(await reserve({ HOST: 1 }, weak)).toBe('CODE_MALFORMED')
     expect(await pool()).toMatchObject({ reserved: 0 })
-    expect(await world.authority.instances()).toEqual([])
+    expect(await world.authority.instances.list()).toEqual([])
   })
 
   it('R-SLR-3: one is shown with its virtual account and its licences, in the order of the catalogue, while they last', async () => {
-    await world.authority.order({ tag: 'SYS-XL', quantity: 1 })
-    await world.authority.addVirtualAccount('Sealed')
-    await world.authority.order({ tag: 'HOST', quantity: 2, termDays: 10, virtualAccount: 'Sealed' })
-    await world.authority.order({ tag: 'SYS-XL', quantity: 1, virtualAccount: 'Sealed' })
+    await world.authority.orders.create({ tag: 'SYS-XL', quantity: 1 })
+    await world.authority.accounts.addVirtualAccount('Sealed')
+    await world.authority.orders.create({ tag: 'HOST', quantity: 2, termDays: 10, virtualAccount: 'Sealed' })
+    await world.authority.orders.create({ tag: 'SYS-XL', quantity: 1, virtualAccount: 'Sealed' })
     const end = world.clock.wall() + 10 * DAY
     const other = await installed('other')
     world.clock.advance(1000)
     const request = await (await world.open()).reservation.request()
-    const { instanceId } = await world.authority.reserve({
+    const { instanceId } = await world.authority.reservations.reserve({
       ...{ request, licenses: { 'SYS-XL': 1, HOST: 2 }, virtualAccount: 'Sealed' },
     })
-    expect((await world.authority.events()).at(-1)?.message).toContain(
+    expect((await world.authority.operations.events.list()).at(-1)?.message).toContain(
       `: 1 of SYS-XL, 2 of HOST until ${iso(end)}.`,
     )
-    expect(await world.authority.reservation(instanceId)).toMatchObject({ pending: false, inReview: false })
-    const licenses = async () => (await world.authority.reservation(instanceId)).licenses
+    expect(await world.authority.reservations.get(instanceId)).toMatchObject({
+      pending: false,
+      inReview: false,
+    })
+    const licenses = async () => (await world.authority.reservations.get(instanceId)).licenses
     const [xl, host] = [
       { tag: 'SYS-XL', count: 1, endsAt: null },
       { tag: 'HOST', count: 2, endsAt: iso(end) },
     ]
     expect(await licenses()).toEqual([host, xl])
-    expect(await world.authority.reservations()).toMatchObject([
+    expect(await world.authority.reservations.list()).toMatchObject([
       { instanceId: other.instanceId, virtualAccount: 'Default' },
       { instanceId, virtualAccount: 'Sealed', licenses: [host, xl] },
     ])
     for (const id of [instanceId, other.instanceId])
-      expect(await world.authority.instance(id)).toMatchObject({ id })
+      expect(await world.authority.instances.get(id)).toMatchObject({ id })
     world.clock.advance(end - world.clock.wall() - 1)
     expect(await licenses()).toEqual([host, xl])
     world.clock.advance(1)
@@ -130,7 +135,7 @@ describe('what may be reserved', () => {
 
   it('R-SLR-3: one request is answered once, and one box has one reservation', async () => {
     const { agent, instanceId } = await installed()
-    expect(await world.authority.instances()).toMatchObject([
+    expect(await world.authority.instances.list()).toMatchObject([
       {
         id: instanceId,
         status: 'reserved',
@@ -139,7 +144,7 @@ describe('what may be reserved', () => {
       },
     ])
     const request = agent.status().reservation.requestCode ?? ''
-    expect(await codeOf(world.authority.reserve({ request, licenses: { HOST: 1 } }))).toBe(
+    expect(await codeOf(world.authority.reservations.reserve({ request, licenses: { HOST: 1 } }))).toBe(
       'REQUEST_CODE_USED',
     )
     const twin = await world.open('twin', { product: { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' } })
@@ -158,31 +163,32 @@ describe('what may be reserved', () => {
     await codeOf(agent.deregister())
     world.road.down = false
     expect(await codeOf(reserve(agent))).toBe('INSTANCE_ALREADY_REGISTERED')
-    const [instance] = await world.authority.instances()
-    await world.authority.removeInstance(instance?.id ?? '')
+    const [instance] = await world.authority.instances.list()
+    await world.authority.instances.remove(instance?.id ?? '')
     await agent.reservation.install((await reserve(agent)).file)
   })
 
   it('R-SLR-8: with more than 30 boxes offline, a satellite is recommended', async () => {
     for (let i = 0; i < 31; i++) {
-      if (i === 20) await world.authority.order({ tag: 'HOST', quantity: 20 })
+      if (i === 20) await world.authority.orders.create({ tag: 'HOST', quantity: 20 })
       const request = writeRequestCode({
         udi: { pid: 'CWMS-K9', serial: `SN${i}`, version: '4.0' },
         number: 1,
         boxKey: Uint8Array.from({ length: 32 }, () => i + 9),
       })
-      const { advice } = await world.authority.reserve({ request, licenses: { HOST: 1 } })
+      const { advice } = await world.authority.reservations.reserve({ request, licenses: { HOST: 1 } })
       expect([i, advice]).toEqual([i, i < 30 ? null : expect.stringContaining('disconnected satellite')])
     }
     expect(
-      (await world.authority.events()).filter(({ type }) => type === 'SATELLITE_RECOMMENDED').length,
+      (await world.authority.operations.events.list()).filter(({ type }) => type === 'SATELLITE_RECOMMENDED')
+        .length,
     ).toBe(1)
   })
 })
 
 describe('terms', () => {
   it('R-SLR-3: what is reserved for ever is not what those who are connected will need when terms end', async () => {
-    await world.authority.order({ tag: 'HOST', quantity: 20, termDays: 30 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 20, termDays: 30 })
     const connected = await world.open('connected')
     connected.setUsage('HOST', 15)
     await connected.register(await world.token())
@@ -199,11 +205,11 @@ describe('terms', () => {
 
   it('R-SLR-3: the authority’s time does not go back for whoever it writes files for', async () => {
     const { agent, instanceId } = await installed()
-    await world.authority.order({ tag: 'SYS-XL', quantity: 1, termDays: 30 })
+    await world.authority.orders.create({ tag: 'SYS-XL', quantity: 1, termDays: 30 })
     world.clock.advance(40 * DAY)
-    await world.authority.reservation(instanceId)
+    await world.authority.reservations.get(instanceId)
     world.clock.setWall(world.clock.wall() - 39 * DAY)
-    expect(await codeOf(world.authority.updateReservation(instanceId, { 'SYS-XL': 1 }))).toBe(
+    expect(await codeOf(world.authority.reservations.update(instanceId, { 'SYS-XL': 1 }))).toBe(
       'LICENSES_UNAVAILABLE',
     )
     expect(agent.status().state).toBe('reserved')
@@ -215,57 +221,61 @@ describe('updates', () => {
     const { agent, instanceId } = await installed()
     const code = await update(agent, instanceId, 4)
     expect(await pool()).toMatchObject({ reserved: 10 })
-    expect(await world.authority.instance(instanceId)).toMatchObject({
+    expect(await world.authority.instances.get(instanceId)).toMatchObject({
       reservation: { pending: true, licenses: [{ count: 4 }], previous: [{ count: 10 }] },
     })
-    expect(await codeOf(world.authority.updateReservation(instanceId, { HOST: 5 }))).toBe('UPDATE_PENDING')
-    await world.authority.confirmReservation(instanceId, ` ${code.toLowerCase().replaceAll('-', '\n')}`)
+    expect(await codeOf(world.authority.reservations.update(instanceId, { HOST: 5 }))).toBe('UPDATE_PENDING')
+    await world.authority.reservations.confirm(instanceId, ` ${code.toLowerCase().replaceAll('-', '\n')}`)
     expect(await pool()).toMatchObject({ reserved: 4 })
     const more = await update(agent, instanceId, 15)
     expect(await pool()).toMatchObject({ reserved: 15 })
-    expect(await codeOf(world.authority.confirmReservation(instanceId, code))).toBe(
+    expect(await codeOf(world.authority.reservations.confirm(instanceId, code))).toBe(
       'CONFIRMATION_CODE_OTHER_UPDATE',
     )
-    await world.authority.confirmReservation(instanceId, more)
-    expect(await codeOf(world.authority.confirmReservation(instanceId, more))).toBe('UPDATE_NOT_PENDING')
+    await world.authority.reservations.confirm(instanceId, more)
+    expect(await codeOf(world.authority.reservations.confirm(instanceId, more))).toBe('UPDATE_NOT_PENDING')
     expect(await pool()).toMatchObject({ reserved: 15 })
   })
 
   it('R-SLR-5: an update whose file was lost is written again; a box that never had the first takes the second', async () => {
     const agent = await world.open()
     const { instanceId } = await reserve(agent)
-    await world.authority.updateReservation(instanceId, { HOST: 12 })
-    const { file } = await world.authority.reservation(instanceId)
+    await world.authority.reservations.update(instanceId, { HOST: 12 })
+    const { file } = await world.authority.reservations.get(instanceId)
     const { confirmationCode } = (await agent.reservation.install(file ?? '')).reservation
-    await world.authority.confirmReservation(instanceId, confirmationCode ?? '')
+    await world.authority.reservations.confirm(instanceId, confirmationCode ?? '')
     expect(agent.status().reservation.entitlements).toMatchObject([{ count: 12 }])
   })
 
   it('R-SLR-5: an update to nothing is a return', async () => {
     const { instanceId } = await installed()
-    expect(await codeOf(world.authority.updateReservation(instanceId, { HOST: 0 }))).toBe('RESERVATION_EMPTY')
-    expect(await codeOf(world.authority.updateReservation('nobody', { HOST: 1 }))).toBe('NOT_FOUND')
+    expect(await codeOf(world.authority.reservations.update(instanceId, { HOST: 0 }))).toBe(
+      'RESERVATION_EMPTY',
+    )
+    expect(await codeOf(world.authority.reservations.update('nobody', { HOST: 1 }))).toBe('NOT_FOUND')
   })
 })
 
 describe('codes that are wrong', () => {
   it('R-SLR-7: of another box, another kind, mistyped, or made up are told apart', async () => {
     const [one, two] = [await installed('one', 5), await installed('two', 5)]
-    const confirm = (id: string, code: string) => codeOf(world.authority.confirmReservation(id, code))
+    const confirm = (id: string, code: string) => codeOf(world.authority.reservations.confirm(id, code))
     const code = await update(one.agent, one.instanceId, 6)
     expect(await confirm(two.instanceId, code)).toBe('CODE_OTHER_RESERVATION')
-    expect(await codeOf(world.authority.takeBackReservation(one.instanceId, code))).toBe('CODE_OTHER_KIND')
+    expect(await codeOf(world.authority.reservations.acceptReturnCode(one.instanceId, code))).toBe(
+      'CODE_OTHER_KIND',
+    )
     expect(await confirm(one.instanceId, code.replace(/^....../, '000000'))).toBe('CODE_MISTYPED')
     expect(await confirm(one.instanceId, one.agent.status().reservation.requestCode ?? '')).toBe(
       'CODE_OTHER_KIND',
     )
     const returned = await two.agent.reservation.returnCode()
-    expect(await codeOf(world.authority.takeBackReservation(one.instanceId, returned))).toBe(
+    expect(await codeOf(world.authority.reservations.acceptReturnCode(one.instanceId, returned))).toBe(
       'CODE_OTHER_RESERVATION',
     )
-    expect(await codeOf(world.authority.takeBackReservation('nobody', returned))).toBe('NOT_FOUND')
-    await world.authority.takeBackReservation(two.instanceId, returned)
-    const again = await codeOf(world.authority.takeBackReservation(two.instanceId, returned))
+    expect(await codeOf(world.authority.reservations.acceptReturnCode('nobody', returned))).toBe('NOT_FOUND')
+    await world.authority.reservations.acceptReturnCode(two.instanceId, returned)
+    const again = await codeOf(world.authority.reservations.acceptReturnCode(two.instanceId, returned))
     expect(again).toBe('RESERVATION_ENDED')
   })
 
@@ -280,23 +290,25 @@ describe('codes that are wrong', () => {
       epoch: 1,
       sequence: 2,
     })
-    const confirm = (text: string) => codeOf(world.authority.confirmReservation(instanceId, text))
+    const confirm = (text: string) => codeOf(world.authority.reservations.confirm(instanceId, text))
     for (let i = 0; i < 10; i++) expect(await confirm(forged)).toBe('CODE_WRONG')
     expect(await confirm(forged)).toBe('CODE_ATTEMPTS_EXCEEDED')
     expect(await confirm(code)).toBe('CODE_ATTEMPTS_EXCEEDED')
     world.clock.advance(HOUR)
     expect(await confirm(code)).toBe('no error')
-    expect((await world.authority.events()).filter(({ type }) => type === 'CODE_REFUSED').length).toBe(10)
+    expect(
+      (await world.authority.operations.events.list()).filter(({ type }) => type === 'CODE_REFUSED').length,
+    ).toBe(10)
   })
 
   it('R-SLR-7: of an earlier reservation of the same box is told as that', async () => {
     const { agent, instanceId } = await installed()
     const code = await agent.reservation.returnCode()
-    await world.authority.takeBackReservation(instanceId, code)
+    await world.authority.reservations.acceptReturnCode(instanceId, code)
     await agent.reservation.return()
     const next = await reserve(agent)
-    const message = await world.authority
-      .takeBackReservation(next.instanceId, code)
+    const message = await world.authority.reservations
+      .acceptReturnCode(next.instanceId, code)
       .catch((thrown: unknown) => String(thrown))
     expect(message).toContain('of an earlier reservation of CWMS-K9:BOX')
   })
@@ -305,10 +317,10 @@ describe('codes that are wrong', () => {
     const { agent, instanceId } = await installed()
     const request = agent.status().reservation.requestCode ?? ''
     const other = { account: 'other.example' }
-    await world.authority.addAccount('other.example', { acceptAgreement: true })
-    await world.authority.enableReservation(other)
-    await world.authority.order({ ...other, tag: 'HOST', quantity: 5 })
-    const message = await world.authority
+    await world.authority.accounts.add('other.example', { acceptAgreement: true })
+    await world.authority.reservations.enable(other)
+    await world.authority.orders.create({ ...other, tag: 'HOST', quantity: 5 })
+    const message = await world.authority.reservations
       .reserve({ ...other, request, licenses: { HOST: 1 } })
       .catch((thrown: unknown) => String(thrown))
     expect(message).toContain('another smart account')
@@ -324,23 +336,23 @@ describe('the end of a reservation', () => {
     connected.setUsage('HOST', 12)
     await pass(world, connected, HOUR)
     const told = async () =>
-      (await world.authority.events())
+      (await world.authority.operations.events.list())
         .filter(({ type }) => type.includes('SUFFICIENT'))
         .map(({ type }) => type)
     expect(await told()).toEqual(['INSUFFICIENT_LICENSES'])
-    await world.authority.takeBackReservation(instanceId, await agent.reservation.returnCode())
+    await world.authority.reservations.acceptReturnCode(instanceId, await agent.reservation.returnCode())
     expect(await told()).toEqual(['INSUFFICIENT_LICENSES', 'LICENSES_SUFFICIENT'])
   })
 
   it('R-SLR-6: an instance that is reserved is removed by its return code only', async () => {
     const { agent, instanceId } = await installed()
-    expect(await codeOf(world.authority.removeInstance(instanceId))).toBe('RETURN_CODE_REQUIRED')
+    expect(await codeOf(world.authority.instances.remove(instanceId))).toBe('RETURN_CODE_REQUIRED')
     const connected = await world.open('connected')
     await connected.register(await world.token())
     const id = connected.status().registration.instanceId ?? ''
-    expect(await codeOf(world.authority.takeBackReservation(id, await agent.reservation.returnCode()))).toBe(
-      'INSTANCE_NOT_RESERVED',
-    )
+    expect(
+      await codeOf(world.authority.reservations.acceptReturnCode(id, await agent.reservation.returnCode())),
+    ).toBe('INSTANCE_NOT_RESERVED')
   })
 
   it('R-SLR-6: the return is completed on both sides in either order, however late', async () => {
@@ -350,19 +362,19 @@ describe('the end of a reservation', () => {
     await pass(world, agent, 200 * DAY)
     expect(await pool()).toMatchObject({ reserved: 10 })
     expect(agent.status().reservation.returnCode).toBe(code)
-    await world.authority.takeBackReservation(instanceId, code)
+    await world.authority.reservations.acceptReturnCode(instanceId, code)
     expect(await pool()).toMatchObject({ reserved: 0 })
   })
 
   it('R-SLR-6: during an update that the box never saw, or has installed and not told, a return ends all of it', async () => {
     const [one, two] = [await installed('one', 5), await installed('two', 5)]
-    await world.authority.updateReservation(one.instanceId, { HOST: 9 })
+    await world.authority.reservations.update(one.instanceId, { HOST: 9 })
     await update(two.agent, two.instanceId, 6)
     for (const { agent, instanceId } of [one, two])
-      await world.authority.takeBackReservation(instanceId, await agent.reservation.returnCode())
+      await world.authority.reservations.acceptReturnCode(instanceId, await agent.reservation.returnCode())
     expect(await pool()).toMatchObject({ reserved: 0 })
     for (const { instanceId } of [one, two])
-      expect(await world.authority.reservation(instanceId)).toMatchObject({
+      expect(await world.authority.reservations.get(instanceId)).toMatchObject({
         status: 'returned',
         pending: false,
         previous: [],
@@ -372,11 +384,11 @@ describe('the end of a reservation', () => {
   it('R-SLR-6: a lost box is written off by somebody who answers for it, on the record; if it turns up, it can still give back', async () => {
     const { agent, instanceId } = await installed()
     const writeOff = (reason: string) =>
-      world.authority.writeOffReservation(instanceId, { reason, by: 'alice' })
+      world.authority.reservations.writeOff(instanceId, { reason, by: 'alice' })
     expect(await codeOf(writeOff(' '))).toBe('INVALID_ARGUMENT')
     await writeOff('burnt with the data centre')
     expect(await pool()).toMatchObject({ reserved: 0 })
-    expect((await world.authority.events()).at(-1)).toMatchObject({
+    expect((await world.authority.operations.events.list()).at(-1)).toMatchObject({
       type: 'RESERVATION_OVERRIDDEN',
       severity: 'major',
       instanceId,
@@ -389,9 +401,13 @@ describe('the end of a reservation', () => {
         `The reservation of CWMS-K9:BOX was removed without a return code at ${iso(world.clock.wall())}.`,
       ),
     )
-    expect(await codeOf(world.authority.updateReservation(instanceId, { HOST: 1 }))).toBe('RESERVATION_ENDED')
-    await world.authority.takeBackReservation(instanceId, await agent.reservation.returnCode())
-    expect((await world.authority.events()).at(-1)).toMatchObject({ type: 'RESERVATION_RETURNED' })
+    expect(await codeOf(world.authority.reservations.update(instanceId, { HOST: 1 }))).toBe(
+      'RESERVATION_ENDED',
+    )
+    await world.authority.reservations.acceptReturnCode(instanceId, await agent.reservation.returnCode())
+    expect((await world.authority.operations.events.list()).at(-1)).toMatchObject({
+      type: 'RESERVATION_RETURNED',
+    })
     await expect(writeOff('once more')).rejects.toThrow(
       new LicensingError(
         'RESERVATION_ENDED',
@@ -401,13 +417,15 @@ describe('the end of a reservation', () => {
   })
 
   it('a virtual account with reservations is not removed', async () => {
-    await world.authority.addVirtualAccount('Sealed')
-    await world.authority.order({ tag: 'HOST', quantity: 1, termDays: 10, virtualAccount: 'Sealed' })
+    await world.authority.accounts.addVirtualAccount('Sealed')
+    await world.authority.orders.create({ tag: 'HOST', quantity: 1, termDays: 10, virtualAccount: 'Sealed' })
     const agent = await world.open()
     const request = await agent.reservation.request()
-    await world.authority.reserve({ request, licenses: { HOST: 1 }, virtualAccount: 'Sealed' })
+    await world.authority.reservations.reserve({ request, licenses: { HOST: 1 }, virtualAccount: 'Sealed' })
     world.clock.advance(11 * DAY)
-    expect(await codeOf(world.authority.removeVirtualAccount('Sealed'))).toBe('VIRTUAL_ACCOUNT_IN_USE')
+    expect(await codeOf(world.authority.accounts.removeVirtualAccount('Sealed'))).toBe(
+      'VIRTUAL_ACCOUNT_IN_USE',
+    )
   })
 })
 
@@ -428,7 +446,7 @@ it('R-NET-5: one account serves a box directly, one through a proxy, and one tha
     available: 0,
     status: 'in-compliance',
   })
-  expect((await world.authority.instances()).map(({ status }) => status)).toEqual([
+  expect((await world.authority.instances.list()).map(({ status }) => status)).toEqual([
     'in-compliance',
     'in-compliance',
     'reserved',

@@ -23,7 +23,9 @@ const stateOf = (agent: SmartAgent) => {
   return { state, reservation, registration, entitlements }
 }
 const reserve = (agent: SmartAgent, HOST = 10) =>
-  agent.reservation.request().then((request) => world.authority.reserve({ request, licenses: { HOST } }))
+  agent.reservation
+    .request()
+    .then((request) => world.authority.reservations.reserve({ request, licenses: { HOST } }))
 
 async function refusedAndUnchanged(agent: SmartAgent, what: Promise<unknown>): Promise<string> {
   const before = stateOf(agent)
@@ -64,7 +66,7 @@ describe('at the box', () => {
     await agent.reservation.install((await reserve(agent)).file)
     expect(agent.status()).toMatchObject({ state: 'reserved', functionality: 'full' })
     const id = agent.status().registration.instanceId ?? ''
-    await world.authority.takeBackReservation(id, await agent.reservation.returnCode())
+    await world.authority.reservations.acceptReturnCode(id, await agent.reservation.returnCode())
     expect((await agent.reservation.return()).state).toBe('unregistered')
   })
 
@@ -94,7 +96,7 @@ describe('at the box', () => {
     await agent.reservation.install(first.file.replaceAll('\n', '\r\n'))
     expect(await install(first.file)).toBe('AUTHORIZATION_INSTALLED')
     expect(await update(first.file)).toBe('AUTHORIZATION_INSTALLED')
-    const second = await world.authority.updateReservation(first.instanceId, { HOST: 20 })
+    const second = await world.authority.reservations.update(first.instanceId, { HOST: 20 })
     expect(await install(second.file)).toBe('RESERVED')
     await agent.reservation.update(second.file)
     expect(await update(first.file)).toBe('AUTHORIZATION_SUPERSEDED')
@@ -106,10 +108,10 @@ describe('at the box', () => {
     const agent = await world.open()
     const elsewhere = await makeWorld()
     try {
-      await elsewhere.authority.enableReservation()
-      await elsewhere.authority.order({ tag: 'HOST', quantity: 5 })
+      await elsewhere.authority.reservations.enable()
+      await elsewhere.authority.orders.create({ tag: 'HOST', quantity: 5 })
       const request = await agent.reservation.request()
-      const { file } = await elsewhere.authority.reserve({ request, licenses: { HOST: 5 } })
+      const { file } = await elsewhere.authority.reservations.reserve({ request, licenses: { HOST: 5 } })
       expect(await refusedAndUnchanged(agent, agent.reservation.install(file))).toBe('SIGNED_FILE_UNTRUSTED')
     } finally {
       await elsewhere.close()
@@ -159,7 +161,7 @@ describe('at the box', () => {
     expect(await codeOf(agent.reservation.returnCode())).toBe('RESERVATION_NONE')
     await agent.reservation.install(first.file)
     expect(await codeOf(agent.reservation.return())).toBe('RESERVATION_NOT_RETURNING')
-    const second = await world.authority.updateReservation(first.instanceId, { HOST: 20 })
+    const second = await world.authority.reservations.update(first.instanceId, { HOST: 20 })
     const code = await agent.reservation.returnCode()
     expect(agent.status()).toMatchObject({
       functionality: 'license-management-only',
@@ -190,8 +192,8 @@ describe('at the box', () => {
     const { returnCode: code } = await agent.reservation.discard(file)
     expect((await agent.reservation.discard(file)).returnCode).toBe(code)
     expect(await refusedAndUnchanged(agent, agent.reservation.install(file))).toBe('AUTHORIZATION_RETURNED')
-    await world.authority.takeBackReservation(instanceId, code)
-    expect((await world.authority.licenses())[0]).toMatchObject({ reserved: 0, available: 100 })
+    await world.authority.reservations.acceptReturnCode(instanceId, code)
+    expect((await world.authority.licenses.list())[0]).toMatchObject({ reserved: 0, available: 100 })
     await agent.reservation.install((await reserve(agent, 100)).file)
     expect(await refusedAndUnchanged(agent, agent.reservation.discard(file))).toBe('no error')
   })
@@ -202,11 +204,11 @@ describe('at the box', () => {
     const agent = await world.open('box', { logger: { error: log, warn: log, info: log, debug: log } })
     const first = await reserve(agent)
     await agent.reservation.install(first.file)
-    const second = await world.authority.updateReservation(first.instanceId, { HOST: 20 })
+    const second = await world.authority.reservations.update(first.instanceId, { HOST: 20 })
     const confirmation = (await agent.reservation.update(second.file)).reservation.confirmationCode ?? ''
     const code = await agent.reservation.returnCode()
-    await world.authority.confirmReservation(first.instanceId, confirmation)
-    await world.authority.takeBackReservation(first.instanceId, code)
+    await world.authority.reservations.confirm(first.instanceId, confirmation)
+    await world.authority.reservations.acceptReturnCode(first.instanceId, code)
     await agent.reservation.return()
     const secrets = join(world.directory, 'box', 'secrets')
     const seed = readFileSync(join(secrets, 'reservation.seed'), 'utf8')
@@ -215,7 +217,7 @@ describe('at the box', () => {
       ...lines,
       JSON.stringify(agent.history()),
       JSON.stringify(agent.explain()),
-      JSON.stringify(await world.authority.events()),
+      JSON.stringify(await world.authority.operations.events.list()),
     ].join('\n')
     const { requestCode } = { requestCode: await agent.reservation.request() }
     for (const secret of [confirmation, code, seed, requestCode]) {
@@ -252,8 +254,8 @@ describe('what is under way while a reservation comes', () => {
     await agent.idle()
     await pass(world, agent, 2 * HOUR)
     expect(agent.status()).toMatchObject({ state: 'unregistered', functionality: 'license-management-only' })
-    const [left] = await world.authority.instances()
-    await world.authority.removeInstance(left?.id ?? '')
+    const [left] = await world.authority.instances.list()
+    await world.authority.instances.remove(left?.id ?? '')
     await agent.reservation.install((await reserve(agent)).file)
     expect(agent.status()).toMatchObject({ state: 'reserved', registration: { status: 'reserved' } })
   })
@@ -268,11 +270,11 @@ describe('what is under way while a reservation comes', () => {
 
   it('R-SLR-5: what was warned of is not warned of again because an update came', async () => {
     const agent = await world.open()
-    await world.authority.order({ tag: 'HOST', quantity: 5, termDays: 20 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 20 })
     const first = await reserve(agent, 105)
     await agent.reservation.install(first.file)
     await pass(world, agent, DAY)
-    const second = await world.authority.updateReservation(first.instanceId, { HOST: 104 })
+    const second = await world.authority.reservations.update(first.instanceId, { HOST: 104 })
     await agent.reservation.update(second.file)
     await pass(world, agent, DAY)
     const said = agent.history().flatMap(({ notices }) => JSON.parse(notices) as { notice: string }[])
@@ -289,7 +291,7 @@ describe('what is under way while a reservation comes', () => {
       await agent.reservation.return()
       await agent.reservation.request()
       expect(agent.status().reservation.returnCode).toBe(codes.at(-1))
-      await world.authority.takeBackReservation(instanceId, codes.at(-1) ?? '')
+      await world.authority.reservations.acceptReturnCode(instanceId, codes.at(-1) ?? '')
     }
     expect(agent.status().reservation.returned.map(({ returnCode }) => returnCode)).toEqual(codes)
   })
@@ -300,19 +302,22 @@ describe('what is under way while a reservation comes', () => {
       const agent = await world.open('box', {
         trust: `${world.authority.trustAnchor()}\n${elsewhere.authority.trustAnchor()}`,
       })
-      await elsewhere.authority.enableReservation()
-      await elsewhere.authority.order({ tag: 'HOST', quantity: 5 })
+      await elsewhere.authority.reservations.enable()
+      await elsewhere.authority.orders.create({ tag: 'HOST', quantity: 5 })
       const first = await reserve(agent)
       const request = agent.status().reservation.requestCode ?? ''
-      const second = await elsewhere.authority.reserve({ request, licenses: { HOST: 5 } })
+      const second = await elsewhere.authority.reservations.reserve({ request, licenses: { HOST: 5 } })
       await agent.reservation.install(first.file)
       expect(await refusedAndUnchanged(agent, agent.reservation.update(second.file))).toBe(
         'AUTHORIZATION_OTHER_REQUEST',
       )
       const { returnCode } = await agent.reservation.discard(second.file)
-      await elsewhere.authority.takeBackReservation(second.instanceId, returnCode)
+      await elsewhere.authority.reservations.acceptReturnCode(second.instanceId, returnCode)
       expect(agent.status().reservation.entitlements).toMatchObject([{ count: 10 }])
-      await world.authority.takeBackReservation(first.instanceId, await agent.reservation.returnCode())
+      await world.authority.reservations.acceptReturnCode(
+        first.instanceId,
+        await agent.reservation.returnCode(),
+      )
     } finally {
       await elsewhere.close()
     }
@@ -322,10 +327,10 @@ describe('what is under way while a reservation comes', () => {
 describe('R-HOST-9: what is in use and what is reserved', () => {
   it('a tag beyond its count is not authorized, nor is the whole, until it is covered again', async () => {
     const agent = await world.open()
-    await world.authority.order({ tag: 'SYS-XL', quantity: 1 })
+    await world.authority.orders.create({ tag: 'SYS-XL', quantity: 1 })
     agent.setUsage('HOST', 12)
     const request = await agent.reservation.request()
-    const first = await world.authority.reserve({ request, licenses: { HOST: 10, 'SYS-XL': 1 } })
+    const first = await world.authority.reservations.reserve({ request, licenses: { HOST: 10, 'SYS-XL': 1 } })
     await agent.reservation.install(first.file)
     const limited = {
       state: 'reserved',
@@ -343,7 +348,7 @@ describe('R-HOST-9: what is in use and what is reserved', () => {
     expect(agent.explain().trouble).toMatchObject([{ code: 'NOT_AUTHORIZED' }])
     const refusedCode = await codeOf(Promise.resolve().then(() => agent.setUsage('HOST', 13)))
     expect(refusedCode).toBe('NOT_AUTHORIZED')
-    const second = await world.authority.updateReservation(first.instanceId, { HOST: 12 })
+    const second = await world.authority.reservations.update(first.instanceId, { HOST: 12 })
     await agent.reservation.update(second.file)
     expect(agent.status()).toMatchObject({ functionality: 'full', authorization: { status: 'reserved' } })
     expect(agent.allows('host-meeting')).toMatchObject({ allowed: true })
@@ -363,7 +368,7 @@ describe('R-HOST-9: what is in use and what is reserved', () => {
 
   it('R-SLR-4: a term ends by its date, with warnings before, whatever is done to the clock', async () => {
     const agent = await world.open()
-    await world.authority.order({ tag: 'HOST', quantity: 50, termDays: 100 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 50, termDays: 100 })
     agent.setUsage('HOST', 120)
     const { file } = await reserve(agent, 130)
     await agent.reservation.install(file)
@@ -398,14 +403,14 @@ describe('R-HOST-9: what is in use and what is reserved', () => {
     const agent = await world.open()
     const first = await reserve(agent, 100)
     await agent.reservation.install(first.file)
-    await world.authority.order({ tag: 'MDC-SMALL', quantity: 2, termDays: 30 })
-    const second = await world.authority.updateReservation(first.instanceId, { 'MDC-SMALL': 2 })
-    await world.authority.confirmReservation(
+    await world.authority.orders.create({ tag: 'MDC-SMALL', quantity: 2, termDays: 30 })
+    const second = await world.authority.reservations.update(first.instanceId, { 'MDC-SMALL': 2 })
+    await world.authority.reservations.confirm(
       first.instanceId,
       (await agent.reservation.update(second.file)).reservation.confirmationCode ?? '',
     )
-    await world.authority.order({ tag: 'MDC-SMALL', quantity: 2, termDays: 365 })
-    const third = await world.authority.updateReservation(first.instanceId, { 'MDC-SMALL': 2 })
+    await world.authority.orders.create({ tag: 'MDC-SMALL', quantity: 2, termDays: 365 })
+    const third = await world.authority.reservations.update(first.instanceId, { 'MDC-SMALL': 2 })
     expect(third.licenses).toMatchObject([
       { tag: 'HOST', count: 100, endsAt: null },
       { tag: 'MDC-SMALL', count: 2, endsAt: new Date(world.clock.wall() + 365 * DAY).toISOString() },
@@ -423,7 +428,7 @@ describe('time at a box that asks nobody', () => {
     world.clock.advance(2 * DAY)
     const wrong = world.clock.wall()
     world.clock.setWall(real())
-    const { file } = await world.authority.reserve({ request, licenses: { HOST: 1 } })
+    const { file } = await world.authority.reservations.reserve({ request, licenses: { HOST: 1 } })
     world.clock.setWall(wrong)
     world.clock.advance(DAY)
     await agent.reservation.install(file)
@@ -435,7 +440,7 @@ describe('time at a box that asks nobody', () => {
 
   it('R-SLR-4: a clock that jumped ahead once is mended by the next file, when it is right again', async () => {
     const agent = await world.open()
-    await world.authority.order({ tag: 'HOST', quantity: 50, termDays: 300 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 50, termDays: 300 })
     const first = await reserve(agent, 150)
     await agent.reservation.install(first.file)
     const right = world.clock.wall()
@@ -445,7 +450,7 @@ describe('time at a box that asks nobody', () => {
     world.clock.setWall(right + 60_000)
     await pass(world, agent, 60_000)
     expect(agent.status()).toMatchObject({ clock: { trusted: false } })
-    const second = await world.authority.updateReservation(first.instanceId, { HOST: 149 })
+    const second = await world.authority.reservations.update(first.instanceId, { HOST: 149 })
     const status = await agent.reservation.update(second.file)
     expect(status.reservation.entitlements).toMatchObject([{ count: 100 }, { count: 49 }])
     expect(status.clock.trusted).toBe(true)
@@ -453,11 +458,11 @@ describe('time at a box that asks nobody', () => {
 
   it('R-SLR-4: time in which the box ran is not given back by a file, whatever the clock says', async () => {
     const agent = await world.open()
-    await world.authority.order({ tag: 'HOST', quantity: 50, termDays: 60 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 50, termDays: 60 })
     const first = await reserve(agent, 150)
     await agent.reservation.install(first.file)
     // The update is kept in a drawer while the term is used up, then the clock is set back to the day it was written.
-    const second = await world.authority.updateReservation(first.instanceId, { HOST: 149 })
+    const second = await world.authority.reservations.update(first.instanceId, { HOST: 149 })
     const start = world.clock.wall()
     await pass(world, agent, 61 * DAY)
     world.clock.setWall(start)
@@ -484,7 +489,7 @@ describe('time at a box that asks nobody', () => {
 
   it('R-SLR-4: a term has ended at its very instant, before any beat', async () => {
     const agent = await world.open()
-    await world.authority.order({ tag: 'HOST', quantity: 5, termDays: 10 })
+    await world.authority.orders.create({ tag: 'HOST', quantity: 5, termDays: 10 })
     agent.setUsage('HOST', 105)
     await agent.reservation.install((await reserve(agent, 105)).file)
     world.clock.advance(10 * DAY)
@@ -501,7 +506,7 @@ describe('time at a box that asks nobody', () => {
     const request = await agent.reservation.request()
     const behind = world.clock.wall()
     world.clock.setWall(behind + 40 * DAY)
-    const { file } = await world.authority.reserve({ request, licenses: { HOST: 1 } })
+    const { file } = await world.authority.reservations.reserve({ request, licenses: { HOST: 1 } })
     world.clock.setWall(behind)
     await agent.reservation.install(file)
     expect(Date.parse(agent.status().authorization.since)).toBe(behind + 40 * DAY)
@@ -514,7 +519,7 @@ describe('time at a box that asks nobody', () => {
     expect(await refusedAndUnchanged(agent, agent.reservation.install(file))).toBe(
       'SIGNED_FILE_SIGNER_EXPIRED',
     )
-    const again = await world.authority.reservation(instanceId)
+    const again = await world.authority.reservations.get(instanceId)
     await agent.reservation.install(again.file ?? '')
     // What is installed outlives its signer.
     await pass(world, agent, 800 * DAY)
@@ -525,18 +530,18 @@ describe('time at a box that asks nobody', () => {
     const agent = await world.open()
     const first = await reserve(agent)
     await agent.reservation.install(first.file)
-    const second = await world.authority.updateReservation(first.instanceId, { HOST: 20 })
+    const second = await world.authority.reservations.update(first.instanceId, { HOST: 20 })
     const { confirmationCode } = (await agent.reservation.update(second.file)).reservation
-    await world.authority.confirmReservation(first.instanceId, confirmationCode ?? '')
+    await world.authority.reservations.confirm(first.instanceId, confirmationCode ?? '')
     await agent.close()
     copyDirectory(join(world.directory, 'box'), join(world.directory, 'copy'))
     const copy = await world.open('copy', { product: { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' } })
     // In the copy, older files stay superseded and requests stay used.
     expect(await codeOf(copy.reservation.update(first.file))).toBe('AUTHORIZATION_SUPERSEDED')
-    const third = await world.authority.updateReservation(first.instanceId, { HOST: 5 })
+    const third = await world.authority.reservations.update(first.instanceId, { HOST: 5 })
     const original = await world.open()
     const code = (await original.reservation.update(third.file)).reservation.confirmationCode
-    await world.authority.confirmReservation(first.instanceId, code ?? '')
+    await world.authority.reservations.confirm(first.instanceId, code ?? '')
     // The copy goes on with what it had: docs/security.md says so.
     expect(copy.status().reservation.entitlements).toMatchObject([{ count: 20 }])
   })

@@ -60,7 +60,7 @@ class People {
   }
 
   instanceOf = async (name: Name): Promise<string | undefined> =>
-    (await this.world.authority.reservations()).find(({ udi }) => udi.serial === name.toUpperCase())
+    (await this.world.authority.reservations.list()).find(({ udi }) => udi.serial === name.toUpperCase())
       ?.instanceId
 
   async do(deed: Deed): Promise<void> {
@@ -89,13 +89,15 @@ class People {
       case 'reserve': {
         const request = agent.status().reservation.requestCode
         if (request === null) return
-        this.papers.files.push((await authority.reserve({ request, licenses: { HOST: deed.count } })).file)
+        this.papers.files.push(
+          (await authority.reservations.reserve({ request, licenses: { HOST: deed.count } })).file,
+        )
         return
       }
       case 'change': {
         const id = await this.instanceOf(deed.box)
         if (id === undefined) return
-        this.papers.files.push((await authority.updateReservation(id, { HOST: deed.count })).file)
+        this.papers.files.push((await authority.reservations.update(id, { HOST: deed.count })).file)
         return
       }
       case 'install':
@@ -113,12 +115,12 @@ class People {
       }
       case 'confirm': {
         const [id, code] = [await this.instanceOf(deed.box), this.papers.confirmations.at(-1 - deed.which)]
-        if (id !== undefined && code !== undefined) await authority.confirmReservation(id, code)
+        if (id !== undefined && code !== undefined) await authority.reservations.confirm(id, code)
         return
       }
       case 'remove': {
         const [id, code] = [await this.instanceOf(deed.box), this.papers.returns.at(-1 - deed.which)]
-        if (id !== undefined && code !== undefined) await authority.takeBackReservation(id, code)
+        if (id !== undefined && code !== undefined) await authority.reservations.acceptReturnCode(id, code)
         return
       }
       case 'returnCode':
@@ -139,7 +141,7 @@ class People {
   async #goOn(box: Name, count: number): Promise<void> {
     const { status } = (await this.box(box)).status().reservation
     const id = await this.instanceOf(box)
-    const list = await this.world.authority.reservations()
+    const list = await this.world.authority.reservations.list()
     const pending = list.find(({ instanceId }) => instanceId === id)?.pending ?? false
     const which = this.#newestOf(box)
     switch (status) {
@@ -182,9 +184,9 @@ class People {
   }
 
   async check(): Promise<void> {
-    const [pool] = await this.world.authority.licenses()
+    const [pool] = await this.world.authority.licenses.list()
     expect(pool?.reserved).toBeLessThanOrEqual(OWNED)
-    const reservations = await this.world.authority.reservations()
+    const reservations = await this.world.authority.reservations.list()
     const held = (name: Name): number => {
       const one = reservations.find(({ udi }) => udi.serial === name.toUpperCase())
       const total = (list: readonly { count: number }[] = []) =>
@@ -210,14 +212,14 @@ class People {
     const where = agent.status().reservation.status
     if (where === 'installed' || where === 'returning') {
       const code = await reservation.returnCode()
-      if (id !== undefined) await authority.takeBackReservation(id, code)
+      if (id !== undefined) await authority.reservations.acceptReturnCode(id, code)
       await reservation.return()
     } else {
       await reservation.cancel()
       // The authority reserved for a request that was cancelled, or for a box that has completed its return already.
-      const { file } = id === undefined ? { file: null } : await authority.reservation(id)
+      const { file } = id === undefined ? { file: null } : await authority.reservations.get(id)
       if (id !== undefined && file !== null)
-        await authority.takeBackReservation(id, (await reservation.discard(file)).returnCode)
+        await authority.reservations.acceptReturnCode(id, (await reservation.discard(file)).returnCode)
     }
     expect(agent.status()).toMatchObject({ state: 'evaluation', reservation: { status: 'none' } })
     expect(await this.instanceOf(name)).toBeUndefined()
@@ -244,7 +246,7 @@ it('R-SLR-3 R-SLR-4 R-SLR-5 R-SLR-6: nothing people do reserves more than is own
           await people.check()
         }
         for (const name of NAMES) await people.finish(name)
-        expect((await world.authority.licenses())[0]?.reserved).toBe(0)
+        expect((await world.authority.licenses.list())[0]?.reserved).toBe(0)
       } finally {
         await world.close()
       }

@@ -13,9 +13,9 @@ let token: string
 let box: SmartAgent
 beforeAll(async () => {
   world = await makeSealedWorld(20)
-  await world.authority.addVirtualAccount("R&D 'Lab'")
-  await world.authority.addVirtualAccount('Second')
-  await world.authority.order({ tag: 'SYS-XL', quantity: 5, termDays: 90 })
+  await world.authority.accounts.addVirtualAccount("R&D 'Lab'")
+  await world.authority.accounts.addVirtualAccount('Second')
+  await world.authority.orders.create({ tag: 'SYS-XL', quantity: 5, termDays: 90 })
   rest = await serveRest(world)
   ;({ token } = await rest.clientToken())
   box = await world.open()
@@ -218,7 +218,7 @@ describe('registration tokens', () => {
   it('a use limit, in both spellings', async () => {
     for (const name of ['numberOfUses', 'numberofUses']) {
       const { json } = await post(`${ONPREM}${tokens('Default')}`, { expiresAfterDays: 1, [name]: 3 })
-      const made = (await world.authority.tokens()).find((one) => one.token === json.tokenInfo.token)
+      const made = (await world.authority.tokens.list()).find((one) => one.token === json.tokenInfo.token)
       expect(made?.maxUses).toBe(3)
     }
   })
@@ -357,7 +357,7 @@ describe('licences', () => {
       'ERROR',
       998,
     ])
-    const pools = (await world.authority.licenses()).filter(({ tag }) => tag === 'HOST')
+    const pools = (await world.authority.licenses.list()).filter(({ tag }) => tag === 'HOST')
     expect(pools.map(({ virtualAccount, quantity }) => [virtualAccount, quantity])).toEqual([
       ['Default', 17],
       ['Second', 3],
@@ -546,8 +546,8 @@ describe('devices', () => {
       status: 'ERROR',
       productInstancesTransferStatus: [{ status: 'ERROR' }],
     })
-    await world.authority.transferLicenses({ tag: 'HOST', quantity: 4, from: 'Default', to: "R&D 'Lab'" })
-    await world.authority.transferLicenses({ tag: 'HOST', quantity: 4, from: 'Default', to: 'Second' })
+    await world.authority.licenses.transfer({ tag: 'HOST', quantity: 4, from: 'Default', to: "R&D 'Lab'" })
+    await world.authority.licenses.transfer({ tag: 'HOST', quantity: 4, from: 'Default', to: 'Second' })
     expect((await move(V1, 'Default', "R&D 'Lab'")).json.status).toBe('SUCCESS')
     expect((await move(`/backend${ONPREM}`, "R&D%20'Lab'", 'Second')).json.status).toBe('SUCCESS')
     expect((await move(ONPREM, 'Default', 'Second')).json.status).toBe('ERROR')
@@ -595,7 +595,7 @@ describe('reservation', () => {
     expect([again.status, again.licenses]).toEqual(['SUCCESS', reserved.json.authorizationCodes[0].licenses])
     const other = (await reserve('4')).json.authorizationCodes[0]
     expect([other.status, other.authorizationCode]).toEqual(['ERROR', null])
-    expect(await world.authority.reservations()).toHaveLength(1)
+    expect(await world.authority.reservations.list()).toHaveLength(1)
     expect(reserved.json).toMatchObject({
       status: 'SUCCESS',
       statusMessage: '1 reservation requests processed successfully',
@@ -657,7 +657,7 @@ describe('reservation', () => {
       status: 'SUCCESS',
       removeProductInstancesStatus: [{ status: 'SUCCESS' }],
     })
-    expect(await world.authority.reservations()).toEqual([])
+    expect(await world.authority.reservations.list()).toEqual([])
   })
 
   it('keeps the list of codes when nothing could be reserved', async () => {
@@ -718,7 +718,7 @@ describe('reservation', () => {
 
 describe('what is done is recorded', () => {
   it('with the client that did it, and what to', async () => {
-    const deeds = await world.authority.people.deeds(1000)
+    const deeds = await world.authority.security.users.deeds(1000)
     const transfer = deeds.find(({ action }) => action === 'api licenses-transfer')
     expect(transfer).toMatchObject({ who: expect.stringMatching(/^[0-9a-f]{32} \(API client\)$/) })
     expect(deeds.map(({ action, outcome }) => `${action}: ${outcome}`)).toEqual(

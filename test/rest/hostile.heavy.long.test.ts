@@ -14,8 +14,8 @@ let rest: Rest
 let token: string
 beforeAll(async () => {
   world = await makeSealedWorld(5)
-  await world.authority.addVirtualAccount('Second')
-  await world.authority.addAccount('other.example', { acceptAgreement: true })
+  await world.authority.accounts.addVirtualAccount('Second')
+  await world.authority.accounts.add('other.example', { acceptAgreement: true })
   rest = await serveRest(world)
   ;({ token } = await rest.clientToken({ account: 'acme.example' }))
 })
@@ -86,10 +86,10 @@ describe('who may not come in', () => {
     const transfer = { licenses: [{ license: 'HOST', quantity: 1, targetVirtualAccount: 'Default' }] }
     expect((await ask(`${V1}/virtual-accounts/Second/licenses/transfer`, transfer)).status).toBe(403)
     // When it is gone, nothing is left to reach, and never everything.
-    await world.authority.removeVirtualAccount('Second', { account: 'acme.example' })
+    await world.authority.accounts.removeVirtualAccount('Second', { account: 'acme.example' })
     expect((await ask(`${V1}/licenses`, {})).json.licenses).toEqual([])
     expect((await ask(`${V1}/virtual-accounts/Default/tokens`)).status).toBe(403)
-    await world.authority.addVirtualAccount('Second', { account: 'acme.example' })
+    await world.authority.accounts.addVirtualAccount('Second', { account: 'acme.example' })
   })
 
   it('nor does what it may only look at', async () => {
@@ -161,10 +161,10 @@ describe('what is served at one port', () => {
 describe('what is not of its form is refused in words, and changes nothing', () => {
   const state = async () =>
     JSON.stringify([
-      await world.authority.virtualAccounts({ account: 'acme.example' }),
-      await world.authority.tokens({ account: 'acme.example' }),
-      await world.authority.licenses({ account: 'acme.example' }),
-      await world.authority.instances({ account: 'acme.example' }),
+      await world.authority.accounts.listVirtualAccounts({ account: 'acme.example' }),
+      await world.authority.tokens.list({ account: 'acme.example' }),
+      await world.authority.licenses.list({ account: 'acme.example' }),
+      await world.authority.instances.list({ account: 'acme.example' }),
     ])
 
   it.each([

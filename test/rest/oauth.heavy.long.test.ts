@@ -16,7 +16,7 @@ let client: { clientId: string; clientSecret: string }
 beforeEach(async () => {
   world = await makeWorld()
   rest = await serveRest(world)
-  client = await world.authority.apiClients.create()
+  client = await world.authority.security.apiClients.create()
 })
 afterEach(() => world.close())
 
@@ -75,8 +75,8 @@ describe('an access token is given', () => {
     expect([wrongClient.status, wrongClient.json.error]).toEqual([401, 'invalid_client'])
     // Another password ends what the old one let in.
     const { json } = await rest.send('/oauth/token', { body: grant })
-    const admin = await world.authority.people.find('admin')
-    await world.authority.people.change('admin', admin!.password, { password: 'another hash' })
+    const admin = await world.authority.security.users.find('admin')
+    await world.authority.security.users.change('admin', admin!.password, { password: 'another hash' })
     expect((await accounts(json.access_token)).status).toBe(401)
   })
 
@@ -190,8 +190,11 @@ describe('an access token is good', () => {
   it('until its client is revoked, by any process of the authority', async () => {
     const one = await token()
     const other = await Authority.open({ dataDir: join(world.directory, 'authority'), clock: world.clock })
-    expect(await other.apiClients.whose(one)).toMatchObject({ account: 'acme.example', scope: 'write' })
-    await other.apiClients.revoke(client.clientId)
+    expect(await other.security.apiClients.whose(one)).toMatchObject({
+      account: 'acme.example',
+      scope: 'write',
+    })
+    await other.security.apiClients.revoke(client.clientId)
     await other.close()
     expect((await accounts(one)).status).toBe(401)
     expect((await rest.send('/oauth/token', { body: credentials() })).status).toBe(401)
@@ -200,8 +203,8 @@ describe('an access token is good', () => {
   it('and neither it nor a secret is anywhere in the database, or in a record', async () => {
     const one = await token()
     await rest.send('/oauth/token', { body: { ...credentials(), client_secret: 'guessed-secret' } })
-    const { people } = world.authority
-    const records = JSON.stringify([await people.deeds(100), await world.authority.events()])
+    const { users } = world.authority.security
+    const records = JSON.stringify([await users.deeds(100), await world.authority.operations.events.list()])
     expect(records).toContain(client.clientId)
     const database = allStored(join(world.directory, 'authority'))
     expect(database).toContain(client.clientId)

@@ -14,7 +14,7 @@ beforeEach(async () => {
   world = await makeSatelliteWorld()
   manager = world.manager
   satellite = await world.addSatellite('branch', { online: true })
-  await manager.order({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
+  await manager.orders.create({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
   await satellite.sync.now()
 })
 afterEach(() => world.close())
@@ -22,7 +22,7 @@ afterEach(() => world.close())
 const refused = (work: () => unknown) => codeOf(Promise.resolve().then(work))
 const quantities = async (authority: Authority) =>
   Object.fromEntries(
-    (await authority.licenses()).map(({ virtualAccount, tag, quantity }) => [
+    (await authority.licenses.list()).map(({ virtualAccount, tag, quantity }) => [
       `${virtualAccount} ${tag}`,
       quantity,
     ]),
@@ -30,14 +30,14 @@ const quantities = async (authority: Authority) =>
 
 describe('R-ACC-5: a virtual account of a satellite', () => {
   it('is marked, and what the satellite does itself is refused at the manager', async () => {
-    expect(await manager.virtualAccounts()).toMatchObject([
+    expect(await manager.accounts.listVirtualAccounts()).toMatchObject([
       { name: 'BRANCH', satellite: { name: 'branch' }, isDefault: false },
       { name: 'Default', satellite: null, isDefault: true },
     ])
     const code = 'VIRTUAL_ACCOUNT_OF_SATELLITE'
-    expect(await refused(() => manager.createToken({ days: 3, virtualAccount: 'BRANCH' }))).toBe(code)
-    expect(await refused(() => manager.removeVirtualAccount('BRANCH'))).toBe(code)
-    expect(await refused(() => manager.setDefaultVirtualAccount('BRANCH'))).toBe(code)
+    expect(await refused(() => manager.tokens.create({ days: 3, virtualAccount: 'BRANCH' }))).toBe(code)
+    expect(await refused(() => manager.accounts.removeVirtualAccount('BRANCH'))).toBe(code)
+    expect(await refused(() => manager.accounts.setDefaultVirtualAccount('BRANCH'))).toBe(code)
     expect(await refused(() => manager.satellites.add('second', { virtualAccount: 'BRANCH' }))).toBe(code)
     expect(await refused(() => manager.satellites.add('second', { virtualAccount: 'Default' }))).toBe(
       'VIRTUAL_ACCOUNT_IS_DEFAULT',
@@ -49,17 +49,20 @@ describe('R-ACC-5: a virtual account of a satellite', () => {
       'INVALID_ARGUMENT',
     )
     // What was refused has not made the account that it named.
-    expect((await manager.virtualAccounts()).map(({ name }) => name)).toEqual(['BRANCH', 'Default'])
+    expect((await manager.accounts.listVirtualAccounts()).map(({ name }) => name)).toEqual([
+      'BRANCH',
+      'Default',
+    ])
   })
 
   it('takes one without product instances and tokens only', async () => {
-    await manager.addVirtualAccount('Busy')
-    const { id } = await manager.createToken({ days: 3, virtualAccount: 'Busy' })
+    await manager.accounts.addVirtualAccount('Busy')
+    const { id } = await manager.tokens.create({ days: 3, virtualAccount: 'Busy' })
     expect(await refused(() => manager.satellites.add('second', { virtualAccount: 'Busy' }))).toBe(
       'VIRTUAL_ACCOUNT_IN_USE',
     )
-    await manager.revokeToken(id)
-    await manager.order({ tag: 'HOST', quantity: 3, virtualAccount: 'Busy' })
+    await manager.tokens.revoke(id)
+    await manager.orders.create({ tag: 'HOST', quantity: 3, virtualAccount: 'Busy' })
     expect(await manager.satellites.add('second', { virtualAccount: 'Busy' })).toMatchObject({
       virtualAccounts: ['Busy'],
       status: 'waiting',
@@ -68,72 +71,79 @@ describe('R-ACC-5: a virtual account of a satellite', () => {
 
   it('may have further ones, added and not deleted; their licences arrive under their own names', async () => {
     await manager.satellites.addVirtualAccount('branch', 'Lab')
-    await manager.order({ tag: 'HOST', quantity: 4, virtualAccount: 'Lab' })
+    await manager.orders.create({ tag: 'HOST', quantity: 4, virtualAccount: 'Lab' })
     await satellite.sync.now()
     expect(await quantities(satellite)).toEqual({ 'Default HOST': 10, 'Lab HOST': 4 })
-    expect(await refused(() => manager.removeVirtualAccount('Lab'))).toBe('VIRTUAL_ACCOUNT_OF_SATELLITE')
-    expect(await refused(() => satellite.removeVirtualAccount('Lab'))).toBe('VIRTUAL_ACCOUNT_OF_SATELLITE')
+    expect(await refused(() => manager.accounts.removeVirtualAccount('Lab'))).toBe(
+      'VIRTUAL_ACCOUNT_OF_SATELLITE',
+    )
+    expect(await refused(() => satellite.accounts.removeVirtualAccount('Lab'))).toBe(
+      'VIRTUAL_ACCOUNT_OF_SATELLITE',
+    )
     // What a box uses there counts for the manager's account of that name.
     const box = await world.box(() => satellite, 'box')
     box.setUsage('HOST', 3)
-    await box.register((await satellite.createToken({ days: 3, virtualAccount: 'Lab' })).token)
+    await box.register((await satellite.tokens.create({ days: 3, virtualAccount: 'Lab' })).token)
     await satellite.sync.now()
-    const use = (await manager.licenses()).map(({ virtualAccount, inUse }) => [virtualAccount, inUse])
+    const use = (await manager.licenses.list()).map(({ virtualAccount, inUse }) => [virtualAccount, inUse])
     expect(use).toEqual([
       ['BRANCH', 0],
       ['Lab', 3],
     ])
-    await satellite.transferInstance((await satellite.instances())[0]?.id ?? '', { to: 'Default' })
+    await satellite.instances.transfer((await satellite.instances.list())[0]?.id ?? '', { to: 'Default' })
     await satellite.sync.now()
-    expect((await manager.licenses()).map(({ inUse }) => inUse)).toEqual([3, 0])
+    expect((await manager.licenses.list()).map(({ inUse }) => inUse)).toEqual([3, 0])
   })
 
   it('is the manager’s again when the satellite is removed; what its boxes use counts until its mandate ends', async () => {
     const box = await world.box(() => satellite, 'box')
     box.setUsage('HOST', 4)
-    await box.register((await satellite.createToken({ days: 365 })).token)
+    await box.register((await satellite.tokens.create({ days: 365 })).token)
     await satellite.sync.now()
     const removed = await manager.satellites.remove('branch')
     expect(removed.status).toBe('removed')
-    expect(await manager.virtualAccounts()).toMatchObject([{ name: 'BRANCH', satellite: null }, {}])
+    expect(await manager.accounts.listVirtualAccounts()).toMatchObject([
+      { name: 'BRANCH', satellite: null },
+      {},
+    ])
     expect(await manager.satellites.list()).toEqual([])
-    expect(await manager.licenses()).toMatchObject([{ quantity: 10, inUse: 4 }])
+    expect(await manager.licenses.list()).toMatchObject([{ quantity: 10, inUse: 4 }])
     expect(await codeOf(satellite.sync.now())).toBe('SATELLITE_REMOVED')
     expect(await satellite.sync.status()).toMatchObject({ standing: 'ended', exchange: 'blocked' })
-    expect(await codeOf(satellite.createToken({ days: 3 }))).toBe('SATELLITE_OUT_OF_TOUCH')
+    expect(await codeOf(satellite.tokens.create({ days: 3 }))).toBe('SATELLITE_OUT_OF_TOUCH')
     const { file } = await satellite.sync.export()
     expect(await codeOf(manager.satellites.respond(file))).toBe('SATELLITE_REMOVED')
     world.clock.advance(91 * DAY)
-    expect(await manager.licenses()).toMatchObject([{ quantity: 10, inUse: 0 }])
-    expect(await manager.instances()).toEqual([])
+    expect(await manager.licenses.list()).toMatchObject([{ quantity: 10, inUse: 0 }])
+    expect(await manager.instances.list()).toEqual([])
     // The name is free for another one.
     await manager.satellites.add('branch', { virtualAccount: 'BRANCH' })
   })
 
   it('product instances of a satellite are seen at the manager, and changed on the satellite', async () => {
     const box = await world.box(() => satellite, 'box')
-    await box.register((await satellite.createToken({ days: 3 })).token)
+    await box.register((await satellite.tokens.create({ days: 3 })).token)
     await satellite.sync.now()
-    const [one] = await manager.instances()
+    const [one] = await manager.instances.list()
     expect(one).toMatchObject({ satellite: 'branch' })
-    expect(await manager.instance(one?.id ?? '')).toEqual(one)
-    expect(await codeOf(manager.removeInstance(one?.id ?? ''))).toBe('INSTANCE_OF_SATELLITE')
-    expect(await codeOf(manager.transferInstance(one?.id ?? '', { to: 'Default' }))).toBe(
+    expect(await manager.instances.get(one?.id ?? '')).toEqual(one)
+    expect(await codeOf(manager.instances.remove(one?.id ?? ''))).toBe('INSTANCE_OF_SATELLITE')
+    expect(await codeOf(manager.instances.transfer(one?.id ?? '', { to: 'Default' }))).toBe(
       'INSTANCE_OF_SATELLITE',
     )
-    await satellite.removeInstance(one?.id ?? '')
+    await satellite.instances.remove(one?.id ?? '')
     await satellite.sync.now()
-    expect(await manager.instances()).toEqual([])
+    expect(await manager.instances.list()).toEqual([])
   })
 })
 
 describe('R-ACC-3: transfers', () => {
   it('of licences, whole and in part; what it does is shown before it is done', async () => {
-    await manager.addVirtualAccount('East')
-    await manager.order({ tag: 'HOST', quantity: 5 })
-    await manager.order({ tag: 'HOST', quantity: 3, termDays: 30 })
+    await manager.accounts.addVirtualAccount('East')
+    await manager.orders.create({ tag: 'HOST', quantity: 5 })
+    await manager.orders.create({ tag: 'HOST', quantity: 3, termDays: 30 })
     const wanted = { tag: 'HOST', quantity: 6, from: 'Default', to: 'East' }
-    const preview = await manager.transferLicenses({ ...wanted, preview: true })
+    const preview = await manager.licenses.transfer({ ...wanted, preview: true })
     expect(preview).toMatchObject({
       status: 'preview',
       effects: [
@@ -142,35 +152,35 @@ describe('R-ACC-3: transfers', () => {
       ],
     })
     expect(await quantities(manager)).toMatchObject({ 'Default HOST': 8 })
-    expect((await manager.transferLicenses(wanted)).effects).toEqual(preview.effects)
+    expect((await manager.licenses.transfer(wanted)).effects).toEqual(preview.effects)
     expect(await quantities(manager)).toMatchObject({ 'Default HOST': 2, 'East HOST': 6 })
     // Those that end first went first.
     world.clock.advance(31 * DAY)
     expect(await quantities(manager)).toMatchObject({ 'Default HOST': 2, 'East HOST': 3 })
-    expect(await codeOf(manager.transferLicenses({ ...wanted, quantity: 3 }))).toBe('TRANSFER_UNAVAILABLE')
-    expect(await codeOf(manager.transferLicenses({ ...wanted, to: 'Default' }))).toBe('INVALID_ARGUMENT')
-    expect(await codeOf(manager.transferLicenses({ ...wanted, to: 'West' }))).toBe('NOT_FOUND')
-    expect(await codeOf(manager.transferLicenses({ ...wanted, quantity: 0 }))).toBe('INVALID_ARGUMENT')
-    expect(await codeOf(manager.transferLicenses({ ...wanted, tag: 'NONE' }))).toBe('UNKNOWN_TAG')
+    expect(await codeOf(manager.licenses.transfer({ ...wanted, quantity: 3 }))).toBe('TRANSFER_UNAVAILABLE')
+    expect(await codeOf(manager.licenses.transfer({ ...wanted, to: 'Default' }))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(manager.licenses.transfer({ ...wanted, to: 'West' }))).toBe('NOT_FOUND')
+    expect(await codeOf(manager.licenses.transfer({ ...wanted, quantity: 0 }))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(manager.licenses.transfer({ ...wanted, tag: 'NONE' }))).toBe('UNKNOWN_TAG')
     // There and back again is one lot.
-    await manager.transferLicenses({ tag: 'HOST', quantity: 3, from: 'East', to: 'Default' })
+    await manager.licenses.transfer({ tag: 'HOST', quantity: 3, from: 'East', to: 'Default' })
     expect(await quantities(manager)).toMatchObject({ 'Default HOST': 5 })
   })
 
   it('of an instance, with what it uses; one that would put a pool out of compliance must be meant', async () => {
-    await manager.addVirtualAccount('East')
-    await manager.order({ tag: 'HOST', quantity: 5 })
+    await manager.accounts.addVirtualAccount('East')
+    await manager.orders.create({ tag: 'HOST', quantity: 5 })
     const box = await world.box(() => manager, 'direct')
     box.setUsage('HOST', 4)
-    await box.register((await manager.createToken({ days: 3 })).token)
-    const [one] = await manager.instances()
+    await box.register((await manager.tokens.create({ days: 3 })).token)
+    const [one] = await manager.instances.list()
     const id = one?.id ?? ''
-    expect(await codeOf(manager.transferInstance(id, { to: 'East' }))).toBe('TRANSFER_UNCONFIRMED')
-    expect(await manager.instance(id)).toMatchObject({ virtualAccount: 'Default' })
+    expect(await codeOf(manager.instances.transfer(id, { to: 'East' }))).toBe('TRANSFER_UNCONFIRMED')
+    expect(await manager.instances.get(id)).toMatchObject({ virtualAccount: 'Default' })
     const wanted = { tag: 'HOST', quantity: 5, from: 'Default', to: 'East' }
-    expect(await codeOf(manager.transferLicenses(wanted))).toBe('TRANSFER_UNCONFIRMED')
-    await manager.transferLicenses({ ...wanted, confirmed: true })
-    expect(await manager.transferInstance(id, { to: 'East' })).toMatchObject({
+    expect(await codeOf(manager.licenses.transfer(wanted))).toBe('TRANSFER_UNCONFIRMED')
+    await manager.licenses.transfer({ ...wanted, confirmed: true })
+    expect(await manager.instances.transfer(id, { to: 'East' })).toMatchObject({
       status: 'done',
       effects: [
         { virtualAccount: 'Default', before: { inUse: 4, status: 'out-of-compliance' }, after: { inUse: 0 } },
@@ -185,18 +195,18 @@ describe('R-ACC-3: transfers', () => {
   })
 
   it('at a satellite, between its own virtual accounts; the manager’s total stays', async () => {
-    await satellite.addVirtualAccount('Lab')
-    await satellite.transferLicenses({ tag: 'HOST', quantity: 4, from: 'Default', to: 'Lab' })
+    await satellite.accounts.addVirtualAccount('Lab')
+    await satellite.licenses.transfer({ tag: 'HOST', quantity: 4, from: 'Default', to: 'Lab' })
     await satellite.sync.now()
     expect(await quantities(satellite)).toEqual({ 'Default HOST': 6, 'Lab HOST': 4 })
-    await manager.order({ tag: 'HOST', quantity: 5, virtualAccount: 'BRANCH' })
+    await manager.orders.create({ tag: 'HOST', quantity: 5, virtualAccount: 'BRANCH' })
     await satellite.sync.now()
     expect(await quantities(satellite)).toEqual({ 'Default HOST': 11, 'Lab HOST': 4 })
     expect(await quantities(manager)).toEqual({ 'BRANCH HOST': 15 })
   })
 
   it('out of a satellite’s account: they move when the satellite has given them up, and are nowhere twice', async () => {
-    const done = await manager.transferLicenses({ tag: 'HOST', quantity: 7, from: 'BRANCH', to: 'Default' })
+    const done = await manager.licenses.transfer({ tag: 'HOST', quantity: 7, from: 'BRANCH', to: 'Default' })
     expect(done.status).toBe('waiting')
     expect(await quantities(manager)).toEqual({ 'BRANCH HOST': 10 })
     expect((await manager.satellites.list())[0]?.recalls).toMatchObject([
@@ -204,7 +214,7 @@ describe('R-ACC-3: transfers', () => {
     ])
     // What is called back cannot be called back again.
     expect(
-      await codeOf(manager.transferLicenses({ tag: 'HOST', quantity: 4, from: 'BRANCH', to: 'Default' })),
+      await codeOf(manager.licenses.transfer({ tag: 'HOST', quantity: 4, from: 'BRANCH', to: 'Default' })),
     ).toBe('TRANSFER_UNAVAILABLE')
     // By hand: told with the first answer, moved with the second request.
     await carry(manager, satellite)
@@ -212,13 +222,13 @@ describe('R-ACC-3: transfers', () => {
     expect(await quantities(manager)).toEqual({ 'BRANCH HOST': 10 })
     await carry(manager, satellite)
     expect(await quantities(manager)).toEqual({ 'BRANCH HOST': 3, 'Default HOST': 7 })
-    expect((await satellite.events()).map(({ type }) => type)).toContain('LICENSES_WITHDRAWN')
+    expect((await satellite.operations.events.list()).map(({ type }) => type)).toContain('LICENSES_WITHDRAWN')
     // By wire: both at once.
-    await manager.transferLicenses({ tag: 'HOST', quantity: 2, from: 'BRANCH', to: 'Default' })
+    await manager.licenses.transfer({ tag: 'HOST', quantity: 2, from: 'BRANCH', to: 'Default' })
     await satellite.sync.now()
     expect(await quantities(manager)).toEqual({ 'BRANCH HOST': 1, 'Default HOST': 9 })
     // And back: there with the next exchange.
-    await manager.transferLicenses({ tag: 'HOST', quantity: 9, from: 'Default', to: 'BRANCH' })
+    await manager.licenses.transfer({ tag: 'HOST', quantity: 9, from: 'Default', to: 'BRANCH' })
     await satellite.sync.now()
     expect(await quantities(satellite)).toEqual({ 'Default HOST': 10 })
   })
@@ -226,9 +236,9 @@ describe('R-ACC-3: transfers', () => {
   it('what is called back and in use puts the satellite out of compliance, and it says so', async () => {
     const box = await world.box(() => satellite, 'box')
     box.setUsage('HOST', 8)
-    await box.register((await satellite.createToken({ days: 365 })).token)
+    await box.register((await satellite.tokens.create({ days: 365 })).token)
     await satellite.sync.now()
-    await manager.transferLicenses({
+    await manager.licenses.transfer({
       tag: 'HOST',
       quantity: 7,
       from: 'BRANCH',
@@ -236,8 +246,10 @@ describe('R-ACC-3: transfers', () => {
       confirmed: true,
     })
     await satellite.sync.now()
-    expect(await satellite.licenses()).toMatchObject([{ quantity: 3, inUse: 8, status: 'out-of-compliance' }])
-    expect(await manager.licenses()).toMatchObject([
+    expect(await satellite.licenses.list()).toMatchObject([
+      { quantity: 3, inUse: 8, status: 'out-of-compliance' },
+    ])
+    expect(await manager.licenses.list()).toMatchObject([
       { virtualAccount: 'BRANCH', balance: -5, status: 'out-of-compliance' },
       { virtualAccount: 'Default', quantity: 7 },
     ])
@@ -248,21 +260,21 @@ describe('R-SAT-3: one box is one product instance, in the whole smart account',
   it('the newer registration is in force, and both sides say so', async () => {
     const box = await world.box(() => satellite, 'box')
     box.setUsage('HOST', 2)
-    await box.register((await satellite.createToken({ days: 365 })).token)
+    await box.register((await satellite.tokens.create({ days: 365 })).token)
     await satellite.sync.now()
     world.clock.advance(DAY)
     // The same box, at the manager: without force it is refused, since the satellite has told of it.
     const again = await world.box(() => manager, 'again', {
       product: { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' },
     })
-    const { token } = await manager.createToken({ days: 365 })
+    const { token } = await manager.tokens.create({ days: 365 })
     expect(await codeOf(again.register(token))).toBe('INSTANCE_ALREADY_REGISTERED')
     await again.register(token, { force: true })
-    expect(await manager.instances()).toMatchObject([{ satellite: null }])
+    expect(await manager.instances.list()).toMatchObject([{ satellite: null }])
     await satellite.sync.now()
-    expect(await satellite.instances()).toEqual([])
-    expect(await manager.instances()).toHaveLength(1)
-    expect((await manager.licenses()).filter(({ inUse }) => inUse > 0)).toEqual([])
+    expect(await satellite.instances.list()).toEqual([])
+    expect(await manager.instances.list()).toHaveLength(1)
+    expect((await manager.licenses.list()).filter(({ inUse }) => inUse > 0)).toEqual([])
     world.clock.advance(DAY)
     expect(await codeOf(box.renewAuthorization())).toBe('INSTANCE_REPLACED')
   })
@@ -271,20 +283,20 @@ describe('R-SAT-3: one box is one product instance, in the whole smart account',
     const second = await world.addSatellite('second', { online: true })
     await second.sync.now()
     const box = await world.box(() => satellite, 'box')
-    await box.register((await satellite.createToken({ days: 365 })).token)
+    await box.register((await satellite.tokens.create({ days: 365 })).token)
     world.clock.advance(DAY)
     const copy = await world.box(() => second, 'copy', {
       product: { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' },
     })
-    await copy.register((await second.createToken({ days: 365 })).token)
+    await copy.register((await second.tokens.create({ days: 365 })).token)
     // The newer one is told of first: the older one gives way when it is told of.
     await second.sync.now()
     const told = await satellite.sync.now()
     expect(told.outcome).toBe('accepted')
-    expect(await satellite.instances()).toEqual([])
-    expect(await manager.instances()).toMatchObject([{ satellite: 'second' }])
+    expect(await satellite.instances.list()).toEqual([])
+    expect(await manager.instances.list()).toMatchObject([{ satellite: 'second' }])
     for (const authority of [manager, satellite])
-      expect((await authority.events()).map(({ type }) => type)).toContain(
+      expect((await authority.operations.events.list()).map(({ type }) => type)).toContain(
         authority === manager ? 'DUPLICATE_PRODUCT_INSTANCE' : 'INSTANCE_ENDED_BY_MANAGER',
       )
   })

@@ -14,11 +14,11 @@ let box: SmartAgent
 beforeEach(async () => {
   world = await makeSatelliteWorld()
   satellite = await world.addSatellite('branch', { online: true })
-  await world.manager.order({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
+  await world.manager.orders.create({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
   await satellite.sync.now()
   box = await world.box(() => satellite, 'box')
   box.setUsage('HOST', 4)
-  await box.register((await satellite.createToken({ days: 365 })).token)
+  await box.register((await satellite.tokens.create({ days: 365 })).token)
   await satellite.sync.now()
 })
 afterEach(() => world.close())
@@ -33,7 +33,8 @@ const pass = async (days: number) => {
     await satellite.sync.beat()
   }
 }
-const types = async (authority: Authority) => (await authority.events()).map(({ type }) => type)
+const types = async (authority: Authority) =>
+  (await authority.operations.events.list()).map(({ type }) => type)
 const listed = async () => (await world.manager.satellites.list())[0]
 
 describe('R-SAT-4: overdue synchronisation warns, then restricts, on both sides', () => {
@@ -69,22 +70,22 @@ describe('R-SAT-4: overdue synchronisation warns, then restricts, on both sides'
     expect((await listed())?.status).toBe('overdue')
     await pass(1)
     expect((await satellite.sync.status()).standing).toBe('restricted')
-    expect(await codeOf(satellite.createToken({ days: 3 }))).toBe('SATELLITE_OUT_OF_TOUCH')
+    expect(await codeOf(satellite.tokens.create({ days: 3 }))).toBe('SATELLITE_OUT_OF_TOUCH')
     expect(await types(satellite)).toContain('SYNC_RESTRICTED')
     expect(await listed()).toMatchObject({ status: 'expired' })
     expect(await types(world.manager)).toContain('SATELLITE_EXPIRED')
-    expect(await world.manager.licenses()).toMatchObject([{ quantity: 10, inUse: 0 }])
-    expect(await world.manager.instances()).toEqual([])
+    expect(await world.manager.licenses.list()).toMatchObject([{ quantity: 10, inUse: 0 }])
+    expect(await world.manager.instances.list()).toEqual([])
   })
 
   it('no sooner and no later than to the second', async () => {
     const { restrictedAt } = await satellite.sync.status()
     world.clock.advance(Date.parse(restrictedAt ?? '') - world.clock.wall() - 1000)
     expect((await satellite.sync.status()).standing).toBe('overdue')
-    await satellite.createToken({ days: 3 })
+    await satellite.tokens.create({ days: 3 })
     world.clock.advance(1000)
     expect((await satellite.sync.status()).standing).toBe('restricted')
-    expect(await codeOf(satellite.createToken({ days: 3 }))).toBe('SATELLITE_OUT_OF_TOUCH')
+    expect(await codeOf(satellite.tokens.create({ days: 3 }))).toBe('SATELLITE_OUT_OF_TOUCH')
   })
 
   it('both periods are the manager’s to set, and are told at the next exchange', async () => {
@@ -131,13 +132,13 @@ describe('R-AUTH-5: behind a satellite that has lost its manager', () => {
     await pass(1)
     expect(box.status().state).toBe('authorized')
     expect(await listed()).toMatchObject({ status: 'current' })
-    expect(await world.manager.licenses()).toMatchObject([{ quantity: 10, inUse: 4 }])
+    expect(await world.manager.licenses.list()).toMatchObject([{ quantity: 10, inUse: 4 }])
     // And by wire again.
     expect((await satellite.sync.now()).outcome).toBe('accepted')
   })
 
   it('a box that waits for its first authorization gets it when the satellite is mended, by itself', async () => {
-    const { token } = await satellite.createToken({ days: 365 })
+    const { token } = await satellite.tokens.create({ days: 365 })
     await pass(91)
     const late = await world.box(() => satellite, 'late')
     expect(await codeOf(late.register(token))).toBe('SATELLITE_OUT_OF_TOUCH')
@@ -152,10 +153,10 @@ describe('R-AUTH-5: behind a satellite that has lost its manager', () => {
     world.clock.advance(60_000)
     box.tick()
     await box.idle()
-    expect(await satellite.licenses()).toMatchObject([{ inUse: 9 }])
+    expect(await satellite.licenses.list()).toMatchObject([{ inUse: 9 }])
     await carry(world.manager, satellite)
     await carry(world.manager, satellite)
-    expect(await world.manager.licenses()).toMatchObject([{ inUse: 9 }])
+    expect(await world.manager.licenses.list()).toMatchObject([{ inUse: 9 }])
   })
 })
 
@@ -190,7 +191,7 @@ describe('R-SAT-4: clocks that differ', () => {
     await satellite.sync.import(answer)
     const { lastSyncAt } = await satellite.sync.status()
     expect(Date.parse(lastSyncAt ?? '')).toBe(slow + 10 * DAY)
-    const token = await satellite.createToken({ days: 1 })
+    const token = await satellite.tokens.create({ days: 1 })
     expect(Date.parse(token.expiresAt)).toBeGreaterThanOrEqual(slow + 11 * DAY)
   })
 

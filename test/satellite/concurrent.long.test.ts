@@ -13,13 +13,13 @@ afterEach(() => world.close())
 describe('R-ACC-2 R-SAT-1: two satellites and the manager draw on one purchase at once', () => {
   it('no pool says that it is covered when it is not, and every excess is reported', async () => {
     const { manager } = world
-    await manager.order({ tag: 'HOST', quantity: 30 })
+    await manager.orders.create({ tag: 'HOST', quantity: 30 })
     const satellites = [
       await world.addSatellite('north', { online: true }),
       await world.addSatellite('south', { online: true }),
     ]
     for (const to of ['NORTH', 'SOUTH'])
-      await manager.transferLicenses({ tag: 'HOST', quantity: 10, from: 'Default', to })
+      await manager.licenses.transfer({ tag: 'HOST', quantity: 10, from: 'Default', to })
     for (const one of satellites) await one.sync.now()
     const places: { authority: Authority; boxes: SmartAgent[] }[] = []
     for (const [index, authority] of [manager, ...satellites].entries()) {
@@ -31,7 +31,7 @@ describe('R-ACC-2 R-SAT-1: two satellites and the manager draw on one purchase a
     await Promise.all([
       ...places.flatMap(({ authority, boxes }) =>
         boxes.map(async (box) => {
-          const { token } = await authority.createToken({ days: 30 })
+          const { token } = await authority.tokens.create({ days: 30 })
           box.setUsage('HOST', 4)
           await box.register(token)
         }),
@@ -39,7 +39,7 @@ describe('R-ACC-2 R-SAT-1: two satellites and the manager draw on one purchase a
       ...satellites.map(async ({ sync }) => {
         for (let i = 0; i < 4; i++) await sync.now()
       }),
-      manager.order({ tag: 'HOST', quantity: 2, virtualAccount: 'NORTH' }),
+      manager.orders.create({ tag: 'HOST', quantity: 2, virtualAccount: 'NORTH' }),
     ])
     world.clock.advance(DAY)
     for (const { boxes } of places)
@@ -49,7 +49,7 @@ describe('R-ACC-2 R-SAT-1: two satellites and the manager draw on one purchase a
       }
     for (const { sync } of satellites) await sync.now()
     // Twelve in use of twelve in the north; of ten in the south, and at the manager.
-    const licenses = await manager.licenses()
+    const licenses = await manager.licenses.list()
     expect(
       licenses.map(({ virtualAccount, quantity, inUse, status }) => [
         virtualAccount,
@@ -62,8 +62,10 @@ describe('R-ACC-2 R-SAT-1: two satellites and the manager draw on one purchase a
       ['NORTH', 12, 12, 'in-compliance'],
       ['SOUTH', 10, 12, 'out-of-compliance'],
     ])
-    expect(await satellites[1]?.licenses()).toMatchObject([{ inUse: 12, status: 'out-of-compliance' }])
-    const excess = (await manager.events()).filter(({ type }) => type === 'INSUFFICIENT_LICENSES')
+    expect(await satellites[1]?.licenses.list()).toMatchObject([{ inUse: 12, status: 'out-of-compliance' }])
+    const excess = (await manager.operations.events.list()).filter(
+      ({ type }) => type === 'INSUFFICIENT_LICENSES',
+    )
     for (const name of ['Default', 'SOUTH'])
       expect(excess.map(({ virtualAccount }) => virtualAccount)).toContain(name)
     // By the next contact each box knows: whoever is in a pool that is not covered is told so, and nobody else.

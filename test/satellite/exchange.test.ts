@@ -11,7 +11,7 @@ let satellite: Authority
 beforeEach(async () => {
   world = await makeSatelliteWorld()
   satellite = await world.addSatellite('branch')
-  await world.manager.order({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
+  await world.manager.orders.create({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
 })
 afterEach(() => world.close())
 
@@ -19,12 +19,12 @@ afterEach(() => world.close())
 const whole = async () =>
   JSON.stringify([
     await world.manager.satellites.list(),
-    await world.manager.licenses(),
-    await world.manager.instances(),
-    await world.manager.events(),
+    await world.manager.licenses.list(),
+    await world.manager.instances.list(),
+    await world.manager.operations.events.list(),
     await satellite.sync.status(),
-    await satellite.licenses(),
-    await satellite.events(),
+    await satellite.licenses.list(),
+    await satellite.operations.events.list(),
   ])
 
 /** Asserts that something is refused by a code, and has changed nothing on either side. */
@@ -37,29 +37,31 @@ async function refusedAs(code: string, work: () => Promise<unknown>): Promise<vo
 describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
   it('registers by two files, and serves boxes that trust the manager’s root', async () => {
     const { manager } = world
-    expect(await codeOf(satellite.createToken({ days: 30 }))).toBe('SATELLITE_NOT_REGISTERED')
+    expect(await codeOf(satellite.tokens.create({ days: 30 }))).toBe('SATELLITE_NOT_REGISTERED')
     const { responded, imported } = await carry(manager, satellite)
     expect(responded.registered).toBe(true)
     expect(imported).toMatchObject({ outcome: 'accepted', registered: true })
     expect(satellite.trustAnchor()).toBe(manager.trustAnchor())
-    expect(await satellite.licenses()).toMatchObject([
+    expect(await satellite.licenses.list()).toMatchObject([
       { virtualAccount: 'Default', tag: 'HOST', quantity: 10 },
     ])
-    const { token } = await satellite.createToken({ days: 30 })
+    const { token } = await satellite.tokens.create({ days: 30 })
     const box = await world.box(() => satellite, 'box')
     box.setUsage('HOST', 4)
     await box.register(token)
     expect(box.status()).toMatchObject({ state: 'authorized', registration: { virtualAccount: 'Default' } })
     await carry(manager, satellite)
-    expect(await manager.licenses()).toMatchObject([{ virtualAccount: 'BRANCH', quantity: 10, inUse: 4 }])
-    expect(await manager.instances()).toMatchObject([
+    expect(await manager.licenses.list()).toMatchObject([
+      { virtualAccount: 'BRANCH', quantity: 10, inUse: 4 },
+    ])
+    expect(await manager.instances.list()).toMatchObject([
       { satellite: 'branch', virtualAccount: 'BRANCH', udi: { serial: 'BOX' }, entitlements: [{ count: 4 }] },
     ])
   })
 
   it('a file is readable: what leaves the building is in it, in words', async () => {
     await carry(world.manager, satellite)
-    const { token } = await satellite.createToken({ days: 30 })
+    const { token } = await satellite.tokens.create({ days: 30 })
     const box = await world.box(() => satellite, 'box')
     box.setUsage('HOST', 4)
     await box.register(token)
@@ -77,7 +79,7 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
   it('leaves out what it is told to: names of hosts and serial numbers stay in the building', async () => {
     const { manager } = world
     await carry(manager, satellite)
-    const { token } = await satellite.createToken({ days: 30 })
+    const { token } = await satellite.tokens.create({ days: 30 })
     const box = await world.box(() => satellite, 'secret-box')
     box.setUsage('HOST', 4)
     await box.register(token)
@@ -86,12 +88,12 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
     expect(file).not.toContain('SECRET-BOX')
     expect(file).toMatch(/ sha256:[\w-]{43} 4\.0 "Default" since \S+ HOST=4$/m)
     await satellite.sync.import((await manager.satellites.respond(file)).file)
-    expect(await manager.instances()).toMatchObject([{ hostname: null, entitlements: [{ count: 4 }] }])
+    expect(await manager.instances.list()).toMatchObject([{ hostname: null, entitlements: [{ count: 4 }] }])
     // The same box elsewhere is found all the same.
     const direct = await world.box(() => manager, 'secret-box-2', {
       product: { pid: 'CWMS-K9', version: '4.0', serial: 'SECRET-BOX' },
     })
-    expect(await codeOf(direct.register((await manager.createToken({ days: 3 })).token))).toBe(
+    expect(await codeOf(direct.register((await manager.tokens.create({ days: 3 })).token))).toBe(
       'INSTANCE_ALREADY_REGISTERED',
     )
   })
@@ -177,7 +179,7 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
   it('an exchange that was broken off is begun anew at any point', async () => {
     const { manager } = world
     await carry(manager, satellite)
-    const { token } = await satellite.createToken({ days: 30 })
+    const { token } = await satellite.tokens.create({ days: 30 })
     const box = await world.box(() => satellite, 'box')
     box.setUsage('HOST', 4)
     await box.register(token)
@@ -193,7 +195,7 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
     await box.idle()
     const { imported, responded } = await carry(manager, satellite)
     expect([responded.outcome, imported.outcome]).toEqual(['accepted', 'accepted'])
-    expect(await manager.licenses()).toMatchObject([{ quantity: 10, inUse: 6 }])
+    expect(await manager.licenses.list()).toMatchObject([{ quantity: 10, inUse: 6 }])
     // Two requests on their way at a time: each answer counts, in order.
     const one = await satellite.sync.export()
     const two = await satellite.sync.export()
@@ -288,7 +290,7 @@ describe('R-SAT-2: by wire', () => {
         .filter((path) => /\.(?:db|db-wal|key)$/.test(path))
         .map((path) => readFileSync(`${world.directory}/${name}/${path}`, 'latin1')),
     )
-    for (const text of [file, ...everything, JSON.stringify(await world.manager.events())]) {
+    for (const text of [file, ...everything, JSON.stringify(await world.manager.operations.events.list())]) {
       expect(text).not.toContain(code)
       expect(text).not.toContain(code.replaceAll('-', ''))
     }
@@ -325,17 +327,19 @@ describe('R-SAT-2: by wire', () => {
     'mended after: %s',
     async (fault) => {
       const online = await world.addSatellite('city', { online: true })
-      await world.manager.order({ tag: 'HOST', quantity: 7, virtualAccount: 'CITY' })
+      await world.manager.orders.create({ tag: 'HOST', quantity: 7, virtualAccount: 'CITY' })
       world.wire.fault = fault
       await online.sync.now().catch(() => undefined)
       world.wire.fault = 'none'
       await online.sync.now()
-      expect(await online.licenses()).toMatchObject([{ quantity: 7 }])
+      expect(await online.licenses.list()).toMatchObject([{ quantity: 7 }])
       world.wire.fault = fault
       await online.sync.now().catch(() => undefined)
       world.wire.fault = 'none'
       expect((await online.sync.now()).outcome).toBe('accepted')
-      expect((await world.manager.events()).filter(({ type }) => type === 'SATELLITE_DIVERGED')).toEqual([])
+      expect(
+        (await world.manager.operations.events.list()).filter(({ type }) => type === 'SATELLITE_DIVERGED'),
+      ).toEqual([])
     },
   )
 
@@ -344,7 +348,7 @@ describe('R-SAT-2: by wire', () => {
     await online.sync.now()
     // The manager's server refuses without a signature: as a box in the middle could.
     const file = (await online.sync.export()).file
-    const { status, body } = await world.manager.respond({
+    const { status, body } = await world.manager.operations.server.inject({
       method: 'POST',
       path: '/satellite/v1/synchronise',
       body: file.replace('Exchange', 'Exchnge'),
@@ -360,11 +364,11 @@ describe('R-SAT-1: who does what', () => {
     const { manager } = world
     for (const work of [
       satellite.satellites.list.bind(satellite.satellites),
-      () => satellite.order({ tag: 'HOST', quantity: 1 }),
-      () => satellite.addAccount('other.example', { acceptAgreement: true }),
+      () => satellite.orders.create({ tag: 'HOST', quantity: 1 }),
+      () => satellite.accounts.add('other.example', { acceptAgreement: true }),
       () => manager.sync.status(),
       () => manager.sync.export(),
-      () => satellite.trust.rotateRoot({}),
+      () => satellite.security.trust.rotateRoot({}),
     ])
       expect(await codeOf(Promise.resolve().then(() => work() as Promise<unknown>))).toBe('WRONG_ROLE')
   })

@@ -65,18 +65,18 @@ beforeEach(async () => {
   world = await makeSatelliteWorld()
   satellite = await world.addSatellite('branch', { online: true })
   altered = new AlteredSatellite(join(world.directory, 'branch'))
-  await world.manager.order({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
+  await world.manager.orders.create({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
   await satellite.sync.now()
   change = null
   const road: Transport = {
     post: async (path, body) => {
-      const { body: answer } = await satellite.respond({ method: 'POST', path, body })
+      const { body: answer } = await satellite.operations.server.inject({ method: 'POST', path, body })
       return change ? change(answer) : answer
     },
     close: () => undefined,
   }
   box = await world.box(() => satellite, 'box', { createTransport: () => road })
-  await box.register((await satellite.createToken({ days: 365 })).token)
+  await box.register((await satellite.tokens.create({ days: 365 })).token)
 })
 afterEach(() => world.close())
 
@@ -114,7 +114,7 @@ describe('R-SAT-1 R-AUTH-5: a satellite acts under its mandate', () => {
     const { id, account } = altered.identity()
     const genuine = (payload: Record<string, unknown>): Mandate =>
       JSON.parse(Buffer.from(String(payload.mandate).split('.')[1] ?? '', 'base64url').toString()) as Mandate
-    for (const authorityId of [id, world.manager.id]) {
+    for (const authorityId of [id, world.manager.security.identity.id]) {
       const forged = await altered.forge('sync', world.clock.wall(), authorityId)
       change = async (answer) => {
         const mandate = genuine(peek(JSON.parse(answer) as Sealed) as Record<string, unknown>)
@@ -141,7 +141,7 @@ describe('R-SAT-1 R-AUTH-5: a satellite acts under its mandate', () => {
   it('another satellite’s mandate is not its own', async () => {
     const other = await world.addSatellite('other', { online: true })
     await other.sync.now()
-    const { body } = await other.respond({
+    const { body } = await other.operations.server.inject({
       method: 'POST',
       path: '/smart-agent/v1/hello',
       body: JSON.stringify({
@@ -232,12 +232,16 @@ describe('R-SAT-1 R-AUTH-5: a satellite acts under its mandate', () => {
   })
 
   it('its CA makes no answers for another authority, and none of the manager’s kind', async () => {
-    const forged = await altered.forge('answer-signer', world.clock.wall(), world.manager.id)
+    const forged = await altered.forge(
+      'answer-signer',
+      world.clock.wall(),
+      world.manager.security.identity.id,
+    )
     change = (answer) =>
       altered.reseal(
         answer,
         (payload) => {
-          payload.authority = { id: world.manager.id, role: 'manager', test: false }
+          payload.authority = { id: world.manager.security.identity.id, role: 'manager', test: false }
           payload.mandate = null
         },
         forged,
@@ -254,53 +258,57 @@ describe('R-SAT-1 R-AUTH-5: a satellite acts under its mandate', () => {
 describe('R-SLR-9: a satellite reserves for its own pool, under its mandate', () => {
   it('reserves, updates, confirms and takes back; synchronising counts nothing twice', async () => {
     const { manager } = world
-    await satellite.enableReservation()
+    await satellite.reservations.enable()
     const sealed = await world.box(() => satellite, 'sealed', {
       transport: { kind: 'direct', url: 'https://nowhere.test' },
     })
     const request = await sealed.reservation.request()
-    const issued = await satellite.reserve({ request, licenses: { HOST: 6 } })
+    const issued = await satellite.reservations.reserve({ request, licenses: { HOST: 6 } })
     await sealed.reservation.install(issued.file)
     sealed.setUsage('HOST', 5)
     expect(sealed.status()).toMatchObject({ state: 'reserved', authorization: { status: 'reserved' } })
     for (let i = 0; i < 3; i++) await carry(manager, satellite)
-    expect(await manager.licenses()).toMatchObject([
+    expect(await manager.licenses.list()).toMatchObject([
       { virtualAccount: 'BRANCH', quantity: 10, inUse: 0, reserved: 6 },
     ])
-    expect(await manager.instances()).toMatchObject([
+    expect(await manager.instances.list()).toMatchObject([
       { udi: { serial: 'BOX' } },
       { udi: { serial: 'SEALED' }, status: 'reserved', satellite: 'branch' },
     ])
     // An update holds the larger of both until it is confirmed, there and here.
-    const updated = await satellite.updateReservation(issued.instanceId, { HOST: 2 })
+    const updated = await satellite.reservations.update(issued.instanceId, { HOST: 2 })
     await carry(manager, satellite)
-    expect(await manager.licenses()).toMatchObject([{ reserved: 6 }])
+    expect(await manager.licenses.list()).toMatchObject([{ reserved: 6 }])
     const { reservation } = await sealed.reservation.update(updated.file)
-    await satellite.confirmReservation(issued.instanceId, reservation.confirmationCode ?? '')
+    await satellite.reservations.confirm(issued.instanceId, reservation.confirmationCode ?? '')
     await carry(manager, satellite)
-    expect(await manager.licenses()).toMatchObject([{ reserved: 2 }])
-    await satellite.takeBackReservation(issued.instanceId, await sealed.reservation.returnCode())
+    expect(await manager.licenses.list()).toMatchObject([{ reserved: 2 }])
+    await satellite.reservations.acceptReturnCode(issued.instanceId, await sealed.reservation.returnCode())
     await carry(manager, satellite)
-    expect(await manager.licenses()).toMatchObject([{ quantity: 10, reserved: 0 }])
-    expect(await manager.instances()).toMatchObject([{ udi: { serial: 'BOX' } }])
+    expect(await manager.licenses.list()).toMatchObject([{ quantity: 10, reserved: 0 }])
+    expect(await manager.instances.list()).toMatchObject([{ udi: { serial: 'BOX' } }])
   })
 
   it('cannot reserve what it does not have, nor at the manager from the satellite’s account', async () => {
-    await satellite.enableReservation()
-    await world.manager.enableReservation()
+    await satellite.reservations.enable()
+    await world.manager.reservations.enable()
     const sealed = await world.box(() => satellite, 'sealed')
     const request = await sealed.reservation.request()
-    expect(await codeOf(satellite.reserve({ request, licenses: { HOST: 11 } }))).toBe('LICENSES_UNAVAILABLE')
+    expect(await codeOf(satellite.reservations.reserve({ request, licenses: { HOST: 11 } }))).toBe(
+      'LICENSES_UNAVAILABLE',
+    )
     expect(
-      await codeOf(world.manager.reserve({ request, licenses: { HOST: 1 }, virtualAccount: 'BRANCH' })),
+      await codeOf(
+        world.manager.reservations.reserve({ request, licenses: { HOST: 1 }, virtualAccount: 'BRANCH' }),
+      ),
     ).toBe('VIRTUAL_ACCOUNT_OF_SATELLITE')
   })
 
   it('a file without a mandate, beyond it, or after its end is not installed', async () => {
-    await satellite.enableReservation()
+    await satellite.reservations.enable()
     const sealed = await world.box(() => satellite, 'sealed')
     const request = await sealed.reservation.request()
-    const { file } = await satellite.reserve({ request, licenses: { HOST: 6 } })
+    const { file } = await satellite.reservations.reserve({ request, licenses: { HOST: 6 } })
     const signer = altered.signer('reservation-signer')
     const { lines } = verifyText(file, {
       what: 'authorization file',

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
 import type { OpenOptions } from '../../src/agent/index.ts'
-import { Authority } from '../../src/authority/index.ts'
+import { Authority, restoreAuthority } from '../../src/authority/index.ts'
 import { DAY } from '../../src/core/time.ts'
 import { VirtualClock } from '../../mocks/virtual-clock.ts'
 import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
@@ -21,7 +21,7 @@ beforeEach(async () => {
   world = await makeSatelliteWorld()
   manager = world.manager
   satellite = await world.addSatellite('branch')
-  await manager.order({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
+  await manager.orders.create({ tag: 'HOST', quantity: 10, virtualAccount: 'BRANCH' })
   await carry(manager, satellite)
 })
 afterEach(() => world.close())
@@ -34,7 +34,7 @@ const setting = (directory: string, name: string) =>
   JSON.parse(storedSetting(inDirectory(directory), name)) as object
 
 const boxAt = async (at: () => Authority, name: string, count: number, more: Partial<OpenOptions> = {}) => {
-  const { token } = await at().createToken({ days: 300 })
+  const { token } = await at().tokens.create({ days: 300 })
   const agent = await world.box(at, name, more)
   agent.setUsage('HOST', count)
   await agent.register(token)
@@ -44,7 +44,7 @@ const sameAs = (serial: string): Partial<OpenOptions> => ({
   product: { pid: 'CWMS-K9', version: '4.0', serial },
 })
 const sums = async (authority: Authority) =>
-  (await authority.licenses()).map(({ virtualAccount, quantity, inUse, reserved }) => [
+  (await authority.licenses.list()).map(({ virtualAccount, quantity, inUse, reserved }) => [
     virtualAccount,
     quantity,
     inUse,
@@ -52,7 +52,7 @@ const sums = async (authority: Authority) =>
   ])
 const restore = async (backup: Buffer, name: string) => {
   await satellite.close()
-  await Authority.restore({ dataDir: inDirectory(name), backup, passphrase: PASSPHRASE, clock: world.clock })
+  await restoreAuthority({ dataDir: inDirectory(name), backup, passphrase: PASSPHRASE, clock: world.clock })
   satellite = await world.openSatellite(name)
 }
 const outcomes = async (times: number): Promise<string[]> => {
@@ -81,14 +81,14 @@ describe('R-SAT-1: who a satellite is', () => {
   }
 
   it('it cannot take the id of its manager, and so become it', async () => {
-    const evil = await made('evil', manager.id)
+    const evil = await made('evil', manager.security.identity.id)
     const { file } = await evil.sync.export()
     expect(await codeOf(manager.satellites.respond(file))).toBe('SYNC_OTHER_SATELLITE')
     expect((await manager.satellites.list()).find(({ name }) => name === 'evil')?.status).toBe('waiting')
   })
 
   it('nor that of another satellite', async () => {
-    const evil = await made('evil', satellite.id)
+    const evil = await made('evil', satellite.security.identity.id)
     const { file } = await evil.sync.export()
     expect(await codeOf(manager.satellites.respond(file))).toBe('SYNC_OTHER_SATELLITE')
   })
@@ -131,12 +131,12 @@ describe('R-SAT-4 R-ACC-5: what was taken out counts once when it comes back, an
     world.clock.advance(91 * DAY)
     expect(await sums(manager)).toEqual([['BRANCH', 10, 0, 0]])
     await manager.satellites.remove('branch')
-    expect(await manager.licenses()).toMatchObject([{ quantity: 10, inUse: 0, available: 10 }])
+    expect(await manager.licenses.list()).toMatchObject([{ quantity: 10, inUse: 0, available: 10 }])
   })
 
   it('its boxes elsewhere meanwhile: no pool goes below nothing, and it synchronises again', async () => {
     const second = await world.addSatellite('second')
-    await manager.order({ tag: 'HOST', quantity: 10, virtualAccount: 'SECOND' })
+    await manager.orders.create({ tag: 'HOST', quantity: 10, virtualAccount: 'SECOND' })
     await carry(manager, second)
     await boxAt(() => satellite, 'box', 4)
     await carry(manager, satellite)
@@ -155,11 +155,11 @@ describe('R-SAT-4 R-ACC-5: what was taken out counts once when it comes back, an
       ['BRANCH', 10, 0, 0],
       ['SECOND', 10, 4, 0],
     ])
-    expect(await satellite.instances()).toEqual([])
+    expect(await satellite.instances.list()).toEqual([])
   })
 
   it('a box that registered at the manager meanwhile is one instance when it comes back', async () => {
-    await manager.order({ tag: 'HOST', quantity: 10 })
+    await manager.orders.create({ tag: 'HOST', quantity: 10 })
     await boxAt(() => satellite, 'box', 4)
     await carry(manager, satellite)
     world.clock.advance(91 * DAY)
@@ -167,15 +167,15 @@ describe('R-SAT-4 R-ACC-5: what was taken out counts once when it comes back, an
     const { responded } = await carry(manager, satellite)
     expect(responded.notices.join()).toContain('CWMS-K9:BOX')
     await carry(manager, satellite)
-    expect((await manager.instances()).map((one) => one.satellite)).toEqual([null])
-    expect(await satellite.instances()).toEqual([])
+    expect((await manager.instances.list()).map((one) => one.satellite)).toEqual([null])
+    expect(await satellite.instances.list()).toEqual([])
   })
 
   it('a report that does not come to what it should is undone, and mended when it does', async () => {
     await boxAt(() => satellite, 'box', 4)
     await carry(manager, satellite)
     world.clock.advance(91 * DAY)
-    await manager.licenses()
+    await manager.licenses.list()
     await change('branch', 'update pools set in_use = in_use + 1')
     expect((await carry(manager, satellite)).imported.outcome).toBe('repair')
     await change('branch', 'update pools set in_use = in_use - 1')
@@ -196,8 +196,8 @@ describe('R-SAT-4 R-ACC-5: what was taken out counts once when it comes back, an
     await online.sync.now()
     await boxAt(() => online, 'box', 4)
     const before = JSON.stringify([
-      await manager.licenses(),
-      await manager.instances(),
+      await manager.licenses.list(),
+      await manager.instances.list(),
       await manager.satellites.list(),
     ])
     const { SatelliteKeys } = await import('../../src/authority/keys/satellite-keys.ts')
@@ -205,7 +205,11 @@ describe('R-SAT-4 R-ACC-5: what was taken out counts once when it comes back, an
     expect(await codeOf(online.sync.now())).toBe('SIGNED_FILE_MALFORMED')
     spy.mockRestore()
     expect(
-      JSON.stringify([await manager.licenses(), await manager.instances(), await manager.satellites.list()]),
+      JSON.stringify([
+        await manager.licenses.list(),
+        await manager.instances.list(),
+        await manager.satellites.list(),
+      ]),
     ).toBe(before)
     expect((await online.sync.now()).outcome).toBe('accepted')
   })
@@ -217,7 +221,9 @@ describe('R-SAT-4 R-ACC-5: what was taken out counts once when it comes back, an
     await manager.satellites.add('branch', { virtualAccount: 'SECOND' })
     expect(await outcomes(2)).toContain('accepted')
     await carry(manager, satellite)
-    expect((await manager.licenses()).map(({ virtualAccount, inUse }) => [virtualAccount, inUse])).toEqual([
+    expect(
+      (await manager.licenses.list()).map(({ virtualAccount, inUse }) => [virtualAccount, inUse]),
+    ).toEqual([
       ['BRANCH', 0],
       ['SECOND', 4],
     ])
@@ -234,9 +240,9 @@ describe('R-SAT-4 R-ACC-5: what was taken out counts once when it comes back, an
 
 describe('R-SLR-9: what a satellite has reserved', () => {
   const reserveTen = async () => {
-    await satellite.enableReservation()
+    await satellite.reservations.enable()
     const sealed = await world.box(() => satellite, 'sealed')
-    const issued = await satellite.reserve({
+    const issued = await satellite.reservations.reserve({
       request: await sealed.reservation.request(),
       licenses: { HOST: 10 },
     })
@@ -247,7 +253,7 @@ describe('R-SLR-9: what a satellite has reserved', () => {
 
   it('stays out of the pool when the satellite is taken out or removed, until a person answers for the box', async () => {
     const { sealed, issued } = await reserveTen()
-    await manager.enableReservation()
+    await manager.reservations.enable()
     world.clock.advance(91 * DAY)
     expect(await sums(manager)).toEqual([['BRANCH', 10, 0, 10]])
     await manager.satellites.remove('branch')
@@ -260,28 +266,28 @@ describe('R-SLR-9: what a satellite has reserved', () => {
       licenses: { HOST: 1 },
       virtualAccount: 'BRANCH',
     }
-    expect(await codeOf(manager.reserve(wanted))).toBe('LICENSES_UNAVAILABLE')
-    expect(await manager.instances()).toMatchObject([{ status: 'reserved', satellite: 'branch' }])
-    expect(await codeOf(manager.removeVirtualAccount('BRANCH'))).toBe('VIRTUAL_ACCOUNT_IN_USE')
-    await manager.writeOffReservation(issued.instanceId, { reason: 'the satellite is gone', by: 'test' })
+    expect(await codeOf(manager.reservations.reserve(wanted))).toBe('LICENSES_UNAVAILABLE')
+    expect(await manager.instances.list()).toMatchObject([{ status: 'reserved', satellite: 'branch' }])
+    expect(await codeOf(manager.accounts.removeVirtualAccount('BRANCH'))).toBe('VIRTUAL_ACCOUNT_IN_USE')
+    await manager.reservations.writeOff(issued.instanceId, { reason: 'the satellite is gone', by: 'test' })
     expect(await sums(manager)).toEqual([['BRANCH', 10, 0, 0]])
-    await manager.reserve(wanted)
+    await manager.reservations.reserve(wanted)
   })
 
   it('cannot be ended at the manager while the satellite is there to do it', async () => {
     const { issued } = await reserveTen()
     expect(
-      await codeOf(manager.writeOffReservation(issued.instanceId, { reason: 'not ours', by: 'test' })),
+      await codeOf(manager.reservations.writeOff(issued.instanceId, { reason: 'not ours', by: 'test' })),
     ).toBe('NOT_FOUND')
   })
 
   it('codes of a box are good after a restore, however far the box has gone on', async () => {
     const { sealed, issued } = await reserveTen()
-    const backup = await satellite.backup(PASSPHRASE)
+    const backup = await satellite.operations.backups.create(PASSPHRASE)
     for (const count of [5, 4]) {
-      const { file } = await satellite.updateReservation(issued.instanceId, { HOST: count })
+      const { file } = await satellite.reservations.update(issued.instanceId, { HOST: count })
       const { reservation } = await sealed.reservation.update(file)
-      await satellite.confirmReservation(issued.instanceId, reservation.confirmationCode ?? '')
+      await satellite.reservations.confirm(issued.instanceId, reservation.confirmationCode ?? '')
     }
     await carry(manager, satellite)
     for (const name of ['again', 'once-more']) {
@@ -289,36 +295,36 @@ describe('R-SLR-9: what a satellite has reserved', () => {
       await restore(backup, name)
       await outcomes(3)
     }
-    await satellite.takeBackReservation(issued.instanceId, await sealed.reservation.returnCode())
+    await satellite.reservations.acceptReturnCode(issued.instanceId, await sealed.reservation.returnCode())
     await carry(manager, satellite)
     expect(await sums(manager)).toEqual([['BRANCH', 10, 0, 0]])
   })
 
   it('is in no doubt after a restore where nothing differs but a term that has ended', async () => {
-    await manager.order({ tag: 'HOST', quantity: 3, virtualAccount: 'BRANCH', termDays: 20 })
+    await manager.orders.create({ tag: 'HOST', quantity: 3, virtualAccount: 'BRANCH', termDays: 20 })
     await carry(manager, satellite)
-    await satellite.enableReservation()
+    await satellite.reservations.enable()
     const sealed = await world.box(() => satellite, 'sealed')
-    const issued = await satellite.reserve({
+    const issued = await satellite.reservations.reserve({
       request: await sealed.reservation.request(),
       licenses: { HOST: 13 },
     })
     await sealed.reservation.install(issued.file)
     await carry(manager, satellite)
     world.clock.advance(25 * DAY)
-    await restore(await satellite.backup(PASSPHRASE), 'again')
+    await restore(await satellite.operations.backups.create(PASSPHRASE), 'again')
     await carry(manager, satellite)
-    expect(await satellite.reservations()).toMatchObject([{ pending: false, authorization: 1 }])
+    expect(await satellite.reservations.list()).toMatchObject([{ pending: false, authorization: 1 }])
   })
 
   it('comes back with its serial number left out, and is the same box all the same', async () => {
     await satellite.sync.leaveOut(['serial-numbers'])
-    const backup = await satellite.backup(PASSPHRASE)
+    const backup = await satellite.operations.backups.create(PASSPHRASE)
     await reserveTen()
     await restore(backup, 'again')
     await outcomes(2)
     const twin = await world.box(() => satellite, 'twin', sameAs('SEALED'))
-    const { token } = await satellite.createToken({ days: 3 })
+    const { token } = await satellite.tokens.create({ days: 3 })
     expect(await codeOf(twin.register(token))).toBe('INSTANCE_RESERVED')
     // From here on they are told again, of each instance.
     await satellite.sync.leaveOut([])
@@ -328,11 +334,11 @@ describe('R-SLR-9: what a satellite has reserved', () => {
 
 describe('R-ACC-3: transfers that were lost', () => {
   it('a second recall, of another lot, is not forgotten', async () => {
-    await manager.order({ tag: 'HOST', quantity: 3, virtualAccount: 'BRANCH', termDays: 100 })
+    await manager.orders.create({ tag: 'HOST', quantity: 3, virtualAccount: 'BRANCH', termDays: 100 })
     await carry(manager, satellite)
     const wanted = { tag: 'HOST', from: 'BRANCH', to: 'Default' }
-    await manager.transferLicenses({ ...wanted, quantity: 3 })
-    await manager.transferLicenses({ ...wanted, quantity: 5 })
+    await manager.licenses.transfer({ ...wanted, quantity: 3 })
+    await manager.licenses.transfer({ ...wanted, quantity: 5 })
     await carry(manager, satellite)
     await carry(manager, satellite)
     expect(await sums(manager)).toEqual([
@@ -343,8 +349,8 @@ describe('R-ACC-3: transfers that were lost', () => {
 
   it('what was given to a satellite that never came is taken back at once', async () => {
     await manager.satellites.add('never', { virtualAccount: 'NEVER' })
-    await manager.order({ tag: 'HOST', quantity: 3, virtualAccount: 'NEVER' })
-    const done = await manager.transferLicenses({ tag: 'HOST', quantity: 3, from: 'NEVER', to: 'Default' })
+    await manager.orders.create({ tag: 'HOST', quantity: 3, virtualAccount: 'NEVER' })
+    const done = await manager.licenses.transfer({ tag: 'HOST', quantity: 3, from: 'NEVER', to: 'Default' })
     expect(done.status).toBe('done')
   })
 
@@ -352,30 +358,30 @@ describe('R-ACC-3: transfers that were lost', () => {
     await boxAt(() => satellite, 'box', 8)
     await carry(manager, satellite)
     const wanted = { tag: 'HOST', quantity: 7, from: 'BRANCH', to: 'Default' }
-    expect((await manager.transferLicenses({ ...wanted, preview: true })).effects).toMatchObject([
+    expect((await manager.licenses.transfer({ ...wanted, preview: true })).effects).toMatchObject([
       { before: { quantity: 10 }, after: { quantity: 3, status: 'out-of-compliance' } },
       { before: { quantity: 0 }, after: { quantity: 7 } },
     ])
-    expect(await codeOf(manager.transferLicenses(wanted))).toBe('TRANSFER_UNCONFIRMED')
+    expect(await codeOf(manager.licenses.transfer(wanted))).toBe('TRANSFER_UNCONFIRMED')
     expect((await manager.satellites.list())[0]?.recalls).toEqual([])
   })
 
   it('an account with a past, and one that licences are on their way to', async () => {
-    await manager.addVirtualAccount('East')
-    await manager.order({ tag: 'HOST', quantity: 3, virtualAccount: 'East' })
-    await manager.transferLicenses({ tag: 'HOST', quantity: 3, from: 'East', to: 'Default' })
-    await manager.transferLicenses({ tag: 'HOST', quantity: 3, from: 'BRANCH', to: 'East' })
-    expect(await codeOf(manager.removeVirtualAccount('East'))).toBe('VIRTUAL_ACCOUNT_IN_USE')
+    await manager.accounts.addVirtualAccount('East')
+    await manager.orders.create({ tag: 'HOST', quantity: 3, virtualAccount: 'East' })
+    await manager.licenses.transfer({ tag: 'HOST', quantity: 3, from: 'East', to: 'Default' })
+    await manager.licenses.transfer({ tag: 'HOST', quantity: 3, from: 'BRANCH', to: 'East' })
+    expect(await codeOf(manager.accounts.removeVirtualAccount('East'))).toBe('VIRTUAL_ACCOUNT_IN_USE')
     await carry(manager, satellite)
     await carry(manager, satellite)
-    await manager.transferLicenses({ tag: 'HOST', quantity: 3, from: 'East', to: 'Default' })
-    await manager.removeVirtualAccount('East')
-    expect(await manager.orders()).toHaveLength(2)
+    await manager.licenses.transfer({ tag: 'HOST', quantity: 3, from: 'East', to: 'Default' })
+    await manager.accounts.removeVirtualAccount('East')
+    expect(await manager.orders.list()).toHaveLength(2)
   })
 
   it('more than ten million of a tag is still a mandate', async () => {
     for (let i = 0; i < 2; i++)
-      await manager.order({ tag: 'HOST', quantity: 6_000_000, virtualAccount: 'BRANCH' })
+      await manager.orders.create({ tag: 'HOST', quantity: 6_000_000, virtualAccount: 'BRANCH' })
     expect((await carry(manager, satellite)).imported.outcome).toBe('accepted')
     expect(await sums(satellite)).toEqual([['Default', 12_000_010, 0, 0]])
   })
@@ -383,10 +389,10 @@ describe('R-ACC-3: transfers that were lost', () => {
 
 describe('R-SAT-1: names that meet', () => {
   it('a further account called Default does not take the place of the first', async () => {
-    await manager.addVirtualAccount('Main')
-    await manager.setDefaultVirtualAccount('Main')
+    await manager.accounts.addVirtualAccount('Main')
+    await manager.accounts.setDefaultVirtualAccount('Main')
     await manager.satellites.addVirtualAccount('branch', 'Default')
-    await manager.order({ tag: 'HOST', quantity: 2, virtualAccount: 'Default' })
+    await manager.orders.create({ tag: 'HOST', quantity: 2, virtualAccount: 'Default' })
     await carry(manager, satellite)
     await boxAt(() => satellite, 'box', 8)
     for (let i = 0; i < 2; i++) await carry(manager, satellite)
@@ -403,14 +409,14 @@ describe('R-SAT-1: names that meet', () => {
   })
 
   it('a further account with the name of one that is in use here arrives under another', async () => {
-    await satellite.addVirtualAccount('North')
-    await satellite.transferLicenses({ from: 'Default', to: 'North', tag: 'HOST', quantity: 6 })
-    const { token } = await satellite.createToken({ days: 300, virtualAccount: 'North' })
+    await satellite.accounts.addVirtualAccount('North')
+    await satellite.licenses.transfer({ from: 'Default', to: 'North', tag: 'HOST', quantity: 6 })
+    const { token } = await satellite.tokens.create({ days: 300, virtualAccount: 'North' })
     const box = await world.box(() => satellite, 'box')
     box.setUsage('HOST', 6)
     await box.register(token)
     await manager.satellites.addVirtualAccount('branch', 'North')
-    await manager.order({ tag: 'HOST', quantity: 1, virtualAccount: 'North' })
+    await manager.orders.create({ tag: 'HOST', quantity: 1, virtualAccount: 'North' })
     for (let i = 0; i < 2; i++) await carry(manager, satellite)
     expect(await sums(manager)).toEqual([
       ['BRANCH', 10, 6, 0],
@@ -430,7 +436,7 @@ describe('R-SAT-1: names that meet', () => {
     await boxAt(() => manager, 'twin', 4, sameAs('VICTIM'))
     world.clock.advance(-1)
     await carry(manager, satellite)
-    expect((await manager.instances()).map((one) => one.satellite)).toEqual([null])
+    expect((await manager.instances.list()).map((one) => one.satellite)).toEqual([null])
   })
 })
 
@@ -449,7 +455,7 @@ describe('R-SAT-4: a clock that was wrong', () => {
     await carry(manager, satellite)
     expect(await satellite.sync.status()).toMatchObject({ standing: 'current', inDoubt: false })
     expect(Date.parse((await satellite.sync.status()).lastSyncAt ?? '')).toBe(world.clock.wall())
-    await satellite.createToken({ days: 3 })
+    await satellite.tokens.create({ days: 3 })
     world.clock.advance(31 * DAY)
     box.tick()
     await box.idle()
@@ -531,14 +537,14 @@ describe('R-SAT-2: by wire, when something stays wrong', () => {
     await boxAt(() => online, 'box', 4)
     await change('city', 'update pools set in_use = in_use + 1')
     expect((await online.sync.now()).outcome).toBe('accepted')
-    expect((await online.licenses()).filter(({ inUse }) => inUse > 0)).toMatchObject([{ inUse: 4 }])
+    expect((await online.licenses.list()).filter(({ inUse }) => inUse > 0)).toMatchObject([{ inUse: 4 }])
   })
 })
 
 describe('R-SAT-1: restores', () => {
   it('removed and added again in a late epoch: boxes go on, since no epoch goes back', async () => {
     for (const name of ['second', 'third']) {
-      await restore(await satellite.backup(PASSPHRASE), name)
+      await restore(await satellite.operations.backups.create(PASSPHRASE), name)
       await carry(manager, satellite)
     }
     const box = await boxAt(() => satellite, 'box', 4)
@@ -556,7 +562,7 @@ describe('R-SAT-1: restores', () => {
   it('a first answer that is lost brings nothing back that had ended', async () => {
     const box = await boxAt(() => satellite, 'box', 4)
     await carry(manager, satellite)
-    const backup = await satellite.backup(PASSPHRASE)
+    const backup = await satellite.operations.backups.create(PASSPHRASE)
     await box.deregister()
     await carry(manager, satellite)
     await restore(backup, 'again')
@@ -567,43 +573,43 @@ describe('R-SAT-1: restores', () => {
   })
 
   it('promises nothing new while it is in doubt, and holds what was promised since the backup', async () => {
-    await satellite.enableReservation()
+    await satellite.reservations.enable()
     const sealed = await world.box(() => satellite, 'sealed')
-    const issued = await satellite.reserve({
+    const issued = await satellite.reservations.reserve({
       request: await sealed.reservation.request(),
       licenses: { HOST: 3 },
     })
     await sealed.reservation.install(issued.file)
     await carry(manager, satellite)
-    const backup = await satellite.backup(PASSPHRASE)
-    const updated = await satellite.updateReservation(issued.instanceId, { HOST: 9 })
+    const backup = await satellite.operations.backups.create(PASSPHRASE)
+    const updated = await satellite.reservations.update(issued.instanceId, { HOST: 9 })
     const { reservation } = await sealed.reservation.update(updated.file)
     const code = reservation.confirmationCode ?? ''
-    await satellite.confirmReservation(issued.instanceId, code)
+    await satellite.reservations.confirm(issued.instanceId, code)
     await carry(manager, satellite)
     await restore(backup, 'again')
     const other = await world.box(() => satellite, 'other')
     const wanted = { request: await other.reservation.request(), licenses: { HOST: 7 } }
-    expect(await codeOf(satellite.reserve(wanted))).toBe('SATELLITE_IN_DOUBT')
-    expect(await codeOf(satellite.createToken({ days: 3 }))).toBe('SATELLITE_IN_DOUBT')
+    expect(await codeOf(satellite.reservations.reserve(wanted))).toBe('SATELLITE_IN_DOUBT')
+    expect(await codeOf(satellite.tokens.create({ days: 3 }))).toBe('SATELLITE_IN_DOUBT')
     await carry(manager, satellite)
     await carry(manager, satellite)
     expect(await sums(satellite)).toEqual([['Default', 10, 0, 9]])
     expect(await sums(manager)).toEqual([['BRANCH', 10, 0, 9]])
-    expect(await codeOf(satellite.reserve(wanted))).toBe('LICENSES_UNAVAILABLE')
+    expect(await codeOf(satellite.reservations.reserve(wanted))).toBe('LICENSES_UNAVAILABLE')
     // The code of the update that was forgotten settles it.
-    await satellite.confirmReservation(issued.instanceId, code)
-    expect(await satellite.reservations()).toMatchObject([{ pending: false, licenses: [{ count: 9 }] }])
-    await satellite.takeBackReservation(issued.instanceId, await sealed.reservation.returnCode())
+    await satellite.reservations.confirm(issued.instanceId, code)
+    expect(await satellite.reservations.list()).toMatchObject([{ pending: false, licenses: [{ count: 9 }] }])
+    await satellite.reservations.acceptReturnCode(issued.instanceId, await sealed.reservation.returnCode())
     await carry(manager, satellite)
     expect(await sums(manager)).toEqual([['BRANCH', 10, 0, 0]])
   })
 
   it('from a backup that is older than an earlier restore, as often as it has to be', async () => {
-    const backup = await satellite.backup(PASSPHRASE)
+    const backup = await satellite.operations.backups.create(PASSPHRASE)
     await restore(backup, 'first')
     await carry(manager, satellite)
-    await restore(await satellite.backup(PASSPHRASE), 'second')
+    await restore(await satellite.operations.backups.create(PASSPHRASE), 'second')
     await carry(manager, satellite)
     for (const name of ['third', 'fourth']) {
       world.clock.advance(DAY)
@@ -613,7 +619,7 @@ describe('R-SAT-1: restores', () => {
   })
 
   it('a copy and a restore that meet in one epoch are told apart', async () => {
-    const backup = await satellite.backup(PASSPHRASE)
+    const backup = await satellite.operations.backups.create(PASSPHRASE)
     await satellite.close()
     await copyStored(inDirectory('branch'), inDirectory('copy'))
     satellite = await world.openSatellite('branch')
@@ -630,14 +636,14 @@ describe('R-SAT-1: restores', () => {
   it('an instance that gave way while the backup lay about is not told of for ever', async () => {
     const online = await world.addSatellite('city', { online: true })
     await online.sync.now()
-    const backup = await online.backup(PASSPHRASE)
+    const backup = await online.operations.backups.create(PASSPHRASE)
     await boxAt(() => online, 'box', 4)
     await online.sync.now()
-    const { token } = await manager.createToken({ days: 30 })
+    const { token } = await manager.tokens.create({ days: 30 })
     const twin = await world.box(() => manager, 'twin', sameAs('BOX'))
     await twin.register(token, { force: true })
     await online.close()
-    await Authority.restore({
+    await restoreAuthority({
       dataDir: inDirectory('again'),
       backup,
       passphrase: PASSPHRASE,

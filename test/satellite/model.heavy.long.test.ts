@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { SmartAgent } from '../../src/agent/index.ts'
-import { Authority } from '../../src/authority/index.ts'
+import { Authority, restoreAuthority } from '../../src/authority/index.ts'
 import { LicensingError } from '../../src/core/errors.ts'
 import { udiDigest } from '../../src/protocol/digest.ts'
 import { DAY } from '../../src/core/time.ts'
@@ -156,7 +156,7 @@ class Story {
       case 'order': {
         const virtualAccount = VIRTUAL[step.of] ?? 'Default'
         const term = step.term ?? undefined
-        await manager.order({ tag: 'HOST', quantity: step.count, virtualAccount, termDays: term })
+        await manager.orders.create({ tag: 'HOST', quantity: step.count, virtualAccount, termDays: term })
         this.bought.push({
           count: step.count,
           endsAt: term === undefined ? Infinity : clock.wall() + term * DAY,
@@ -164,7 +164,7 @@ class Story {
         return
       }
       case 'transfer':
-        await manager.transferLicenses({
+        await manager.licenses.transfer({
           tag: 'HOST',
           quantity: step.count,
           from: VIRTUAL[step.from] ?? '',
@@ -173,7 +173,7 @@ class Story {
         })
         return
       case 'divide':
-        await this.#satellite(step.of).transferLicenses({
+        await this.#satellite(step.of).licenses.transfer({
           tag: 'HOST',
           quantity: step.count,
           from: step.back ? 'Lab' : 'Default',
@@ -198,7 +198,7 @@ class Story {
         if (!agent) return
         const satellite = this.#satellite(step.of)
         const request = await agent.reservation.request()
-        const issued = await satellite.reserve({ request, licenses: { HOST: step.count } })
+        const issued = await satellite.reservations.reserve({ request, licenses: { HOST: step.count } })
         await agent.reservation.install(issued.file)
         this.reserved.set(`${step.of} ${step.box}`, issued.instanceId)
         return
@@ -208,7 +208,7 @@ class Story {
         const agent = this.boxes[step.of]?.[step.box]
         if (id === undefined || !agent) return
         const code = await agent.reservation.returnCode()
-        await this.#satellite(step.of).takeBackReservation(id, code)
+        await this.#satellite(step.of).reservations.acceptReturnCode(id, code)
         await agent.reservation.return()
         this.reserved.delete(`${step.of} ${step.box}`)
         return
@@ -243,14 +243,16 @@ class Story {
         this.satellites[step.of] = await this.world.openSatellite(this.directories[step.of] ?? '')
         return
       case 'backup':
-        this.backups[step.of]?.unshift(await this.#satellite(step.of).backup('correct horse'))
+        this.backups[step.of]?.unshift(
+          await this.#satellite(step.of).operations.backups.create('correct horse'),
+        )
         return
       case 'restore': {
         const backup = this.backups[step.of]?.[step.which]
         if (!backup) return
         await this.#satellite(step.of).close()
         const dir = `restored-${this.#made++}`
-        await Authority.restore({
+        await restoreAuthority({
           dataDir: join(this.world.directory, dir),
           backup,
           passphrase: 'correct horse',
@@ -287,17 +289,17 @@ class Story {
         const agent = this.boxes[step.of]?.[step.box]
         this.where.set(`${step.of}-${step.box}`, step.to)
         const at = step.to === 2 ? manager : this.#satellite(step.to)
-        await agent?.register((await at.createToken({ days: 365 })).token, { force: true })
+        await agent?.register((await at.tokens.create({ days: 365 })).token, { force: true })
         return
       }
       case 'update': {
         const id = this.reserved.get(`${step.of} ${step.box}`)
         const agent = this.boxes[step.of]?.[step.box]
         if (id === undefined || !agent) return
-        const up = await this.#satellite(step.of).updateReservation(id, { HOST: step.count })
+        const up = await this.#satellite(step.of).reservations.update(id, { HOST: step.count })
         const { reservation } = await agent.reservation.update(up.file)
         if (step.confirm)
-          await this.#satellite(step.of).confirmReservation(id, reservation.confirmationCode ?? '')
+          await this.#satellite(step.of).reservations.confirm(id, reservation.confirmationCode ?? '')
         return
       }
       case 'leave-out':
@@ -312,7 +314,7 @@ class Story {
       case 'further': {
         const name = `${VIRTUAL[step.of]}-MORE`
         await manager.satellites.addVirtualAccount(SATELLITES[step.of] ?? '', name).catch(() => undefined)
-        await manager.transferLicenses({
+        await manager.licenses.transfer({
           tag: 'HOST',
           quantity: step.count,
           from: 'Default',
@@ -336,7 +338,7 @@ class Story {
   /** A restore revokes tokens; while it is in doubt there is no new one. */
   async #newToken(of: number): Promise<void> {
     const made = await this.#satellite(of)
-      .createToken({ days: 365 })
+      .tokens.create({ days: 365 })
       .catch(() => null)
     if (made) this.tokens[of] = made.token
   }
@@ -383,12 +385,12 @@ class Story {
       list: readonly { virtualAccount: string; quantity: number }[],
       which: (name: string) => boolean,
     ) => list.filter((one) => which(one.virtualAccount)).reduce((sum, { quantity }) => sum + quantity, 0)
-    const free = owned(await manager.licenses(), (name) => name === 'Default')
+    const free = owned(await manager.licenses.list(), (name) => name === 'Default')
     let below = 0
     for (const [index, satellite] of this.satellites.entries()) {
       const { inDoubt, lastSyncAt } = await satellite.sync.status()
       const heard = !inDoubt && Date.parse(lastSyncAt ?? '') >= (this.setBack[index] ?? 0)
-      if (heard) below += owned(await satellite.licenses(), () => true)
+      if (heard) below += owned(await satellite.licenses.list(), () => true)
     }
     const bought = this.bought.reduce(
       (sum, { count, endsAt }) => (clock.wall() < endsAt ? sum + count : sum),
@@ -413,7 +415,9 @@ class Story {
       const name = SATELLITES[index] ?? ''
       // Until an update is confirmed the larger of both is held: that is what the manager is told.
       const pending = new Map(
-        (await satellite.reservations()).filter((one) => one.pending).map((one) => [one.instanceId, one]),
+        (await satellite.reservations.list())
+          .filter((one) => one.pending)
+          .map((one) => [one.instanceId, one]),
       )
       const largerOf = (id: string, tag: string, count: number) => {
         const before = pending.get(id)?.previous.filter((one) => one.tag === tag) ?? []
@@ -433,16 +437,18 @@ class Story {
             return [id, [...counts].map(([tag, count]) => `${held(id, tag, count)} of ${tag}`).join()]
           })
           .sort()
-      const above = (await manager.instances()).filter((one) => one.satellite === name)
-      expect(plain(above, (_id, _tag, count) => count)).toEqual(plain(await satellite.instances(), largerOf))
-      const pools = (await manager.licenses()).filter(({ virtualAccount }) =>
+      const above = (await manager.instances.list()).filter((one) => one.satellite === name)
+      expect(plain(above, (_id, _tag, count) => count)).toEqual(
+        plain(await satellite.instances.list(), largerOf),
+      )
+      const pools = (await manager.licenses.list()).filter(({ virtualAccount }) =>
         virtualAccount.startsWith(VIRTUAL[index] ?? ''),
       )
       const sums = (list: readonly { quantity: number; inUse: number; reserved: number }[]) =>
         (['quantity', 'inUse', 'reserved'] as const).map((key) =>
           list.reduce((total, one) => total + one[key], 0),
         )
-      expect(sums(pools)).toEqual(sums(await satellite.licenses()))
+      expect(sums(pools)).toEqual(sums(await satellite.licenses.list()))
       expect((await manager.satellites.list()).find((one) => one.name === name)).toMatchObject({
         status: 'current',
         recalls: [],
@@ -458,7 +464,7 @@ class Story {
       ),
     ]
     expect(new Set(boxes).size).toBe(boxes.length)
-    const all = (await manager.licenses()).reduce((sum, { quantity }) => sum + quantity, 0)
+    const all = (await manager.licenses.list()).reduce((sum, { quantity }) => sum + quantity, 0)
     expect(all).toBe(
       this.bought.reduce((sum, { count, endsAt }) => (clock.wall() < endsAt ? sum + count : sum), 0),
     )
@@ -475,9 +481,9 @@ async function tell(story: readonly Step[]): Promise<string[]> {
     for (const [index, name] of SATELLITES.entries()) {
       const satellite = await world.addSatellite(name, { online: true })
       await satellite.sync.now()
-      await satellite.addVirtualAccount('Lab')
-      await satellite.enableReservation()
-      tokens.push((await satellite.createToken({ days: 365 })).token)
+      await satellite.accounts.addVirtualAccount('Lab')
+      await satellite.reservations.enable()
+      tokens.push((await satellite.tokens.create({ days: 365 })).token)
       satellites.push(satellite)
       const own: SmartAgent[] = []
       for (let i = 0; i < BOXES; i++)
@@ -500,7 +506,7 @@ async function tell(story: readonly Step[]): Promise<string[]> {
       await told.checkPools()
     }
     await told.checkAgreement()
-    return (await world.manager.events({ limit: 10_000 })).map(({ type }) => type)
+    return (await world.manager.operations.events.list({ limit: 10_000 })).map(({ type }) => type)
   } finally {
     await world.close()
   }

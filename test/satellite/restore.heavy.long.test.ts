@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
 import type { SmartAgent } from '../../src/agent/index.ts'
-import { Authority } from '../../src/authority/index.ts'
+import { Authority, restoreAuthority } from '../../src/authority/index.ts'
 import { DAY } from '../../src/core/time.ts'
 import { sealFiles } from '../../src/storage/encrypted-files.ts'
 import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
@@ -23,7 +23,7 @@ const join_ = (name: string) => join(world.directory, name)
 const box = async (name: string, count: number) => {
   const agent = await world.box(() => satellite, name)
   agent.setUsage('HOST', count)
-  await agent.register((await satellite.createToken({ days: 365 })).token)
+  await agent.register((await satellite.tokens.create({ days: 365 })).token)
   boxes[name] = agent
   return agent
 }
@@ -33,17 +33,18 @@ const settle = async (agent: SmartAgent | undefined, count: number) => {
   agent?.tick()
   await agent?.idle()
 }
-const types = async (authority: Authority) => (await authority.events()).map(({ type }) => type)
+const types = async (authority: Authority) =>
+  (await authority.operations.events.list()).map(({ type }) => type)
 const sums = async (authority: Authority) =>
-  (await authority.licenses()).map(({ quantity, inUse, reserved }) => [quantity, inUse, reserved])
+  (await authority.licenses.list()).map(({ quantity, inUse, reserved }) => [quantity, inUse, reserved])
 
 beforeEach(async () => {
   world = await makeSatelliteWorld()
   manager = world.manager
   satellite = await world.addSatellite('branch', { online: true })
-  await manager.order({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
+  await manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
   await satellite.sync.now()
-  await satellite.enableReservation()
+  await satellite.reservations.enable()
   await box('before', 3)
   await satellite.sync.now()
 })
@@ -52,19 +53,19 @@ afterEach(() => world.close())
 /** The satellite as it was when the backup was made, in another directory. */
 async function restore(backup: Buffer, name = 'restored'): Promise<void> {
   await satellite.close()
-  await Authority.restore({ dataDir: join_(name), backup, passphrase: PASSPHRASE, clock: world.clock })
+  await restoreAuthority({ dataDir: join_(name), backup, passphrase: PASSPHRASE, clock: world.clock })
   satellite = await world.openSatellite(name)
 }
 
 describe('R-SAT-1: backup and restore of a satellite', () => {
   it('is one file, sealed: nothing of it can be read without its passphrase', async () => {
-    const { token } = await satellite.createToken({ days: 30, description: 'a description to find' })
-    const backup = await satellite.backup(PASSPHRASE)
+    const { token } = await satellite.tokens.create({ days: 30, description: 'a description to find' })
+    const backup = await satellite.operations.backups.create(PASSPHRASE)
     const text = backup.toString('latin1')
     for (const secret of [token, 'a description to find', 'PRIVATE KEY', 'SQLite format'])
       expect(text).not.toContain(secret)
     const attempt = (passphrase: string, bytes = backup) =>
-      codeOf(Authority.restore({ dataDir: join_('x'), backup: bytes, passphrase, clock: world.clock }))
+      codeOf(restoreAuthority({ dataDir: join_('x'), backup: bytes, passphrase, clock: world.clock }))
     expect(await attempt('another passphrase')).toBe('BACKUP_UNREADABLE')
     for (const at of [0, 40, 60, 80, backup.length - 1]) {
       const damaged = Buffer.from(backup)
@@ -74,17 +75,17 @@ describe('R-SAT-1: backup and restore of a satellite', () => {
     expect(await attempt(PASSPHRASE, backup.subarray(0, 30))).toBe('BACKUP_UNREADABLE')
     expect(await attempt(PASSPHRASE, Buffer.from('hello'))).toBe('BACKUP_UNREADABLE')
     expect(existsSync(join_('x'))).toBe(false)
-    expect(await codeOf(satellite.backup('short'))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(satellite.operations.backups.create('short'))).toBe('INVALID_ARGUMENT')
     // What was refused, and what was made, leaves nothing lying about.
     expect(readdirSync(world.directory).filter((name) => name.startsWith('.x'))).toEqual([])
     expect(readdirSync(join_('branch')).filter((name) => name.startsWith('backup'))).toEqual([])
   })
 
   it('is restored into a directory of its own, for its user alone', async () => {
-    const backup = await satellite.backup(PASSPHRASE)
-    expect(
-      await codeOf(Authority.restore({ dataDir: join_('branch'), backup, passphrase: PASSPHRASE })),
-    ).toBe('DATA_DIR_EXISTS')
+    const backup = await satellite.operations.backups.create(PASSPHRASE)
+    expect(await codeOf(restoreAuthority({ dataDir: join_('branch'), backup, passphrase: PASSPHRASE }))).toBe(
+      'DATA_DIR_EXISTS',
+    )
     await restore(backup)
     expect(statSync(join_('restored')).mode & 0o777).toBe(0o700)
     for (const name of readdirSync(join_('restored/keys')))
@@ -96,14 +97,14 @@ describe('R-SAT-1: backup and restore of a satellite', () => {
   })
 
   it('goes on in an epoch of its own; what was registered since comes back, and nothing counts twice', async () => {
-    const { token } = await satellite.createToken({ days: 365 })
-    const backup = await satellite.backup(PASSPHRASE)
+    const { token } = await satellite.tokens.create({ days: 365 })
+    const backup = await satellite.operations.backups.create(PASSPHRASE)
     // What happens after the backup: a box registers, one goes, one reserves; the manager hears of all of it.
     const after = await box('after', 5)
     await settle(boxes.before, 4)
     const sealed = await world.box(() => satellite, 'sealed')
     const request = await sealed.reservation.request()
-    const issued = await satellite.reserve({ request, licenses: { HOST: 6 } })
+    const issued = await satellite.reservations.reserve({ request, licenses: { HOST: 6 } })
     await sealed.reservation.install(issued.file)
     await satellite.sync.now()
     expect(await sums(manager)).toEqual([[20, 9, 6]])
@@ -111,7 +112,7 @@ describe('R-SAT-1: backup and restore of a satellite', () => {
     await restore(backup)
     expect(await satellite.sync.status()).toMatchObject({ epoch: 2 })
     expect(await sums(satellite)).toEqual([[20, 3, 0]])
-    expect((await satellite.tokens()).find((one) => one.token === token)?.status).toBe('revoked')
+    expect((await satellite.tokens.list()).find((one) => one.token === token)?.status).toBe('revoked')
     // A box that is not known any more is not refused: it waits.
     await settle(after, 5)
     world.clock.advance(31 * DAY)
@@ -143,8 +144,8 @@ describe('R-SAT-1: backup and restore of a satellite', () => {
     expect(await sums(manager)).toEqual([[20, 11, 6]])
     // The reservation is frozen: without the box's key its code cannot be checked, and a person ends it.
     const code = await sealed.reservation.returnCode()
-    expect(await codeOf(satellite.takeBackReservation(issued.instanceId, code))).toBe('CODE_WRONG')
-    await satellite.writeOffReservation(issued.instanceId, {
+    expect(await codeOf(satellite.reservations.acceptReturnCode(issued.instanceId, code))).toBe('CODE_WRONG')
+    await satellite.reservations.writeOff(issued.instanceId, {
       reason: 'returned, after a restore',
       by: 'test',
     })
@@ -155,15 +156,15 @@ describe('R-SAT-1: backup and restore of a satellite', () => {
   it('what had ended since the backup does not come back with it', async () => {
     await box('gone', 5)
     const sealed = await world.box(() => satellite, 'sealed')
-    const issued = await satellite.reserve({
+    const issued = await satellite.reservations.reserve({
       request: await sealed.reservation.request(),
       licenses: { HOST: 6 },
     })
     await sealed.reservation.install(issued.file)
     await satellite.sync.now()
-    const backup = await satellite.backup(PASSPHRASE)
+    const backup = await satellite.operations.backups.create(PASSPHRASE)
     await boxes.gone?.deregister()
-    await satellite.takeBackReservation(issued.instanceId, await sealed.reservation.returnCode())
+    await satellite.reservations.acceptReturnCode(issued.instanceId, await sealed.reservation.returnCode())
     await satellite.sync.now()
     expect(await sums(manager)).toEqual([[20, 3, 0]])
     await restore(backup)
@@ -176,18 +177,18 @@ describe('R-SAT-1: backup and restore of a satellite', () => {
 
   it('codes of reservations from before the backup are good after it', async () => {
     const sealed = await world.box(() => satellite, 'sealed')
-    const issued = await satellite.reserve({
+    const issued = await satellite.reservations.reserve({
       request: await sealed.reservation.request(),
       licenses: { HOST: 6 },
     })
     await sealed.reservation.install(issued.file)
-    const backup = await satellite.backup(PASSPHRASE)
+    const backup = await satellite.operations.backups.create(PASSPHRASE)
     await restore(backup)
     await satellite.sync.now()
-    const updated = await satellite.updateReservation(issued.instanceId, { HOST: 2 })
+    const updated = await satellite.reservations.update(issued.instanceId, { HOST: 2 })
     const { reservation } = await sealed.reservation.update(updated.file)
-    await satellite.confirmReservation(issued.instanceId, reservation.confirmationCode ?? '')
-    await satellite.takeBackReservation(issued.instanceId, await sealed.reservation.returnCode())
+    await satellite.reservations.confirm(issued.instanceId, reservation.confirmationCode ?? '')
+    await satellite.reservations.acceptReturnCode(issued.instanceId, await sealed.reservation.returnCode())
     await satellite.sync.now()
     expect(await sums(manager)).toEqual([[20, 3, 0]])
   })
@@ -210,7 +211,7 @@ describe('R-SAT-1: backup and restore of a satellite', () => {
   })
 
   it('by hand too: one exchange repairs', async () => {
-    const backup = await satellite.backup(PASSPHRASE)
+    const backup = await satellite.operations.backups.create(PASSPHRASE)
     await box('after', 5)
     await satellite.sync.now()
     await restore(backup)
@@ -244,7 +245,7 @@ describe('R-SAT-3: a copy of the directory that nobody told of', () => {
     satellite = await world.openSatellite('branch')
     expect(await codeOf(satellite.sync.now())).toBe('SYNC_EPOCH_SUPERSEDED')
     expect((await satellite.sync.status()).standing).toBe('ended')
-    expect(await codeOf(satellite.createToken({ days: 3 }))).toBe('SATELLITE_OUT_OF_TOUCH')
+    expect(await codeOf(satellite.tokens.create({ days: 3 }))).toBe('SATELLITE_OUT_OF_TOUCH')
   })
 
   it('by hand, the answer asks for everything, and the next exchange repairs', async () => {

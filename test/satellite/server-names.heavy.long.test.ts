@@ -112,7 +112,7 @@ describe('the names of a satellite’s servers', () => {
   it('stay as they are while the key of the root is not at hand, and that is said', async () => {
     const satellite = await world.addSatellite('branch')
     await carry(manager, satellite)
-    await manager.trust.exportRootKey('correct horse', () => Promise.resolve())
+    await manager.security.trust.exportRootKey('correct horse', () => Promise.resolve())
     await manager.satellites.set('branch', { tlsNames: ['licenses.branch.example'] })
     const { responded } = await carry(manager, satellite)
     expect(responded.certifiedNames).toEqual([])
@@ -123,7 +123,7 @@ describe('the names of a satellite’s servers', () => {
     const satellite = await world.addSatellite('branch')
     await manager.satellites.set('branch', { tlsNames: ['licenses.branch.example'] })
     await carry(manager, satellite)
-    await manager.trust.rotateRoot({ overlapDays: 10 })
+    await manager.security.trust.rotateRoot({ overlapDays: 10 })
     await carry(manager, satellite)
     world.clock.advance(11 * DAY)
     const { responded } = await carry(manager, satellite)
@@ -150,7 +150,7 @@ describe('the names of a satellite’s servers', () => {
     // A fresh start without the name is the way out.
     await manager.satellites.set('branch', { tlsNames: [] })
     expect((await carry(manager, satellite)).responded.certifiedNames).toEqual([])
-    await satellite.trust.rotate(['tls'])
+    await satellite.security.trust.rotate(['tls'])
     await manager.satellites.set('branch', { tlsNames: null })
     expect((await carry(manager, satellite)).responded.outcome).toBe('accepted')
   })
@@ -172,7 +172,9 @@ describe('the names of a satellite’s servers', () => {
     } finally {
       await again.close()
     }
-    const told = (await manager.events()).filter(({ type }) => type === 'TLS_NAME_OF_SATELLITE')
+    const told = (await manager.operations.events.list()).filter(
+      ({ type }) => type === 'TLS_NAME_OF_SATELLITE',
+    )
     expect(told.map(({ severity, message }) => [severity, message.split(':')[0]])).toEqual([
       ['major', 'branch'],
     ])

@@ -86,7 +86,7 @@ function proofOf(body: string, key: KeyObject, change: Partial<SyncProof> = {}):
   return signSyncProof(
     {
       use: 'sync-proof',
-      manager: world.manager.id,
+      manager: world.manager.security.identity.id,
       account: world.account,
       key: spki(key),
       length: Buffer.byteLength(body),
@@ -127,7 +127,7 @@ describe('a long synchronization of somebody who did not prove who they are', ()
         return signSyncProof(
           {
             use: 'sync-proof',
-            manager: world.manager.id,
+            manager: world.manager.security.identity.id,
             account: world.account,
             key: spki(satelliteKey()),
             length: long.length,

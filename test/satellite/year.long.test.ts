@@ -20,11 +20,11 @@ describe('R-SAT-1 R-SAT-2 R-SAT-3: a year of a satellite', () => {
     try {
       const { manager, clock, wire } = world
       let satellite = await world.addSatellite('branch', { online: true })
-      await manager.order({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
+      await manager.orders.create({ tag: 'HOST', quantity: 20, virtualAccount: 'BRANCH' })
       await satellite.sync.now()
       await satellite.sync.schedule({ every: 'week', day: 1, hour: 3 })
       const box = await world.box(() => satellite, 'box')
-      await box.register((await satellite.createToken({ days: 365 })).token)
+      await box.register((await satellite.tokens.create({ days: 365 })).token)
       const states = new Set<string>()
       let bought = 20
       const reopen = async () => {
@@ -35,11 +35,11 @@ describe('R-SAT-1 R-SAT-2 R-SAT-3: a year of a satellite', () => {
         // The box, the purchases and the manager's transfers go on as in any year.
         box.setUsage('HOST', 5 + (week % 7))
         if (week % 5 === 0) {
-          await manager.order({ tag: 'HOST', quantity: 2, virtualAccount: 'BRANCH' })
+          await manager.orders.create({ tag: 'HOST', quantity: 2, virtualAccount: 'BRANCH' })
           bought += 2
         }
         if (week % 9 === 4)
-          await manager.transferLicenses({
+          await manager.licenses.transfer({
             tag: 'HOST',
             quantity: 3,
             from: 'BRANCH',
@@ -77,7 +77,7 @@ describe('R-SAT-1 R-SAT-2 R-SAT-3: a year of a satellite', () => {
             .filter(({ virtualAccount }) => own || virtualAccount === 'Default')
             .reduce((sum, one) => sum + one.quantity, 0)
         expect(
-          quantity(await manager.licenses(), false) + quantity(await satellite.licenses(), true),
+          quantity(await manager.licenses.list(), false) + quantity(await satellite.licenses.list(), true),
         ).toBeLessThanOrEqual(bought)
         // What was not done is tried again by itself.
         for (let i = 0; i < 12; i++) {
@@ -88,15 +88,17 @@ describe('R-SAT-1 R-SAT-2 R-SAT-3: a year of a satellite', () => {
       }
       await satellite.sync.now()
       await satellite.sync.now()
-      const [above] = await manager.instances()
-      const [below] = await satellite.instances()
+      const [above] = await manager.instances.list()
+      const [below] = await satellite.instances.list()
       expect(above?.id).toBe(below?.id)
       expect(above?.entitlements).toEqual(below?.entitlements)
-      const pool = (await manager.licenses()).find(({ virtualAccount }) => virtualAccount === 'BRANCH')
-      expect(await satellite.licenses()).toMatchObject([{ quantity: pool?.quantity, inUse: pool?.inUse }])
-      expect((await manager.licenses()).reduce((sum, one) => sum + one.quantity, 0)).toBe(bought)
+      const pool = (await manager.licenses.list()).find(({ virtualAccount }) => virtualAccount === 'BRANCH')
+      expect(await satellite.licenses.list()).toMatchObject([
+        { quantity: pool?.quantity, inUse: pool?.inUse },
+      ])
+      expect((await manager.licenses.list()).reduce((sum, one) => sum + one.quantity, 0)).toBe(bought)
       expect(states).toEqual(new Set(['authorized']))
-      const types = (await manager.events({ limit: 10_000 })).map(({ type }) => type)
+      const types = (await manager.operations.events.list({ limit: 10_000 })).map(({ type }) => type)
       expect(types).not.toContain('SATELLITE_DIVERGED')
       expect(types).not.toContain('SYNCHRONISATION_OVERDUE')
     } finally {

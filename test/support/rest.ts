@@ -104,8 +104,10 @@ export async function serveRest(world: World, limits: { requests?: number } = {}
   const send = (path: string, sent?: Sent) => sendRaw(to, path, sent)
 
   /** The access token of a new client. */
-  const clientToken = async (wanted: Parameters<World['authority']['apiClients']['create']>[0] = {}) => {
-    const { clientId, clientSecret } = await world.authority.apiClients.create(wanted)
+  const clientToken = async (
+    wanted: Parameters<World['authority']['security']['apiClients']['create']>[0] = {},
+  ) => {
+    const { clientId, clientSecret } = await world.authority.security.apiClients.create(wanted)
     const answer = await send('/oauth/token', {
       body: { grant_type: 'client_credentials', client_id: clientId, client_secret: clientSecret },
     })

@@ -50,8 +50,14 @@ export async function makeSatelliteWorld() {
       if (wire.fault === 'dies before') return dies()
       if (wire.fault === 'lost request')
         throw new LicensingError('CONNECTION_REFUSED', 'the manager refused the connection.')
-      if (wire.fault === 'sent twice') await answering.respond({ method: 'POST', path, body, headers })
-      const { status, body: answer } = await answering.respond({ method: 'POST', path, body, headers })
+      if (wire.fault === 'sent twice')
+        await answering.operations.server.inject({ method: 'POST', path, body, headers })
+      const { status, body: answer } = await answering.operations.server.inject({
+        method: 'POST',
+        path,
+        body,
+        headers,
+      })
       if (status !== 200) throw new LicensingError('AUTHORITY_REJECTED', `the manager answered ${status}`)
       if (wire.fault === 'dies after') return dies()
       if (wire.fault === 'lost answer')
@@ -77,7 +83,7 @@ export async function makeSatelliteWorld() {
     post: async (path, body) => {
       const type = path.split('/').at(-1) as RequestType
       try {
-        return JSON.stringify(await to().handle(type, JSON.parse(body)))
+        return JSON.stringify(await to().operations.endpoint.handle(type, JSON.parse(body)))
       } catch (thrown) {
         if (thrown instanceof LicensingError && thrown.kind !== 'transport')
           throw new LicensingError('AUTHORITY_REJECTED', `the authority answered 400: ${thrown.code}`)

@@ -55,7 +55,9 @@ export async function makeWorld(options: { account?: string; observe?: Authority
         throw new LicensingError('CONNECTION_REFUSED', 'the authority refused the connection.')
       let answer: string
       try {
-        answer = JSON.stringify(await to.handle(type, JSON.parse(road.onRequest(type, body))))
+        answer = JSON.stringify(
+          await to.operations.endpoint.handle(type, JSON.parse(road.onRequest(type, body))),
+        )
       } catch (thrown) {
         if (thrown instanceof LicensingError && thrown.kind === 'local') {
           throw new LicensingError('AUTHORITY_REJECTED', `the authority answered 400: ${thrown.code}`)
@@ -90,8 +92,8 @@ export async function makeWorld(options: { account?: string; observe?: Authority
     road,
     transport,
     open,
-    token: async (wanted: Partial<Parameters<Authority['createToken']>[0]> = {}) =>
-      (await authority.createToken({ days: 30, ...wanted })).token,
+    token: async (wanted: Partial<Parameters<Authority['tokens']['create']>[0]> = {}) =>
+      (await authority.tokens.create({ days: 30, ...wanted })).token,
     close: async () => {
       for (const agent of opened) await agent.close()
       await authority.close()

@@ -185,13 +185,13 @@ describe('metrics in one process', () => {
       observe: metrics,
     })
     try {
-      metrics.of(authority)
+      metrics.of(authority.operations)
       const agent = await world.open('other', { createTransport: () => world.transport(authority) })
       const token = await world.token({ maxUses: 1 })
       await agent.register(token)
       const second = await world.open('third', { createTransport: () => world.transport(authority) })
       await second.register(token).catch(() => undefined)
-      await authority.handle('authorize', { no: 'message' }).catch(() => undefined)
+      await authority.operations.endpoint.handle('authorize', { no: 'message' }).catch(() => undefined)
       for (let i = 0; i < 1000; i++)
         metrics.exchange('register').end({ outcome: 'refused', code: `MADE_UP_${i}` })
       const { samples } = parseMetrics((await metrics.render()).text)
@@ -210,16 +210,17 @@ describe('metrics in one process', () => {
     const metrics = new AuthorityMetrics()
     const pool = { account: 'a', tag: 'HOST', quantity: 1, inUse: 0, reserved: 0 }
     metrics.of({
-      connections: null,
-      unready: () => Promise.resolve([]),
-      figures: () =>
-        Promise.resolve({
-          instances: {},
-          pools: Array.from({ length: 700 }, (_, i) => ({ ...pool, virtualAccount: `"V\\${i}\n` })),
-          alerts: {},
-          waiting: {},
-          certificates: {},
-        }),
+      server: { connections: null, notReadyReasons: () => Promise.resolve([]) },
+      stats: {
+        collect: () =>
+          Promise.resolve({
+            instances: {},
+            pools: Array.from({ length: 700 }, (_, i) => ({ ...pool, virtualAccount: `"V\\${i}\n` })),
+            alerts: {},
+            waiting: {},
+            certificates: {},
+          }),
+      },
     })
     const { samples } = parseMetrics((await metrics.render()).text)
     expect(samples.filter(({ name }) => name === 'smart_authority_licenses_owned')).toHaveLength(500)
@@ -229,9 +230,8 @@ describe('metrics in one process', () => {
   it('an authority whose database does not answer says so, and tells no old number', async () => {
     const metrics = new AuthorityMetrics()
     metrics.of({
-      connections: null,
-      unready: () => Promise.resolve(['database']),
-      figures: () => Promise.reject(new Error('gone')),
+      server: { connections: null, notReadyReasons: () => Promise.resolve(['database']) },
+      stats: { collect: () => Promise.reject(new Error('gone')) },
     })
     const { samples } = parseMetrics((await metrics.render()).text)
     expect(valueOf(samples, 'smart_authority_database_up')).toBe(0)

@@ -66,7 +66,7 @@ it('R-NET-3, R-TOK-4: no secret reaches a log, an error, an event, a file of oth
   note(agent.transport.set(proxied))
 
   for (const fault of names) {
-    const { token } = await mock.authority.createToken({ days: 30 })
+    const { token } = await mock.authority.tokens.create({ days: 30 })
     tokens.push(token.split('.').at(-1) ?? '')
     if (faultCatalogue[fault].place === 'answer') mock.setFaults(fault)
     else await mock.setRoad(fault as never)
@@ -84,7 +84,7 @@ it('R-NET-3, R-TOK-4: no secret reaches a log, an error, an event, a file of oth
     await agent.idle()
   }
   expect(agent.status().state).toBe('authorized')
-  note(agent.history(10_000), await mock.authority.events())
+  note(agent.history(10_000), await mock.authority.operations.events.list())
   note(execFileSync('ps', ['axww', '-o', 'args'], { encoding: 'utf8' }))
   await agent.close()
 

@@ -36,7 +36,7 @@ const post = (url: string, more: Partial<RoadOptions> = {}) => {
 const credential = async () => {
   const now = Date.now()
   return tlsOptions(
-    await mock.authority.tlsForTests({
+    await mock.authority.operations.server.createTestTls({
       notBefore: now - DAY,
       notAfter: now + DAY,
       hosts: ['localhost', '::1'],

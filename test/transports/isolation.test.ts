@@ -75,7 +75,7 @@ beforeAll(async () => {
   const dataDir = join(directory, 'authority')
   await Authority.init({ dataDir, account: 'acme.example', acceptAgreement: true })
   authority = await Authority.open({ dataDir })
-  await authority.order({ tag: 'HOST', quantity: 1_000 })
+  await authority.orders.create({ tag: 'HOST', quantity: 1_000 })
   url = await authority.listen({
     host: '127.0.0.1',
     port: 0,
@@ -120,7 +120,7 @@ const byProxy = (scheme = 'http'): TransportSettings => ({
   url,
   via: `${scheme}://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
 })
-const token = async () => (await authority.createToken({ days: 30 })).token
+const token = async () => (await authority.tokens.create({ days: 30 })).token
 
 async function openAgent(transport = direct(), from: typeof SmartAgent = SmartAgent) {
   const agent = await from.open({

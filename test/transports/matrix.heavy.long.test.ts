@@ -60,7 +60,7 @@ beforeAll(async () => {
   clock = new VirtualClock(Date.now())
   mock = await mockAuthority({ clock })
   road = await mock.listen()
-  await mock.authority.order({ tag: 'HOST', quantity: 10_000 })
+  await mock.authority.orders.create({ tag: 'HOST', quantity: 10_000 })
   directory = mkdtempSync(join(tmpdir(), 'sla-matrix-'))
 })
 afterAll(async () => {
@@ -80,7 +80,7 @@ const openBox = (kind: TransportSettings['kind'], serial: string) =>
       patience.transport((limits) => httpsTransport(roadOf(settings, [mock.trustAnchor], limits))),
   })
 
-const token = async () => (await mock.authority.createToken({ days: 300 })).token
+const token = async () => (await mock.authority.tokens.create({ days: 300 })).token
 
 /** What of the status a failed attempt must leave as it was. */
 const kept = ({ state, functionality, registration, authorization, entitlements }: Status) => ({

@@ -30,7 +30,7 @@ beforeAll(async () => {
   authority = await Authority.open({ dataDir })
   port = await freePort()
   url = await authority.listen({ host: 'localhost', port })
-  await authority.order({ tag: 'HOST', quantity: 10 })
+  await authority.orders.create({ tag: 'HOST', quantity: 10 })
 })
 afterAll(async () => {
   await authority.close()
@@ -50,7 +50,7 @@ afterEach(async () => {
   await agent.close()
 })
 
-const token = async () => (await authority.createToken({ days: 30 })).token
+const token = async () => (await authority.tokens.create({ days: 30 })).token
 const via = (proxy: string, more: { username?: string; password?: string } = {}): TransportSettings => ({
   kind: 'proxy',
   url,
@@ -69,7 +69,7 @@ async function liveThrough(): Promise<void> {
   await agent.idle()
   await agent.deregister()
   expect(agent.status().state).toBe('evaluation')
-  expect(await authority.instances()).toEqual([])
+  expect(await authority.instances.list()).toEqual([])
 }
 
 describe('Squid', () => {
@@ -182,7 +182,7 @@ describe('Apache httpd', () => {
       await one.register(await token())
     }
     expect(made.map((one) => one.status().state)).toEqual(['authorized', 'authorized', 'authorized'])
-    expect(await authority.licenses()).toMatchObject([{ tag: 'HOST', inUse: 6 }])
+    expect(await authority.licenses.list()).toMatchObject([{ tag: 'HOST', inUse: 6 }])
     for (const one of made) {
       await one.deregister()
       await one.close()

@@ -38,7 +38,7 @@ it('a registered device sends nothing to the server of another authority, but re
     transport: { kind: 'direct', url: atManager ?? '' },
     heartbeat: false,
   })
-  await agent.register((await manager.createToken({ days: 30 })).token)
+  await agent.register((await manager.tokens.create({ days: 30 })).token)
   const failure = async () => {
     await agent.renewAuthorization().catch(() => undefined)
     await agent.idle()
@@ -48,8 +48,8 @@ it('a registered device sends nothing to the server of another authority, but re
 
   agent.transport.set({ kind: 'gateway', url: atSatellite ?? '' })
   expect(await failure()).toBe('TLS_WRONG_AUTHORITY')
-  expect((await satellite.instances()).length).toBe(0)
-  await agent.register((await satellite.createToken({ days: 30 })).token, { force: true })
+  expect((await satellite.instances.list()).length).toBe(0)
+  await agent.register((await satellite.tokens.create({ days: 30 })).token, { force: true })
   expect(agent.status().registration.status).toBe('registered')
   expect(await failure()).toBeNull()
 

@@ -273,7 +273,7 @@ describe('R-AUTH-4: retry discipline', () => {
   it('a refusal is never tried again by itself', async () => {
     const agent = await world.open()
     const token = await world.token()
-    await world.authority.revokeToken(token)
+    await world.authority.tokens.revoke(token)
     expect(await codeOf(agent.register(token))).toBe('TOKEN_REVOKED')
     const sent = world.road.sent.length
     for (let day = 0; day < 30; day++) await pass(world, agent, 24 * 60 * MINUTE)

@@ -34,8 +34,8 @@ export function authorityTemplate(): Promise<SimulatedDisk> {
       clock: computer,
     })
     const authority = await Authority.open({ dataDir: disk.directory, clock: computer })
-    await authority.addVirtualAccount(PLACES[1])
-    await authority.enableReservation()
+    await authority.accounts.addVirtualAccount(PLACES[1])
+    await authority.reservations.enable()
     await authority.close()
     return disk
   })()
@@ -199,7 +199,7 @@ export class SimulatedAuthority {
       return { answer: await authority.satellites.respondByWire(request) }
     }
     const type = requestTypeSchema.parse(path.split('/').at(-1))
-    const sealed = await authority.handle(type, JSON.parse(body))
+    const sealed = await authority.operations.endpoint.handle(type, JSON.parse(body))
     this.#remember(type, sealed)
     return sealed
   }
@@ -282,15 +282,15 @@ export class SimulatedAuthority {
   }
 
   async newToken(virtualAccount: string): Promise<void> {
-    const made = await this.act((authority) => authority.createToken({ virtualAccount, days: 365 }))
+    const made = await this.act((authority) => authority.tokens.create({ virtualAccount, days: 365 }))
     if (made) this.tokens.push(made)
   }
 
   /** Whether its books are right. */
   async check(): Promise<void> {
     const seen = await this.act(async (authority) => ({
-      licenses: await authority.licenses(),
-      instances: await authority.instances(),
+      licenses: await authority.licenses.list(),
+      instances: await authority.instances.list(),
     }))
     if (!seen) return
     const used = new Map<string, number>()
@@ -318,7 +318,7 @@ export class SimulatedAuthority {
   }
 
   async outputs(): Promise<string[]> {
-    const events = await this.act((authority) => authority.events({ limit: 10_000 }))
+    const events = await this.act((authority) => authority.operations.events.list({ limit: 10_000 }))
     return (events ?? []).map((event) => JSON.stringify(event))
   }
 

@@ -163,7 +163,8 @@ class Simulation {
     // Enough for most of what boxes use, and not always for all of it.
     await this.#authority.act(async (authority) => {
       for (const virtualAccount of PLACES)
-        for (const tag of TAGS) await authority.order({ tag, quantity: 4 * this.#plan.boxes, virtualAccount })
+        for (const tag of TAGS)
+          await authority.orders.create({ tag, quantity: 4 * this.#plan.boxes, virtualAccount })
     })
     for (const place of [PLACES[0], PLACES[0], PLACES[1]]) await this.#authority.newToken(place)
     for (const [number, satellite] of this.#satellites.entries())
@@ -192,7 +193,7 @@ class Simulation {
     await satellite.becomeSatellite(name, this.#authority)
     await this.#authority.act(async (manager) => {
       for (const tag of TAGS)
-        await manager.order({ tag, quantity: 4 * this.#plan.boxes, virtualAccount: name })
+        await manager.orders.create({ tag, quantity: 4 * this.#plan.boxes, virtualAccount: name })
     })
     const beat = () => {
       satellite.beat()
@@ -276,16 +277,16 @@ class Simulation {
 
   async #requireNothingLeft(one: SimulatedAuthority): Promise<void> {
     await one.act(async (authority) => {
-      for (const instance of await authority.instances()) {
+      for (const instance of await authority.instances.list()) {
         if (instance.satellite !== null) continue
         if (instance.reservation !== null)
-          await authority.writeOffReservation(instance.id, { reason: 'the end', by: 'somebody' })
+          await authority.reservations.writeOff(instance.id, { reason: 'the end', by: 'somebody' })
         else if (
           this.#boxes.some(
             ({ serial, copied, abandoned }) => serial === instance.udi.serial && (copied || abandoned),
           )
         )
-          await authority.removeInstance(instance.id)
+          await authority.instances.remove(instance.id)
         else
           this.violated(
             new Violation(
@@ -294,7 +295,7 @@ class Simulation {
             ),
           )
       }
-      for (const { tag, inUse, reserved, virtualAccount } of await authority.licenses())
+      for (const { tag, inUse, reserved, virtualAccount } of await authority.licenses.list())
         if (!one.isGiven(virtualAccount) && inUse + reserved !== 0)
           this.violated(
             new Violation(
@@ -349,11 +350,11 @@ class Simulation {
       case 'remove-instance':
       case 'transfer-instance':
         await home.act(async (authority) => {
-          const found = (await authority.instances()).find(({ udi }) => udi.serial === box.serial)
+          const found = (await authority.instances.list()).find(({ udi }) => udi.serial === box.serial)
           if (!found) return
-          if (deed.kind === 'remove-instance') await authority.removeInstance(found.id)
+          if (deed.kind === 'remove-instance') await authority.instances.remove(found.id)
           else
-            await authority.transferInstance(found.id, {
+            await authority.instances.transfer(found.id, {
               to: found.virtualAccount === PLACES[0] ? PLACES[1] : PLACES[0],
               confirmed: true,
             })
@@ -418,7 +419,11 @@ class Simulation {
         if (request === null) return
         const free = await this.#free(home)
         const issued = await home.act((authority) =>
-          authority.reserve({ request, licenses: { HOST: deed.count }, virtualAccount: PLACES[0] }),
+          authority.reservations.reserve({
+            request,
+            licenses: { HOST: deed.count },
+            virtualAccount: PLACES[0],
+          }),
         )
         if (!issued) return
         if (free !== null && deed.count > free)
@@ -433,7 +438,7 @@ class Simulation {
         const { instanceId } = papers
         if (instanceId === null) return
         const issued = await home.act((authority) =>
-          authority.updateReservation(instanceId, { HOST: deed.count }),
+          authority.reservations.update(instanceId, { HOST: deed.count }),
         )
         if (issued) papers.files.push(issued.file)
         return
@@ -461,7 +466,7 @@ class Simulation {
       case 'reservation-take-back': {
         const { instanceId, returnCode } = papers
         if (instanceId === null || returnCode === null) return
-        await home.act((authority) => authority.takeBackReservation(instanceId, returnCode))
+        await home.act((authority) => authority.reservations.acceptReturnCode(instanceId, returnCode))
         return
       }
     }
@@ -473,12 +478,12 @@ class Simulation {
     const code = box.agent?.status().reservation.confirmationCode ?? null
     if (instanceId === null || code === null) return
     this.#codes.add(code)
-    await home.act((authority) => authority.confirmReservation(instanceId, code))
+    await home.act((authority) => authority.reservations.confirm(instanceId, code))
   }
 
   /** Licences of the default virtual account that may be reserved; null while nobody can say. */
   async #free(home: SimulatedAuthority): Promise<number | null> {
-    const licenses = await home.act((authority) => authority.licenses())
+    const licenses = await home.act((authority) => authority.licenses.list())
     return (
       licenses?.find(({ tag, virtualAccount }) => tag === 'HOST' && virtualAccount === PLACES[0])
         ?.available ?? null
@@ -514,7 +519,7 @@ class Simulation {
         return
       case 'order':
         await authority.act((open) =>
-          open.order({
+          open.orders.create({
             tag: deed.tag,
             quantity: deed.quantity,
             virtualAccount: PLACES[0],
@@ -528,7 +533,7 @@ class Simulation {
       case 'revoke-token': {
         const token = authority.tokens[0]
         if (!token) return
-        const revoked = await authority.act((open) => open.revokeToken(token.id))
+        const revoked = await authority.act((open) => open.tokens.revoke(token.id))
         if (revoked && authority.tokens.length > 1) authority.tokens.shift()
         return
       }
@@ -537,8 +542,8 @@ class Simulation {
         return
       case 'rotate':
         await authority.act(async (open) => {
-          if (deed.what === 'signer') await open.trust.rotate(['answer-signer'])
-          else await open.trust.rotateIssuingCa()
+          if (deed.what === 'signer') await open.security.trust.rotate(['answer-signer'])
+          else await open.security.trust.rotateIssuingCa()
         })
         return
     }
@@ -547,7 +552,7 @@ class Simulation {
   /** Licences of the default virtual account are moved to another. */
   async #move({ tag, quantity }: { tag: string; quantity: number }, to: string): Promise<void> {
     await this.#authority.act((open) =>
-      open.transferLicenses({ tag, quantity, from: PLACES[0], to, confirmed: true }),
+      open.licenses.transfer({ tag, quantity, from: PLACES[0], to, confirmed: true }),
     )
   }
 

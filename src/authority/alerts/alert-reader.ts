@@ -39,10 +39,23 @@ import { lotsOf } from '../inventory/pools.ts'
 import { reviewAlerts } from './review-alerts.ts'
 import { ReservationLedger } from '../inventory/reservation-ledger.ts'
 import type { Tx } from '../store/store.ts'
-import type { SyncStatus } from '../satellite-sync/synchronization.ts'
+import { Synchronisation, type SyncStatus } from '../satellite-sync/synchronization.ts'
+import type { AccountContext } from '../context/authority-context.ts'
 
 /** Ids that one query names at most. */
 const BATCH = 500
+
+/** Returns the alerts of a smart account, or of one virtual account of it: the most urgent first. */
+export async function readAlerts(
+  { tx, credentials, profile, account, at }: AccountContext,
+  virtual: VirtualAccount | null,
+): Promise<AlertDocument[]> {
+  const sync =
+    credentials.identity.role === 'satellite'
+      ? (await Synchronisation.open(tx, credentials, account, at)).status()
+      : null
+  return new AlertReader(tx, profile, account, at, virtual).all(sync)
+}
 
 /**
  * Reads what the alerts of a smart account are computed from, in the transaction it is given. Of product instances only

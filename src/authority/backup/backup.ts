@@ -15,6 +15,7 @@ import { z } from 'zod'
 import { checked } from '../../core/validate.ts'
 import type { Clock } from '../../core/clock.ts'
 import { LicensingError } from '../../core/errors.ts'
+import { systemClock } from '../../core/system-clock.ts'
 import { HOUR } from '../../core/time.ts'
 import {
   checkPrivateDirectory,
@@ -98,6 +99,7 @@ export interface RestoreOptions {
   readonly passphrase: string
   /** `postgres://…`: a database without tables; without it, one of its own in the data directory. */
   readonly database?: string | undefined
+  readonly clock?: Clock
 }
 
 /**
@@ -106,7 +108,8 @@ export interface RestoreOptions {
  *
  * @throws LicensingError DATA_DIR_EXISTS, BACKUP_UNREADABLE, STORE_*, DATABASE_*
  */
-export async function restoreBackup(options: RestoreOptions, clock: Clock): Promise<Restored> {
+export async function restoreAuthority(options: RestoreOptions): Promise<Restored> {
+  const { clock = systemClock } = options
   const place = resolve(options.dataDir)
   if (existsSync(place) && readdirSync(place).length > 0)
     throw new LicensingError('DATA_DIR_EXISTS', `${place} is not empty.`, {

@@ -17,12 +17,19 @@ const SURE_SHARE = 8
 /** What came of one exchange of a transaction: an answer, or why there is none. */
 export type Outcome = Decided | LicensingError
 
-/** Decides exchanges in one transaction, in their order; on disk when it resolves, or nothing of it. */
-export type DecideTogether<C> = (
-  requests: readonly SignedRequest[],
+/** Exchanges that are decided together. */
+export interface Batch {
+  readonly requests: readonly SignedRequest[]
+  /** Whether there is more to do than can be done at once. */
+  readonly isUnderLoad: boolean
   /** Called when they are decided, before that is written for good. */
-  decided: () => void,
-) => Promise<{ outcomes: readonly Outcome[]; context: C }>
+  readonly onDecided: () => void
+}
+
+/** Decides exchanges in one transaction, in their order; on disk when it resolves, or nothing of it. */
+export interface BatchDecider<C> {
+  decide(batch: Batch): Promise<{ outcomes: readonly Outcome[]; context: C }>
+}
 
 interface Waiting<C> {
   readonly urgency: Urgency
@@ -39,7 +46,7 @@ interface Waiting<C> {
  * @typeParam C what the answers of one transaction share
  */
 export class Exchanges<C> {
-  readonly #decide: DecideTogether<C>
+  readonly #decider: BatchDecider<C>
   readonly #admission: Admission
   readonly #clock: Pick<Clock, 'wall' | 'monotonic'>
   /** Those who wait, the most urgent first; of one urgency in the order they came. */
@@ -50,8 +57,8 @@ export class Exchanges<C> {
   }
   #working = false
 
-  constructor(decide: DecideTogether<C>, clock: Pick<Clock, 'wall' | 'monotonic'>) {
-    this.#decide = decide
+  constructor(decider: BatchDecider<C>, clock: Pick<Clock, 'wall' | 'monotonic'>) {
+    this.#decider = decider
     this.#clock = clock
     this.#admission = new Admission(() => clock.monotonic())
   }
@@ -141,12 +148,13 @@ export class Exchanges<C> {
   async #together(batch: readonly Waiting<C>[]): Promise<void> {
     try {
       for (const { watch } of batch) watch.step('decide')
-      const { outcomes, context } = await this.#decide(
-        batch.map(({ request }) => request),
-        () => {
+      const { outcomes, context } = await this.#decider.decide({
+        requests: batch.map(({ request }) => request),
+        isUnderLoad: this.#admission.underLoad,
+        onDecided: () => {
           for (const { watch } of batch) watch.step('commit')
         },
-      )
+      })
       for (const [i, { resolve, reject }] of batch.entries()) {
         const outcome = outcomes[i]
         if (outcome === undefined || outcome instanceof LicensingError) reject(outcome)

@@ -13,7 +13,7 @@ import { setDemand } from '../inventory/pools.ts'
 import { Reported, type ReportedRival } from '../satellites/reported-instances.ts'
 import { touchInstance } from '../store/revisions.ts'
 import { type Decided, endedRefusal, malformed, refuse, type SignedRequest } from './requests.ts'
-import { type Leave, whyNothingNew } from '../issuing-limits.ts'
+import { type IssuingLimits, issuanceBlockedBy } from '../satellite-sync/issuing-limits.ts'
 import { accountTag, tokenRefusal } from '../policy.ts'
 import type { RegistrationToken } from '../inventory/tokens.ts'
 import type { WorkingSet } from './working-set.ts'
@@ -24,11 +24,11 @@ type SignedRegistration = Extract<SignedRequest, { key: P256Key }>
 export class Registration {
   readonly #set: WorkingSet
   readonly #credentials: Credentials
-  readonly #leave: Leave
+  readonly #limits: IssuingLimits
   readonly #at: Instant
 
-  constructor(set: WorkingSet, credentials: Credentials, leave: Leave) {
-    this.#leave = leave
+  constructor(set: WorkingSet, credentials: Credentials, limits: IssuingLimits) {
+    this.#limits = limits
     this.#set = set
     this.#credentials = credentials
     this.#at = set.at
@@ -76,8 +76,8 @@ export class Registration {
     if (known && known.status !== 'active') return refuse(...endedRefusal(known.status))
     if (known?.token_id === token.id)
       return this.#registered(known, account.domain, await this.#set.virtualAccount(known.virtual_account_id))
-    const no = whyNothingNew(this.#leave)
-    if (no) return refuse(no.code, no.message)
+    const blocked = issuanceBlockedBy(this.#limits)
+    if (blocked) return refuse(blocked.code, blocked.message)
     const refusal = tokenRefusal(token, this.#at)
     if (refusal) return refuse(refusal.code, refusal.message)
     if (known) return this.#readmit(known, token)

@@ -4,7 +4,7 @@ import { answerHash } from '../../protocol/digest.ts'
 import type { Decision, InstanceRequest } from '../../protocol/messages.ts'
 import { readRequest } from '../../pki/certificate-request.ts'
 import type { Credentials } from '../keys/credentials.ts'
-import type { Leave } from '../issuing-limits.ts'
+import type { IssuingLimits } from '../satellite-sync/issuing-limits.ts'
 import { endInstance, type InstanceRow } from '../inventory/instances.ts'
 import { Registration } from './registration.ts'
 import { isUnknown, Review } from './restore-review.ts'
@@ -31,7 +31,7 @@ export class Exchange {
   readonly #set: WorkingSet
   readonly #credentials: Credentials
   readonly #profile: ProductProfile
-  readonly #leave: Leave
+  readonly #limits: IssuingLimits
   readonly #underLoad: boolean
   readonly #at: Instant
 
@@ -40,10 +40,10 @@ export class Exchange {
     set: WorkingSet,
     credentials: Credentials,
     profile: ProductProfile,
-    leave: Leave,
+    limits: IssuingLimits,
     underLoad: boolean,
   ) {
-    this.#leave = leave
+    this.#limits = limits
     this.#underLoad = underLoad
     this.#set = set
     this.#credentials = credentials
@@ -53,7 +53,7 @@ export class Exchange {
 
   decide(signed: SignedRequest): Promise<Decided> {
     return 'key' in signed
-      ? new Registration(this.#set, this.#credentials, this.#leave).decide(signed)
+      ? new Registration(this.#set, this.#credentials, this.#limits).decide(signed)
       : this.#instanceRequest(signed)
   }
 
@@ -68,7 +68,7 @@ export class Exchange {
     if (!instance && !this.#isOwn(signed)) throw badSignature()
     const decided = (decision: Decision): Decided => ({ request, audience: request.instanceId, decision })
     // Not known here, and perhaps so all the same: no answer, so that the box asks again.
-    if (!instance && this.#leave.frozen) throw this.#leave.frozen
+    if (!instance && this.#limits.suspended) throw this.#limits.suspended
     if (!instance)
       return decided(refuse('INSTANCE_UNKNOWN', 'This authority knows no such product instance.'))
     if (instance.id !== request.instanceId) throw malformed('its certificate is of another instance')
@@ -203,7 +203,7 @@ export class Exchange {
     await this.#set.setDemand(instance, demand)
     if (body.version !== '' && body.version !== instance.version) this.#set.upgraded(instance, body.version)
     // What is in use is known all the same.
-    if (this.#leave.refusal) return refuse(this.#leave.refusal.code, this.#leave.refusal.message)
+    if (this.#limits.refusal) return refuse(this.#limits.refusal.code, this.#limits.refusal.message)
     const entitlements = []
     for (const { tag, count } of body.entitlements) {
       const known = this.#profile.tags.find((one) => one.tag === tag)
@@ -225,7 +225,7 @@ export class Exchange {
       outcome: 'accepted',
       entitlements,
       compliance: covered ? 'in-compliance' : 'out-of-compliance',
-      deadlineAt: iso(Math.min(this.#at - BACKDATED + AUTHORIZATION_LIFE, this.#leave.notAfter)),
+      deadlineAt: iso(Math.min(this.#at - BACKDATED + AUTHORIZATION_LIFE, this.#limits.notAfter)),
       nextContactAt: covered && this.#underLoad ? iso(this.#at + spreadContact(Math.random())) : null,
       ...(await this.#set.membership(instance)),
     }

@@ -6,7 +6,7 @@ import { notFound } from '../../core/errors.ts'
 import { type Instant, iso, SECOND } from '../../core/time.ts'
 import { type Account, chooseVirtualAccount } from '../inventory/accounts.ts'
 import { type Actor, actorName } from '../events/actor.ts'
-import type { Desk, Where } from '../context.ts'
+import type { AuthorityContext, Where } from '../context/authority-context.ts'
 import { logEvent } from '../events/event-log.ts'
 import type { People, PersonRecord } from './users.ts'
 import type { Tables } from '../store/schema.ts'
@@ -62,24 +62,14 @@ const digest = (secret: string): string => createHash('sha256').update(secret).d
 const hasDigest = (secret: string, stored: string): boolean =>
   timingSafeEqual(Buffer.from(digest(secret)), Buffer.from(stored))
 
-type Work = <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>
-/** The database and the time: to write in, and to read in, which waits for nobody. */
-interface Timed {
-  readonly write: Work
-  readonly read: Work
-}
-
 /** The programs that use the REST API, and what lets them in: known to every process on the database. */
 export class ApiClients {
-  readonly #desk: Desk
+  readonly #context: AuthorityContext
   readonly #people: People
-  readonly #database: Timed
 
-  /** @param database one transaction, and what time it is; without what time has brought */
-  constructor(desk: Desk, people: People, database: Timed) {
-    this.#desk = desk
+  constructor(context: AuthorityContext, people: People) {
+    this.#context = context
     this.#people = people
-    this.#database = database
   }
 
   /**
@@ -95,7 +85,7 @@ export class ApiClients {
       { scope: wanted.scope ?? 'write', description: wanted.description ?? '' },
       'API client',
     )
-    return this.#desk.in(wanted, async (tx, account, at) => {
+    return this.#context.withAccount(wanted, async ({ tx, account, at }) => {
       const virtual =
         wanted.virtualAccount === undefined
           ? null
@@ -127,7 +117,7 @@ export class ApiClients {
 
   /** The clients of a smart account, the oldest first; revoked ones too. */
   list(where: Where = {}): Promise<ApiClientDocument[]> {
-    return this.#desk.in(where, async (tx, account) => {
+    return this.#context.withAccount(where, async ({ tx, account }) => {
       const rows = await tx
         .selectFrom('api_clients')
         .selectAll()
@@ -143,7 +133,7 @@ export class ApiClients {
 
   /** Ends a client, and every access token of it, at once. @throws LicensingError NOT_FOUND */
   revoke(id: string, where: Where = {}): Promise<ApiClientDocument> {
-    return this.#desk.in(where, async (tx, account, at) => {
+    return this.#context.withAccount(where, async ({ tx, account, at }) => {
       const row = await tx
         .selectFrom('api_clients')
         .selectAll()
@@ -170,7 +160,7 @@ export class ApiClients {
 
   /** Whether there is such a client, and this is its secret. It takes as long when there is none. */
   verify(id: string, secret: string): Promise<boolean> {
-    return this.#database.read(async (tx) => {
+    return this.#context.store.read(async (tx) => {
       const row = await tx
         .selectFrom('api_clients')
         .select(['secret_hash'])
@@ -187,7 +177,8 @@ export class ApiClients {
    * @returns null when the client was revoked, or the password changed, since it was checked
    */
   issue(holder: { client: string | null; person: PersonRecord | null }): Promise<string | null> {
-    return this.#database.write(async (tx, at) => {
+    return this.#context.store.transaction(async (tx) => {
+      const at = await this.#context.clock.time(tx)
       const { client, person } = holder
       if (client === null && person === null) return null
       await tx.deleteFrom('access_tokens').where('expires_at', '<=', at).execute()
@@ -210,7 +201,9 @@ export class ApiClients {
 
   /** Who an access token lets in; null for nobody: unknown, over, or its client or its password are no more. */
   whose(token: string): Promise<ApiCaller | null> {
-    return this.#database.read((tx, at) => this.#holderOf(tx, token, at))
+    return this.#context.store.read(async (tx) =>
+      this.#holderOf(tx, token, await this.#context.clock.time(tx)),
+    )
   }
 
   async #holderOf(tx: Tx, token: string, at: Instant): Promise<ApiCaller | null> {

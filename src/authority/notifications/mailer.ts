@@ -1,6 +1,5 @@
 import { LicensingError } from '../../core/errors.ts'
-import type { Instant } from '../../core/time.ts'
-import type { Credentials } from '../keys/credentials.ts'
+import type { AuthorityContext } from '../context/authority-context.ts'
 import {
   mailFailure,
   type MailSettings,
@@ -11,7 +10,6 @@ import {
   takeMails,
   writeMailSettings,
 } from '../outbox/mail.ts'
-import type { Tx } from '../store/store.ts'
 
 /** Where e-mail goes, as people give it: the password goes in, and never comes out again. */
 export type MailRoad =
@@ -35,29 +33,26 @@ export interface MailDocument {
 }
 
 /** The e-mail of an authority: where it goes, and sending what waits. */
-export class Post {
-  readonly #transaction: <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>
-  readonly #credentials: Credentials
+export class Mailer {
+  readonly #context: AuthorityContext
 
-  constructor(
-    transaction: <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>,
-    credentials: Credentials,
-  ) {
-    this.#transaction = transaction
-    this.#credentials = credentials
+  constructor(context: AuthorityContext) {
+    this.#context = context
   }
 
-  set(settings: MailRoad): Promise<void> {
-    return this.#transaction((tx) => {
+  /** Sets where e-mail goes. @throws LicensingError INVALID_ARGUMENT */
+  configure(settings: MailRoad): Promise<void> {
+    return this.#context.withMaintenance((tx) => {
       if (settings.kind === 'folder') return writeMailSettings(tx, settings)
       const { kind, from, url, username = null, password } = settings
-      const sealedPassword = password === undefined ? null : this.#credentials.sealSecret(password)
+      const sealedPassword = password === undefined ? null : this.#context.credentials.sealSecret(password)
       return writeMailSettings(tx, { kind, from, url, username, sealedPassword })
     })
   }
 
+  /** Where e-mail goes, without its password, and what waits to be sent. */
   show(): Promise<MailDocument> {
-    return this.#transaction(async (tx) => {
+    return this.#context.withMaintenance(async (tx) => {
       const settings = await readMailSettings(tx)
       const waiting = await outbox(tx)
       if (settings?.kind !== 'smtp') return { settings, ...waiting }
@@ -66,8 +61,14 @@ export class Post {
     })
   }
 
+  /**
+   * Sends what waits to be sent.
+   *
+   * @returns how many were sent
+   * @throws LicensingError MAIL_NOT_CONFIGURED; MAIL_NOT_SENT when one could not be: it is tried later
+   */
   async send(): Promise<number> {
-    const { at, settings, mails, waiting } = await this.#transaction(async (tx, at) => {
+    const { at, settings, mails, waiting } = await this.#context.withMaintenance(async (tx, at) => {
       const settings = await readMailSettings(tx)
       // Without a place to send them to, they stay where they are.
       return {
@@ -81,18 +82,18 @@ export class Post {
       throw new LicensingError('MAIL_NOT_CONFIGURED', `${waiting} mails wait to be sent.`)
     if (!settings) return 0
     const sealed = settings.kind === 'smtp' ? settings.sealedPassword : null
-    const password = sealed === null ? null : this.#credentials.openSecret(sealed)
+    const password = sealed === null ? null : this.#context.credentials.openSecret(sealed)
     let sent = 0
     let failed: LicensingError | null = null
     for (const mail of mails) {
       let failure: LicensingError | null = null
       try {
-        await sendMail(settings, password, mail, this.#credentials.identity.id)
+        await sendMail(settings, password, mail, this.#context.credentials.identity.id)
         sent++
       } catch (thrown) {
         failure = mailFailure(thrown)
       }
-      await this.#transaction((tx) => noteMail(tx, mail, at, failure?.message ?? null))
+      await this.#context.withMaintenance((tx) => noteMail(tx, mail, at, failure?.message ?? null))
       failed ??= failure
     }
     if (failed) throw failed

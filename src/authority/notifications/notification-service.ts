@@ -2,13 +2,18 @@ import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import { checked } from '../../core/validate.ts'
 import { LicensingError, notFound } from '../../core/errors.ts'
-import { DAY, type Instant } from '../../core/time.ts'
-import { type Account, chooseVirtualAccount } from '../inventory/accounts.ts'
+import { DAY } from '../../core/time.ts'
+import {
+  type Account,
+  chooseVirtualAccount,
+  listAccounts,
+  listVirtualAccounts,
+} from '../inventory/accounts.ts'
 import { presentActor } from '../events/actor.ts'
+import { readAlerts } from '../alerts/alert-reader.ts'
 import type { AlertDocument } from '../alerts/alerts.ts'
-import type { Desk, Where } from '../context.ts'
+import type { AccountContext, AuthorityContext, Where } from '../context/authority-context.ts'
 import { TERM_WARNINGS } from '../inventory/orders.ts'
-import type { Tx } from '../store/store.ts'
 import { firstSummary, summarise } from './daily-summary.ts'
 import { notifyOfAlerts } from './alert-notifications.ts'
 
@@ -73,28 +78,10 @@ export function checkRecipient(address: string, account: Account, own = false): 
 
 /** Who is told what of a smart account by e-mail: each call is a transaction. */
 export class NotificationDoor {
-  readonly #desk: Desk
-  readonly #transaction: <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>
-  readonly #alertsOf: (
-    tx: Tx,
-    at: Instant,
-    accountId: string,
-    virtualAccountId: string | null,
-  ) => Promise<readonly AlertDocument[]>
+  readonly #context: AuthorityContext
 
-  constructor(
-    desk: Desk,
-    transaction: <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>,
-    alertsOf: (
-      tx: Tx,
-      at: Instant,
-      accountId: string,
-      virtualAccountId: string | null,
-    ) => Promise<readonly AlertDocument[]>,
-  ) {
-    this.#desk = desk
-    this.#transaction = transaction
-    this.#alertsOf = alertsOf
+  constructor(context: AuthorityContext) {
+    this.#context = context
   }
 
   /**
@@ -113,7 +100,7 @@ export class NotificationDoor {
         'INVALID_ARGUMENT',
         'The notification would tell nothing: choose the Daily Event Summary, the Status Notification or the days before licences end.',
       )
-    return this.#desk.in(where, async (tx, account, at) => {
+    return this.#context.withAccount(where, async ({ tx, account, at }) => {
       const recipient = checkRecipient(wanted.recipient, account, wanted.own)
       const virtual =
         where.virtualAccount === undefined
@@ -181,7 +168,7 @@ export class NotificationDoor {
 
   /** The notifications of a smart account; with a virtual account named, those of that one. */
   list(where: Where = {}): Promise<NotificationDocument[]> {
-    return this.#desk.in(where, async (tx, account) => {
+    return this.#context.withAccount(where, async ({ tx, account }) => {
       const rows = await tx
         .selectFrom('notifications')
         .leftJoin('virtual_accounts', 'virtual_accounts.id', 'notifications.virtual_account_id')
@@ -205,7 +192,7 @@ export class NotificationDoor {
 
   /** Removes a notification, with what was not sent of it. @throws LicensingError NOT_FOUND */
   remove(id: string, where: Where = {}): Promise<void> {
-    return this.#desk.in(where, async (tx, account) => {
+    return this.#context.withAccount(where, async ({ tx, account }) => {
       const removed = await tx
         .deleteFrom('notifications')
         .where('id', '=', id)
@@ -220,10 +207,11 @@ export class NotificationDoor {
 
   /** Writes what is due: the summaries of the day, and what changed of the major alerts. */
   beat(): Promise<void> {
-    return this.#transaction(async (tx, at) => {
+    const { credentials, profile } = this.#context
+    return this.#context.withMaintenance(async (tx, at) => {
       await summarise(tx, at)
       await notifyOfAlerts(tx, at, (accountId, virtualAccountId) =>
-        this.#alertsOf(tx, at, accountId, virtualAccountId),
+        alertsOfPlace({ tx, at, credentials, profile }, accountId, virtualAccountId),
       )
       await tx
         .deleteFrom('mails')
@@ -231,4 +219,18 @@ export class NotificationDoor {
         .execute()
     })
   }
+}
+
+/** The alerts of a smart account, or of one virtual account of it; none where it is gone. */
+async function alertsOfPlace(
+  context: Pick<AccountContext, 'tx' | 'at' | 'credentials' | 'profile'>,
+  accountId: string,
+  virtualAccountId: string | null,
+): Promise<AlertDocument[]> {
+  const { tx } = context
+  const account = (await listAccounts(tx)).find(({ id }) => id === accountId)
+  if (!account) return []
+  const virtual = (await listVirtualAccounts(tx, accountId)).find(({ id }) => id === virtualAccountId)
+  if (virtualAccountId !== null && !virtual) return []
+  return readAlerts({ ...context, account, actor: null }, virtual ?? null)
 }

@@ -8,7 +8,7 @@ import { SerialRounds } from '../../core/serial-rounds.ts'
 import { checkWebhookUrl, type Delivered, postWebhook } from '../../transports/webhook.ts'
 import { checkWebhookSecret, newWebhookSecret, webhookHeaders } from '../../pki/webhook-signature.ts'
 import type { Account } from '../inventory/accounts.ts'
-import type { Desk, Where } from '../context.ts'
+import type { AuthorityContext, Where } from '../context/authority-context.ts'
 import { logEvent } from '../events/event-log.ts'
 import type { Tx } from '../store/store.ts'
 import {
@@ -74,14 +74,12 @@ export interface WantedWebhook {
 
 /** The webhooks of an authority: each call is a transaction, and sending is between two. */
 export class WebhookDoor {
-  readonly #desk: Desk
-  readonly #transaction: <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>
+  readonly #context: AuthorityContext
   readonly #deliveryRounds = new SerialRounds(() => this.#deliver())
   #closed = false
 
-  constructor(desk: Desk, transaction: <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>) {
-    this.#desk = desk
-    this.#transaction = transaction
+  constructor(context: AuthorityContext) {
+    this.#context = context
   }
 
   /**
@@ -99,7 +97,7 @@ export class WebhookDoor {
       wanted.types === undefined ? null : checked(typesSchema, [...wanted.types], 'type of events')
     const secret = wanted.secret === undefined ? newWebhookSecret() : checkWebhookSecret(wanted.secret)
     const ca = wanted.ca === undefined ? null : checkCa(wanted.ca)
-    return this.#desk.in(where, async (tx, account, at) => {
+    return this.#context.withAccount(where, async ({ tx, account, at }) => {
       const there = await tx
         .selectFrom('webhooks')
         .select('id')
@@ -115,7 +113,7 @@ export class WebhookDoor {
         account_id: account.id,
         url,
         ca,
-        secret: this.#desk.credentials.sealSecret(secret),
+        secret: this.#context.credentials.sealSecret(secret),
         old_secret: null,
         old_until: 0,
         types: types === null ? null : JSON.stringify(types),
@@ -133,7 +131,7 @@ export class WebhookDoor {
   }
 
   list(where: Where = {}): Promise<WebhookDocument[]> {
-    return this.#desk.in(where, async (tx, account) => {
+    return this.#context.withAccount(where, async ({ tx, account }) => {
       const rows = await tx
         .selectFrom('webhooks')
         .selectAll()
@@ -148,7 +146,7 @@ export class WebhookDoor {
 
   /** Removes a webhook with what waits for it. @throws LicensingError NOT_FOUND */
   remove(id: string, where: Where = {}): Promise<void> {
-    return this.#desk.in(where, async (tx, account, at) => {
+    return this.#context.withAccount(where, async ({ tx, account, at }) => {
       const row = await this.#find(tx, account, id)
       await tx.deleteFrom('webhook_deliveries').where('webhook_id', '=', id).execute()
       await tx.deleteFrom('webhooks').where('id', '=', id).execute()
@@ -168,12 +166,16 @@ export class WebhookDoor {
   ): Promise<{ readonly id: string; readonly secret: string; readonly oldUntil: string }> {
     const overlap = checked(overlapSchema, wanted.overlap ?? OVERLAP, 'overlap')
     const secret = wanted.secret === undefined ? newWebhookSecret() : checkWebhookSecret(wanted.secret)
-    return this.#desk.in(where, async (tx, account, at) => {
+    return this.#context.withAccount(where, async ({ tx, account, at }) => {
       const row = await this.#find(tx, account, id)
       const until = at + overlap * HOUR
       await tx
         .updateTable('webhooks')
-        .set({ secret: this.#desk.credentials.sealSecret(secret), old_secret: row.secret, old_until: until })
+        .set({
+          secret: this.#context.credentials.sealSecret(secret),
+          old_secret: row.secret,
+          old_until: until,
+        })
         .where('id', '=', id)
         .execute()
       await this.#log(tx, account, at, 'WEBHOOK_SECRET_ROTATED', row)
@@ -187,7 +189,7 @@ export class WebhookDoor {
    * @throws LicensingError NOT_FOUND, WEBHOOK_NOT_DELIVERED
    */
   async test(id: string, where: Where = {}): Promise<void> {
-    const { hook, account, at } = await this.#desk.in(where, async (tx, account, at) => ({
+    const { hook, account, at } = await this.#context.withAccount(where, async ({ tx, account, at }) => ({
       hook: await this.#find(tx, account, id),
       account,
       at,
@@ -213,7 +215,7 @@ export class WebhookDoor {
 
   /** The deliveries that are not tried any more, the oldest first. */
   dead(where: Where = {}, limit = 1000): Promise<DeadDelivery[]> {
-    return this.#desk.in(where, async (tx, account) => {
+    return this.#context.withAccount(where, async ({ tx, account }) => {
       const rows = await tx
         .selectFrom('webhook_deliveries as one')
         .innerJoin('webhooks', 'webhooks.id', 'one.webhook_id')
@@ -242,7 +244,7 @@ export class WebhookDoor {
    * @throws LicensingError NOT_FOUND
    */
   retry(id: string, where: Where = {}): Promise<number> {
-    return this.#desk.in(where, async (tx, account, at) => {
+    return this.#context.withAccount(where, async ({ tx, account, at }) => {
       const own = tx.selectFrom('webhooks').select('id').where('account_id', '=', account.id)
       const again = await tx
         .updateTable('webhook_deliveries')
@@ -271,7 +273,7 @@ export class WebhookDoor {
 
   async #deliver(): Promise<number> {
     if (this.#closed) return 0
-    const taken = await this.#transaction((tx, at) => takeDeliveries(tx, at))
+    const taken = await this.#context.withMaintenance((tx, at) => takeDeliveries(tx, at))
     const sent = await Promise.all(taken.map((one) => this.#deliverOf(one)))
     const sum = sent.reduce((all, one) => all + one, 0)
     // What came meanwhile, and what did not fit into the batch.
@@ -290,7 +292,7 @@ export class WebhookDoor {
       for (const delivery of due) {
         if (this.#closed) break
         const delivered = await this.#post(hook, delivery)
-        const dead = await this.#transaction(async (tx, at) => {
+        const dead = await this.#context.withMaintenance(async (tx, at) => {
           if (delivered.outcome === 'taken') {
             await noteDelivered(tx, delivery, at)
             return false
@@ -304,18 +306,18 @@ export class WebhookDoor {
         else if (!dead) break
       }
     } finally {
-      await this.#transaction((tx) => giveBack(tx, hook.id))
+      await this.#context.withMaintenance((tx) => giveBack(tx, hook.id))
     }
     return sent
   }
 
   #post(hook: WebhookRow, { id, body }: { id: string; body: string }): Promise<Delivered> {
-    const at = this.#desk.wall()
+    const at = this.#context.clock.wall()
     const sealed = [
       hook.secret,
       ...(hook.old_secret !== null && hook.old_until > at ? [hook.old_secret] : []),
     ]
-    const secrets = sealed.map((one) => this.#desk.credentials.openSecret(one))
+    const secrets = sealed.map((one) => this.#context.credentials.openSecret(one))
     return postWebhook(hook, { body, headers: webhookHeaders({ id, body, at }, secrets) }, at)
   }
 

@@ -8,7 +8,7 @@ import { asLicensingError, LicensingError, notFound } from '../../core/errors.ts
 import { type Instant, iso, MINUTE } from '../../core/time.ts'
 import { type Account, chooseAccount, chooseVirtualAccount, listAccounts } from '../inventory/accounts.ts'
 import { AuditRecord } from '../audit/audit-log.ts'
-import type { Desk, Where } from '../context.ts'
+import type { AuthorityContext, Where } from '../context/authority-context.ts'
 import { queueMail } from '../outbox/mail.ts'
 import { checkRecipient } from '../notifications/notification-service.ts'
 import { Reports, toCsv } from './reports.ts'
@@ -80,12 +80,10 @@ export function nextDue({ every, hour }: Pick<Row, 'every' | 'hour'>, after: Ins
 
 /** The scheduled reports of an authority. */
 export class Schedules {
-  readonly #desk: Desk
-  readonly #transaction: <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>
+  readonly #context: AuthorityContext
 
-  constructor(desk: Desk, transaction: <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>) {
-    this.#desk = desk
-    this.#transaction = transaction
+  constructor(context: AuthorityContext) {
+    this.#context = context
   }
 
   /** @throws LicensingError INVALID_ARGUMENT, RECIPIENT_REFUSED, FILE_UNWRITABLE, NOT_FOUND */
@@ -93,7 +91,7 @@ export class Schedules {
     const given = 'folder' in wanted.to ? wanted.to.folder : null
     const { kind, every, hour, folder } = checked(wantedSchema, { ...wanted, folder: given }, 'schedule')
     if (folder !== null) makeFolder(folder)
-    return this.#desk.in(where, async (tx, account, at) => {
+    return this.#context.withAccount(where, async ({ tx, account, at }) => {
       const recipient = 'recipient' in wanted.to ? checkRecipient(wanted.to.recipient, account) : null
       const virtual =
         where.virtualAccount === undefined
@@ -130,7 +128,7 @@ export class Schedules {
   }
 
   list(where: Where = {}): Promise<ScheduleDocument[]> {
-    return this.#desk.in(where, async (tx, account) => {
+    return this.#context.withAccount(where, async ({ tx, account }) => {
       const rows = await tx
         .selectFrom('report_schedules')
         .leftJoin('virtual_accounts', 'virtual_accounts.id', 'report_schedules.virtual_account_id')
@@ -145,7 +143,7 @@ export class Schedules {
 
   /** @throws LicensingError NOT_FOUND */
   remove(id: string, where: Where = {}): Promise<void> {
-    return this.#desk.in(where, async (tx, account) => {
+    return this.#context.withAccount(where, async ({ tx, account }) => {
       const removed = await tx
         .deleteFrom('report_schedules')
         .where('id', '=', id)
@@ -164,7 +162,7 @@ export class Schedules {
    * @returns how many were made
    */
   async beat(): Promise<number> {
-    const due = await this.#transaction((tx, at) =>
+    const due = await this.#context.withMaintenance((tx, at) =>
       tx
         .updateTable('report_schedules')
         .set({ taken_until: at + TAKEN })
@@ -179,7 +177,7 @@ export class Schedules {
 
   async #make(row: Row): Promise<void> {
     try {
-      await this.#transaction(async (tx, at) => {
+      await this.#context.withMaintenance(async (tx, at) => {
         // Removed meanwhile, or made by another process that found it abandoned.
         const still = await tx
           .selectFrom('report_schedules')
@@ -196,7 +194,7 @@ export class Schedules {
       })
     } catch (thrown) {
       const { message } = asLicensingError(thrown)
-      await this.#transaction((tx, at) => note(tx, row, at, message))
+      await this.#context.withMaintenance((tx, at) => note(tx, row, at, message))
     }
   }
 
@@ -214,8 +212,11 @@ export class Schedules {
     const of = [row.kind, account.domain, ...(place ? [place.name] : []), iso(row.next_at).slice(0, 13)]
     const name = of.join('-').replace(/[^A-Za-z0-9.-]/g, '_')
     if (row.kind === 'audit-checkpoint')
-      return { name: `${name}.txt`, text: await new AuditRecord(tx).checkpoint(this.#desk.credentials, at) }
-    const report = await new Reports(tx, this.#desk.profile, account, at, place).make(row.kind)
+      return {
+        name: `${name}.txt`,
+        text: await new AuditRecord(tx).checkpoint(this.#context.credentials, at),
+      }
+    const report = await new Reports(tx, this.#context.profile, account, at, place).make(row.kind)
     return { name: `${name}.csv`, text: toCsv(report) }
   }
 }

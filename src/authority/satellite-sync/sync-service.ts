@@ -16,7 +16,7 @@ import {
   type TransportSettings,
 } from '../../transports/transport.ts'
 import type { Credentials } from '../keys/credentials.ts'
-import { type Desk, requireRole } from '../context.ts'
+import { type AuthorityContext, requireRole } from '../context/authority-context.ts'
 import { readSetting, type Tx, writeSetting } from '../store/store.ts'
 import { LONGEST_SYNC } from '../satellites/sync-exchange.ts'
 import {
@@ -46,13 +46,13 @@ export interface ManagerRoad {
 
 /** A satellite's own synchronisation, for its people: by wire, by itself, or by files that are carried (R-SAT-2, R-SAT-3). */
 export class SyncDoor {
-  readonly #desk: Desk
+  readonly #context: AuthorityContext
   readonly #connect: ((settings: TransportSettings) => Transport) | undefined
   readonly #exchangeRounds = new SerialRounds(() => this.#exchanges())
   #transport: { readonly of: string; readonly transport: Transport } | null = null
 
-  constructor(desk: Desk, connect: ((settings: TransportSettings) => Transport) | undefined) {
-    this.#desk = desk
+  constructor(context: AuthorityContext, connect: ((settings: TransportSettings) => Transport) | undefined) {
+    this.#context = context
     this.#connect = connect
   }
 
@@ -104,7 +104,7 @@ export class SyncDoor {
   /** How it reaches its manager. @throws LicensingError TRANSPORT_URL_INVALID, PROXY_* */
   setManager(settings: TransportSettings): Promise<ManagerRoad> {
     return this.#sync(async (_sync, tx) => {
-      const stored = await writeRoad(tx, this.#desk.credentials, settings)
+      const stored = await writeRoad(tx, this.#context.credentials, settings)
       return shown(stored) ?? { kind: 'direct', url: '', via: null, username: null }
     })
   }
@@ -112,7 +112,7 @@ export class SyncDoor {
   /** Takes the one-time code of `satellite add`, for the first exchange. @throws LicensingError CODE_* */
   useCode(code: string): Promise<void> {
     const good = readEnrolmentCode(code)
-    return this.#sync((sync) => sync.useCode(this.#desk.credentials.sealSecret(good)))
+    return this.#sync((sync) => sync.useCode(this.#context.credentials.sealSecret(good)))
   }
 
   /**
@@ -194,7 +194,7 @@ export class SyncDoor {
   async #road(): Promise<Transport> {
     const { settings, root } = await this.#sync(async (_sync, tx) => ({
       settings: await readRoad(tx),
-      root: this.#desk.credentials.identity.root,
+      root: this.#context.credentials.identity.root,
     }))
     if (!settings)
       throw new LicensingError('SYNC_NOT_CONFIGURED', 'This satellite knows no way to its manager.')
@@ -209,7 +209,7 @@ export class SyncDoor {
     if (this.#transport?.of === of) return this.#transport.transport
     this.#transport?.transport.close()
     const transport = await this.#opened(
-      openSettings(settings, (sealed) => this.#desk.credentials.openSecret(sealed)),
+      openSettings(settings, (sealed) => this.#context.credentials.openSecret(sealed)),
       root,
     )
     this.#transport = { of, transport }
@@ -229,10 +229,9 @@ export class SyncDoor {
   }
 
   #sync<T>(work: (sync: Synchronisation, tx: Tx, at: number) => Promise<T>): Promise<T> {
-    requireRole(this.#desk, 'satellite', 'synchronisation is done')
-    const { credentials } = this.#desk
-    return this.#desk.in({}, async (tx, account, at) =>
-      work(await Synchronisation.open(tx, credentials, account, at, this.#desk.wall()), tx, at),
+    requireRole(this.#context, 'satellite', 'synchronisation is done')
+    return this.#context.withAccount({}, async ({ tx, credentials, account, at }) =>
+      work(await Synchronisation.open(tx, credentials, account, at, this.#context.clock.wall()), tx, at),
     )
   }
 }

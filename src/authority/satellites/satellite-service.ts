@@ -1,16 +1,17 @@
 import { LicensingError } from '../../core/errors.ts'
 import type { SyncProof } from '../../protocol/sync-proof.ts'
-import { type Desk, requireRole, type Where } from '../context.ts'
+import { writeIssuedTime } from '../context/authority-clock.ts'
+import { type AuthorityContext, requireRole, type Where } from '../context/authority-context.ts'
 import { type SatelliteDocument, Satellites, type SatelliteTerms } from './satellites.ts'
 import { LONGEST_FIRST, readSync, type Responded, SyncExchange } from './sync-exchange.ts'
-import { attempt, type Tx, writeSetting } from '../store/store.ts'
+import { attempt, type Tx } from '../store/store.ts'
 
 /** A manager's satellites, for its people: added, seen, answered, removed (R-SAT-1 to R-SAT-4, R-ACC-5). */
 export class SatelliteDoor {
-  readonly #desk: Desk
+  readonly #context: AuthorityContext
 
-  constructor(desk: Desk) {
-    this.#desk = desk
+  constructor(context: AuthorityContext) {
+    this.#context = context
   }
 
   /**
@@ -68,7 +69,7 @@ export class SatelliteDoor {
    * @throws LicensingError SIGNED_FILE_*, SATELLITE_*, SYNC_*, ENROLMENT_CODE_INVALID: nothing was changed
    */
   async respond(text: string): Promise<Responded> {
-    requireRole(this.#desk, 'manager', 'answers are made')
+    requireRole(this.#context, 'manager', 'answers are made')
     const read = readSync(text)
     return this.#answering(read.request.smartAccount, (exchange) => exchange.respond(read, 'hand'))
   }
@@ -79,7 +80,7 @@ export class SatelliteDoor {
    * @throws LicensingError SIGNED_FILE_*, WRONG_ROLE, NOT_FOUND: what gets no signed answer
    */
   async respondByWire(text: string): Promise<string> {
-    requireRole(this.#desk, 'manager', 'answers are made')
+    requireRole(this.#context, 'manager', 'answers are made')
     if (text.length > LONGEST_FIRST && !(await this.#isNamedIn(text)))
       throw new LicensingError(
         'REQUEST_MALFORMED',
@@ -99,8 +100,8 @@ export class SatelliteDoor {
 
   /** Whether a proof is for this manager, and its key is that of a satellite. @throws LicensingError WRONG_ROLE */
   async isKnown({ manager, account, key }: SyncProof): Promise<boolean> {
-    requireRole(this.#desk, 'manager', 'answers are made')
-    return manager === this.#desk.credentials.identity.id && (await this.#hasKey(account, key))
+    requireRole(this.#context, 'manager', 'answers are made')
+    return manager === this.#context.credentials.identity.id && (await this.#hasKey(account, key))
   }
 
   /** Whether a request names a key that is known, before more work is done for it than for anybody's. */
@@ -113,7 +114,7 @@ export class SatelliteDoor {
 
   async #hasKey(account: string, key: string): Promise<boolean> {
     try {
-      return await this.#desk.in({ account }, async (tx, { id }) => {
+      return await this.#context.withAccount({ account }, async ({ tx, account: { id } }) => {
         const found = await tx
           .selectFrom('satellites')
           .select('id')
@@ -129,20 +130,23 @@ export class SatelliteDoor {
   }
 
   #answering<T>(account: string, work: (exchange: SyncExchange, tx: Tx) => Promise<T>): Promise<T> {
-    const { credentials, profile } = this.#desk
-    return this.#desk.in({ account }, async (tx, found, at) => {
-      const done = await work(new SyncExchange(tx, credentials, profile, found, at), tx)
-      // What an answer says of the time is told: nothing that follows is older.
-      await writeSetting(tx, 'told-time', String(at))
-      return done
-    })
+    return this.#context.withAccount(
+      { account },
+      async ({ tx, credentials, profile, account: found, at }) => {
+        const done = await work(new SyncExchange(tx, credentials, profile, found, at), tx)
+        // What an answer says of the time is told: nothing that follows is older.
+        await writeIssuedTime(tx, at)
+        return done
+      },
+    )
   }
 
   #satellites<T>(where: Where, work: (satellites: Satellites) => Promise<T>): Promise<T> {
-    requireRole(this.#desk, 'manager', 'satellites are kept')
-    const { credentials, profile } = this.#desk
-    return this.#desk.in({ account: where.account }, (tx, account, at) =>
-      work(new Satellites(tx, credentials, profile, account, at)),
+    requireRole(this.#context, 'manager', 'satellites are kept')
+    return this.#context.withAccount(
+      { account: where.account },
+      ({ tx, credentials, profile, account, at }) =>
+        work(new Satellites(tx, credentials, profile, account, at)),
     )
   }
 }

@@ -5,17 +5,18 @@ import { FaultPlan } from '../../faults/index.ts'
 import { asLicensingError, LicensingError } from '../../core/errors.ts'
 import { parseHostName } from '../../core/host-name.ts'
 import { type Instant, MINUTE } from '../../core/time.ts'
-import type { RequestType, Sealed } from '../../protocol/messages.ts'
-import type { SyncProof } from '../../protocol/sync-proof.ts'
 import { ConnectionGuard, type ConnectionLimits } from '../../http/connection-limiter.ts'
 import { formatUrlHost, LOOPBACK } from '../../core/host-name.ts'
 import { listenOn } from '../../http/listen.ts'
 import { TLS_SETTINGS } from '../../transports/tls-settings.ts'
 import { type Credential, tlsOptions } from '../../pki/certificate-generation.ts'
 import { Misbehaviour, type RequestRecord } from './fault-injector.ts'
-import type { Origin } from '../observer.ts'
+import type { AuthorityContext } from '../context/authority-context.ts'
+import type { RequestEndpoint } from '../exchange/request-endpoint.ts'
+import { DatabaseCheck } from './database-check.ts'
 import type { ServerLogger } from '../../core/server-logger.ts'
-import type { Unreadiness } from './routes.ts'
+import type { NotReadyReason } from './routes.ts'
+import type { TlsProvider } from './tls-certificates.ts'
 
 /** Where an authority is served. */
 export interface ListenOptions {
@@ -43,29 +44,24 @@ export interface InProcessAnswer {
   readonly body: string
 }
 
-/** What is served: the authority's answers, its TLS certificate, and what time brings meanwhile. */
-interface Served {
-  readonly handle: (type: RequestType, message: unknown, origin: Origin) => Promise<Sealed>
-  /** @throws LicensingError AUTHORITY_BUSY */
-  readonly require: (type: RequestType) => void
-  readonly hello: (message: unknown, origin: Origin) => Promise<Sealed>
-  readonly synchronise: (request: string, origin: Origin) => Promise<string>
-  readonly isSatellite: (proof: SyncProof) => Promise<boolean>
-  /** Why the authority cannot do its work, whether or not it is served. */
-  readonly unready: () => Promise<readonly Unreadiness[]>
-  /** With the names that the certificate is not for. */
-  readonly tls: (
-    names: readonly string[],
-  ) => Promise<{ credential: Credential; leftOut: readonly string[]; tickets: Buffer }>
-  readonly beat: () => Promise<void>
-  readonly now: () => Instant
-  readonly test: boolean
-  readonly logger: ServerLogger
+/** Work that time makes due while an authority is served. */
+export interface BackgroundTask {
+  run(): Promise<void>
+}
+
+/** An authority as it is served: its answers, its TLS certificate, and its work meanwhile. */
+export interface ServedAuthority {
+  readonly endpoint: RequestEndpoint
+  readonly tls: TlsProvider
+  readonly background: BackgroundTask
 }
 
 /** An authority at its addresses, until it is closed. */
-export class Serving {
-  readonly #served: Served
+export class AuthorityServer {
+  readonly #context: AuthorityContext
+  readonly #served: ServedAuthority
+  readonly #logger: ServerLogger
+  readonly #database: DatabaseCheck
   #server: FastifyInstance | null = null
   #guard: ConnectionGuard | null = null
   #names: readonly string[] = []
@@ -76,11 +72,14 @@ export class Serving {
   #management: FastifyInstance | null = null
   #misbehaviour: Misbehaviour | null = null
 
-  constructor(served: Served) {
+  constructor(context: AuthorityContext, served: ServedAuthority, logger: ServerLogger) {
+    this.#context = context
     this.#served = served
+    this.#logger = logger
+    this.#database = new DatabaseCheck(context.store)
   }
 
-  /** @throws LicensingError ADDRESS_IN_USE, CHAOS_NOT_ALLOWED, INVALID_ARGUMENT */
+  /** Serves agents over HTTPS until it is closed. @throws LicensingError ADDRESS_IN_USE, CHAOS_NOT_ALLOWED, INVALID_ARGUMENT */
   async listen(options: ListenOptions): Promise<string> {
     if (options.chaos) this.#misbehave(options.chaos)
     const { host, names = [] } = options
@@ -93,7 +92,7 @@ export class Serving {
     this.#names = [...(host === '0.0.0.0' || parseHostName(host) === null ? [] : [host]), ...names].filter(
       (name) => name !== '::',
     )
-    const { credential, leftOut, tickets } = await this.#served.tls(this.#names)
+    const { credential, leftOut, tickets } = await this.#served.tls.provide(this.#names)
     this.#tls = credential
     this.#sayLeftOut(leftOut)
     this.#guard = new ConnectionGuard(options.limits)
@@ -110,12 +109,12 @@ export class Serving {
   async #beat(): Promise<void> {
     try {
       await this.#renewTls()
-      await this.#served.beat()
+      await this.#served.background.run()
     } catch (thrown) {
       const failure = asLicensingError(thrown)
       // Without settings there is nowhere to send mails to: `mail show` says how many wait.
       if (failure.code !== 'MAIL_NOT_CONFIGURED')
-        this.#served.logger.error('a beat failed', { reason: failure.message })
+        this.#logger.error('a beat failed', { reason: failure.message })
     }
   }
 
@@ -123,7 +122,7 @@ export class Serving {
   async #renewTls(): Promise<void> {
     const { server } = this.#server ?? {}
     if (!(server instanceof TlsServer)) return
-    const { credential, leftOut, tickets } = await this.#served.tls(this.#names)
+    const { credential, leftOut, tickets } = await this.#served.tls.provide(this.#names)
     this.#sayLeftOut(leftOut)
     if (credential.certificates.join() !== this.#tls?.certificates.join()) {
       // Settings that are not given again fall back to those of the process.
@@ -138,33 +137,52 @@ export class Serving {
     if (names.join() === this.#leftOut.join()) return
     this.#leftOut = names
     if (names.length > 0)
-      this.#served.logger.error(
+      this.#logger.error(
         'names were left out of the TLS certificate: the manager gives a satellite its names with `satellite set NAME --tls-name`',
         { names },
       )
   }
 
   /** @throws LicensingError CHAOS_NOT_ALLOWED */
-  requireTest(): void {
-    if (!this.#served.test)
+  #requireTest(): void {
+    if (!this.#context.credentials.identity.test)
       throw new LicensingError('CHAOS_NOT_ALLOWED', 'This authority was not made for tests.')
   }
 
   /** From here on, what is planned is done to the answers. @throws LicensingError CHAOS_NOT_ALLOWED */
   #misbehave(plan: FaultPlan): Misbehaviour {
-    this.requireTest()
-    const { logger, now } = this.#served
-    this.#misbehaviour = new Misbehaviour(plan, now)
-    logger.error('THIS AUTHORITY MISBEHAVES ON PURPOSE: not for production', { faults: plan.faults })
+    this.#requireTest()
+    this.#misbehaviour = new Misbehaviour(plan, () => this.#context.clock.now())
+    this.#logger.error('THIS AUTHORITY MISBEHAVES ON PURPOSE: not for production', { faults: plan.faults })
     return this.#misbehaviour
   }
 
-  requestHistory(): readonly RequestRecord[] {
+  /** What came to an authority that misbehaves, on its own sockets; nothing otherwise. */
+  faultRequestLog(): readonly RequestRecord[] {
     return this.#misbehaviour?.history ?? []
   }
 
-  /** @throws LicensingError ADDRESS_IN_USE, CHAOS_NOT_ALLOWED, INVALID_ARGUMENT: loopback only */
-  async listenManagement(options: { host: string; port: number }): Promise<{ url: string; bearer: string }> {
+  /**
+   * Makes a TLS credential with dates or names that are wrong, for what must be refused.
+   *
+   * @throws LicensingError CHAOS_NOT_ALLOWED
+   */
+  async createTestTls(facts: {
+    notBefore: Instant
+    notAfter: Instant
+    hosts: readonly string[]
+  }): Promise<Credential> {
+    this.#requireTest()
+    return this.#context.credentials.tlsForTests(facts)
+  }
+
+  /**
+   * Serves the address where faults are planned at run time, and where what came is read.
+   *
+   * @returns its URL, and the bearer it asks for
+   * @throws LicensingError ADDRESS_IN_USE, CHAOS_NOT_ALLOWED, INVALID_ARGUMENT: loopback only
+   */
+  async listenFaultApi(options: { host: string; port: number }): Promise<{ url: string; bearer: string }> {
     if (!LOOPBACK.includes(options.host))
       throw new LicensingError('INVALID_ARGUMENT', `The management address is one of ${LOOPBACK.join(', ')}.`)
     const misbehaviour = this.#misbehaviour ?? this.#misbehave(new FaultPlan())
@@ -175,7 +193,11 @@ export class Serving {
     return { url: `http://${formatUrlHost(options.host)}:${port}`, bearer }
   }
 
-  async respond(request: InProcessRequest): Promise<InProcessAnswer> {
+  /**
+   * Answers what the server would answer, without a network between: for tests of what talks to it. A road of the tests'
+   * own may stand where TLS stands in the real thing.
+   */
+  async inject(request: InProcessRequest): Promise<InProcessAnswer> {
     this.#inProcess ??= this.#createServer(null, null)
     const server = await this.#inProcess
     const { statusCode, headers, body } = await server.inject({
@@ -195,19 +217,14 @@ export class Serving {
   ): Promise<FastifyInstance> {
     // Most commands serve nothing, and need not wait for what serves.
     const { createServer } = await import('./routes.ts')
-    const { handle, hello, synchronise, isSatellite, logger } = this.#served
     return createServer({
       tls,
       guard,
-      handle,
-      hello,
-      synchronise,
-      isSatellite,
-      require: this.#served.require,
-      unready: () => this.unready(),
+      endpoint: this.#served.endpoint,
+      health: this,
       misbehaviour: () => this.#misbehaviour,
       routes,
-      logger,
+      logger: this.#logger,
     })
   }
 
@@ -217,22 +234,22 @@ export class Serving {
   }
 
   /** When the TLS certificate that is presented ends; null while nothing is served. */
-  tlsEnds(): Instant | null {
+  tlsEndsAt(): Instant | null {
     const [leaf] = this.#tls?.certificates ?? []
     return leaf === undefined ? null : Date.parse(new X509Certificate(leaf).validTo)
   }
 
-  /** Why it cannot do its work now; nothing where it can. */
-  async unready(): Promise<readonly Unreadiness[]> {
+  /** Returns why the authority cannot do its work now; nothing where it can. */
+  async notReadyReasons(): Promise<readonly NotReadyReason[]> {
     if (this.#guard?.draining) return ['draining']
-    const ends = this.tlsEnds()
+    const ends = this.tlsEndsAt()
     return [
-      ...(await this.#served.unready()),
-      ...(ends !== null && ends <= this.#served.now() ? (['certificate'] as const) : []),
+      ...((await this.#database.isReachable()) ? [] : (['database'] as const)),
+      ...(ends !== null && ends <= this.#context.clock.now() ? (['certificate'] as const) : []),
     ]
   }
 
-  /** Takes nothing new, answers what is under way, and is closed. */
+  /** Takes nothing new, and answers what is under way, for at most half a minute. */
   async drain(): Promise<void> {
     clearInterval(this.#beats)
     await this.#server?.close()

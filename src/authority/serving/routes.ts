@@ -8,21 +8,16 @@ import type {
   onRequestHookHandler,
 } from 'fastify'
 import { asLicensingError, LicensingError } from '../../core/errors.ts'
-import {
-  exchangePath,
-  type ExchangeType,
-  exchangeTypeSchema,
-  type RequestType,
-  type Sealed,
-} from '../../protocol/messages.ts'
+import { exchangePath, type ExchangeType, exchangeTypeSchema } from '../../protocol/messages.ts'
 import { SECOND } from '../../core/time.ts'
-import { SYNC_CONTENT_TYPE, SYNC_PROOF_HEADER, type SyncProof } from '../../protocol/sync-proof.ts'
+import { SYNC_CONTENT_TYPE, SYNC_PROOF_HEADER } from '../../protocol/sync-proof.ts'
 import type { ConnectionGuard } from '../../http/connection-limiter.ts'
 import { createGuardedServer } from '../../http/create-server.ts'
 import { errorStatus } from '../../http/error-status.ts'
 import { unreadable } from '../../http/malformed-request.ts'
 import { type Credential, tlsOptions } from '../../pki/certificate-generation.ts'
 import type { Misbehaviour } from './fault-injector.ts'
+import type { RequestEndpoint } from '../exchange/request-endpoint.ts'
 import type { Origin } from '../observer.ts'
 import { LONGEST_SYNC } from '../satellites/sync-exchange.ts'
 import { SYNC_PATH } from '../satellite-sync/sync-service.ts'
@@ -31,7 +26,7 @@ import { BodyRefused, SyncBodies } from './sync-body.ts'
 const LARGEST_REQUEST = 256 * 1024
 
 /** Why a program cannot do its work at the moment: words of a closed set. */
-export type Unreadiness = 'draining' | 'database' | 'certificate'
+export type NotReadyReason = 'draining' | 'database' | 'certificate'
 
 /** The HTTP status of what gets no signed answer. To a box, every one of them is a failure of the road. */
 function statusOf(failure: LicensingError): number {
@@ -74,40 +69,26 @@ function serveSynchronization(
   })
 }
 
+/** The state of a server, as its clients may ask for it. */
+export interface Health {
+  /** Returns why it cannot do its work now; nothing where it can. */
+  notReadyReasons(): Promise<readonly NotReadyReason[]>
+}
+
 /** The authority over HTTPS: the agents' exchanges, and whether it is well. Without TLS it is never listened on. */
 export function createServer(options: {
   tls: Credential | null
   /** Watches the connections; null where nothing is listened on. */
   guard: ConnectionGuard | null
-  handle: (type: RequestType, message: unknown, origin: Origin) => Promise<Sealed>
-  /** Whether an exchange may be answered in time: asked before it is read. @throws LicensingError AUTHORITY_BUSY */
-  require: (type: RequestType) => void
-  hello: (message: unknown, origin: Origin) => Promise<Sealed>
-  /** A satellite's request, as the text of a file. */
-  synchronise: (request: string, origin: Origin) => Promise<string>
-  /** Whether a proof is that of a satellite of this manager. */
-  isSatellite: (proof: SyncProof) => Promise<boolean>
-  /** Why it cannot do its work now; nothing where it can. */
-  unready: () => Promise<readonly Unreadiness[]>
+  endpoint: RequestEndpoint
+  health: Health
   /** For tests: does ill to the answers on purpose. */
   misbehaviour: () => Misbehaviour | null
   /** What else is served at the same address, such as pages for people. */
   routes?: FastifyPluginAsync | undefined
   logger: ServerLogger
 }): FastifyInstance {
-  const {
-    tls,
-    guard,
-    handle,
-    require,
-    hello,
-    synchronise,
-    isSatellite,
-    unready,
-    misbehaviour,
-    routes,
-    logger,
-  } = options
+  const { tls, guard, endpoint, health, misbehaviour, routes, logger } = options
   const server = createGuardedServer({
     tls: tls && tlsOptions(tls),
     guard,
@@ -126,7 +107,9 @@ export function createServer(options: {
     return { requestId: request.id, ...(traceId !== undefined && { traceId }) }
   }
   const answer = (type: ExchangeType, request: FastifyRequest) =>
-    type === 'hello' ? hello(request.body, originOf(request)) : handle(type, request.body, originOf(request))
+    type === 'hello'
+      ? endpoint.identify(request.body, originOf(request))
+      : endpoint.handle(type, request.body, originOf(request))
   server.addHook('onResponse', (request, reply, done) => {
     logger.debug?.('request', {
       ...numbersOf(request),
@@ -139,7 +122,7 @@ export function createServer(options: {
   })
   for (const type of exchangeTypeSchema.options) {
     const onRequest: onRequestHookHandler = (_request, _reply, done) => {
-      if (type !== 'hello') require(type)
+      if (type !== 'hello') endpoint.admit(type)
       done()
     }
     server.post(exchangePath(type), { onRequest }, async (request, reply) => {
@@ -157,15 +140,15 @@ export function createServer(options: {
   }
   void server.register((scope, _options, done) => {
     serveSynchronization(scope, {
-      bodies: new SyncBodies(isSatellite),
+      bodies: new SyncBodies((proof) => endpoint.satellites.isKnown(proof)),
       guard,
-      answer: (text, request) => synchronise(text, originOf(request)),
+      answer: (text, request) => endpoint.synchronize(text, originOf(request)),
     })
     done()
   })
   server.get('/health', () => ({ status: 'ok' }))
   server.get('/ready', async (_request, reply) => {
-    const reasons = await unready()
+    const reasons = await health.notReadyReasons()
     return reply
       .code(reasons.length === 0 ? 200 : 503)
       .header('cache-control', 'no-store')

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { DAY, type Instant } from '../core/time.ts'
-import type { Credentials } from './keys/credentials.ts'
-import type { Tx } from './store/store.ts'
+import { DAY, type Instant } from '../../core/time.ts'
+import type { Credentials } from '../keys/credentials.ts'
+import type { Tx } from '../store/store.ts'
 
 /** Bytes of a key for TLS session tickets, as OpenSSL takes it. */
 const KEY_LENGTH = 48

@@ -1,13 +1,13 @@
 import { sql } from 'kysely'
 import { randomUUID } from 'node:crypto'
 import { z } from 'zod'
-import { countSchema } from '../core/entitlement.ts'
-import { checked } from '../core/validate.ts'
-import { LicensingError } from '../core/errors.ts'
-import { type Instant, iso } from '../core/time.ts'
-import { type ProductProfile, requireTag } from '../core/profile.ts'
-import { serialsOf } from '../protocol/digest.ts'
-import { writeAuthorization } from '../protocol/authorization-file.ts'
+import { countSchema } from '../../core/entitlement.ts'
+import { checked } from '../../core/validate.ts'
+import { LicensingError } from '../../core/errors.ts'
+import { type Instant, iso } from '../../core/time.ts'
+import { type ProductProfile, requireTag } from '../../core/profile.ts'
+import { serialsOf } from '../../protocol/digest.ts'
+import { writeAuthorization } from '../../protocol/authorization-file.ts'
 import {
   MOST_AUTHORIZATIONS,
   type Proof,
@@ -16,12 +16,12 @@ import {
   readProofCode,
   readRequestCode,
   type ReservationRequest,
-} from '../protocol/offline-codes.ts'
-import { signText } from '../pki/sign-text.ts'
-import { type Account, requireOwn, type VirtualAccount } from './inventory/accounts.ts'
-import type { Credentials } from './keys/credentials.ts'
-import { type Leave, whyNothingNew } from './issuing-limits.ts'
-import { assessPool, holdings, lotsOf } from './inventory/pools.ts'
+} from '../../protocol/offline-codes.ts'
+import { signText } from '../../pki/sign-text.ts'
+import { type Account, requireOwn, type VirtualAccount } from '../inventory/accounts.ts'
+import type { Credentials } from '../keys/credentials.ts'
+import { type IssuingLimits, issuanceBlockedBy } from '../satellite-sync/issuing-limits.ts'
+import { assessPool, holdings, lotsOf } from '../inventory/pools.ts'
 import {
   activeReservation,
   describeBox,
@@ -29,8 +29,8 @@ import {
   type ReservationDocument,
   ReservationLedger,
   type ReservationRow,
-} from './inventory/reservation-ledger.ts'
-import { type orphanedReservation, Reported, reportedRival } from './satellites/reported-instances.ts'
+} from '../inventory/reservation-ledger.ts'
+import { type orphanedReservation, Reported, reportedRival } from '../satellites/reported-instances.ts'
 import {
   chooseLicenses,
   heldAt,
@@ -39,8 +39,8 @@ import {
   SATELLITE_ADVICE,
   WRONG_CODES,
   WRONG_CODES_WITHIN,
-} from './policy.ts'
-import { type Tx, writeSetting } from './store/store.ts'
+} from '../policy.ts'
+import { type Tx, writeSetting } from '../store/store.ts'
 
 /** Epochs that a code may be of: more restores of one authority are not looked back over. */
 const EPOCHS_TRIED = 50
@@ -69,7 +69,7 @@ export class Reservations {
   readonly #credentials: Credentials
   readonly #profile: ProductProfile
   readonly #account: Account
-  readonly #leave: Leave
+  readonly #limits: IssuingLimits
   readonly #at: Instant
   readonly #ledger: ReservationLedger
 
@@ -78,10 +78,10 @@ export class Reservations {
     credentials: Credentials,
     profile: ProductProfile,
     account: Account,
-    leave: Leave,
+    limits: IssuingLimits,
     at: Instant,
   ) {
-    this.#leave = leave
+    this.#limits = limits
     this.#profile = profile
     this.#tx = tx
     this.#credentials = credentials
@@ -116,7 +116,7 @@ export class Reservations {
     { again = false }: Asking = {},
   ): Promise<IssuedAuthorization> {
     await this.#requireEnabled()
-    this.#requireLeave()
+    this.#requireIssuingAllowed()
     requireOwn(virtual, 'it reserves for its boxes')
     const request = readRequestCode(code)
     if (!this.#credentials.codeKey(request.boxKey, ''))
@@ -174,7 +174,7 @@ export class Reservations {
     { again = false }: Asking = {},
   ): Promise<IssuedAuthorization> {
     await this.#requireEnabled()
-    this.#requireLeave()
+    this.#requireIssuingAllowed()
     const row = await this.#ledger.active(id)
     if (row.in_review !== 0)
       throw new LicensingError(
@@ -360,9 +360,9 @@ export class Reservations {
     }
   }
 
-  #requireLeave(): void {
-    const no = whyNothingNew(this.#leave)
-    if (no) throw no
+  #requireIssuingAllowed(): void {
+    const blocked = issuanceBlockedBy(this.#limits)
+    if (blocked) throw blocked
   }
 
   async #requireEnabled(): Promise<void> {
@@ -500,7 +500,7 @@ export class Reservations {
       boxKey: row.box_key,
       authorityKey: this.#credentials.reservationKey(),
       trustBundle: this.#credentials.identity.trust.number,
-      mandate: this.#leave.mandate,
+      mandate: this.#limits.mandate,
       trustBundles: this.#credentials.bundlesAfter(0),
     })
     // What a file says of the time is told, as an answer's is: nothing that follows is older.

@@ -9,11 +9,12 @@ import { certificateFingerprint } from '../../pki/fingerprint.ts'
 import { openFiles, sealFiles } from '../../storage/encrypted-files.ts'
 import { signTrustBundle, writeTrustBundles } from '../../pki/root-rotation.ts'
 import { readNameConstraints } from '../../pki/name-constraints.ts'
-import { certifySatelliteCa } from './ca-certificates.ts'
-import type { Credentials } from './credentials.ts'
+import { certifySatelliteCa } from '../keys/ca-certificates.ts'
+import type { AuthorityContext } from '../context/authority-context.ts'
+import type { Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
-import { SIGNERS, type Signer } from './leaf-certificates.ts'
-import { passphraseSchema } from './passphrase.ts'
+import { SIGNERS, type Signer } from '../keys/leaf-certificates.ts'
+import { passphraseSchema } from '../keys/passphrase.ts'
 import type { Tx } from '../store/store.ts'
 
 /** What is replaced without the root: each a key of its own. */
@@ -42,20 +43,17 @@ export interface TrustDocument {
 }
 
 /** An authority's keys and certificates, for its people (trust §10). */
-export class TrustDoor {
+export class TrustService {
+  readonly #context: AuthorityContext
   readonly #credentials: Credentials
-  readonly #in: <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>
 
-  constructor(
-    credentials: Credentials,
-    inTransaction: <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>,
-  ) {
-    this.#credentials = credentials
-    this.#in = inTransaction
+  constructor(context: AuthorityContext) {
+    this.#context = context
+    this.#credentials = context.credentials
   }
 
   show(): Promise<TrustDocument> {
-    return this.#in(() => {
+    return this.#context.withMaintenance(() => {
       const { identity, roots, rootKey } = this.#credentials
       const [newest, older] = roots.map((root) => certificateFingerprint(root.toString()))
       const { until, number } = identity.trust
@@ -84,7 +82,7 @@ export class TrustDoor {
     const own = leaves.filter((leaf) => !satellite || leaf !== 'sync')
     if (own.length === 0)
       throw new LicensingError('WRONG_ROLE', 'This authority is a satellite: it signs no mandates.')
-    await this.#in(async (tx, at) => {
+    await this.#context.withMaintenance(async (tx, at) => {
       for (const leaf of own) {
         if (leaf === 'tls') await this.#credentials.rotateTls(tx, at)
         else await this.#credentials.rotateSigner(tx, leaf, at)
@@ -105,7 +103,7 @@ export class TrustDoor {
    * @throws LicensingError ROOT_KEY_ABSENT, ROTATION_UNDER_WAY
    */
   rotateIssuingCa(): Promise<boolean> {
-    return this.#in(async (tx, at) => {
+    return this.#context.withMaintenance(async (tx, at) => {
       this.#requireOneRoot()
       if (this.#credentials.identity.role === 'satellite') {
         await this.#credentials.satellite.prepareIssuingCa(tx)
@@ -140,7 +138,7 @@ export class TrustDoor {
     const credentials = this.#credentials
     if (credentials.identity.role === 'satellite')
       throw new LicensingError('WRONG_ROLE', 'This authority is a satellite: its root is its manager’s.')
-    const { next, old, number } = await this.#in(async (_tx, at) => {
+    const { next, old, number } = await this.#context.withMaintenance(async (_tx, at) => {
       this.#requireOneRoot()
       return {
         next: await credentials.nextRoot(at),
@@ -151,7 +149,7 @@ export class TrustDoor {
     // Put away first: a root whose key is lost is worse than a key that nothing names.
     if (options.keep) await options.keep(next.privateKey)
     else credentials.rootKey.put(next.privateKey, number)
-    await this.#in(async (tx, at) => {
+    await this.#context.withMaintenance(async (tx, at) => {
       this.#requireOneRoot()
       if (credentials.identity.trust.number !== number - 1)
         throw new LicensingError('ROTATION_UNDER_WAY', 'The root certificate was replaced a moment ago.')

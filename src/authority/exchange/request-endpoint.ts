@@ -1,0 +1,214 @@
+import { asLicensingError, LicensingError } from '../../core/errors.ts'
+import type { ServerLogger } from '../../core/server-logger.ts'
+import { type Instant, iso } from '../../core/time.ts'
+import type { Credential } from '../../pki/certificate-generation.ts'
+import { seal } from '../../pki/signed-message.ts'
+import { HELLO_AUDIENCE, PROTOCOL_VERSION, type RequestType, type Sealed } from '../../protocol/messages.ts'
+import type { SyncProof } from '../../protocol/sync-proof.ts'
+import { writeIssuedTime } from '../context/authority-clock.ts'
+import type { AuthorityContext } from '../context/authority-context.ts'
+import type { Credentials } from '../keys/credentials.ts'
+import { type AuthorityObserver, type ExchangeWatch, inProcess, type Origin } from '../observer.ts'
+import { type IssuingLimits, readIssuingLimits } from '../satellite-sync/issuing-limits.ts'
+import { type Batch, type BatchDecider, Exchanges, type Outcome } from './exchange-batcher.ts'
+import { Exchange } from './request-handler.ts'
+import { type Answered, readHello, wantedBy } from './requests.ts'
+import { WorkingSet } from './working-set.ts'
+
+/** A manager's satellites, as far as its server asks for them. */
+export interface SatelliteRequests {
+  /** Whether a proof is that of a satellite of this manager. @throws LicensingError WRONG_ROLE */
+  isKnown(proof: SyncProof): Promise<boolean>
+  /** Answers a request that came by wire: the text of a file. */
+  respondByWire(request: string): Promise<string>
+}
+
+/** The requests that an authority answers. */
+export interface RequestEndpoint {
+  readonly satellites: Pick<SatelliteRequests, 'isKnown'>
+  /** Refuses an exchange that cannot be answered in time, before it is read. @throws LicensingError AUTHORITY_BUSY */
+  admit(type: RequestType): void
+  handle(type: RequestType, message: unknown, origin: Origin): Promise<Sealed>
+  identify(message: unknown, origin: Origin): Promise<Sealed>
+  synchronize(request: string, origin: Origin): Promise<string>
+}
+
+/** An exchange that the observer sees, and whether it was refused. */
+interface ObservedExchange extends Omit<ExchangeWatch, 'end'> {
+  refusal: string | null
+}
+
+/** What the answers of one transaction share. */
+interface AnswerContext {
+  readonly time: Instant
+  readonly signer: Credential
+  readonly limits: IssuingLimits
+}
+
+/** Answers agents and satellites: each exchange is decided and on disk before it is answered. */
+export class ExchangeEndpoint implements RequestEndpoint {
+  readonly satellites: SatelliteRequests
+  readonly #context: AuthorityContext
+  readonly #observer: AuthorityObserver
+  readonly #logger: ServerLogger
+  readonly #exchanges: Exchanges<AnswerContext>
+
+  constructor(
+    context: AuthorityContext,
+    satellites: SatelliteRequests,
+    { observer, logger }: { observer: AuthorityObserver; logger: ServerLogger },
+  ) {
+    this.#context = context
+    this.satellites = satellites
+    this.#observer = observer
+    this.#logger = logger
+    this.#exchanges = new Exchanges(new ExchangeDecider(context), context.clock)
+  }
+
+  admit(type: RequestType): void {
+    try {
+      this.#exchanges.require(type)
+    } catch (error) {
+      const { code } = asLicensingError(error)
+      this.#observer.exchange(type, inProcess).end({ outcome: 'failed', code })
+      throw error
+    }
+  }
+
+  /**
+   * Answers one request of an agent.
+   *
+   * @throws LicensingError REQUEST_MALFORMED, REQUEST_SIGNATURE_INVALID, PROTOCOL_UNSUPPORTED, STORE_*: for what
+   * gets no signed answer
+   */
+  handle(type: RequestType, message: unknown, origin: Origin = inProcess): Promise<Sealed> {
+    return this.#observed(type, origin, async (watch) => {
+      const { decided, context } = await this.#exchanges.take(type, message, watch)
+      const { decision } = decided
+      watch.step('seal')
+      if (decision.outcome === 'refused') watch.refusal = decision.code
+      this.#logger.info('exchange', {
+        type,
+        outcome: decision.outcome,
+        ...(decision.outcome === 'refused' && { code: decision.code }),
+        audience: decided.audience,
+        ...(origin.requestId !== null && { requestId: origin.requestId }),
+        ...(watch.traceId !== null && { traceId: watch.traceId }),
+      })
+      return sealAnswer(this.#context.credentials, decided, context)
+    })
+  }
+
+  /**
+   * Says that the authority is there, signed, to whoever asks. Decides nothing and writes nothing.
+   *
+   * @throws LicensingError REQUEST_MALFORMED
+   */
+  identify(message: unknown, origin: Origin = inProcess): Promise<Sealed> {
+    return this.#observed('hello', origin, async () => {
+      const { credentials, clock, store } = this.#context
+      const request = readHello(message)
+      const context = await store.look(async (tx) => {
+        const time = await clock.readTime(tx)
+        await credentials.refresh(tx, time)
+        const signer = await credentials.answerSigner(tx, time)
+        return { time, signer, limits: await readIssuingLimits(tx, credentials, time) }
+      })
+      const decision = { outcome: 'accepted' } as const
+      return sealAnswer(credentials, { request, audience: HELLO_AUDIENCE, decision }, context)
+    })
+  }
+
+  /** Answers a satellite's request, as the text of a file. */
+  synchronize(request: string, origin: Origin): Promise<string> {
+    return this.#observed('synchronise', origin, () => this.satellites.respondByWire(request))
+  }
+
+  /** Lets the observer see an exchange, however it ends. */
+  async #observed<T>(
+    type: Parameters<AuthorityObserver['exchange']>[0],
+    origin: Origin,
+    work: (watch: ObservedExchange) => Promise<T>,
+  ): Promise<T> {
+    const seen = this.#observer.exchange(type, origin)
+    if (seen.traceId !== null) origin.traced?.(seen.traceId)
+    const watch: ObservedExchange = {
+      traceId: seen.traceId,
+      step: (step) => {
+        seen.step(step)
+      },
+      refusal: null,
+    }
+    try {
+      const done = await work(watch)
+      seen.end({ outcome: watch.refusal === null ? 'accepted' : 'refused', code: watch.refusal })
+      return done
+    } catch (error) {
+      seen.end({ outcome: 'failed', code: asLicensingError(error).code })
+      throw error
+    }
+  }
+}
+
+/** Decides exchanges in one transaction. */
+class ExchangeDecider implements BatchDecider<AnswerContext> {
+  readonly #context: AuthorityContext
+
+  constructor(context: AuthorityContext) {
+    this.#context = context
+  }
+
+  async decide({
+    requests,
+    isUnderLoad,
+    onDecided,
+  }: Batch): Promise<{ outcomes: Outcome[]; context: AnswerContext }> {
+    const { credentials, profile, clock } = this.#context
+    const done = await this.#context.withMaintenance(async (tx, time) => {
+      const limits = await readIssuingLimits(tx, credentials, time)
+      const set = await WorkingSet.of(tx, wantedBy(requests), time)
+      const exchange = new Exchange(set, credentials, profile, limits, isUnderLoad)
+      const outcomes: Outcome[] = []
+      for (const request of requests) outcomes.push(await exchange.decide(request).catch(toOutcome))
+      await set.flush()
+      const signer = await credentials.answerSigner(tx, time)
+      await writeIssuedTime(tx, time)
+      onDecided()
+      return { outcomes, context: { time, signer, limits } }
+    })
+    clock.noteIssued(done.context.time)
+    return done
+  }
+}
+
+/** Returns the refusal of what gets no signed answer. What else is thrown is an accident, and undoes the transaction. */
+function toOutcome(error: unknown): LicensingError {
+  if (error instanceof LicensingError && !/^(INTERNAL$|STORE_|DATABASE_)/.test(error.code)) return error
+  throw error
+}
+
+function sealAnswer(
+  credentials: Credentials,
+  { request, audience, decision }: Answered,
+  { time, signer, limits }: AnswerContext,
+): Promise<Sealed> {
+  const { id, role, test, epoch, trust } = credentials.identity
+  const trustBundles = credentials.bundlesAfter(request.trustBundle)
+  const answer = {
+    protocol: PROTOCOL_VERSION,
+    direction: 'answer',
+    type: request.type,
+    messageId: request.messageId,
+    nonce: request.nonce,
+    audience,
+    authority: { id, role, test },
+    time: iso(time),
+    epoch,
+    trustBundle: trust.number,
+    ...(trustBundles.length > 0 && { trustBundles }),
+    mandate: limits.mandate,
+    decision,
+  }
+  const { privateKey, certificates } = signer
+  return seal(answer, { type: 'sla-answer+jws', privateKey, certificates })
+}

@@ -1,0 +1,41 @@
+import type { AuditDoor } from '../audit/audit-service.ts'
+import type { Mailer } from '../notifications/mailer.ts'
+import type { NotificationDoor } from '../notifications/notification-service.ts'
+import type { WebhookDoor } from '../notifications/webhook-service.ts'
+import type { Schedules } from '../reports/schedules.ts'
+import type { SyncDoor } from '../satellite-sync/sync-service.ts'
+
+/** The services that have work to do while an authority is served. */
+export interface BackgroundServices {
+  /** A satellite's synchronization; null at a manager. */
+  readonly sync: SyncDoor | null
+  readonly audit: AuditDoor
+  readonly notifications: NotificationDoor
+  readonly schedules: Schedules
+  readonly webhooks: WebhookDoor
+  readonly mail: Mailer
+}
+
+/** Exchanges of a satellite, reminders, warnings, and the mails of both: done each minute while the authority is served. */
+export class BackgroundWork {
+  readonly #services: BackgroundServices
+
+  constructor(services: BackgroundServices) {
+    this.#services = services
+  }
+
+  async run(): Promise<void> {
+    const { sync, audit, notifications, schedules, webhooks, mail } = this.#services
+    await sync?.beat()
+    await audit.beat()
+    await notifications.beat()
+    await schedules.beat()
+    // A receiver that is slow, and a mail server that is down, keep nothing from each other.
+    const delivered = webhooks.deliver()
+    try {
+      await mail.send()
+    } finally {
+      await delivered
+    }
+  }
+}

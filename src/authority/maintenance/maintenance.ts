@@ -1,0 +1,50 @@
+import { type Instant, MINUTE } from '../../core/time.ts'
+import type { AuthorityClock } from '../context/authority-clock.ts'
+import type { DueWork } from '../context/transactions.ts'
+import { actingAs } from '../events/actor.ts'
+import { chooseAccount } from '../inventory/accounts.ts'
+import { endExpired } from '../inventory/instances.ts'
+import { followUpOrders, warnOfTerms } from '../inventory/orders.ts'
+import type { Credentials } from '../keys/credentials.ts'
+import { Synchronisation } from '../satellite-sync/synchronization.ts'
+import { followUpSatellites } from '../satellites/satellites.ts'
+import type { Tx } from '../store/store.ts'
+
+/** Renews, expires and reminds: whatever time has made due when a transaction begins. */
+export class Maintenance implements DueWork {
+  readonly #clock: AuthorityClock
+  readonly #credentials: Credentials
+  /** When reminders were last looked for, and how often the clock had been corrected then. */
+  #reminded = { at: -Infinity, corrections: 0 }
+
+  constructor(clock: AuthorityClock, credentials: Credentials) {
+    this.#clock = clock
+    this.#credentials = credentials
+  }
+
+  run(tx: Tx): Promise<Instant> {
+    // What time brings is nobody's doing, whoever asked.
+    return actingAs(null, () => this.#runDueWork(tx))
+  }
+
+  async #runDueWork(tx: Tx): Promise<Instant> {
+    const at = await this.#clock.time(tx)
+    await this.#credentials.refresh(tx, at)
+    if (this.#credentials.identity.role === 'satellite') {
+      await (await Synchronisation.open(tx, this.#credentials, await chooseAccount(tx, undefined), at)).tick()
+    }
+    await endExpired(tx, at)
+    await this.#remind(tx, at)
+    return at
+  }
+
+  /** Reminds of what lies days ahead. That can wait a minute: an exchange does not look for it every time. */
+  async #remind(tx: Tx, at: Instant): Promise<void> {
+    const { corrections } = this.#clock
+    if (corrections === this.#reminded.corrections && at - this.#reminded.at < MINUTE) return
+    await followUpOrders(tx, at)
+    await warnOfTerms(tx, at)
+    await followUpSatellites(tx, at)
+    this.#reminded = { at, corrections }
+  }
+}

@@ -1,0 +1,66 @@
+import { LicensingError } from '../../core/errors.ts'
+import { type AuthorityContext, requireRole, type Where } from '../context/authority-context.ts'
+import {
+  type Account,
+  addAccount,
+  addVirtualAccount,
+  listAccounts,
+  listVirtualAccounts,
+  removeVirtualAccount,
+  setDefaultVirtualAccount,
+  type VirtualAccount,
+} from '../inventory/accounts.ts'
+import { listNumberedAccounts, type NumberedAccount } from '../inventory/numeric-ids.ts'
+
+/** Smart accounts and their virtual accounts. */
+export class AccountService {
+  readonly #context: AuthorityContext
+
+  constructor(context: AuthorityContext) {
+    this.#context = context
+  }
+
+  /**
+   * Makes a further smart account, whose license agreement is accepted with it (R-ACC-8).
+   *
+   * @throws LicensingError AGREEMENT_NOT_ACCEPTED, WRONG_ROLE, ACCOUNT_*
+   */
+  async add(domain: string, options: { acceptAgreement: boolean }): Promise<Account> {
+    if (!options.acceptAgreement)
+      throw new LicensingError('AGREEMENT_NOT_ACCEPTED', 'The licence agreement was not accepted.')
+    requireRole(this.#context, 'manager', 'smart accounts are made')
+    return this.#context.store.transaction((tx) => addAccount(tx, domain, this.#context.clock.now()))
+  }
+
+  list(): Promise<Account[]> {
+    return this.#context.store.read(listAccounts)
+  }
+
+  /** Every smart account and its virtual accounts, with the numbers that the REST API names them by. */
+  listWithNumericIds(): Promise<NumberedAccount[]> {
+    return this.#context.store.look(listNumberedAccounts)
+  }
+
+  listVirtualAccounts(where: Where = {}): Promise<VirtualAccount[]> {
+    return this.#context.readAccount(where, ({ tx, account }) => listVirtualAccounts(tx, account.id))
+  }
+
+  /** @throws LicensingError VIRTUAL_ACCOUNT_*, INVALID_ARGUMENT */
+  addVirtualAccount(name: string, where: Where = {}): Promise<VirtualAccount> {
+    return this.#context.withAccount(where, ({ tx, account, at }) => addVirtualAccount(tx, account, name, at))
+  }
+
+  /** @throws LicensingError VIRTUAL_ACCOUNT_* */
+  removeVirtualAccount(name: string, where: Where = {}): Promise<void> {
+    return this.#context.withAccount(where, ({ tx, account, at }) =>
+      removeVirtualAccount(tx, account, name, at),
+    )
+  }
+
+  /** @throws LicensingError VIRTUAL_ACCOUNT_* */
+  setDefaultVirtualAccount(name: string, where: Where = {}): Promise<void> {
+    return this.#context.withAccount(where, ({ tx, account, at }) =>
+      setDefaultVirtualAccount(tx, account, name, at),
+    )
+  }
+}

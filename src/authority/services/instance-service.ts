@@ -1,0 +1,110 @@
+import { LicensingError } from '../../core/errors.ts'
+import type { AccountContext, AuthorityContext, Where } from '../context/authority-context.ts'
+import { confirmInstance } from '../exchange/restore-review.ts'
+import { chooseVirtualAccount } from '../inventory/accounts.ts'
+import {
+  type InstanceDocument,
+  listInstances,
+  removeInstance,
+  reservedInstance,
+  showInstance,
+} from '../inventory/instances.ts'
+import { type ReservationDocument, ReservationLedger } from '../inventory/reservation-ledger.ts'
+import { type TransferDocument, Transfers } from '../inventory/transfers.ts'
+import { listReported } from '../satellites/reported-instances.ts'
+import { runTransfer, type TransferOptions } from './transfer.ts'
+
+/** The product instances of a smart account: registered, reserved, and those of satellites. */
+export class InstanceService {
+  readonly #context: AuthorityContext
+
+  constructor(context: AuthorityContext) {
+    this.#context = context
+  }
+
+  /** The registered ones, then those that work from a reservation, then those of satellites. */
+  list(where: Where = {}): Promise<InstanceDocument[]> {
+    return this.#context.readAccount(where, async ({ tx, account, at, profile }) => {
+      const reserved = await new ReservationLedger(tx, profile, account, at).list()
+      return [
+        ...(await listInstances(tx, account, at)),
+        ...reserved.map(reservedInstance),
+        ...(await listReported(tx, account, at)),
+      ]
+    })
+  }
+
+  /** @throws LicensingError NOT_FOUND */
+  get(id: string, where: Where = {}): Promise<InstanceDocument> {
+    return this.#context.readAccount(where, (context) => showAnyInstance(context, id))
+  }
+
+  /** @throws LicensingError NOT_FOUND, INSTANCE_OF_SATELLITE; RETURN_CODE_REQUIRED for one that works from a reservation */
+  remove(id: string, where: Where = {}): Promise<InstanceDocument> {
+    return this.#context.withAccount(where, async (context) => {
+      const reserved = await findReservation(context, id)
+      if (reserved)
+        throw new LicensingError(
+          'RETURN_CODE_REQUIRED',
+          `${reserved.udi.pid}:${reserved.udi.serial} works from a reservation: it is removed with its return code.`,
+        )
+      await requireLocalInstance(context, id)
+      return removeInstance(context.tx, context.account, id, context.at)
+    })
+  }
+
+  /** Takes note that a person has looked at what is in doubt of an instance since a restore. @throws LicensingError INSTANCE_NOT_IN_REVIEW */
+  review(id: string, where: Where = {}): Promise<InstanceDocument> {
+    return this.#context.withAccount(where, async (context) => {
+      await confirmInstance(context.tx, context.account, id, context.at)
+      return showAnyInstance(context, id)
+    })
+  }
+
+  /**
+   * Moves a registered product instance to another virtual account, with what it uses (R-ACC-3).
+   *
+   * @throws LicensingError NOT_FOUND, INSTANCE_OF_SATELLITE, INSTANCE_RESERVED, TRANSFER_UNCONFIRMED, VIRTUAL_ACCOUNT_*
+   */
+  transfer(id: string, wanted: Where & { to: string } & TransferOptions): Promise<TransferDocument> {
+    return runTransfer(this.#context, wanted, async (context) => {
+      const { tx, account, at, profile } = context
+      const reserved = await findReservation(context, id)
+      if (reserved)
+        throw new LicensingError(
+          'INSTANCE_RESERVED',
+          `${reserved.udi.pid}:${reserved.udi.serial} works from a reservation, whose file names its virtual account.`,
+          { remedy: 'Have it returned, and reserve anew from the other virtual account.' },
+        )
+      await requireLocalInstance(context, id)
+      const to = await chooseVirtualAccount(tx, account, wanted.to)
+      return new Transfers(tx, profile, account, at).instance(id, to)
+    })
+  }
+}
+
+async function findReservation(
+  { tx, profile, account, at }: AccountContext,
+  id: string,
+): Promise<ReservationDocument | undefined> {
+  const [reserved] = await new ReservationLedger(tx, profile, account, at).list(id)
+  return reserved
+}
+
+async function showAnyInstance(context: AccountContext, id: string): Promise<InstanceDocument> {
+  const { tx, account, at } = context
+  const reserved = await findReservation(context, id)
+  if (reserved) return reservedInstance(reserved)
+  const [reported] = await listReported(tx, account, at, id)
+  return reported ?? showInstance(tx, account, id, at)
+}
+
+/** @throws LicensingError INSTANCE_OF_SATELLITE */
+async function requireLocalInstance({ tx, account, at }: AccountContext, id: string): Promise<void> {
+  const [reported] = await listReported(tx, account, at, id)
+  if (!reported) return
+  throw new LicensingError(
+    'INSTANCE_OF_SATELLITE',
+    `${reported.udi.pid}:${reported.udi.serial} belongs to the satellite ${reported.satellite ?? ''}.`,
+  )
+}

@@ -1,0 +1,52 @@
+import type { ProductProfile } from '../../core/profile.ts'
+import type { AuthorityContext, Where } from '../context/authority-context.ts'
+import { chooseVirtualAccount, type LicenseDocument, listLicenses } from '../inventory/accounts.ts'
+import { type LicenseTransaction, listLicenseTransactions } from '../inventory/license-transactions.ts'
+import { type TransferDocument, Transfers, type WantedTransfer } from '../inventory/transfers.ts'
+import { runTransfer, type TransferOptions } from './transfer.ts'
+
+/** The licenses in the pools of virtual accounts. */
+export class LicenseService {
+  readonly #context: AuthorityContext
+
+  constructor(context: AuthorityContext) {
+    this.#context = context
+  }
+
+  /** The product whose licenses the authority gives. */
+  get product(): ProductProfile {
+    return this.#context.profile
+  }
+
+  list(where: Where = {}): Promise<LicenseDocument[]> {
+    return this.#context.readAccount(where, ({ tx, account, at, profile }) =>
+      listLicenses(tx, account, profile, at),
+    )
+  }
+
+  /** The lots behind the pools. @throws LicensingError NOT_FOUND, UNKNOWN_TAG */
+  transactions(where: Where & { tag?: string | undefined } = {}): Promise<LicenseTransaction[]> {
+    return this.#context.readVirtualAccount(where, ({ tx, account, at, profile }, virtual) =>
+      listLicenseTransactions(tx, account, profile, at, { virtual, tag: where.tag }),
+    )
+  }
+
+  /**
+   * Moves licenses from one virtual account to another (R-ACC-3).
+   *
+   * @param wanted.preview says what it would do, and does nothing
+   * @param wanted.confirmed also when that puts a pool out of compliance
+   * @throws LicensingError TRANSFER_UNAVAILABLE, TRANSFER_UNCONFIRMED, VIRTUAL_ACCOUNT_*, UNKNOWN_TAG, INVALID_ARGUMENT
+   */
+  transfer(
+    wanted: Where & WantedTransfer & { from: string; to: string } & TransferOptions,
+  ): Promise<TransferDocument> {
+    return runTransfer(this.#context, wanted, async ({ tx, account, at, profile }) =>
+      new Transfers(tx, profile, account, at).licenses(
+        await chooseVirtualAccount(tx, account, wanted.from),
+        await chooseVirtualAccount(tx, account, wanted.to),
+        wanted,
+      ),
+    )
+  }
+}

@@ -1,0 +1,44 @@
+import { type AuthorityContext, requireRole, type Where } from '../context/authority-context.ts'
+import { type OrderDocument, Orders, type Wanted } from '../inventory/orders.ts'
+
+/** The orders of licenses, for the people of a manager. */
+export class OrderService {
+  readonly #context: AuthorityContext
+
+  constructor(context: AuthorityContext) {
+    this.#context = context
+  }
+
+  /**
+   * Buys licenses, by tag or SKU: perpetual, or for a term of days.
+   *
+   * @throws LicensingError WRONG_ROLE, UNKNOWN_TAG, INVALID_ARGUMENT, ACCOUNT_*, NOT_FOUND
+   */
+  async create(wanted: Where & Wanted): Promise<OrderDocument> {
+    requireRole(this.#context, 'manager', 'licences are bought')
+    return this.#context.withVirtualAccount(wanted, ({ tx, account, at, profile }, virtual) =>
+      new Orders(tx, profile, at).place(account, virtual, wanted),
+    )
+  }
+
+  /** Buys what no smart account is named for: the buyer is asked for one, reminded, and called (R-ACC-6). */
+  async createForBuyer(wanted: Wanted & { buyer: string }): Promise<OrderDocument> {
+    requireRole(this.#context, 'manager', 'licences are bought')
+    return this.#context.withMaintenance((tx, at) =>
+      new Orders(tx, this.#context.profile, at).placeWithoutAccount(wanted, wanted.buyer),
+    )
+  }
+
+  /** Assigns an order without a smart account to one. */
+  assign(id: string, where: Where = {}): Promise<OrderDocument> {
+    return this.#context.withVirtualAccount(where, ({ tx, account, at, profile }, virtual) =>
+      new Orders(tx, profile, at).assign(id, account, virtual),
+    )
+  }
+
+  list(where: Where = {}): Promise<OrderDocument[]> {
+    return this.#context.readAccount(where, ({ tx, account, at, profile }) =>
+      new Orders(tx, profile, at).list(account),
+    )
+  }
+}

@@ -1,0 +1,95 @@
+import { LicensingError } from '../../core/errors.ts'
+import type { AccountContext, AuthorityContext, Where } from '../context/authority-context.ts'
+import { type ReservationDocument, ReservationLedger } from '../inventory/reservation-ledger.ts'
+import {
+  type Asking,
+  type IssuedAuthorization,
+  type Quantities,
+  Reservations,
+} from '../reservations/reservations.ts'
+import { readIssuingLimits } from '../satellite-sync/issuing-limits.ts'
+import { orphanedReservation } from '../satellites/reported-instances.ts'
+
+/** Specific license reservation: licenses set aside for devices that make no connection. */
+export class ReservationService {
+  readonly #context: AuthorityContext
+
+  constructor(context: AuthorityContext) {
+    this.#context = context
+  }
+
+  /** Authorizes a smart account for reservation (R-SLR-1). */
+  enable(where: Where = {}): Promise<void> {
+    return this.#context.withAccount(where, async (context) => (await openReservations(context)).enable())
+  }
+
+  /** Reserves licenses for the device of a request code, and writes its authorization file. */
+  reserve(wanted: Where & Asking & { request: string; licenses: Quantities }): Promise<IssuedAuthorization> {
+    return this.#context.withVirtualAccount(wanted, async (context, virtual) =>
+      (await openReservations(context)).reserve(virtual, wanted.request, wanted.licenses, wanted),
+    )
+  }
+
+  /** Reserves other quantities for a device that works from a reservation: the next authorization file. */
+  update(id: string, licenses: Quantities, where: Where & Asking = {}): Promise<IssuedAuthorization> {
+    return this.#context.withAccount(where, async (context) =>
+      (await openReservations(context)).update(id, licenses, where),
+    )
+  }
+
+  /** Takes the confirmation code of an update. */
+  async confirm(id: string, code: string, where: Where = {}): Promise<ReservationDocument> {
+    return throwIfError(
+      await this.#context.withAccount(where, async (context) =>
+        (await openReservations(context)).confirm(id, code),
+      ),
+    )
+  }
+
+  /** Takes a return code: the instance is removed, and its licenses are back in the pool. */
+  async acceptReturnCode(id: string, code: string, where: Where = {}): Promise<ReservationDocument> {
+    return throwIfError(
+      await this.#context.withAccount(where, async (context) =>
+        (await openReservations(context)).takeBack(id, code),
+      ),
+    )
+  }
+
+  /** Removes the instance of a device that is lost, without its return code; who did so, and why, is recorded. */
+  writeOff(
+    id: string,
+    options: { reason: string; by: string },
+    where: Where = {},
+  ): Promise<ReservationDocument> {
+    return this.#context.withAccount(where, async (context) => {
+      const reservations = await openReservations(context)
+      const orphan = await orphanedReservation(context.tx, context.account, id)
+      return orphan
+        ? reservations.writeOffOrphan(orphan, options.reason, options.by)
+        : reservations.writeOff(id, options.reason, options.by)
+    })
+  }
+
+  list(where: Where = {}): Promise<ReservationDocument[]> {
+    return this.#context.readAccount(where, ({ tx, profile, account, at }) =>
+      new ReservationLedger(tx, profile, account, at).list(),
+    )
+  }
+
+  /** One reservation, with its newest authorization file signed anew; without a file when it has ended. */
+  get(id: string, where: Where = {}): Promise<ReservationDocument & { readonly file: string | null }> {
+    return this.#context.withAccount(where, async (context) => (await openReservations(context)).show(id))
+  }
+}
+
+async function openReservations(context: AccountContext): Promise<Reservations> {
+  const { tx, credentials, profile, account, at } = context
+  const limits = await readIssuingLimits(tx, credentials, at)
+  return new Reservations(tx, credentials, profile, account, limits, at)
+}
+
+/** Throws what was refused in a transaction that is kept: a wrong code counts. */
+function throwIfError<T>(outcome: T | LicensingError): T {
+  if (outcome instanceof LicensingError) throw outcome
+  return outcome
+}

@@ -1,0 +1,53 @@
+import type { AuthorityContext, Where } from '../context/authority-context.ts'
+import { confirmToken } from '../exchange/restore-review.ts'
+import {
+  createToken,
+  listTokens,
+  revokeToken,
+  type TokenDocument,
+  type TokenOptions,
+} from '../inventory/tokens.ts'
+import { requireIssuingAllowed } from '../satellite-sync/issuing-limits.ts'
+
+/** The tokens that devices register with. */
+export class TokenService {
+  readonly #context: AuthorityContext
+
+  constructor(context: AuthorityContext) {
+    this.#context = context
+  }
+
+  /**
+   * Makes a token: 4000 uses unless said otherwise, without export-controlled functionality.
+   *
+   * @param wanted.days days that it lasts
+   * @throws LicensingError INVALID_ARGUMENT, SATELLITE_*, ACCOUNT_*, NOT_FOUND
+   */
+  create(wanted: Where & { days: number } & Partial<Omit<TokenOptions, 'days'>>): Promise<TokenDocument> {
+    const { days, maxUses = 4000, description = '', exportControlled = false } = wanted
+    return this.#context.withVirtualAccount(wanted, async (context, virtual) => {
+      const { tx, credentials, account, at } = context
+      await requireIssuingAllowed(tx, credentials, at)
+      const options = { days, maxUses, description, exportControlled }
+      return createToken(tx, credentials, account, virtual, options, at)
+    })
+  }
+
+  list(where: Where = {}): Promise<TokenDocument[]> {
+    return this.#context.readAccount(where, ({ tx, credentials, account, at }) =>
+      listTokens(tx, credentials, account, at),
+    )
+  }
+
+  /** @throws LicensingError NOT_FOUND */
+  revoke(tokenOrId: string, where: Where = {}): Promise<{ id: string }> {
+    return this.#context.withAccount(where, ({ tx, account, at }) => revokeToken(tx, account, tokenOrId, at))
+  }
+
+  /** Takes note that a person has looked at a token since a restore. @throws LicensingError NOT_FOUND, TOKEN_NOT_IN_REVIEW */
+  review(tokenOrId: string, wanted: Where & { uses?: number } = {}): Promise<{ id: string }> {
+    return this.#context.withAccount(wanted, ({ tx, account, at }) =>
+      confirmToken(tx, account, tokenOrId, wanted.uses, at),
+    )
+  }
+}

@@ -1,0 +1,45 @@
+import { LicensingError } from '../../core/errors.ts'
+import type { AccountContext, AuthorityContext, Where } from '../context/authority-context.ts'
+import { breaksCompliance, type TransferDocument } from '../inventory/transfers.ts'
+
+/** How a transfer is meant. */
+export interface TransferOptions {
+  readonly preview?: boolean
+  readonly confirmed?: boolean
+}
+
+/** Rolls back a transfer that was only to be seen. */
+class PreviewRollback extends Error {
+  readonly document: TransferDocument
+  constructor(document: TransferDocument) {
+    super('a preview')
+    this.document = document
+  }
+}
+
+/**
+ * Does a transfer, or undoes it again and says what it would have done.
+ *
+ * @throws LicensingError TRANSFER_UNCONFIRMED: it puts a pool out of compliance, and that was not confirmed
+ */
+export async function runTransfer(
+  context: AuthorityContext,
+  { account, preview = false, confirmed = false }: Where & TransferOptions,
+  work: (context: AccountContext) => Promise<TransferDocument>,
+): Promise<TransferDocument> {
+  try {
+    return await context.withAccount({ account }, async (accountContext) => {
+      const document = await work(accountContext)
+      if (preview) throw new PreviewRollback(document)
+      if (breaksCompliance(document) && !confirmed)
+        throw new LicensingError(
+          'TRANSFER_UNCONFIRMED',
+          `The transfer of ${document.what} from ${document.from} to ${document.to} would put a pool out of compliance.`,
+        )
+      return document
+    })
+  } catch (error) {
+    if (error instanceof PreviewRollback) return { ...error.document, status: 'preview' }
+    throw error
+  }
+}
