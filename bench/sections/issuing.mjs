@@ -1,7 +1,7 @@
 // A certificate for a box, beside the one signature it cannot do without, and beside the certificate library.
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { createRoot, issueCertificate } from '../../dist/src/pki/certificate-generation.js'
-import { IdentityIssuer } from '../../dist/src/pki/instance-certificate-issuer.js'
+import { InstanceCertificateIssuer } from '../../dist/src/pki/instance-certificate-issuer.js'
 import { importP256Key } from '../../dist/src/pki/p256-key.js'
 import { rate } from '../rate.mjs'
 import { perSecond } from '../table.mjs'
@@ -10,7 +10,7 @@ export async function issuing(row) {
   const dates = { notBefore: Date.now(), notAfter: Date.now() + 365 * 86_400_000 }
   const facts = { account: 'bench.example', authorityId: 'bench' }
   const issuer = await createRoot({ name: 'bench', ...facts, ...dates })
-  const template = await IdentityIssuer.create(issuer, facts)
+  const template = await InstanceCertificateIssuer.create(issuer, facts)
   const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const key = importP256Key(publicKey.export({ type: 'spki', format: 'der' }))
   const text = Buffer.alloc(400, 'x')

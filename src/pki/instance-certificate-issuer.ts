@@ -36,7 +36,7 @@ export interface Identity {
  * Issues the identities of one smart account's product instances, from a template: what is the same in all of them is
  * encoded once, by the certificate library, and each costs little more than its signature.
  */
-export class IdentityIssuer {
+export class InstanceCertificateIssuer {
   readonly #key: KeyObject
   /** Elements of the certificate, in their order (RFC 5280 §4.1). */
   readonly #version: Buffer
@@ -81,11 +81,11 @@ export class IdentityIssuer {
   static async create(
     issuer: Issuer,
     facts: { readonly account: string; readonly authorityId: string },
-  ): Promise<IdentityIssuer> {
+  ): Promise<InstanceCertificateIssuer> {
     const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const dates = { notBefore: 0, notAfter: 1000 }
     const pem = await issueCertificate(issuer, publicKey, { role: 'instance', name: 'x', ...facts, ...dates })
-    return new IdentityIssuer(issuer, new X509Certificate(pem))
+    return new InstanceCertificateIssuer(issuer, new X509Certificate(pem))
   }
 
   /** A certificate for a key: PEM, and its thumbprint. */

@@ -43,8 +43,6 @@ export function webhookHeaders(
   return {
     'webhook-id': id,
     'webhook-timestamp': String(Math.floor(at / SECOND)),
-    'webhook-signature': secrets
-      .map((secret) => new Webhook(secret).sign(id, new Date(at), body))
-      .join(' '),
+    'webhook-signature': secrets.map((secret) => new Webhook(secret).sign(id, new Date(at), body)).join(' '),
   }
 }

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto'
 import { type Instant, SECOND } from '../../core/time.ts'
 import { ChainError, checkChain } from '../../pki/chain-validation.ts'
-import { IdentityIssuer } from '../../pki/instance-certificate-issuer.ts'
+import { InstanceCertificateIssuer } from '../../pki/instance-certificate-issuer.ts'
 import type { P256Key } from '../../pki/p256-key.ts'
 import { rootsIn } from '../../pki/root-rotation.ts'
 import type { HeldKeys } from './key-ring.ts'
@@ -10,7 +10,7 @@ import { BACKDATED, IDENTITY_LIFE } from '../policy.ts'
 /** The identities of boxes: issued, and known again. */
 export class BoxIdentities {
   readonly #held: HeldKeys
-  #issuers: { issuingCa: string; of: Map<string, Promise<IdentityIssuer>> } = {
+  #issuers: { issuingCa: string; of: Map<string, Promise<InstanceCertificateIssuer>> } = {
     issuingCa: '',
     of: new Map(),
   }
@@ -35,13 +35,13 @@ export class BoxIdentities {
   }
 
   /** Made once for a smart account, as long as the issuing CA stays. */
-  #issuer(account: string): Promise<IdentityIssuer> {
+  #issuer(account: string): Promise<InstanceCertificateIssuer> {
     const { issuingCa } = this.#held
     if (this.#issuers.issuingCa !== issuingCa) this.#issuers = { issuingCa, of: new Map() }
     const { of } = this.#issuers
     const made =
       of.get(account) ??
-      IdentityIssuer.create(this.#held.issuer(), { account, authorityId: this.#held.identity.id })
+      InstanceCertificateIssuer.create(this.#held.issuer(), { account, authorityId: this.#held.identity.id })
     of.set(account, made)
     return made
   }
