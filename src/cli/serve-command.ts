@@ -128,7 +128,7 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
         await server.register(page.routes)
         await server.register(api.routes)
       },
-      limits: { connections },
+      limits: { maxConnections: connections },
       ...(chaos && { chaos }),
     })
     proxy =

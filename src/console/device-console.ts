@@ -1,7 +1,7 @@
 import type { SmartAgent } from '../agent/agent.ts'
 import type { Clock } from '../core/clock.ts'
 import { systemClock } from '../core/system-clock.ts'
-import type { ConnectionGuard } from '../http/connection-limiter.ts'
+import type { ConnectionLimiter } from '../http/connection-limiter.ts'
 import { boxCalls, statusFor, transitionDocument } from './device-calls.ts'
 import { statusSchema } from './device-contract.ts'
 import type { Caller } from '../http/contract.ts'
@@ -27,7 +27,7 @@ export interface ServedPage {
   readonly fingerprint: string
   /** The file with the one-time password of the first user; null once it was changed. */
   readonly firstPasswordFile: string | null
-  readonly connections: ConnectionGuard
+  readonly connections: ConnectionLimiter
   /** Takes nothing new, answers what is under way, and is closed. */
   readonly drain: () => Promise<void>
   readonly close: () => Promise<void>

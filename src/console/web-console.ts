@@ -8,9 +8,9 @@ import rateLimit from '@fastify/rate-limit'
 import files from '@fastify/static'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { asLicensingError, LicensingError } from '../core/errors.ts'
-import { endsWithItsServer } from '../http/connection-limiter.ts'
+import { closeOnShutdown } from '../http/connection-limiter.ts'
 import { errorStatus } from '../http/error-status.ts'
-import { unreadable } from '../http/malformed-request.ts'
+import { malformedRequestError } from '../http/malformed-request.ts'
 import { rateLimitOptions } from '../http/rate-limit.ts'
 import { commonContract } from '../http/sign-in-contract.ts'
 import { type Access, type Caller, InvalidInput, parseInput, type Served } from '../http/contract.ts'
@@ -177,7 +177,7 @@ export class Console {
       'cache-control': 'no-store',
       'x-content-type-options': 'nosniff',
     })
-    endsWithItsServer(raw)
+    closeOnShutdown(raw)
     const { desk, follow } = this.#options
     // One after the other: each looks first whether the session still stands.
     let told = Promise.resolve()
@@ -328,7 +328,9 @@ function failureOf(thrown: FastifyError | Error): LicensingError {
   if (thrown instanceof InvalidInput) return thrown.failure
   const failure = asLicensingError(thrown)
   const status = 'statusCode' in thrown ? thrown.statusCode : undefined
-  return failure.code === 'INTERNAL' && status !== undefined && status < 500 ? unreadable(status) : failure
+  return failure.code === 'INTERNAL' && status !== undefined && status < 500
+    ? malformedRequestError(status)
+    : failure
 }
 
 const cookieName = (id: string): string => `__Host-sla-${id}`

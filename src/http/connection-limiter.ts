@@ -1,442 +1,256 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
-import { MINUTE, SECOND } from '../core/time.ts'
 import { systemClock } from '../core/system-clock.ts'
-import { startDeadline } from '../transports/deadline.ts'
-import { HandshakeQueue, takeOverConnections } from './tls-handshake-queue.ts'
+import { SECOND } from '../core/time.ts'
+import { withTimeout } from '../transports/deadline.ts'
+import {
+  type Connection,
+  ConnectionTable,
+  isSendingHeaders,
+  type Stage,
+  type TrackedStage,
+} from './connection-table.ts'
+import { InflightBodies } from './inflight-bodies.ts'
+import { HandshakeQueue, interceptConnections } from './tls-handshake-queue.ts'
 
-/** How much of a server strangers may hold, and for how long: milliseconds of the machine's uptime, and bytes. */
+/** What the clients of a server may hold together. How long a client may take is Node's to limit: `create-server.ts`. */
 export interface ConnectionLimits {
-  /** Connections at a time. */
-  readonly connections: number
-  /** Until TLS is begun, and from then on until it stands. */
-  readonly handshake: number
-  /** From the first byte of a request to the end of its headers. */
-  readonly head: number
-  /** Between requests, and before the first. */
-  readonly idle: number
-  /** For a body, and a second more for every `bodyRate` bytes that came. */
-  readonly body: number
-  readonly bodyRate: number
-  /** For an answer that its reader does not take. */
-  readonly stalled: number
-  /** Bytes of bodies that are under way together. */
-  readonly unread: number
-  /** Requests of one connection that are answered at a time: whoever sends more does not wait for answers. */
-  readonly pipelined: number
+  readonly maxConnections: number
+  /** Requests of one connection that wait for their responses. */
+  readonly maxPipelinedRequests: number
+  /** Received bytes of all request bodies that are incomplete. */
+  readonly maxInflightBodyBytes: number
 }
 
-/** An agent keeps its connection for a minute between requests: that is never ended under it. */
-export const defaultLimits: ConnectionLimits = {
-  connections: 20_000,
-  handshake: 10 * SECOND,
-  head: 15 * SECOND,
-  idle: 75 * SECOND,
-  body: 30 * SECOND,
-  bodyRate: 16 * 1024,
-  stalled: 2 * MINUTE,
-  unread: 256 * 1024 * 1024,
-  pipelined: 16,
+export const DEFAULT_CONNECTION_LIMITS: ConnectionLimits = {
+  maxConnections: 20_000,
+  maxPipelinedRequests: 16,
+  maxInflightBodyBytes: 256 * 1024 * 1024,
 }
 
-/** Why a connection was ended, or not taken. */
-export const ENDINGS = [
-  'connections',
-  'handshake',
-  'head',
-  'idle',
-  'body',
-  'stalled',
-  'unread',
-  'pipelined',
+/** Why the server ended a connection, or did not accept one. */
+export const DISCONNECT_REASONS = [
+  'max_connections',
+  'max_pipelined_requests',
+  'max_inflight_body_bytes',
+  'handshake_timeout',
+  'headers_timeout',
+  'body_timeout',
+  'keep_alive_timeout',
+  'write_stall_timeout',
   'draining',
 ] as const
-export type Ending = (typeof ENDINGS)[number]
+export type DisconnectReason = (typeof DISCONNECT_REASONS)[number]
 
-export const STAGES = ['handshake', 'waiting', 'head', 'body', 'answering'] as const
-export type Stage = (typeof STAGES)[number]
+const TIMEOUT_REASONS: Readonly<Record<TrackedStage, DisconnectReason>> = {
+  tls_handshake: 'handshake_timeout',
+  idle: 'keep_alive_timeout',
+  body: 'body_timeout',
+  response: 'write_stall_timeout',
+}
+/** The order in which connections give way where one too many comes. */
+const EVICTION_ORDER: readonly TrackedStage[] = ['idle', 'tls_handshake', 'body']
+/** When a server drains: how long a connection that was used recently may send another request, and what recently is. */
+const LINGER_MS = 2 * SECOND
+const RECENTLY_USED_MS = 5 * SECOND
+const MAX_DRAIN_MS = 30 * SECOND
 
-interface Connection {
-  readonly raw: Socket
-  /** What requests are read from: the TLS socket, once it stands. */
-  socket: Socket
-  stage: Stage
-  since: number
-  /** Bytes read when the stage began. */
-  read: number
-  /** Bytes given to the kernel when that was last looked at. */
-  written: number
-  readonly answers: Set<ServerResponse>
-  /** The request that came last: it alone may have a body that is under way. */
-  newest: IncomingMessage | null
-  /** Bytes read when the request began that has the body: its head counts too, since it may come in one piece with the body. */
-  begun: number
-  /** Bytes that the body under way may take at the most. */
-  largest: number
-  /** Somebody known has proved that the body is theirs. */
-  isPreferred: boolean
+const streams = new WeakSet<ServerResponse>()
+
+/** Marks a response that goes on for as long as its client listens: a server that drains ends it. */
+export function closeOnShutdown(response: ServerResponse): void {
+  streams.add(response)
 }
 
-/** How often connections are looked at. */
-const LOOK = SECOND
-/** Bytes a second that no network brings. */
-const FASTEST = 2 ** 30
-/** When a server drains: for how long one that asked a moment ago may ask again, and what counts as a moment. */
-const LINGER = 2 * SECOND
-const RECENT = 5 * SECOND
-/** And for how long requests under way may go on. */
-const LONGEST_DRAIN = 30 * SECOND
-/** How long a last word may take to leave. */
-const LAST_WORD = SECOND
-
-const unending = new WeakSet<ServerResponse>()
-
-/** Marks an answer that goes on for as long as somebody listens: a server that drains ends it. */
-export function endsWithItsServer(response: ServerResponse): void {
-  unending.add(response)
-}
-
-/**
- * Keeps watch over the connections of a server: how many, and how long each may take for what it does. By the machine's
- * uptime: a timer of this process only says when to look, so that a clock that runs too fast ends nothing too early
- * (decision 16). Where one too many comes, the one that has been idle longest gives way.
- */
-export class ConnectionGuard {
+/** Limits what clients hold of a server where Node has no limit of its own, and drains the server (decision 23). */
+export class ConnectionLimiter {
   readonly limits: ConnectionLimits
-  readonly #uptime: () => number
-  /** Those that TLS is not begun with, those that wait (the longest waiting first), and those that something is done for. */
-  readonly #queued = new Set<Connection>()
-  readonly #waiting = new Set<Connection>()
-  readonly #busy = new Set<Connection>()
-  readonly #bodies = new Set<Connection>()
-  readonly #bySocket = new WeakMap<Socket, Connection>()
-  readonly #handshakes = new Map<string, Connection>()
+  readonly #connections = new ConnectionTable()
+  readonly #bodies: InflightBodies
   readonly #servers: NetServer[] = []
-  readonly #ended = new Map<Ending, number>()
-  /** Bytes that the bodies under way may have together at the most. */
-  #allowed = 0
-  #weighAgainAt = -Infinity
-  #looked = -Infinity
-  #timer: NodeJS.Timeout | undefined
-  #draining = false
-  #emptied = (): void => undefined
+  readonly #disconnects = new Map<DisconnectReason, number>()
+  #isDraining = false
+  #onEmpty = (): void => undefined
 
-  constructor(limits: Partial<ConnectionLimits> = {}, uptime: () => number = () => systemClock.uptime()) {
-    this.limits = { ...defaultLimits, ...limits }
-    this.#uptime = uptime
+  constructor(limits: Partial<ConnectionLimits> = {}) {
+    this.limits = { ...DEFAULT_CONNECTION_LIMITS, ...limits }
+    this.#bodies = new InflightBodies(this.limits.maxInflightBodyBytes, (connection) => {
+      this.#disconnect(connection, 'max_inflight_body_bytes')
+    })
   }
 
-  /** Whether the server takes no new connections any more. */
-  get draining(): boolean {
-    return this.#draining
+  get isDraining(): boolean {
+    return this.#isDraining
   }
 
-  /** How many connections there are, by what they do. */
+  /** Counts the open connections of each stage. */
   counts(): Record<Stage, number> {
-    const counts = { handshake: 0, waiting: 0, head: 0, body: 0, answering: 0 }
-    for (const { stage } of this.#all()) counts[stage]++
-    return counts
+    return this.#connections.counts()
   }
 
-  get #size(): number {
-    return this.#queued.size + this.#waiting.size + this.#busy.size
+  /** Counts the connections that the server ended or did not accept, by reason. */
+  disconnects(): ReadonlyMap<DisconnectReason, number> {
+    return this.#disconnects
   }
 
-  #all(): Connection[] {
-    return [...this.#queued, ...this.#waiting, ...this.#busy]
+  /** Tells whether a response has begun on a connection. */
+  isResponding(socket: Socket): boolean {
+    const { responses = [] } = this.#connections.find(socket) ?? {}
+    return [...responses].some(({ headersSent }) => headersSent)
   }
 
-  /** How many connections were ended or not taken, by the reason. */
-  ended(): ReadonlyMap<Ending, number> {
-    return this.#ended
-  }
-
-  /** Keeps watch over a server from now on. */
+  /** Limits the connections of a server from now on. */
   watch(server: NetServer): void {
     this.#servers.push(server)
-    const queue = server instanceof TlsServer ? this.#queueFor(server) : null
-    server.on('connection', (raw: Socket) => {
-      if (this.#take(raw, queue !== null)) queue?.add(raw)
+    const handshakes = server instanceof TlsServer ? new HandshakeQueue(interceptConnections(server)) : null
+    server.prependListener('connection', (raw: Socket) => {
+      if (this.#accept(raw, handshakes ? 'tls_handshake' : 'idle')) handshakes?.add(raw)
     })
     server.on('secureConnection', (socket: Socket) => {
-      const connection = this.#handshakes.get(nameOf(socket))
+      const connection = this.#connections.find(socket)
       if (!connection) return
-      this.#handshakes.delete(nameOf(socket))
       connection.socket = socket
-      this.#bySocket.set(socket, connection)
-      this.#turn(connection, 'waiting')
+      this.#setStage(connection, 'idle')
     })
-    // Before whoever answers it: what is answered is known here first.
+    server.on('tlsClientError', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') this.#count('handshake_timeout')
+    })
+    server.prependListener('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
+      if (error.code !== 'ERR_HTTP_REQUEST_TIMEOUT') return
+      this.#count(this.#connections.find(socket)?.stage === 'body' ? 'body_timeout' : 'headers_timeout')
+    })
+    server.on('timeout', (socket: Socket) => {
+      this.#onTimeout(socket)
+    })
+    // Before the listener that answers: a request that is one too many is not begun.
     server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
-      const connection = this.#bySocket.get(request.socket)
+      const connection = this.#connections.find(request.socket)
       if (connection) this.#serve(connection, request, response)
     })
   }
 
-  #queueFor(server: TlsServer): HandshakeQueue {
-    const begin = takeOverConnections(server)
-    return new HandshakeQueue((raw) => {
-      const connection = this.#handshakes.get(nameOf(raw))
-      if (!connection || !this.#queued.delete(connection)) return
-      connection.since = this.#uptime()
-      this.#waiting.add(connection)
-      begin(raw)
-    }, this.#uptime)
-  }
-
-  /** @returns whether it was taken */
-  #take(raw: Socket, secure: boolean): boolean {
-    if (this.#size >= this.limits.connections && !this.#makeRoom()) {
-      this.#count('connections')
-      raw.destroy()
-      return false
+  /** @returns whether the connection was accepted */
+  #accept(raw: Socket, stage: TrackedStage): boolean {
+    if (this.#connections.size >= this.limits.maxConnections) {
+      const oldest = this.#connections.oldestIn(EVICTION_ORDER)
+      if (!oldest) {
+        this.#count('max_connections')
+        raw.destroy()
+        return false
+      }
+      this.#disconnect(oldest, 'max_connections')
     }
-    const connection: Connection = {
-      raw,
-      socket: raw,
-      stage: secure ? 'handshake' : 'waiting',
-      since: this.#uptime(),
-      read: 0,
-      written: 0,
-      answers: new Set(),
-      newest: null,
-      begun: 0,
-      largest: 0,
-      isPreferred: false,
-    }
-    const name = nameOf(raw)
-    if (secure) this.#handshakes.set(name, connection)
-    else this.#bySocket.set(raw, connection)
-    if (secure) this.#queued.add(connection)
-    else this.#waiting.add(connection)
-    raw.on('close', () => {
-      if (this.#handshakes.get(name) === connection) this.#handshakes.delete(name)
+    const connection = this.#connections.add(raw, stage)
+    raw.once('close', () => {
       this.#forget(connection)
     })
-    this.#arm()
-    return true
-  }
-
-  #makeRoom(): boolean {
-    const [oldest] = this.#waiting
-    if (!oldest) return false
-    this.#end(oldest, 'connections')
     return true
   }
 
   #serve(connection: Connection, request: IncomingMessage, response: ServerResponse): void {
-    // What came with the request that ended it.
+    const { responses } = connection
+    // What came in one piece with the request that ended the connection.
     if (connection.socket.destroyed) return
-    if (connection.answers.size >= this.limits.pipelined) {
-      this.#end(connection, 'pipelined')
+    if (responses.size >= this.limits.maxPipelinedRequests) {
+      this.#disconnect(connection, 'max_pipelined_requests')
       return
     }
-    connection.answers.add(response)
-    connection.newest = request
-    response.on('close', () => {
-      connection.answers.delete(response)
-      if (connection.answers.size === 0) this.#turn(connection, 'waiting')
+    responses.add(response)
+    response.once('close', () => {
+      responses.delete(response)
+      if (responses.size === 0) this.#setStage(connection, 'idle')
     })
-    const length = request.headers['content-length']
-    if (request.headers['transfer-encoding'] === undefined && (length === undefined || length === '0')) {
-      this.#turn(connection, 'answering')
-      return
-    }
-    this.#turn(connection, 'body')
-    // The end of the body before is told when that of the next one has begun.
-    const over = () => {
-      if (connection.stage === 'body' && connection.newest === request) this.#turn(connection, 'answering')
-    }
-    request.on('end', over)
-    request.on('close', over)
+    const { 'content-length': length = '0', 'transfer-encoding': encoding } = request.headers
+    const hasBody = encoding !== undefined || length !== '0'
+    this.#setStage(connection, hasBody ? 'body' : 'response')
+    // Node tells the end of a body that is not read with the response; the next request has begun by then.
+    if (hasBody)
+      request.once('end', () => {
+        if (responses.has(response) && [...responses].at(-1) === response)
+          this.#setStage(connection, 'response')
+      })
   }
 
-  /** Expects a body, of which no more than so many bytes are read, whatever it announces. */
-  expect(request: IncomingMessage, largest: number): void {
-    const connection = this.#bySocket.get(request.socket)
-    if (connection?.stage !== 'body') return
-    this.#allowed -= connection.largest
-    connection.largest = Math.min(Number(request.headers['content-length'] ?? largest), largest)
-    this.#allowed += connection.largest
-    this.weigh()
-  }
-
-  /** Prefers a body whose sender is known to those of strangers: where something gives way, they do so first. */
-  prefer(request: IncomingMessage, largest: number): void {
-    const connection = this.#bySocket.get(request.socket)
-    if (connection?.stage !== 'body') return
-    connection.isPreferred = true
-    this.expect(request, largest)
+  #onTimeout(socket: Socket): void {
+    const connection = this.#connections.find(socket)
+    // Nothing is stalled: the response is not ready yet, or a stream has nothing to send.
+    if (connection?.stage === 'response' && socket.writableLength === 0)
+      socket.setTimeout(socket.timeout ?? 0)
+    else if (connection) this.#disconnect(connection, TIMEOUT_REASONS[connection.stage])
+    else socket.destroy()
   }
 
   /**
-   * Weighs the bodies under way by the bytes that have come of them, not by what they announce. Where they take more
-   * than they may together, the one that has been coming longest gives way, a stranger's before one that is preferred.
+   * Reserves room for the body of a request.
+   *
+   * @param maxBytes that will be read of the body, whatever it announces
+   * @param isTrusted whether the bodies of other clients give way to this one
    */
-  weigh(): void {
-    const { unread } = this.limits
-    const now = this.#uptime()
-    // Nothing needs to be counted where they could not be too many, by what they may have or by what may have come since.
-    if (this.#allowed <= unread || now < this.#weighAgainAt) return
-    let total = 0
-    for (const connection of this.#bodies) total += cameOf(connection)
-    if (total > unread) {
-      const bodies = [...this.#bodies]
-      const strangersFirst = [
-        ...bodies.filter(({ isPreferred }) => !isPreferred),
-        ...bodies.filter(({ isPreferred }) => isPreferred),
-      ]
-      for (const connection of strangersFirst) {
-        if (total <= unread) break
-        total -= cameOf(connection)
-        this.#end(connection, 'unread')
-      }
-    }
-    this.#weighAgainAt = now + Math.floor(((unread - total) / FASTEST) * SECOND)
+  reserveBodyBytes(request: IncomingMessage, maxBytes: number, { isTrusted = false } = {}): void {
+    const connection = this.#connections.find(request.socket)
+    if (connection?.stage !== 'body') return
+    const announced = Number(request.headers['content-length'] ?? maxBytes)
+    this.#bodies.reserve(connection, { maxBytes: Math.min(announced, maxBytes), isTrusted })
   }
 
-  #turn(connection: Connection, stage: Stage): void {
-    this.#forgetBody(connection)
-    // One that is gone does not come back.
-    if (!this.#busy.delete(connection) && !this.#waiting.delete(connection)) return
-    connection.stage = stage
-    connection.since = this.#uptime()
-    connection.begun = connection.read
-    connection.read = connection.socket.bytesRead
-    if (stage === 'body') this.#bodies.add(connection)
-    if (stage === 'body' || stage === 'answering') this.#busy.add(connection)
-    else this.#waiting.add(connection)
+  #setStage(connection: Connection, stage: TrackedStage): void {
+    this.#bodies.release(connection)
+    this.#connections.setStage(connection, stage)
   }
 
-  #forgetBody(connection: Connection): void {
-    this.#allowed -= connection.largest
-    connection.largest = 0
-    connection.isPreferred = false
-    this.#bodies.delete(connection)
+  #count(reason: DisconnectReason): void {
+    this.#disconnects.set(reason, (this.#disconnects.get(reason) ?? 0) + 1)
+  }
+
+  #disconnect(connection: Connection, reason: DisconnectReason): void {
+    this.#count(reason)
+    this.#forget(connection)
+    // Both: the HTTP parser must see at once that the connection is over.
+    connection.socket.destroy()
+    connection.raw.destroy()
   }
 
   #forget(connection: Connection): void {
-    this.#forgetBody(connection)
-    this.#busy.delete(connection)
-    this.#waiting.delete(connection)
-    this.#queued.delete(connection)
-    if (this.#size === 0) this.#emptied()
+    this.#bodies.release(connection)
+    this.#connections.delete(connection)
+    if (this.#connections.size === 0) this.#onEmpty()
   }
 
-  #count(why: Ending): void {
-    this.#ended.set(why, (this.#ended.get(why) ?? 0) + 1)
-  }
-
-  #end(connection: Connection, why: Ending): void {
-    this.#count(why)
-    this.#forget(connection)
-    const { socket, raw, answers } = connection
-    const begun = [...answers].some(({ headersSent }) => headersSent)
-    if ((why !== 'head' && why !== 'body') || begun) {
-      // Both: what reads requests must see at once that it is over.
-      socket.destroy()
-      raw.destroy()
-      return
-    }
-    const destroy = () => {
-      raw.destroy()
-    }
-    const { signal, stop } = startDeadline(LAST_WORD)
-    signal.addEventListener('abort', destroy)
-    raw.once('close', stop)
-    socket.end(`HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, destroy)
-  }
-
-  #arm(): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined
-      const now = this.#uptime()
-      if (now - this.#looked >= LOOK) {
-        this.#looked = now
-        for (const connection of this.#all()) this.#look(connection, now)
-        this.weigh()
-      }
-      if (this.#size > 0) this.#arm()
-    }, LOOK).unref()
-  }
-
-  #look(connection: Connection, now: number): void {
-    const { limits } = this
-    const { socket, stage } = connection
-    const age = now - connection.since
-    switch (stage) {
-      case 'handshake':
-      case 'head':
-        if (age > limits[stage]) this.#end(connection, stage)
-        return
-      case 'waiting':
-        // The first bytes of a request: from here on its headers have their time.
-        if (socket.bytesRead > connection.read) this.#turn(connection, 'head')
-        else if (age > limits.idle) this.#end(connection, 'idle')
-        return
-      case 'body': {
-        const came = socket.bytesRead - connection.read
-        if (age > limits.body + (came / limits.bodyRate) * SECOND) this.#end(connection, 'body')
-        return
-      }
-      case 'answering': {
-        const written = socket.bytesWritten - socket.writableLength
-        if (written !== connection.written || socket.writableLength === 0) {
-          connection.written = written
-          connection.since = now
-        } else if (age > limits.stalled) this.#end(connection, 'stalled')
-      }
-    }
-  }
-
-  /** Ends every connection, whatever is under way on it, and takes no new one. */
+  /** Ends every connection, whatever is under way on it, and accepts none. */
   abort(): void {
-    this.#draining = true
+    this.#stopAccepting()
+    for (const connection of this.#connections.all()) this.#disconnect(connection, 'draining')
+  }
+
+  #stopAccepting(): void {
+    this.#isDraining = true
+    // Not the HTTP server's own `close`, which ends idle connections whose next request is on its way.
     for (const server of this.#servers) NetServer.prototype.close.call(server)
-    for (const connection of this.#all()) this.#end(connection, 'draining')
   }
 
   /**
-   * Takes no new connection, and waits until what is under way has been answered: at most half a minute. A connection
-   * that is kept may ask once more for a moment, and is closed with that answer.
+   * Accepts no connection, and waits until the requests under way are answered: half a minute at most. A connection that
+   * was used recently may send one more request, and is closed with the response.
    */
   async drain(): Promise<void> {
-    if (this.#draining) return
-    this.#draining = true
-    // Not the web server's own way to close: it ends idle connections at once, with what has just been sent on them.
-    for (const server of this.#servers) NetServer.prototype.close.call(server)
-    for (const { answers } of this.#busy) for (const answer of answers) if (unending.has(answer)) answer.end()
-    const start = this.#uptime()
-    for (const connection of [...this.#waiting])
-      if (connection.stage === 'waiting' && start - connection.since > RECENT)
-        this.#end(connection, 'draining')
-    const empty = new Promise<void>((resolve) => {
-      this.#emptied = resolve
-    })
-    const within = async (milliseconds: number) => {
-      if (this.#size === 0) return
-      const { signal, stop } = startDeadline(milliseconds)
-      const late = new Promise<void>((resolve) => {
-        signal.addEventListener('abort', () => {
-          resolve()
-        })
-      })
-      await Promise.race([empty, late])
-      stop()
+    if (this.#isDraining) return
+    this.#stopAccepting()
+    for (const { responses } of this.#connections.in('response'))
+      for (const response of responses) if (streams.has(response)) response.end()
+    const recently = systemClock.uptime() - RECENTLY_USED_MS
+    const disconnectIdle = (connections: readonly Connection[]) => {
+      for (const connection of connections)
+        if (!isSendingHeaders(connection)) this.#disconnect(connection, 'draining')
     }
-    await within(LINGER)
-    for (const connection of [...this.#queued, ...this.#waiting])
-      if (connection.stage !== 'head') this.#end(connection, 'draining')
-    await within(LONGEST_DRAIN - LINGER)
-    for (const connection of this.#all()) this.#end(connection, 'draining')
+    disconnectIdle(this.#connections.in('idle').filter(({ since }) => since < recently))
+    const empty = new Promise<void>((resolve) => {
+      this.#onEmpty = resolve
+      if (this.#connections.size === 0) resolve()
+    })
+    await withTimeout(LINGER_MS, empty)
+    disconnectIdle([...this.#connections.in('tls_handshake'), ...this.#connections.in('idle')])
+    await withTimeout(MAX_DRAIN_MS - LINGER_MS, empty)
+    this.abort()
   }
 }
-
-/** Bytes of a body that have come: at most what it may have. */
-const cameOf = ({ socket, begun, largest }: Connection): number =>
-  Math.min(largest, Math.max(0, socket.bytesRead - begun))
-
-/** Both ends of a connection: the same of a TLS socket and of the one below it. */
-const nameOf = ({ remoteAddress, remotePort, localAddress, localPort }: Socket): string =>
-  [remoteAddress, remotePort, localAddress, localPort].join(' ')

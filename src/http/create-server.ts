@@ -5,116 +5,143 @@ import { randomUUID } from 'node:crypto'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify'
 import { LicensingError } from '../core/errors.ts'
 import { exceededLimit, STRANGERS_JSON } from '../core/json-limits.ts'
-import { HOUR, SECOND } from '../core/time.ts'
-import type { ConnectionGuard } from './connection-limiter.ts'
-import { LONGEST_TIMER } from './listen.ts'
+import { HOUR, MINUTE, SECOND } from '../core/time.ts'
+import type { ConnectionLimiter } from './connection-limiter.ts'
 import { TLS_SETTINGS } from '../transports/tls-settings.ts'
-import { unreadable } from './malformed-request.ts'
+import { malformedRequestError } from './malformed-request.ts'
 
-/** How long a TLS session may be resumed: who was sent away comes back within the hour. */
-const SESSION = 2 * HOUR
-/** Headers of a request together: bytes, and how many. */
-const LARGEST_HEADERS = 16 * 1024
-const MOST_HEADERS = 100
-/** A name that stands in a path, with every sign of it encoded. */
-const LONGEST_NAME = 2_000
+/** How long a client may take: milliseconds. Node ends a connection that takes longer. */
+export interface ServerTimeouts {
+  readonly handshakeTimeout: number
+  /** From a new connection, or the first byte of a request, to the end of the headers. */
+  readonly headersTimeout: number
+  /** From the first byte of a request to the end of its body. */
+  readonly requestTimeout: number
+  /** Between two requests. An agent keeps its connection for a minute. */
+  readonly keepAliveTimeout: number
+  /** For a response of which the client takes nothing. */
+  readonly writeStallTimeout: number
+  /** How often Node looks for requests that take too long. */
+  readonly connectionsCheckingInterval: number
+}
 
-/** The body of an answer to what cannot be read. */
-const refusal = (failure: LicensingError) => ({ error: failure.toJSON() })
+export const DEFAULT_SERVER_TIMEOUTS: ServerTimeouts = {
+  handshakeTimeout: 10 * SECOND,
+  headersTimeout: MINUTE,
+  requestTimeout: MINUTE,
+  keepAliveTimeout: 75 * SECOND,
+  writeStallTimeout: 2 * MINUTE,
+  connectionsCheckingInterval: 5 * SECOND,
+}
+
+/** How long a TLS session may be resumed. */
+const SESSION_LIFETIME_MS = 2 * HOUR
+const MAX_HEADER_BYTES = 16 * 1024
+const MAX_HEADERS = 100
+/** A name in a path whose every character is encoded. */
+const MAX_PARAM_LENGTH = 2_000
+
+const errorBody = (error: LicensingError) => ({ error: error.toJSON() })
 
 /**
- * A server whose connections are watched, that takes JSON and nothing else, and answers what it cannot read with a closed
- * set of refusals. Closing it drains it: what is under way is answered first.
+ * Creates a server that limits its connections, accepts JSON and nothing else, and answers malformed requests with a closed
+ * set of errors. Closing the server drains it: requests under way are answered first.
  *
  * @param options.tls PEM; null for plain HTTP
- * @param options.guard null where nothing is listened on
+ * @param options.limiter null for a server that does not listen
+ * @param options.bodyLimit bytes of the largest body, where a route has no other limit
  */
-export function createGuardedServer(options: {
+export function createHardenedServer(options: {
   tls: { cert: string; key: string } | null
-  guard: ConnectionGuard | null
-  /** Bytes of the largest body, where a route does not say otherwise. */
-  largest: number
+  limiter: ConnectionLimiter | null
+  bodyLimit: number
+  timeouts?: Partial<ServerTimeouts>
 }): FastifyInstance {
-  const { tls, guard, largest } = options
-  // Time is the guard's: node's own time-outs go by a clock that may run too fast.
-  const limits = {
-    maxHeaderSize: LARGEST_HEADERS,
-    keepAliveTimeout: 0,
-    requestTimeout: 0,
-    headersTimeout: 0,
-    requireHostHeader: false,
+  const { tls, limiter, bodyLimit } = options
+  const { handshakeTimeout, writeStallTimeout, ...timeouts } = {
+    ...DEFAULT_SERVER_TIMEOUTS,
+    ...options.timeouts,
   }
+  const httpOptions = { ...timeouts, maxHeaderSize: MAX_HEADER_BYTES, requireHostHeader: false }
   const server = Fastify<Server>({
-    ...(guard && {
+    ...(limiter && {
       serverFactory: (handle: RequestListener) => {
         const handler: RequestListener = (request, response) => {
-          // The guard sees each request before, and may have ended its connection: nothing is done for it.
+          // The limiter sees each request first, and may have ended its connection.
           if (!request.socket.destroyed) handle(request, response)
         }
-        const made: Server = tls
+        const server: Server = tls
           ? createHttps(
               {
-                ...limits,
+                ...httpOptions,
                 ...tls,
                 ...TLS_SETTINGS,
-                handshakeTimeout: LONGEST_TIMER,
-                sessionTimeout: SESSION / SECOND,
+                handshakeTimeout,
+                sessionTimeout: SESSION_LIFETIME_MS / SECOND,
               },
               handler,
             )
-          : createHttp(limits, handler)
-        made.maxHeadersCount = MOST_HEADERS
-        guard.watch(made)
-        return made
+          : createHttp(httpOptions, handler)
+        server.maxHeadersCount = MAX_HEADERS
+        server.setTimeout(writeStallTimeout)
+        limiter.watch(server)
+        return server
       },
     }),
-    bodyLimit: largest,
+    bodyLimit,
     return503OnClosing: false,
     pluginTimeout: 0,
     exposeHeadRoutes: false,
-    // Clients put their paths together of parts: one slash too many is none.
+    // Clients join paths of parts: one slash too many is ignored.
     routerOptions: {
-      maxParamLength: LONGEST_NAME,
+      maxParamLength: MAX_PARAM_LENGTH,
       ignoreDuplicateSlashes: true,
       ignoreTrailingSlash: true,
     },
     genReqId: () => randomUUID(),
-    clientErrorHandler: refuseUnread,
-    frameworkErrors: (_thrown: FastifyError, _request, reply: FastifyReply) =>
-      void reply.code(400).send(refusal(unreadable(400))),
+    clientErrorHandler: (error: Error & { code?: string }, socket) => {
+      onClientError(error, socket, limiter)
+    },
+    frameworkErrors: (_error: FastifyError, _request, reply: FastifyReply) =>
+      void reply.code(400).send(errorBody(malformedRequestError(400))),
   })
   server.addHook('onRequest', async (request, reply) => {
     if (request.headers.host === undefined)
       await reply.code(400).send(
-        refusal(
+        errorBody(
           new LicensingError('REQUEST_MALFORMED', 'The request does not say which host it is for.', {
             remedy: 'Send the header Host.',
           }),
         ),
       )
   })
-  takeJsonOnly(server)
-  if (guard) {
+  acceptJsonOnly(server)
+  if (limiter) {
     server.addHook('preParsing', (request, _reply, payload, done) => {
-      guard.expect(request.raw, request.routeOptions.bodyLimit)
+      limiter.reserveBodyBytes(request.raw, request.routeOptions.bodyLimit)
       done(null, payload)
     })
-    server.addHook('preClose', () => guard.drain())
+    server.addHook('preClose', () => limiter.drain())
   }
   server.setNotFoundHandler(async (_request, reply) => {
-    await reply.code(404).send(refusal(unreadable(404)))
+    await reply.code(404).send(errorBody(malformedRequestError(404)))
   })
   return server
 }
 
-/** What cannot be read as HTTP at all: answered, where that is still possible, and closed. */
-function refuseUnread(thrown: Error & { code?: string }, socket: Socket): void {
-  if (thrown.code === 'ECONNRESET' || !socket.writable) {
+/** Answers a request that cannot be read as HTTP, or takes too long, where that is still possible, and ends its connection. */
+function onClientError(
+  error: Error & { code?: string },
+  socket: Socket,
+  limiter: ConnectionLimiter | null,
+): void {
+  // No response fits into another that has begun, nor into a connection without TLS.
+  if (UNANSWERABLE_CODES.includes(error.code ?? '') || !socket.writable || limiter?.isResponding(socket)) {
     socket.destroy()
     return
   }
-  const status = thrown.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400
-  const body = JSON.stringify(refusal(unreadable(status)))
+  const status = ERROR_STATUSES[error.code ?? ''] ?? 400
+  const body = status === 408 ? '' : JSON.stringify(errorBody(malformedRequestError(status)))
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\n` +
       `Content-Type: application/json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
@@ -122,7 +149,13 @@ function refuseUnread(thrown: Error & { code?: string }, socket: Socket): void {
   )
 }
 
-function takeJsonOnly(server: FastifyInstance): void {
+const UNANSWERABLE_CODES = ['ECONNRESET', 'ERR_TLS_HANDSHAKE_TIMEOUT']
+const ERROR_STATUSES: Readonly<Record<string, number>> = {
+  HPE_HEADER_OVERFLOW: 431,
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+}
+
+function acceptJsonOnly(server: FastifyInstance): void {
   const parse = server.getDefaultJsonParser('error', 'error')
   server.removeAllContentTypeParsers()
   server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, text: string, done) => {

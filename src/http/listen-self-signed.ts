@@ -3,18 +3,17 @@ import { hostname } from 'node:os'
 import type { FastifyInstance } from 'fastify'
 import type { Clock } from '../core/clock.ts'
 import { DAY } from '../core/time.ts'
-import { ConnectionGuard } from './connection-limiter.ts'
-import { createGuardedServer } from './create-server.ts'
+import { ConnectionLimiter } from './connection-limiter.ts'
+import { createHardenedServer } from './create-server.ts'
 import { formatUrlHost, LOOPBACK } from '../core/host-name.ts'
 import { listenOn } from './listen.ts'
 import { createSelfSigned, type Credential, tlsOptions } from '../pki/certificate-generation.ts'
 import { SecretFiles } from '../storage/private-files.ts'
 
-/** Connections at a time: a page has a few, and a box few pages. */
-const CONNECTIONS = 500
-const LARGEST = 256 * 1024
-/** Bytes of bodies that are under way together. */
-const UNREAD = 16 * 1024 * 1024
+/** A page has a few connections, and a device few pages. */
+const MAX_CONNECTIONS = 500
+const MAX_BODY_BYTES = 256 * 1024
+const MAX_INFLIGHT_BODY_BYTES = 16 * 1024 * 1024
 const LIFE = 397 * DAY
 const RENEWED_BEFORE = 30 * DAY
 
@@ -31,7 +30,7 @@ export const shortId = (text: string): string => createHash('sha256').update(tex
 interface ServedAlone {
   readonly url: string
   readonly fingerprint: string
-  readonly connections: ConnectionGuard
+  readonly connections: ConnectionLimiter
   /** Takes nothing new, and answers what is under way first. */
   readonly drain: () => Promise<void>
   readonly close: () => Promise<void>
@@ -44,11 +43,14 @@ export async function listenWithOwnCertificate(
 ): Promise<ServedAlone> {
   const { host, port } = options
   const tls = await ownCertificate(options)
-  const connections = new ConnectionGuard({ connections: CONNECTIONS, unread: UNREAD })
-  const server = createGuardedServer({
+  const connections = new ConnectionLimiter({
+    maxConnections: MAX_CONNECTIONS,
+    maxInflightBodyBytes: MAX_INFLIGHT_BODY_BYTES,
+  })
+  const server = createHardenedServer({
     tls: tlsOptions(tls),
-    guard: connections,
-    largest: LARGEST,
+    limiter: connections,
+    bodyLimit: MAX_BODY_BYTES,
   })
   await server.register(routes)
   const bound = await listenOn(server, { host, port })

@@ -1,9 +1,6 @@
 import { LicensingError } from '../core/errors.ts'
 import { errnoCode } from '../core/errno-code.ts'
 
-/** Node's timers take no more; at the speed of a test's clock even this is over soon. */
-export const LONGEST_TIMER = 2 ** 31 - 1 - 60_000
-
 /** Connections that the kernel keeps until they are taken, at most (it may be set to fewer): when all come back at once. */
 const BACKLOG = 4096
 

@@ -7,8 +7,8 @@ const reasons: Readonly<Record<number, readonly [message: string, remedy: string
   431: ['The headers of the request are larger than is taken here.', 'Send fewer headers, or shorter ones.'],
 }
 
-/** What is wrong with the form of a request, by the status that says so. */
-export function unreadable(status: number): LicensingError {
+/** Creates the error of a malformed request from the HTTP status of its answer. */
+export function malformedRequestError(status: number): LicensingError {
   const [message, remedy] = reasons[status] ?? [
     'The request cannot be read.',
     'See that it is what the protocol says; update the program that sent it.',

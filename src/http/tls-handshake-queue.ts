@@ -1,36 +1,36 @@
 import type { Server as NetServer, Socket } from 'node:net'
+import { systemClock } from '../core/system-clock.ts'
 import { SECOND } from '../core/time.ts'
 
-/** Handshakes begun between two looks at what else there is to do: some ten milliseconds of work. */
-const AT_A_TIME = 16
-/** Milliseconds after which it is too late to serve those first who have waited longest: they give up after about ten seconds. */
-const LATE = 5 * SECOND
+/** Handshakes begun in one turn of the event loop: some ten milliseconds of work. */
+const BATCH_SIZE = 16
+/** Clients give up after about ten seconds: past this delay the newest are served first. */
+const MAX_QUEUE_DELAY_MS = 5 * SECOND
 
 /**
- * Those who wait until TLS is begun with them. A handshake costs more than most requests: if all of them were begun as they
- * come, a crowd would make everybody wait for everybody, until all have given up. So a few are begun at a time, and in between
- * those who are further on are served.
+ * Queues connections until TLS is begun with them. A handshake costs more than most requests: if all of a crowd's were begun
+ * as they come, every client would wait for every other, until all have given up. So a few are begun at a time, and clients
+ * further on are served in between.
  *
- * In the order they came, while that is soon enough; where it is not, those first who came last. In a queue that is longer than
- * patience, the first are always those who are about to give up, and all the work would go into connections that end.
+ * The order is first come, first served. Past `MAX_QUEUE_DELAY_MS` it is the reverse: the first of a queue that is longer
+ * than its clients' patience are about to give up, and all the work would go into connections that end.
  */
 export class HandshakeQueue {
   readonly #begin: (raw: Socket) => void
   readonly #uptime: () => number
-  /** Each with when it came, the oldest first. */
+  /** Each connection with the uptime of its arrival, the oldest first. */
   readonly #waiting = new Map<Socket, number>()
   #next: NodeJS.Immediate | undefined
 
   /**
-   * @param begin is called for each when its turn has come, unless its connection is gone by then
-   * @param uptime milliseconds by a clock that nobody sets
+   * @param begin is called for each connection in turn, unless its client is gone by then
+   * @param uptime milliseconds of a clock that is never set
    */
-  constructor(begin: (raw: Socket) => void, uptime: () => number) {
+  constructor(begin: (raw: Socket) => void, uptime: () => number = () => systemClock.uptime()) {
     this.#begin = begin
     this.#uptime = uptime
   }
 
-  /** How many wait. */
   get length(): number {
     return this.#waiting.size
   }
@@ -38,49 +38,50 @@ export class HandshakeQueue {
   add(raw: Socket): void {
     this.#waiting.set(raw, this.#uptime())
     raw.once('close', () => this.#waiting.delete(raw))
-    this.#arm()
+    this.#schedule()
   }
 
-  #arm(): void {
+  #schedule(): void {
     this.#next ??= setImmediate(() => {
-      this.#turn()
+      this.#beginBatch()
     })
   }
 
-  #turn(): void {
+  #beginBatch(): void {
     const now = this.#uptime()
     const [oldest = now] = this.#waiting.values()
     const sockets = [...this.#waiting.keys()]
-    const chosen = now - oldest > LATE ? sockets.slice(-AT_A_TIME).reverse() : sockets.slice(0, AT_A_TIME)
-    const greetings = chosen.map((raw): [Socket, unknown] => {
+    const isLate = now - oldest > MAX_QUEUE_DELAY_MS
+    const batch = isLate ? sockets.slice(-BATCH_SIZE).reverse() : sockets.slice(0, BATCH_SIZE)
+    const clientHellos = batch.map((raw): [Socket, unknown] => {
       this.#waiting.delete(raw)
       return [raw, raw.read()]
     })
-    // An end is told only when what came before it was read: who has gone meanwhile is known a moment later.
+    // A socket emits its end only when what came before was read: a turn later it is known which clients have gone.
     this.#next = setImmediate(() => {
       this.#next = undefined
-      for (const [raw, greeting] of greetings) {
+      for (const [raw, clientHello] of clientHellos) {
         if (raw.destroyed) continue
         if (raw.readableEnded) raw.destroy()
         else {
-          if (greeting !== null) raw.unshift(greeting)
+          if (clientHello !== null) raw.unshift(clientHello)
           this.#begin(raw)
         }
       }
-      if (this.#waiting.size > 0) this.#arm()
+      if (this.#waiting.size > 0) this.#schedule()
     })
   }
 }
 
 /**
- * Takes a TLS server's own way to begin with a connection away from it, for whoever decides when it is begun.
+ * Removes a TLS server's own listeners of new connections.
  *
- * @returns that way
+ * @returns what begins TLS with a connection
  */
-export function takeOverConnections(server: NetServer): (raw: Socket) => void {
-  const own = server.listeners('connection')
+export function interceptConnections(server: NetServer): (raw: Socket) => void {
+  const listeners = server.listeners('connection')
   server.removeAllListeners('connection')
   return (raw) => {
-    for (const listener of own) Reflect.apply(listener, server, [raw])
+    for (const listener of listeners) Reflect.apply(listener, server, [raw])
   }
 }

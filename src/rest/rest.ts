@@ -10,7 +10,7 @@ import { asLicensingError, LicensingError } from '../core/errors.ts'
 import { systemClock } from '../core/system-clock.ts'
 import { plain, Told } from '../core/text.ts'
 import { errorStatus } from '../http/error-status.ts'
-import { unreadable } from '../http/malformed-request.ts'
+import { malformedRequestError } from '../http/malformed-request.ts'
 import { rateLimitOptions } from '../http/rate-limit.ts'
 import { readBody, UnreadableType } from './bodies.ts'
 import type { Endpoint } from './contract.ts'
@@ -273,7 +273,7 @@ function failureOf(thrown: FastifyError | Error): { failure: LicensingError; sta
   const status = 'statusCode' in thrown ? thrown.statusCode : undefined
   if (failure.code === 'INTERNAL' && status !== undefined && status < 500)
     return {
-      failure: unreadable(status),
+      failure: malformedRequestError(status),
       status,
     }
   return { failure, status: errorStatus(failure, 422) }

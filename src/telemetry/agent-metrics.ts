@@ -1,6 +1,6 @@
 import { errnoCode } from '../core/errno-code.ts'
 import { Counter, Gauge, type Registry } from 'prom-client'
-import type { ConnectionGuard } from '../http/connection-limiter.ts'
+import type { ConnectionLimiter } from '../http/connection-limiter.ts'
 import { codeLabel, commonMetrics } from './common-metrics.ts'
 import { connectionMetrics } from './connection-metrics.ts'
 
@@ -51,7 +51,7 @@ export class AgentMetrics {
 
   constructor(
     agent: Measured,
-    options: { unready: () => Promise<readonly string[]>; connections: () => ConnectionGuard | null },
+    options: { unready: () => Promise<readonly string[]>; connections: () => ConnectionLimiter | null },
   ) {
     const prefix = 'smart_agent'
     this.#agent = agent
@@ -67,7 +67,8 @@ export class AgentMetrics {
     agent.on('transition', ({ event }) => {
       const [kind = '', ending = ''] = event.type.split('.')
       const outcome = OUTCOMES[ending]
-      if (outcome !== undefined) requests.inc({ kind, outcome, code: codeLabel('failure' in event ? errnoCode(event.failure) : null) })
+      if (outcome !== undefined)
+        requests.inc({ kind, outcome, code: codeLabel('failure' in event ? errnoCode(event.failure) : null) })
     })
   }
 

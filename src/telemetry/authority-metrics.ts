@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-import type { ConnectionGuard } from '../http/connection-limiter.ts'
+import type { ConnectionLimiter } from '../http/connection-limiter.ts'
 import { withTimeout } from '../transports/deadline.ts'
 import { codeLabel, commonMetrics } from './common-metrics.ts'
 import { connectionMetrics } from './connection-metrics.ts'
@@ -31,7 +31,7 @@ interface AuthorityStats {
 /** An authority, as far as metrics ask it. */
 interface Measured {
   readonly server: {
-    readonly connections: ConnectionGuard | null
+    readonly connections: ConnectionLimiter | null
     notReadyReasons(): Promise<readonly string[]>
   }
   readonly stats: { collect(): Promise<AuthorityStats> }

@@ -1,40 +1,41 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
-import { type ConnectionGuard, ENDINGS, STAGES } from '../http/connection-limiter.ts'
+import { type ConnectionLimiter, DISCONNECT_REASONS } from '../http/connection-limiter.ts'
+import { STAGES } from '../http/connection-table.ts'
 
-/** The connections of a server, as gauges and a counter that begin with the program's name. */
+/** Registers the connections of a server as gauges and a counter whose names begin with the program's. */
 export function connectionMetrics(
   prefix: string,
   registry: Registry,
-  guard: () => ConnectionGuard | null,
+  limiter: () => ConnectionLimiter | null,
 ): void {
   const registers = [registry]
   new Gauge({
     name: `${prefix}_connections`,
-    help: 'Connections, by what they do.',
+    help: 'Open connections by stage.',
     labelNames: ['stage'],
     registers,
     collect() {
-      const counts = guard()?.counts()
+      const counts = limiter()?.counts()
       for (const stage of STAGES) this.set({ stage }, counts?.[stage] ?? 0)
     },
   })
   new Gauge({
     name: `${prefix}_connections_limit`,
-    help: 'Connections at a time, at most.',
+    help: 'Maximum of open connections.',
     registers,
     collect() {
-      this.set(guard()?.limits.connections ?? 0)
+      this.set(limiter()?.limits.maxConnections ?? 0)
     },
   })
   new Counter({
     name: `${prefix}_connections_ended_total`,
-    help: 'Connections that were ended or not taken, by the limit that was reached.',
+    help: 'Connections that the server ended or did not accept, by reason.',
     labelNames: ['reason'],
     registers,
     collect() {
       this.reset()
-      const ended = guard()?.ended()
-      for (const reason of ENDINGS) this.inc({ reason }, ended?.get(reason) ?? 0)
+      const disconnects = limiter()?.disconnects()
+      for (const reason of DISCONNECT_REASONS) this.inc({ reason }, disconnects?.get(reason) ?? 0)
     },
   })
 }

@@ -1,11 +1,11 @@
-import { ConnectionGuard } from '../http/connection-limiter.ts'
-import { createGuardedServer } from '../http/create-server.ts'
+import { ConnectionLimiter } from '../http/connection-limiter.ts'
+import { createHardenedServer } from '../http/create-server.ts'
 import { formatUrlHost } from '../core/host-name.ts'
 import { listenOn } from '../http/listen.ts'
 
 /** A scraper and a few people with curl. */
-const CONNECTIONS = 100
-const LARGEST = 1024
+const MAX_CONNECTIONS = 100
+const MAX_BODY_BYTES = 1024
 
 /** What an operator's tools ask a program, and where. */
 export interface OperationsServer {
@@ -27,8 +27,8 @@ export async function serveOperations(options: {
   unready: () => Promise<readonly string[]>
 }): Promise<OperationsServer> {
   const { host, port, render, unready } = options
-  const guard = new ConnectionGuard({ connections: CONNECTIONS })
-  const server = createGuardedServer({ tls: null, guard, largest: LARGEST })
+  const limiter = new ConnectionLimiter({ maxConnections: MAX_CONNECTIONS })
+  const server = createHardenedServer({ tls: null, limiter, bodyLimit: MAX_BODY_BYTES })
   server.addHook('onSend', async (_request, reply) => {
     void reply.header('cache-control', 'no-store')
   })
@@ -45,7 +45,7 @@ export async function serveOperations(options: {
   return {
     url: `http://${formatUrlHost(host)}:${bound}`,
     close: async () => {
-      guard.abort()
+      limiter.abort()
       await server.close()
     },
   }

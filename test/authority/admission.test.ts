@@ -252,7 +252,7 @@ test('over HTTP they are sent away before their body is read, with Retry-After a
   const refusals: string[] = []
   const server = createServer({
     tls: null,
-    guard: null,
+    limiter: null,
     endpoint: {
       admit: (type) => {
         refusals.push(type)

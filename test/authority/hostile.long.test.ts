@@ -4,7 +4,7 @@ import { Agent } from 'node:https'
 import { connect } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { defaultLimits } from '../../src/http/connection-limiter.ts'
+import { DEFAULT_CONNECTION_LIMITS } from '../../src/http/connection-limiter.ts'
 import { greet, greeting } from '../support/hello.ts'
 import { makePrograms, mebibytesOf, type Programs } from '../support/programs.ts'
 import { scaled } from '../support/scale.ts'
@@ -150,8 +150,8 @@ describe('R-NET-5: what strangers send to an authority', () => {
 
   it('requests one behind the other on a connection are all answered, as many as may be unanswered', async () => {
     const one = post(greeting(), { Connection: 'keep-alive' })
-    const said = await write(one.repeat(defaultLimits.pipelined - 1), post(greeting()))
-    expect(said.match(/HTTP\/1\.1 200 /g)).toHaveLength(defaultLimits.pipelined)
+    const said = await write(one.repeat(DEFAULT_CONNECTION_LIMITS.maxPipelinedRequests - 1), post(greeting()))
+    expect(said.match(/HTTP\/1\.1 200 /g)).toHaveLength(DEFAULT_CONNECTION_LIMITS.maxPipelinedRequests)
   })
 
   it(`${IDLE} connections that say nothing and ${SLOW} slow bodies: others are served, within bounds of memory`, async () => {
@@ -173,7 +173,7 @@ describe('R-NET-5: what strangers send to an authority', () => {
       const [first] = (await once(flood.stdout, 'data')) as [Buffer]
       expect(JSON.parse(first.toString())).toEqual({ idle: IDLE, slow: SLOW, ended: 0 })
       const scraped = await (await fetch(`${metrics}/metrics`)).text()
-      expect(Number(/connections\{stage="waiting"\} (\d+)/.exec(scraped)?.[1])).toBeGreaterThanOrEqual(IDLE)
+      expect(Number(/connections\{stage="idle"\} (\d+)/.exec(scraped)?.[1])).toBeGreaterThanOrEqual(IDLE)
       const agent = new Agent()
       for (let i = 0; i < 20; i++) expect(await greet(url, agent)).toMatchObject({ status: 200 })
       expect((await fetch(`${metrics}/ready`)).status).toBe(200)

@@ -83,7 +83,7 @@ describe('an authority that is told to stop', () => {
     const admin = await signInFirst(server.url, server.firstPasswordFile)
     const { ended: streamed } = await admin.look()
     const underWay = greet(server.url, new Agent())
-    await connected(server, 'answering', 2)
+    await connected(server, 'response', 2)
     const stopped = server.stop('SIGTERM')
     expect((await streamed).status).toBe(200)
     expect(await ready(server.metrics)).toEqual([503, { status: 'not-ready', reasons: ['draining'] }])
@@ -94,7 +94,7 @@ describe('an authority that is told to stop', () => {
   it('told a second time, by whatever signal, it ends at once', async () => {
     const server = await slowAuthority('delay=30s')
     const underWay = greet(server.url, new Agent())
-    await connected(server, 'answering', 1)
+    await connected(server, 'response', 1)
     void server.stop('SIGTERM')
     while ((await ready(server.metrics))[0] === 200);
     expect(await server.stop('SIGINT')).toBe(1)

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { SECOND } from '../../src/core/time.ts'
-import { HandshakeQueue, takeOverConnections } from '../../src/http/tls-handshake-queue.ts'
+import { HandshakeQueue, interceptConnections } from '../../src/http/tls-handshake-queue.ts'
 
 /** The machine's uptime, as far as these tests know. */
 let uptime = 0
@@ -15,7 +15,7 @@ beforeEach(async () => {
   taken = []
   callers = []
   server = createServer({ allowHalfOpen: true })
-  takeOverConnections(server)
+  interceptConnections(server)
   server.on('connection', (raw) => taken.push(raw))
   await once(server.listen(0, '127.0.0.1'), 'listening')
 })

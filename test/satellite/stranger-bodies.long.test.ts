@@ -189,7 +189,7 @@ describe('a long synchronization of a satellite that proves itself', () => {
       const read = { outcome: Promise.resolve('') }
       await new Promise<void>((resolve) => {
         read.outcome = bodies
-          .read({ payload, announced: long.length, proof }, { onProven: resolve, onRead: () => undefined })
+          .read({ payload, announced: long.length, proof }, resolve)
           .catch((error: unknown) => String(error))
       })
       return { payload, ...read }

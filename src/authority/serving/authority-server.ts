@@ -5,7 +5,7 @@ import { FaultPlan } from '../../faults/index.ts'
 import { asLicensingError, LicensingError } from '../../core/errors.ts'
 import { parseHostName } from '../../core/host-name.ts'
 import { type Instant, MINUTE } from '../../core/time.ts'
-import { ConnectionGuard, type ConnectionLimits } from '../../http/connection-limiter.ts'
+import { ConnectionLimiter, type ConnectionLimits } from '../../http/connection-limiter.ts'
 import { formatUrlHost, LOOPBACK } from '../../core/host-name.ts'
 import { listenOn } from '../../http/listen.ts'
 import { TLS_SETTINGS } from '../../transports/tls-settings.ts'
@@ -27,7 +27,7 @@ export interface ListenOptions {
   readonly chaos?: FaultPlan
   /** What else is served at the same address, such as pages for people. */
   readonly routes?: FastifyPluginAsync
-  /** How much strangers may hold; what is not given is as in `defaultLimits`. */
+  /** What clients may hold together; `DEFAULT_CONNECTION_LIMITS` where not given. */
   readonly limits?: Partial<ConnectionLimits>
 }
 
@@ -63,7 +63,7 @@ export class AuthorityServer {
   readonly #logger: ServerLogger
   readonly #database: DatabaseCheck
   #server: FastifyInstance | null = null
-  #guard: ConnectionGuard | null = null
+  #limiter: ConnectionLimiter | null = null
   #names: readonly string[] = []
   #tls: Credential | null = null
   #leftOut: readonly string[] = []
@@ -95,8 +95,8 @@ export class AuthorityServer {
     const { credential, leftOut, tickets } = await this.#served.tls.provide(this.#names)
     this.#tls = credential
     this.#sayLeftOut(leftOut)
-    this.#guard = new ConnectionGuard(options.limits)
-    this.#server = await this.#createServer(credential, this.#guard, options.routes)
+    this.#limiter = new ConnectionLimiter(options.limits)
+    this.#server = await this.#createServer(credential, this.#limiter, options.routes)
     const { server } = this.#server
     if (server instanceof TlsServer) server.setTicketKeys(tickets)
     const port = await listenOn(this.#server, options)
@@ -212,14 +212,14 @@ export class AuthorityServer {
 
   async #createServer(
     tls: Credential | null,
-    guard: ConnectionGuard | null,
+    limiter: ConnectionLimiter | null,
     routes?: FastifyPluginAsync,
   ): Promise<FastifyInstance> {
     // Most commands serve nothing, and need not wait for what serves.
     const { createServer } = await import('./routes.ts')
     return createServer({
       tls,
-      guard,
+      limiter,
       endpoint: this.#served.endpoint,
       health: this,
       misbehaviour: () => this.#misbehaviour,
@@ -229,8 +229,8 @@ export class AuthorityServer {
   }
 
   /** The connections of the address it is served at; null while it is not. */
-  get connections(): ConnectionGuard | null {
-    return this.#guard
+  get connections(): ConnectionLimiter | null {
+    return this.#limiter
   }
 
   /** When the TLS certificate that is presented ends; null while nothing is served. */
@@ -241,7 +241,7 @@ export class AuthorityServer {
 
   /** Returns why the authority cannot do its work now; nothing where it can. */
   async notReadyReasons(): Promise<readonly NotReadyReason[]> {
-    if (this.#guard?.draining) return ['draining']
+    if (this.#limiter?.isDraining) return ['draining']
     const ends = this.tlsEndsAt()
     return [
       ...((await this.#database.isReachable()) ? [] : (['database'] as const)),
@@ -258,7 +258,7 @@ export class AuthorityServer {
   /** Closes at once, whatever is under way. */
   async close(): Promise<void> {
     clearInterval(this.#beats)
-    this.#guard?.abort()
+    this.#limiter?.abort()
     await this.#server?.close()
     const inProcess = await this.#inProcess
     await inProcess?.close()

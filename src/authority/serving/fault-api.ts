@@ -6,7 +6,7 @@ import { ENGLISH } from '../../core/english.ts'
 import { asLicensingError, LicensingError } from '../../core/errors.ts'
 import { exchangeTypeSchema } from '../../protocol/messages.ts'
 import type { Misbehaviour } from './fault-injector.ts'
-import { unreadable } from '../../http/malformed-request.ts'
+import { malformedRequestError } from '../../http/malformed-request.ts'
 
 const faultName = z
   .string()
@@ -81,7 +81,7 @@ export function createManagement(misbehaviour: Misbehaviour, bearer: string): Fa
     await reply.code(failure.code === 'INTERNAL' ? 500 : 400).send({ error: failure.toJSON() })
   })
   server.setNotFoundHandler(async (_request, reply) => {
-    const failure = unreadable(404)
+    const failure = malformedRequestError(404)
     await reply.code(404).send({ error: failure.toJSON() })
   })
   return server

@@ -9,12 +9,12 @@ import type {
 } from 'fastify'
 import { asLicensingError, LicensingError } from '../../core/errors.ts'
 import { exchangePath, type ExchangeType, exchangeTypeSchema } from '../../protocol/messages.ts'
-import { SECOND } from '../../core/time.ts'
+import { MINUTE, SECOND } from '../../core/time.ts'
 import { SYNC_CONTENT_TYPE, SYNC_PROOF_HEADER } from '../../protocol/sync-proof.ts'
-import type { ConnectionGuard } from '../../http/connection-limiter.ts'
-import { createGuardedServer } from '../../http/create-server.ts'
+import type { ConnectionLimiter } from '../../http/connection-limiter.ts'
+import { createHardenedServer } from '../../http/create-server.ts'
 import { errorStatus } from '../../http/error-status.ts'
-import { unreadable } from '../../http/malformed-request.ts'
+import { malformedRequestError } from '../../http/malformed-request.ts'
 import { type Credential, tlsOptions } from '../../pki/certificate-generation.ts'
 import type { Misbehaviour } from './fault-injector.ts'
 import type { RequestEndpoint } from '../exchange/request-endpoint.ts'
@@ -24,6 +24,8 @@ import { SYNC_PATH } from '../satellite-sync/sync-service.ts'
 import { BodyRefused, SyncBodies } from './sync-body.ts'
 
 const LARGEST_REQUEST = 256 * 1024
+/** The whole time that a satellite allows for a synchronization, whose request may have 64 MiB. */
+const SYNC_REQUEST_TIMEOUT_MS = 10 * MINUTE
 
 /** Why a program cannot do its work at the moment: words of a closed set. */
 export type NotReadyReason = 'draining' | 'database' | 'certificate'
@@ -42,11 +44,11 @@ function serveSynchronization(
   server: FastifyInstance,
   options: {
     bodies: SyncBodies
-    guard: ConnectionGuard | null
+    limiter: ConnectionLimiter | null
     answer: (text: string, request: FastifyRequest) => Promise<string>
   },
 ): void {
-  const { bodies, guard, answer } = options
+  const { bodies, limiter, answer } = options
   server.removeAllContentTypeParsers()
   server.addContentTypeParser(
     SYNC_CONTENT_TYPE,
@@ -59,7 +61,7 @@ function serveSynchronization(
           announced: announced === undefined ? null : Number(announced),
           proof: typeof proof === 'string' ? proof : null,
         },
-        { onProven: () => guard?.prefer(raw, LONGEST_SYNC), onRead: () => guard?.weigh() },
+        () => limiter?.reserveBodyBytes(raw, LONGEST_SYNC, { isTrusted: true }),
       )
     },
   )
@@ -78,8 +80,8 @@ export interface Health {
 /** The authority over HTTPS: the agents' exchanges, and whether it is well. Without TLS it is never listened on. */
 export function createServer(options: {
   tls: Credential | null
-  /** Watches the connections; null where nothing is listened on. */
-  guard: ConnectionGuard | null
+  /** Limits the connections; null for a server that does not listen. */
+  limiter: ConnectionLimiter | null
   endpoint: RequestEndpoint
   health: Health
   /** For tests: does ill to the answers on purpose. */
@@ -88,11 +90,12 @@ export function createServer(options: {
   routes?: FastifyPluginAsync | undefined
   logger: ServerLogger
 }): FastifyInstance {
-  const { tls, guard, endpoint, health, misbehaviour, routes, logger } = options
-  const server = createGuardedServer({
+  const { tls, limiter, endpoint, health, misbehaviour, routes, logger } = options
+  const server = createHardenedServer({
     tls: tls && tlsOptions(tls),
-    guard,
-    largest: LARGEST_REQUEST,
+    limiter,
+    bodyLimit: LARGEST_REQUEST,
+    timeouts: { requestTimeout: SYNC_REQUEST_TIMEOUT_MS },
   })
   const traces = new WeakMap<FastifyRequest, string>()
   /** Where a request came from: its number here, and the trace it says it is a part of. */
@@ -141,7 +144,7 @@ export function createServer(options: {
   void server.register((scope, _options, done) => {
     serveSynchronization(scope, {
       bodies: new SyncBodies((proof) => endpoint.satellites.isKnown(proof)),
-      guard,
+      limiter,
       answer: (text, request) => endpoint.synchronize(text, originOf(request)),
     })
     done()
@@ -160,7 +163,7 @@ export function createServer(options: {
     if (status !== undefined && status < 500) {
       // What is left of the body is not waited for.
       if (thrown instanceof BodyRefused) void reply.header('connection', 'close')
-      await reply.code(status).send({ error: unreadable(status).toJSON() })
+      await reply.code(status).send({ error: malformedRequestError(status).toJSON() })
       return
     }
     const failure = asLicensingError(thrown)

@@ -41,13 +41,9 @@ export class SyncBodies {
 
   /**
    * @param onProven called when more than a stranger may send will be read
-   * @param onRead called after each part that came
    * @throws BodyRefused
    */
-  async read(
-    body: SyncBody,
-    { onProven, onRead }: { onProven: () => void; onRead: () => void },
-  ): Promise<string> {
+  async read(body: SyncBody, onProven: () => void): Promise<string> {
     const { payload, announced } = body
     const prove = async (): Promise<SyncProof> => {
       const proof = await this.#proofOf(body)
@@ -71,7 +67,6 @@ export class SyncBodies {
           throw new BodyRefused(413, 'it is longer than was proved')
         chunks.push(bytes)
         hash.update(bytes)
-        onRead()
       }
       if (proof !== null && (length !== proof.length || hash.digest('base64url') !== proof.digest))
         throw new BodyRefused(400, 'it is not the body that was proved')

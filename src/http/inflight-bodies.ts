@@ -1,0 +1,61 @@
+import type { Connection } from './connection-table.ts'
+
+const CHECK_INTERVAL_MS = 100
+
+interface InflightBody {
+  /** Bytes that the body may have at most. */
+  readonly maxBytes: number
+  readonly isTrusted: boolean
+}
+
+/**
+ * Bounds the memory of request bodies that are incomplete, by the bytes that were received and not by those announced. Past
+ * the bound, the body that has been coming longest gives way, and a trusted client's body last.
+ */
+export class InflightBodies {
+  readonly #maxBytes: number
+  readonly #disconnect: (connection: Connection) => void
+  readonly #bodies = new Map<Connection, InflightBody>()
+  #reserved = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(maxBytes: number, disconnect: (connection: Connection) => void) {
+    this.#maxBytes = maxBytes
+    this.#disconnect = disconnect
+  }
+
+  reserve(connection: Connection, body: InflightBody): void {
+    this.#reserved += body.maxBytes - (this.#bodies.get(connection)?.maxBytes ?? 0)
+    this.#bodies.set(connection, body)
+    // Nothing needs to be counted while the bodies could not be too many.
+    if (this.#reserved > this.#maxBytes)
+      this.#timer ??= setInterval(() => {
+        this.#check()
+      }, CHECK_INTERVAL_MS).unref()
+  }
+
+  release(connection: Connection): void {
+    this.#reserved -= this.#bodies.get(connection)?.maxBytes ?? 0
+    this.#bodies.delete(connection)
+    if (this.#reserved > this.#maxBytes) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  #check(): void {
+    const bodies = [...this.#bodies].map(([connection, { maxBytes, isTrusted }]) => {
+      const { socket, bytesBefore } = connection
+      return { connection, isTrusted, bytes: Math.min(maxBytes, socket.bytesRead - bytesBefore) }
+    })
+    let excess = bodies.reduce((sum, { bytes }) => sum + bytes, -this.#maxBytes)
+    const strangersFirst = [
+      ...bodies.filter(({ isTrusted }) => !isTrusted),
+      ...bodies.filter(({ isTrusted }) => isTrusted),
+    ]
+    for (const { connection, bytes } of strangersFirst) {
+      if (excess <= 0) return
+      excess -= bytes
+      this.#disconnect(connection)
+    }
+  }
+}
