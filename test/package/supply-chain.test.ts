@@ -32,9 +32,10 @@ const LICENSES = [
   'Apache-2.0',
   'BlueOak-1.0.0',
   'EPL-2.0',
+  'Unlicense',
 ]
 /** More than that is for somebody to think about, and to raise here. */
-const BUDGET = { named: 33, shipped: 250 }
+const BUDGET = { named: 40, shipped: 270 }
 
 describe('what the package brings along', () => {
   it('is locked, every part by its digest', () => {
