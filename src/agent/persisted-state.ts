@@ -1,12 +1,12 @@
 import { z } from 'zod'
-import { defaultPeriods, type Position, resolve, stateWord } from '../../machines/index.ts'
+import { type Position, resolve, stateWord } from '../../machines/index.ts'
 import { ENGLISH } from '../core/english.ts'
 import { LicensingError } from '../core/errors.ts'
 import { udiSchema } from '../core/udi.ts'
 import { SIZES } from '../core/profile.ts'
 
-/** Facts of the chart as they are stored: versioned, checked, and brought up to date by pure functions. */
-export const FACTS_VERSION = 2
+/** The version of the stored snapshot. */
+export const FACTS_VERSION = 1
 
 const instant = z.number()
 const failure = z.object({ code: z.string(), message: z.string(), remedy: z.string() })
@@ -118,22 +118,6 @@ const positionSchema = z.object({
 
 const envelope = z.object({ version: z.int().min(1), position: z.unknown() })
 
-/** From each version to the next. Golden files of every released version keep them honest. */
-const migrations: Record<number, (position: unknown) => unknown> = {
-  // Reservation came with version 2: a box of version 1 has none.
-  1: (position) => {
-    const { context, ...rest } = position as { context?: { periods?: object } }
-    return {
-      ...rest,
-      context: {
-        ...context,
-        periods: { ...context?.periods, termWarnings: defaultPeriods.termWarnings },
-        reservation: { requests: 0, current: null, returned: [] },
-      },
-    }
-  },
-}
-
 export const writeFacts = (position: Position): string => JSON.stringify({ version: FACTS_VERSION, position })
 
 /** @throws LicensingError STORE_TOO_NEW, STORE_UNREADABLE */
@@ -147,9 +131,7 @@ export function readFacts(json: string): Position {
       `The state was written as version ${version}; this program knows ${FACTS_VERSION}.`,
     )
   }
-  let facts: unknown = position
-  for (let from = version; from < FACTS_VERSION; from++) facts = migrations[from]?.(facts ?? {})
-  const parsed = positionSchema.safeParse(facts, ENGLISH)
+  const parsed = positionSchema.safeParse(position, ENGLISH)
   if (!parsed.success)
     throw unreadable(`it is not of its form, at ${parsed.error.issues[0]?.path.join('.') ?? ''}`)
   try {
@@ -190,7 +172,7 @@ export const identitySchema = z.object({
   epoch: z.number(),
   trustBundle: z.number(),
   /** The newest mandate of its satellite that this box has seen; null behind a manager. */
-  mandate: z.object({ epoch: z.number(), sequence: z.number() }).nullable().default(null),
+  mandate: z.object({ epoch: z.number(), sequence: z.number() }).nullable(),
 })
 export type Identity = z.infer<typeof identitySchema>
 
@@ -213,8 +195,8 @@ export const outstandingSchema = z.object({
   madeAt: z.number(),
   /** The key of a certificate request that is in the body. */
   key: z.string().nullable(),
-  /** The bundle of roots the box had then: it is part of what is repeated. Null before bundles were held. */
-  trustBundle: z.number().nullable().default(null),
+  /** The number of the roots that the device had then: it is part of the repeated request. */
+  trustBundle: z.number().nullable(),
 })
 export type Outstanding = z.infer<typeof outstandingSchema>
 

@@ -38,6 +38,9 @@ export interface PendingCommand {
 const FILE = 'agent.db'
 const HISTORY_KEPT = 10_000
 
+/** The version of the tables and documents, as the database's `user_version`. */
+export const DATA_VERSION = 1
+
 const SCHEMA = `
   create table if not exists documents (name text primary key, json text not null) strict;
   create table if not exists commands (id integer primary key autoincrement, kind text not null) strict;
@@ -49,6 +52,23 @@ const SCHEMA = `
     before text not null, after text not null, notices text not null
   ) strict;
 `
+
+/** @throws LicensingError STORE_TOO_NEW, DATA_VERSION_UNSUPPORTED */
+function assertSupported(db: Sqlite.Database): void {
+  const version = db.pragma('user_version', { simple: true }) as number
+  if (version > DATA_VERSION)
+    throw new LicensingError(
+      'STORE_TOO_NEW',
+      `The state was written as version ${version}; this program knows ${DATA_VERSION}.`,
+    )
+  // A development state has tables without a version.
+  const isUnversioned = version < DATA_VERSION && db.prepare('select 1 from sqlite_master limit 1').get()
+  if (isUnversioned)
+    throw new LicensingError(
+      'DATA_VERSION_UNSUPPORTED',
+      'The state was written by a development state of this program.',
+    )
+}
 
 /**
  * What the agent has on disk: one SQLite database, held exclusively while it is open, so that a data
@@ -84,10 +104,10 @@ export class AgentStore {
   }
 
   /**
-   * Opens the store, and makes it when told to.
+   * Opens the store. With `create`, creates it where there is none.
    *
-   * @throws LicensingError DATA_DIR_MISSING, DATA_DIR_UNSAFE, DATA_DIR_LOCKED, STORE_UNWRITABLE, STORE_FULL, STORE_UNREADABLE,
-   * STORE_MODULE_ABSENT
+   * @throws LicensingError DATA_DIR_MISSING, DATA_DIR_UNSAFE, DATA_DIR_LOCKED, DATA_VERSION_UNSUPPORTED, STORE_TOO_NEW,
+   * STORE_UNWRITABLE, STORE_FULL, STORE_UNREADABLE, STORE_MODULE_ABSENT
    */
   static open(dataDir: string, options: { create: boolean }): AgentStore {
     if (options.create) ensurePrivateDirectory(dataDir)
@@ -98,10 +118,12 @@ export class AgentStore {
     try {
       db = openDatabase(join(dataDir, FILE), { timeout: 0 })
       db.pragma('locking_mode = EXCLUSIVE')
+      // Before anything is written: a database that is refused stays as it is.
+      assertSupported(db)
       db.pragma('journal_mode = WAL')
       db.pragma('synchronous = FULL')
       db.pragma('secure_delete = ON')
-      db.exec(`begin immediate; ${SCHEMA} commit;`)
+      db.exec(`begin immediate; ${SCHEMA} pragma user_version = ${DATA_VERSION}; commit;`)
       return new AgentStore(db, new SecretFiles(join(dataDir, 'secrets')))
     } catch (thrown) {
       db?.close()

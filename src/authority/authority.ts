@@ -5,9 +5,9 @@ import type { ServerLogger } from '../core/server-logger.ts'
 import { systemClock } from '../core/system-clock.ts'
 import { checkPrivateDirectory } from '../storage/private-files.ts'
 import type { Transport, TransportSettings } from '../transports/transport.ts'
-import { AuditDoor } from './audit/audit-service.ts'
+import { AuditService } from './audit/audit-service.ts'
 import { endRestore } from './backup/restore-marker.ts'
-import { AuthorityClock, readIssuedTime } from './context/authority-clock.ts'
+import { AuthorityClock } from './context/authority-clock.ts'
 import { AuthorityTransactions } from './context/transactions.ts'
 import { ExchangeEndpoint } from './exchange/request-endpoint.ts'
 import { ApiClients } from './identity/api-clients.ts'
@@ -40,6 +40,7 @@ import { AuthorityServer, type ListenOptions } from './serving/authority-server.
 import { TlsCertificates } from './serving/tls-certificates.ts'
 import { initAuthority } from './setup/init-authority.ts'
 import { AuthorityStore, storeExists } from './store/store.ts'
+import { TimeFloor } from './store/time-floor.ts'
 
 /** What an authority is opened with. */
 export interface OpenOptions {
@@ -71,7 +72,7 @@ export interface SecurityServices {
   /** The sessions of its page, and the wrong passwords of each address. */
   readonly signIns: SignIns
   /** Who did what, and what was refused. */
-  readonly audit: AuditDoor
+  readonly audit: AuditService
 }
 
 /** What keeps an authority running, and tells people and programs of it. */
@@ -155,7 +156,7 @@ export class Authority {
       const { credentials, profile, issued } = await store.transaction(async (tx) => {
         const credentials = await Credentials.load(dataDir, tx)
         if (store.kind === 'postgres') await endRestore(tx)
-        const issued = await readIssuedTime(tx)
+        const issued = await TimeFloor.read(tx)
         const profile = await settleProfile(tx, options, Math.max(clock.wall(), issued))
         return { credentials, profile, issued }
       })
@@ -205,7 +206,7 @@ function createSecurity(context: AuthorityTransactions): SecurityServices {
       (work) => store.transaction(work),
       () => context.clock.now(),
     ),
-    audit: new AuditDoor((work) => context.withMaintenance(work), credentials),
+    audit: new AuditService((work) => context.withMaintenance(work), credentials),
   }
 }
 
@@ -216,7 +217,7 @@ function createOperations(
     logger: ServerLogger
     endpoint: ExchangeEndpoint
     sync: SyncDoor
-    audit: AuditDoor
+    audit: AuditService
   },
 ): OperationServices {
   const { dataDir, logger, endpoint, sync, audit } = parts

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import type { Command } from 'commander'
-import type { IntactRecord } from '../authority/audit/audit-log.ts'
+import type { VerificationResult } from '../authority/audit/audit-log.ts'
 import { LicensingError } from '../core/errors.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
 import { printJson, printText } from './output.ts'
@@ -17,14 +17,14 @@ export function addAuditCommands(program: Command, { json, withAuthority }: Auth
     .action((options: { limit: string }) =>
       withAuthority(async (authority) => {
         const entries = await authority.security.audit.list(wholeNumber(options.limit, 'limit'))
-        const shown = entries.map(({ chain, number, at, who, address, action, about, outcome, hash }) => ({
-          chain,
+        const shown = entries.map(({ kind, number, at, who, address, action, subject, outcome, hash }) => ({
+          kind,
           number,
           at: new Date(at).toISOString(),
           who,
           address,
           action,
-          about,
+          subject,
           outcome,
           hash,
         }))
@@ -32,7 +32,7 @@ export function addAuditCommands(program: Command, { json, withAuthority }: Auth
         else
           await printTable(
             ['When', 'Who', 'From', 'What', 'About', 'Outcome'],
-            shown.map((one) => [one.at, one.who ?? '-', one.address, one.action, one.about, one.outcome]),
+            shown.map((one) => [one.at, one.who ?? '-', one.address, one.action, one.subject, one.outcome]),
           )
       }),
     )
@@ -114,13 +114,12 @@ async function withLines<T>(path: string, work: (lines: AsyncIterable<string>) =
   }
 }
 
-function sayIntact(json: boolean, { chains, checkpoints }: IntactRecord): void {
+function sayIntact(json: boolean, { from, to, checkpoints }: VerificationResult): void {
   if (json) {
-    printJson({ intact: true, chains, checkpoints })
+    printJson({ intact: true, from, to, checkpoints })
     return
   }
-  for (const { chain, from, to } of chains)
-    printText(`${chain}: ${to < from ? 'none' : `${from} to ${to}`}, each follows the one before it`)
+  printText(to < from ? 'no entries' : `entries ${from} to ${to}: each follows the one before it`)
   const { checked, untrusted } = checkpoints
   printText(
     `held against ${checked} signed ${checked === 1 ? 'checkpoint' : 'checkpoints'}${untrusted === 0 ? '' : `; ${untrusted} more are of a root that is not trusted here`}`,

@@ -71,7 +71,7 @@ export async function asCommand<T>(
 }
 
 /** What a command does, and to what; null for one that only looks. */
-function deedOf(command: Command): { action: string; about: string } | null {
+function deedOf(command: Command): { action: string; subject: string } | null {
   const words: string[] = []
   for (let one = command; one.parent; one = one.parent) words.unshift(one.name())
   const action = words.join(' ')
@@ -85,5 +85,5 @@ function deedOf(command: Command): { action: string; about: string } | null {
       ? [`${name}: ${[value].flat().join(', ')}`]
       : [],
   )
-  return { action, about: plain([...named, ...options].join('; '), LONGEST) }
+  return { action, subject: plain([...named, ...options].join('; '), LONGEST) }
 }

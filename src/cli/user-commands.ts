@@ -89,12 +89,12 @@ export function addUserCommands(program: Command, { json, reaches, withDesk }: U
         else
           await printTable(
             ['When', 'Who', 'From', 'What', 'About', 'Outcome'],
-            audit.map(({ at, who, address, action, about, outcome }) => [
+            audit.map(({ at, who, address, action, subject, outcome }) => [
               at,
               who ?? '-',
               address,
               action,
-              about,
+              subject,
               outcome,
             ]),
           )

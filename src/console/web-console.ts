@@ -272,7 +272,7 @@ export class Console {
         who: who ?? this.#callers.get(request)?.name ?? null,
         address: request.ip,
         action,
-        about,
+        subject: about,
         outcome: 'done',
       })
     } catch (thrown) {
@@ -292,7 +292,7 @@ export class Console {
       who: this.#callers.get(request)?.name ?? null,
       address: request.ip,
       action,
-      about: this.#abouts.get(request) ?? '',
+      subject: this.#abouts.get(request) ?? '',
       outcome: failure.code,
     })
   }

@@ -15,7 +15,7 @@ import {
   type SessionSecrets,
   type SessionStore,
 } from './sessions.ts'
-import type { Deed, Role, User, UserStore } from './users.ts'
+import type { AuditEntry, Role, User, UserStore } from './users.ts'
 import type { z } from 'zod'
 
 /** The user there is from the first start on. */
@@ -112,8 +112,8 @@ export class SignInDesk {
   }
 
   /** Records what was done, and once a minute what the same caller was refused in the same way. */
-  async record(deed: Omit<Deed, 'at'>): Promise<void> {
-    const { who, address, action, about, outcome } = deed
+  async record(deed: Omit<AuditEntry, 'at'>): Promise<void> {
+    const { who, address, action, subject, outcome } = deed
     if (
       outcome !== 'done' &&
       !this.#told.isNew(`${who ?? ''} ${address} ${action} ${outcome}`, this.#clock.uptime())
@@ -124,7 +124,7 @@ export class SignInDesk {
       who,
       address,
       action: plain(action, 100),
-      about: plain(about, 300),
+      subject: plain(subject, 300),
       outcome,
     })
   }
@@ -172,7 +172,7 @@ export class SignInDesk {
 
   /** Who did what, and what was refused: the newest first. */
   async audit(limit: number) {
-    return (await this.#users.deeds(limit)).map(({ at, ...deed }) => ({ at: iso(at), ...deed }))
+    return (await this.#users.auditEntries(limit)).map(({ at, ...deed }) => ({ at: iso(at), ...deed }))
   }
 
   /** What a user is told of themselves when they have signed in. */

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { LicensingError } from '../core/errors.ts'
 import { ensurePrivateFile, fileExists, SecretFiles, storeFailure } from '../storage/private-files.ts'
-import { canLose, type Deed, roleSchema, type User, type UserChange, type UserStore } from './users.ts'
+import { canLose, type AuditEntry, roleSchema, type User, type UserChange, type UserStore } from './users.ts'
 
 const USERS = 'users.json'
 const AUDIT = 'audit.jsonl'
@@ -28,7 +28,7 @@ const deedSchema = z.object({
   who: z.string().nullable(),
   address: z.string(),
   action: z.string(),
-  about: z.string(),
+  subject: z.string(),
   outcome: z.string(),
 })
 
@@ -83,7 +83,7 @@ export class FileUsers implements UserStore {
     return Promise.resolve('removed')
   }
 
-  record(deed: Deed): Promise<void> {
+  record(deed: AuditEntry): Promise<void> {
     // What strangers are refused is kept apart: it pushes nothing out that somebody did.
     const path = deed.who === null ? this.#refused : this.#audit
     try {
@@ -97,7 +97,7 @@ export class FileUsers implements UserStore {
     return Promise.resolve()
   }
 
-  deeds(limit: number): Promise<Deed[]> {
+  auditEntries(limit: number): Promise<AuditEntry[]> {
     const newest = [this.#audit, this.#refused].flatMap((audit) => {
       const lines = [`${audit}.1`, audit].flatMap((path) =>
         fileExists(path) ? readFileSync(path, 'utf8').split('\n') : [],
@@ -148,7 +148,7 @@ function jsonOf(text: string): unknown {
 }
 
 /** A line that a crash cut short is no deed. */
-function readDeed(line: string): Deed[] {
+function readDeed(line: string): AuditEntry[] {
   const parsed = deedSchema.safeParse(jsonOf(line))
   return parsed.success ? [parsed.data] : []
 }

@@ -10,7 +10,7 @@ export interface KeptSession {
   readonly token: string
   readonly name: string
   /** Of what the user's password was kept as: a session ends when that changes, whoever changes it. */
-  readonly stamp: string
+  readonly passwordDigest: string
 }
 
 /** Where sessions are kept. One that is over by time is not found. */
@@ -33,10 +33,11 @@ export interface SessionSecrets {
 }
 
 /** Whose session it is. */
-export type SessionOf = Pick<KeptSession, 'name' | 'stamp'>
+export type SessionOf = Pick<KeptSession, 'name' | 'passwordDigest'>
 
 /** Whether a session was begun with a password as it is kept now. */
-export const isStamped = ({ stamp }: SessionOf, password: string): boolean => stamp === digest(password)
+export const isStamped = ({ passwordDigest }: SessionOf, password: string): boolean =>
+  passwordDigest === digest(password)
 
 /**
  * Who is signed in. A session is its cookie and its token together: a cookie alone, stolen or sent along by another
@@ -53,7 +54,7 @@ export class Sessions {
   async begin(name: string, password: string): Promise<SessionSecrets> {
     const id = randomBytes(32).toString('base64url')
     const token = randomBytes(32).toString('base64url')
-    await this.#store.begin({ id: digest(id), token: digest(token), name, stamp: digest(password) })
+    await this.#store.begin({ id: digest(id), token: digest(token), name, passwordDigest: digest(password) })
     return { id, token }
   }
 
@@ -117,7 +118,7 @@ export class MemorySessions implements SessionStore {
 
   restamp(id: string, stamp: string): Promise<void> {
     const session = this.#sessions.get(id)
-    if (session) session.kept = { ...session.kept, stamp }
+    if (session) session.kept = { ...session.kept, passwordDigest: stamp }
     return Promise.resolve()
   }
 

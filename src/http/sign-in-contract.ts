@@ -26,7 +26,7 @@ const deedSchema = z.object({
   who: z.string().nullable(),
   address: z.string(),
   action: z.string(),
-  about: z.string(),
+  subject: z.string(),
   outcome: z.string(),
 })
 const madeSchema = z.object({ name: z.string(), oneTimePassword: z.string() })

@@ -21,14 +21,14 @@ export interface User {
 }
 
 /** One thing that somebody did, or that was refused: for the audit record. */
-export interface Deed {
+export interface AuditEntry {
   readonly at: Instant
   /** Null where nobody was signed in. */
   readonly who: string | null
   readonly address: string
   readonly action: string
   /** What it was done to, by its public name. */
-  readonly about: string
+  readonly subject: string
   /** `done`, or the code of the refusal. */
   readonly outcome: string
 }
@@ -48,9 +48,9 @@ export interface UserStore {
   change(name: string, password: string, change: UserChange): Promise<boolean>
   /** Removes a user, unless nobody would be left who may administer everything and has a password of their own. */
   remove(name: string): Promise<'removed' | 'unknown' | 'last'>
-  record(deed: Deed): Promise<void>
+  record(deed: AuditEntry): Promise<void>
   /** The newest, the newest first. */
-  deeds(limit: number): Promise<Deed[]>
+  auditEntries(limit: number): Promise<AuditEntry[]>
 }
 
 /** Whether somebody may administer everything, and can. */

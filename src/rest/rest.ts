@@ -227,7 +227,7 @@ export class RestApi {
         who,
         address: request.ip,
         action,
-        about: plain(about, 300),
+        subject: plain(about, 300),
         outcome,
       })
     } catch (thrown) {

@@ -47,7 +47,7 @@ const use = (...wanted: [string, number][]) =>
   )
 const assess = (tag: string) => inTransaction((tx) => assessPool(tx, instance.virtualAccountId, tag, now()))
 const demands = () =>
-  inTransaction((tx) => tx.selectFrom('demands').select(['tag', 'count']).orderBy('tag').execute())
+  inTransaction((tx) => tx.selectFrom('instance_usage').select(['tag', 'count']).orderBy('tag').execute())
 const inUse = async (tag: string) => (await assess(tag)).inUse
 /** Marks the instance as reported, and says afterwards whether it is to be reported anew. */
 const touchedBy = async (work: () => Promise<unknown>) => {

@@ -4,8 +4,8 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, expect } from 'vitest'
 import type { SmartAgent } from '../../src/agent/index.ts'
 import { Authority, restoreAuthority } from '../../src/authority/index.ts'
-import { tablesAt } from '../../src/authority/backup/dump.ts'
-import { migrations } from '../../src/authority/store/schema.ts'
+import { tablesForVersion } from '../../src/authority/backup/dump.ts'
+import { DATA_VERSION } from '../../src/authority/store/migrations/index.ts'
 import { DAY } from '../../src/core/time.ts'
 import { makeSatelliteWorld } from '../support/satellite.ts'
 import { someDatabase } from '../support/database.ts'
@@ -105,7 +105,7 @@ describe('trust §9: backup and restore of a manager', () => {
       const dataDir = join(world.directory, directory)
       const names = await storedTables(dataDir)
       expect(names).toEqual(
-        tablesAt(migrations.length)
+        tablesForVersion(DATA_VERSION)
           .map(({ name }) => name)
           .sort(),
       )

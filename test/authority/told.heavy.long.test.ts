@@ -16,7 +16,7 @@ const run = (...words: string[]) => programs.authority(words)
 const json = <T>(...words: string[]) => programs.good<T>(run(...words, '--json'))
 const file = (name: string) => join(programs.directory, name)
 interface Audit {
-  audit: { who: string; action: string; about: string; outcome: string }[]
+  audit: { who: string; action: string; subject: string; outcome: string }[]
 }
 
 beforeAll(async () => {
@@ -37,7 +37,7 @@ describe('the commands', () => {
     await json('license', 'list')
     await json('audit', 'list')
     const { audit } = await json<Audit>('audit', 'list')
-    expect(audit.map(({ who, action, about, outcome }) => [who, action, about, outcome])).toEqual([
+    expect(audit.map(({ who, action, subject, outcome }) => [who, action, subject, outcome])).toEqual([
       [me, 'order place', 'tag: HOST; quantity: 5', 'done'],
       [me, 'virtual-account remove', 'Nowhere', 'NOT_FOUND'],
       [me, 'token revoke', '', 'done'],
@@ -92,7 +92,7 @@ describe('the commands', () => {
     writeFileSync(file('root.pem'), (await run('trust', 'export')).stdout)
     const whole = await run('audit', 'verify', '--checkpoint', file('checkpoint'))
     expect([whole.code, whole.stderr]).toEqual([0, ''])
-    expect(whole.stdout).toMatch(/deeds: 1 to \d+, each follows the one before it/)
+    expect(whole.stdout).toMatch(/entries 1 to \d+: each follows the one before it/)
     const elsewhere = ['--trust', file('root.pem'), '--checkpoint', file('checkpoint')]
     const verify = (name: string) =>
       programs.run('smart-authority', [
@@ -105,10 +105,10 @@ describe('the commands', () => {
       ])
     expect((await verify('audit.jsonl')).code).toBe(0)
     const text = readFileSync(file('audit.jsonl'), 'utf8')
-    writeFileSync(file('changed.jsonl'), text.replace('"about":"East"', '"about":"Eest"'))
+    writeFileSync(file('changed.jsonl'), text.replace('"subject":"East"', '"subject":"Eest"'))
     const changed = await verify('changed.jsonl')
     expect(changed.code).toBe(1)
-    expect(changed.stderr).toMatch(/entry \d+ of the deeds, of .*, was changed.*AUDIT_BROKEN/)
+    expect(changed.stderr).toMatch(/entry \d+, of .*, was changed.*AUDIT_BROKEN/)
     expect((await verify('missing')).stderr).toContain('FILE_UNREADABLE')
   })
 

@@ -24,7 +24,7 @@ afterEach(async () => {
 
 /** Tables whose size goes with the number of boxes, of what they did, or of what was bought. */
 const LARGE =
-  /\b(instances|demands|events|licenses|reservations|reserved_licenses|reported_\w+|audit|mails|webhook_deliveries)\b/
+  /\b(instances|instance_usage|events|licenses|reservations|reserved_licenses|reported_\w+|audit|mails|webhook_deliveries)\b/
 
 /** Of one of them what is never much: a mail that waits gives way to the next about the same. */
 const SMALL = /USING INDEX unsent_mails\b/

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Authority } from '../../src/authority/index.ts'
-import { migrations } from '../../src/authority/store/schema.ts'
+import { MIGRATIONS } from '../../src/authority/store/migrations/index.ts'
 import { AuthorityStore } from '../../src/authority/store/store.ts'
 import { RestApi } from '../../src/rest/rest.ts'
 import { AuthorityMetrics } from '../../src/telemetry/authority-metrics.ts'
@@ -61,8 +61,8 @@ describe('the tables', () => {
   test('are made once, however many processes start together', async () => {
     const url = await server.database()
     const stores = await Promise.all(Array.from({ length: 8 }, () => AuthorityStore.open(directory, url)))
-    expect(await query(url, 'select number::int as n from migrations order by number')).toEqual(
-      migrations.map((_, index) => ({ n: index + 1 })),
+    expect(await query(url, 'select name from schema_migrations order by name')).toEqual(
+      MIGRATIONS.map(({ name }) => ({ name })),
     )
     for (const store of stores) await store.close()
   })
@@ -83,7 +83,9 @@ describe('the tables', () => {
     expect(killed).toBeGreaterThan(0)
     const listed = await programs.authority(['virtual-account', 'list', '--json'])
     expect([listed.code, listed.stderr]).toEqual([0, ''])
-    expect(await query(url, 'select count(*)::int as n from migrations')).toEqual([{ n: migrations.length }])
+    expect(await query(url, 'select count(*)::int as n from schema_migrations')).toEqual([
+      { n: MIGRATIONS.length },
+    ])
   })
 })
 
@@ -311,7 +313,7 @@ describe('R-AUTH-2, R-ACC-2: two processes on one database, 64 boxes on one pool
     ])
     const [sums] = await query<{ demands: number; instances: number; uses: number }>(
       database,
-      `select (select coalesce(sum(count), 0)::int from demands) as demands,
+      `select (select coalesce(sum(count), 0)::int from instance_usage) as demands,
         (select count(*)::int from instances) as instances, (select sum(uses)::int from tokens) as uses`,
     )
     expect(sums).toEqual({ demands: told.inUse, instances: 64, uses: 64 })

@@ -56,7 +56,7 @@ it('keeps an audit record without half a line where a line would be cut short', 
     who: 'admin',
     address: '127.0.0.1',
     action: 'try',
-    about: 'x'.repeat(1000),
+    subject: 'x'.repeat(1000),
     outcome: 'done',
   }
   const program = `
@@ -77,7 +77,7 @@ it('keeps an audit record without half a line where a line would be cut short', 
   expect(JSON.parse(said)).toEqual(['kept', 'kept', 'kept', 'STORE_FULL', 'STORE_FULL', 'STORE_FULL'])
   const kept = new FileUsers(box())
   await kept.record({ ...deed, action: 'after' })
-  expect((await kept.deeds(10)).map(({ action }) => action)).toEqual(['after', 'try', 'try', 'try'])
+  expect((await kept.auditEntries(10)).map(({ action }) => action)).toEqual(['after', 'try', 'try', 'try'])
 })
 
 it('the lint refuses a write whose length nobody looks at', async () => {

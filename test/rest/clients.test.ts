@@ -718,7 +718,7 @@ describe('reservation', () => {
 
 describe('what is done is recorded', () => {
   it('with the client that did it, and what to', async () => {
-    const deeds = await world.authority.security.users.deeds(1000)
+    const deeds = await world.authority.security.users.auditEntries(1000)
     const transfer = deeds.find(({ action }) => action === 'api licenses-transfer')
     expect(transfer).toMatchObject({ who: expect.stringMatching(/^[0-9a-f]{32} \(API client\)$/) })
     expect(deeds.map(({ action, outcome }) => `${action}: ${outcome}`)).toEqual(

@@ -1,56 +1,43 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Database } from '../../src/storage/sqlite.ts'
 
-const golden = new URL('../golden/', import.meta.url).pathname
+const golden = new URL('../golden/authority-1/', import.meta.url).pathname
 
-/** The versions of an authority's database that there were. */
-export const AUTHORITY_VERSIONS = readdirSync(golden).flatMap(
-  (name) => /^authority-(\d+)$/.exec(name)?.[1] ?? [],
-)
-
-/** A data directory as an authority of a version before has left it. */
-export function layAuthority(directory: string, version: string): string {
-  const dataDir = join(directory, `old-${version}`)
+/** Creates a data directory as an authority of data version 1 left it. */
+export function layAuthority(directory: string): string {
+  const dataDir = join(directory, 'version-1')
   mkdirSync(join(dataDir, 'keys'), { recursive: true, mode: 0o700 })
-  const keys = join(golden, `authority-${version}`, 'keys')
-  for (const name of readdirSync(keys))
-    writeFileSync(join(dataDir, 'keys', name), readFileSync(join(keys, name)), { mode: 0o600 })
+  for (const name of readdirSync(join(golden, 'keys')))
+    writeFileSync(join(dataDir, 'keys', name), readFileSync(join(golden, 'keys', name)), { mode: 0o600 })
   const database = new Database(join(dataDir, 'authority.db'))
-  database.exec(readFileSync(join(golden, `authority-${version}`, 'authority.sql'), 'utf8'))
+  database.exec(readFileSync(join(golden, 'authority.sql'), 'utf8'))
   database.close()
   return dataDir
 }
 
-/**
- * Puts the store of a box back to what a version before has written: facts of that version with what they held then, and none of
- * the tables that came later.
- */
-export function putBackBox(dataDir: string, version: number): void {
-  const database = new Database(join(dataDir, 'agent.db'))
-  const facts = database
-    .prepare<[], { json: string }>(`select json from documents where name = 'facts'`)
-    .get()
-  const then = readFacts(join(golden, `facts-${version}`, 'registered.json'))
-  const now = JSON.parse(facts?.json ?? '') as Facts
-  const context = Object.fromEntries(
-    Object.entries(now.position.context).filter(([key]) => key in then.position.context),
-  )
-  const old: Facts = { version, position: { value: now.position.value, context } }
-  database.prepare(`update documents set json = ? where name = 'facts'`).run(JSON.stringify(old))
-  const tables = database
-    .prepare<[], { name: string }>(`select name from sqlite_master where type = 'table'`)
+/** Replaces the golden files by the data directory of an authority that nobody uses. */
+export function writeGolden(dataDir: string): void {
+  rmSync(golden, { recursive: true, force: true })
+  mkdirSync(golden, { recursive: true })
+  cpSync(join(dataDir, 'keys'), join(golden, 'keys'), { recursive: true })
+  const database = new Database(join(dataDir, 'authority.db'), { readonly: true })
+  const made = database
+    .prepare<[], { name: string; type: string; sql: string }>(
+      "select name, type, sql from sqlite_master where name not like 'sqlite_%' and sql is not null order by rowid",
+    )
     .all()
-  const later = tables.filter(
-    ({ name }) => !['documents', 'commands', 'history', 'sqlite_sequence'].includes(name),
-  )
-  database.pragma('foreign_keys = OFF')
-  for (const { name } of later) database.exec(`drop table ${name}`)
+  const lines = made.map(({ sql }) => `${sql.replaceAll(/\s+/g, ' ')};`)
+  for (const { name } of made.filter(({ type }) => type === 'table'))
+    for (const row of database
+      .prepare<[], Record<string, string | number | null>>(`select * from ${name}`)
+      .all())
+      lines.push(
+        `insert into ${name} (${Object.keys(row).join(', ')}) values (${Object.values(row).map(toLiteral).join(', ')});`,
+      )
   database.close()
+  writeFileSync(join(golden, 'authority.sql'), `${lines.join('\n')}\n`)
 }
 
-interface Facts {
-  readonly version: number
-  readonly position: { readonly value: unknown; readonly context: Readonly<Record<string, unknown>> }
-}
-const readFacts = (path: string) => JSON.parse(readFileSync(path, 'utf8')) as Facts
+const toLiteral = (value: string | number | null): string =>
+  typeof value === 'string' ? `'${value.replaceAll("'", "''")}'` : String(value)

@@ -76,7 +76,7 @@ export function storedSetting(dataDir: string, name: string): string {
   }
 }
 
-/** The tables of the authority in a data directory, but the one that says how far they have been brought. */
+/** The tables of the authority in a data directory, without those of the migrator. */
 export async function storedTables(dataDir: string): Promise<string[]> {
   const rows = await inStored(
     dataDir,
@@ -86,7 +86,7 @@ export async function storedTables(dataDir: string): Promise<string[]> {
   )
   return rows
     .map(({ name }) => String(name))
-    .filter((name) => name !== 'migrations')
+    .filter((name) => !name.startsWith('schema_migrations'))
     .sort()
 }
 

@@ -1,182 +1,170 @@
 import { randomUUID, type X509Certificate } from 'node:crypto'
-import type { Selectable } from 'kysely'
 import { LicensingError } from '../../core/errors.ts'
 import { DAY, type Instant } from '../../core/time.ts'
 import type { Credentials } from '../keys/credentials.ts'
-import type { Tables } from '../store/schema.ts'
 import type { Tx } from '../store/store.ts'
-import {
-  BEGINNING,
-  type Chain,
-  chained,
-  type ChainedDeed,
-  chainOf,
-  CHAINS,
-  ChainWalk,
-  type Deed,
-  type Place,
-} from './hash-chain.ts'
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
+import {
+  appendToChain,
+  type AuditEntry,
+  type ChainedEntry,
+  type ChainPosition,
+  ChainVerifier,
+  kindOf,
+} from './hash-chain.ts'
 
-/** How many entries of each chain are kept. */
-const KEPT: Readonly<Record<Chain, number>> = { deeds: 100_000, refusals: 10_000 }
-/** How many checkpoints are kept: a good year of days. */
-const KEPT_CHECKPOINTS = 400
-/** Entries that are read or written at a time. */
-const BATCH = 1_000
+/** Entries that are kept: the newest actions, with everything between them, up to a number of entries in all. */
+export const RETENTION = { actions: 100_000, entries: 1_000_000 } as const
+/** Denials that are recorded on one day (UTC): unauthenticated callers cannot push actions out of the record. */
+export const MAX_DENIALS_PER_DAY = 1_000
+/** Checkpoints that are kept: one a day for more than a year. */
+const MAX_CHECKPOINTS = 400
+const BATCH_SIZE = 1_000
 
-/** A record that was found whole. */
-export interface IntactRecord {
-  readonly chains: readonly { readonly chain: Chain; readonly from: number; readonly to: number }[]
-  /** How many checkpoints the record was held against, and how many could not be: of a root that is none any more. */
+/** The result of a verification without a finding. */
+export interface VerificationResult {
+  /** The numbers of the first and the last entry; `to` is less than `from` when there is none. */
+  readonly from: number
+  readonly to: number
+  /** Checkpoints that the record was compared with, and those signed under a root that is no longer trusted. */
   readonly checkpoints: { readonly checked: number; readonly untrusted: number }
 }
 
+/** Where the chain ends, and the last entry that was pruned from its beginning. */
+export interface ChainEnds {
+  readonly head: ChainPosition
+  readonly anchor: ChainPosition
+}
+
 /** @throws LicensingError AUDIT_BROKEN: always */
-export function broken(why: string): never {
+export function throwBroken(why: string): never {
   throw new LicensingError('AUDIT_BROKEN', `The audit record is not whole: ${why}.`)
 }
 
-/** Throws where a walk along a chain has found something. @throws LicensingError AUDIT_BROKEN */
-export function requireFits(wrong: string | null): void {
-  if (wrong !== null) broken(wrong)
+/** Throws the finding of a verifier, if there is one. @throws LicensingError AUDIT_BROKEN */
+export function assertValid(finding: string | null): void {
+  if (finding !== null) throwBroken(finding)
 }
 
 /**
- * Requires that no more was let go of the beginning than is: who cuts an entry off there can make what is left fit.
+ * Asserts that no entries were pruned that the retention keeps: cutting off the beginning can leave a chain that fits.
  *
+ * @param actions the number of actions that are left
  * @throws LicensingError AUDIT_BROKEN
  */
-export function requireBeginning(chain: Chain, anchor: Place, head: Place): void {
-  if (anchor.number > 0 && head.number - anchor.number < KEPT[chain])
-    broken(`entries up to ${anchor.number} of the ${chain} are missing, which are kept still`)
+export function assertNotTruncated({ anchor, head }: ChainEnds, actions: number): void {
+  if (anchor.number > 0 && actions < RETENTION.actions && head.number - anchor.number < RETENTION.entries)
+    throwBroken(`entries up to ${anchor.number} are missing, and their retention has not ended`)
 }
 
-/** What signed checkpoints say of the entries of a chain: the hashes, by the entry's number. */
-export function wantedBy(checkpoints: readonly Checkpoint[], chain: Chain): Map<number, string[]> {
-  const wanted = new Map<number, string[]>()
-  for (const { ends } of checkpoints) {
-    const { number, hash } = ends[chain]
-    if (number > 0) wanted.set(number, [...(wanted.get(number) ?? []), hash])
-  }
-  return wanted
+/** Returns the hashes that signed checkpoints give for entries, by the number of the entry. */
+export function expectedHashes(checkpoints: readonly Checkpoint[]): Map<number, string[]> {
+  const expected = new Map<number, string[]>()
+  for (const { head } of checkpoints)
+    if (head.number > 0) expected.set(head.number, [...(expected.get(head.number) ?? []), head.hash])
+  return expected
 }
 
-/** The audit record of an authority, in the transaction it is given. */
-export class AuditRecord {
+/** The audit log of an authority, within one transaction. */
+export class AuditLog {
   readonly #tx: Tx
 
   constructor(tx: Tx) {
     this.#tx = tx
   }
 
-  /** Adds an entry behind the last of its chain; the oldest beyond those that are kept are let go. */
-  async append(deed: Deed): Promise<void> {
-    await this.#chainOlder()
-    const chain = chainOf(deed)
-    // One row is written by everybody who appends: they wait for each other, and no two follow the same entry.
+  /** Appends an entry, and prunes the oldest beyond the retention. Denials beyond the daily limit are not recorded. */
+  async append(entry: AuditEntry): Promise<void> {
+    const recorded = kindOf(entry) === 'denial' ? await this.#limitDenials(entry) : entry
+    if (recorded === null) return
+    // Every writer updates this row first: writers wait for each other, and no two entries follow the same one.
     const end = await this.#tx
-      .updateTable('audit_chains')
+      .updateTable('audit_chain')
       .set((eb) => ({ number: eb('number', '+', 1) }))
-      .where('chain', '=', chain)
       .returning(['number', 'head', 'anchor_number'])
       .executeTakeFirstOrThrow()
-    const entry = chained(deed, chain, { number: end.number - 1, hash: end.head })
-    await this.#tx.insertInto('audit').values(entry).execute()
-    await this.#tx.updateTable('audit_chains').set({ head: entry.hash }).where('chain', '=', chain).execute()
-    if (entry.number % 100 === 0) await this.#prune(chain, entry.number - KEPT[chain], end.anchor_number)
+    const chained = appendToChain(recorded, { number: end.number - 1, hash: end.head })
+    await this.#tx.insertInto('audit').values(chained).execute()
+    await this.#tx.updateTable('audit_chain').set({ head: chained.hash }).execute()
+    const isPruningDue = chained.number % 100 === 0
+    if (isPruningDue && chained.number - end.anchor_number > RETENTION.actions)
+      await this.#prune(chained.number, end.anchor_number)
   }
 
-  /** The newest entries of both chains, the newest first. */
-  async newest(limit: number): Promise<StoredDeed[]> {
-    await this.#chainOlder()
-    const rows = await this.#tx.selectFrom('audit').selectAll().orderBy('id', 'desc').limit(limit).execute()
-    return rows.map(entryOf)
+  /** Returns the newest entries, the newest first. */
+  async newest(limit: number): Promise<StoredEntry[]> {
+    return this.#tx.selectFrom('audit').selectAll().orderBy('id', 'desc').limit(limit).execute()
   }
 
-  /** The entries of a chain after a number, up to a page. */
-  async page(chain: Chain, after: number, last = Number.MAX_SAFE_INTEGER): Promise<StoredDeed[]> {
-    const rows = await this.#tx
+  /** Returns the entries after a number, at most one batch of them. */
+  async page(after: number, last = Number.MAX_SAFE_INTEGER): Promise<StoredEntry[]> {
+    return this.#tx
       .selectFrom('audit')
       .selectAll()
-      .where('chain', '=', chain)
       .where('number', '>', after)
       .where('number', '<=', last)
       .orderBy('number')
-      .limit(BATCH)
+      .limit(BATCH_SIZE)
       .execute()
-    return rows.map(entryOf)
   }
 
-  /** Where the chains end, and what was pruned from their beginning. */
-  async ends(): Promise<Record<Chain, { head: Place; anchor: Place }>> {
-    await this.#chainOlder()
-    const rows = await this.#tx.selectFrom('audit_chains').selectAll().execute()
-    const end = (chain: Chain) => {
-      const row = rows.find((one) => one.chain === chain)
-      return row
-        ? {
-            head: { number: row.number, hash: row.head },
-            anchor: { number: row.anchor_number, hash: row.anchor_hash },
-          }
-        : broken(`nothing says where the ${chain} end`)
-    }
-    return { deeds: end('deeds'), refusals: end('refusals') }
+  async ends(): Promise<ChainEnds> {
+    const row = await this.#tx.selectFrom('audit_chain').selectAll().executeTakeFirst()
+    return row
+      ? {
+          head: { number: row.number, hash: row.head },
+          anchor: { number: row.anchor_number, hash: row.anchor_hash },
+        }
+      : throwBroken('the database does not say where it ends')
   }
 
   /**
-   * Follows both chains from the first entry that is kept to the last.
+   * Follows the chain from the first entry that is kept to the last.
    *
-   * @param kept checkpoints that were kept elsewhere, and found good
+   * @param external verified checkpoints that were kept elsewhere
    * @throws LicensingError AUDIT_BROKEN: the first entry that does not fit, and why
    */
   async verify(
-    kept: readonly Checkpoint[],
+    external: readonly Checkpoint[],
     authority: string,
     roots: readonly X509Certificate[],
-  ): Promise<IntactRecord> {
+  ): Promise<VerificationResult> {
     const ends = await this.ends()
-    for (const checkpoint of kept)
-      if (checkpoint.authority !== authority) broken('a checkpoint is of another authority')
+    const { head, anchor } = ends
+    for (const checkpoint of external)
+      if (checkpoint.authority !== authority) throwBroken('a checkpoint is of another authority')
     const own = await this.#ownCheckpoints(roots)
-    const chains: IntactRecord['chains'][number][] = []
-    for (const chain of CHAINS) {
-      const { head, anchor } = ends[chain]
-      requireBeginning(chain, anchor, head)
-      const wanted = wantedBy([...kept, ...own.checkpoints], chain)
-      if (wanted.get(anchor.number)?.some((hash) => hash !== anchor.hash))
-        broken(
-          `entry ${anchor.number} of the ${chain}, the last that was pruned, is not the one that was signed`,
-        )
-      const walk = new ChainWalk(chain, anchor, wanted)
-      let id = 0
-      for (;;) {
-        const page = await this.page(chain, walk.end.number)
-        for (const entry of page) {
-          requireFits(walk.take(entry))
-          // Lists are in the order of the ids, which no hash covers.
-          if (entry.id <= id)
-            broken(`entry ${entry.number} of the ${chain} stands in another place of the list`)
-          id = entry.id
-        }
-        if (page.length < BATCH) break
+    const expected = expectedHashes([...external, ...own.checkpoints])
+    if (expected.get(anchor.number)?.some((hash) => hash !== anchor.hash))
+      throwBroken(`entry ${anchor.number}, the last that was pruned, is not the one in a signed checkpoint`)
+    const verifier = new ChainVerifier(anchor, expected)
+    let id = 0
+    for (;;) {
+      const page = await this.page(verifier.end.number)
+      for (const entry of page) {
+        assertValid(verifier.take(entry))
+        // Lists are in the order of the ids, which no hash covers.
+        if (entry.id <= id) throwBroken(`entry ${entry.number} is in another place of the list`)
+        id = entry.id
       }
-      requireFits(walk.finish(head))
-      chains.push({ chain, from: anchor.number + 1, to: head.number })
+      if (page.length < BATCH_SIZE) break
     }
-    await this.#requireNothingElse(ends)
-    const checked = kept.length + own.checkpoints.length
-    return { chains, checkpoints: { checked, untrusted: own.untrusted } }
+    assertValid(verifier.finish(head))
+    assertNotTruncated(ends, verifier.actions)
+    await this.#assertNothingElse(ends)
+    return {
+      from: anchor.number + 1,
+      to: head.number,
+      checkpoints: { checked: external.length + own.checkpoints.length, untrusted: own.untrusted },
+    }
   }
 
-  /** Signs where the chains end now, and keeps that. @throws LicensingError SATELLITE_NOT_REGISTERED */
+  /** Signs where the chain ends now, and stores the checkpoint. @throws LicensingError SATELLITE_NOT_REGISTERED */
   async checkpoint(credentials: Credentials, at: Instant): Promise<string> {
-    const { deeds, refusals } = await this.ends()
+    const ends = await this.ends()
     const { id, account } = credentials.identity
     const signer = await credentials.auditSigner(this.#tx, at)
-    const begins = { deeds: deeds.anchor, refusals: refusals.anchor }
-    const ends = { deeds: deeds.head, refusals: refusals.head }
-    const text = writeCheckpoint({ authority: id, account, at, begins, ends }, signer)
+    const text = writeCheckpoint({ authority: id, account, at, ...ends }, signer)
     await this.#tx.insertInto('audit_checkpoints').values({ id: randomUUID(), at, text }).execute()
     await this.#pruneCheckpoints()
     return text
@@ -191,75 +179,55 @@ export class AuditRecord {
       .limit(1)
       .executeTakeFirst()
     if (last && last.at > at - DAY) return
-    const { deeds, refusals } = await this.ends()
-    const same = [deeds, refusals].every(({ head }) => last?.text.includes(`${head.number} ${head.hash}`))
-    if (!same) await this.checkpoint(credentials, at)
+    const { head } = await this.ends()
+    if (last?.text.includes(`${head.number} ${head.hash}`) !== true) await this.checkpoint(credentials, at)
   }
 
-  /** Entries that are older than the chains are chained in their order, once. */
-  async #chainOlder(): Promise<void> {
-    const begun = await this.#tx
-      .selectFrom('audit_chains')
-      .select('chain')
-      .where('number', '>', 0)
+  /** Returns the denial, or an entry that further ones are omitted, or null on a day on which that was recorded. */
+  async #limitDenials(entry: AuditEntry): Promise<AuditEntry | null> {
+    const newest = await this.#tx
+      .selectFrom('audit')
+      .select('at')
+      .where('kind', '=', 'denial')
+      .orderBy('number', 'desc')
+      .offset(MAX_DENIALS_PER_DAY - 2)
+      .limit(2)
+      .execute()
+    const today = entry.at - (entry.at % DAY)
+    const [last, beyond] = newest.map(({ at }) => at >= today)
+    if (beyond === true) return null
+    if (last !== true) return entry
+    return {
+      at: entry.at,
+      who: null,
+      address: '',
+      action: 'audit-limit',
+      subject: `further denials of this day, after ${MAX_DENIALS_PER_DAY - 1}`,
+      outcome: 'omitted',
+    }
+  }
+
+  /** Deletes the entries before the oldest action that is kept. The hash of the last of them stays. */
+  async #prune(head: number, anchor: number): Promise<void> {
+    const oldestAction = await this.#tx
+      .selectFrom('audit')
+      .select('number')
+      .where('kind', '=', 'action')
+      .orderBy('number', 'desc')
+      .offset(RETENTION.actions - 1)
       .limit(1)
       .executeTakeFirst()
-    if (begun) return
-    const older = await this.#tx.selectFrom('audit').select('id').limit(1).executeTakeFirst()
-    if (!older) return
-    // Whoever else is at it waits here, and finds it done.
-    const rows = await this.#tx
-      .updateTable('audit_chains')
-      .set((eb) => ({ number: eb.ref('number') }))
-      .returning('number')
-      .execute()
-    if (rows.some(({ number }) => number > 0)) return
-    const ends: Record<Chain, Place> = {
-      deeds: { number: 0, hash: BEGINNING },
-      refusals: { number: 0, hash: BEGINNING },
-    }
-    for (let after = 0; ;) {
-      const page = await this.#tx
-        .selectFrom('audit')
-        .selectAll()
-        .where('id', '>', after)
-        .orderBy('id')
-        .limit(BATCH)
-        .execute()
-      for (const { id, at, who, address, action, about, outcome } of page) {
-        const deed = { at, who, address, action, about, outcome }
-        const entry = chained(deed, chainOf(deed), ends[chainOf(deed)])
-        ends[entry.chain] = entry
-        after = id
-        await this.#tx.updateTable('audit').set(entry).where('id', '=', id).execute()
-      }
-      if (page.length < BATCH) break
-    }
-    for (const chain of CHAINS)
-      await this.#tx
-        .updateTable('audit_chains')
-        .set({ number: ends[chain].number, head: ends[chain].hash })
-        .where('chain', '=', chain)
-        .execute()
-  }
-
-  /** Lets the entries up to a number go: the last of them stays known by its hash. */
-  async #prune(chain: Chain, upTo: number, anchor: number): Promise<void> {
+    const upTo = Math.max((oldestAction?.number ?? 0) - 1, head - RETENTION.entries)
     if (upTo <= anchor) return
     const last = await this.#tx
       .selectFrom('audit')
       .select('hash')
-      .where('chain', '=', chain)
       .where('number', '=', upTo)
       .executeTakeFirst()
-    // What is broken is not pruned away.
-    if (typeof last?.hash !== 'string') return
-    await this.#tx
-      .updateTable('audit_chains')
-      .set({ anchor_number: upTo, anchor_hash: last.hash })
-      .where('chain', '=', chain)
-      .execute()
-    await this.#tx.deleteFrom('audit').where('chain', '=', chain).where('number', '<=', upTo).execute()
+    // A gap stays where it can be found.
+    if (last === undefined) return
+    await this.#tx.updateTable('audit_chain').set({ anchor_number: upTo, anchor_hash: last.hash }).execute()
+    await this.#tx.deleteFrom('audit').where('number', '<=', upTo).execute()
   }
 
   async #pruneCheckpoints(): Promise<void> {
@@ -267,13 +235,13 @@ export class AuditRecord {
       .selectFrom('audit_checkpoints')
       .select('at')
       .orderBy('at', 'desc')
-      .offset(KEPT_CHECKPOINTS)
+      .offset(MAX_CHECKPOINTS)
       .limit(1)
       .executeTakeFirst()
     if (oldest) await this.#tx.deleteFrom('audit_checkpoints').where('at', '<=', oldest.at).execute()
   }
 
-  /** The checkpoints that are kept here. Those of a root that is none any more say nothing. @throws LicensingError AUDIT_BROKEN */
+  /** Returns the stored checkpoints. Those under a root that is no longer trusted are counted. @throws LicensingError AUDIT_BROKEN */
   async #ownCheckpoints(
     roots: readonly X509Certificate[],
   ): Promise<{ checkpoints: Checkpoint[]; untrusted: number }> {
@@ -283,39 +251,25 @@ export class AuditRecord {
     for (const { text } of rows) {
       try {
         checkpoints.push(readCheckpoint(text, roots))
-      } catch (thrown) {
-        if (!(thrown instanceof LicensingError)) throw thrown
-        if (thrown.code !== 'SIGNED_FILE_UNTRUSTED') broken(thrown.message.replace(/\.$/, ''))
+      } catch (error) {
+        if (!(error instanceof LicensingError)) throw error
+        if (error.code !== 'SIGNED_FILE_UNTRUSTED') throwBroken(error.message.replace(/\.$/, ''))
         untrusted++
       }
     }
     return { checkpoints, untrusted }
   }
 
-  /** Entries that stand outside the chains, or before what was pruned. @throws LicensingError AUDIT_BROKEN */
-  async #requireNothingElse(ends: Record<Chain, { head: Place; anchor: Place }>): Promise<void> {
-    const counted = await this.#tx
+  /** Asserts that there are no entries before those that were pruned. @throws LicensingError AUDIT_BROKEN */
+  async #assertNothingElse({ head, anchor }: ChainEnds): Promise<void> {
+    const { entries } = await this.#tx
       .selectFrom('audit')
       .select((eb) => eb.fn.countAll<number | string>().as('entries'))
       .executeTakeFirstOrThrow()
-    const expected = CHAINS.reduce(
-      (sum, chain) => sum + ends[chain].head.number - ends[chain].anchor.number,
-      0,
-    )
-    const beside = Number(counted.entries) - expected
-    if (beside !== 0)
-      broken(`${beside} ${beside === 1 ? 'entry stands' : 'entries stand'} outside the chains`)
+    const extra = Number(entries) - (head.number - anchor.number)
+    if (extra !== 0) throwBroken(`${extra} ${extra === 1 ? 'entry is' : 'entries are'} outside the chain`)
   }
 }
 
-/** An entry with its place in lists. */
-export type StoredDeed = ChainedDeed & { readonly id: number }
-
-/** A row of the table; one outside the chains fits nowhere. */
-const entryOf = ({ chain, number, previous, hash, ...rest }: Selectable<Tables['audit']>): StoredDeed => ({
-  chain: chain ?? 'deeds',
-  number: number ?? 0,
-  previous: previous ?? '',
-  hash: hash ?? '',
-  ...rest,
-})
+/** An entry with its id, which orders lists. */
+export type StoredEntry = ChainedEntry & { readonly id: number }

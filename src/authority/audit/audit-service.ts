@@ -2,14 +2,20 @@ import type { Instant } from '../../core/time.ts'
 import { readRoots } from '../../pki/chain-validation.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import type { Tx } from '../store/store.ts'
-import { type Chain, CHAINS, type Deed } from './hash-chain.ts'
-import { checkpointLine, entryLines, headerLine, readKept, verifyExport } from './export-file.ts'
-import { AuditRecord, broken, type IntactRecord, type StoredDeed } from './audit-log.ts'
+import type { AuditEntry } from './hash-chain.ts'
+import {
+  checkpointLine,
+  entryLines,
+  headerLine,
+  parseExternalCheckpoints,
+  verifyExport,
+} from './export-file.ts'
+import { AuditLog, type StoredEntry, throwBroken, type VerificationResult } from './audit-log.ts'
 
 type InTransaction = <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>
 
-/** The audit record of an authority: each call is a transaction. */
-export class AuditDoor {
+/** The audit record of an authority. Each call is a transaction. */
+export class AuditService {
   readonly #transaction: InTransaction
   readonly #credentials: Credentials
 
@@ -18,14 +24,14 @@ export class AuditDoor {
     this.#credentials = credentials
   }
 
-  /** Records one thing that somebody did, or that was refused. Words only from public facts. */
-  record(deed: Omit<Deed, 'at'>): Promise<void> {
-    return this.#transaction((tx, at) => new AuditRecord(tx).append({ ...deed, at }))
+  /** Records an action or a denial. Its texts must not contain secrets. */
+  record(entry: Omit<AuditEntry, 'at'>): Promise<void> {
+    return this.#transaction((tx, at) => new AuditLog(tx).append({ ...entry, at }))
   }
 
   /** The newest entries, the newest first. */
-  list(limit: number): Promise<StoredDeed[]> {
-    return this.#transaction((tx) => new AuditRecord(tx).newest(limit))
+  list(limit: number): Promise<StoredEntry[]> {
+    return this.#transaction((tx) => new AuditLog(tx).newest(limit))
   }
 
   /**
@@ -34,56 +40,52 @@ export class AuditDoor {
    * @param checkpoints that were kept elsewhere: their texts
    * @throws LicensingError AUDIT_BROKEN: the first entry that does not fit; SIGNED_FILE_*: a checkpoint that cannot be used
    */
-  async verify(checkpoints: readonly string[] = []): Promise<IntactRecord> {
+  async verify(checkpoints: readonly string[] = []): Promise<VerificationResult> {
     const roots = this.#roots()
-    const kept = readKept(checkpoints, roots)
-    return this.#transaction((tx) => new AuditRecord(tx).verify(kept, this.#credentials.identity.id, roots))
+    const kept = parseExternalCheckpoints(checkpoints, roots)
+    return this.#transaction((tx) => new AuditLog(tx).verify(kept, this.#credentials.identity.id, roots))
   }
 
   /** Verifies a record that was exported, by this authority's own root. @throws LicensingError AUDIT_BROKEN, SIGNED_FILE_* */
   async verifyExport(
     lines: AsyncIterable<string> | Iterable<string>,
     checkpoints: readonly string[] = [],
-  ): Promise<IntactRecord> {
+  ): Promise<VerificationResult> {
     return verifyAuditExport(lines, this.#credentials.root, checkpoints)
   }
 
   /** A signed statement of where the record ends now: kept elsewhere, it proves that nothing before was written anew. */
   checkpoint(): Promise<string> {
-    return this.#transaction((tx, at) => new AuditRecord(tx).checkpoint(this.#credentials, at))
+    return this.#transaction((tx, at) => new AuditLog(tx).checkpoint(this.#credentials, at))
   }
 
-  /** The record as an exported file, a part at a time. @throws LicensingError SATELLITE_NOT_REGISTERED */
+  /** Returns the record as an export file, a part at a time. @throws LicensingError SATELLITE_NOT_REGISTERED */
   async *export(): AsyncGenerator<string> {
     const { id: authority, account } = this.#credentials.identity
-    // The first entries are read with the ends: what is pruned from the beginning meanwhile is read already.
-    const { checkpoint, ends, first } = await this.#transaction(async (tx, at) => {
-      const record = new AuditRecord(tx)
+    // The first entries are read together with the ends: entries that are pruned meanwhile have been read.
+    const { checkpoint, last, first } = await this.#transaction(async (tx, at) => {
+      const log = new AuditLog(tx)
       return {
-        checkpoint: await record.checkpoint(this.#credentials, at),
-        ends: await record.ends(),
-        first: { deeds: await record.page('deeds', 0), refusals: await record.page('refusals', 0) },
+        checkpoint: await log.checkpoint(this.#credentials, at),
+        last: (await log.ends()).head.number,
+        first: await log.page(0),
       }
     })
     yield headerLine({ authority, account })
-    for (const chain of CHAINS) yield* this.#exportChain(chain, first[chain], ends[chain].head.number)
-    yield checkpointLine(checkpoint)
-  }
-
-  async *#exportChain(chain: Chain, first: StoredDeed[], last: number): AsyncGenerator<string> {
     for (let page = first; ;) {
       yield entryLines(page)
       const after = page.at(-1)?.number ?? last
-      if (after >= last) return
-      page = await this.#transaction((tx) => new AuditRecord(tx).page(chain, after, last))
-      if (page[0]?.number !== after + 1) broken(`entry ${after + 1} of the ${chain} is missing`)
+      if (after >= last) break
+      page = await this.#transaction((tx) => new AuditLog(tx).page(after, last))
+      if (page[0]?.number !== after + 1) throwBroken(`entry ${after + 1} is missing`)
     }
+    yield checkpointLine(checkpoint)
   }
 
   /** Signs a checkpoint when one is due. A satellite that has no certificates yet signs nothing. */
   async beat(): Promise<void> {
     if (this.#credentials.identity.subCa === null) return
-    await this.#transaction((tx, at) => new AuditRecord(tx).checkpointWhenDue(this.#credentials, at))
+    await this.#transaction((tx, at) => new AuditLog(tx).checkpointWhenDue(this.#credentials, at))
   }
 
   #roots() {
@@ -104,7 +106,7 @@ export async function verifyAuditExport(
   lines: AsyncIterable<string> | Iterable<string>,
   root: string,
   checkpoints: readonly string[] = [],
-): Promise<IntactRecord> {
+): Promise<VerificationResult> {
   const roots = readRoots(root)
-  return verifyExport(lines, readKept(checkpoints, roots), roots)
+  return verifyExport(lines, parseExternalCheckpoints(checkpoints, roots), roots)
 }

@@ -4,7 +4,7 @@ import { type Instant, iso } from '../../core/time.ts'
 import { readFields, writeFields } from '../../protocol/text-format.ts'
 import type { Credential } from '../../pki/certificate-generation.ts'
 import { signText, verifyText } from '../../pki/sign-text.ts'
-import { type Chain, CHAINS, type Place } from './hash-chain.ts'
+import type { ChainPosition } from './hash-chain.ts'
 
 const TITLE = 'SMART LICENSING AUDIT CHECKPOINT'
 const WHAT = 'checkpoint of the audit record'
@@ -12,36 +12,32 @@ const FIELDS = [
   ['Authority', 'authority'],
   ['Smart account', 'account'],
   ['Time', 'time'],
-  ['Deeds after', 'deedsAfter'],
-  ['Deeds to', 'deeds'],
-  ['Refusals after', 'refusalsAfter'],
-  ['Refusals to', 'refusals'],
+  ['Entries after', 'anchor'],
+  ['Entries to', 'head'],
 ] as const
 
-/** What an authority's audit record held, at an instant. */
+/** The extent of an authority's audit record at an instant. */
 export interface Checkpoint {
   readonly authority: string
   readonly account: string
   readonly at: Instant
-  /** What was pruned last, from the beginning of each chain. */
-  readonly begins: Readonly<Record<Chain, Place>>
-  readonly ends: Readonly<Record<Chain, Place>>
+  /** The last entry that was pruned from the beginning. */
+  readonly anchor: ChainPosition
+  readonly head: ChainPosition
 }
 
-/** A checkpoint as signed text: whoever can write the database, and has no key of the authority, cannot make one. */
+/** Formats and signs a checkpoint. The key is not in the database: write access to the database cannot make one. */
 export function writeCheckpoint(
-  { authority, account, at, begins, ends }: Checkpoint,
+  { authority, account, at, anchor, head }: Checkpoint,
   by: Credential,
 ): string {
-  const place = ({ number, hash }: Place) => `${number} ${hash}`
+  const format = ({ number, hash }: ChainPosition) => `${number} ${hash}`
   const values = {
     authority,
     account,
     time: iso(at),
-    deedsAfter: place(begins.deeds),
-    deeds: place(ends.deeds),
-    refusalsAfter: place(begins.refusals),
-    refusals: place(ends.refusals),
+    anchor: format(anchor),
+    head: format(head),
   }
   return signText([TITLE, ...writeFields(FIELDS, values)], by)
 }
@@ -57,16 +53,12 @@ export function readCheckpoint(text: string, roots: readonly X509Certificate[]):
     const fields = readFields(lines, 1, FIELDS, malformed)
     const at = Date.parse(fields.time ?? '')
     if (Number.isNaN(at)) throw malformed('its time is none')
-    const places = (suffix: string) =>
-      Object.fromEntries(
-        CHAINS.map((chain) => [chain, placeOf(fields[`${chain}${suffix}`] ?? '')]),
-      ) as Record<Chain, Place>
     return {
       authority: fields.authority ?? '',
       account: fields.account ?? '',
       at,
-      begins: places('After'),
-      ends: places(''),
+      anchor: parsePosition(fields.anchor ?? ''),
+      head: parsePosition(fields.head ?? ''),
     }
   }
   const { lines, signer } = verifyText(text, {
@@ -85,9 +77,9 @@ export function readCheckpoint(text: string, roots: readonly X509Certificate[]):
   return checkpoint
 }
 
-function placeOf(text: string): Place {
-  const [, number, hash] = /^(\d{1,15}) ([0-9a-f]{64}|beginning)$/.exec(text) ?? []
-  if (number === undefined || hash === undefined) throw malformed('it does not say where a chain ended')
+function parsePosition(text: string): ChainPosition {
+  const [, number, hash] = /^(\d{1,15}) ([0-9a-f]{64}|genesis)$/.exec(text) ?? []
+  if (number === undefined || hash === undefined) throw malformed('it does not say where the record ended')
   return { number: Number(number), hash }
 }
 

@@ -27,12 +27,12 @@ import { openFiles } from '../../storage/encrypted-files.ts'
 import { openLines, sealLines } from '../../storage/encrypted-lines.ts'
 import { passphraseSchema } from '../keys/passphrase.ts'
 import { isRootKeyFile } from '../keys/root-key.ts'
-import { migrations } from '../store/schema.ts'
+import { DATA_VERSION } from '../store/migrations/index.ts'
 import { DATABASE_FILE } from '../store/sqlite.ts'
 import { AuthorityStore, nameDatabase, type Tx } from '../store/store.ts'
 import { beginAnew, type Restored } from './start-new-epoch.ts'
 import { beginRestore, clearForRestore, endRestore } from './restore-marker.ts'
-import { dumpRows, emptyTables, goOnNumbering, loadRows, rowsSchema, tablesAt, versionOf } from './dump.ts'
+import { dumpRows, emptyTables, goOnNumbering, loadRows, rowsSchema, tablesForVersion } from './dump.ts'
 
 const TITLE = 'SMART LICENSING BACKUP, version 2'
 /** A satellite's, of before: its SQLite database as a file. */
@@ -78,7 +78,7 @@ export async function makeBackup(
 
 async function* linesOf(dataDir: string, tx: Tx): AsyncGenerator<string> {
   const line = (one: Line): string => JSON.stringify(one)
-  const migration = await versionOf(tx)
+  const migration = DATA_VERSION
   yield line({ backup: 'smart-authority', migration })
   let rows = 0
   for await (const some of dumpRows(tx, migration)) {
@@ -166,10 +166,10 @@ class NotOpened extends Error {}
 
 async function unpack(dataDir: string, { backup, passphrase, database }: RestoreOptions): Promise<void> {
   const migration = await versionIn(backup, passphrase)
-  if (migration > migrations.length)
+  if (migration > DATA_VERSION)
     throw new LicensingError(
       'STORE_TOO_NEW',
-      `The backup is of version ${migration}; this program knows ${migrations.length}.`,
+      `The backup is of version ${migration}; this program knows ${DATA_VERSION}.`,
     )
   if (database !== undefined) await clearForRestore(dataDir, database)
   const store = await AuthorityStore.open(dataDir, database, migration)
@@ -219,7 +219,7 @@ class Loading {
   constructor(tx: Tx, keys: SecretFiles, migration: number) {
     this.#tx = tx
     this.#keys = keys
-    this.#tables = new Set(tablesAt(migration).map(({ name }) => name))
+    this.#tables = new Set(tablesForVersion(migration).map(({ name }) => name))
   }
 
   async take(text: string): Promise<void> {

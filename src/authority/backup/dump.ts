@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import { z } from 'zod'
 import { LicensingError } from '../../core/errors.ts'
-import { migrations } from '../store/schema.ts'
+import { MIGRATIONS } from '../store/migrations/index.ts'
 import type { Tx } from '../store/store.ts'
 
 /** Rows that are read, written and carried at a time: of the widest table they are few enough for one statement. */
@@ -32,9 +32,9 @@ interface Table {
  * The tables after so many migrations, each behind those that it refers to: read from the migrations themselves, so that none is
  * forgotten.
  */
-export function tablesAt(version: number): readonly Table[] {
+export function tablesForVersion(version: number): readonly Table[] {
   const tables = new Map<string, Table>()
-  for (const statement of migrations.slice(0, version).flat()) {
+  for (const statement of MIGRATIONS.slice(0, version).flatMap(({ statements }) => statements)) {
     const [, dropped] = /^drop table (\w+)/.exec(statement) ?? []
     if (dropped !== undefined) tables.delete(dropped)
     const [, made] = /^create table (\w+)/.exec(statement) ?? []
@@ -73,15 +73,9 @@ function inOrder(tables: readonly Table[]): readonly Table[] {
   return ordered
 }
 
-/** How far the tables of a database have been brought. */
-export async function versionOf(tx: Tx): Promise<number> {
-  const { rows } = await sql<{ last: number | null }>`select max(number) as last from migrations`.execute(tx)
-  return rows[0]?.last ?? 0
-}
-
 /** Every row of every table, in the transaction it is given. */
 export async function* dumpRows(tx: Tx, version: number): AsyncGenerator<Rows> {
-  for (const table of tablesAt(version)) yield* dumpTable(tx, table)
+  for (const table of tablesForVersion(version)) yield* dumpTable(tx, table)
 }
 
 type Row = Record<string, string | number | null>
@@ -121,7 +115,7 @@ function isBeyond(key: readonly string[], last: Row): RawBuilder<unknown> {
 
 /** Removes what the migrations themselves have put into the tables: it is in the backup too. */
 export async function emptyTables(tx: Tx, version: number): Promise<void> {
-  for (const { name } of [...tablesAt(version)].reverse())
+  for (const { name } of [...tablesForVersion(version)].reverse())
     await sql`delete from ${sql.table(name)}`.execute(tx)
 }
 
@@ -143,7 +137,7 @@ export async function loadRows(
 
 /** Has a database that numbers rows itself go on behind those that were put back. */
 export async function goOnNumbering(tx: Tx, version: number): Promise<void> {
-  for (const { name, numbered } of tablesAt(version))
+  for (const { name, numbered } of tablesForVersion(version))
     if (numbered)
       await sql`select setval(pg_get_serial_sequence(${name}, 'id'), coalesce((select max(id) from ${sql.table(name)}), 0) + 1, false)`.execute(
         tx,

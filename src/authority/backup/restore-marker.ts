@@ -1,7 +1,8 @@
 import { sql } from 'kysely'
 import { LicensingError } from '../../core/errors.ts'
 import { AuthorityStore, readSetting, type Tx, writeSetting } from '../store/store.ts'
-import { tablesAt, versionOf } from './dump.ts'
+import { MIGRATION_LOCK_TABLE, MIGRATION_TABLE } from '../store/migrations/index.ts'
+import { tablesForVersion } from './dump.ts'
 
 /** In a PostgreSQL database from when it is filled until the data directory that goes with it is there. */
 const UNDER_WAY = 'restore-under-way'
@@ -10,14 +11,14 @@ const UNDER_WAY = 'restore-under-way'
  * Has a PostgreSQL database ready to be restored into. What a restore left there that was killed before its data directory was whole
  * is removed: nobody can have used it.
  *
- * @throws LicensingError DATA_DIR_EXISTS, STORE_TOO_NEW, DATABASE_*
+ * @throws LicensingError DATA_DIR_EXISTS, STORE_TOO_NEW, DATA_VERSION_UNSUPPORTED, DATABASE_*
  */
 export async function clearForRestore(dataDir: string, database: string): Promise<void> {
   const store = await AuthorityStore.open(dataDir, database, 0)
   try {
+    const version = await store.version()
+    if (version === 0) return
     await store.transaction(async (tx) => {
-      const version = await versionOf(tx)
-      if (version === 0) return
       if ((await readSetting(tx, UNDER_WAY)) !== null) return removeTables(tx, version)
       if (await tx.selectFrom('settings').select('name').executeTakeFirst())
         throw new LicensingError('DATA_DIR_EXISTS', 'There is an authority in that database already.', {
@@ -31,9 +32,9 @@ export async function clearForRestore(dataDir: string, database: string): Promis
 
 /** All of them: they may be newer than the backup is. */
 async function removeTables(tx: Tx, version: number): Promise<void> {
-  for (const { name } of [...tablesAt(version)].reverse())
+  const names = tablesForVersion(version).map(({ name }) => name)
+  for (const name of [...names.reverse(), MIGRATION_TABLE, MIGRATION_LOCK_TABLE])
     await sql`drop table ${sql.table(name)}`.execute(tx)
-  await sql`delete from migrations`.execute(tx)
 }
 
 /** Notes that this database has no data directory yet. */

@@ -5,7 +5,8 @@ import type { Instant } from '../../core/time.ts'
 import { chooseAccount } from '../inventory/accounts.ts'
 import { Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
-import { AuthorityStore, readSetting, type Tx } from '../store/store.ts'
+import { AuthorityStore, type Tx } from '../store/store.ts'
+import { TimeFloor } from '../store/time-floor.ts'
 import { Synchronisation } from '../satellite-sync/synchronization.ts'
 
 /** An authority that was restored, and what of it is held. */
@@ -27,7 +28,7 @@ export async function beginAnew(dataDir: string, clock: Clock): Promise<Restored
   try {
     return await store.transaction(async (tx) => {
       const credentials = await Credentials.load(dataDir, tx)
-      const at = Math.max(clock.wall(), Number((await readSetting(tx, 'told-time')) ?? 0))
+      const at = await TimeFloor.atLeast(tx, clock.wall())
       // Who was signed in when the backup was made may have signed out since.
       await tx.deleteFrom('sessions').execute()
       await tx.deleteFrom('ticket_keys').execute()

@@ -1,16 +1,7 @@
 import type { Clock } from '../../core/clock.ts'
 import type { Instant } from '../../core/time.ts'
-import { countedCorrections, readSetting, requireWriter, type Tx, writeSetting } from '../store/store.ts'
-
-const ISSUED_TIME = 'told-time'
-
-/** Reads the highest time that any process of the authority has issued; 0 before the first. */
-export const readIssuedTime = async (tx: Tx): Promise<Instant> =>
-  Number((await readSetting(tx, ISSUED_TIME)) ?? 0)
-
-/** Records a time that an answer or a file states: nothing that follows is older. */
-export const writeIssuedTime = (tx: Tx, at: Instant): Promise<void> =>
-  writeSetting(tx, ISSUED_TIME, String(at))
+import { requireWriter, type Tx } from '../store/store.ts'
+import { TimeFloor } from '../store/time-floor.ts'
 
 /** The authority's time: the wall clock's, except that it never goes back behind an answer (trust §3). */
 export class AuthorityClock {
@@ -54,8 +45,8 @@ export class AuthorityClock {
   }
 
   /** Returns the time for a transaction that only reads: never before what any process has issued. */
-  async readTime(tx: Tx): Promise<Instant> {
-    return Math.max(this.now(), await readIssuedTime(tx))
+  readTime(tx: Tx): Promise<Instant> {
+    return TimeFloor.atLeast(tx, this.now())
   }
 
   /** Returns the time for a transaction, after a correction that this process or another was given. */
@@ -66,10 +57,10 @@ export class AuthorityClock {
 
   async #followCorrections(tx: Tx): Promise<void> {
     if (!this.#isCorrectable) return
-    const corrections = await countedCorrections(tx)
+    const corrections = await TimeFloor.corrections(tx)
     if (corrections === this.#corrections) return
     requireWriter(tx)
     this.#corrections = corrections
-    this.noteIssued(await readIssuedTime(tx))
+    this.noteIssued(await TimeFloor.read(tx))
   }
 }

@@ -1,7 +1,7 @@
 import { type Selectable, sql } from 'kysely'
 import { type Instant, iso } from '../../core/time.ts'
 import { presentActor } from './actor.ts'
-import type { Tables } from '../store/schema.ts'
+import type { Tables } from '../store/tables.ts'
 import { notifyOfCompliance } from '../outbox/compliance-notifications.ts'
 import type { Tx } from '../store/store.ts'
 import { queueDeliveries } from '../outbox/webhook-outbox.ts'

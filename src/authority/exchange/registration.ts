@@ -221,7 +221,7 @@ export class Registration {
       message_id: null,
       decision: null,
       last_answer: null,
-      answer_before: null,
+      previous_answer: null,
       epoch: this.#credentials.identity.epoch,
       revision: 0,
       in_review: 0,

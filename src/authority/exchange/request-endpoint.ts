@@ -5,7 +5,7 @@ import type { Credential } from '../../pki/certificate-generation.ts'
 import { seal } from '../../pki/signed-message.ts'
 import { HELLO_AUDIENCE, PROTOCOL_VERSION, type RequestType, type Sealed } from '../../protocol/messages.ts'
 import type { SyncProof } from '../../protocol/sync-proof.ts'
-import { writeIssuedTime } from '../context/authority-clock.ts'
+import { TimeFloor } from '../store/time-floor.ts'
 import type { AuthorityContext } from '../context/authority-context.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import { type AuthorityObserver, type ExchangeWatch, inProcess, type Origin } from '../observer.ts'
@@ -172,7 +172,7 @@ class ExchangeDecider implements BatchDecider<AnswerContext> {
       for (const request of requests) outcomes.push(await exchange.decide(request).catch(toOutcome))
       await set.flush()
       const signer = await credentials.answerSigner(tx, time)
-      await writeIssuedTime(tx, time)
+      await TimeFloor.raise(tx, time)
       onDecided()
       return { outcomes, context: { time, signer, limits } }
     })

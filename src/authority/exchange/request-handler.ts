@@ -112,7 +112,8 @@ export class Exchange {
         `Request ${request.sequence} is older than ${instance.sequence}, which was answered.`,
       )
     }
-    const heard = request.lastAnswer === instance.last_answer || request.lastAnswer === instance.answer_before
+    const heard =
+      request.lastAnswer === instance.last_answer || request.lastAnswer === instance.previous_answer
     if (!ahead && (request.sequence === instance.sequence || !heard)) return this.#diverged(instance)
     if (pending) await this.#adopt(instance)
     const decision = await this.#carryOut(instance, request)
@@ -123,7 +124,7 @@ export class Exchange {
       message_id: request.messageId,
       decision: JSON.stringify(decision),
       last_answer: answerHash(request.messageId, decision),
-      answer_before: instance.last_answer,
+      previous_answer: instance.last_answer,
       last_contact_at: this.#at,
     })
     return decision

@@ -116,7 +116,7 @@ export class Review {
         message_id: null,
         decision: null,
         last_answer: null,
-        answer_before: null,
+        previous_answer: null,
         epoch: 0,
         revision: 0,
         in_review: SHOWN,

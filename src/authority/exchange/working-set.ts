@@ -32,7 +32,7 @@ export type Answered = Pick<
   | 'message_id'
   | 'decision'
   | 'last_answer'
-  | 'answer_before'
+  | 'previous_answer'
   | 'last_contact_at'
 >
 
@@ -302,7 +302,7 @@ export class WorkingSet {
     await this.flush()
     const found = new Map<string, Map<string, number>>(ids.map((id) => [id, new Map<string, number>()]))
     const rows = await this.tx
-      .selectFrom('demands')
+      .selectFrom('instance_usage')
       .select(['instance_id', 'tag', 'count'])
       .where('instance_id', 'in', ids)
       .execute()
@@ -415,15 +415,15 @@ async function writeAnswered(tx: Tx, answered: ReadonlyMap<string, Answered>): P
   const rows = [...answered].map(
     ([id, one]) => sql`(
       ${id}, cast(${one.epoch} as bigint), cast(${one.sequence} as bigint), ${one.request_digest}, ${one.message_id},
-      ${one.decision}, ${one.last_answer}, ${one.answer_before}, cast(${one.last_contact_at} as bigint)
+      ${one.decision}, ${one.last_answer}, ${one.previous_answer}, cast(${one.last_contact_at} as bigint)
     )`,
   )
   await sql`
-    with new (id, epoch, sequence, request_digest, message_id, decision, last_answer, answer_before, last_contact_at)
+    with new (id, epoch, sequence, request_digest, message_id, decision, last_answer, previous_answer, last_contact_at)
       as (values ${sql.join(rows)})
     update instances set epoch = new.epoch, sequence = new.sequence, request_digest = new.request_digest,
       message_id = new.message_id, decision = new.decision, last_answer = new.last_answer,
-      answer_before = new.answer_before, last_contact_at = new.last_contact_at
+      previous_answer = new.previous_answer, last_contact_at = new.last_contact_at
     from new where instances.id = new.id
   `.execute(tx)
 }

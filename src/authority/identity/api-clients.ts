@@ -9,7 +9,7 @@ import { type Actor, actorName } from '../events/actor.ts'
 import type { AuthorityContext, Where } from '../context/authority-context.ts'
 import { logEvent } from '../events/event-log.ts'
 import type { People, PersonRecord } from './users.ts'
-import type { Tables } from '../store/schema.ts'
+import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
 /** How long an access token lasts, in seconds: as the field's own do. */
@@ -190,7 +190,7 @@ export class ApiClients {
           hash: digest(token),
           client_id: client,
           user_name: person?.name ?? null,
-          user_stamp: person && digest(person.password),
+          user_password_digest: person && digest(person.password),
           created_at: at,
           expires_at: at + ACCESS_TOKEN_SECONDS * SECOND,
         })
@@ -218,7 +218,7 @@ export class ApiClients {
     if (row.client_id !== null && !client) return null
     if (row.user_name === null) return client
     const person = await this.#people.findIn(tx, row.user_name)
-    if (!person || row.user_stamp !== digest(person.password) || person.mustChange) return null
+    if (!person || row.user_password_digest !== digest(person.password) || person.mustChange) return null
     return both(callerOfPerson(person), client)
   }
 }

@@ -1,10 +1,12 @@
 import type { Instant } from '../../core/time.ts'
 import { GUESS_LIMITS, SESSION_LIMITS } from '../../http/login-attempt-limits.ts'
-import type { Tables } from '../store/schema.ts'
+import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
 type Transaction = <T>(work: (tx: Tx) => Promise<T>) => Promise<T>
-type KeptSession = Pick<Tables['sessions'], 'id' | 'token' | 'name' | 'stamp'>
+interface KeptSession extends Pick<Tables['sessions'], 'id' | 'token' | 'name'> {
+  readonly passwordDigest: string
+}
 
 /**
  * Who is signed in at the page of an authority, in any of its processes and through a restart; and the wrong passwords of
@@ -21,13 +23,13 @@ export class SignIns {
 
   /** Sessions: of each only digests are kept. */
   readonly sessions = {
-    begin: (session: KeptSession): Promise<void> =>
+    begin: ({ passwordDigest, ...session }: KeptSession): Promise<void> =>
       this.#transaction(async (tx) => {
         const now = this.#now()
         await makeRoom(tx, session.name, now)
         await tx
           .insertInto('sessions')
-          .values({ ...session, begun_at: now, used_at: now })
+          .values({ ...session, password_digest: passwordDigest, begun_at: now, used_at: now })
           .execute()
       }),
     find: (id: string): Promise<KeptSession | null> =>
@@ -35,7 +37,7 @@ export class SignIns {
         const now = this.#now()
         const row = await tx
           .selectFrom('sessions')
-          .select(['id', 'token', 'name', 'stamp'])
+          .select(['id', 'token', 'name', 'password_digest as passwordDigest'])
           .where('id', '=', id)
           .where('begun_at', '>=', now - SESSION_LIMITS.longest)
           .where('used_at', '>=', now - SESSION_LIMITS.idle)
@@ -52,9 +54,13 @@ export class SignIns {
           .where('used_at', '<', now - SESSION_LIMITS.noted)
           .execute()
       }),
-    restamp: (id: string, stamp: string): Promise<void> =>
+    restamp: (id: string, passwordDigest: string): Promise<void> =>
       this.#transaction(async (tx) => {
-        await tx.updateTable('sessions').set({ stamp }).where('id', '=', id).execute()
+        await tx
+          .updateTable('sessions')
+          .set({ password_digest: passwordDigest })
+          .where('id', '=', id)
+          .execute()
       }),
     end: (id: string): Promise<void> =>
       this.#transaction(async (tx) => {
@@ -69,11 +75,11 @@ export class SignIns {
       this.#transaction(async (tx) => {
         const now = this.#now()
         await tx
-          .deleteFrom('guesses')
+          .deleteFrom('login_attempts')
           .where('at', '<=', now - GUESS_LIMITS.window)
           .execute()
         const recent = await tx
-          .selectFrom('guesses')
+          .selectFrom('login_attempts')
           .select('at')
           .where('address', '=', address)
           .orderBy('at')
@@ -82,19 +88,19 @@ export class SignIns {
         const [first = { at: now }] = recent
         if (recent.length >= GUESS_LIMITS.most) return { waitMs: first.at + GUESS_LIMITS.window - now }
         const { id } = await tx
-          .insertInto('guesses')
+          .insertInto('login_attempts')
           .values({ address, at: now })
           .returning('id')
           .executeTakeFirstOrThrow()
         await tx
-          .deleteFrom('guesses')
+          .deleteFrom('login_attempts')
           .where('id', '<=', id - GUESS_LIMITS.known)
           .execute()
         return { guess: id }
       }),
     takeBack: (_address: string, guess: number): Promise<void> =>
       this.#transaction(async (tx) => {
-        await tx.deleteFrom('guesses').where('id', '=', guess).execute()
+        await tx.deleteFrom('login_attempts').where('id', '=', guess).execute()
       }),
   } as const
 }

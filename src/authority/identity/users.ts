@@ -1,9 +1,9 @@
 import type { Selectable } from 'kysely'
 import type { Instant } from '../../core/time.ts'
 import { chooseAccount, chooseVirtualAccount } from '../inventory/accounts.ts'
-import type { Deed } from '../audit/hash-chain.ts'
-import { AuditRecord } from '../audit/audit-log.ts'
-import type { Tables } from '../store/schema.ts'
+import type { AuditEntry } from '../audit/hash-chain.ts'
+import { AuditLog } from '../audit/audit-log.ts'
+import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
 /** Somebody who signs in at the page of an authority. */
@@ -101,19 +101,19 @@ export class People {
     })
   }
 
-  record(deed: Deed): Promise<void> {
-    return this.#transaction((tx) => new AuditRecord(tx).append(deed))
+  record(entry: AuditEntry): Promise<void> {
+    return this.#transaction((tx) => new AuditLog(tx).append(entry))
   }
 
   /** The newest entries, the newest first. */
-  deeds(limit: number): Promise<Deed[]> {
+  auditEntries(limit: number): Promise<AuditEntry[]> {
     return this.#transaction(async (tx) =>
-      (await new AuditRecord(tx).newest(limit)).map(({ at, who, address, action, about, outcome }) => ({
+      (await new AuditLog(tx).newest(limit)).map(({ at, who, address, action, subject, outcome }) => ({
         at,
         who,
         address,
         action,
-        about,
+        subject,
         outcome,
       })),
     )

@@ -234,7 +234,7 @@ export async function removeVirtualAccount(
     .where((or) => or.or([or('ends_at', 'is', null), or('ends_at', '>', at)]))
     .executeTakeFirst()
   const coming = await tx
-    .selectFrom('recalls')
+    .selectFrom('reclaims')
     .select('id')
     .where('to_virtual_account_id', '=', id)
     .executeTakeFirst()

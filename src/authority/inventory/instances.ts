@@ -8,7 +8,7 @@ import { logEvent } from '../events/event-log.ts'
 import { assessPool, setDemand } from './pools.ts'
 import type { ReservationDocument, ReservedDocument } from './reservation-ledger.ts'
 import { touchInstance } from '../store/revisions.ts'
-import type { Tables } from '../store/schema.ts'
+import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
 export type InstanceRow = Selectable<Tables['instances']>
@@ -129,12 +129,12 @@ async function demandsOf(
   id: string | undefined,
 ): Promise<Map<string, { tag: string; count: number }[]>> {
   let query = tx
-    .selectFrom('demands')
-    .innerJoin('instances', 'instances.id', 'demands.instance_id')
-    .select(['demands.instance_id', 'demands.tag', 'demands.count'])
+    .selectFrom('instance_usage')
+    .innerJoin('instances', 'instances.id', 'instance_usage.instance_id')
+    .select(['instance_usage.instance_id', 'instance_usage.tag', 'instance_usage.count'])
     .where('instances.account_id', '=', account.id)
     .where('instances.status', '=', sql.lit('active'))
-    .orderBy('demands.tag')
+    .orderBy('instance_usage.tag')
   if (id !== undefined) query = query.where('instances.id', '=', id)
   const demands = new Map<string, { tag: string; count: number }[]>()
   for (const { instance_id, tag, count } of await query.execute()) {

@@ -18,13 +18,13 @@ export interface NumberedAccount {
 /** Every smart account with the numbers that programs name them by; what has none yet is given one, for good. */
 export async function listNumberedAccounts(tx: Tx): Promise<NumberedAccount[]> {
   const known = new Map(
-    (await tx.selectFrom('public_numbers').selectAll().execute()).map(({ id, subject }) => [subject, id]),
+    (await tx.selectFrom('numeric_ids').selectAll().execute()).map(({ id, subject }) => [subject, id]),
   )
   const numberOf = async (subject: string): Promise<number> => {
     const there = known.get(subject)
     if (there !== undefined) return there
     const { id } = await tx
-      .insertInto('public_numbers')
+      .insertInto('numeric_ids')
       .values({ subject })
       .returning('id')
       .executeTakeFirstOrThrow()

@@ -10,7 +10,7 @@ import { logEvent } from '../events/event-log.ts'
 import { dropMails, queueMail } from '../outbox/mail.ts'
 import { type EndingLicenses, notifyOfTerms } from '../outbox/expiry-notifications.ts'
 import { assessPool } from './pools.ts'
-import type { Tables } from '../store/schema.ts'
+import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
 type OrderRow = Selectable<Tables['orders']>
@@ -94,7 +94,7 @@ export class Orders {
     }
     await this.#tx.insertInto('orders').values(row).execute()
     await queueMail(this.#tx, {
-      about: row.id,
+      subjectId: row.id,
       to: row.buyer ?? '',
       subject: `Your order ${row.id}: a Smart Account is needed`,
       text: `Thank you for your order of ${describeOrder(row)}.\n\nLicences are kept in a Smart Account. Create one, and have the order ${row.id} assigned to it.\n`,
@@ -194,7 +194,7 @@ export class Orders {
           ends_at: endsAt,
           source: row.sku === null ? 'order' : `order ${row.sku}`,
           lot_id: null,
-          warned: null,
+          warned_days: null,
         })
         .execute()
       await assessPool(this.#tx, virtual.id, row.tag, this.#at)
@@ -273,7 +273,7 @@ export async function followUpOrders(tx: Tx, at: Instant): Promise<void> {
       .where('id', '=', row.id)
       .execute()
     await queueMail(tx, {
-      about: row.id,
+      subjectId: row.id,
       to: row.buyer ?? '',
       subject: `Reminder ${reminders} of ${REMINDERS}: your order ${row.id} needs a Smart Account`,
       text: `Your order of ${describeOrder(row)} waits for a Smart Account.\n\nCreate one, and have the order ${row.id} assigned to it.\n`,
@@ -296,7 +296,7 @@ export async function warnOfTerms(tx: Tx, at: Instant): Promise<void> {
     .selectAll('licenses')
     .select(['virtual_accounts.name', 'virtual_accounts.account_id'])
     .where('licenses.ends_at', '<=', at + furthest * DAY)
-    .where((or) => or.or([or('licenses.warned', 'is', null), or('licenses.warned', '>', 0)]))
+    .where((or) => or.or([or('licenses.warned_days', 'is', null), or('licenses.warned_days', '>', 0)]))
     .orderBy('licenses.ends_at')
     .orderBy('licenses.tag')
     .orderBy('licenses.id')
@@ -306,11 +306,11 @@ export async function warnOfTerms(tx: Tx, at: Instant): Promise<void> {
     if (row.ends_at === null) continue
     const left = row.ends_at - at
     const come = [...TERM_WARNINGS, 0].filter(
-      (days) => left <= days * DAY && (row.warned === null || days < row.warned),
+      (days) => left <= days * DAY && (row.warned_days === null || days < row.warned_days),
     )
     if (come.length === 0) continue
-    const warned = Math.min(...come)
-    await tx.updateTable('licenses').set({ warned }).where('id', '=', row.id).execute()
+    const warned_days = Math.min(...come)
+    await tx.updateTable('licenses').set({ warned_days }).where('id', '=', row.id).execute()
     ending.push({
       accountId: row.account_id,
       virtualAccountId: row.virtual_account_id,
@@ -320,16 +320,16 @@ export async function warnOfTerms(tx: Tx, at: Instant): Promise<void> {
       endsAt: row.ends_at,
       passed: come,
     })
-    // A term that was shorter than the warning from the start is warned of all the same, once.
+    // A term that was shorter than the warning from the start is warned_days of all the same, once.
     await logEvent(tx, {
       at,
-      type: warned === 0 ? 'LICENSES_EXPIRED' : 'LICENSES_EXPIRING',
-      severity: warned === 0 ? 'major' : 'minor',
+      type: warned_days === 0 ? 'LICENSES_EXPIRED' : 'LICENSES_EXPIRING',
+      severity: warned_days === 0 ? 'major' : 'minor',
       accountId: row.account_id,
       virtualAccount: row.name,
-      message: `${row.quantity} of ${row.tag} ${warned === 0 ? 'ended' : 'end'} at ${iso(row.ends_at)}.`,
+      message: `${row.quantity} of ${row.tag} ${warned_days === 0 ? 'ended' : 'end'} at ${iso(row.ends_at)}.`,
     })
-    if (warned === 0) await assessPool(tx, row.virtual_account_id, row.tag, at)
+    if (warned_days === 0) await assessPool(tx, row.virtual_account_id, row.tag, at)
   }
   await notifyOfTerms(tx, ending, at)
 }

@@ -139,10 +139,14 @@ export async function writeDemands(
   const kept = rows.filter(({ count }) => count > 0)
   for (const { instance_id, tag, count } of rows)
     if (count === 0)
-      await tx.deleteFrom('demands').where('instance_id', '=', instance_id).where('tag', '=', tag).execute()
+      await tx
+        .deleteFrom('instance_usage')
+        .where('instance_id', '=', instance_id)
+        .where('tag', '=', tag)
+        .execute()
   if (kept.length > 0)
     await tx
-      .insertInto('demands')
+      .insertInto('instance_usage')
       .values(kept)
       .onConflict((conflict) =>
         conflict.columns(['instance_id', 'tag']).doUpdateSet((eb) => ({ count: eb.ref('excluded.count') })),
@@ -181,7 +185,11 @@ export async function setDemand(
 ): Promise<void> {
   const before = new Map(
     (
-      await tx.selectFrom('demands').select(['tag', 'count']).where('instance_id', '=', instance.id).execute()
+      await tx
+        .selectFrom('instance_usage')
+        .select(['tag', 'count'])
+        .where('instance_id', '=', instance.id)
+        .execute()
     ).map(({ tag, count }) => [tag, count]),
   )
   const after = new Map<string, number>()

@@ -8,7 +8,7 @@ import { logEvent } from '../events/event-log.ts'
 import { assessPool } from './pools.ts'
 import { touchReservation } from '../store/revisions.ts'
 import type { ReservedPart } from '../policy.ts'
-import type { Tables } from '../store/schema.ts'
+import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
 export type ReservationRow = Selectable<Tables['reservations']>

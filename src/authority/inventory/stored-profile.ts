@@ -42,7 +42,7 @@ export async function settleProfile(tx: Tx, wanted: WantedProfile, at: Instant):
 /** Tags that licenses were bought for, that instances use, or that are reserved. */
 async function tagsInUse(tx: Tx): Promise<Set<string>> {
   const tags = new Set<string>()
-  for (const table of ['licenses', 'demands', 'reserved_licenses', 'reported_reserved'] as const)
+  for (const table of ['licenses', 'instance_usage', 'reserved_licenses', 'reported_reserved'] as const)
     for (const { tag } of await tx.selectFrom(table).select('tag').distinct().execute()) tags.add(tag)
   return tags
 }

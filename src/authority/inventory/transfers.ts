@@ -11,7 +11,7 @@ import { showInstance } from './instances.ts'
 import { assessPool, type Pool, setDemand } from './pools.ts'
 import { activeLots } from '../policy.ts'
 import { touchInstance } from '../store/revisions.ts'
-import type { Tables } from '../store/schema.ts'
+import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
 type LicenseRow = Selectable<Tables['licenses']>
@@ -182,7 +182,7 @@ export class Transfers {
     const source = this.#tx.updateTable('licenses').set({ quantity: rest }).where('id', '=', row.id)
     if (rest > 0) await source.execute()
     else {
-      await this.#tx.deleteFrom('recalls').where('license_id', '=', row.id).execute()
+      await this.#tx.deleteFrom('reclaims').where('license_id', '=', row.id).execute()
       await this.#tx.deleteFrom('licenses').where('id', '=', row.id).execute()
     }
     await assessPool(this.#tx, row.virtual_account_id, row.tag, this.#at)
@@ -224,7 +224,7 @@ export class Transfers {
       .where('tag', '=', tag)
       .execute()
     const recalled = await this.#tx
-      .selectFrom('recalls')
+      .selectFrom('reclaims')
       .select(['license_id', (eb) => eb.fn.sum<number>('quantity').as('quantity')])
       .groupBy('license_id')
       .execute()
@@ -237,15 +237,15 @@ export class Transfers {
 
   async #recall(row: LicenseRow, quantity: number, from: VirtualAccount, to: VirtualAccount): Promise<void> {
     await this.#tx
-      .insertInto('recalls')
+      .insertInto('reclaims')
       .values({
         id: randomUUID(),
         satellite_id: from.satellite?.id ?? '',
         license_id: row.id,
         quantity,
         to_virtual_account_id: to.id,
-        told_epoch: null,
-        told_sequence: null,
+        notified_epoch: null,
+        notified_sequence: null,
         requested_at: this.#at,
       })
       .execute()
@@ -330,18 +330,24 @@ export interface RecallDocument {
 
 export async function listRecalls(tx: Tx, satelliteId: string): Promise<RecallDocument[]> {
   const rows = await tx
-    .selectFrom('recalls')
-    .innerJoin('licenses', 'licenses.id', 'recalls.license_id')
-    .innerJoin('virtual_accounts as va', 'va.id', 'recalls.to_virtual_account_id')
-    .select(['licenses.tag', 'recalls.quantity', 'va.name', 'recalls.requested_at', 'recalls.told_sequence'])
-    .where('recalls.satellite_id', '=', satelliteId)
-    .orderBy('recalls.requested_at')
+    .selectFrom('reclaims')
+    .innerJoin('licenses', 'licenses.id', 'reclaims.license_id')
+    .innerJoin('virtual_accounts as va', 'va.id', 'reclaims.to_virtual_account_id')
+    .select([
+      'licenses.tag',
+      'reclaims.quantity',
+      'va.name',
+      'reclaims.requested_at',
+      'reclaims.notified_sequence',
+    ])
+    .where('reclaims.satellite_id', '=', satelliteId)
+    .orderBy('reclaims.requested_at')
     .execute()
-  return rows.map(({ tag, quantity, name, requested_at, told_sequence }) => ({
+  return rows.map(({ tag, quantity, name, requested_at, notified_sequence }) => ({
     tag,
     quantity,
     to: name,
     requestedAt: iso(requested_at),
-    told: told_sequence !== null,
+    told: notified_sequence !== null,
   }))
 }

@@ -24,16 +24,10 @@ import {
 } from './ca-certificates.ts'
 import { BoxIdentities } from './instance-certificates.ts'
 import { HeldKeys, SUB_CA_KEY } from './key-ring.ts'
-import {
-  type AuthorityIdentity,
-  FIRST_BUNDLE,
-  readIdentity,
-  requireKnownForm,
-  writeIdentity,
-} from './identity.ts'
+import { type AuthorityIdentity, FIRST_BUNDLE, readIdentity, writeIdentity } from './identity.ts'
 import { readKeySetting, removeKeySetting, writeKeySetting } from './key-settings.ts'
 import { KeyStore } from './key-store.ts'
-import { LEAF_KEY_FILE, Leaves, type Signer } from './leaf-certificates.ts'
+import { Leaves, type Signer } from './leaf-certificates.ts'
 import { RootKey } from './root-key.ts'
 import { SatelliteKeys, SYNC_KEY } from './satellite-keys.ts'
 import type { Tx } from '../store/store.ts'
@@ -155,15 +149,14 @@ export class Credentials {
     return credentials
   }
 
-  /** @throws LicensingError STORE_UNREADABLE, DATA_DIR_MISSING, DATA_VERSION_UNSUPPORTED */
+  /** @throws LicensingError STORE_UNREADABLE, DATA_DIR_MISSING */
   static async load(dataDir: string, tx: Tx): Promise<Credentials> {
     const identity = await readIdentity(tx)
     if (identity === null)
       throw new LicensingError('DATA_DIR_MISSING', `The authority in ${dataDir} was never made.`)
-    requireKnownForm(identity)
     const credentials = new Credentials(identity, new KeyStore(dataDir))
     await credentials.#held.readKeys(tx)
-    await credentials.#sweep(tx)
+    credentials.#sweep()
     return credentials
   }
 
@@ -175,9 +168,8 @@ export class Credentials {
     return this.#held.refresh(tx, at)
   }
 
-  /** Files of keys that were replaced. */
-  async #sweep(tx: Tx): Promise<void> {
-    this.#keys.sweep(LEAF_KEY_FILE, await this.#leaves.keyFiles(tx))
+  /** Removes the files of keys that were replaced. */
+  #sweep(): void {
     if (this.#held.issuingKey !== SUB_CA_KEY) this.#keys.remove(SUB_CA_KEY)
     this.rootKey.removeOld()
   }

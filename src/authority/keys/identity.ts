@@ -1,6 +1,5 @@
 import { z } from 'zod'
 import { LicensingError } from '../../core/errors.ts'
-import { ChainError, readRoots } from '../../pki/chain-validation.ts'
 import { readKeySetting, writeKeySetting } from './key-settings.ts'
 import type { Tx } from '../store/store.ts'
 
@@ -14,18 +13,16 @@ const identitySchema = z.object({
   role: z.enum(['manager', 'satellite']),
   test: z.boolean(),
   /** Restores of this authority so far, plus one (trust §9). */
-  epoch: z.int().min(1).default(1),
+  epoch: z.int().min(1),
   /** The manager's roots, the newest first, and the issuing CA under them: null at a satellite that does not have them yet. */
   root: z.string().nullable(),
   subCa: z.string().nullable(),
   /** While a root is replaced: certificates of the same issuing CA by the other root. */
-  furtherCas: z.array(z.string()).default([]),
+  furtherCas: z.array(z.string()),
   /** Issuing CAs that were replaced: identities that they issued are still this authority's. */
-  formerCas: z.array(z.string()).default([]),
+  formerCas: z.array(z.string()),
   /** The newest bundle of roots, the signed bundles up to it, and until when older roots are believed beside the newest. */
-  trust: z
-    .object({ number: z.int(), bundles: z.array(z.string()), until: z.number().nullable() })
-    .default({ number: FIRST_BUNDLE, bundles: [], until: null }),
+  trust: z.object({ number: z.int(), bundles: z.array(z.string()), until: z.number().nullable() }),
 })
 export type AuthorityIdentity = z.infer<typeof identitySchema>
 
@@ -36,19 +33,6 @@ export async function readIdentity(tx: Tx): Promise<AuthorityIdentity | null> {
   const parsed = identitySchema.safeParse(JSON.parse(json))
   if (parsed.success) return parsed.data
   throw new LicensingError('STORE_UNREADABLE', 'The database does not say which authority it is of.')
-}
-
-/** @throws LicensingError DATA_VERSION_UNSUPPORTED: its certificates say their roles in another form */
-export function requireKnownForm({ root }: AuthorityIdentity): void {
-  try {
-    if (root !== null) readRoots(root)
-  } catch (error) {
-    if (!(error instanceof ChainError)) throw error
-    throw new LicensingError(
-      'DATA_VERSION_UNSUPPORTED',
-      'The certificates of this authority were made by a development state of this program, and are of a form that is no more.',
-    )
-  }
 }
 
 export async function writeIdentity(tx: Tx, identity: AuthorityIdentity): Promise<void> {

@@ -13,7 +13,6 @@ import type { Issuing } from './leaf-certificates.ts'
 import { requireWriter, type Tx } from '../store/store.ts'
 
 export const SUB_CA_KEY = 'sub-ca.key'
-const RESERVATION_KEY = 'reservation.key'
 
 const notRegistered = (): never => {
   throw new LicensingError(
@@ -124,11 +123,11 @@ export class HeldKeys {
     this.#reservationSeed ??= await this.#readReservationSeed(tx)
   }
 
-  /** One for all processes of this authority; older data directories have it as a file, or not at all. */
+  /** Returns the seed that all processes of this authority share, and creates it at the first time. */
   async #readReservationSeed(tx: Tx): Promise<string> {
     const stored = await readKeySetting(tx, 'reservation-key')
     if (stored !== null) return this.keys.openSecret(stored)
-    const seed = this.keys.has(RESERVATION_KEY) ? this.keys.get(RESERVATION_KEY) : newSeed()
+    const seed = newSeed()
     await writeKeySetting(tx, 'reservation-key', this.keys.sealSecret(seed))
     return seed
   }

@@ -1,5 +1,5 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
-import { readdirSync, rmSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { LicensingError } from '../../core/errors.ts'
@@ -50,12 +50,6 @@ export class KeyStore {
 
   remove(name: string): void {
     rmSync(join(this.#directory, name), { force: true })
-  }
-
-  /** Removes the files of a pattern that nothing refers to: what was replaced, or left behind by a crash. */
-  sweep(pattern: RegExp, kept: ReadonlySet<string>): void {
-    for (const name of readdirSync(this.#directory))
-      if (pattern.test(name) && !kept.has(name)) this.remove(name)
   }
 
   /** The private key at a place, parsed once. @throws LicensingError STORE_UNREADABLE */

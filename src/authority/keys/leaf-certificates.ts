@@ -29,14 +29,11 @@ const SIGNER_NAMES = {
 export type Signer = keyof typeof SIGNER_NAMES
 export const SIGNERS = Object.keys(SIGNER_NAMES) as readonly Signer[]
 
-/** The files in which keys of leaves were kept before they were kept sealed in the database. */
-export const LEAF_KEY_FILE = /^(?:answer-signer|reservation-signer|sync|audit-signer|tls)-[0-9a-f]{12}\.key$/
-
 /** A leaf of the authority's own: its certificate, where its key is, and for TLS the names it is for. */
 const leafSchema = z.object({
   certificate: z.string(),
   key: keyPlaceSchema,
-  hosts: z.array(z.string()).default([]),
+  hosts: z.array(z.string()),
 })
 type Leaf = z.infer<typeof leafSchema>
 
@@ -117,18 +114,6 @@ export class Leaves {
   async certificate(tx: Tx, role: Signer): Promise<string | null> {
     const stored = await readKeySetting(tx, role)
     return stored === null ? null : leafSchema.parse(JSON.parse(stored)).certificate
-  }
-
-  /** The key files that leaves still name. */
-  async keyFiles(tx: Tx): Promise<Set<string>> {
-    const files = new Set<string>()
-    for (const role of [...SIGNERS, 'tls' as const]) {
-      const stored = await readKeySetting(tx, role)
-      // At a satellite `sync` is something else: how it stands with its manager.
-      const leaf = leafSchema.safeParse(JSON.parse(stored ?? 'null'))
-      if (leaf.success && typeof leaf.data.key === 'string') files.add(leaf.data.key)
-    }
-    return files
   }
 
   async #read(tx: Tx, role: Signer | 'tls', issuing: Issuing): Promise<Held | null> {

@@ -1,4 +1,4 @@
-import type { AuditDoor } from '../audit/audit-service.ts'
+import type { AuditService } from '../audit/audit-service.ts'
 import type { Mailer } from '../notifications/mailer.ts'
 import type { NotificationDoor } from '../notifications/notification-service.ts'
 import type { WebhookDoor } from '../notifications/webhook-service.ts'
@@ -9,7 +9,7 @@ import type { SyncDoor } from '../satellite-sync/sync-service.ts'
 export interface BackgroundServices {
   /** A satellite's synchronization; null at a manager. */
   readonly sync: SyncDoor | null
-  readonly audit: AuditDoor
+  readonly audit: AuditService
   readonly notifications: NotificationDoor
   readonly schedules: Schedules
   readonly webhooks: WebhookDoor

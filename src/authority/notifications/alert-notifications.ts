@@ -38,9 +38,9 @@ export async function notifyOfAlerts(
 ): Promise<void> {
   const rows = await tx
     .updateTable('notifications')
-    .set({ look_next_at: at + BETWEEN_LOOKS })
+    .set({ next_check_at: at + BETWEEN_LOOKS })
     .where('status', '=', sql.lit(1))
-    .where('look_next_at', '<=', at)
+    .where('next_check_at', '<=', at)
     .returningAll()
     .execute()
   const seen = new Map<string, readonly AlertDocument[]>()
@@ -70,7 +70,7 @@ export async function notifyOfAlerts(
       .where('id', '=', row.account_id)
       .executeTakeFirst()
     await queueMail(tx, {
-      about: row.id,
+      subjectId: row.id,
       to: row.recipient,
       subject: `Status Notification for ${account?.domain ?? ''}: ${come.length} new major alerts, ${gone.length} mended`,
       text: [...section('New major alerts', come), ...section('Mended', gone), FOOTER].join('\n'),

@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely'
 import { DAY, HOUR, type Instant, iso, MINUTE } from '../../core/time.ts'
 import { queueMail } from '../outbox/mail.ts'
-import type { Tables } from '../store/schema.ts'
+import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 import { FOOTER } from '../outbox/compliance-notifications.ts'
 
@@ -31,7 +31,7 @@ export async function summarise(tx: Tx, at: Instant): Promise<void> {
     .execute()
   for (const row of rows) {
     await summariseFor(tx, row, end, at)
-    await tx.updateTable('notifications').set({ summed_until: end }).where('id', '=', row.id).execute()
+    await tx.updateTable('notifications').set({ summarized_until: end }).where('id', '=', row.id).execute()
   }
 }
 
@@ -57,7 +57,7 @@ async function summariseFor(
   let events = tx
     .selectFrom('events')
     .where('account_id', '=', row.account_id)
-    .where('at', '>=', row.summed_until)
+    .where('at', '>=', row.summarized_until)
     .where('at', '<', end)
   if (row.virtual_account_id !== null) events = events.where('virtual_account', '=', virtual?.name ?? '')
   const counts = await events
@@ -79,11 +79,11 @@ async function summariseFor(
   const more = all - listed.length
   const where = virtual ? `${virtual.name} of ${account?.domain ?? ''}` : (account?.domain ?? '')
   await queueMail(tx, {
-    about: row.id,
+    subjectId: row.id,
     to: row.recipient,
     subject: `Daily Event Summary for ${where}: ${all} ${all === 1 ? 'event' : 'events'}`,
     text: [
-      `From ${iso(row.summed_until)} to ${iso(end)}: ${major} major, ${minor} minor, ${info} informational.`,
+      `From ${iso(row.summarized_until)} to ${iso(end)}: ${major} major, ${minor} minor, ${info} informational.`,
       '',
       ...lines,
       ...(more > 0 ? [`and ${more} more, in the event log`] : []),

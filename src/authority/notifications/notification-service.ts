@@ -127,8 +127,8 @@ export class NotificationDoor {
       }
       // What happened while nobody wanted to know is not told later.
       const fresh = {
-        daily: { summed_until: at, daily_next_at: firstSummary(at) },
-        status: { alerts: null, look_next_at: at },
+        daily: { summarized_until: at, daily_next_at: firstSummary(at) },
+        status: { alerts: null, next_check_at: at },
       }
       const id = there?.id ?? `nt_${randomBytes(9).toString('hex')}`
       if (there)
@@ -201,7 +201,11 @@ export class NotificationDoor {
         .execute()
       if (removed.length === 0)
         throw notFound('notification', `${account.domain} has no notification ${JSON.stringify(id)}.`)
-      await tx.deleteFrom('mails').where('about', 'like', `${id}%`).where('sent_at', 'is', null).execute()
+      await tx
+        .deleteFrom('mails')
+        .where('subject_id', 'like', `${id}%`)
+        .where('sent_at', 'is', null)
+        .execute()
     })
   }
 

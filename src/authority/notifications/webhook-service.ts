@@ -122,7 +122,7 @@ export class WebhookDoor {
         delivered: 0,
         delivered_at: null,
         failure: null,
-        taken_until: 0,
+        claimed_until: 0,
       }
       await this.#log(tx, account, at, 'WEBHOOK_ADDED', row)
       await tx.insertInto('webhooks').values(row).execute()

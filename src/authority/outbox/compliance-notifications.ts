@@ -1,7 +1,7 @@
 import { type Selectable, sql } from 'kysely'
 import { iso } from '../../core/time.ts'
 import { dropMails, queueMail } from './mail.ts'
-import type { Tables } from '../store/schema.ts'
+import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
 /** Events that tell of a change of compliance, and what a mail calls them. */
@@ -38,10 +38,10 @@ export async function notifyOfCompliance(
     .execute()
   const [tag = ''] = message.split(':', 1)
   for (const { id, recipient, domain } of rows) {
-    const about = `${id} ${virtual} ${tag}`
-    await dropMails(tx, about)
+    const subjectId = `${id} ${virtual} ${tag}`
+    await dropMails(tx, subjectId)
     await queueMail(tx, {
-      about,
+      subjectId,
       to: recipient,
       subject: `Status Notification for ${domain}: ${virtual} is ${change} for ${tag}`,
       text: `${virtual} of the Smart Account ${domain} is ${change} for ${tag} since ${iso(at)}.\n\n${message}\n\n${FOOTER}`,

@@ -40,7 +40,7 @@ export async function notifyOfTerms(tx: Tx, ending: readonly EndingLicenses[], a
         `- ${one.quantity} of ${one.tag} in ${one.virtualAccount} ${one.endsAt <= at ? 'ended' : 'end'} at ${iso(one.endsAt)}`,
     )
     await queueMail(tx, {
-      about: row.id,
+      subjectId: row.id,
       to: row.recipient,
       subject: `Expiring licenses of ${row.domain}: ${told.length}`,
       text: `Licenses of the Smart Account ${row.domain} end, or have ended:\n\n${lines.join('\n')}\n\nOrder a new term, or see to it that they are not needed any more.\n\n${FOOTER}`,

@@ -38,8 +38,8 @@ export type MailSettings = z.infer<typeof mailSettingsSchema>
 
 /** A mail that is to be sent; words only from public facts. */
 export interface Mail {
-  /** What it is about: when that is done with, what was not sent is not sent any more. */
-  readonly about: string
+  /** The id of its subject: unsent mail about it is discarded with this id. */
+  readonly subjectId: string
   readonly to: string
   readonly subject: string
   readonly text: string
@@ -55,11 +55,14 @@ const SMTP_PATIENCE = 20_000
 const TAKEN = 15 * MINUTE
 
 /** Puts a mail into the outbox, in the transaction of what it tells of. */
-export async function queueMail(tx: Tx, { about, to, subject, text, at, attachment }: Mail): Promise<void> {
+export async function queueMail(
+  tx: Tx,
+  { subjectId, to, subject, text, at, attachment }: Mail,
+): Promise<void> {
   await tx
     .insertInto('mails')
     .values({
-      about,
+      subject_id: subjectId,
       recipient: to,
       subject,
       text,
@@ -75,8 +78,8 @@ export async function queueMail(tx: Tx, { about, to, subject, text, at, attachme
 }
 
 /** Takes what was not sent yet about an order out of the outbox. */
-export async function dropMails(tx: Tx, about: string): Promise<void> {
-  await tx.deleteFrom('mails').where('about', '=', about).where('sent_at', 'is', null).execute()
+export async function dropMails(tx: Tx, subjectId: string): Promise<void> {
+  await tx.deleteFrom('mails').where('subject_id', '=', subjectId).where('sent_at', 'is', null).execute()
 }
 
 /** @throws LicensingError INVALID_ARGUMENT, FILE_UNWRITABLE */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Selectable, sql } from 'kysely'
 import { HOUR, type Instant, iso, MINUTE, SECOND } from '../../core/time.ts'
-import type { Tables } from '../store/schema.ts'
+import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
 type EventRow = Selectable<Tables['events']>
@@ -99,9 +99,9 @@ export async function takeDeliveries(tx: Tx, at: Instant): Promise<Taken[]> {
   for (const { webhook_id } of waiting) {
     const hook = await tx
       .updateTable('webhooks')
-      .set({ taken_until: at + TAKEN })
+      .set({ claimed_until: at + TAKEN })
       .where('id', '=', webhook_id)
-      .where('taken_until', '<=', at)
+      .where('claimed_until', '<=', at)
       .returningAll()
       .executeTakeFirst()
     if (hook) taken.push({ hook, due: await dueOf(tx, hook, at) })
@@ -219,5 +219,5 @@ async function pruneDead(tx: Tx, webhookId: string): Promise<void> {
 
 /** Gives a webhook back. */
 export async function giveBack(tx: Tx, webhookId: string): Promise<void> {
-  await tx.updateTable('webhooks').set({ taken_until: 0 }).where('id', '=', webhookId).execute()
+  await tx.updateTable('webhooks').set({ claimed_until: 0 }).where('id', '=', webhookId).execute()
 }

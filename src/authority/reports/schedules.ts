@@ -7,12 +7,12 @@ import { checked } from '../../core/validate.ts'
 import { asLicensingError, LicensingError, notFound } from '../../core/errors.ts'
 import { type Instant, iso, MINUTE } from '../../core/time.ts'
 import { type Account, chooseAccount, chooseVirtualAccount, listAccounts } from '../inventory/accounts.ts'
-import { AuditRecord } from '../audit/audit-log.ts'
+import { AuditLog } from '../audit/audit-log.ts'
 import type { AuthorityContext, Where } from '../context/authority-context.ts'
 import { queueMail } from '../outbox/mail.ts'
 import { checkRecipient } from '../notifications/notification-service.ts'
 import { Reports, toCsv } from './reports.ts'
-import type { Tables } from '../store/schema.ts'
+import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 import { errnoCode } from '../../core/errno-code.ts'
 import { makeDirectory } from '../../storage/private-files.ts'
@@ -120,7 +120,7 @@ export class Schedules {
         next_at: nextDue({ every, hour }, at),
         last_at: null,
         failure: null,
-        taken_until: 0,
+        claimed_until: 0,
       }
       await tx.insertInto('report_schedules').values(row).execute()
       return documentOf({ ...row, name: virtual?.name ?? null })
@@ -165,9 +165,9 @@ export class Schedules {
     const due = await this.#context.withMaintenance((tx, at) =>
       tx
         .updateTable('report_schedules')
-        .set({ taken_until: at + TAKEN })
+        .set({ claimed_until: at + TAKEN })
         .where('next_at', '<=', at)
-        .where('taken_until', '<=', at)
+        .where('claimed_until', '<=', at)
         .returningAll()
         .execute(),
     )
@@ -214,7 +214,7 @@ export class Schedules {
     if (row.kind === 'audit-checkpoint')
       return {
         name: `${name}.txt`,
-        text: await new AuditRecord(tx).checkpoint(this.#context.credentials, at),
+        text: await new AuditLog(tx).checkpoint(this.#context.credentials, at),
       }
     const report = await new Reports(tx, this.#context.profile, account, at, place).make(row.kind)
     return { name: `${name}.csv`, text: toCsv(report) }
@@ -229,7 +229,7 @@ async function accountOf(tx: Tx, { account_id: id }: Row): Promise<Account> {
 async function note(tx: Tx, row: Row, at: Instant, failure: string | null): Promise<void> {
   await tx
     .updateTable('report_schedules')
-    .set({ next_at: nextDue(row, at), last_at: at, failure, taken_until: 0 })
+    .set({ next_at: nextDue(row, at), last_at: at, failure, claimed_until: 0 })
     .where('id', '=', row.id)
     .execute()
 }
@@ -244,7 +244,7 @@ async function mailReport(
   const fits = made.text.length <= LONGEST_ATTACHMENT
   const what = row.kind === 'audit-checkpoint' ? 'checkpoint of the audit record' : `report of ${row.kind}`
   await queueMail(tx, {
-    about: row.id,
+    subjectId: row.id,
     to: row.recipient ?? '',
     subject: `Smart Account ${domain}: ${what}`,
     text: fits

@@ -40,7 +40,8 @@ import {
   WRONG_CODES,
   WRONG_CODES_WITHIN,
 } from '../policy.ts'
-import { type Tx, writeSetting } from '../store/store.ts'
+import type { Tx } from '../store/store.ts'
+import { TimeFloor } from '../store/time-floor.ts'
 
 /** Epochs that a code may be of: more restores of one authority are not looked back over. */
 const EPOCHS_TRIED = 50
@@ -140,14 +141,14 @@ export class Reservations {
       version,
       status: 'active',
       request: request.number,
-      box_key: keyText(request),
+      device_key: keyText(request),
       sequence: 1,
       confirmed: 1,
       created_at: this.#at,
       updated_at: this.#at,
       ended_at: null,
-      wrong_codes: 0,
-      wrong_since: 0,
+      failed_code_attempts: 0,
+      failed_code_attempts_since: 0,
       revision: 0,
       in_review: 0,
     }
@@ -263,7 +264,7 @@ export class Reservations {
       )
     await this.#tx
       .updateTable('reservations')
-      .set({ confirmed: row.sequence, updated_at: this.#at, wrong_codes: 0 })
+      .set({ confirmed: row.sequence, updated_at: this.#at, failed_code_attempts: 0 })
       .where('id', '=', id)
       .execute()
     await this.#ledger.assess(row)
@@ -387,7 +388,7 @@ export class Reservations {
     const row = await this.#tx
       .selectFrom('reservations')
       .selectAll()
-      .where('box_key', '=', keyText(request))
+      .where('device_key', '=', keyText(request))
       .where('request', '=', request.number)
       .where('virtual_account_id', '=', virtual.id)
       .where('status', '=', sql.lit('active'))
@@ -407,7 +408,7 @@ export class Reservations {
     const used = await this.#tx
       .selectFrom('reservations')
       .selectAll()
-      .where('box_key', '=', keyText(request))
+      .where('device_key', '=', keyText(request))
       .where('request', '=', request.number)
       .executeTakeFirst()
     if (used && used.account_id !== this.#account.id)
@@ -497,14 +498,13 @@ export class Reservations {
       licenses: [...parts].flatMap(([tag, list]) =>
         list.map((part) => ({ tag, name: names.get(tag) ?? tag, ...part })),
       ),
-      boxKey: row.box_key,
+      boxKey: row.device_key,
       authorityKey: this.#credentials.reservationKey(),
       trustBundle: this.#credentials.identity.trust.number,
       mandate: this.#limits.mandate,
       trustBundles: this.#credentials.bundlesAfter(0),
     })
-    // What a file says of the time is told, as an answer's is: nothing that follows is older.
-    await writeSetting(this.#tx, 'told-time', String(this.#at))
+    await TimeFloor.raise(this.#tx, this.#at)
     const signer = await this.#credentials.reservationSigner(this.#tx, this.#at)
     return { ...document, file: signText(lines, signer) }
   }
@@ -512,14 +512,14 @@ export class Reservations {
   /** Whether a code is the box's; a wrong one is counted, and after too many none is looked at for an hour. */
   async #checkCode(kind: ProofKind, row: ReservationRow, code: string): Promise<LicensingError | null> {
     const written = readProofCode(kind, code)
-    const since = this.#at - row.wrong_since
-    const counted = since >= 0 && since < WRONG_CODES_WITHIN ? row.wrong_codes : 0
+    const since = this.#at - row.failed_code_attempts_since
+    const counted = since >= 0 && since < WRONG_CODES_WITHIN ? row.failed_code_attempts : 0
     if (counted >= WRONG_CODES)
       return new LicensingError(
         'CODE_ATTEMPTS_EXCEEDED',
-        `${counted} wrong codes were entered for ${describeBox(row)} since ${iso(row.wrong_since)}.`,
+        `${counted} wrong codes were entered for ${describeBox(row)} since ${iso(row.failed_code_attempts_since)}.`,
       )
-    const key = this.#credentials.codeKey(Buffer.from(row.box_key, 'base64url'), row.id)
+    const key = this.#credentials.codeKey(Buffer.from(row.device_key, 'base64url'), row.id)
     const { sequence } = written
     const proof = (epoch: number): Proof => ({ kind, udi: row, reservationId: row.id, epoch, sequence })
     // After a restore the box may have installed what is not known here any more, of any epoch before.
@@ -541,7 +541,10 @@ export class Reservations {
       )
     await this.#tx
       .updateTable('reservations')
-      .set({ wrong_codes: counted + 1, wrong_since: counted === 0 ? this.#at : row.wrong_since })
+      .set({
+        failed_code_attempts: counted + 1,
+        failed_code_attempts_since: counted === 0 ? this.#at : row.failed_code_attempts_since,
+      })
       .where('id', '=', row.id)
       .execute()
     await this.#ledger.log(

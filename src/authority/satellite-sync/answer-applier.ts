@@ -166,7 +166,7 @@ export class SyncApply {
         ends_at: lot.endsAt,
         source: 'manager',
         lot_id: lot.id,
-        warned: null,
+        warned_days: null,
       })
       .execute()
     await this.#log('LICENSES_RECEIVED', `${quantity} of ${lot.tag} from the manager.`)

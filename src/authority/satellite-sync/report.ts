@@ -66,8 +66,8 @@ async function gatherRegistered(tx: Tx, since: number, full: boolean) {
     )
     .execute()
   const demands = await tx
-    .selectFrom('demands')
-    .innerJoin('instances', 'instances.id', 'demands.instance_id')
+    .selectFrom('instance_usage')
+    .innerJoin('instances', 'instances.id', 'instance_usage.instance_id')
     .select(['instance_id as id', 'tag', 'count'])
     .where((or) =>
       or.or([or('revision', '>', since), ...(full ? [or('instances.status', '=', sql.lit('active'))] : [])]),
@@ -164,8 +164,8 @@ export async function gatherTotals(tx: Tx): Promise<Totals> {
 /** Counts what is in use anew, from what each instance uses: whatever had gone wrong is right again. */
 export async function rebuildPools(tx: Tx, at: Instant): Promise<void> {
   const sums = await tx
-    .selectFrom('demands')
-    .innerJoin('instances', 'instances.id', 'demands.instance_id')
+    .selectFrom('instance_usage')
+    .innerJoin('instances', 'instances.id', 'instance_usage.instance_id')
     .select(['virtual_account_id as place', 'tag', (eb) => eb.fn.sum<number>('count').as('count')])
     .where('status', '=', sql.lit('active'))
     .groupBy(['virtual_account_id', 'tag'])

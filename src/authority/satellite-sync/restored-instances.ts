@@ -87,7 +87,7 @@ export class TakeBack {
         message_id: null,
         decision: null,
         last_answer: null,
-        answer_before: null,
+        previous_answer: null,
         epoch: 0,
         revision: nextRevision,
         in_review: 1,
@@ -96,7 +96,7 @@ export class TakeBack {
     await this.#log(one)
     if (rival) return
     for (const { tag, count } of one.licenses) {
-      await this.#tx.insertInto('demands').values({ instance_id: one.id, tag, count }).execute()
+      await this.#tx.insertInto('instance_usage').values({ instance_id: one.id, tag, count }).execute()
       const key = `${place.id} ${tag}`
       this.#use.set(key, (this.#use.get(key) ?? 0) + count)
     }
@@ -145,14 +145,14 @@ export class TakeBack {
           status: 'active',
           request: 0,
           // Without the key of its box its codes cannot be checked: only a person can end it.
-          box_key: `unknown ${one.id}`,
+          device_key: `unknown ${one.id}`,
           sequence: 1,
           confirmed: 1,
           created_at: one.since,
           updated_at: this.#at,
           ended_at: null,
-          wrong_codes: 0,
-          wrong_since: 0,
+          failed_code_attempts: 0,
+          failed_code_attempts_since: 0,
           revision: 0,
           in_review: 0,
         })

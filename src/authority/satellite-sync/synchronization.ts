@@ -26,7 +26,8 @@ import { type Account, listVirtualAccounts } from '../inventory/accounts.ts'
 import type { AuthorityIdentity, Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
 import { SYNC_SEQUENCE, touchAll } from '../store/revisions.ts'
-import { countCorrection, readSetting, type Tx, writeSetting } from '../store/store.ts'
+import { readSetting, type Tx, writeSetting } from '../store/store.ts'
+import { TimeFloor } from '../store/time-floor.ts'
 import { SyncApply } from './answer-applier.ts'
 import { LONGEST_SYNC } from '../satellites/sync-exchange.ts'
 import { gatherReport, rebuildPools } from './report.ts'
@@ -392,8 +393,7 @@ export class Synchronisation {
       .where('sequence', '<=', exchange - OPEN_REQUESTS)
       .execute()
     await writeSetting(this.#tx, SYNC_SEQUENCE, String(exchange))
-    // What a file says of the time is told, as an answer's is: nothing that follows is older.
-    await writeSetting(this.#tx, 'told-time', String(this.#at))
+    await TimeFloor.raise(this.#tx, this.#at)
     if (by === 'hand') await this.step({ type: 'EXPORTED', at: this.#at, exchange })
     return {
       file,
@@ -451,8 +451,7 @@ export class Synchronisation {
         'SYNC_ANSWER_LAPSED',
         `The manager answered at ${iso(answer.answeredAt)}, and what it gave ended at ${iso(answer.restrictAt)}; here it is ${iso(at)}.`,
       )
-    await writeSetting(this.#tx, 'told-time', String(at))
-    if (corrected) await countCorrection(this.#tx)
+    await (corrected ? TimeFloor.lower(this.#tx, at) : TimeFloor.raise(this.#tx, at))
     const said = {
       outcome: answer.outcome,
       exchange: answer.exchange,

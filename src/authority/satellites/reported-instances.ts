@@ -7,7 +7,7 @@ import type { ReportedEnd, ReportedInstance, ReportedLicense, Totals } from '../
 import type { Account } from '../inventory/accounts.ts'
 import type { InstanceDocument } from '../inventory/instances.ts'
 import { assessPool, changeUse } from '../inventory/pools.ts'
-import type { Tables } from '../store/schema.ts'
+import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
 type ReportedRow = Selectable<Tables['reported_instances']>
@@ -28,7 +28,7 @@ export const reportedOf = (row: ReportedRow): ReportedInstance => ({
   pid: row.pid,
   serial: row.serial,
   version: row.version,
-  virtualAccount: row.place,
+  virtualAccount: row.virtual_account,
   since: row.since_at,
   hostname: row.hostname,
   licenses: licensesOf(row),
@@ -104,7 +104,7 @@ export class Reported {
         version: one.version,
         udi: udiDigest(one.pid, one.serial),
         hostname: one.hostname,
-        place: one.virtualAccount,
+        virtual_account: one.virtualAccount,
         virtual_account_id: place(one.virtualAccount),
         // A clock that is ahead makes nothing newer than it can be.
         since_at: Math.min(one.since, this.#at),
@@ -322,7 +322,7 @@ export class Reported {
           version: eb.ref('excluded.version'),
           udi: eb.ref('excluded.udi'),
           hostname: eb.ref('excluded.hostname'),
-          place: eb.ref('excluded.place'),
+          virtual_account: eb.ref('excluded.virtual_account'),
           virtual_account_id: eb.ref('excluded.virtual_account_id'),
           since_at: eb.ref('excluded.since_at'),
           licenses: eb.ref('excluded.licenses'),

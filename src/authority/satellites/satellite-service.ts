@@ -1,10 +1,10 @@
 import { LicensingError } from '../../core/errors.ts'
 import type { SyncProof } from '../../protocol/sync-proof.ts'
-import { writeIssuedTime } from '../context/authority-clock.ts'
 import { type AuthorityContext, requireRole, type Where } from '../context/authority-context.ts'
 import { type SatelliteDocument, Satellites, type SatelliteTerms } from './satellites.ts'
 import { LONGEST_FIRST, readSync, type Responded, SyncExchange } from './sync-exchange.ts'
 import { attempt, type Tx } from '../store/store.ts'
+import { TimeFloor } from '../store/time-floor.ts'
 
 /** A manager's satellites, for its people: added, seen, answered, removed (R-SAT-1 to R-SAT-4, R-ACC-5). */
 export class SatelliteDoor {
@@ -134,8 +134,7 @@ export class SatelliteDoor {
       { account },
       async ({ tx, credentials, profile, account: found, at }) => {
         const done = await work(new SyncExchange(tx, credentials, profile, found, at), tx)
-        // What an answer says of the time is told: nothing that follows is older.
-        await writeIssuedTime(tx, at)
+        await TimeFloor.raise(tx, at)
         return done
       },
     )

@@ -18,7 +18,7 @@ import type { Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
 import { Reported } from './reported-instances.ts'
 import { certifiedNames, checkTlsNames } from './server-names.ts'
-import type { Tables } from '../store/schema.ts'
+import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 import { listRecalls, type RecallDocument, Transfers } from '../inventory/transfers.ts'
 import type { ProductProfile } from '../../core/profile.ts'
@@ -155,8 +155,8 @@ export class Satellites {
       warn_at: null,
       restrict_at: null,
       automatic_until: null,
-      overdue: 0,
-      credential_told: null,
+      overdue_notified: 0,
+      credential_warned_days: null,
       manager_epoch: this.#credentials.identity.epoch,
       tls_names: names,
     }
@@ -293,7 +293,7 @@ export class Satellites {
     const row = await this.require(name)
     const document = await this.document(row)
     const recalls = await this.#tx
-      .selectFrom('recalls')
+      .selectFrom('reclaims')
       .selectAll()
       .where('satellite_id', '=', row.id)
       .execute()
@@ -302,7 +302,7 @@ export class Satellites {
       .set({ satellite_id: null, is_home: 0 })
       .where('satellite_id', '=', row.id)
       .execute()
-    await this.#tx.deleteFrom('recalls').where('satellite_id', '=', row.id).execute()
+    await this.#tx.deleteFrom('reclaims').where('satellite_id', '=', row.id).execute()
     const transfers = new Transfers(this.#tx, this.#profile, this.#account, this.#at)
     for (const { license_id, quantity, to_virtual_account_id } of recalls)
       await transfers.move(license_id, quantity, to_virtual_account_id)
@@ -349,7 +349,7 @@ export class Satellites {
     const { registered, reserved } = await new Reported(this.#tx, row, this.#at).totals()
     return {
       name: row.name,
-      status: row.status === 'active' ? (row.overdue === 1 ? 'overdue' : 'current') : row.status,
+      status: row.status === 'active' ? (row.overdue_notified === 1 ? 'overdue' : 'current') : row.status,
       virtualAccounts: virtualAccounts.map(({ name }) => name),
       fingerprint: row.key === null ? null : keyFingerprint(row.key),
       exchanges: row.sequence,
@@ -402,8 +402,8 @@ export async function followUpSatellites(tx: Tx, at: Instant): Promise<void> {
       continue
     }
     if (row.status === 'removed') continue
-    if (row.warn_at !== null && row.warn_at <= at && row.overdue === 0) {
-      await tx.updateTable('satellites').set({ overdue: 1 }).where('id', '=', row.id).execute()
+    if (row.warn_at !== null && row.warn_at <= at && row.overdue_notified === 0) {
+      await tx.updateTable('satellites').set({ overdue_notified: 1 }).where('id', '=', row.id).execute()
       await log(
         'SYNCHRONISATION_OVERDUE',
         'major',
@@ -412,11 +412,16 @@ export async function followUpSatellites(tx: Tx, at: Instant): Promise<void> {
     }
     const left = (row.automatic_until ?? Infinity) - at
     const come = [...CREDENTIAL_WARNINGS, 0].filter(
-      (days) => left <= days * DAY && (row.credential_told === null || days < row.credential_told),
+      (days) =>
+        left <= days * DAY && (row.credential_warned_days === null || days < row.credential_warned_days),
     )
     const told = come.at(-1)
     if (told === undefined) continue
-    await tx.updateTable('satellites').set({ credential_told: told }).where('id', '=', row.id).execute()
+    await tx
+      .updateTable('satellites')
+      .set({ credential_warned_days: told })
+      .where('id', '=', row.id)
+      .execute()
     await log(
       told === 0 ? 'SATELLITE_CREDENTIAL_ENDED' : 'SATELLITE_CREDENTIAL_ENDING',
       told === 0 ? 'major' : 'minor',

@@ -509,15 +509,16 @@ export class SyncExchange {
   /** Licences that were called back, and that the satellite is known to have given up, move. */
   async #finishRecalls(row: SatelliteRow, request: SyncRequest): Promise<void> {
     const recalls = await this.#tx
-      .selectFrom('recalls')
+      .selectFrom('reclaims')
       .selectAll()
       .where('satellite_id', '=', row.id)
       .execute()
     const transfers = new Transfers(this.#tx, this.#profile, this.#account, this.#at)
     for (const recall of recalls) {
-      const heard = recall.told_epoch === request.epoch && (recall.told_sequence ?? Infinity) <= request.after
+      const heard =
+        recall.notified_epoch === request.epoch && (recall.notified_sequence ?? Infinity) <= request.after
       if (!heard) continue
-      await this.#tx.deleteFrom('recalls').where('id', '=', recall.id).execute()
+      await this.#tx.deleteFrom('reclaims').where('id', '=', recall.id).execute()
       await transfers.move(recall.license_id, recall.quantity, recall.to_virtual_account_id)
     }
   }
@@ -526,15 +527,15 @@ export class SyncExchange {
   async #lots(row: SatelliteRow, request: SyncRequest): Promise<SyncLot[]> {
     // After a restore it is told anew: what it had heard of may be forgotten.
     await this.#tx
-      .updateTable('recalls')
-      .set({ told_epoch: request.epoch, told_sequence: request.exchange })
+      .updateTable('reclaims')
+      .set({ notified_epoch: request.epoch, notified_sequence: request.exchange })
       .where('satellite_id', '=', row.id)
-      .where((or) => or.or([or('told_epoch', 'is', null), or('told_epoch', '<', request.epoch)]))
+      .where((or) => or.or([or('notified_epoch', 'is', null), or('notified_epoch', '<', request.epoch)]))
       .execute()
     const rows = await this.#tx
       .selectFrom('licenses')
       .innerJoin('virtual_accounts as va', 'va.id', 'licenses.virtual_account_id')
-      .leftJoin('recalls', 'recalls.license_id', 'licenses.id')
+      .leftJoin('reclaims', 'reclaims.license_id', 'licenses.id')
       .select([
         'licenses.id',
         'licenses.tag',
@@ -542,7 +543,7 @@ export class SyncExchange {
         'licenses.starts_at as startsAt',
         'licenses.ends_at as endsAt',
         'va.name as virtualAccount',
-        (eb) => eb.fn.sum<number | null>('recalls.quantity').as('recalled'),
+        (eb) => eb.fn.sum<number | null>('reclaims.quantity').as('recalled'),
       ])
       .where('va.satellite_id', '=', row.id)
       .where((or) => or.or([or('licenses.ends_at', 'is', null), or('licenses.ends_at', '>', this.#at)]))
@@ -610,8 +611,8 @@ export class SyncExchange {
         warn_at: given.warnAt,
         restrict_at: given.restrictAt,
         automatic_until: given.automaticUntil,
-        overdue: 0,
-        credential_told: null,
+        overdue_notified: 0,
+        credential_warned_days: null,
         manager_epoch: this.#credentials.identity.epoch,
       })
       .where('id', '=', row.id)

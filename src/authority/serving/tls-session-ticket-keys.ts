@@ -17,15 +17,16 @@ export async function ticketKey(
   at: Instant,
 ): Promise<Buffer> {
   const day = Math.floor(at / DAY)
-  const read = () => tx.selectFrom('ticket_keys').select('sealed').where('day', '=', day).executeTakeFirst()
+  const read = () =>
+    tx.selectFrom('ticket_keys').select('encrypted_key').where('day', '=', day).executeTakeFirst()
   let row = await read()
   if (!row) {
     await tx.deleteFrom('ticket_keys').execute()
-    row = { sealed: credentials.sealSecret(randomBytes(KEY_LENGTH).toString('base64url')) }
+    row = { encrypted_key: credentials.sealSecret(randomBytes(KEY_LENGTH).toString('base64url')) }
     await tx
       .insertInto('ticket_keys')
       .values({ day, ...row })
       .execute()
   }
-  return Buffer.from(credentials.openSecret(row.sealed), 'base64url')
+  return Buffer.from(credentials.openSecret(row.encrypted_key), 'base64url')
 }

@@ -7,6 +7,7 @@ import {
   type Dialect,
   type Driver,
   Kysely,
+  SqliteAdapter,
   type SqliteDatabase,
   SqliteDialect,
   type SqliteDialectConfig,
@@ -19,7 +20,8 @@ import { SECOND } from '../../core/time.ts'
 import { systemClock } from '../../core/system-clock.ts'
 import { fileExists, storeFailure } from '../../storage/private-files.ts'
 import { isBusy, openDatabase } from '../../storage/sqlite.ts'
-import type { Tables } from './schema.ts'
+import { MIGRATION_TABLE, type StoredSchema, supportedVersion } from './migrations/index.ts'
+import type { Tables } from './tables.ts'
 
 export const DATABASE_FILE = 'authority.db'
 
@@ -84,6 +86,13 @@ class ImmediateDriver extends SqliteDriver {
   }
 }
 
+/** SQLite runs data definition in transactions. Kysely does not use that by itself. */
+class TransactionalDdlAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true
+  }
+}
+
 class ImmediateDialect extends SqliteDialect {
   readonly #config: SqliteDialectConfig
   readonly #patience: (milliseconds: number) => void
@@ -93,6 +102,9 @@ class ImmediateDialect extends SqliteDialect {
     this.#config = config
     this.#patience = patience
     this.#isOpen = isOpen
+  }
+  override createAdapter(): SqliteAdapter {
+    return new TransactionalDdlAdapter()
   }
   override createDriver(): Driver {
     return new ImmediateDriver(this.#config, this.#patience, this.#isOpen)
@@ -116,12 +128,29 @@ function keepPrepared(database: Sqlite.Database): SqliteDatabase {
   }
 }
 
-/** @throws LicensingError STORE_UNWRITABLE, STORE_UNREADABLE, STORE_FULL, STORE_MODULE_ABSENT */
+function readSchema(database: Sqlite.Database): StoredSchema {
+  const tables = database
+    .prepare<[], string>(`select name from sqlite_master where type = 'table'`)
+    .pluck()
+    .all()
+  const migrations = tables.includes(MIGRATION_TABLE)
+    ? database.prepare<[], string>(`select name from ${MIGRATION_TABLE} order by name`).pluck().all()
+    : []
+  return { tables, migrations }
+}
+
+/**
+ * Opens the SQLite database of a data directory.
+ *
+ * @throws LicensingError STORE_*, DATA_VERSION_UNSUPPORTED
+ */
 export function openSqlite(dataDir: string): Kysely<Tables> {
   let opened: Sqlite.Database | undefined
   try {
     const database = openDatabase(join(dataDir, DATABASE_FILE), { timeout: PATIENCE })
     opened = database
+    // Before anything is written: a database that is refused stays as it is.
+    supportedVersion(readSchema(database))
     database.pragma('journal_mode = WAL')
     database.pragma('synchronous = FULL')
     database.pragma('foreign_keys = ON')

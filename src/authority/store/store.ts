@@ -10,14 +10,14 @@ import {
   checkDatabaseUrl,
   CommitInDoubt,
   databaseFailure,
-  forPostgres,
   isConflict,
   isConnectionLoss,
   openPostgres,
   transactionStatus,
 } from './postgres.ts'
-import { migrations, type Tables } from './schema.ts'
+import { DATA_VERSION, MIGRATION_TABLE, migrateTo, supportedVersion } from './migrations/index.ts'
 import { openSqlite, sqliteExists } from './sqlite.ts'
+import type { Tables } from './tables.ts'
 
 export type Tx = Transaction<Tables>
 
@@ -50,14 +50,16 @@ export class AuthorityStore {
   }
 
   /**
-   * @param version how far the tables are brought: for a backup of before, which goes on from there
+   * Opens the database and applies the migrations that are missing. A database that is refused is left as it is.
+   *
+   * @param version the data version to migrate to: that of a backup, which is migrated further after it was loaded
    * @param database `postgres://…`; without it the one that the data directory names, or else its own SQLite database
-   * @throws LicensingError DATA_DIR_EXISTS, STORE_*, DATABASE_UNREACHABLE, DATABASE_REFUSED
+   * @throws LicensingError DATA_DIR_EXISTS, DATA_VERSION_UNSUPPORTED, STORE_*, DATABASE_UNREACHABLE, DATABASE_REFUSED
    */
   static async open(
     dataDir: string,
     database?: string,
-    version: number = migrations.length,
+    version: number = DATA_VERSION,
   ): Promise<AuthorityStore> {
     const named = namedDatabase(dataDir)
     if (database !== undefined && (sqliteExists(dataDir) || (named !== null && named !== database)))
@@ -71,7 +73,8 @@ export class AuthorityStore {
         ? new AuthorityStore(openSqlite(dataDir), 'sqlite')
         : new AuthorityStore(openPostgres(url), 'postgres')
     try {
-      await store.#migrate(version)
+      if ((await store.version()) < version)
+        await store.#patiently(() => migrateTo(store.#db, store.kind, version))
       return store
     } catch (thrown) {
       await store.close()
@@ -79,26 +82,20 @@ export class AuthorityStore {
     }
   }
 
-  /** Brings the tables to this version, once, however many processes start together. */
-  async #migrate(version: number): Promise<void> {
-    await this.transaction(async (tx) => {
-      await sql`create table if not exists migrations (number integer primary key)`.execute(tx)
-      const { rows } = await sql<{ last: number | null }>`select max(number) as last from migrations`.execute(
-        tx,
-      )
-      const done = rows[0]?.last ?? 0
-      if (done > migrations.length) {
-        throw new LicensingError(
-          'STORE_TOO_NEW',
-          `The database is of version ${done}; this program knows ${migrations.length}.`,
-        )
-      }
-      for (const [index, statements] of migrations.entries()) {
-        if (index < done || index >= version) continue
-        for (const statement of statements)
-          await sql.raw(this.kind === 'postgres' ? forPostgres(statement) : statement).execute(tx)
-        await sql`insert into migrations (number) values (${index + 1})`.execute(tx)
-      }
+  /** Returns the data version of the database, 0 without tables. @throws LicensingError STORE_TOO_NEW, DATA_VERSION_UNSUPPORTED */
+  version(): Promise<number> {
+    return this.read(async (tx) => {
+      const { rows } = await (
+        this.kind === 'postgres'
+          ? sql<{ name: string }>`select tablename as name from pg_tables where schemaname = current_schema()`
+          : sql<{ name: string }>`select name from sqlite_master where type = 'table'`
+      ).execute(tx)
+      const tables = rows.map(({ name }) => name)
+      if (!tables.includes(MIGRATION_TABLE)) return supportedVersion({ tables, migrations: [] })
+      const applied = await sql<{
+        name: string
+      }>`select name from ${sql.table(MIGRATION_TABLE)} order by name`.execute(tx)
+      return supportedVersion({ tables, migrations: applied.rows.map(({ name }) => name) })
     })
   }
 
@@ -267,16 +264,4 @@ export async function writeSetting(tx: Tx, name: string, value: string): Promise
     .values({ name, value })
     .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
     .execute()
-}
-
-const CORRECTIONS = 'time-corrections'
-
-/** Notes that time has gone back: what a process of this authority remembers of it holds no more. */
-export async function countCorrection(tx: Tx): Promise<void> {
-  await writeSetting(tx, CORRECTIONS, String((await countedCorrections(tx)) + 1))
-}
-
-/** How often time has gone back. */
-export async function countedCorrections(tx: Tx): Promise<number> {
-  return Number((await readSetting(tx, CORRECTIONS)) ?? 0)
 }

@@ -128,7 +128,7 @@ export function Users({ me, virtualAccounts }: { me: Me; virtualAccounts: readon
                 { title: t.auditColumns[1], cell: ({ who }) => who ?? '–' },
                 { title: t.auditColumns[2], cell: ({ address }) => address },
                 { title: t.auditColumns[3], cell: ({ action }) => action },
-                { title: t.auditColumns[4], cell: ({ about }) => about },
+                { title: t.auditColumns[4], cell: ({ subject }) => subject },
                 { title: t.auditColumns[5], cell: ({ outcome }) => outcome },
               ]}
             />
