@@ -16,10 +16,11 @@ export const everyNth = <T>(n: number, rows: readonly T[]): T[] => rows.filter((
 export function sampledTests(n: number): { describe: SuiteAPI; it: TestAPI } {
   if (scaled(false, true)) return { describe, it }
   let count = 0
-  const sampledDescribe = (name: string, body: () => void) => {
-    count = 0
-    return describe(name, body)
-  }
+  const sampledDescribe = (name: string, body: () => void) =>
+    describe(name, () => {
+      count = 0
+      body()
+    })
   const sampledIt = (...words: Parameters<typeof it>) => {
     if (count++ % n === 0) it(...words)
   }
