@@ -2,8 +2,8 @@ import { actingAs } from '../authority/events/actor.ts'
 import type { Authority } from '../authority/authority.ts'
 import type { Clock } from '../core/clock.ts'
 import { systemClock } from '../core/system-clock.ts'
-import { authorityCalls } from './authority-calls.ts'
-import { Console, type ConsoleOptions, type Tell } from './web-console.ts'
+import { authorityProcedures } from './authority/procedures.ts'
+import { type ConsoleOptions, type EmitEvent, WebConsole } from './web-console.ts'
 import { SignInDesk } from '../http/auth-service.ts'
 import { firstPassword, forgetFirstPassword } from '../http/initial-password.ts'
 import { hostNames, shortId } from '../http/listen-self-signed.ts'
@@ -35,17 +35,17 @@ export async function managerPage(
     clock?: Clock
     logger: ConsoleOptions['logger']
   },
-): Promise<{ routes: Console['routes']; firstPasswordFile: string | null }> {
+): Promise<{ routes: WebConsole['routes']; firstPasswordFile: string | null }> {
   const { dataDir, host, names, clock = systemClock, logger } = options
   const desk = authorityDesk(authority, dataDir, clock)
   const hosts = hostNames(host, names)
-  const page = new Console({
+  const page = new WebConsole({
     page: 'manager',
     title: 'Software Manager',
     desk,
-    calls: authorityCalls(authority),
-    follow: (tell) => follow(authority, tell),
-    onBehalfOf: ({ name }, work) => actingAs({ kind: 'user', name }, work),
+    procedures: authorityProcedures(authority),
+    follow: (emit) => follow(authority, emit),
+    runAs: ({ name }, work) => actingAs({ kind: 'user', name }, work),
     hosts,
     id: shortId(authority.security.identity.id),
     logger,
@@ -54,11 +54,11 @@ export async function managerPage(
 }
 
 /** Commands and other servers may work on the same data: it is looked at, as long as somebody listens. */
-function follow(authority: Authority, tell: Tell): () => void {
+function follow(authority: Authority, emit: EmitEvent): () => void {
   let last: number | null = null
   const look = async () => {
     const newest = await authority.operations.events.newestId()
-    if (newest !== last) tell('changed', { event: newest })
+    if (newest !== last) emit('changed', { event: newest })
     last = newest
   }
   const beats = setInterval(() => {

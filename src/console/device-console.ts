@@ -2,10 +2,11 @@ import type { SmartAgent } from '../agent/agent.ts'
 import type { Clock } from '../core/clock.ts'
 import { systemClock } from '../core/system-clock.ts'
 import type { ConnectionLimiter } from '../http/connection-limiter.ts'
-import { boxCalls, statusFor, transitionDocument } from './device-calls.ts'
-import { statusSchema } from './device-contract.ts'
-import type { Caller } from '../http/contract.ts'
-import { Console, type Tell } from './web-console.ts'
+import { deviceProcedures } from './device/procedures.ts'
+import { statusSchema } from './device/schemas.ts'
+import { statusFor, transitionDocument } from './device/status.ts'
+import type { Caller } from '../http/procedures.ts'
+import { type EmitEvent, WebConsole } from './web-console.ts'
 import { SignInDesk } from '../http/auth-service.ts'
 import { FileUsers } from '../http/file-user-store.ts'
 import { consoleDirectory, firstPassword, forgetFirstPassword } from '../http/initial-password.ts'
@@ -54,13 +55,13 @@ export async function serveBoxPage(
   const desk = boxDesk(dataDir, clock)
   const names = hostNames(host, options.names ?? [])
   const { pid, serial } = agent.status().product
-  const page = new Console({
+  const page = new WebConsole({
     page: 'device',
     title: 'Smart Licenses',
     desk,
-    calls: boxCalls(agent),
-    follow: (tell, caller) => follow(agent, tell, caller),
-    onBehalfOf: (_caller, work) => work(),
+    procedures: deviceProcedures(agent),
+    follow: (emit, caller) => follow(agent, emit, caller),
+    runAs: (_caller, work) => work(),
     hosts: names,
     id: shortId(`${pid} ${serial}`),
     logger,
@@ -71,15 +72,15 @@ export async function serveBoxPage(
 }
 
 /** Tells the status at once, and with every transition from then on. */
-function follow(agent: SmartAgent, tell: Tell, caller: Caller): () => void {
+function follow(agent: SmartAgent, emit: EmitEvent, caller: Caller): () => void {
   const status = () => statusSchema.parse(statusFor(agent.status(), caller))
   let last = agent.history(1).at(-1)?.id ?? 0
-  tell('status', status())
+  emit('status', status())
   return agent.on('transition', () => {
     for (const row of agent.history(1000, last)) {
       last = row.id
-      tell('transition', transitionDocument(row))
+      emit('transition', transitionDocument(row))
     }
-    tell('status', status())
+    emit('status', status())
   })
 }

@@ -7,36 +7,39 @@ import helmet from '@fastify/helmet'
 import rateLimit from '@fastify/rate-limit'
 import files from '@fastify/static'
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import { asLicensingError, LicensingError } from '../core/errors.ts'
 import { closeOnShutdown } from '../http/connection-limiter.ts'
 import { errorStatus } from '../http/error-status.ts'
 import { malformedRequestError } from '../http/malformed-request.ts'
 import { rateLimitOptions } from '../http/rate-limit.ts'
-import { commonContract } from '../http/sign-in-contract.ts'
-import { type Access, type Caller, InvalidInput, parseInput, type Served } from '../http/contract.ts'
+import type { Access, BoundProcedure, Caller, Procedures } from '../http/procedures.ts'
+import { signInContract } from '../http/sign-in-contract.ts'
+import { accessProcedures } from '../http/sign-in-procedures.ts'
+import { InvalidInput, useZodSchemas } from '../http/zod-schemas.ts'
 import type { SignInDesk } from '../http/auth-service.ts'
-import { describeApi } from './openapi.ts'
+import { describeConsole, liveSchema, toFastifySchema } from './openapi.ts'
 
 export const API = '/api/v1'
 const TOKEN_HEADER = 'x-session-token'
-const LARGEST = 256 * 1024
+const MAX_BODY_BYTES = 256 * 1024
 /** Bytes that wait for a listener who does not read them. */
-const SLOWEST = 1024 * 1024
+const MAX_BUFFERED_BYTES = 1024 * 1024
 /** Of one address in a minute: more than a page with several tabs needs. */
 const REQUESTS = 1_200
 
-/** Something that is told to pages as it happens. */
-export type Tell = (event: string, data: unknown) => void
+/** Sends an event to an open page. */
+export type EmitEvent = (event: string, data: unknown) => void
 
 export interface ConsoleOptions {
   readonly page: 'device' | 'manager'
   readonly title: string
   readonly desk: SignInDesk
-  readonly calls: Readonly<Record<string, Served>>
-  /** Begins to tell what happens; gives how to stop. */
-  readonly follow: (tell: Tell, caller: Caller) => () => void
-  /** Does what a caller asked for, so that what is recorded on the way bears the caller's name. */
-  readonly onBehalfOf: <T>(caller: Caller, work: () => Promise<T>) => Promise<T>
+  readonly procedures: Procedures
+  /** Starts to send events, and returns a function that stops. */
+  readonly follow: (emit: EmitEvent, caller: Caller) => () => void
+  /** Runs work for a caller, so that the records made on the way bear the caller's name. */
+  readonly runAs: <T>(caller: Caller, work: () => Promise<T>) => Promise<T>
   /** The hosts this server may be called by; a port is not looked at. */
   readonly hosts: readonly string[]
   /** Tells this server's cookie from those of others on the same host. */
@@ -44,7 +47,7 @@ export interface ConsoleOptions {
   readonly logger: { error(message: string, fields?: object): void }
 }
 
-const ranks: Record<Access, number> = { open: 0, 'signed-in': 0, viewer: 1, user: 2, administrator: 3 }
+const ROLE_RANK: Record<Access, number> = { open: 0, 'signed-in': 0, viewer: 1, user: 2, administrator: 3 }
 
 /** Where the built pages are: beside the programs, or in the build of a checkout. */
 function pagesDirectory(page: string): string | null {
@@ -54,13 +57,13 @@ function pagesDirectory(page: string): string | null {
   return places.find((place) => existsSync(place)) ?? null
 }
 
-/** One of the two pages with its API: behind the same door, whichever it is. */
-export class Console {
+/** A web console: its page, its API, and who may use them. */
+export class WebConsole {
   readonly #options: ConsoleOptions
   readonly #hosts: ReadonlySet<string>
   readonly #callers = new WeakMap<FastifyRequest, Caller>()
-  /** What a request is about, once that is known. */
-  readonly #abouts = new WeakMap<FastifyRequest, string>()
+  /** The object of a request for the audit record, once it is known. */
+  readonly #auditSubjects = new WeakMap<FastifyRequest, string>()
 
   constructor(options: ConsoleOptions) {
     this.#options = options
@@ -97,63 +100,69 @@ export class Console {
       done()
     })
     server.setErrorHandler((thrown: FastifyError, request, reply) => this.#refuse(thrown, request, reply))
-    this.#serveApi(server)
+    await this.#serveApi(server)
     await this.#servePage(server)
   }
 
-  #serveApi(server: FastifyInstance): void {
-    const { calls, desk } = this.#options
-    const every: Record<string, Served> = { ...desk.calls(), ...calls }
-    for (const [name, served] of Object.entries(every)) this.#serveCall(server, name, served)
+  async #serveApi(server: FastifyInstance): Promise<void> {
+    const { procedures, desk, title } = this.#options
+    await useZodSchemas(
+      server,
+      describeConsole(title),
+      ({ field, reason }) => `${field || 'The request'}: ${reason}.`,
+    )
+    for (const [name, procedure] of Object.entries({ ...accessProcedures(desk), ...procedures }))
+      this.#serveProcedure(server, name, procedure)
     this.#serveSignIn(server)
-    const api = describeApi(this.#options.title, {
-      'sign-in': commonContract['sign-in'],
-      ...Object.fromEntries(Object.entries(every).map(([name, { call }]) => [name, call])),
-    })
-    server.get(`${API}/openapi.json`, () => api)
+    server.get(`${API}/openapi.json`, () => server.swagger())
     server.get(
       `${API}/live`,
-      { onRequest: (request) => this.#admit(request, 'viewer') },
+      { schema: liveSchema, onRequest: (request) => this.#admit(request, 'viewer') },
       (request, reply) => {
         this.#follow(request, reply)
       },
     )
   }
 
-  #serveCall(server: FastifyInstance, name: string, { call, take }: Served): void {
+  #serveProcedure(server: FastifyInstance, name: string, procedure: BoundProcedure): void {
+    const { method, access } = procedure
     server.route({
-      method: call.method,
+      method,
       url: `${API}/${name}`,
+      schema: toFastifySchema(name, procedure),
       exposeHeadRoute: false,
-      bodyLimit: call.largest ?? LARGEST,
-      // Before the body is read: nobody unknown has one read for them.
-      onRequest: (request) => this.#admit(request, call.access),
+      bodyLimit: ('bodyLimit' in procedure ? procedure.bodyLimit : undefined) ?? MAX_BODY_BYTES,
+      // Admission comes before the body is read.
+      onRequest: (request) => this.#admit(request, access),
       handler: async (request, reply) => {
         void reply.header('cache-control', 'no-store')
         const caller = this.#caller(request)
-        if (call.method === 'GET') return take(request.query).work(caller)
-        const { about, work } = take(request.body ?? {})
-        this.#abouts.set(request, about)
-        const answer = await this.#options.onBehalfOf(caller, () => work(caller))
-        await this.#recordDone(request, name, about)
-        return answer
+        if (method === 'GET') return procedure.handler(request.query, caller)
+        const subject = procedure.auditSubject?.(request.body) ?? ''
+        this.#auditSubjects.set(request, subject)
+        const response = await this.#options.runAs(caller, async () =>
+          procedure.handler(request.body, caller),
+        )
+        await this.#recordDone(request, name, subject)
+        return response
       },
     })
   }
 
   #serveSignIn(server: FastifyInstance): void {
     const { desk, id } = this.#options
-    server.post(
-      `${API}/sign-in`,
-      {
-        onRequest: (request) => {
-          this.#requireOrigin(request)
-          return Promise.resolve()
-        },
+    const signIn = signInContract['sign-in']
+    server.withTypeProvider<ZodTypeProvider>().route({
+      method: signIn.method,
+      url: `${API}/sign-in`,
+      schema: { ...toFastifySchema('sign-in', signIn), body: signIn.schema.body },
+      onRequest: (request, _reply, done) => {
+        this.#requireOrigin(request)
+        done()
       },
-      async (request, reply) => {
-        const { name, password } = parseInput(commonContract['sign-in'].input, request.body)
-        this.#abouts.set(request, (await desk.knows(name)) ? name.trim() : 'an unknown name')
+      handler: async (request, reply) => {
+        const { name, password } = request.body
+        this.#auditSubjects.set(request, (await desk.knows(name)) ? name.trim() : 'an unknown name')
         const { user, secrets } = await desk.signIn(name, password, request.ip)
         void reply.header('cache-control', 'no-store').setCookie(cookieName(id), secrets.id, {
           path: '/',
@@ -164,7 +173,7 @@ export class Console {
         await this.#recordDone(request, 'sign-in', '', user.name)
         return { token: secrets.token, user: desk.document(user) }
       },
-    )
+    })
   }
 
   /** Server-sent events (WHATWG HTML §9.2), as long as the session stands. */
@@ -184,7 +193,10 @@ export class Console {
     const stop = follow((event, data) => {
       told = told
         .then(async () => {
-          if (raw.writableLength > SLOWEST || !(await desk.userOf(await desk.sessions.whose(caller.session))))
+          if (
+            raw.writableLength > MAX_BUFFERED_BYTES ||
+            !(await desk.userOf(await desk.sessions.whose(caller.session)))
+          )
             raw.end()
           else raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`)
         })
@@ -255,7 +267,7 @@ export class Console {
     this.#callers.set(request, { name, role, account, virtualAccount, address: request.ip, session })
     if (mustChange && access !== 'signed-in')
       throw new LicensingError('PASSWORD_CHANGE_REQUIRED', 'The one-time password must be changed first.')
-    if (ranks[role] < ranks[access])
+    if (ROLE_RANK[role] < ROLE_RANK[access])
       throw new LicensingError('PERMISSION_DENIED', `A ${role} may not do that.`)
   }
 
@@ -292,7 +304,7 @@ export class Console {
       who: this.#callers.get(request)?.name ?? null,
       address: request.ip,
       action,
-      subject: this.#abouts.get(request) ?? '',
+      subject: this.#auditSubjects.get(request) ?? '',
       outcome: failure.code,
     })
   }
@@ -325,7 +337,6 @@ export class Console {
 
 /** What went wrong, as one of this project's errors: the web framework's own are about the form of a request. */
 function failureOf(thrown: FastifyError | Error): LicensingError {
-  if (thrown instanceof InvalidInput) return thrown.failure
   const failure = asLicensingError(thrown)
   const status = 'statusCode' in thrown ? thrown.statusCode : undefined
   return failure.code === 'INTERNAL' && status !== undefined && status < 500

@@ -2,9 +2,9 @@ import type { Clock } from '../core/clock.ts'
 import { alreadyExists, LicensingError, notFound } from '../core/errors.ts'
 import { iso } from '../core/time.ts'
 import { checked } from '../core/validate.ts'
-import { commonContract, userName, type userSchema } from './sign-in-contract.ts'
+import { userName, type userSchema } from './sign-in-schemas.ts'
 import { plain, Told } from '../core/text.ts'
-import { type Caller, requireEveryAccount, serve, type ServedContract } from './contract.ts'
+import type { Caller } from './procedures.ts'
 import { beginGuess, type GuessStore, MemoryGuesses } from './login-rate-limiter.ts'
 import { checkPassword, hashPassword, oneTimePassword, requireStrong } from './passwords.ts'
 import {
@@ -129,40 +129,9 @@ export class SignInDesk {
     })
   }
 
-  /** The calls of the common contract, but for `sign-in`, which answers with a cookie too. */
-  calls(): Omit<ServedContract<typeof commonContract>, 'sign-in'> {
-    const { sessions } = this
-    return {
-      'sign-out': serve(commonContract['sign-out'], async (_, { session }) => {
-        await sessions.end(session)
-        return {}
-      }),
-      me: serve(commonContract.me, async (_, { name }) => userDocument(await this.#require(name))),
-      'change-password': serve(commonContract['change-password'], (input, caller) =>
-        this.#changePassword(input, caller),
-      ),
-      users: serve(commonContract.users, async (_, caller) => {
-        requireEveryAccount(caller)
-        return { users: await this.list() }
-      }),
-      'user-add': serve(commonContract['user-add'], (input, caller) => {
-        requireEveryAccount(caller)
-        return this.add(input)
-      }),
-      'user-reset': serve(commonContract['user-reset'], ({ name }, caller) => {
-        requireEveryAccount(caller)
-        return this.reset(name)
-      }),
-      'user-remove': serve(commonContract['user-remove'], async ({ name }, caller) => {
-        requireEveryAccount(caller)
-        await this.remove(name)
-        return {}
-      }),
-      audit: serve(commonContract.audit, async ({ limit }, caller) => {
-        requireEveryAccount(caller)
-        return { audit: await this.audit(limit) }
-      }),
-    }
+  /** Returns the document of a user by name. @throws LicensingError USER_UNKNOWN */
+  async profile(name: string): Promise<UserDocument> {
+    return userDocument(await this.#require(name))
   }
 
   /** Who may sign in. */
@@ -216,7 +185,8 @@ export class SignInDesk {
     if (name === FIRST_USER) this.#firstPasswordUsed()
   }
 
-  async #changePassword(
+  /** Sets another password and ends the user's other sessions. @throws LicensingError SIGN_IN_FAILED, PASSWORD_WEAK */
+  async changePassword(
     { current, password }: { current: string; password: string },
     { name, session, address }: Caller,
   ): Promise<Record<string, never>> {

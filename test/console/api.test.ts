@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { authorityContract } from '../../src/console/authority-contract.ts'
-import { boxContract } from '../../src/console/device-contract.ts'
-import { commonContract } from '../../src/http/sign-in-contract.ts'
-import type { Call } from '../../src/http/contract.ts'
+import { authorityContract } from '../../src/console/authority/contract.ts'
+import { deviceContract } from '../../src/console/device/contract.ts'
+import type { Contract } from '../../src/http/procedures.ts'
+import { accessContract, signInContract } from '../../src/http/sign-in-contract.ts'
 import { send, servePages, signInFirst, type Visitor } from '../support/pages.ts'
 import { makeWorld, type World } from '../support/test-environment.ts'
 
@@ -28,15 +28,18 @@ afterAll(async () => {
   await world.close()
 })
 
+const ofDevice: Contract = { ...signInContract, ...accessContract, ...deviceContract }
+const ofAuthority: Contract = { ...signInContract, ...accessContract, ...authorityContract }
+
 interface Described {
   readonly openapi: string
   readonly paths: Record<string, Record<string, object>>
 }
 
 describe.each([
-  ['Smart Licenses', () => pages.box.url, { ...commonContract, ...boxContract }],
-  ['Software Manager', () => pages.manager.url, { ...commonContract, ...authorityContract }],
-] as const)('R-UI-3: the API of %s', (name, url, contract: Record<string, Call>) => {
+  ['Smart Licenses', () => pages.box.url, ofDevice],
+  ['Software Manager', () => pages.manager.url, ofAuthority],
+] as const)('R-UI-3: the API of %s', (name, url, contract: Contract) => {
   const described = async (): Promise<Described> =>
     JSON.parse((await send(url(), '/api/v1/openapi.json')).body) as Described
 
@@ -74,15 +77,14 @@ describe.each([
 })
 
 describe('R-UI-3: what is read answers in the form that is declared', () => {
-  const reads = (contract: Record<string, Call>): string[] =>
+  const reads = (contract: Contract): string[] =>
     Object.entries(contract).flatMap(([call, { method, access }]) =>
       method === 'GET' && access !== 'open' ? [call] : [],
     )
 
   it('at a box, in evaluation, registered and reserved', async () => {
     const every = async (): Promise<void> => {
-      for (const call of reads({ ...commonContract, ...boxContract }))
-        expect([call, (await box.read(call)).status]).toEqual([call, 200])
+      for (const call of reads(ofDevice)) expect([call, (await box.read(call)).status]).toEqual([call, 200])
     }
     await every()
     await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
@@ -107,7 +109,7 @@ describe('R-UI-3: what is read answers in the form that is declared', () => {
       report: '?kind=instances',
       'report-csv': '?kind=usage',
     }
-    for (const call of reads({ ...commonContract, ...authorityContract })) {
+    for (const call of reads(ofAuthority)) {
       const answer = await manager.read(`${call}${inputs[call] ?? ''}`)
       // A manager has no manager of its own.
       expect([call, answer.status]).toEqual([call, call === 'sync' ? 409 : 200])

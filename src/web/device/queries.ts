@@ -1,11 +1,11 @@
 import { type QueryClient, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import type { boxContract } from '../../console/device-contract.ts'
+import type { deviceContract } from '../../console/device/contract.ts'
 import { makeApi, type Output } from '../shared/api.ts'
 
-export const api = makeApi<typeof boxContract>()
-export type Status = Output<typeof boxContract, 'status'>
-export type Transition = Output<typeof boxContract, 'history'>['history'][number]
-export type Host = Output<typeof boxContract, 'hosts'>['hosts'][number]
+export const api = makeApi<typeof deviceContract>()
+export type Status = Output<typeof deviceContract, 'status'>
+export type Transition = Output<typeof deviceContract, 'history'>['history'][number]
+export type Host = Output<typeof deviceContract, 'hosts'>['hosts'][number]
 
 export const useStatus = () => useQuery({ queryKey: ['status'], queryFn: () => api.read('status') })
 export const useExplanation = () => useQuery({ queryKey: ['explain'], queryFn: () => api.read('explain') })

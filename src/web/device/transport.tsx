@@ -16,7 +16,7 @@ import {
 } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import type { boxContract } from '../../console/device-contract.ts'
+import type { deviceContract } from '../../console/device/contract.ts'
 import { Failure, type Output } from '../shared/api.ts'
 import { Facts } from '../shared/description-list.tsx'
 import { FailureAlert, fieldError } from '../shared/failure.tsx'
@@ -30,7 +30,7 @@ import { texts } from './texts.ts'
 const t = texts.transport
 const KINDS = ['direct', 'gateway', 'proxy'] as const
 type Kind = (typeof KINDS)[number]
-type Road = Output<typeof boxContract, 'transport-test'>
+type Road = Output<typeof deviceContract, 'transport-test'>
 
 /** How the box reaches its authority, and whether it does. */
 export function Transport({ status, me }: { status: Status; me: Me }) {

@@ -1,6 +1,6 @@
 import { type QueryClient, useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { createContext, useContext } from 'react'
-import type { authorityContract } from '../../console/authority-contract.ts'
+import type { authorityContract } from '../../console/authority/contract.ts'
 import { makeApi, type Output } from '../shared/api.ts'
 
 export const api = makeApi<typeof authorityContract>()

@@ -1,11 +1,15 @@
 import type { z } from 'zod'
-import type { Call } from '../../http/contract.ts'
 
-/** A contract as the page sees it: types alone, nothing of the server is in the page. */
-type Contract = Record<string, Call>
-type Named<C, M> = { [N in keyof C]: C[N] extends { method: M } ? N : never }[keyof C] & string
-type Input<C extends Contract, N extends keyof C> = z.input<C[N]['input']>
-export type Output<C extends Contract, N extends keyof C> = z.output<C[N]['output']>
+// The types of a contract. Nothing else of the server is in the page.
+type Named<P, M> = { [N in keyof P]: P[N] extends { method: M } ? N : never }[keyof P] & string
+type Input<P, N extends keyof P> = P[N] extends { schema: { querystring: infer I extends z.ZodType } }
+  ? z.input<I>
+  : P[N] extends { schema: { body: infer I extends z.ZodType } }
+    ? z.input<I>
+    : never
+export type Output<P, N extends keyof P> = P[N] extends { schema: { response: infer O extends z.ZodType } }
+  ? z.output<O>
+  : never
 
 /** A refusal or failure, in the words of the server. */
 export class Failure extends Error {
@@ -69,8 +73,8 @@ const query = (input: object): string => {
     : `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString()}`
 }
 
-/** The API of a contract, typed by it. */
-export interface Api<C extends Contract> {
+/** A typed client of a contract. */
+export interface Api<C> {
   /** @throws Failure */
   read: <N extends Named<C, 'GET'>>(name: N, input?: Input<C, N>) => Promise<Output<C, N>>
   /** @throws Failure */
@@ -87,7 +91,7 @@ const request = async (url: string, init: RequestInit): Promise<unknown> => {
   return answerOf(response)
 }
 
-export const makeApi = <C extends Contract>(): Api<C> => ({
+export const makeApi = <C>(): Api<C> => ({
   read: async (name, input) =>
     (await request(`${BASE}/${name}${query(input ?? {})}`, { headers: headers() })) as Output<C, typeof name>,
   act: async (name, input) =>

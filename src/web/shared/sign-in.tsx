@@ -1,12 +1,12 @@
 import { Alert, Button, Center, Paper, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
 import { type SyntheticEvent, useState } from 'react'
-import type { commonContract } from '../../http/sign-in-contract.ts'
+import type { accessContract, signInContract } from '../../http/sign-in-contract.ts'
 import { makeApi, type Output, session } from './api.ts'
 import { FailureAlert, fieldError } from './failure.tsx'
 import { texts } from './texts.ts'
 
-export const commonApi = makeApi<typeof commonContract>()
-export type Me = Output<typeof commonContract, 'me'>
+export const commonApi = makeApi<typeof signInContract & typeof accessContract>()
+export type Me = Output<typeof accessContract, 'me'>
 
 /** Sends a form, and keeps what went wrong. */
 export function useForm(send: () => Promise<void>) {

@@ -1,0 +1,30 @@
+import type { Authority } from '../../authority/authority.ts'
+import { implement } from '../../http/procedures.ts'
+import { alertContract } from './alerts-contract.ts'
+import { effectiveScope } from './scope.ts'
+
+/** Alerts that belong to no one smart account. */
+const GLOBAL_ALERT_TYPES: readonly string[] = ['order-without-account', 'mail-not-sent']
+
+export const alertProcedures = (authority: Authority) =>
+  implement(alertContract, {
+    alerts: async ({ skip, limit, ...wanted }, caller) => {
+      const where = effectiveScope(wanted, caller)
+      const alerts = (await authority.operations.alerts.list(where)).filter(
+        ({ type, severity, virtualAccount }) =>
+          (caller.account === null || !GLOBAL_ALERT_TYPES.includes(type)) &&
+          (where.virtualAccount !== undefined || severity !== 'informational' || virtualAccount === null),
+      )
+      const counted = (wantedSeverity: string) =>
+        alerts.filter(({ severity }) => severity === wantedSeverity).length
+      return {
+        alerts: alerts.slice(skip, skip + limit),
+        total: alerts.length,
+        counts: {
+          major: counted('major'),
+          minor: counted('minor'),
+          informational: counted('informational'),
+        },
+      }
+    },
+  })

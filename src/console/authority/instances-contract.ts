@@ -1,0 +1,95 @@
+import { z } from 'zod'
+import { mutation, query } from '../../http/procedures.ts'
+import { emptySchema } from '../../http/sign-in-schemas.ts'
+import {
+  code,
+  count,
+  instant,
+  inVirtualAccount,
+  reservedSchema,
+  transferSchema,
+  udiSchema,
+  virtualAccountName,
+  withId,
+} from './schemas.ts'
+
+const instanceSchema = z.object({
+  id: z.string(),
+  udi: udiSchema,
+  hostname: z.string().nullable(),
+  virtualAccount: z.string(),
+  satellite: z.string().nullable(),
+  status: z.enum(['in-compliance', 'out-of-compliance', 'reserved']),
+  exportControlled: z.boolean(),
+  registeredAt: z.string(),
+  lastContactAt: instant,
+  expiresAt: instant,
+  entitlements: z
+    .array(
+      z.object({
+        tag: z.string(),
+        count,
+        status: z.enum(['in-compliance', 'out-of-compliance', 'reserved']),
+      }),
+    )
+    .readonly(),
+  reservation: z
+    .object({
+      authorization: count,
+      pending: z.boolean(),
+      licenses: reservedSchema,
+      previous: reservedSchema,
+    })
+    .readonly()
+    .nullable(),
+})
+
+export const instanceContract = {
+  instances: query({
+    access: 'viewer',
+    summary:
+      'The product instances, a page at a time; `search` is a part of the name, the serial number or the product.',
+    schema: {
+      querystring: inVirtualAccount.extend({
+        search: z.string().max(200).default(''),
+        skip: z.coerce.number().int().min(0).default(0),
+        limit: z.coerce.number().int().min(1).max(1000).default(100),
+      }),
+      response: z.object({ instances: z.array(instanceSchema).readonly(), total: count }),
+    },
+  }),
+  instance: query({
+    access: 'viewer',
+    summary: 'One product instance.',
+    schema: { querystring: withId, response: instanceSchema },
+  }),
+  'instance-transfer': mutation({
+    access: 'user',
+    summary: 'Moves an instance to another virtual account; with `preview` it only says what that would do.',
+    schema: {
+      body: withId.extend({
+        to: virtualAccountName,
+        preview: z.boolean().default(false),
+        confirmed: z.boolean().default(false),
+      }),
+      response: transferSchema,
+    },
+    auditSubject: (input) => `${input.preview ? 'preview: ' : ''}${input.id} to ${input.to}`,
+  }),
+  'instance-remove': mutation({
+    access: 'user',
+    summary:
+      'Removes an instance: its licenses go back to the pool. One that works from a reservation needs its return code.',
+    schema: { body: withId.extend({ returnCode: code.optional() }), response: emptySchema },
+    auditSubject: ({ id }) => id,
+  }),
+  'instance-write-off': mutation({
+    access: 'administrator',
+    summary: 'Removes the instance of a lost device without its return code; who and why is recorded.',
+    schema: {
+      body: withId.extend({ reason: z.string().trim().min(1, 'say why').max(500) }),
+      response: emptySchema,
+    },
+    auditSubject: (input) => `${input.id}: ${input.reason}`,
+  }),
+}

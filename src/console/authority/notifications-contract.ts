@@ -1,0 +1,45 @@
+import { z } from 'zod'
+import { mutation, query } from '../../http/procedures.ts'
+import { emptySchema } from '../../http/sign-in-schemas.ts'
+import { count, id, inAccount, inVirtualAccount } from './schemas.ts'
+
+const notificationSchema = z.object({
+  id: z.string(),
+  recipient: z.string(),
+  virtualAccount: z.string().nullable(),
+  daily: z.boolean(),
+  status: z.boolean(),
+  expiring: z.array(count).readonly(),
+})
+
+export const notificationContract = {
+  notifications: query({
+    access: 'viewer',
+    summary: 'Who is told of what by e-mail: administrators see all of them, others their own.',
+    schema: {
+      querystring: inVirtualAccount,
+      response: z.object({ notifications: z.array(notificationSchema), own: z.string().nullable() }),
+    },
+  }),
+  'notification-set': mutation({
+    access: 'viewer',
+    summary:
+      'Chooses what an address is told: one’s own, where the user name is an e-mail address; by administrators others in the domain of the smart account.',
+    schema: {
+      body: inVirtualAccount.extend({
+        recipient: z.string().trim().min(1, 'give the address').max(254),
+        daily: z.boolean().default(false),
+        status: z.boolean().default(false),
+        expiring: z.array(z.number().int()).max(10).default([]),
+      }),
+      response: notificationSchema,
+    },
+    auditSubject: ({ recipient }) => recipient,
+  }),
+  'notification-remove': mutation({
+    access: 'viewer',
+    summary: 'Removes a notification: one’s own, or by administrators any.',
+    schema: { body: inAccount.extend({ id }), response: emptySchema },
+    auditSubject: ({ id }) => id,
+  }),
+}

@@ -1,0 +1,20 @@
+import type { Authority } from '../../authority/authority.ts'
+import { assertGlobalAdmin, implement } from '../../http/procedures.ts'
+import { orderContract } from './orders-contract.ts'
+import { effectiveScope, inScope } from './scope.ts'
+
+export const orderProcedures = (authority: Authority) =>
+  implement(orderContract, {
+    orders: async (wanted, caller) => {
+      const where = effectiveScope(wanted, caller)
+      const orders = (await authority.orders.list({ account: where.account })).filter(inScope(where))
+      // An order that waits for a smart account belongs to no account yet.
+      return { orders: orders.filter((one) => caller.account === null || one.virtualAccount !== null) }
+    },
+    'order-place': (wanted, caller) =>
+      authority.orders.create({ ...wanted, ...effectiveScope(wanted, caller) }),
+    'order-assign': (wanted, caller) => {
+      assertGlobalAdmin(caller)
+      return authority.orders.assign(wanted.id, effectiveScope(wanted, caller))
+    },
+  })

@@ -1,0 +1,29 @@
+import { z } from 'zod'
+import { query } from '../../http/procedures.ts'
+import { inVirtualAccount } from './schemas.ts'
+
+const reportSchema = z.object({
+  kind: z.enum(['licenses', 'instances', 'usage']),
+  generatedAt: z.string(),
+  columns: z.array(z.object({ key: z.string(), title: z.string() })).readonly(),
+  rows: z.array(z.record(z.string(), z.union([z.string(), z.number(), z.null()]))).readonly(),
+})
+
+export const reportContract = {
+  report: query({
+    access: 'viewer',
+    summary: 'A report as a table.',
+    schema: {
+      querystring: inVirtualAccount.extend({ kind: reportSchema.shape.kind }),
+      response: reportSchema,
+    },
+  }),
+  'report-csv': query({
+    access: 'viewer',
+    summary: 'A report as CSV.',
+    schema: {
+      querystring: inVirtualAccount.extend({ kind: reportSchema.shape.kind }),
+      response: z.object({ csv: z.string() }),
+    },
+  }),
+}

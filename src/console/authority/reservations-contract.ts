@@ -1,0 +1,75 @@
+import { z } from 'zod'
+import { mutation } from '../../http/procedures.ts'
+import { emptySchema } from '../../http/sign-in-schemas.ts'
+import {
+  code,
+  count,
+  inAccount,
+  instant,
+  inVirtualAccount,
+  reservedSchema,
+  udiSchema,
+  withId,
+} from './schemas.ts'
+
+const quantities = z
+  .record(
+    z.string().max(100),
+    z.number().int('a whole number').min(0, 'a quantity is 0 or more').max(1_000_000_000),
+  )
+  .refine((licenses) => Object.keys(licenses).length <= 100, 'too many licenses')
+const reservationSchema = z.object({
+  instanceId: z.string(),
+  udi: udiSchema,
+  virtualAccount: z.string(),
+  status: z.enum(['active', 'returned', 'lost']),
+  authorization: count,
+  pending: z.boolean(),
+  reservedAt: z.string(),
+  updatedAt: z.string(),
+  endedAt: instant,
+  licenses: reservedSchema,
+  previous: reservedSchema,
+})
+const issuedSchema = reservationSchema.extend({ file: z.string(), advice: z.string().nullable() })
+
+export const reservationContract = {
+  'reservation-enable': mutation({
+    access: 'administrator',
+    summary: 'Authorizes a smart account for specific license reservation.',
+    schema: { body: inAccount, response: emptySchema },
+  }),
+  reserve: mutation({
+    access: 'user',
+    summary: 'Reserves licenses for the device of a request code, and makes its authorization file.',
+    schema: {
+      body: inVirtualAccount.extend({ request: code, licenses: quantities }),
+      response: issuedSchema,
+    },
+    auditSubject: ({ licenses }) => formatQuantities(licenses),
+  }),
+  'reservation-update': mutation({
+    access: 'user',
+    summary: 'Other quantities for a device that works from a reservation: its next authorization file.',
+    schema: { body: withId.extend({ licenses: quantities }), response: issuedSchema },
+    auditSubject: (input) => `${input.id}: ${formatQuantities(input.licenses)}`,
+  }),
+  'reservation-confirm': mutation({
+    access: 'user',
+    summary: 'Takes the confirmation code of an update.',
+    schema: { body: withId.extend({ code }), response: reservationSchema },
+    auditSubject: ({ id }) => id,
+  }),
+  'reservation-file': mutation({
+    access: 'user',
+    summary: 'The newest authorization file of a reservation, signed anew.',
+    schema: { body: withId, response: z.object({ file: z.string().nullable() }) },
+    auditSubject: ({ id }) => id,
+  }),
+}
+
+function formatQuantities(licenses: Record<string, number>): string {
+  return Object.entries(licenses)
+    .map(([tag, quantity]) => `${quantity} of ${tag}`)
+    .join(', ')
+}

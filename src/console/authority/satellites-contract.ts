@@ -1,0 +1,82 @@
+import { z } from 'zod'
+import { mutation, query } from '../../http/procedures.ts'
+import { count, days, inAccount, instant, virtualAccountName } from './schemas.ts'
+
+const satelliteName = z.string().trim().min(1, 'give the name').max(100)
+const terms = z
+  .object({ warnDays: days(1, 3650), restrictDays: days(1, 3650), credentialDays: days(1, 3650) })
+  .partial()
+const tlsNames = z.array(z.string().trim().min(1).max(260)).max(100)
+const satelliteSchema = z.object({
+  name: z.string(),
+  status: z.enum(['waiting', 'current', 'overdue', 'expired', 'removed']),
+  virtualAccounts: z.array(z.string()).readonly(),
+  fingerprint: z.string().nullable(),
+  exchanges: count,
+  lastSyncAt: instant,
+  overdueAt: instant,
+  restrictedAt: instant,
+  automaticUntil: instant,
+  terms: z.object({ warnDays: count, restrictDays: count, credentialDays: count }).readonly(),
+  tlsNames: z.array(z.string()).readonly().nullable(),
+  certifiedNames: z.array(z.string()).readonly(),
+  instances: z.object({ registered: count, reserved: count }).readonly(),
+  recalls: z
+    .array(
+      z.object({
+        tag: z.string(),
+        quantity: count,
+        to: z.string(),
+        requestedAt: z.string(),
+        told: z.boolean(),
+      }),
+    )
+    .readonly(),
+})
+
+export const satelliteContract = {
+  satellites: query({
+    access: 'viewer',
+    summary: 'The satellites of a manager, and how they stand.',
+    schema: { querystring: inAccount, response: z.object({ satellites: z.array(satelliteSchema) }) },
+  }),
+  'satellite-add': mutation({
+    access: 'administrator',
+    summary: 'Adds a satellite; the virtual account becomes its own. At a manager.',
+    schema: {
+      body: inAccount.extend({
+        name: satelliteName,
+        virtualAccount: virtualAccountName,
+        terms: terms.default({}),
+        tlsNames: tlsNames.nullable().optional(),
+      }),
+      response: satelliteSchema.extend({ code: z.string() }),
+    },
+    auditSubject: ({ name }) => name,
+  }),
+  'satellite-code': mutation({
+    access: 'administrator',
+    summary: 'Another one-time code for a first exchange by wire. At a manager.',
+    schema: {
+      body: inAccount.extend({ name: satelliteName }),
+      response: z.object({ name: z.string(), code: z.string(), expiresAt: z.string() }),
+    },
+    auditSubject: ({ name }) => name,
+  }),
+  'satellite-set': mutation({
+    access: 'administrator',
+    summary:
+      'Changes the days of a satellite, and the names of its servers; told at its next exchange. At a manager.',
+    schema: {
+      body: inAccount.extend({ name: satelliteName, terms, tlsNames: tlsNames.nullable().optional() }),
+      response: satelliteSchema,
+    },
+    auditSubject: ({ name }) => name,
+  }),
+  'satellite-remove': mutation({
+    access: 'administrator',
+    summary: 'Removes a satellite: its virtual accounts are the manager’s again.',
+    schema: { body: inAccount.extend({ name: satelliteName }), response: satelliteSchema },
+    auditSubject: ({ name }) => name,
+  }),
+}

@@ -1,0 +1,38 @@
+import type { Where } from '../../authority/context/authority-context.ts'
+import { LicensingError } from '../../core/errors.ts'
+import type { Caller } from '../../http/procedures.ts'
+
+interface Scope {
+  readonly account?: string | undefined
+  readonly virtualAccount?: string | undefined
+}
+
+/** Returns the requested scope, narrowed to what the caller may reach. @throws LicensingError PERMISSION_DENIED */
+export function effectiveScope({ account, virtualAccount }: Scope, caller: Caller): Where {
+  return {
+    account: intersectScope(account, caller.account, caller),
+    virtualAccount: intersectScope(virtualAccount, caller.virtualAccount, caller),
+  }
+}
+
+function intersectScope(
+  requested: string | undefined,
+  permitted: string | null,
+  { name }: Caller,
+): string | undefined {
+  if (permitted === null) return requested
+  if (requested === undefined || requested === permitted) return permitted
+  throw new LicensingError('PERMISSION_DENIED', `${name} may not reach ${requested}.`)
+}
+
+/** Refuses a caller who is limited to one virtual account. @throws LicensingError PERMISSION_DENIED */
+export function assertAccountWide({ name, virtualAccount }: Caller): void {
+  if (virtualAccount === null) return
+  throw new LicensingError('PERMISSION_DENIED', `${name} may not reach beyond ${virtualAccount}.`)
+}
+
+/** Returns a filter for what belongs to the virtual account of a scope. */
+export const inScope =
+  ({ virtualAccount }: Where) =>
+  (item: { virtualAccount: string | null }) =>
+    virtualAccount === undefined || item.virtualAccount === virtualAccount

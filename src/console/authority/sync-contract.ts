@@ -1,0 +1,118 @@
+import { z } from 'zod'
+import { mutation, query } from '../../http/procedures.ts'
+import { emptySchema } from '../../http/sign-in-schemas.ts'
+import { count, instant } from './schemas.ts'
+
+/** Bytes of the largest file: a satellite's request with a hundred thousand instances, in JSON. */
+const MAX_FILE_BYTES = 80 * 1024 * 1024
+
+const leavable = z.enum(['hostnames', 'serial-numbers'])
+const failure = z.object({ code: z.string(), message: z.string(), remedy: z.string() })
+const syncSchema = z.object({
+  satellite: z.string(),
+  smartAccount: z.string(),
+  standing: z.string(),
+  exchange: z.string(),
+  credential: z.string(),
+  fingerprint: z.string(),
+  epoch: count,
+  lastSyncAt: instant,
+  nextSyncAt: instant,
+  overdueAt: instant,
+  restrictedAt: instant,
+  automaticUntil: instant,
+  leftOut: z.array(z.string()).readonly(),
+  inDoubt: z.boolean(),
+  carried: z.object({ exchange: count, since: z.string() }).readonly().nullable(),
+  lastAttempt: z
+    .object({ at: z.string(), outcome: z.string(), reason: failure.nullable() })
+    .readonly()
+    .nullable(),
+})
+const importedSchema = z.object({
+  outcome: z.string(),
+  exchange: count,
+  registered: z.boolean(),
+  restrictedAt: z.string(),
+  notices: z.array(z.string()).readonly(),
+  failure: failure.nullable(),
+})
+
+export const syncContract = {
+  'sync-respond': mutation({
+    access: 'administrator',
+    summary: 'Answers the file that was carried from a satellite. At a manager.',
+    schema: {
+      body: z.object({ file: z.string().min(1, 'choose the file') }),
+      response: z.object({
+        file: z.string(),
+        satellite: z.string(),
+        exchange: count,
+        fingerprint: z.string(),
+        registered: z.boolean(),
+        again: z.boolean(),
+        notices: z.array(z.string()).readonly(),
+      }),
+    },
+    bodyLimit: MAX_FILE_BYTES,
+  }),
+  sync: query({
+    access: 'viewer',
+    summary: 'How a satellite stands with its manager. At a satellite.',
+    schema: {
+      querystring: emptySchema,
+      response: syncSchema.extend({
+        manager: z
+          .object({
+            kind: z.enum(['direct', 'gateway', 'proxy']),
+            url: z.string(),
+            via: z.string().nullable(),
+            username: z.string().nullable(),
+          })
+          .readonly()
+          .nullable(),
+      }),
+    },
+  }),
+  'sync-now': mutation({
+    access: 'administrator',
+    summary: 'Synchronizes by wire, now. At a satellite.',
+    schema: { body: emptySchema, response: importedSchema },
+  }),
+  'sync-export': mutation({
+    access: 'administrator',
+    summary: 'Writes the file that is carried to the manager. At a satellite.',
+    schema: {
+      body: z.object({ leaveOut: z.array(leavable).optional() }),
+      response: z.object({
+        file: z.string(),
+        exchange: count,
+        report: z.string(),
+        instances: count,
+        fingerprint: z.string(),
+      }),
+    },
+  }),
+  'sync-root': mutation({
+    access: 'administrator',
+    summary:
+      'The fingerprint of the root that an answer brings, where an administrator must compare it. At a satellite.',
+    schema: {
+      body: z.object({ file: z.string().min(1, 'choose the file') }),
+      response: z.object({ fingerprint: z.string().nullable() }),
+    },
+    bodyLimit: MAX_FILE_BYTES,
+  }),
+  'sync-import': mutation({
+    access: 'administrator',
+    summary: 'Takes the answer that was carried back. At a satellite.',
+    schema: {
+      body: z.object({
+        file: z.string().min(1, 'choose the file'),
+        fingerprint: z.string().max(200).optional(),
+      }),
+      response: importedSchema,
+    },
+    bodyLimit: MAX_FILE_BYTES,
+  }),
+}

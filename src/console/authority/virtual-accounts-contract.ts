@@ -1,0 +1,43 @@
+import { z } from 'zod'
+import { mutation, query } from '../../http/procedures.ts'
+import { emptySchema } from '../../http/sign-in-schemas.ts'
+import { inAccount, virtualAccountName } from './schemas.ts'
+
+const virtualSchema = z.object({
+  name: z.string(),
+  isDefault: z.boolean(),
+  satellite: z.string().nullable(),
+  upstream: z.string().nullable(),
+})
+
+export const virtualAccountContract = {
+  'virtual-accounts': query({
+    access: 'viewer',
+    summary: 'The virtual accounts of a smart account.',
+    schema: { querystring: inAccount, response: z.object({ virtualAccounts: z.array(virtualSchema) }) },
+  }),
+  'virtual-account-add': mutation({
+    access: 'administrator',
+    summary: 'Adds a virtual account; with a satellite named, for that satellite.',
+    schema: {
+      body: inAccount.extend({
+        name: z.string().trim().min(1, 'give the name').max(100, 'at most 100 characters'),
+        satellite: z.string().optional(),
+      }),
+      response: emptySchema,
+    },
+    auditSubject: ({ name }) => name,
+  }),
+  'virtual-account-remove': mutation({
+    access: 'administrator',
+    summary: 'Removes an empty virtual account.',
+    schema: { body: inAccount.extend({ name: virtualAccountName }), response: emptySchema },
+    auditSubject: ({ name }) => name,
+  }),
+  'virtual-account-default': mutation({
+    access: 'administrator',
+    summary: 'Makes a virtual account the default one.',
+    schema: { body: inAccount.extend({ name: virtualAccountName }), response: emptySchema },
+    auditSubject: ({ name }) => name,
+  }),
+}

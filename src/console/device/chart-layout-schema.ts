@@ -1,0 +1,44 @@
+import { z } from 'zod'
+
+const causesSchema = z.array(z.object({ event: z.string(), guard: z.string().nullable() })).readonly()
+const pointsSchema = z.array(z.object({ x: z.number(), y: z.number() })).readonly()
+const linesSchema = z.array(z.string()).readonly()
+const box = { x: z.number(), y: z.number(), width: z.number(), height: z.number() }
+/** A statechart laid out for drawing: the places of its states, arrows and labels. */
+export const chartLayoutSchema = z.object({
+  name: z.string(),
+  width: z.number(),
+  height: z.number(),
+  nodes: z
+    .array(
+      z.object({
+        id: z.string(),
+        key: z.string(),
+        description: z.string(),
+        kind: z.enum(['axis', 'compound', 'atomic']),
+        parent: z.string().nullable(),
+        initial: z.boolean(),
+        inside: causesSchema,
+        lines: linesSchema,
+        ...box,
+      }),
+    )
+    .readonly(),
+  edges: z
+    .array(
+      z.object({
+        id: z.string(),
+        from: z.string(),
+        to: z.string(),
+        causes: causesSchema,
+        points: pointsSchema,
+        label: z.object({ ...box, lines: linesSchema }),
+      }),
+    )
+    .readonly(),
+  starts: z
+    .array(
+      z.object({ parent: z.string(), to: z.string(), x: z.number(), y: z.number(), points: pointsSchema }),
+    )
+    .readonly(),
+})

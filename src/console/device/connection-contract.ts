@@ -1,0 +1,62 @@
+import { z } from 'zod'
+import { mutation, query } from '../../http/procedures.ts'
+import { emptySchema } from '../../http/sign-in-schemas.ts'
+import { failure, statusSchema } from './schemas.ts'
+
+const url = z.string().max(2048)
+const settingsSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('direct'), url }),
+  z.object({ kind: z.literal('gateway'), url }),
+  z.object({
+    kind: z.literal('proxy'),
+    url,
+    via: url,
+    username: z.string().max(1000).optional(),
+    password: z.string().max(1000).optional(),
+  }),
+])
+const connectionTestSchema = z.object({
+  ok: z.boolean(),
+  steps: z
+    .array(
+      z.object({
+        step: z.enum(['name', 'connect', 'proxy', 'tls', 'authority', 'signature']),
+        outcome: z.enum(['ok', 'failed', 'not-tried', 'not-needed']),
+        found: z.string().nullable(),
+        failure: failure.nullable(),
+      }),
+    )
+    .readonly(),
+  failure: failure.nullable(),
+})
+const pem = z.object({ pem: z.string().min(1, 'choose the file').max(100_000) })
+
+export const connectionContract = {
+  'transport-set': mutation({
+    access: 'administrator',
+    summary: 'Sets the way to the authority. Checks its form and saves it; makes no connection.',
+    schema: { body: settingsSchema, response: statusSchema.shape.transport },
+    // The URL is left out: it may hold a password.
+    auditSubject: ({ kind }) => kind,
+  }),
+  'transport-test': mutation({
+    access: 'administrator',
+    summary: 'Walks the way to the authority step by step: the one given, or the one in force.',
+    schema: { body: z.object({ settings: settingsSchema.optional() }), response: connectionTestSchema },
+  }),
+  trust: query({
+    access: 'viewer',
+    summary: 'The fingerprint of the root certificate that the authority is checked by.',
+    schema: { querystring: emptySchema, response: z.object({ fingerprint: z.string().nullable() }) },
+  }),
+  'trust-install': mutation({
+    access: 'administrator',
+    summary: 'Installs the root certificate of the authority, as PEM.',
+    schema: { body: pem, response: z.object({ fingerprint: z.string().nullable() }) },
+  }),
+  'tls-ca-install': mutation({
+    access: 'administrator',
+    summary: 'Trusts a further certificate for TLS alone, as PEM.',
+    schema: { body: pem, response: statusSchema.shape.transport },
+  }),
+}

@@ -1,0 +1,24 @@
+import type { SmartAgent } from '../../agent/agent.ts'
+import { implement } from '../../http/procedures.ts'
+import { certificateFingerprint } from '../../pki/fingerprint.ts'
+import { connectionContract } from './connection-contract.ts'
+
+function rootFingerprint(agent: SmartAgent): string | null {
+  const anchor = agent.trust.anchor()
+  return anchor === null ? null : certificateFingerprint(anchor)
+}
+
+export const connectionProcedures = (agent: SmartAgent) =>
+  implement(connectionContract, {
+    'transport-set': (settings) => agent.transport.set(settings),
+    'transport-test': ({ settings }) => agent.transport.test(settings ? { settings } : {}),
+    trust: () => ({ fingerprint: rootFingerprint(agent) }),
+    'trust-install': async ({ pem }) => {
+      await agent.trust.install(pem)
+      return { fingerprint: rootFingerprint(agent) }
+    },
+    'tls-ca-install': async ({ pem }) => {
+      await agent.trust.installTlsCa(pem)
+      return agent.status().transport
+    },
+  })

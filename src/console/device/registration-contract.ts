@@ -1,0 +1,38 @@
+import { z } from 'zod'
+import { mutation } from '../../http/procedures.ts'
+import { emptySchema } from '../../http/sign-in-schemas.ts'
+import { statusSchema } from './schemas.ts'
+
+const token = z.string().trim().min(1, 'paste the token').max(100_000)
+const registration = z.object({ token, force: z.boolean().default(false) })
+const forceSubject = (input: { force: boolean }) => (input.force ? 'overwrite' : '')
+
+export const registrationContract = {
+  register: mutation({
+    access: 'administrator',
+    summary: 'Registers the device with a token; answers with the first outcome, within 35 seconds.',
+    schema: { body: registration, response: statusSchema },
+    auditSubject: forceSubject,
+  }),
+  reregister: mutation({
+    access: 'administrator',
+    summary: 'Registers again with a new token, keeping the old registration until then.',
+    schema: { body: registration, response: statusSchema },
+    auditSubject: forceSubject,
+  }),
+  deregister: mutation({
+    access: 'administrator',
+    summary: 'Gives every license back and ends the registration.',
+    schema: { body: emptySchema, response: statusSchema },
+  }),
+  'renew-registration': mutation({
+    access: 'administrator',
+    summary: 'Renews the registration now.',
+    schema: { body: emptySchema, response: statusSchema },
+  }),
+  'renew-authorization': mutation({
+    access: 'administrator',
+    summary: 'Renews the authorization now.',
+    schema: { body: emptySchema, response: statusSchema },
+  }),
+}

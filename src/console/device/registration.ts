@@ -1,0 +1,12 @@
+import type { SmartAgent } from '../../agent/agent.ts'
+import { implement } from '../../http/procedures.ts'
+import { registrationContract } from './registration-contract.ts'
+
+export const registrationProcedures = (agent: SmartAgent) =>
+  implement(registrationContract, {
+    register: ({ token, force }) => agent.register(token, { force }),
+    reregister: ({ token, force }) => agent.reregister(token, { force }),
+    deregister: () => agent.deregister(),
+    'renew-registration': () => agent.renewRegistration(),
+    'renew-authorization': () => agent.renewAuthorization(),
+  })

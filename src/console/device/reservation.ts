@@ -1,0 +1,20 @@
+import type { SmartAgent } from '../../agent/agent.ts'
+import { implement } from '../../http/procedures.ts'
+import { reservationContract } from './reservation-contract.ts'
+
+export const reservationProcedures = ({ reservation }: SmartAgent) =>
+  implement(reservationContract, {
+    'reservation-request': async () => ({
+      requestCode: await reservation.request(),
+    }),
+    'reservation-cancel': async () => ({
+      cancelled: await reservation.cancel(),
+    }),
+    'reservation-install': ({ file }) => reservation.install(file),
+    'reservation-update': ({ file }) => reservation.update(file),
+    'reservation-return-code': async () => ({
+      returnCode: await reservation.returnCode(),
+    }),
+    'reservation-return': () => reservation.return(),
+    'reservation-discard': ({ file }) => reservation.discard(file),
+  })

@@ -1,0 +1,113 @@
+import { z } from 'zod'
+
+export const instant = z.string().nullable()
+export const count = z.number().int()
+export const failure = z.object({ code: z.string(), message: z.string(), remedy: z.string() })
+const failureThen = failure.extend({ at: z.string() })
+const outcome = z
+  .object({ at: z.string(), outcome: z.enum(['succeeded', 'failed']), reason: failure.nullable() })
+  .nullable()
+
+/** The Status document, word for word what `status --json` prints. */
+export const statusSchema = z.object({
+  product: z.object({
+    pid: z.string(),
+    serial: z.string(),
+    version: z.string(),
+    size: z.enum(['micro', 'small', 'medium', 'large']),
+    ports: count,
+  }),
+  state: z.enum([
+    'evaluation',
+    'unregistered',
+    'registered',
+    'authorized',
+    'out-of-compliance',
+    'auth-expired',
+    'reserved',
+  ]),
+  functionality: z.enum(['full', 'license-management-only']),
+  functionalityReason: z.string().nullable(),
+  registration: z.object({
+    status: z.enum([
+      'unregistered',
+      'registering',
+      'retrying',
+      'registered',
+      'failed',
+      'expired',
+      'reserved',
+    ]),
+    smartAccount: z.string().nullable(),
+    virtualAccount: z.string().nullable(),
+    instanceId: z.string().nullable(),
+    exportControlled: z.boolean(),
+    registeredAt: instant,
+    lastRenewal: outcome,
+    nextRenewalAt: instant,
+    expiresAt: instant,
+    nextAttemptAt: instant,
+    failure: failureThen.nullable(),
+  }),
+  authorization: z.object({
+    status: z.enum([
+      'none',
+      'evaluation',
+      'evaluation-expired',
+      'waiting',
+      'authorized',
+      'out-of-compliance',
+      'expired',
+      'reserved',
+      'not-authorized',
+    ]),
+    since: z.string(),
+    lastAttempt: outcome,
+    nextAttemptAt: instant,
+    deadlineAt: instant,
+  }),
+  evaluation: z.object({ running: z.boolean(), expired: z.boolean(), remainingSeconds: z.number() }),
+  entitlements: z.array(
+    z.object({
+      tag: z.string(),
+      name: z.string().nullable(),
+      description: z.string().nullable(),
+      count,
+      status: z.enum([
+        'evaluation',
+        'evaluation-expired',
+        'waiting',
+        'in-compliance',
+        'out-of-compliance',
+        'invalid-tag',
+        'authorization-expired',
+        'not-in-use',
+        'reserved-in-compliance',
+        'not-authorized',
+      ]),
+    }),
+  ),
+  reservation: z.object({
+    status: z.enum(['none', 'requested', 'installed', 'returning']),
+    requestCode: z.string().nullable(),
+    confirmationCode: z.string().nullable(),
+    returnCode: z.string().nullable(),
+    returned: z.array(z.object({ instanceId: z.string(), returnCode: z.string(), returnedAt: z.string() })),
+    entitlements: z.array(
+      z.object({ tag: z.string(), name: z.string(), count, endsAt: z.string().nullable() }),
+    ),
+  }),
+  transport: z.object({
+    kind: z.enum(['direct', 'gateway', 'proxy']).nullable(),
+    url: z.string().nullable(),
+    via: z.string().nullable(),
+    username: z.string().nullable(),
+    link: z.enum(['unknown', 'up', 'down']),
+    lastFailure: failureThen.nullable(),
+  }),
+  authority: z
+    .object({ id: z.string(), role: z.enum(['manager', 'satellite']), test: z.boolean() })
+    .nullable(),
+  clock: z.object({ trusted: z.boolean(), reason: z.string().nullable() }),
+  hosts: z.object({ assigned: count, permanent: count, demo: count }),
+})

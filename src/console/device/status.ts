@@ -1,0 +1,73 @@
+import type { SmartAgent } from '../../agent/agent.ts'
+import { eventWords } from '../../agent/event-catalog.ts'
+import type { Status } from '../../agent/status.ts'
+import type { HistoryRow } from '../../agent/store.ts'
+import { iso } from '../../core/time.ts'
+import { VERSION } from '../../core/version.ts'
+import type { ChartLayout } from '../../diagrams/chart-layout.ts'
+import { layOutChart } from '../../diagrams/layout.ts'
+import { type Caller, implement } from '../../http/procedures.ts'
+import { certificateFingerprint } from '../../pki/fingerprint.ts'
+import { statusContract } from './status-contract.ts'
+
+/** Hides reservation codes from callers who may only read. */
+export function statusFor(status: Status, { role }: Pick<Caller, 'role'>): Status {
+  if (role === 'administrator') return status
+  const codes = { requestCode: null, confirmationCode: null, returnCode: null, returned: [] }
+  return { ...status, reservation: { ...status.reservation, ...codes } }
+}
+
+/** Returns a stored transition in the form of the API. */
+export const transitionDocument = (row: HistoryRow) => ({
+  id: row.id,
+  at: iso(row.at),
+  event: row.event,
+  inWords: eventWords(row.event),
+  before: JSON.parse(row.before) as Record<string, unknown>,
+  after: JSON.parse(row.after) as Record<string, unknown>,
+  notices: JSON.parse(row.notices) as { notice: string; message: string; severity: number }[],
+})
+
+export const statusProcedures = (agent: SmartAgent) =>
+  implement(statusContract, {
+    status: (_, caller) => statusFor(agent.status(), caller),
+    explain: () => agent.explain(),
+    history: ({ limit, after }) => ({ history: agent.history(limit, after).map(transitionDocument) }),
+    chart: cachedChartLayout(agent),
+    support: () => supportBundle(agent),
+  })
+
+/** Returns a function that lays the statechart out on its first call. A failure is tried again on the next call. */
+function cachedChartLayout(agent: SmartAgent): () => Promise<ChartLayout> {
+  let layout: Promise<ChartLayout> | undefined
+  return async () => {
+    layout ??= layOutChart(agent.machine)
+    try {
+      return await layout
+    } catch (error) {
+      layout = undefined
+      throw error
+    }
+  }
+}
+
+/** Returns what helps a support engineer, without the reservation codes. */
+function supportBundle(agent: SmartAgent): Record<string, unknown> {
+  const { reservation, ...status } = agent.status()
+  const anchor = agent.trust.anchor()
+  return {
+    version: VERSION,
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+    status: {
+      ...status,
+      reservation: { status: reservation.status, entitlements: reservation.entitlements },
+    },
+    explanation: agent.explain(),
+    trust: anchor === null ? null : certificateFingerprint(anchor),
+    system: agent.system.show(),
+    history: agent.history(1000).map(transitionDocument),
+    usage: agent.usage.periods({ by: 'day', last: 90 }),
+    denials: agent.usage.denials(200),
+  }
+}

@@ -1,0 +1,8 @@
+import type { SmartAgent } from '../../agent/agent.ts'
+import { implement } from '../../http/procedures.ts'
+import { usageContract } from './usage-contract.ts'
+
+export const usageProcedures = (agent: SmartAgent) =>
+  implement(usageContract, {
+    usage: (wanted) => ({ usage: agent.usage.periods(wanted) }),
+  })

@@ -1,0 +1,89 @@
+import type { z } from 'zod'
+import { LicensingError } from '../core/errors.ts'
+import type { Role } from './users.ts'
+
+/** The users who may call a procedure: anyone, a signed-in user (a one-time password will do), or a role and those above it. */
+export type Access = 'open' | 'signed-in' | Role
+
+/** The user who calls a procedure. */
+export interface Caller {
+  readonly name: string
+  readonly role: Role
+  readonly account: string | null
+  readonly virtualAccount: string | null
+  readonly address: string
+  /** The session's cookie value. */
+  readonly session: string
+}
+
+interface ProcedureBase<I extends z.ZodType> {
+  readonly access: Access
+  /** One line for the description of the API. */
+  readonly summary: string
+  /** Names the object of the call for the audit record. Public names only. */
+  auditSubject?(input: z.output<I>): string
+}
+
+interface QueryDefinition<I extends z.ZodType, O extends z.ZodType> extends ProcedureBase<I> {
+  readonly schema: { readonly querystring: I; readonly response: O }
+}
+interface MutationDefinition<I extends z.ZodType, O extends z.ZodType> extends ProcedureBase<I> {
+  readonly schema: { readonly body: I; readonly response: O }
+  /** Bytes of the largest body, in place of the console's limit. */
+  readonly bodyLimit?: number
+}
+
+/** A procedure that changes nothing: `GET /api/v1/<name>`, its input in the query. */
+export interface Query<
+  I extends z.ZodType = z.ZodType,
+  O extends z.ZodType = z.ZodType,
+> extends QueryDefinition<I, O> {
+  readonly method: 'GET'
+}
+/** A procedure that changes something: `POST /api/v1/<name>`, its input as JSON. */
+export interface Mutation<
+  I extends z.ZodType = z.ZodType,
+  O extends z.ZodType = z.ZodType,
+> extends MutationDefinition<I, O> {
+  readonly method: 'POST'
+}
+export type Procedure = Query | Mutation
+/** Procedures by name: what the pages and the server both know. It imports nothing of the server. */
+export type Contract = Readonly<Record<string, Procedure>>
+
+export const query = <I extends z.ZodType, O extends z.ZodType>(
+  definition: QueryDefinition<I, O>,
+): Query<I, O> => ({ method: 'GET', ...definition })
+
+export const mutation = <I extends z.ZodType, O extends z.ZodType>(
+  definition: MutationDefinition<I, O>,
+): Mutation<I, O> => ({ method: 'POST', ...definition })
+
+type InputSchema<P> = P extends Query<infer I> | Mutation<infer I> ? I : never
+type Handler<P> = P extends { schema: { response: infer O extends z.ZodType } }
+  ? (input: z.output<InputSchema<P>>, caller: Caller) => z.input<O> | Promise<z.input<O>>
+  : never
+
+/** A procedure with its handler. The server calls the handler with an input that the schema has checked. */
+export type BoundProcedure = Procedure & {
+  handler(input: unknown, caller: Caller): unknown
+}
+export type Procedures = Readonly<Record<string, BoundProcedure>>
+
+/** Binds each procedure of a contract to its handler. */
+export const implement = <C extends Contract>(
+  contract: C,
+  handlers: { readonly [N in keyof C]: Handler<C[N]> },
+): Procedures =>
+  Object.fromEntries(
+    Object.entries(contract).map(([name, procedure]) => {
+      const handler = handlers[name as keyof C] as BoundProcedure['handler']
+      return [name, { ...procedure, handler }]
+    }),
+  )
+
+/** Refuses a caller who is limited to one smart account. @throws LicensingError PERMISSION_DENIED */
+export function assertGlobalAdmin({ name, account }: Caller): void {
+  if (account === null) return
+  throw new LicensingError('PERMISSION_DENIED', `${name} administers ${account} only.`)
+}

@@ -1,0 +1,142 @@
+import swagger from '@fastify/swagger'
+import type { FastifyInstance, FastifySchemaCompiler } from 'fastify'
+import { createJsonSchemaTransform, serializerCompiler } from 'fastify-type-provider-zod'
+import { z } from 'zod'
+import { ENGLISH } from '../core/english.ts'
+import { LicensingError } from '../core/errors.ts'
+import { VERSION } from '../core/version.ts'
+
+/** What is wrong with an input: the field by its path, empty for the whole input, and the reason in words. */
+export interface InputIssue {
+  readonly field: string
+  readonly reason: string
+}
+
+/** An input that its schema refuses. */
+export class InvalidInput extends LicensingError {
+  readonly field: string
+
+  constructor(field: string, message: string) {
+    super('INVALID_ARGUMENT', message)
+    this.field = field
+  }
+}
+
+/** The parts of a request that have schemas here. */
+type InputPart = 'body' | 'query'
+
+/** Returns a validator compiler that fails with the first issue, in the words of `describe`. */
+export const inputValidator =
+  (describe: (issue: InputIssue, part: InputPart) => string): FastifySchemaCompiler<z.ZodType> =>
+  ({ schema, httpPart }) =>
+  (data: unknown) => {
+    // A POST without a body is a POST of nothing.
+    const parsed = schema.safeParse(data ?? {}, ENGLISH)
+    if (parsed.success) return { value: parsed.data }
+    const issue = primaryIssue(parsed.error.issues) ?? { field: '', reason: 'not of its form' }
+    return {
+      error: new InvalidInput(issue.field, describe(issue, httpPart === 'body' ? 'body' : 'query')),
+    }
+  }
+
+interface RankedIssue extends InputIssue {
+  readonly isMissing: boolean
+}
+
+/** Returns the issue to report. For a union, it is the issue of the branch that the input matches best. */
+function primaryIssue(
+  issues: readonly z.core.$ZodIssue[],
+  within: readonly PropertyKey[] = [],
+): RankedIssue | undefined {
+  const ranked = issues.map((issue): RankedIssue => {
+    const path = [...within, ...issue.path]
+    if (issue.code === 'invalid_union' && issue.message === 'Invalid input') {
+      const branches = issue.errors.flatMap((branch) => primaryIssue(branch, path) ?? [])
+      const best = branches.find(({ isMissing }) => !isMissing) ?? branches[0]
+      if (best) return best
+    }
+    const isMissing = issue.code === 'invalid_type' && issue.message.endsWith('received undefined')
+    return {
+      field: path.map(String).join('.'),
+      reason: isMissing ? 'it is missing' : issue.message,
+      isMissing,
+    }
+  })
+  return ranked.find(({ isMissing }) => !isMissing) ?? ranked[0]
+}
+
+export const json = (description: string, schema: z.ZodType) => ({
+  description,
+  content: { 'application/json': { schema } },
+})
+
+/** Keeps what `.meta()` says of a schema: the transformation looks into its own registry alone. */
+const zodToJsonConfig = {
+  override: ({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodType; jsonSchema: object }) => {
+    Object.assign(jsonSchema, z.globalRegistry.get(zodSchema))
+  },
+}
+
+/** Returns the JSON Schema (2020-12, as OpenAPI 3.1 has it) of a named schema. */
+function toComponent(schema: z.ZodType): object {
+  const { $schema: _, ...component } = z.toJSONSchema(schema, { io: 'input' })
+  return component
+}
+
+/** What the description of an API says beside its paths. */
+export interface ApiDescription {
+  readonly title: string
+  readonly description: string
+  readonly serverUrl: string
+  readonly tags: readonly { readonly name: string; readonly description: string }[]
+  /** Every call needs all of them, except for routes that say otherwise. */
+  readonly securitySchemes: Readonly<
+    Record<
+      string,
+      { type: 'apiKey'; in: 'cookie' | 'header'; name: string } | { type: 'http'; scheme: 'bearer' }
+    >
+  >
+  /** The bodies of errors by their names: each is described once. */
+  readonly errorBodies: Readonly<Record<string, z.ZodType>>
+}
+
+/**
+ * Has zod schemas check the requests and write the responses of a scope's routes, and describes the tagged routes as
+ * OpenAPI 3.1: `scope.swagger()`.
+ *
+ * @param describeIssue words what a schema refuses
+ */
+export async function useZodSchemas(
+  scope: FastifyInstance,
+  api: ApiDescription,
+  describeIssue: (issue: InputIssue, part: InputPart) => string,
+): Promise<void> {
+  scope.setValidatorCompiler(inputValidator(describeIssue))
+  scope.setSerializerCompiler(serializerCompiler)
+  const schemaRegistry = z.registry<{ id: string }>()
+  for (const [id, schema] of Object.entries(api.errorBodies)) schemaRegistry.add(schema, { id })
+  const { title, description, serverUrl, tags, securitySchemes } = api
+  await scope.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title,
+        version: VERSION,
+        description,
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      servers: [{ url: serverUrl }],
+      tags: [...tags],
+      security: [Object.fromEntries(Object.keys(securitySchemes).map((name) => [name, []]))],
+      components: {
+        securitySchemes,
+        schemas: Object.fromEntries(
+          Object.entries(api.errorBodies).map(([name, schema]) => [name, toComponent(schema)]),
+        ),
+      },
+    },
+    hideUntagged: true,
+    convertConstToEnum: false,
+    transform: createJsonSchemaTransform({ schemaRegistry, zodToJsonConfig }),
+  })
+}
