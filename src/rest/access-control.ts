@@ -2,7 +2,7 @@ import { isSameDomain } from '../authority/inventory/accounts.ts'
 import type { ApiCaller } from '../authority/identity/api-clients.ts'
 import type { NumberedAccount } from '../authority/inventory/numeric-ids.ts'
 import { LicensingError } from '../core/errors.ts'
-import type { RestCall } from './contract.ts'
+import type { RestCall } from './endpoint.ts'
 
 const denied = ({ name }: ApiCaller, what: string) =>
   new LicensingError('PERMISSION_DENIED', `${name} may not reach ${what}.`)

@@ -2,9 +2,9 @@ import { z } from 'zod'
 import type { NumberedAccount } from '../authority/inventory/numeric-ids.ts'
 import { isSameDomain } from '../authority/inventory/accounts.ts'
 import { notFound } from '../core/errors.ts'
-import { endpoint, type RestCall } from './contract.ts'
-import { everywhere, legacy, newer, onPremises } from './routes.ts'
-import { nameText, noBody, noQuery, outcomeSchema, pageOf, wholeNumber, success } from './fields.ts'
+import { endpoint, type RestCall } from './endpoint.ts'
+import { sharedRoutes, cloudV1Routes, cloudV2Routes, onPremRoutes } from './routes.ts'
+import { nameText, outcomeSchema, pageOf, wholeNumber, success } from './fields.ts'
 import { reachableAccounts, requireWholeAccount } from './access-control.ts'
 
 const ACCOUNT_STATUS = 'ACTIVE'
@@ -15,7 +15,7 @@ const MOST_FOUND = 1_000
 /** The smart accounts are at paths of customers, in small letters and in capitals. */
 const virtualAccountRoutes = (rest = ''): string[] =>
   ['', '/customer', '/CUSTOMER'].flatMap((type) =>
-    everywhere(`/accounts/:domain${type}/virtual-accounts${rest}`),
+    sharedRoutes(`/accounts/:domain${type}/virtual-accounts${rest}`),
   )
 
 const rolesOf = ({ caller }: RestCall) => [
@@ -71,23 +71,23 @@ export const accountEndpoints = [
   endpoint({
     name: 'accounts',
     method: 'GET',
-    routes: legacy('/accounts'),
-    needs: 'read',
+    urls: cloudV1Routes('/accounts'),
+    scope: 'read',
     summary: 'The smart accounts that the caller reaches, and the roles it has there.',
-    body: noBody,
-    query: noQuery,
-    answer: outcomeSchema.extend({
-      accounts: z.array(
-        z.object({
-          accountStatus: z.string(),
-          accountDomain: z.string(),
-          accountName: z.string(),
-          accountType: z.string(),
-          roles: z.array(roleSchema),
-        }),
-      ),
-    }),
-    run: async (call) => ({
+    schema: {
+      response: outcomeSchema.extend({
+        accounts: z.array(
+          z.object({
+            accountStatus: z.string(),
+            accountDomain: z.string(),
+            accountName: z.string(),
+            accountType: z.string(),
+            roles: z.array(roleSchema),
+          }),
+        ),
+      }),
+    },
+    handler: async (call) => ({
       ...success('Smart accounts successfully read.'),
       accounts: (await reachableAccounts(call)).map(({ domain }) => ({
         accountStatus: ACCOUNT_STATUS,
@@ -101,25 +101,32 @@ export const accountEndpoints = [
   endpoint({
     name: 'accounts-search',
     method: 'GET',
-    routes: [...legacy('/accounts/search', ['v1']), ...onPremises('/accounts/search')],
-    needs: 'read',
+    urls: [...cloudV1Routes('/accounts/search', ['v1']), ...onPremRoutes('/accounts/search')],
+    scope: 'read',
     summary: 'The smart accounts whose domain holds a text.',
-    body: noBody,
-    query: z.object({
-      domain: nameText.optional(),
-      type: z.string().max(32).optional(),
-      limit: wholeNumber(-1, 100_000)
-        .transform((limit) => Math.min(limit, MOST_FOUND))
-        .default(50),
-      offset: wholeNumber(0, 10_000_000).default(0),
-    }),
-    answer: outcomeSchema.extend({
-      totalRecords: z.int(),
-      accounts: z.array(
-        z.object({ domain: z.string(), name: z.string(), id: z.int(), type: z.string(), status: z.string() }),
-      ),
-    }),
-    run: async (call) => {
+    schema: {
+      querystring: z.object({
+        domain: nameText.optional(),
+        type: z.string().max(32).optional(),
+        limit: wholeNumber(-1, 100_000)
+          .transform((limit) => Math.min(limit, MOST_FOUND))
+          .default(50),
+        offset: wholeNumber(0, 10_000_000).default(0),
+      }),
+      response: outcomeSchema.extend({
+        totalRecords: z.int(),
+        accounts: z.array(
+          z.object({
+            domain: z.string(),
+            name: z.string(),
+            id: z.int(),
+            type: z.string(),
+            status: z.string(),
+          }),
+        ),
+      }),
+    },
+    handler: async (call) => {
       const { domain, type } = call.query
       const found = (await reachableAccounts(call)).filter(
         (one) => matches(one.domain, domain) && (type === undefined || type.toUpperCase() === ACCOUNT_TYPE),
@@ -140,30 +147,31 @@ export const accountEndpoints = [
   endpoint({
     name: 'accounts-with-virtual-accounts',
     method: 'GET',
-    routes: legacy('/accounts/search', ['v2', 'v3']),
-    needs: 'read',
-    envelope: 'E5',
+    urls: cloudV1Routes('/accounts/search', ['v2', 'v3']),
+    scope: 'read',
+    errorFormat: 'E5',
     summary: 'The smart accounts and their virtual accounts, with the numbers that other calls name them by.',
-    body: noBody,
-    query: z.object({ domain: nameText.optional() }),
-    answer: z.object({
-      status: z.string(),
-      message: z.string(),
-      message_code: z.string(),
-      accounts: z
-        .array(
-          z.object({
-            account_id: z.string(),
-            domain: z.string(),
-            name: z.string(),
-            virtual_accounts: z.array(
-              z.object({ name: z.string(), default: z.boolean(), virtual_account_id: z.string() }),
-            ),
-          }),
-        )
-        .optional(),
-    }),
-    run: async (call) => {
+    schema: {
+      querystring: z.object({ domain: nameText.optional() }),
+      response: z.object({
+        status: z.string(),
+        message: z.string(),
+        message_code: z.string(),
+        accounts: z
+          .array(
+            z.object({
+              account_id: z.string(),
+              domain: z.string(),
+              name: z.string(),
+              virtual_accounts: z.array(
+                z.object({ name: z.string(), default: z.boolean(), virtual_account_id: z.string() }),
+              ),
+            }),
+          )
+          .optional(),
+      }),
+    },
+    handler: async (call) => {
       const found = (await reachableAccounts(call)).filter((one) => matches(one.domain, call.query.domain))
       if (found.length === 0) return noData('No smart accounts were found.')
       return {
@@ -186,22 +194,22 @@ export const accountEndpoints = [
   endpoint({
     name: 'virtual-accounts',
     method: 'GET',
-    routes: virtualAccountRoutes(),
-    needs: 'read',
+    urls: virtualAccountRoutes(),
+    scope: 'read',
     summary: 'The virtual accounts of a smart account.',
-    body: noBody,
-    query: noQuery,
-    answer: outcomeSchema.extend({
-      virtualAccounts: z.array(
-        z.object({
-          name: z.string(),
-          description: z.string(),
-          isDefault: z.enum(['true', 'false']),
-          commerceAccessLevel: z.string(),
-        }),
-      ),
-    }),
-    run: async ({ authority, account, caller }) => ({
+    schema: {
+      response: outcomeSchema.extend({
+        virtualAccounts: z.array(
+          z.object({
+            name: z.string(),
+            description: z.string(),
+            isDefault: z.enum(['true', 'false']),
+            commerceAccessLevel: z.string(),
+          }),
+        ),
+      }),
+    },
+    handler: async ({ authority, account, caller }) => ({
       ...success('Virtual accounts successfully read.'),
       virtualAccounts: (await authority.accounts.listVirtualAccounts({ account }))
         .filter(({ name }) => caller.virtualAccount === null || caller.virtualAccount === name)
@@ -216,24 +224,25 @@ export const accountEndpoints = [
   endpoint({
     name: 'virtual-account-create',
     method: 'POST',
-    routes: virtualAccountRoutes(),
-    needs: 'write',
+    urls: virtualAccountRoutes(),
+    scope: 'write',
     summary: 'Makes a virtual account. What it is described as, and who may buy for it, is not kept.',
-    body: z.object({
-      name: z.string().min(1, 'it is missing').max(100),
-      description: z.string().max(1000).nullish(),
-      isDefault: z
-        .union([z.literal(false), z.string().regex(/^(false|no|)$/i)], {
-          error:
-            'a virtual account is not made the default by this call: the authority’s administrators do that',
-        })
-        .nullish(),
-      commerceAccessLevel: z.string().max(32).nullish(),
-    }),
-    query: noQuery,
-    answer: outcomeSchema,
-    about: ({ body }) => body.name,
-    run: async ({ authority, account, caller, body }) => {
+    schema: {
+      body: z.object({
+        name: z.string().min(1, 'it is missing').max(100),
+        description: z.string().max(1000).nullish(),
+        isDefault: z
+          .union([z.literal(false), z.string().regex(/^(false|no|)$/i)], {
+            error:
+              'a virtual account is not made the default by this call: the authority’s administrators do that',
+          })
+          .nullish(),
+        commerceAccessLevel: z.string().max(32).nullish(),
+      }),
+      response: outcomeSchema,
+    },
+    auditSubject: ({ body }) => body.name,
+    handler: async ({ authority, account, caller, body }) => {
       requireWholeAccount(caller)
       await authority.accounts.addVirtualAccount(body.name, { account })
       return success(`Virtual account '${body.name}' created successfully.`)
@@ -242,14 +251,12 @@ export const accountEndpoints = [
   endpoint({
     name: 'virtual-account-delete',
     method: 'POST',
-    routes: virtualAccountRoutes('/:virtualAccount/delete'),
-    needs: 'write',
+    urls: virtualAccountRoutes('/:virtualAccount/delete'),
+    scope: 'write',
     summary: 'Removes a virtual account that is empty.',
-    body: noBody,
-    query: noQuery,
-    answer: outcomeSchema,
-    about: ({ virtualAccount = '' }) => virtualAccount,
-    run: async ({ authority, account, caller, virtualAccount = '' }) => {
+    schema: { response: outcomeSchema },
+    auditSubject: ({ virtualAccount = '' }) => virtualAccount,
+    handler: async ({ authority, account, caller, virtualAccount = '' }) => {
       requireWholeAccount(caller)
       await authority.accounts.removeVirtualAccount(virtualAccount, { account })
       return success(`Virtual account '${virtualAccount}' deleted successfully.`)
@@ -258,25 +265,25 @@ export const accountEndpoints = [
   endpoint({
     name: 'local-accounts',
     method: 'POST',
-    routes: onPremises('/upstream_satellites/accounts'),
-    needs: 'read',
+    urls: onPremRoutes('/upstream_satellites/accounts'),
+    scope: 'read',
     summary: 'The accounts of an on-premises server. Where they come from above it is not told.',
-    body: noBody,
-    query: noQuery,
-    answer: z.object({
-      accounts: z.array(
-        z.object({
-          account_id: z.int(),
-          domain: z.string(),
-          name: z.string(),
-          cslu_tenant_url: z.null(),
-          cssm_smart_account_id: z.null(),
-          cssm_smart_account_name: z.null(),
-          cssm_virtual_account_name: z.null(),
-        }),
-      ),
-    }),
-    run: async (call) => ({
+    schema: {
+      response: z.object({
+        accounts: z.array(
+          z.object({
+            account_id: z.int(),
+            domain: z.string(),
+            name: z.string(),
+            cslu_tenant_url: z.null(),
+            cssm_smart_account_id: z.null(),
+            cssm_smart_account_name: z.null(),
+            cssm_virtual_account_name: z.null(),
+          }),
+        ),
+      }),
+    },
+    handler: async (call) => ({
       accounts: (await reachableAccounts(call)).map(({ number, domain }) => ({
         account_id: number,
         domain,
@@ -291,19 +298,20 @@ export const accountEndpoints = [
   endpoint({
     name: 'pnp-accounts',
     method: 'GET',
-    routes: newer('/pnp/v2/accounts'),
-    needs: 'read',
-    envelope: 'E5',
+    urls: cloudV2Routes('/pnp/v2/accounts'),
+    scope: 'read',
+    errorFormat: 'E5',
     summary: 'The smart accounts, page by page.',
-    body: noBody,
-    query: pnpQuery,
-    answer: z.object({
-      ...pnpFields,
-      data: z.array(
-        z.object({ companyName: z.string(), domainIdentifier: z.string(), accountIdentifier: z.int() }),
-      ),
-    }),
-    run: async (call) =>
+    schema: {
+      querystring: pnpQuery,
+      response: z.object({
+        ...pnpFields,
+        data: z.array(
+          z.object({ companyName: z.string(), domainIdentifier: z.string(), accountIdentifier: z.int() }),
+        ),
+      }),
+    },
+    handler: async (call) =>
       pnpPage(
         (await reachableAccounts(call))
           .filter(({ domain }) => matches(domain, call.query.accountDomain))
@@ -318,25 +326,26 @@ export const accountEndpoints = [
   endpoint({
     name: 'pnp-virtual-accounts',
     method: 'GET',
-    routes: newer('/pnp/v2/accounts/:domain/virtual-accounts'),
-    needs: 'read',
-    envelope: 'E5',
+    urls: cloudV2Routes('/pnp/v2/accounts/:domain/virtual-accounts'),
+    scope: 'read',
+    errorFormat: 'E5',
     summary: 'The virtual accounts of a smart account, page by page.',
-    body: noBody,
-    query: pnpQuery,
-    answer: z.object({
-      ...pnpFields,
-      data: z.array(
-        z.object({
-          virtualAccountName: z.string(),
-          virtualAccountId: z.int(),
-          networkId: z.string(),
-          organizationname: z.string(),
-          default: z.enum(['true', 'false']),
-        }),
-      ),
-    }),
-    run: async (call) => {
+    schema: {
+      querystring: pnpQuery,
+      response: z.object({
+        ...pnpFields,
+        data: z.array(
+          z.object({
+            virtualAccountName: z.string(),
+            virtualAccountId: z.int(),
+            networkId: z.string(),
+            organizationname: z.string(),
+            default: z.enum(['true', 'false']),
+          }),
+        ),
+      }),
+    },
+    handler: async (call) => {
       const { domain, virtualAccounts } = await accountOfPath(call)
       return pnpPage(
         virtualAccounts.map(({ name, number, isDefault }) => ({
@@ -353,37 +362,38 @@ export const accountEndpoints = [
   endpoint({
     name: 'search-smart-accounts',
     method: 'GET',
-    routes: newer('/accounts/v1/user/search-smart-accounts'),
-    needs: 'read',
-    envelope: 'E4',
+    urls: cloudV2Routes('/accounts/v1/user/search-smart-accounts'),
+    scope: 'read',
+    errorFormat: 'E4',
     summary: 'The smart accounts that the caller reaches. Whose they are said to be is not looked at.',
-    body: noBody,
-    query: z.object({
-      userId: z.string('it is missing').min(1, 'it is missing').max(253),
-      addVirtualAccounts: z.string().max(8).optional(),
-      addRoleDipslayName: z.string().max(8).optional(),
-      accountType: z.string().max(32).optional(),
-      roleName: z.string().max(100).optional(),
-      smartAccountDomain: nameText.optional(),
-    }),
-    answer: z.object({
-      status: z.string(),
-      accounts: z.array(
-        z.object({
-          accountId: z.int(),
-          accountName: z.string(),
-          accountDomain: z.string(),
-          accountType: z.string(),
-          roles: z.array(roleSchema.extend({ roleDisplayName: z.string().optional() })),
-          virtualAccounts: z
-            .array(
-              z.object({ virtualAccountId: z.int(), virtualAccountName: z.string(), default: z.boolean() }),
-            )
-            .optional(),
-        }),
-      ),
-    }),
-    run: async (call) => {
+    schema: {
+      querystring: z.object({
+        userId: z.string('it is missing').min(1, 'it is missing').max(253),
+        addVirtualAccounts: z.string().max(8).optional(),
+        addRoleDipslayName: z.string().max(8).optional(),
+        accountType: z.string().max(32).optional(),
+        roleName: z.string().max(100).optional(),
+        smartAccountDomain: nameText.optional(),
+      }),
+      response: z.object({
+        status: z.string(),
+        accounts: z.array(
+          z.object({
+            accountId: z.int(),
+            accountName: z.string(),
+            accountDomain: z.string(),
+            accountType: z.string(),
+            roles: z.array(roleSchema.extend({ roleDisplayName: z.string().optional() })),
+            virtualAccounts: z
+              .array(
+                z.object({ virtualAccountId: z.int(), virtualAccountName: z.string(), default: z.boolean() }),
+              )
+              .optional(),
+          }),
+        ),
+      }),
+    },
+    handler: async (call) => {
       const { accountType, smartAccountDomain, roleName, addVirtualAccounts, addRoleDipslayName } = call.query
       const roles = rolesOf(call).filter(({ role }) => matches(role, roleName))
       const found = (await reachableAccounts(call)).filter(

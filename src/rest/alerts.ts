@@ -1,10 +1,9 @@
 import { z } from 'zod'
 import type { AlertDocument, AlertType } from '../authority/alerts/alerts.ts'
-import { endpoint, type RestCall } from './contract.ts'
-import { everywhere, newer } from './routes.ts'
+import { endpoint, type RestCall } from './endpoint.ts'
+import { sharedRoutes, cloudV2Routes } from './routes.ts'
 import {
   alertDate,
-  noQuery,
   outcomeSchema,
   pageFields,
   pageOf,
@@ -61,37 +60,41 @@ export const alertEndpoints = [
   endpoint({
     name: 'alerts',
     method: 'POST',
-    routes: [...everywhere('/accounts/:domain/alerts'), ...newer('/licensing/v1/account/:domain/get-alerts')],
-    needs: 'read',
+    urls: [
+      ...sharedRoutes('/accounts/:domain/alerts'),
+      ...cloudV2Routes('/licensing/v1/account/:domain/get-alerts'),
+    ],
+    scope: 'read',
     summary: 'What somebody should do something about, the most urgent first.',
-    body: z
-      .object({
-        virtualAccounts: virtualAccountsField,
-        severity: textsField(z.string().max(32), 10),
-        ...pageFields,
-      })
-      .default({ limit: 50, offset: 0 }),
-    query: noQuery,
-    answer: outcomeSchema.extend({
-      totalRecords: z.int(),
-      alerts: z.array(
-        z.object({
-          virtualAccount: z.string(),
-          message: z.string(),
-          license: z.string(),
-          severity: z.enum(['Major', 'Minor', 'Informational']),
-          messageType: z.string(),
-          licenseStartDate: z.string(),
-          licenseEndDate: z.string(),
-          actionDue: z.string(),
-          source: z.string(),
-          sourceType: z.string(),
-          productInstanceHostName: z.string(),
-          satelliteName: z.string(),
-        }),
-      ),
-    }),
-    run: async (call) => {
+    schema: {
+      body: z
+        .object({
+          virtualAccounts: virtualAccountsField,
+          severity: textsField(z.string().max(32), 10),
+          ...pageFields,
+        })
+        .default({ limit: 50, offset: 0 }),
+      response: outcomeSchema.extend({
+        totalRecords: z.int(),
+        alerts: z.array(
+          z.object({
+            virtualAccount: z.string(),
+            message: z.string(),
+            license: z.string(),
+            severity: z.enum(['Major', 'Minor', 'Informational']),
+            messageType: z.string(),
+            licenseStartDate: z.string(),
+            licenseEndDate: z.string(),
+            actionDue: z.string(),
+            source: z.string(),
+            sourceType: z.string(),
+            productInstanceHostName: z.string(),
+            satelliteName: z.string(),
+          }),
+        ),
+      }),
+    },
+    handler: async (call) => {
       const { authority, account, caller, body } = call
       const chosen = await chosenVirtualAccounts(call, body.virtualAccounts)
       const wanted = (body.severity ?? []).map((text) => text.toLowerCase())

@@ -1,14 +1,12 @@
 import { z } from 'zod'
 import type { InstanceDocument } from '../authority/inventory/instances.ts'
 import { notFound } from '../core/errors.ts'
-import { endpoint, type RestCall } from './contract.ts'
-import { everywhere, legacy, newer, onPremises } from './routes.ts'
+import { endpoint, type RestCall } from './endpoint.ts'
+import { sharedRoutes, cloudV1Routes, cloudV2Routes, onPremRoutes } from './routes.ts'
 import {
   eachPart,
   MOST_AT_ONCE,
   nameText,
-  noBody,
-  noQuery,
   outcomeOf,
   outcomeSchema,
   pageFields,
@@ -153,13 +151,14 @@ export const deviceEndpoints = [
   endpoint({
     name: 'virtual-account-devices',
     method: 'GET',
-    routes: everywhere('/accounts/:domain/virtual-accounts/:virtualAccount/devices'),
-    needs: 'read',
+    urls: sharedRoutes('/accounts/:domain/virtual-accounts/:virtualAccount/devices'),
+    scope: 'read',
     summary: 'The product instances of a virtual account.',
-    body: noBody,
-    query: z.object({ ...pageFields, limit: pageFields.limit.default(-1) }),
-    answer: outcomeSchema.extend({ totalRecords: z.int(), devices: z.array(briefSchema) }),
-    run: async (call) => {
+    schema: {
+      querystring: z.object({ ...pageFields, limit: pageFields.limit.default(-1) }),
+      response: outcomeSchema.extend({ totalRecords: z.int(), devices: z.array(briefSchema) }),
+    },
+    handler: async (call) => {
       const { account, virtualAccount = '' } = call
       const chosen = await inPath(call, virtualAccount)
       const found = (await reachableInstances(call, account)).filter(chosen)
@@ -173,33 +172,34 @@ export const deviceEndpoints = [
   endpoint({
     name: 'devices',
     method: 'POST',
-    routes: everywhere('/accounts/:domain/devices'),
-    needs: 'read',
+    urls: sharedRoutes('/accounts/:domain/devices'),
+    scope: 'read',
     summary: 'The product instances of a smart account, with what they use.',
-    body: z
-      .object({ virtualAccounts: virtualAccountsField, ...pageFields })
-      .default({ limit: 50, offset: 0 }),
-    query: noQuery,
-    answer: outcomeSchema.extend({
-      totalRecords: z.int(),
-      devices: z.array(
-        z.object({
-          displayName: z.string(),
-          hostName: z.string().nullable(),
-          sudi: sudiSchema,
-          productTagName: z.string(),
-          productName: z.string(),
-          productDescription: z.string(),
-          productType: z.string(),
-          virtualAccount: z.string(),
-          status: z.string(),
-          registrationDate: z.string(),
-          lastContactDate: z.string().nullable(),
-          licenseUsage: z.array(z.object({ license: z.string(), quantity: z.int() })),
-        }),
-      ),
-    }),
-    run: async (call) => {
+    schema: {
+      body: z
+        .object({ virtualAccounts: virtualAccountsField, ...pageFields })
+        .default({ limit: 50, offset: 0 }),
+      response: outcomeSchema.extend({
+        totalRecords: z.int(),
+        devices: z.array(
+          z.object({
+            displayName: z.string(),
+            hostName: z.string().nullable(),
+            sudi: sudiSchema,
+            productTagName: z.string(),
+            productName: z.string(),
+            productDescription: z.string(),
+            productType: z.string(),
+            virtualAccount: z.string(),
+            status: z.string(),
+            registrationDate: z.string(),
+            lastContactDate: z.string().nullable(),
+            licenseUsage: z.array(z.object({ license: z.string(), quantity: z.int() })),
+          }),
+        ),
+      }),
+    },
+    handler: async (call) => {
       const { authority, account, body } = call
       const chosen = await chosenVirtualAccounts(call, body.virtualAccounts)
       const found = (await authority.instances.list({ account })).filter(chosen)
@@ -230,18 +230,19 @@ export const deviceEndpoints = [
   endpoint({
     name: 'devices-by-name',
     method: 'GET',
-    routes: newer('/licensing/v2/accounts/:domain/devices'),
-    needs: 'read',
-    envelope: 'E3',
+    urls: cloudV2Routes('/licensing/v2/accounts/:domain/devices'),
+    scope: 'read',
+    errorFormat: 'E3',
     summary: 'The product instances of a virtual account whose host name or serial number holds a text.',
-    body: noBody,
-    query: z.object({
-      virtualAccountName: nameText.optional(),
-      instanceName: z.string().max(400).optional(),
-      ...pageFields,
-    }),
-    answer: outcomeSchema.extend({ totalRecords: z.int(), devices: z.array(briefSchema) }),
-    run: async (call) => {
+    schema: {
+      querystring: z.object({
+        virtualAccountName: nameText.optional(),
+        instanceName: z.string().max(400).optional(),
+        ...pageFields,
+      }),
+      response: outcomeSchema.extend({ totalRecords: z.int(), devices: z.array(briefSchema) }),
+    },
+    handler: async (call) => {
       const { virtualAccountName, instanceName: wanted } = call.query
       const chosen = await chosenVirtualAccounts(
         call,
@@ -266,35 +267,36 @@ export const deviceEndpoints = [
   endpoint({
     name: 'device-search',
     method: 'GET',
-    routes: newer('/licensing/v2/device/search'),
-    needs: 'read',
-    envelope: 'E5',
+    urls: cloudV2Routes('/licensing/v2/device/search'),
+    scope: 'read',
+    errorFormat: 'E5',
     summary: 'Where a device of a serial number is, in all smart accounts that the caller reaches.',
-    body: noBody,
-    query: z.object({
-      udi_serial_number: z.string('it is missing').min(1, 'it is missing').max(200),
-      udi_pid: z.string().max(200).optional(),
-    }),
-    answer: z.object({
-      status: z.literal('COMPLETE'),
-      message_code: z.string(),
-      message: z.string(),
-      data: z.array(
-        z.object({
-          sudi: sudiSchema,
-          software_tag: z.string(),
-          account: z.object({
-            name: z.string(),
-            domain: z.string(),
-            account_id: z.int(),
-            virtual_account_name: z.string(),
-            virtual_account_id: z.int(),
-            default: z.boolean(),
+    schema: {
+      querystring: z.object({
+        udi_serial_number: z.string('it is missing').min(1, 'it is missing').max(200),
+        udi_pid: z.string().max(200).optional(),
+      }),
+      response: z.object({
+        status: z.literal('COMPLETE'),
+        message_code: z.string(),
+        message: z.string(),
+        data: z.array(
+          z.object({
+            sudi: sudiSchema,
+            software_tag: z.string(),
+            account: z.object({
+              name: z.string(),
+              domain: z.string(),
+              account_id: z.int(),
+              virtual_account_name: z.string(),
+              virtual_account_id: z.int(),
+              default: z.boolean(),
+            }),
           }),
-        }),
-      ),
-    }),
-    run: async (call) => {
+        ),
+      }),
+    },
+    handler: async (call) => {
       const { udi_serial_number: serial, udi_pid: pid } = call.query
       const data = []
       for (const { domain, number, virtualAccounts } of await reachableAccounts(call))
@@ -325,25 +327,26 @@ export const deviceEndpoints = [
   endpoint({
     name: 'devices-transfer',
     method: 'POST',
-    routes: everywhere('/accounts/:domain/virtual-accounts/:virtualAccount/devices/transfer'),
-    needs: 'write',
+    urls: sharedRoutes('/accounts/:domain/virtual-accounts/:virtualAccount/devices/transfer'),
+    scope: 'write',
     summary: 'Moves product instances to other virtual accounts, with what they use.',
-    body: z.object({
-      productInstances: z
-        .array(
-          z.object({
-            sudi: sudiInput,
-            productTagName: text,
-            targetVirtualAccount: nameText.min(1, 'it is missing'),
-          }),
-        )
-        .min(1, 'no device is named')
-        .max(MOST_AT_ONCE),
-    }),
-    query: noQuery,
-    answer: outcomeSchema.extend({ productInstancesTransferStatus: z.array(outcomeSchema) }),
-    about: ({ body }) => devicesOf(body.productInstances),
-    run: async (call) => {
+    schema: {
+      body: z.object({
+        productInstances: z
+          .array(
+            z.object({
+              sudi: sudiInput,
+              productTagName: text,
+              targetVirtualAccount: nameText.min(1, 'it is missing'),
+            }),
+          )
+          .min(1, 'no device is named')
+          .max(MOST_AT_ONCE),
+      }),
+      response: outcomeSchema.extend({ productInstancesTransferStatus: z.array(outcomeSchema) }),
+    },
+    auditSubject: ({ body }) => devicesOf(body.productInstances),
+    handler: async (call) => {
       const { authority, account, caller, virtualAccount = '', body } = call
       requireWholeAccount(caller)
       const chosen = await inPath(call, virtualAccount)
@@ -369,31 +372,31 @@ export const deviceEndpoints = [
   endpoint({
     name: 'devices-remove',
     method: 'POST',
-    routes: everywhere('/accounts/:domain/virtual-accounts/:virtualAccount/devices/remove'),
-    needs: 'write',
+    urls: sharedRoutes('/accounts/:domain/virtual-accounts/:virtualAccount/devices/remove'),
+    scope: 'write',
     summary: 'Removes product instances; those that work from a reservation by their return codes.',
-    body: removeBody,
-    query: noQuery,
-    answer: removeAnswer,
-    about: ({ body }) => devicesOf(body),
-    run: (call) => remove(call, call.virtualAccount, call.body),
+    schema: { body: removeBody, response: removeAnswer },
+    auditSubject: ({ body }) => devicesOf(body),
+    handler: (call) => remove(call, call.virtualAccount, call.body),
   }),
   endpoint({
     name: 'devices-remove-v3',
     method: 'POST',
-    routes: [
-      ...newer('/licensing/v3/accounts/:domain/devices/remove'),
-      ...legacy('/accounts/:domain/devices/remove'),
-      ...onPremises('/accounts/:domain/devices/remove'),
+    urls: [
+      ...cloudV2Routes('/licensing/v3/accounts/:domain/devices/remove'),
+      ...cloudV1Routes('/accounts/:domain/devices/remove'),
+      ...onPremRoutes('/accounts/:domain/devices/remove'),
     ],
-    needs: 'write',
-    envelope: 'E3',
+    scope: 'write',
+    errorFormat: 'E3',
     summary: 'The same, with the virtual account in the query.',
-    body: removeBody,
-    query: z.object({ virtualAccountName: nameText.optional() }),
-    answer: removeAnswer,
-    about: ({ body }) => devicesOf(body),
-    run: (call) => remove(call, call.query.virtualAccountName, call.body),
+    schema: {
+      body: removeBody,
+      querystring: z.object({ virtualAccountName: nameText.optional() }),
+      response: removeAnswer,
+    },
+    auditSubject: ({ body }) => devicesOf(body),
+    handler: (call) => remove(call, call.query.virtualAccountName, call.body),
   }),
 ]
 

@@ -1,6 +1,6 @@
 import { accountEndpoints } from './accounts.ts'
 import { alertEndpoints } from './alerts.ts'
-import type { Endpoint } from './contract.ts'
+import type { Endpoint } from './endpoint.ts'
 import { deviceEndpoints } from './devices.ts'
 import { transferEndpoints } from './license-transfer.ts'
 import { licenseEndpoints } from './licenses.ts'

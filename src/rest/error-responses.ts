@@ -1,13 +1,24 @@
+import { z } from 'zod'
 import { type ErrorCode, errorTable, type LicensingError } from '../core/errors.ts'
 
+const text = z.string()
+
 /**
- * The forms in which the field's API words what it refuses: E1 in the older families, E3 to E5 in parts of the newer one,
- * `EA` where enterprise agreements are asked for; `OAuth` (RFC 6749 §5.2) where access tokens are.
+ * The error bodies of the field's API: E1 in the older families, E3 to E5 in parts of the newer one, `EA` for enterprise
+ * agreements, `OAuth` (RFC 6749 §5.2) for access tokens.
  */
-export type EnvelopeForm = 'E1' | 'E3' | 'E4' | 'E5' | 'EA' | 'OAuth'
+export const errorBodies = {
+  E1: z.object({ status: z.literal('ERROR'), statusMessage: text }),
+  E3: z.object({ status: z.literal('FAILED'), localized_message: text, message: text }),
+  E4: z.object({ status: z.literal('FAILURE'), message: text }),
+  E5: z.object({ status: z.literal('FAILED'), localized_message: text, message: text, message_code: text }),
+  EA: z.object({ code: text, message: text, severity: text }),
+  OAuth: z.object({ error: text, error_description: text }),
+}
+export type ErrorFormat = keyof typeof errorBodies
 
 /** What is answered without a body, as the field's own: clients find nothing to read there. */
-export const isWordless = (status: number): boolean =>
+export const hasEmptyBody = (status: number): boolean =>
   status === 401 || status === 403 || status === 404 || status >= 500
 
 /** What to do, for a program: where the error table names commands and their options. */
@@ -18,15 +29,15 @@ const remedies: Partial<Record<ErrorCode, string>> = {
 }
 
 /** A refusal in one text: what failed, and what to do. */
-export const wordsOf = ({ code, message, remedy }: LicensingError): string =>
+export const errorText = ({ code, message, remedy }: LicensingError): string =>
   code === 'NOT_FOUND'
     ? message
     : `${message} ${(remedy === errorTable[code].remedy ? remedies[code] : undefined) ?? remedy}`.trim()
 
 /** A refusal in the words of an envelope. */
-export function envelopeOf(form: EnvelopeForm, failure: LicensingError): object {
+export function toErrorBody(form: ErrorFormat, failure: LicensingError): object {
   const { code } = failure
-  const words = wordsOf(failure)
+  const words = errorText(failure)
   switch (form) {
     case 'E1':
       return { status: 'ERROR', statusMessage: words }

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { asLicensingError } from '../core/errors.ts'
 import { type Instant } from '../core/time.ts'
 import { errorStatus } from '../http/error-status.ts'
-import { wordsOf } from './error-responses.ts'
+import { errorText } from './error-responses.ts'
 
 /** A whole number, as a number or in digits: clients send both. */
 export const wholeNumber = (least: number, most: number) =>
@@ -17,9 +17,6 @@ export const wholeNumber = (least: number, most: number) =>
 export const nameText = z.string().max(253)
 /** Things that are done in one call: a client of the field's asks for 998 at a time. */
 export const MOST_AT_ONCE = 1_000
-
-export const noBody = z.unknown()
-export const noQuery = z.unknown()
 
 /** How much of a long list: -1 for all of it. @param unsaid where none is given, or null */
 export const limitField = (unsaid: number) =>
@@ -84,7 +81,7 @@ export async function eachPart<T, R>(
     } catch (thrown) {
       const failure = asLicensingError(thrown)
       if (errorStatus(failure, 422) >= 500) throw thrown
-      results.push({ done: false, part, message: wordsOf(failure) })
+      results.push({ done: false, part, message: errorText(failure) })
     }
   }
   return { results, done: results.filter((one) => one.done).length }

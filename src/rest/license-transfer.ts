@@ -3,14 +3,13 @@ import { LicensingError } from '../core/errors.ts'
 import { DAY, type Instant } from '../core/time.ts'
 import type { ProductProfile } from '../core/profile.ts'
 import type { ChosenLot } from '../authority/inventory/transfers.ts'
-import { endpoint } from './contract.ts'
-import { everywhere } from './routes.ts'
+import { endpoint } from './endpoint.ts'
+import { sharedRoutes } from './routes.ts'
 import {
   daySchema,
   eachPart,
   MOST_AT_ONCE,
   nameText,
-  noQuery,
   outcomeOf,
   outcomeSchema,
   wholeNumber,
@@ -61,19 +60,20 @@ export const transferEndpoints = [
   endpoint({
     name: 'licenses-transfer',
     method: 'POST',
-    routes: everywhere('/accounts/:domain/virtual-accounts/:virtualAccount/licenses/transfer'),
-    needs: 'write',
+    urls: sharedRoutes('/accounts/:domain/virtual-accounts/:virtualAccount/licenses/transfer'),
+    scope: 'write',
     summary:
       'Moves licences to other virtual accounts, each part on its own. What would put a pool out of compliance is refused.',
-    body: z.object({ licenses: z.array(partSchema).min(1, 'nothing is named').max(MOST_AT_ONCE) }),
-    query: noQuery,
-    answer: outcomeSchema.extend({ licensesTransferStatus: z.array(outcomeSchema) }),
-    about: ({ virtualAccount = '', body }) =>
+    schema: {
+      body: z.object({ licenses: z.array(partSchema).min(1, 'nothing is named').max(MOST_AT_ONCE) }),
+      response: outcomeSchema.extend({ licensesTransferStatus: z.array(outcomeSchema) }),
+    },
+    auditSubject: ({ virtualAccount = '', body }) =>
       `from ${virtualAccount}: ${body.licenses
         .slice(0, 5)
         .map((one) => `${one.quantity} of ${one.license} to ${one.targetVirtualAccount}`)
         .join(', ')}${body.licenses.length > 5 ? ` and ${body.licenses.length - 5} more` : ''}`,
-    run: async ({ authority, account, caller, virtualAccount = '', body }) => {
+    handler: async ({ authority, account, caller, virtualAccount = '', body }) => {
       requireWholeAccount(caller)
       const { results, done } = await eachPart(body.licenses, async (part) => {
         const { status } = await authority.licenses.transfer({

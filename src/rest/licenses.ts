@@ -1,11 +1,10 @@
 import { z } from 'zod'
 import type { LicenseDocument } from '../authority/inventory/accounts.ts'
 import type { LicenseTransaction } from '../authority/inventory/license-transactions.ts'
-import { endpoint, type RestCall } from './contract.ts'
-import { everywhere, newer } from './routes.ts'
+import { endpoint, type RestCall } from './endpoint.ts'
+import { sharedRoutes, cloudV2Routes } from './routes.ts'
 import {
   limitField,
-  noQuery,
   outcomeSchema,
   pageFields,
   pageOf,
@@ -130,31 +129,32 @@ export const licenseEndpoints = [
   endpoint({
     name: 'licenses',
     method: 'POST',
-    routes: everywhere('/accounts/:domain/licenses'),
-    needs: 'read',
+    urls: sharedRoutes('/accounts/:domain/licenses'),
+    scope: 'read',
     summary: 'The pools of a smart account: bought, in use, reserved, and whether that is enough.',
-    body: usageBody,
-    query: noQuery,
-    answer: outcomeSchema.extend({
-      totalRecords: z.int(),
-      licenses: z.array(
-        z.object({
-          ...poolFields,
-          isPortable: z.boolean(),
-          licenseDetails: z.array(
-            z.object({
-              licenseType: z.enum(['TERM', 'DEMO', 'PERPETUAL']),
-              quantity: z.int(),
-              startDate: z.string(),
-              endDate: z.string().nullable(),
-              subscriptionId: z.string().nullable(),
-              status: z.enum(['ACTIVE', 'FUTURE']),
-            }),
-          ),
-        }),
-      ),
-    }),
-    run: async (call) => {
+    schema: {
+      body: usageBody,
+      response: outcomeSchema.extend({
+        totalRecords: z.int(),
+        licenses: z.array(
+          z.object({
+            ...poolFields,
+            isPortable: z.boolean(),
+            licenseDetails: z.array(
+              z.object({
+                licenseType: z.enum(['TERM', 'DEMO', 'PERPETUAL']),
+                quantity: z.int(),
+                startDate: z.string(),
+                endDate: z.string().nullable(),
+                subscriptionId: z.string().nullable(),
+                status: z.enum(['ACTIVE', 'FUTURE']),
+              }),
+            ),
+          }),
+        ),
+      }),
+    },
+    handler: async (call) => {
       const { pools, ...rest } = await usagePage(call)
       return {
         ...rest,
@@ -176,32 +176,33 @@ export const licenseEndpoints = [
   endpoint({
     name: 'report-usage-partner',
     method: 'POST',
-    routes: newer('/licensing/v1/account/:domain/report-usage-partner'),
-    needs: 'read',
+    urls: cloudV2Routes('/licensing/v1/account/:domain/report-usage-partner'),
+    scope: 'read',
     summary: 'The same pools, as partners are told.',
-    body: usageBody,
-    query: noQuery,
-    answer: outcomeSchema.extend({
-      totalRecords: z.int(),
-      licenses: z.array(
-        z.object({
-          ...poolFields,
-          portable: z.boolean(),
-          licenseDetails: z.array(
-            z.object({
-              license_type: z.enum(['TERM', 'DEMO', 'PERPETUAL']),
-              entitled_quantity: z.int(),
-              start_date: z.string(),
-              end_date: z.string().nullable(),
-              sub_ref_id: z.string().nullable(),
-              status: z.enum(['ACTIVE', 'FUTURE']),
-              product_sku: z.string().nullable(),
-            }),
-          ),
-        }),
-      ),
-    }),
-    run: async (call) => {
+    schema: {
+      body: usageBody,
+      response: outcomeSchema.extend({
+        totalRecords: z.int(),
+        licenses: z.array(
+          z.object({
+            ...poolFields,
+            portable: z.boolean(),
+            licenseDetails: z.array(
+              z.object({
+                license_type: z.enum(['TERM', 'DEMO', 'PERPETUAL']),
+                entitled_quantity: z.int(),
+                start_date: z.string(),
+                end_date: z.string().nullable(),
+                sub_ref_id: z.string().nullable(),
+                status: z.enum(['ACTIVE', 'FUTURE']),
+                product_sku: z.string().nullable(),
+              }),
+            ),
+          }),
+        ),
+      }),
+    },
+    handler: async (call) => {
       const { pools, ...rest } = await usagePage(call)
       return {
         ...rest,
@@ -224,30 +225,31 @@ export const licenseEndpoints = [
   endpoint({
     name: 'license-subscriptions',
     method: 'POST',
-    routes: [
-      ...everywhere('/accounts/:domain/license-subscriptions'),
-      ...newer('/licensing/v1/account/:domain/licenses/subscription-usage'),
+    urls: [
+      ...sharedRoutes('/accounts/:domain/license-subscriptions'),
+      ...cloudV2Routes('/licensing/v1/account/:domain/licenses/subscription-usage'),
     ],
-    needs: 'read',
+    scope: 'read',
     summary: 'The licences for a term. Quantities are text, as the field’s are.',
-    body: subscriptionBody,
-    query: noQuery,
-    answer: outcomeSchema.extend({
-      totalRecords: z.int(),
-      licenseSubscriptions: z.array(
-        z.object({
-          virtualAccount: z.string(),
-          license: z.string(),
-          billingType: z.literal('PREPAID'),
-          quantity: z.string(),
-          startDate: z.string(),
-          endDate: z.string().nullable(),
-          status: z.enum(['Active', 'Expired', 'Future']),
-          subscriptionId: z.string(),
-        }),
-      ),
-    }),
-    run: async (call) => {
+    schema: {
+      body: subscriptionBody,
+      response: outcomeSchema.extend({
+        totalRecords: z.int(),
+        licenseSubscriptions: z.array(
+          z.object({
+            virtualAccount: z.string(),
+            license: z.string(),
+            billingType: z.literal('PREPAID'),
+            quantity: z.string(),
+            startDate: z.string(),
+            endDate: z.string().nullable(),
+            status: z.enum(['Active', 'Expired', 'Future']),
+            subscriptionId: z.string(),
+          }),
+        ),
+      }),
+    },
+    handler: async (call) => {
       const { body, authority, account } = call
       const chosen = await chosenVirtualAccounts(call, body.virtualAccounts)
       const wanted = body.status ?? []

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { InstanceDocument } from '../authority/inventory/instances.ts'
 import type { IssuedAuthorization, Quantities } from '../authority/reservations/reservations.ts'
 import { LicensingError } from '../core/errors.ts'
-import { endpoint, type RestCall } from './contract.ts'
+import { endpoint, type RestCall } from './endpoint.ts'
 import {
   displayName,
   inPath,
@@ -12,12 +12,11 @@ import {
   sudiOf,
   sudiSchema,
 } from './devices.ts'
-import { everywhere, legacy, newer } from './routes.ts'
+import { sharedRoutes, cloudV1Routes, cloudV2Routes } from './routes.ts'
 import {
   eachPart,
   MOST_AT_ONCE,
   nameText,
-  noQuery,
   type Outcome,
   outcomeOf,
   outcomeSchema,
@@ -156,16 +155,14 @@ const reserveIn = (name: string, routes: readonly string[]) =>
   endpoint({
     name,
     method: 'POST',
-    routes,
-    needs: 'write',
+    urls: routes,
+    scope: 'write',
     summary:
       'Reserves licences for boxes, each request on its own: request codes in, authorization files of this authority out.',
-    body: z.object({ reservationRequests: requestsField }),
-    query: noQuery,
-    answer: codesAnswer,
-    about: ({ virtualAccount = '', body }) =>
+    schema: { body: z.object({ reservationRequests: requestsField }), response: codesAnswer },
+    auditSubject: ({ virtualAccount = '', body }) =>
       `${body.reservationRequests.length} requests, from ${virtualAccount}`,
-    run: async (call) => {
+    handler: async (call) => {
       const { virtualAccount = '', body } = call
       await inPath(call, virtualAccount)
       const { codes, done } = await reserve(call, virtualAccount, body.reservationRequests)
@@ -285,10 +282,10 @@ const devicesOf = (list: readonly { sudi: { udiPid: string; udiSerialNumber: str
     .join(', ')
 
 export const reservationEndpoints = [
-  reserveIn('reserve-licenses', everywhere(`${VIRTUAL}/reserve-licenses`)),
+  reserveIn('reserve-licenses', sharedRoutes(`${VIRTUAL}/reserve-licenses`)),
   reserveIn(
     'licenses-reserve',
-    newer(
+    cloudV2Routes(
       '/licensing/v1/account/:domain/virtual-account/:virtualAccount/licenses/reserve',
       '/licensing/v2/account/:domain/virtual-account/:virtualAccount/licenses/reserve',
     ),
@@ -296,20 +293,21 @@ export const reservationEndpoints = [
   endpoint({
     name: 'reserve-bulk',
     method: 'POST',
-    routes: newer('/licensing/v2/account/:domain/licenses/reserve-bulk'),
-    needs: 'write',
+    urls: cloudV2Routes('/licensing/v2/account/:domain/licenses/reserve-bulk'),
+    scope: 'write',
     summary: 'Reserves licences from several virtual accounts.',
-    body: z.object({
-      virtualAccounts: z
-        .array(z.object({ name: nameText, reservationRequests: requestsField }))
-        .min(1, 'nothing is asked for')
-        .max(100),
-      forSingleVirtualAccount: z.union([z.boolean(), z.string().max(8)]).nullish(),
-    }),
-    query: noQuery,
-    answer: codesAnswer,
-    about: ({ body }) => `from ${body.virtualAccounts.map(({ name }) => name).join(', ')}`,
-    run: async (call) => {
+    schema: {
+      body: z.object({
+        virtualAccounts: z
+          .array(z.object({ name: nameText, reservationRequests: requestsField }))
+          .min(1, 'nothing is asked for')
+          .max(100),
+        forSingleVirtualAccount: z.union([z.boolean(), z.string().max(8)]).nullish(),
+      }),
+      response: codesAnswer,
+    },
+    auditSubject: ({ body }) => `from ${body.virtualAccounts.map(({ name }) => name).join(', ')}`,
+    handler: async (call) => {
       for (const { name } of call.body.virtualAccounts) {
         requireVirtualAccount(call.caller, name)
         await inPath(call, name)
@@ -331,82 +329,76 @@ export const reservationEndpoints = [
   endpoint({
     name: 'update-slr',
     method: 'POST',
-    routes: everywhere(`${VIRTUAL}/update-slr`),
-    needs: 'write',
+    urls: sharedRoutes(`${VIRTUAL}/update-slr`),
+    scope: 'write',
     summary: 'Changes what is reserved for boxes: the next authorization file of each.',
-    body: updateFields,
-    query: noQuery,
-    answer: updateAnswer,
-    about: ({ body }) => devicesOf(body.reservationUpdateRequests),
-    run: (call) => update(call, call.virtualAccount, call.body.reservationUpdateRequests),
+    schema: { body: updateFields, response: updateAnswer },
+    auditSubject: ({ body }) => devicesOf(body.reservationUpdateRequests),
+    handler: (call) => update(call, call.virtualAccount, call.body.reservationUpdateRequests),
   }),
   endpoint({
     name: 'licenses-update',
     method: 'POST',
-    routes: newer('/licensing/v2/accounts/:domain/licenses/update'),
-    needs: 'write',
-    envelope: 'E3',
+    urls: cloudV2Routes('/licensing/v2/accounts/:domain/licenses/update'),
+    scope: 'write',
+    errorFormat: 'E3',
     summary: 'The same, with the virtual account in the query.',
-    body: updateFields,
-    query: inQuery,
-    answer: updateAnswer,
-    about: ({ body }) => devicesOf(body.reservationUpdateRequests),
-    run: (call) => update(call, call.query.virtualAccountName, call.body.reservationUpdateRequests),
+    schema: { body: updateFields, querystring: inQuery, response: updateAnswer },
+    auditSubject: ({ body }) => devicesOf(body.reservationUpdateRequests),
+    handler: (call) => update(call, call.query.virtualAccountName, call.body.reservationUpdateRequests),
   }),
   endpoint({
     name: 'confirm-slr-update',
     method: 'POST',
-    routes: everywhere(`${VIRTUAL}/confirm-slr-update`),
-    needs: 'write',
+    urls: sharedRoutes(`${VIRTUAL}/confirm-slr-update`),
+    scope: 'write',
     summary: 'Takes the confirmation codes of updates; until then another update of the same box is refused.',
-    body: confirmFields,
-    query: noQuery,
-    answer: confirmAnswer,
-    about: ({ body }) => devicesOf(body.reservationConfirmationRequests),
-    run: (call) => confirm(call, call.virtualAccount, call.body.reservationConfirmationRequests),
+    schema: { body: confirmFields, response: confirmAnswer },
+    auditSubject: ({ body }) => devicesOf(body.reservationConfirmationRequests),
+    handler: (call) => confirm(call, call.virtualAccount, call.body.reservationConfirmationRequests),
   }),
   endpoint({
     name: 'licenses-confirm',
     method: 'POST',
-    routes: newer('/licensing/v2/accounts/:domain/licenses/confirm'),
-    needs: 'write',
-    envelope: 'E3',
+    urls: cloudV2Routes('/licensing/v2/accounts/:domain/licenses/confirm'),
+    scope: 'write',
+    errorFormat: 'E3',
     summary: 'The same, with the virtual account in the query.',
-    body: confirmFields,
-    query: inQuery,
-    answer: confirmAnswer,
-    about: ({ body }) => devicesOf(body.reservationConfirmationRequests),
-    run: (call) => confirm(call, call.query.virtualAccountName, call.body.reservationConfirmationRequests),
+    schema: { body: confirmFields, querystring: inQuery, response: confirmAnswer },
+    auditSubject: ({ body }) => devicesOf(body.reservationConfirmationRequests),
+    handler: (call) =>
+      confirm(call, call.query.virtualAccountName, call.body.reservationConfirmationRequests),
   }),
   endpoint({
     name: 'search-slr-details',
     method: 'POST',
-    routes: [...newer('/licensing/v1/search-slr-details'), ...legacy('/search-slr-details')],
-    needs: 'read',
-    envelope: 'E4',
+    urls: [...cloudV2Routes('/licensing/v1/search-slr-details'), ...cloudV1Routes('/search-slr-details')],
+    scope: 'read',
+    errorFormat: 'E4',
     summary: 'Which entitlement tags can be reserved for a product, by its software tag.',
-    body: z.object({
-      softwareTags: z.array(z.string().max(4_096)).min(1, 'none is named').max(MOST_AT_ONCE),
-    }),
-    query: noQuery,
-    answer: z.object({
-      status: z.string(),
-      status_message: z.string(),
-      data: z.array(
-        z.object({
-          softwareTag: z.string(),
-          entitlements: z.array(
-            z.object({
-              type: z.literal('SPECIFIC'),
-              entitlementTag: z.string(),
-              Export: z.literal('False'),
-              UDI_PID: z.string().nullable(),
-            }),
-          ),
-        }),
-      ),
-    }),
-    run: ({ authority, body }) => {
+    schema: {
+      body: z.object({
+        softwareTags: z.array(z.string().max(4_096)).min(1, 'none is named').max(MOST_AT_ONCE),
+      }),
+      response: z.object({
+        status: z.string(),
+        status_message: z.string(),
+        data: z.array(
+          z.object({
+            softwareTag: z.string(),
+            entitlements: z.array(
+              z.object({
+                type: z.literal('SPECIFIC'),
+                entitlementTag: z.string(),
+                Export: z.literal('False'),
+                UDI_PID: z.string().nullable(),
+              }),
+            ),
+          }),
+        ),
+      }),
+    },
+    handler: ({ authority, body }) => {
       const { name, tags } = authority.licenses.product
       return Promise.resolve({
         status: 'SUCCESS',

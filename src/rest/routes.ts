@@ -1,28 +1,37 @@
-/** Where the older cloud hosts serve the API; the last is what real clients send, a prefix of theirs doubled. */
-const LEGACY = [
-  '/services/api/smart-accounts-and-licensing',
-  '/services/api/services/api/smart-accounts-and-licensing',
-]
-const ON_PREMISES = ['/api/v1', '/backend/api/v1']
-const NEW = '/v1/software/apis'
-
 type Version = 'v1' | 'v2' | 'v3'
 
-/** The older cloud family, in the versions that know the path; every one unless named. */
-export const legacy = (path: string, versions: readonly Version[] = ['v1', 'v2', 'v3']): string[] =>
-  LEGACY.flatMap((prefix) => versions.map((version) => `${prefix}/${version}${path}`))
+/** The generations of the field's API, and the prefixes of their paths. */
+const FAMILIES = {
+  /** The older cloud hosts. Real clients also send the prefix doubled. */
+  cloudV1: [
+    '/services/api/smart-accounts-and-licensing',
+    '/services/api/services/api/smart-accounts-and-licensing',
+  ],
+  onPrem: ['/api/v1', '/backend/api/v1'],
+  cloudV2: ['/v1/software/apis'],
+} as const
 
-/** The on-premises family. */
-export const onPremises = (path: string): string[] => ON_PREMISES.map((prefix) => `${prefix}${path}`)
+/** Returns a path in the older cloud family, in the versions that know it. */
+export const cloudV1Routes = (path: string, versions: readonly Version[] = ['v1', 'v2', 'v3']): string[] =>
+  FAMILIES.cloudV1.flatMap((prefix) => versions.map((version) => `${prefix}/${version}${path}`))
 
-/** The newer cloud family. */
-export const newer = (...paths: readonly string[]): string[] => paths.map((path) => `${NEW}${path}`)
+/** Returns a path in the on-premises family. */
+export const onPremRoutes = (path: string): string[] => FAMILIES.onPrem.map((prefix) => `${prefix}${path}`)
 
-/** The older cloud family and the on-premises one: the same paths. */
-export const everywhere = (path: string): string[] => [...legacy(path), ...onPremises(path)]
+/** Returns paths in the newer cloud family. */
+export const cloudV2Routes = (...paths: readonly string[]): string[] =>
+  paths.flatMap((path) => FAMILIES.cloudV2.map((prefix) => `${prefix}${path}`))
 
-export const isOnPremises = (route: string): boolean =>
-  ON_PREMISES.some((prefix) => route.startsWith(`${prefix}/`))
+/** Returns a path in the older cloud family and in the on-premises one, which share their paths. */
+export const sharedRoutes = (path: string): string[] => [...cloudV1Routes(path), ...onPremRoutes(path)]
 
-/** Where nothing but this API is: what is not there is answered in its way too. */
-export const OWN_PREFIXES: readonly string[] = [...LEGACY, '/backend/api/v1', NEW, '/api/v1/accounts']
+export const isOnPrem = (url: string): boolean =>
+  FAMILIES.onPrem.some((prefix) => url.startsWith(`${prefix}/`))
+
+/** Prefixes that belong to this API alone: a missing path below them is answered in its way too. */
+export const RESERVED_PREFIXES: readonly string[] = [
+  ...FAMILIES.cloudV1,
+  '/backend/api/v1',
+  ...FAMILIES.cloudV2,
+  '/api/v1/accounts',
+]

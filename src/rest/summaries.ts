@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import type { EventDocument } from '../authority/events/event-log.ts'
 import { DAY } from '../core/time.ts'
-import { endpoint, type RestCall } from './contract.ts'
-import { legacy, newer } from './routes.ts'
-import { daySchema, historyDate, MOST_AT_ONCE, noQuery, termDate } from './fields.ts'
+import { endpoint, type RestCall } from './endpoint.ts'
+import { cloudV1Routes, cloudV2Routes } from './routes.ts'
+import { daySchema, historyDate, MOST_AT_ONCE, termDate } from './fields.ts'
 import { complianceWords, endDate, licenseType, type PoolFacts, poolsOf, subscriptionId } from './licenses.ts'
 import { placeOfHeaders } from './access-control.ts'
 
@@ -119,26 +119,30 @@ export const summaryEndpoints = [
   endpoint({
     name: 'get-summary',
     method: 'POST',
-    routes: [...newer('/licensing/v2/get-summary'), ...legacy('/licenses/summary', ['v1', 'v2'])],
-    needs: 'read',
-    envelope: 'E5',
+    urls: [
+      ...cloudV2Routes('/licensing/v2/get-summary'),
+      ...cloudV1Routes('/licenses/summary', ['v1', 'v2']),
+    ],
+    scope: 'read',
+    errorFormat: 'E5',
     summary: 'The pools of the accounts that are named, by number, in the headers X-CSW-*.',
-    body: summaryBody,
-    query: noQuery,
-    answer: z.object({
-      ...summaryFields,
-      summary: z.array(
-        z.object({
-          ...itemFields,
-          entitled: z.int().min(0),
-          future_entitled: z.int().min(0),
-          inuse: z.int().min(0),
-          reserved: z.int().min(0),
-          license_details: z.array(z.object(detailFields)),
-        }),
-      ),
-    }),
-    run: async (call) => ({
+    schema: {
+      body: summaryBody,
+      response: z.object({
+        ...summaryFields,
+        summary: z.array(
+          z.object({
+            ...itemFields,
+            entitled: z.int().min(0),
+            future_entitled: z.int().min(0),
+            inuse: z.int().min(0),
+            reserved: z.int().min(0),
+            license_details: z.array(z.object(detailFields)),
+          }),
+        ),
+      }),
+    },
+    handler: async (call) => ({
       ...top(call),
       summary: (await pools(call)).map((pool) => ({
         ...item(pool),
@@ -153,34 +157,35 @@ export const summaryEndpoints = [
   endpoint({
     name: 'get-summary-v3',
     method: 'POST',
-    routes: [...newer('/licensing/v3/get-summary'), ...legacy('/licenses/summary', ['v3'])],
-    needs: 'read',
-    envelope: 'E5',
+    urls: [...cloudV2Routes('/licensing/v3/get-summary'), ...cloudV1Routes('/licenses/summary', ['v3'])],
+    scope: 'read',
+    errorFormat: 'E5',
     summary: 'The same, told by what was paid before; nothing here is paid by use.',
-    body: summaryBody,
-    query: noQuery,
-    answer: z.object({
-      ...summaryFields,
-      summary: z.array(
-        z.object({
-          ...itemFields,
-          prepaid_entitled: z.int().min(0),
-          prepaid_inuse: z.int().min(0),
-          prepaid_reserved: z.int().min(0),
-          prepaid_future_entitled: z.int().min(0),
-          license_details: z.array(
-            z.object({
-              ...detailFields,
-              billing_type: z.literal('PREPAID'),
-              postpaid_usage: z.literal(0),
-              status: z.enum(['ACTIVE', 'FUTURE']),
-              billing_model: z.literal('COMMITTED'),
-            }),
-          ),
-        }),
-      ),
-    }),
-    run: async (call) => ({
+    schema: {
+      body: summaryBody,
+      response: z.object({
+        ...summaryFields,
+        summary: z.array(
+          z.object({
+            ...itemFields,
+            prepaid_entitled: z.int().min(0),
+            prepaid_inuse: z.int().min(0),
+            prepaid_reserved: z.int().min(0),
+            prepaid_future_entitled: z.int().min(0),
+            license_details: z.array(
+              z.object({
+                ...detailFields,
+                billing_type: z.literal('PREPAID'),
+                postpaid_usage: z.literal(0),
+                status: z.enum(['ACTIVE', 'FUTURE']),
+                billing_model: z.literal('COMMITTED'),
+              }),
+            ),
+          }),
+        ),
+      }),
+    },
+    handler: async (call) => ({
       ...top(call),
       summary: (await pools(call)).map((pool) => ({
         ...item(pool),
@@ -201,33 +206,34 @@ export const summaryEndpoints = [
   endpoint({
     name: 'get-history',
     method: 'POST',
-    routes: newer('/licensing/v2/get-history'),
-    needs: 'read',
-    envelope: 'E5',
+    urls: cloudV2Routes('/licensing/v2/get-history'),
+    scope: 'read',
+    errorFormat: 'E5',
     summary:
       'What the event log says of licences, day by day. How much was in use on a day is not recorded, and not told.',
-    body: historyBody,
-    query: noQuery,
-    answer: z.object({
-      ...topFields,
-      data: z.array(
-        z.object({
-          tag: z.string(),
-          display_name: z.string(),
-          enforced: z.boolean(),
-          export_restricted: z.boolean(),
-          billing_type: z.literal('PREPAID'),
-          userDefinedTags: z.array(z.string()),
-          history: z.array(
-            z.object({
-              date: z.string(),
-              events: z.array(z.object({ at: z.string(), type: z.string(), message: z.string() })),
-            }),
-          ),
-        }),
-      ),
-    }),
-    run: async (call) => {
+    schema: {
+      body: historyBody,
+      response: z.object({
+        ...topFields,
+        data: z.array(
+          z.object({
+            tag: z.string(),
+            display_name: z.string(),
+            enforced: z.boolean(),
+            export_restricted: z.boolean(),
+            billing_type: z.literal('PREPAID'),
+            userDefinedTags: z.array(z.string()),
+            history: z.array(
+              z.object({
+                date: z.string(),
+                events: z.array(z.object({ at: z.string(), type: z.string(), message: z.string() })),
+              }),
+            ),
+          }),
+        ),
+      }),
+    },
+    handler: async (call) => {
       const { authority, body, at } = call
       const { account, virtualAccount } = await placeOfHeaders(call)
       const wanted = body.tags ?? []

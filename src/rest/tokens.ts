@@ -1,13 +1,11 @@
 import { z } from 'zod'
 import type { TokenDocument } from '../authority/inventory/tokens.ts'
 import { notFound } from '../core/errors.ts'
-import { endpoint, type RestCall } from './contract.ts'
-import { everywhere, isOnPremises, newer } from './routes.ts'
+import { endpoint, type RestCall } from './endpoint.ts'
+import { sharedRoutes, isOnPrem, cloudV2Routes } from './routes.ts'
 import {
   eachPart,
   MOST_AT_ONCE,
-  noBody,
-  noQuery,
   outcomeOf,
   outcomeSchema,
   wholeNumber,
@@ -85,15 +83,13 @@ const list = (routes: readonly string[], name: string) =>
   endpoint({
     name,
     method: 'GET',
-    routes,
+    urls: routes,
     // Whoever has a token registers boxes with it.
-    needs: 'write',
-    forbidsStrangers: isOnPremises,
+    scope: 'write',
+    anonymousIs403: isOnPrem,
     summary: 'The registration tokens of a virtual account that are good for something.',
-    body: noBody,
-    query: noQuery,
-    answer: outcomeSchema.extend({ tokens: z.array(tokenSchema) }),
-    run: async (call) => ({
+    schema: { response: outcomeSchema.extend({ tokens: z.array(tokenSchema) }) },
+    handler: async (call) => ({
       ...success('Successfully read active tokens.'),
       tokens: (await activeTokens(call)).map(described),
     }),
@@ -103,16 +99,17 @@ const revoke = (routes: readonly string[], name: string) =>
   endpoint({
     name,
     method: 'POST',
-    routes,
-    needs: 'write',
+    urls: routes,
+    scope: 'write',
     summary: 'Revokes registration tokens; what is registered with them stays.',
-    body: z.object({
-      tokens: z.array(z.string().max(1000)).min(1, 'no token is named').max(MOST_AT_ONCE),
-    }),
-    query: noQuery,
-    answer: outcomeSchema.extend({ tokensRevokeStatus: z.array(outcomeSchema) }),
-    about: ({ body }) => `${body.tokens.length} tokens`,
-    run: async ({ authority, account, virtualAccount, body }) => {
+    schema: {
+      body: z.object({
+        tokens: z.array(z.string().max(1000)).min(1, 'no token is named').max(MOST_AT_ONCE),
+      }),
+      response: outcomeSchema.extend({ tokensRevokeStatus: z.array(outcomeSchema) }),
+    },
+    auditSubject: ({ body }) => `${body.tokens.length} tokens`,
+    handler: async ({ authority, account, virtualAccount, body }) => {
       await requireThere({ authority, account, virtualAccount })
       const there = (await authority.tokens.list({ account })).filter(
         (token) => token.virtualAccount === virtualAccount,
@@ -133,35 +130,31 @@ const revoke = (routes: readonly string[], name: string) =>
   })
 
 export const tokenEndpoints = [
-  list(everywhere(OLD), 'tokens'),
-  list(newer(`${NEW}/list`), 'token-list'),
+  list(sharedRoutes(OLD), 'tokens'),
+  list(cloudV2Routes(`${NEW}/list`), 'token-list'),
   endpoint({
     name: 'token-create',
     method: 'POST',
-    routes: everywhere(OLD),
-    needs: 'write',
+    urls: sharedRoutes(OLD),
+    scope: 'write',
     summary: 'Makes a registration token. `tokenInfo` is an object, as clients of this family read it.',
-    body: wantedToken,
-    query: noQuery,
-    answer: outcomeSchema.extend({ tokenInfo: tokenSchema }),
-    about: ({ virtualAccount = '' }) => virtualAccount,
-    run: create,
+    schema: { body: wantedToken, response: outcomeSchema.extend({ tokenInfo: tokenSchema }) },
+    auditSubject: ({ virtualAccount = '' }) => virtualAccount,
+    handler: create,
   }),
   endpoint({
     name: 'token-create-new',
     method: 'POST',
-    routes: newer(`${NEW}/create`),
-    needs: 'write',
+    urls: cloudV2Routes(`${NEW}/create`),
+    scope: 'write',
     summary: 'Makes a registration token. `tokenInfo` is a list of one, as this family is specified.',
-    body: wantedToken,
-    query: noQuery,
-    answer: outcomeSchema.extend({ tokenInfo: z.array(tokenSchema) }),
-    about: ({ virtualAccount = '' }) => virtualAccount,
-    run: async (call) => {
+    schema: { body: wantedToken, response: outcomeSchema.extend({ tokenInfo: z.array(tokenSchema) }) },
+    auditSubject: ({ virtualAccount = '' }) => virtualAccount,
+    handler: async (call) => {
       const { tokenInfo, ...rest } = await create(call)
       return { ...rest, tokenInfo: [tokenInfo] }
     },
   }),
-  revoke(everywhere(`${OLD}/revoke`), 'tokens-revoke'),
-  revoke(newer(`${NEW}/revoke`), 'token-revoke'),
+  revoke(sharedRoutes(`${OLD}/revoke`), 'tokens-revoke'),
+  revoke(cloudV2Routes(`${NEW}/revoke`), 'token-revoke'),
 ]

@@ -35,7 +35,7 @@ const paths = (): string[] => [
   ...['register', 'authorize', 'renew', 'deregister', 'acknowledge', 'hello', 'synchronise'].map(
     (one) => `/smart-agent/v1/${one}`,
   ),
-  ...endpoints.flatMap((one) => one.routes.map((path) => path.replace(/[{:]([A-Za-z]+)}?/g, 'acme.example'))),
+  ...endpoints.flatMap((one) => one.urls.map((path) => path.replace(/[{:]([A-Za-z]+)}?/g, 'acme.example'))),
   ...['sign-in', 'instances', 'licenses', 'tokens', 'events', 'orders'].map((call) => `/api/v1/${call}`),
   '/oauth/token',
   `${LEGACY}/v1/accounts`,

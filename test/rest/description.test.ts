@@ -28,7 +28,7 @@ describe('the REST API describes itself', () => {
       Object.keys(methods).map((method) => `${method} ${path}`),
     )
     const served = endpoints.map(
-      ({ method, routes }) => `${method.toLowerCase()} ${(routes[0] ?? '').replace(/:(\w+)/g, '{$1}')}`,
+      ({ method, urls }) => `${method.toLowerCase()} ${(urls[0] ?? '').replace(/:(\w+)/g, '{$1}')}`,
     )
     expect(described).toEqual(expect.arrayContaining(served))
     expect(described.length).toBe(served.length + 4)

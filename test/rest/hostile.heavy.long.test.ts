@@ -34,30 +34,30 @@ describe('who may not come in', () => {
       { authorization: 'Bearer nobody' },
       { authorization: 'Basic eDp5' },
     ]
-    for (const { method, routes, forbidsStrangers } of every)
+    for (const { method, urls, anonymousIs403 } of every)
       for (const headers of wrong) {
-        const answers = routes.map(async (route) => {
+        const answers = urls.map(async (route) => {
           const { status, text } = await rest.send(pathOf(route), { method, headers })
           return [route, status, text]
         })
         const stranger = headers.authorization === undefined
         expect(await Promise.all(answers)).toEqual(
-          routes.map((route) => [route, stranger && forbidsStrangers(route) ? 403 : 401, '']),
+          urls.map((route) => [route, stranger && anonymousIs403(route) ? 403 : 401, '']),
         )
       }
   })
 
   it('nor of another smart account, whether or not there is one', async () => {
-    for (const { method, routes, needs } of endpoints)
+    for (const { method, urls, scope } of endpoints)
       for (const domain of ['other.example', 'nobody.example']) {
-        const [route = ''] = routes
+        const [route = ''] = urls
         if (!route.includes(':domain')) continue
         const { status, text } = await rest.send(pathOf(route, domain), {
           method,
           token,
           ...(method === 'POST' && { body: {} }),
         })
-        expect([route, needs, status, text]).toEqual([route, needs, 403, ''])
+        expect([route, scope, status, text]).toEqual([route, scope, 403, ''])
       }
     const seen = [
       await rest.send(`${LEGACY}/v2/accounts`, { token }),
@@ -94,9 +94,9 @@ describe('who may not come in', () => {
 
   it('nor does what it may only look at', async () => {
     const { token: reader } = await rest.clientToken({ account: 'acme.example', scope: 'read' })
-    for (const { method, routes, needs, name } of endpoints) {
-      if (needs === 'read') continue
-      const { status } = await rest.send(pathOf(routes[0] ?? ''), {
+    for (const { method, urls, scope, name } of endpoints) {
+      if (scope === 'read') continue
+      const { status } = await rest.send(pathOf(urls[0] ?? ''), {
         method,
         token: reader,
         ...(method === 'POST' && { body: {} }),
@@ -118,8 +118,8 @@ describe('what is served at one port', () => {
   })
 
   it('what the field has, and this authority does not serve, says so', async () => {
-    for (const { method, routes } of unservedEndpoints)
-      for (const route of routes) {
+    for (const { method, urls } of unservedEndpoints)
+      for (const route of urls) {
         const { status, json } = await rest.send(pathOf(route), {
           method,
           token,
@@ -286,10 +286,10 @@ describe('what is not of its form is refused in words, and changes nothing', () 
     })
     for (const value of everyNth(scaled(3, 1), ill)) {
       const encoded = encodeURIComponent(value.slice(0, 1_000))
-      for (const { method, routes, name } of endpoints) {
+      for (const { method, urls, name } of endpoints) {
         // A name that can be one may be made one.
         if (name === 'virtual-account-create') continue
-        const [route = ''] = routes
+        const [route = ''] = urls
         for (const va of ['Default', encoded]) {
           const query = `?virtualAccountName=${encoded}&instanceName=${encoded}&udi_serial_number=${encoded}&userId=${encoded}&domain=${encoded}&limit=${encoded}`
           for (const path of [

@@ -1,0 +1,72 @@
+import type { z } from 'zod'
+import type { ApiCaller, ApiScope } from '../authority/identity/api-clients.ts'
+import type { Authority } from '../authority/authority.ts'
+import type { Instant } from '../core/time.ts'
+import type { ErrorFormat } from './error-responses.ts'
+
+/** One request, as the handler of an endpoint sees it. */
+export interface RestCall<B = unknown, Q = unknown> {
+  readonly authority: Authority
+  readonly caller: ApiCaller
+  /** The smart account of the path. Without one it is the caller's own, or undefined for all of them. */
+  readonly account: string | undefined
+  /** The virtual account of the path. */
+  readonly virtualAccount: string | undefined
+  readonly body: B
+  readonly query: Q
+  readonly header: (name: string) => string | undefined
+  readonly at: Instant
+}
+
+interface EndpointDefinition<B extends z.ZodType, Q extends z.ZodType, R extends z.ZodType> {
+  readonly name: string
+  readonly method: 'GET' | 'POST'
+  /** Whole paths, with `:domain` and `:virtualAccount`. The description of the API shows the first. */
+  readonly urls: readonly string[]
+  readonly scope: ApiScope
+  /** The form of its error bodies; `E1` unless given. */
+  readonly errorFormat?: ErrorFormat
+  readonly summary: string
+  readonly schema: { readonly body?: B; readonly querystring?: Q; readonly response: R }
+  /** Whether a request without an access token is answered 403 at that path, as the field's on-premises server does. */
+  readonly anonymousIs403?: (url: string) => boolean
+  /** Names the object of the call for the audit record. */
+  readonly auditSubject?: (call: RestCall<z.output<B>, z.output<Q>>) => string
+  readonly handler: (call: RestCall<z.output<B>, z.output<Q>>) => Promise<z.input<R>>
+}
+
+/** One endpoint of the REST API, at every path that serves it. */
+export interface Endpoint {
+  readonly name: string
+  readonly method: 'GET' | 'POST'
+  readonly urls: readonly string[]
+  readonly scope: ApiScope
+  readonly errorFormat: ErrorFormat
+  readonly summary: string
+  readonly schema: {
+    readonly body?: z.ZodType
+    readonly querystring?: z.ZodType
+    readonly response: z.ZodType
+  }
+  readonly anonymousIs403: (url: string) => boolean
+  auditSubject(call: RestCall): string
+  /** Answers a call whose body and query the schemas have checked. */
+  handler(call: RestCall): Promise<unknown>
+}
+
+export const endpoint = <
+  R extends z.ZodType,
+  B extends z.ZodType = z.ZodUnknown,
+  Q extends z.ZodType = z.ZodUnknown,
+>(
+  definition: EndpointDefinition<B, Q, R>,
+): Endpoint => {
+  const { auditSubject, handler, ...rest } = definition
+  return {
+    errorFormat: 'E1',
+    anonymousIs403: () => false,
+    ...rest,
+    auditSubject: (call) => auditSubject?.(call as RestCall<z.output<B>, z.output<Q>>) ?? '',
+    handler: (call) => handler(call as RestCall<z.output<B>, z.output<Q>>),
+  }
+}
