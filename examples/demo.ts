@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { styleText } from 'node:util'
 import Table from 'cli-table3'
-import { type NoticeRecord, SmartAgent, type Status } from '../src/agent/index.ts'
+import { conferencing } from '../src/conferencing/index.ts'
+import { type NoticeRecord, SmartAgent, type Status } from '../src/index.ts'
 import { Authority } from '../src/authority/index.ts'
 import { DAY, duration, HOUR } from '../src/core/time.ts'
 import { VirtualClock } from '../mocks/virtual-clock.ts'
@@ -126,7 +127,8 @@ async function main(): Promise<void> {
 
   const agent = await SmartAgent.open({
     dataDir: join(directory, 'agent'),
-    product: { pid: 'CWMS-K9', version: '4.0', serial: 'FCH2110V0CE', size: 'large' },
+    product: { pid: 'CWMS-K9', version: '4.0', serial: 'FCH2110V0CE' },
+    module: conferencing({ size: 'large' }),
     trust: authority.trustAnchor(),
     transport: { kind: 'direct', url },
     clock,

@@ -1,6 +1,6 @@
 // What an embedder asks before every meeting: whether it is allowed.
 import { join } from 'node:path'
-import { SmartAgent } from '../../dist/src/agent/index.js'
+import { SmartAgent } from '../../dist/src/index.js'
 import { rate } from '../rate.mjs'
 import { perSecond } from '../table.mjs'
 

@@ -1,6 +1,6 @@
 // The ledger of hosts, beside bare better-sqlite3 on the same disk.
 import { join } from 'node:path'
-import { SmartAgent } from '../../dist/src/agent/index.js'
+import { SmartAgent } from '../../dist/src/index.js'
 import { Database } from '../../dist/src/storage/sqlite.js'
 import { perSecond } from '../table.mjs'
 
@@ -37,7 +37,7 @@ export async function hosts(row, directory) {
     const start = performance.now()
     const end = next + count
     const one = async () => {
-      while (next < end) await agent.hosts.assign(`user${next++}@acme.example`)
+      while (next < end) await agent.module.hosts.assign(`user${next++}@acme.example`)
     }
     await Promise.all(Array.from({ length: inFlight }, one))
     return (count / (performance.now() - start)) * 1000

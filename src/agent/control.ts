@@ -4,7 +4,6 @@ import { join } from 'node:path'
 import { asLicensingError, type ErrorDocument, LicensingError } from '../core/errors.ts'
 import { withTimeout } from '../transports/deadline.ts'
 import type { SmartAgent } from './agent.ts'
-import type { VerbName } from './control-commands.ts'
 
 /**
  * The control socket: newline-delimited JSON on a Unix socket in the data directory, mode 0600. One line asks
@@ -129,10 +128,8 @@ async function answer(agent: SmartAgent, socket: Socket, line: string): Promise<
       say({ status: agent.status() })
       return
     }
-    const { isVerb, verbs } = await import('./control-commands.ts')
-    if (!isVerb(asked.verb))
-      throw new LicensingError('USAGE', `The agent knows no ${JSON.stringify(asked.verb)}.`)
-    say({ result: await verbs[asked.verb].call(agent, asked.params) })
+    const { findCommand } = await import('./control-commands.ts')
+    say({ result: await findCommand(agent, asked.verb).call(asked.params) })
   } catch (thrown) {
     say({ error: asLicensingError(thrown).toJSON() })
   }
@@ -182,7 +179,7 @@ export function connectControl(dataDir: string): Promise<Socket | null> {
  *
  * @throws LicensingError what the daemon answered, or DAEMON_UNREACHABLE
  */
-export function askDaemon(socket: Socket, verb: VerbName, params: unknown): Promise<unknown> {
+export function askDaemon(socket: Socket, verb: string, params: unknown): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const lost = () => {
       reject(new LicensingError('DAEMON_UNREACHABLE', 'The daemon closed the connection before it answered.'))

@@ -15,7 +15,7 @@ const LARGE_SKEW = HOUR
  * The wall's progress counts from its highest reading, so one that is set back and right again adds nothing; and
  * what it was once ahead stays as an excess on top of the steady clock, so *now* never stands still either.
  */
-export class ClockGuard {
+export class LicenseClock {
   readonly #clock: Clock
   /** The authority's time, and what the wall said then. */
   #anchor: { time: Instant; wall: Instant }
@@ -53,12 +53,12 @@ export class ClockGuard {
     this.#highestWall = Math.max(this.#highestWall, wall)
     this.#excess = Math.max(this.#excess, this.#highestWall - this.#anchor.wall - ran)
     const now = Math.floor(this.#anchor.time + ran + this.#excess)
-    this.#judge(wall, ran, now)
+    this.#detectClockChange(wall, ran, now)
     return now
   }
 
   /** What the time is at least: the authority's, and how long this box has run since, whatever any wall says. */
-  ranTo(): Instant {
+  earliestNow(): Instant {
     return this.#contacted ? Math.floor(this.#anchor.time + this.#ran()) : 0
   }
 
@@ -70,19 +70,21 @@ export class ClockGuard {
   }
 
   /** Whether the wall was set back since it was last read, or is right again. */
-  #judge(wall: Instant, ran: number, now: Instant): void {
+  #detectClockChange(wall: Instant, ran: number, now: Instant): void {
     const expected = this.#last.wall + (ran - this.#last.ran)
     this.#last = { wall, ran }
     const close = Math.abs(wall - now) <= LARGE_SKEW
     if (wall < expected - TOLERANCE) {
       // Set back onto the authority's time it was corrected, which is no offence.
       this.#distrust =
-        this.#contacted && close ? null : `the clock of this box was set back by ${about(expected - wall)}`
+        this.#contacted && close
+          ? null
+          : `the clock of this box was set back by ${roundToMinutes(expected - wall)}`
     } else if (this.#contacted ? close : wall >= now - TOLERANCE) this.#distrust = null
   }
 
   /** The authority's time has come with an accepted answer: it is the time from here on. */
-  sync(authorityTime: Instant): void {
+  setAuthorityTime(authorityTime: Instant): void {
     const wall = this.#clock.wall()
     const skew = wall - authorityTime
     // A box that never had the time is corrected here for the first time; that is no offence.
@@ -107,25 +109,25 @@ export class ClockGuard {
    * @param known an instant of this box that lies before the file was issued, since the file answers it: a clock that was
    * later than the file then was ahead by at least that much
    */
-  corrected(issued: Instant, known: Instant, now = this.now()): Instant {
+  correctedTime(issued: Instant, known: Instant, now = this.now()): Instant {
     const proven = now - Math.max(0, known - issued)
     const ran = Math.floor(this.#anchor.time + this.#ran())
     return Math.max(issued, Math.min(proven, Math.max(this.#clock.wall(), ran)))
   }
 
   /** A signed file was taken: the time is what it says of it, where that is another. */
-  heard(issued: Instant, known: Instant): void {
+  applySignedTime(issued: Instant, known: Instant): void {
     const now = this.now()
-    const corrected = this.corrected(issued, known, now)
+    const corrected = this.correctedTime(issued, known, now)
     if (corrected === now) return
     const distrust = this.#distrust
-    this.sync(corrected)
+    this.setAuthorityTime(corrected)
     // Paper proves no more of the wall clock than that it was right if it agrees now.
     if (Math.abs(this.#last.wall - corrected) > LARGE_SKEW) this.#distrust ??= distrust
   }
 
   /** What is known now: calling it later forgets what was learned since, for a transaction that was not kept. */
-  checkpoint(): () => void {
+  snapshot(): () => void {
     const [anchor, ranBefore, opened, excess] = [this.#anchor, this.#ranBefore, this.#opened, this.#excess]
     const [highestWall, last, contacted, distrust] = [
       this.#highestWall,
@@ -146,7 +148,7 @@ export class ClockGuard {
   }
 
   /** What is stored with every step. */
-  reading(): Reading {
+  serialize(): Reading {
     this.now()
     return {
       anchor: this.#anchor,
@@ -162,20 +164,20 @@ export class ClockGuard {
   }
 
   /** Whether the box's own clock is believed, and why not. */
-  trust(): { trusted: boolean; reason: string | null } {
+  trustStatus(): { trusted: boolean; reason: string | null } {
     this.now()
     return { trusted: this.#distrust === null, reason: this.#distrust }
   }
 }
 
 /** A duration to the minute. */
-const about = (milliseconds: number): string => duration(Math.round(milliseconds / MINUTE) * MINUTE)
+const roundToMinutes = (milliseconds: number): string => duration(Math.round(milliseconds / MINUTE) * MINUTE)
 
 /** One beat: what each opening of the agent uses of the evaluation at least. */
-export const BEAT_SECONDS = 60
+export const MIN_CHARGE_SECONDS = 60
 
 /** Counts the seconds an agent has been open, by the monotonic clock, and hands each out once. */
-export class UsedSeconds {
+export class EvaluationMeter {
   readonly #clock: Clock
   readonly #opened: number
   #charged = 0
@@ -186,13 +188,13 @@ export class UsedSeconds {
   }
 
   /** Whole seconds not charged yet; a beat at least, the first time. */
-  due(): number {
+  pendingSeconds(): number {
     const open = Math.floor(Math.min(this.#clock.monotonic() - this.#opened, 10_000 * DAY) / SECOND)
-    return Math.max(0, Math.max(BEAT_SECONDS, open) - this.#charged)
+    return Math.max(0, Math.max(MIN_CHARGE_SECONDS, open) - this.#charged)
   }
 
   /** They are on disk: they are not handed out again. */
-  charge(seconds: number): void {
+  commit(seconds: number): void {
     this.#charged += seconds
   }
 }

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import {
   axisPath,
   begin,
@@ -9,13 +10,14 @@ import {
   step,
   stateWord,
 } from '../../machines/index.ts'
-import type { ClockGuard, UsedSeconds } from './license-clock.ts'
+import type { Instant } from '../core/time.ts'
+import type { EvaluationMeter, LicenseClock } from './license-clock.ts'
 import { readFacts, readingSchema, writeFacts } from './persisted-state.ts'
 import type { AgentLogger } from './logger.ts'
 import { type AgentNotice, noticeRecord, type NoticeRecord } from './event-catalog.ts'
 import type { AgentStore } from './store.ts'
 
-/** What one step of the chart did: told to listeners once it is on disk. */
+/** One transition of the machine. Listeners receive it once it is on disk. */
 export interface Transition {
   readonly at: number
   readonly event: Event
@@ -24,143 +26,146 @@ export interface Transition {
   readonly notices: readonly NoticeRecord[]
 }
 
-/** A fact beside the chart that has to be written in the same transaction. */
-export type AlongWith = (store: AgentStore) => void
+/** Something beside the machine that has to be written in the same transaction. */
+export type TransactionHook = (store: AgentStore) => void
+
+/** What the runner says of its transactions. Listeners of `beforeCommit` are a part of the transaction: what they throw ends it. */
+interface RunnerEvents {
+  beforeCommit: [after: Position, at: Instant]
+  /** The transaction was not kept: whoever holds a copy of what is on disk reads it again. */
+  rollback: []
+  /** Secrets that were kept for a purpose are not needed any more. */
+  secretsReleased: []
+  transition: [Transition]
+  /** A transaction is on disk, and its transitions were announced. */
+  committed: []
+}
 
 /**
- * Chart, then disk, then the world: one event is one transaction that holds the new facts, the event, and
- * the commands not yet done. Nobody is told before it is on disk.
+ * Runs the machine: one event is one transaction that holds the new state, the event, and the requests that are not done yet.
+ * Nothing is announced before it is on disk.
  */
-export class Stepper {
+export class MachineRunner {
+  readonly events = new EventEmitter<RunnerEvents>()
   position: Position
   readonly #store: AgentStore
-  readonly #clock: ClockGuard
-  readonly #used: UsedSeconds
+  readonly #clock: LicenseClock
+  readonly #meter: EvaluationMeter
   readonly #logger: AgentLogger
-  readonly #tell: (transition: Transition) => void
-  readonly #forgotten: () => void
-  readonly #conclude: (after: Position, at: number) => void
-  readonly #notKept: () => void
   #distrust: string | null
 
-  constructor(parts: {
-    store: AgentStore
-    clock: ClockGuard
-    used: UsedSeconds
-    logger: AgentLogger
-    tell: (transition: Transition) => void
-    /** Called when what was kept for a purpose is over, once that is on disk. */
-    forgotten: () => void
-    /** What else belongs to a step, in its transaction: from where, to where, when. */
-    conclude: (after: Position, at: number) => void
-    /** Called when a transaction was not kept. */
-    notKept: () => void
-    periods: Periods
-  }) {
-    const facts = parts.store.readText('facts')
-    this.#store = parts.store
-    this.#clock = parts.clock
-    this.#used = parts.used
-    this.#logger = parts.logger
-    this.#tell = parts.tell
-    this.#forgotten = parts.forgotten
-    this.#conclude = parts.conclude
-    this.#notKept = parts.notKept
-    this.#distrust = parts.store.read('clock', readingSchema)?.distrust ?? null
-    const stored = facts === null ? begin(parts.clock.now(), parts.periods).position : readFacts(facts)
-    // The periods are the product's of today, not those of the day the facts were written.
-    this.position = { ...stored, context: { ...stored.context, periods: parts.periods } }
+  constructor(
+    store: AgentStore,
+    clock: LicenseClock,
+    meter: EvaluationMeter,
+    { logger, periods }: { logger: AgentLogger; periods: Periods },
+  ) {
+    this.#store = store
+    this.#clock = clock
+    this.#meter = meter
+    this.#logger = logger
+    this.#distrust = store.read('clock', readingSchema)?.distrust ?? null
+    // Every caller that waits for an outcome listens for a while.
+    this.events.setMaxListeners(0)
+    const facts = store.readText('facts')
+    const stored = facts === null ? begin(clock.now(), periods).position : readFacts(facts)
+    // The periods are those of the profile of today, not of the day the state was written.
+    this.position = { ...stored, context: { ...stored.context, periods } }
   }
 
-  /** The time that passed since the last step: charged to the evaluation, and compared with every deadline. */
+  /** Applies the time that passed since the last event: to the evaluation, and to every deadline. */
   tick(): void {
-    this.#apply(
-      { spare: false },
+    this.#transact(
+      { always: true },
       () => [],
       () => undefined,
     )
   }
 
   /**
-   * Something beside the chart that changes what is in use, and the counts that come of it: in one transaction, with the time
-   * that passed.
+   * Runs work that changes what is in use, and applies the counts that come of it: in one transaction, with the time that passed.
+   *
+   * @param work receives the state after that time, and returns the counts that changed
    */
-  work(along: (position: Position) => readonly { tag: string; count: number }[]): void {
+  runInTransaction(work: (position: Position) => readonly { tag: string; count: number }[]): void {
     let changes: readonly { tag: string; count: number }[] = []
-    this.#apply(
-      { spare: true },
+    this.#transact(
+      { always: false },
       () => changes.map((change) => (at: number): Event => ({ type: 'USAGE', at, ...change })),
       (_, position) => {
-        changes = along(position)
+        changes = work(position)
       },
     )
   }
 
-  /** The time that passed, then the event: in one transaction. */
-  step(makeEvent: (at: number) => Event, along: AlongWith = () => undefined): void {
-    this.#apply({ spare: false }, () => [makeEvent], along)
+  /** Applies the time that passed, then an event: in one transaction. */
+  step(createEvent: (at: number) => Event, hook: TransactionHook = () => undefined): void {
+    this.#transact({ always: true }, () => [createEvent], hook)
   }
 
-  #apply(
-    { spare }: { spare: boolean },
-    makeEvents: () => readonly ((at: number) => Event)[],
-    along: (store: AgentStore, position: Position) => void,
+  #transact(
+    /** Whether a tick is applied although no time is charged and nothing is due. */
+    { always }: { always: boolean },
+    createEvents: () => readonly ((at: number) => Event)[],
+    hook: (store: AgentStore, position: Position) => void,
   ): void {
-    const used = this.#used.due()
+    const seconds = this.#meter.pendingSeconds()
     const transitions: Transition[] = []
     let { position } = this
-    const forgotten: Command[] = []
-    const take = (event: Event) => {
+    let releasesSecrets = false
+    const apply = (event: Event) => {
       const { position: after, commands } = step(position, event)
       transitions.push(this.#record(event, position, after, commands))
-      forgotten.push(...commands.filter(({ type }) => type === 'forget'))
+      releasesSecrets ||= commands.some(({ type }) => type === 'forget')
       position = after
     }
     const distrust = this.#distrust
-    const forgetCorrection = this.#clock.checkpoint()
+    const restoreClock = this.#clock.snapshot()
     try {
       this.#store.commit(() => {
         const now = this.#clock.now()
         const due = nextDueAt(position)
-        // A beat in which nothing was used and nothing is due changes nothing.
-        if (!spare || used > 0 || (due !== null && due <= now)) take({ type: 'TICK', at: now, used })
+        // A tick in which nothing was used and nothing is due changes nothing.
+        if (always || seconds > 0 || (due !== null && due <= now))
+          apply({ type: 'TICK', at: now, used: seconds })
         // A correction of the clock belongs to the event that brought it, not to the time that passed before.
-        along(this.#store, position)
-        for (const make of makeEvents()) take(make(this.#clock.now()))
-        this.#conclude(position, this.#clock.now())
+        hook(this.#store, position)
+        for (const createEvent of createEvents()) apply(createEvent(this.#clock.now()))
+        this.events.emit('beforeCommit', position, this.#clock.now())
         this.#store.write('facts', writeFacts(position))
-        this.#store.write('clock', this.#clock.reading())
+        this.#store.write('clock', this.#clock.serialize())
       })
-    } catch (thrown) {
+    } catch (error) {
       // What is not on disk was not learned either: it is learned again, from the same clock, with the next attempt.
-      forgetCorrection()
+      restoreClock()
       this.#distrust = distrust
-      this.#notKept()
-      throw thrown
+      this.events.emit('rollback')
+      throw error
     }
-    this.#used.charge(used)
+    this.#meter.commit(seconds)
     this.position = position
-    if (forgotten.length > 0) this.#forgotten()
+    if (releasesSecrets) this.events.emit('secretsReleased')
     for (const transition of transitions) {
       for (const notice of transition.notices) this.#log(notice)
-      this.#tell(transition)
+      this.events.emit('transition', transition)
     }
+    this.events.emit('committed')
   }
 
   #record(event: Event, before: Position, after: Position, commands: readonly Command[]): Transition {
-    const notices = commands.flatMap((command) => this.#carryOver(command, event.at, after))
+    const notices = commands.flatMap((command) => this.#persistCommand(command, event.at, after))
     if (this.#clockChanged())
       notices.push(noticeRecord(event.at, 'SYSTEM_CLOCK_CHANGED', this.#distrust ?? 'it is right again'))
     const transition = { at: event.at, event, before, after, notices }
     const quiet =
-      event.type === 'TICK' && notices.length === 0 && describePosition(before) === describePosition(after)
+      event.type === 'TICK' && notices.length === 0 && encodeStatePaths(before) === encodeStatePaths(after)
     if (!quiet) {
       this.#store.addHistory({
         at: event.at,
         event: event.type,
         detail: JSON.stringify(detailOf(event)),
-        before: describePosition(before),
-        after: describePosition(after),
+        before: encodeStatePaths(before),
+        after: encodeStatePaths(after),
         notices: JSON.stringify(
           notices.map(({ notice, message, severity }) => ({ notice, message, severity })),
         ),
@@ -169,8 +174,8 @@ export class Stepper {
     return transition
   }
 
-  /** Commands become rows in the same transaction; notices are only said, and kept with the event. */
-  #carryOver(command: Command, at: number, after: Position): NoticeRecord[] {
+  /** Stores a request in the same transaction. A notice is kept with the event, and returned. */
+  #persistCommand(command: Command, at: number, after: Position): NoticeRecord[] {
     switch (command.type) {
       case 'request':
         this.#store.removeCommands([command.params.kind])
@@ -192,7 +197,7 @@ export class Stepper {
   }
 
   #clockChanged(): boolean {
-    const { reason } = this.#clock.trust()
+    const { reason } = this.#clock.trustStatus()
     if (reason === this.#distrust) return false
     this.#distrust = reason
     return true
@@ -204,14 +209,14 @@ export class Stepper {
     try {
       this.#logger[level](`%SMART_LIC-${notice.severity}-${notice.notice}: ${notice.message}`, fields)
     } catch {
-      // The embedder's logger is not ours to fail by; the history has the notice.
+      // The logger of the embedder must not fail the agent; the history has the notice.
     }
   }
 
-  /** Says something that is not the chart's: kept in the history like the rest. */
-  remark(notice: AgentNotice, detail?: string): void {
+  /** Records a notice that is not of the machine: kept in the history like the rest. */
+  recordNotice(notice: AgentNotice, detail?: string): void {
     const record = noticeRecord(this.#clock.now(), notice, detail)
-    const here = describePosition(this.position)
+    const here = encodeStatePaths(this.position)
     this.#store.commit(() => {
       this.#store.addHistory({
         at: record.at,
@@ -236,8 +241,8 @@ const noticeDetail = (
       : 'not allowed'
     : params.detail
 
-/** Where the chart stands, as the history keeps it. */
-export const describePosition = ({ value }: Position): string =>
+/** The states of the machine, as the history keeps them. */
+export const encodeStatePaths = ({ value }: Position): string =>
   JSON.stringify({
     state: stateWord(value),
     registration: axisPath(value.registration),

@@ -3,7 +3,6 @@ import { type Position, resolve, stateWord } from '../../machines/index.ts'
 import { ENGLISH } from '../core/english.ts'
 import { LicensingError } from '../core/errors.ts'
 import { udiSchema } from '../core/udi.ts'
-import { SIZES } from '../core/profile.ts'
 
 /** The version of the stored snapshot. */
 export const FACTS_VERSION = 1
@@ -154,9 +153,20 @@ export function parseStored(json: string, what: string): unknown {
   }
 }
 
-/** The product on this box. */
-export const productSchema = udiSchema.extend({ size: z.enum(Object.keys(SIZES) as [keyof typeof SIZES]) })
+/** The product on this device. */
+export const productSchema = udiSchema
 export type Product = z.infer<typeof productSchema>
+
+/** @throws LicensingError INVALID_ARGUMENT */
+export function parseProduct(product: Product): Product {
+  const parsed = productSchema.safeParse(product, ENGLISH)
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  throw new LicensingError(
+    'INVALID_ARGUMENT',
+    `The product cannot be used: ${issue?.message ?? ''} (${issue?.path.join('.') ?? ''}).`,
+  )
+}
 
 /** Who the box is to its authority, beside what the chart knows: keys by name, never by value. */
 export const identitySchema = z.object({
@@ -215,4 +225,4 @@ export const readingSchema = z.object({
 export type Reading = z.infer<typeof readingSchema>
 
 /** What the keys of the box's reservation requests are made from: a file of its own. */
-export const RESERVATION_SEED = 'reservation.seed'
+export const RESERVATION_SEED_FILE = 'reservation.seed'

@@ -15,10 +15,11 @@ import type { Chained } from '../pki/chain-validation.ts'
 import { verifyMandate } from '../pki/delegation.ts'
 import { verifyText } from '../pki/sign-text.ts'
 import { adoptBundles, type Anchors, rootsAt } from '../pki/root-rotation.ts'
-import type { ClockGuard } from './license-clock.ts'
-import { type Product, RESERVATION_SEED } from './persisted-state.ts'
+import type { AgentCore } from './agent-core.ts'
+import type { LicenseClock } from './license-clock.ts'
+import { type Product, RESERVATION_SEED_FILE } from './persisted-state.ts'
 import type { AgentStore } from './store.ts'
-import type { Stepper } from './machine-runner.ts'
+import type { MachineRunner } from './machine-runner.ts'
 import { readAnchors, writeAnchors } from './trust-store.ts'
 
 /**
@@ -27,21 +28,21 @@ import { readAnchors, writeAnchors } from './trust-store.ts'
  */
 export class BoxReservation {
   readonly #store: AgentStore
-  readonly #stepper: Stepper
-  readonly #clock: ClockGuard
+  readonly #runner: MachineRunner
+  readonly #clock: LicenseClock
   readonly #product: Product
   /** The roots that the file brings, where they are newer. */
   #adopting: Anchors | null = null
 
-  constructor(store: AgentStore, stepper: Stepper, clock: ClockGuard, product: Product) {
+  constructor({ store, runner, clock, device }: AgentCore) {
     this.#store = store
-    this.#stepper = stepper
+    this.#runner = runner
     this.#clock = clock
-    this.#product = product
+    this.#product = device.product
   }
 
   get #facts(): ReservationFacts {
-    return this.#stepper.position.context.reservation
+    return this.#runner.position.context.reservation
   }
 
   /** The request code: the same until it is cancelled, a new one after (R-SLR-2). */
@@ -52,9 +53,10 @@ export class BoxReservation {
     if (requests >= MOST_REQUESTS)
       throw new LicensingError('NUMBERS_EXHAUSTED', `This box has made ${requests} reservation requests.`)
     const event = (at: number, requestCode = ''): Event => ({ type: 'RESERVATION_REQUEST', at, requestCode })
-    if (!can(this.#stepper.position, event(this.#clock.now()))) throw this.#registered()
+    if (!can(this.#runner.position, event(this.#clock.now()))) throw this.#registered()
     // On disk before anything is made from it.
-    if (!this.#store.secrets.has(RESERVATION_SEED)) this.#store.secrets.put(RESERVATION_SEED, newSeed())
+    if (!this.#store.secrets.has(RESERVATION_SEED_FILE))
+      this.#store.secrets.put(RESERVATION_SEED_FILE, newSeed())
     const { pid, serial, version } = this.#product
     const number = requests + 1
     const requestCode = writeRequestCode({
@@ -62,12 +64,12 @@ export class BoxReservation {
       number,
       boxKey: publicBytes(this.#key(number)),
     })
-    this.#stepper.step((at) => event(at, requestCode))
+    this.#runner.step((at) => event(at, requestCode))
     return requestCode
   }
 
   #registered(): LicensingError {
-    const { registering } = this.#stepper.position.context
+    const { registering } = this.#runner.position.context
     if (registering)
       return new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this box is under way.', {
         remedy: 'Wait for its outcome, or give it up with `deregister`.',
@@ -82,7 +84,7 @@ export class BoxReservation {
     const { current } = this.#facts
     if (current && current.stage !== 'requested') throw reserved()
     if (!current) return false
-    this.#stepper.step((at) => ({ type: 'RESERVATION_CANCEL', at }))
+    this.#runner.step((at) => ({ type: 'RESERVATION_CANCEL', at }))
     return true
   }
 
@@ -156,14 +158,14 @@ export class BoxReservation {
       // The authority makes the next file once it was told that this one is installed: the first needs no telling.
       knownAt: confirmationCode === null ? Math.min(knownAt, issuedAt) : installedAt,
     })
-    this.#stepper.step(
+    this.#runner.step(
       (at) => ({ type, at, grant: grant(at) }),
       (store) => {
-        this.#clock.heard(issuedAt, knownAt)
+        this.#clock.applySignedTime(issuedAt, knownAt)
         if (this.#adopting) writeAnchors(store, this.#adopting)
       },
     )
-    if (this.#adopting) this.#stepper.remark('TRUST_CHANGED', `bundle ${this.#adopting.number}`)
+    if (this.#adopting) this.#runner.recordNotice('TRUST_CHANGED', `bundle ${this.#adopting.number}`)
   }
 
   /** Ends the grant, and makes the code that gives it back; again, the same code (R-SLR-6). */
@@ -179,7 +181,7 @@ export class BoxReservation {
       epoch,
       sequence,
     })
-    this.#stepper.step((at) => ({ type: 'RESERVATION_RETURN_CODE', at, returnCode }))
+    this.#runner.step((at) => ({ type: 'RESERVATION_RETURN_CODE', at, returnCode }))
     return returnCode
   }
 
@@ -189,7 +191,7 @@ export class BoxReservation {
     if (current?.stage === 'installed')
       throw new LicensingError('RESERVATION_NOT_RETURNING', 'The return code was not made yet.')
     if (current?.stage !== 'returning') throw none(current)
-    this.#stepper.step((at) => ({ type: 'RESERVATION_RETURN', at }))
+    this.#runner.step((at) => ({ type: 'RESERVATION_RETURN', at }))
   }
 
   /**
@@ -209,7 +211,7 @@ export class BoxReservation {
     const { request, reservationId } = file
     const returnCode = this.#prove('return', file)
     const returned = { request, reservationId, returnCode, at: this.#clock.now() }
-    this.#stepper.step((at) => ({ type: 'RESERVATION_DISCARD', at, returned: { ...returned, at } }))
+    this.#runner.step((at) => ({ type: 'RESERVATION_DISCARD', at, returned: { ...returned, at } }))
     return returned
   }
 
@@ -228,7 +230,7 @@ export class BoxReservation {
     const anchors = adoptBundles(held, bundlesIn(text), this.#clock.now())
     const roots = rootsAt(anchors, cancelled ? issuedAtOf(text.split(/\r?\n|\r/)) : this.#clock.now())
     const at = (lines: readonly string[]) =>
-      Math.max(issuedAtOf(lines), this.#clock.corrected(issuedAtOf(lines), knownAt))
+      Math.max(issuedAtOf(lines), this.#clock.correctedTime(issuedAtOf(lines), knownAt))
     const { lines, signer } = verifyText(text, {
       what: 'authorization file',
       title: AUTHORIZATION_TITLE,
@@ -284,13 +286,13 @@ export class BoxReservation {
   /** Whether the key in the file is that of the request whose number it bears. */
   #made(file: Authorization): boolean {
     return (
-      this.#store.secrets.has(RESERVATION_SEED) &&
+      this.#store.secrets.has(RESERVATION_SEED_FILE) &&
       Buffer.from(publicBytes(this.#key(file.request))).toString('base64url') === file.boxKey
     )
   }
 
   #key(number: number) {
-    return agreementKey(this.#store.secrets.get(RESERVATION_SEED), number)
+    return agreementKey(this.#store.secrets.get(RESERVATION_SEED_FILE), number)
   }
 
   #prove(

@@ -19,9 +19,12 @@ import type { Product } from './persisted-state.ts'
 
 type Outcome = { at: string; outcome: 'succeeded' | 'failed'; reason: Failure | null } | null
 
-/** The Status document: what `status --json` prints and `agent.status()` gives. Times are ISO 8601 UTC. */
+/**
+ * The Status document: what `status --json` prints and `agent.status()` returns. Times are ISO 8601 UTC. The module of the product adds
+ * its own part.
+ */
 export interface Status {
-  product: { pid: string; serial: string; version: string; size: Product['size']; ports: number }
+  product: { pid: string; serial: string; version: string }
   state: StateWord
   functionality: 'full' | 'license-management-only'
   functionalityReason: string | null
@@ -84,8 +87,10 @@ export interface Status {
   }
   authority: { id: string; role: 'manager' | 'satellite'; test: boolean } | null
   clock: { trusted: boolean; reason: string | null }
-  hosts: { assigned: number; permanent: number; demo: number }
 }
+
+/** Reads the Status document of an agent. */
+export type StatusReader = () => Status
 
 /** How one tag stands (agent-behaviour §1.4). */
 export type EntitlementStatus =
@@ -142,6 +147,10 @@ export function functionality(
   }
 }
 
+/** Tells whether the product is licensed, rather than evaluated (R-EVAL-5). */
+export const isLicensed = (position: Position): boolean =>
+  !['evaluation', 'unregistered', 'registered'].includes(stateWord(position.value))
+
 const earliest = (a: Instant | null, b: Instant | null): Instant | null =>
   a === null || b === null ? (a ?? b) : Math.min(a, b)
 
@@ -157,8 +166,6 @@ export function describeStatus(
     authority: Status['authority']
     clock: Status['clock']
     now: Instant
-    hosts: Status['hosts']
-    ports: number
   },
 ): Status {
   const { context, value } = position
@@ -173,8 +180,6 @@ export function describeStatus(
       pid: box.product.pid,
       serial: box.product.serial,
       version: box.product.version,
-      size: box.product.size,
-      ports: box.ports,
     },
     state,
     ...working,
@@ -217,7 +222,6 @@ export function describeStatus(
     },
     authority: box.authority,
     clock: box.clock,
-    hosts: box.hosts,
   }
 }
 

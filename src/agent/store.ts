@@ -11,8 +11,6 @@ import {
   storeFailure,
 } from '../storage/private-files.ts'
 import { isBusy, openDatabase } from '../storage/sqlite.ts'
-import { HOSTS_SCHEMA } from '../conferencing/host-licenses.ts'
-import { MEETINGS_SCHEMA } from '../conferencing/meetings.ts'
 import { parseStored } from './persisted-state.ts'
 import { USAGE_SCHEMA } from './usage-history.ts'
 
@@ -44,8 +42,6 @@ export const DATA_VERSION = 1
 const SCHEMA = `
   create table if not exists documents (name text primary key, json text not null) strict;
   create table if not exists commands (id integer primary key autoincrement, kind text not null) strict;
-  ${HOSTS_SCHEMA}
-  ${MEETINGS_SCHEMA}
   ${USAGE_SCHEMA}
   create table if not exists history (
     id integer primary key autoincrement, at integer not null, event text not null, detail text not null,

@@ -2,39 +2,39 @@ import { schedule, type ScheduledTask } from 'node-cron'
 import { systemClock } from '../core/system-clock.ts'
 import { MINUTE, SECOND } from '../core/time.ts'
 
-/** No beat for so long, by the monotonic clock, and the watchdog beats and mends the schedule. */
-const SILENCE = 75 * SECOND
-const WATCH = 20 * SECOND
+/** After so long without a tick, by the monotonic clock, the watchdog ticks and schedules anew. */
+const WATCHDOG_TIMEOUT_MS = 75 * SECOND
+const WATCHDOG_INTERVAL_MS = 20 * SECOND
 
 /**
- * Reports whether the task will not beat again. The product may use the same copy of node-cron, whose tasks are all in one
+ * Reports whether the task will not tick again. The product may use the same copy of node-cron, whose tasks are all in one
  * list: `cron.shutdown()` ends this one too.
  */
 const isOver = (task: ScheduledTask): boolean => ['stopped', 'destroyed'].includes(task.getStatus())
 
 /**
- * The heartbeat: one beat a minute by node-cron, in UTC, and an alarm for what is due sooner. The
- * calendar is not here: a beat only says that time has passed (decision 8).
+ * Ticks once a minute by node-cron, in UTC, and sooner for what is due sooner. The calendar is not here: a tick only says that time
+ * has passed.
  *
- * node-cron stands still when the clock is set back, and a process may be suspended: a watchdog on the
- * monotonic clock notices the silence, beats itself, and sets the schedule anew.
+ * node-cron stands still when the clock is set back, and a process may be suspended. A watchdog on the monotonic clock notices that,
+ * ticks itself, and schedules anew.
  */
-export class Heartbeat {
-  readonly #beat: () => void
+export class TickScheduler {
+  readonly #tick: () => void
   #task: ScheduledTask
   #watchdog: NodeJS.Timeout
   #alarm: NodeJS.Timeout | undefined
-  #lastBeat = systemClock.monotonic()
+  #lastTick = systemClock.monotonic()
 
-  constructor(beat: () => void) {
-    this.#beat = () => {
-      this.#lastBeat = systemClock.monotonic()
-      beat()
+  constructor(tick: () => void) {
+    this.#tick = () => {
+      this.#lastTick = systemClock.monotonic()
+      tick()
     }
     this.#task = this.#schedule()
     this.#watchdog = setInterval(() => {
       this.#watch()
-    }, WATCH)
+    }, WATCHDOG_INTERVAL_MS)
   }
 
   #schedule(): ScheduledTask {
@@ -42,7 +42,7 @@ export class Heartbeat {
     return schedule(
       '* * * * *',
       () => {
-        this.#beat()
+        this.#tick()
       },
       {
         timezone: 'UTC',
@@ -54,19 +54,19 @@ export class Heartbeat {
   }
 
   #watch(): void {
-    if (systemClock.monotonic() - this.#lastBeat < SILENCE && !isOver(this.#task)) return
+    if (systemClock.monotonic() - this.#lastTick < WATCHDOG_TIMEOUT_MS && !isOver(this.#task)) return
     void Promise.resolve(this.#task.destroy()).catch(() => undefined)
     this.#task = this.#schedule()
-    this.#beat()
+    this.#tick()
   }
 
-  /** Beats once more when so many milliseconds have passed; later calls replace earlier ones. */
-  alarmIn(milliseconds: number): void {
+  /** Ticks once more when so many milliseconds have passed. Later calls replace earlier ones. */
+  scheduleWithin(milliseconds: number): void {
     clearTimeout(this.#alarm)
-    // A minute brings the next beat anyway; longer waits are the beat's, shorter ones the alarm's.
+    // A minute brings the next tick anyway.
     const wait = Math.min(Math.max(milliseconds, SECOND / 20), MINUTE)
     this.#alarm = setTimeout(() => {
-      this.#beat()
+      this.#tick()
     }, wait)
   }
 

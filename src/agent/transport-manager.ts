@@ -1,5 +1,4 @@
 import { asLicensingError, LicensingError } from '../core/errors.ts'
-import type { Instant } from '../core/time.ts'
 import { type RoadOptions, roadOf } from '../transports/connection-options.ts'
 import {
   checkSettings,
@@ -12,39 +11,40 @@ import {
 import { authorityOfServer } from '../pki/certificate-names.ts'
 import { newSecretKey, openSecret, sealSecret } from '../storage/encrypted-secret.ts'
 import { rootsPem } from '../pki/root-rotation.ts'
+import type { LicenseClock } from './license-clock.ts'
 import type { AgentLogger } from './logger.ts'
 import type { AgentObserver } from './observer.ts'
 import type { AgentStore } from './store.ts'
 import { readAnchors, tlsRoots } from './trust-store.ts'
 import type { RoadReport, StepReport } from './connection-test.ts'
 
-/** The key that the proxy's password is stored under: a file of its own. */
-export const TRANSPORT_KEY = 'transport.key'
+/** The key that the proxy's password is encrypted with: a file of its own. */
+export const PROXY_PASSWORD_KEY_FILE = 'transport.key'
 
-/** The road of one box to its authority: its settings, its anchors, and the transport that is open on it. */
-export class BoxRoad {
+/** How the transports of an agent are made and watched. */
+export interface TransportOptions {
+  /** Creates a transport instead of HTTPS, such as one of a test. */
+  readonly createTransport?: ((settings: TransportSettings) => Transport) | undefined
+  /** Watches the requests, for traces. */
+  readonly observer?: AgentObserver | undefined
+}
+
+/** The transport of a device to its authority: its settings, its anchors, and the connection that is open. */
+export class TransportManager {
   readonly #store: AgentStore
-  readonly #connect: ((settings: TransportSettings) => Transport) | undefined
-  readonly #now: () => Instant
-  #transport: { readonly anchors: string | null; readonly transport: Transport } | null = null
-  readonly #observer: AgentObserver | undefined
+  readonly #clock: LicenseClock
   readonly #logger: AgentLogger
-  #number = 0
-  /** Ends the walks that are under way. */
-  #walks = new AbortController()
+  readonly #options: TransportOptions
+  #transport: { readonly anchors: string | null; readonly transport: Transport } | null = null
+  #generation = 0
+  /** Ends the connection tests that are under way. */
+  #tests = new AbortController()
 
-  constructor(
-    store: AgentStore,
-    connect: ((settings: TransportSettings) => Transport) | undefined,
-    now: () => Instant,
-    logger: AgentLogger,
-    observer?: AgentObserver,
-  ) {
+  constructor(store: AgentStore, clock: LicenseClock, logger: AgentLogger, options: TransportOptions) {
     this.#store = store
+    this.#clock = clock
     this.#logger = logger
-    this.#observer = observer
-    this.#connect = connect
-    this.#now = now
+    this.#options = options
   }
 
   settings(): StoredSettings | null {
@@ -54,11 +54,11 @@ export class BoxRoad {
   /** The root certificates this box believes: PEM; null when there are none. */
   trustAnchor(): string | null {
     const anchors = readAnchors(this.#store)
-    return anchors && rootsPem(anchors, this.#now())
+    return anchors && rootsPem(anchors, this.#clock.now())
   }
 
   /** @throws LicensingError TRANSPORT_NOT_CONFIGURED, TRUST_ANCHOR_MISSING */
-  require(settings = this.settings()): { settings: StoredSettings; anchor: string } {
+  requireConfigured(settings = this.settings()): { settings: StoredSettings; anchor: string } {
     if (!settings) throw new LicensingError('TRANSPORT_NOT_CONFIGURED', 'No way to the authority is set.')
     const anchor = this.trustAnchor()
     if (anchor === null)
@@ -66,34 +66,34 @@ export class BoxRoad {
     return { settings, anchor }
   }
 
-  /** The transport that is open, opened where it is not. */
-  async open(): Promise<Transport> {
-    this.require()
-    const make = this.#connect ?? (await this.#overHttps())
+  /** Returns the transport that is open, and opens one where none is. */
+  async connect(): Promise<Transport> {
+    this.requireConfigured()
+    const make = this.#options.createTransport ?? (await this.#loadHttps())
     // The settings are read after the last pause: they may have been changed in it.
-    const { settings } = this.require()
-    const anchors = tlsRoots(this.#store, this.#now())
+    const { settings } = this.requireConfigured()
+    const anchors = tlsRoots(this.#store, this.#clock.now())
     // A root was replaced since, or its overlap has ended.
     if (this.#transport?.anchors !== anchors) this.#transport?.transport.close()
     else return this.#transport.transport
-    const transport = this.#watched(make(this.#withPassword(settings)))
+    const transport = this.#instrument(make(this.#withPassword(settings)))
     this.#transport = { anchors, transport }
     return transport
   }
 
-  async #overHttps(): Promise<(settings: TransportSettings) => Transport> {
+  async #loadHttps(): Promise<(settings: TransportSettings) => Transport> {
     const { httpsTransport } = await import('../transports/https.ts')
-    return (settings) => httpsTransport(this.#options(settings))
+    return (settings) => httpsTransport(this.#roadOptions(settings))
   }
 
-  /** Counts the changes of the road: what failed on an earlier one says nothing of this. */
-  get number(): number {
-    return this.#number
+  /** Counts the changes of the transport: a failure over an earlier one says nothing of this one. */
+  get generation(): number {
+    return this.#generation
   }
 
   /** The next exchange opens a new transport; one that is under way ends on the old. */
-  change(): void {
-    this.#number++
+  reset(): void {
+    this.#generation++
     this.#transport?.transport.close()
     this.#transport = null
   }
@@ -102,44 +102,44 @@ export class BoxRoad {
   abort(): void {
     this.#transport?.transport.close({ now: true })
     this.#transport = null
-    this.#walks.abort()
-    this.#walks = new AbortController()
+    this.#tests.abort()
+    this.#tests = new AbortController()
   }
 
-  /** Walks the road step by step, with other settings or those in force. Changes nothing. */
+  /** Tests the connection step by step, with other settings or those in force. Changes nothing. */
   async test(
     other: TransportSettings | undefined,
     authorityId: string | null,
     onStep: (step: StepReport) => void,
   ): Promise<RoadReport> {
-    const { settings, anchor } = this.require(other && storeSettings(other, this.#store))
-    const { signal } = this.#walks
+    const { settings, anchor } = this.requireConfigured(other && toStoredSettings(other, this.#store))
+    const { signal } = this.#tests
     const { walkRoad } = await import('./connection-test.ts')
-    return walkRoad(this.#options(this.#withPassword(settings)), { anchor, authorityId, onStep, signal })
+    return walkRoad(this.#roadOptions(this.#withPassword(settings)), { anchor, authorityId, onStep, signal })
   }
 
-  /** A transport whose requests are seen: by an observer, and in the log, where somebody looks for what is slow. */
-  #watched(transport: Transport): Transport {
+  /** Makes the requests of a transport visible to the observer, and in the log. */
+  #instrument(transport: Transport): Transport {
     return {
       post: async (path, body, _traceparent, headers, authorityId) => {
         const type = path.split('/').at(-1) ?? ''
-        const watch = this.#observer?.request(type)
-        const begun = this.#now()
+        const watch = this.#options.observer?.request(type)
+        const begun = this.#clock.now()
         const end = (code: string | null) => {
           watch?.end(code)
           this.#logger.debug('exchange', {
             type,
             outcome: code ?? 'answered',
-            milliseconds: this.#now() - begun,
+            milliseconds: this.#clock.now() - begun,
           })
         }
         try {
           const answer = await transport.post(path, body, watch?.traceparent, headers, authorityId)
           end(null)
           return answer
-        } catch (thrown) {
-          end(asLicensingError(thrown).code)
-          throw thrown
+        } catch (error) {
+          end(asLicensingError(error).code)
+          throw error
         }
       },
       close: (options) => {
@@ -149,26 +149,29 @@ export class BoxRoad {
   }
 
   #withPassword(settings: StoredSettings): TransportSettings {
-    return openSettings(settings, (sealed) => openSecret(sealed, this.#store.secrets.get(TRANSPORT_KEY)))
+    return openSettings(settings, (sealed) =>
+      openSecret(sealed, this.#store.secrets.get(PROXY_PASSWORD_KEY_FILE)),
+    )
   }
 
-  #options(settings: TransportSettings): RoadOptions {
-    const anchors = [tlsRoots(this.#store, this.#now()), this.#store.readText('tls-ca')].filter(
+  #roadOptions(settings: TransportSettings): RoadOptions {
+    const anchors = [tlsRoots(this.#store, this.#clock.now()), this.#store.readText('tls-ca')].filter(
       (pem) => pem !== null,
     )
     return { ...roadOf(settings, anchors), authorityOf: authorityOfServer }
   }
 }
 
-/** Settings as they are stored: checked, the password sealed. One left out stays, for the same user and proxy. */
-export function storeSettings(settings: TransportSettings, store: AgentStore): StoredSettings {
+/** Returns settings as they are stored: checked, the password encrypted. One that is left out stays, for the same user and proxy. */
+export function toStoredSettings(settings: TransportSettings, store: AgentStore): StoredSettings {
   const good = checkSettings(settings)
   if (good.kind !== 'proxy') return good
   const { kind, url, via, username, password } = good
   const place = { kind, url, via, username: username ?? null }
   if (password !== undefined) {
-    if (!store.secrets.has(TRANSPORT_KEY)) store.secrets.put(TRANSPORT_KEY, newSecretKey())
-    return { ...place, sealedPassword: sealSecret(password, store.secrets.get(TRANSPORT_KEY)) }
+    if (!store.secrets.has(PROXY_PASSWORD_KEY_FILE))
+      store.secrets.put(PROXY_PASSWORD_KEY_FILE, newSecretKey())
+    return { ...place, sealedPassword: sealSecret(password, store.secrets.get(PROXY_PASSWORD_KEY_FILE)) }
   }
   const stored = store.read('transport', storedSettingsSchema)
   const same = stored?.kind === 'proxy' && stored.via === via && stored.username === place.username
@@ -181,14 +184,17 @@ export function storeSettings(settings: TransportSettings, store: AgentStore): S
  * @returns the thumbprint of the first one in it
  * @throws LicensingError TRUST_ANCHOR_INVALID
  */
-export async function checkAnchor(pem: string, use: 'authority' | 'tls' = 'authority'): Promise<string> {
+export async function validateTrustAnchor(
+  pem: string,
+  use: 'authority' | 'tls' = 'authority',
+): Promise<string> {
   const { ChainError, readCertificates, readRoots, thumbprint } = await import('../pki/chain-validation.ts')
   try {
     const [first] = use === 'authority' ? readRoots(pem) : readCertificates(pem)
     return first ? thumbprint(first) : ''
-  } catch (thrown) {
-    if (thrown instanceof ChainError)
-      throw new LicensingError('TRUST_ANCHOR_INVALID', `The trust anchor cannot be used: ${thrown.message}.`)
-    throw thrown
+  } catch (error) {
+    if (error instanceof ChainError)
+      throw new LicensingError('TRUST_ANCHOR_INVALID', `The trust anchor cannot be used: ${error.message}.`)
+    throw error
   }
 }

@@ -4,18 +4,18 @@ import { type Anchors, anchorsOf, anchorsSchema, rootsPem } from '../pki/root-ro
 import type { AgentStore } from './store.ts'
 
 /** What the box believes since its authority replaced the root it was given. */
-const ADOPTED = 'trust-bundle'
+const ROTATED_ROOTS_KEY = 'trust-bundle'
 /** The root that was given by hand: PEM. */
-const GIVEN = 'trust'
+const INSTALLED_ROOTS_KEY = 'trust'
 
 /** TLS is checked by the box's own clock, which may be ahead: an old root leads a while longer there. */
 const TLS_GRACE = 90 * DAY
 
 /** The roots this box believes, and by which bundle; null when it was given none. */
 export function readAnchors(store: AgentStore): Anchors | null {
-  const adopted = store.read(ADOPTED, anchorsSchema)
+  const adopted = store.read(ROTATED_ROOTS_KEY, anchorsSchema)
   if (adopted) return adopted
-  const pem = store.readText(GIVEN)
+  const pem = store.readText(INSTALLED_ROOTS_KEY)
   return pem === null ? null : anchorsOf(pem)
 }
 
@@ -28,15 +28,15 @@ export function requireAnchors(store: AgentStore): Anchors {
 
 /** Takes the bundle that an authority has replaced its root by: within a commit. */
 export function writeAnchors(store: AgentStore, anchors: Anchors): void {
-  store.write(ADOPTED, anchors)
+  store.write(ROTATED_ROOTS_KEY, anchors)
 }
 
 /** Takes roots that a person gives, whatever was believed before: within a commit. The same roots again change nothing. */
-export function giveRoots(store: AgentStore, pem: string): void {
+export function replaceRoots(store: AgentStore, pem: string): void {
   // A product that names its root each time it starts does not undo a rotation.
-  if (store.readText(GIVEN) === pem) return
-  store.write(GIVEN, pem)
-  store.remove(ADOPTED)
+  if (store.readText(INSTALLED_ROOTS_KEY) === pem) return
+  store.write(INSTALLED_ROOTS_KEY, pem)
+  store.remove(ROTATED_ROOTS_KEY)
 }
 
 /** The roots a TLS server is checked by: PEM; null when there are none. */

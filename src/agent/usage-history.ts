@@ -65,7 +65,7 @@ export class UsageHistory {
   readonly #store: OpenHoursStore
   #open: OpenHours = {}
   #changed = false
-  readonly #put: Sqlite.Statement<[string, number, number, number, number, number]>
+  readonly #upsertHour: Sqlite.Statement<[string, number, number, number, number, number]>
   readonly #hours: Sqlite.Statement<[string, number], Hour>
   readonly #tags: Sqlite.Statement<[], { tag: string }>
   readonly #deny: Sqlite.Statement<[number, string, string | null, string, string]>
@@ -80,7 +80,7 @@ export class UsageHistory {
     this.#db = db
     this.#store = store
     this.reload()
-    this.#put = db.prepare(
+    this.#upsertHour = db.prepare(
       `insert into usage_hours values (?, ?, ?, ?, ?, ?) on conflict (tag, start) do update set peak = excluded.peak,
        area = excluded.area, last = excluded.last, last_at = excluded.last_at`,
     )
@@ -135,17 +135,23 @@ export class UsageHistory {
       this.#db.prepare('delete from usage_days where tag = ? and start > ?').run(tag, dayOf(at))
       return
     }
-    this.#put.run(tag, open.start, open.peak, open.area, open.last, open.last_at)
+    this.#upsertHour.run(tag, open.start, open.peak, open.area, open.last, open.last_at)
     this.#compact(tag, at)
   }
 
   /** How many of the tag were in use by the newest record; 0 before any. */
-  latest(tag: string): number {
+  currentCount(tag: string): number {
     return this.#open[tag]?.last ?? 0
   }
 
-  /** Something was refused. */
-  deny(denial: { at: Instant; what: string; who: string | null; code: string; reason: string }): void {
+  /** Records a refusal. */
+  recordDenial(denial: {
+    at: Instant
+    what: string
+    who: string | null
+    code: string
+    reason: string
+  }): void {
     const { at, what, who, code, reason } = denial
     const id = Number(this.#deny.run(at, what, who, code, reason).lastInsertRowid)
     if (id % 100 === 0) this.#trim.run(id - DENIALS_KEPT)

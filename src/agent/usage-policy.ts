@@ -1,38 +1,56 @@
 import { type Position, stateWord } from '../../machines/index.ts'
 import { LicensingError } from '../core/errors.ts'
-import type { Instant } from '../core/time.ts'
 import type { ProductProfile } from '../core/profile.ts'
+import type { Instant } from '../core/time.ts'
 import { functionality } from './status.ts'
 
-/** What the product may do where the box stands, and why not. */
-export interface Gate {
-  /** Why only licence management works; null while everything does. */
-  readonly limited: string | null
-  /** What is refused of an action; null when it is allowed. Licence management always is. */
-  readonly refusal: (action: string) => LicensingError | null
+/** What the product may do in a state, and why not. */
+export interface UsagePolicy {
+  /** Why only license management works; null while everything does. */
+  readonly restrictionReason: string | null
+  /** Returns why an action is refused; null when it is allowed. License management always is. */
+  readonly checkAction: (action: string) => LicensingError | null
 }
 
-/** Actions that manage licences begin so: they work in every state (R-EVAL-4). */
-const MANAGEMENT = 'license-'
+/** Tells whether an action manages licenses: those work in every state (R-EVAL-4). */
+export const isLicenseManagement = (action: string): boolean => action.startsWith('license-')
 
-/** The gate follows the chart, and the product's own policies beside it. */
-export function gateOf(position: Position, profile: ProductProfile, now: Instant): Gate {
-  const { functionalityReason: limited } = functionality(position, now)
-  const word = stateWord(position.value)
-  const policy = profile.policies.refused[word]
+/** Creates the policy of a state: what the machine says, and the product's own policies beside it. */
+export function createUsagePolicy(position: Position, profile: ProductProfile, now: Instant): UsagePolicy {
+  const { functionalityReason: restrictionReason } = functionality(position, now)
+  const denied = profile.policies.deniedActions[stateWord(position.value)]
   return {
-    limited,
-    refusal: (action) => {
-      if (action.startsWith(MANAGEMENT)) return null
-      if (limited !== null) return new LicensingError(limitedCode(position), limited)
-      if (policy?.actions.includes(action)) return new LicensingError('POLICY_REFUSED', policy.reason)
+    restrictionReason,
+    checkAction: (action) => {
+      if (isLicenseManagement(action)) return null
+      if (restrictionReason !== null) return new LicensingError(restrictionCode(position), restrictionReason)
+      if (denied?.actions.includes(action)) return new LicensingError('POLICY_REFUSED', denied.reason)
       return null
     },
   }
 }
 
-/** Why only licence management works, as an error. */
-function limitedCode({ value, context }: Position) {
+/** Why only license management works, as an error code. */
+function restrictionCode({ value, context }: Position) {
   if (context.reservation.current?.stage === 'returning') return 'RESERVATION_RETURNING'
   return stateWord(value) === 'reserved' ? 'NOT_AUTHORIZED' : 'EVALUATION_EXPIRED'
+}
+
+/** Keeps the policy of the present state, so that asking takes no more than a lookup. */
+export class UsagePolicyCache {
+  readonly #profile: ProductProfile
+  #cached: { readonly position: Position; readonly policy: UsagePolicy } | null = null
+
+  constructor(profile: ProductProfile) {
+    this.#profile = profile
+  }
+
+  get(position: Position, now: () => Instant): UsagePolicy {
+    // Under a reservation a term may have ended since.
+    if (this.#cached?.position === position && stateWord(position.value) !== 'reserved')
+      return this.#cached.policy
+    const policy = createUsagePolicy(position, this.#profile, now())
+    this.#cached = { position, policy }
+    return policy
+  }
 }

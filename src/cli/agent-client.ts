@@ -1,7 +1,11 @@
 import { asLicensingError, LicensingError } from '../core/errors.ts'
-import type { SmartAgent } from '../agent/agent.ts'
-import type { VerbName } from '../agent/control-commands.ts'
+import type { ControlCommandName } from '../agent/control-commands.ts'
+import type { ConferencingCommandName } from '../conferencing/index.ts'
+import type { SmartAgent } from '../index.ts'
 import { toldToStop } from './shutdown-signal.ts'
+
+/** A command that the program may ask of an agent: one of the agent's own, or of the conferencing module. */
+export type CommandName = ControlCommandName | ConferencingCommandName
 
 /** How long a command that finds the data directory in use waits for it, by the machine's own uptime. */
 const LOCK_PATIENCE = 5_000
@@ -12,7 +16,7 @@ const DUE_PATIENCE = 10_000
  * Asks for one verb: of the running daemon, or, with none running, of an agent opened here under the lock
  * of its data directory, for this one thing.
  */
-export async function callAgent(dataDir: string, verb: VerbName, params: unknown = {}): Promise<unknown> {
+export async function callAgent(dataDir: string, verb: CommandName, params: unknown = {}): Promise<unknown> {
   const { systemClock } = await import('../core/system-clock.ts')
   const end = systemClock.uptime() + LOCK_PATIENCE
   for (;;) {
@@ -29,17 +33,17 @@ export async function callAgent(dataDir: string, verb: VerbName, params: unknown
   }
 }
 
-async function runHere(dataDir: string, verb: VerbName, params: unknown): Promise<unknown> {
-  const [{ SmartAgent }, { verbs }, { withTimeout }] = await Promise.all([
-    import('../agent/agent.ts'),
+async function runHere(dataDir: string, verb: CommandName, params: unknown): Promise<unknown> {
+  const [{ SmartAgent }, { findCommand }, { withTimeout }] = await Promise.all([
+    import('../index.ts'),
     import('../agent/control-commands.ts'),
     import('../transports/deadline.ts'),
   ])
   const agent = await SmartAgent.open({ dataDir, heartbeat: false })
   try {
-    const { reads, call } = verbs[verb]
+    const { reads, call } = findCommand(agent, verb)
     if (!reads) await withTimeout(DUE_PATIENCE, agent.idle())
-    const result = await call(agent, params)
+    const result = await call(params)
     // Without a daemon nobody else makes the attempt: it is made before leaving, whatever becomes of it.
     if (
       !reads &&
@@ -70,7 +74,7 @@ export async function runDaemon<T extends { drain: () => Promise<void>; close: (
   },
 ): Promise<void> {
   const [{ SmartAgent }, { connectControl, serveControl }, { systemClock }] = await Promise.all([
-    import('../agent/agent.ts'),
+    import('../index.ts'),
     import('../agent/control.ts'),
     import('../core/system-clock.ts'),
   ])

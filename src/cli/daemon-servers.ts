@@ -1,4 +1,4 @@
-import type { SmartAgent } from '../agent/agent.ts'
+import type { SmartAgent } from '../index.ts'
 import type { AgentLogger } from '../agent/logger.ts'
 import type { ServedPage } from '../console/device-console.ts'
 import type { ServedInspector } from '../console/inspector.ts'

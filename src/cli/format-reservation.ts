@@ -1,4 +1,4 @@
-import type { Status } from '../agent/status.ts'
+import type { Status } from '../index.ts'
 import { licensesLine } from './format-licenses.ts'
 import { codeText, type QrOptions } from './codes.ts'
 

@@ -1,5 +1,5 @@
 import type { Explanation } from '../agent/explain.ts'
-import type { Status } from '../agent/status.ts'
+import type { Status } from '../index.ts'
 import type { HistoryRow } from '../agent/store.ts'
 import type { RoadReport } from '../agent/connection-test.ts'
 import { duration } from '../core/time.ts'
@@ -18,7 +18,7 @@ export function briefStatus(status: Status): string {
     ],
     [
       'product',
-      `${status.product.pid} ${status.product.version}, serial ${status.product.serial}, ${status.product.size}`,
+      `${status.product.pid} ${status.product.version}, serial ${status.product.serial}${status.product.size === undefined ? '' : `, ${status.product.size}`}`,
     ],
     ['registration', registrationLine(r)],
     ['failure', r.failure ? `${r.failure.message} (${r.failure.code})` : null],

@@ -1,18 +1,17 @@
 import { type Command, Option } from 'commander'
-import type { HostDocument, MeetingDocument } from '../agent/desks.ts'
-import type { Status } from '../agent/status.ts'
-import type { SystemDocument } from '../agent/deployment.ts'
+import type { Status } from '../index.ts'
 import type { Denial, UsagePeriod } from '../agent/usage-history.ts'
-import type { VerbName } from '../agent/control-commands.ts'
+import type { HostDocument, MeetingDocument, SystemDocument } from '../conferencing/index.ts'
 import { csv } from '../core/csv.ts'
 import { LicensingError } from '../core/errors.ts'
+import type { CommandName } from './agent-client.ts'
 import { printJson, printText } from './output.ts'
 import { bar, printTable } from './table.ts'
 
 /** What the commands of one program share. */
 export interface AgentCli {
   readonly json: () => boolean
-  readonly call: <T>(verb: VerbName, params?: object) => Promise<T>
+  readonly call: <T>(verb: CommandName, params?: object) => Promise<T>
   readonly printStatus: (status: Status) => Promise<void>
 }
 

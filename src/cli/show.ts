@@ -1,4 +1,4 @@
-import type { Status } from '../agent/status.ts'
+import type { Status } from '../index.ts'
 import { VERSION } from '../core/version.ts'
 
 /**
@@ -255,7 +255,9 @@ function miscellaneous(status: Status): string[] {
     ...heading('Product Information'),
     ...udi(status),
     `Version: ${status.product.version}`,
-    `Size: ${status.product.size} (${status.product.ports} ports)`,
+    ...(status.product.size === undefined
+      ? []
+      : [`Size: ${status.product.size} (${status.product.ports ?? 0} ports)`]),
     '',
     ...heading('Agent Version'),
     `Smart Agent for Licensing: smart-licensing-agent ${VERSION}`,

@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 import { Command, Option } from 'commander'
 import type { Explanation } from '../agent/explain.ts'
-import type { Status } from '../agent/status.ts'
+import type { Size } from '../conferencing/index.ts'
+import type { Status } from '../index.ts'
 import type { HistoryRow } from '../agent/store.ts'
 import type { RoadReport } from '../agent/connection-test.ts'
 import type { TransportSettings } from '../transports/transport.ts'
 import type { ProxyOptions } from './proxy-settings.ts'
-import type { VerbName } from '../agent/control-commands.ts'
+import type { CommandName } from './agent-client.ts'
 import type { QrOptions } from './codes.ts'
 import { LicensingError } from '../core/errors.ts'
 import { VERSION } from '../core/version.ts'
@@ -27,7 +28,7 @@ const dataDir = (): string => {
   return dir
 }
 
-async function call<T>(verb: VerbName, params: object = {}): Promise<T> {
+async function call<T>(verb: CommandName, params: object = {}): Promise<T> {
   const { callAgent } = await import('./agent-client.ts')
   return (await callAgent(dataDir(), verb, params)) as T
 }
@@ -78,12 +79,13 @@ program
       pid: string
       serial: string
       version: string
-      size: Status['product']['size']
+      size: Size
       trust?: string
       tlsCa?: string
     }) => {
-      const [{ SmartAgent }, { readNamedFile }] = await Promise.all([
-        import('../agent/agent.ts'),
+      const [{ SmartAgent }, { conferencing }, { readNamedFile }] = await Promise.all([
+        import('../index.ts'),
+        import('../conferencing/index.ts'),
         import('./secrets.ts'),
       ])
       await SmartAgent.init({
@@ -92,8 +94,8 @@ program
           pid: options.pid,
           serial: options.serial,
           version: options.version,
-          size: options.size,
         },
+        module: conferencing({ size: options.size }),
         ...(options.trust !== undefined && { trust: readNamedFile(options.trust) }),
         ...(options.tlsCa !== undefined && { tlsCa: readNamedFile(options.tlsCa) }),
       })
@@ -529,7 +531,7 @@ program
     else {
       const [{ boxSvg, ROWS_FOR_CHART }, { SmartAgent }] = await Promise.all([
         import('./chart-view.ts'),
-        import('../agent/agent.ts'),
+        import('../index.ts'),
       ])
       const lives = SmartAgent.exists(dataDir())
       printText(await boxSvg(lives ? await call<HistoryRow[]>('history', { limit: ROWS_FOR_CHART }) : []))
@@ -566,7 +568,7 @@ addUserCommands(program, {
   reaches: false,
   withDesk: async (work) => {
     const { boxDesk } = await import('../console/device-console.ts')
-    const { SmartAgent } = await import('../agent/agent.ts')
+    const { SmartAgent } = await import('../index.ts')
     if (!SmartAgent.exists(dataDir()))
       throw new LicensingError('DATA_DIR_MISSING', `There is no agent in ${dataDir()}.`)
     return work(boxDesk(dataDir()))

@@ -1,5 +1,5 @@
 import { LicensingError } from '../core/errors.ts'
-import { EXTENDED_PORTS, type ProductProfile, SIZES, type Size } from '../core/profile.ts'
+import { type ConferencingSettings, EXTENDED_PORTS, type Size, SIZES } from './settings.ts'
 
 /** A deployment: its size, and the data centers that are one system with it (guide, "System Licenses"). */
 export interface System {
@@ -15,7 +15,7 @@ export interface System {
 export const portsOf = ({ size, extended }: Pick<System, 'size' | 'extended'>): number =>
   extended ? EXTENDED_PORTS : SIZES[size]
 
-type SystemTags = NonNullable<ProductProfile['system']>
+type SystemTags = NonNullable<ConferencingSettings['deployment']>
 
 /**
  * The licences a system needs: none for one data center of its own size, one for extended capacity, one of its size for each
@@ -116,54 +116,4 @@ export function left(system: System, dataCenter: string | undefined): System {
       'See `system show`.',
     )
   return { ...system, dataCenters: system.dataCenters.filter((name) => name !== dataCenter) }
-}
-
-/** The numbers of a version, from the left: `4.0MR2` is 4, 0, 2. @throws LicensingError INVALID_ARGUMENT */
-function numbersOf(version: string): number[] {
-  const numbers = version.match(/\d+/g) ?? []
-  if (/^\d/.test(version) && numbers.every(({ length }) => length <= 6)) return numbers.map(Number)
-  throw new LicensingError(
-    'INVALID_ARGUMENT',
-    `The version ${JSON.stringify(version)} does not begin with a number, or has one of more than six digits.`,
-  )
-}
-
-/** The versions' numbers, compared from the left; null where one of them is no version. */
-function compare(from: string, to: string): { sign: number; at: number } | null {
-  let numbers: [number[], number[]]
-  try {
-    numbers = [numbersOf(from), numbersOf(to)]
-  } catch {
-    return null
-  }
-  const [a, b] = numbers
-  for (let at = 0; at < Math.max(a.length, b.length); at++) {
-    const sign = Math.sign((b[at] ?? 0) - (a[at] ?? 0))
-    if (sign !== 0) return { sign, at }
-  }
-  return { sign: 0, at: 0 }
-}
-
-/** Whether a version is higher than another; false where one of them is no version. */
-export const isHigher = (version: string, than: string): boolean => compare(than, version)?.sign === 1
-
-/** The first number of a version; null where it is none. */
-export function majorOf(version: string): number | null {
-  try {
-    return numbersOf(version)[0] ?? null
-  } catch {
-    return null
-  }
-}
-
-/**
- * What an upgrade is: to another major version, or within one.
- *
- * @throws LicensingError VERSION_NOT_HIGHER, INVALID_ARGUMENT
- */
-export function upgradeKind(from: string, to: string): 'major' | 'minor' {
-  numbersOf(to)
-  const found = compare(majorOf(from) === null ? '0' : from, to)
-  if (found?.sign === 1) return found.at === 0 ? 'major' : 'minor'
-  throw new LicensingError('VERSION_NOT_HIGHER', `The version ${to} is not higher than ${from}.`)
 }

@@ -64,11 +64,11 @@ interface Row {
 
 /** What the meeting may do: from the product's policies and where the box stands. */
 export interface MeetingTerms {
-  readonly atOnce: number
-  readonly longest: number
-  readonly licensed: boolean
-  /** Whether licences may be taken now. */
-  readonly mayTake: boolean
+  readonly maxConcurrent: number
+  readonly maxDuration: number
+  readonly isLicensed: boolean
+  /** Whether licenses may be taken now. */
+  readonly canAssignLicense: boolean
 }
 
 /** Meetings that ended are remembered so long, so that asking again about one gives the same answer. */
@@ -151,8 +151,8 @@ export class Meetings {
     this.#requireFree(user, terms)
     // Both are looked at before either takes a licence.
     for (const one of new Set([row.host, user])) this.#requireHost(one)
-    for (const one of new Set([row.host, user])) this.#ledger.assign(one, 'hosting', at, terms.licensed)
-    this.#statements.run.run(user, at, at + terms.longest, row.id)
+    for (const one of new Set([row.host, user])) this.#ledger.assign(one, 'hosting', at, terms.isLicensed)
+    this.#statements.run.run(user, at, at + terms.maxDuration, row.id)
     this.#statements.attend.run(row.id, user)
     return this.show(row.id)
   }
@@ -235,11 +235,11 @@ export class Meetings {
     return this.#statements.hosted.all(user).length
   }
 
-  #requireFree(user: string, { atOnce }: MeetingTerms): void {
-    if (this.#hosts(user) < atOnce) return
+  #requireFree(user: string, { maxConcurrent }: MeetingTerms): void {
+    if (this.#hosts(user) < maxConcurrent) return
     throw new LicensingError(
       'HOST_BUSY',
-      `${JSON.stringify(user)} hosts ${atOnce} meetings already, as many as one host may at once.`,
+      `${JSON.stringify(user)} hosts ${maxConcurrent} meetings already, as many as one host may at once.`,
     )
   }
 
@@ -265,9 +265,9 @@ export class Meetings {
   #act(row: Row, user: string, at: Instant, terms: MeetingTerms): boolean {
     const host = this.#ledger.find(user)
     if (host?.attendeeOnly === true || host?.active === false) return false
-    if (this.#hosts(user) >= terms.atOnce) return false
-    if (typeof host?.license !== 'string' && !terms.mayTake) return false
-    this.#ledger.assign(user, 'hosting', at, terms.licensed)
+    if (this.#hosts(user) >= terms.maxConcurrent) return false
+    if (typeof host?.license !== 'string' && !terms.canAssignLicense) return false
+    this.#ledger.assign(user, 'hosting', at, terms.isLicensed)
     this.#statements.act.run(user, row.id)
     return true
   }

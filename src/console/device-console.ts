@@ -1,4 +1,4 @@
-import type { SmartAgent } from '../agent/agent.ts'
+import type { SmartAgent } from '../index.ts'
 import type { Clock } from '../core/clock.ts'
 import { systemClock } from '../core/system-clock.ts'
 import type { ConnectionLimiter } from '../http/connection-limiter.ts'

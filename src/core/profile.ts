@@ -2,13 +2,7 @@ import { z } from 'zod'
 import { ENGLISH } from './english.ts'
 import { entitlementTagSchema } from './entitlement.ts'
 import { LicensingError } from './errors.ts'
-import { DAY, HOUR } from './time.ts'
-
-/** Deployment sizes and their ports (guide, "System Licenses"). */
-export const SIZES = { micro: 50, small: 250, medium: 800, large: 2000 } as const
-export type Size = keyof typeof SIZES
-/** Ports of a large deployment that was extended. */
-export const EXTENDED_PORTS = 4000
+import { DAY } from './time.ts'
 
 const words = (what: string, max: number) =>
   z.string().trim().min(1, `${what} is empty`).max(max, `${what} is longer than ${max} characters`)
@@ -59,50 +53,37 @@ const stateWords = z.enum([
 
 const policiesSchema = z.strictObject({
   /** Actions that are refused in a state although it allows everything else: what the product's own terms say. */
-  refused: z.partialRecord(
+  deniedActions: z.partialRecord(
     stateWords,
     z.strictObject({ actions: z.array(words('an action', 100)), reason: words('a reason', 500) }),
   ),
-  /** Meetings that one host runs at once, on one licence (R-HOST-4). */
-  meetingsAtOnce: z.int().min(1).max(1000),
-  /** A meeting that nobody ends is over after so many milliseconds: it does not hold its host for ever. */
-  longestMeeting: wait,
 })
 
-const systemSchema = z.strictObject({
-  /** Licence of a large deployment that is extended to 4000 ports (R-SYS-2). */
-  extendedTag: entitlementTagSchema,
-  /** Licences of a multi-data-center system, by its size; a size without one cannot be such a system (R-SYS-3). */
-  dataCenterTags: z.partialRecord(z.enum(['micro', 'small', 'medium', 'large']), entitlementTagSchema),
+const moduleSchema = z.strictObject({
+  /** The name of the module, as the program that brings it says. */
+  name: words('the name of a module', 100),
+  /** What the module is told about this product. The module checks it. */
+  settings: z.record(z.string(), z.json()).default({}),
 })
 
 /**
- * What is particular to a product, as data: its entitlement tags, what counts for them, its periods, its policies and its
- * SKUs. How to write one: `docs/profiles.md`.
+ * What is particular to a product, as data: its entitlement tags, its module, its periods, its policies and its SKUs. How to write one: `docs/profiles.md`.
  */
 export const profileSchema = z
   .strictObject({
     name: words('the name of a profile', 100),
     tags: z.array(tagSchema).min(1, 'a product has an entitlement tag at least'),
-    /** The tag of which every host takes one (R-HOST-1); null for a product without hosts. */
-    hostTag: entitlementTagSchema.nullable().default(null),
-    /** Deployment sizes and data centers; null for a product that is one box. */
-    system: systemSchema.nullable().default(null),
+    /** The module that counts more than the product declares; null for a product that declares all of its counts. */
+    module: moduleSchema.nullable().default(null),
     periods: periodsSchema.default({}),
-    policies: policiesSchema.default({ refused: {}, meetingsAtOnce: 2, longestMeeting: DAY }),
+    policies: policiesSchema.default({ deniedActions: {} }),
     skus: z.array(skuSchema).default([]),
   })
   .superRefine((profile, context) => {
     const tags = profile.tags.map(({ tag }) => tag)
-    const used = [
-      profile.hostTag,
-      profile.system?.extendedTag,
-      ...Object.values(profile.system?.dataCenterTags ?? {}),
-      ...profile.skus.map(({ gives }) => (gives.kind === 'licenses' ? gives.tag : null)),
-    ].filter((tag) => typeof tag === 'string')
-    for (const tag of used)
-      if (!tags.includes(tag))
-        context.addIssue({ code: 'custom', message: `it uses the tag ${tag}, which it does not have` })
+    for (const { gives } of profile.skus)
+      if (gives.kind === 'licenses' && !tags.includes(gives.tag))
+        context.addIssue({ code: 'custom', message: `it uses the tag ${gives.tag}, which it does not have` })
     for (const list of [tags, profile.skus.map(({ sku }) => sku)])
       for (const one of new Set(list.filter((name, i) => list.indexOf(name) !== i)))
         context.addIssue({ code: 'custom', message: `${one} is in it twice` })
@@ -139,75 +120,3 @@ export function defineProfile(profile: ProfileInput): ProductProfile {
     `The product profile cannot be used: ${where ? `${where}: ` : ''}${issue?.message ?? 'not of its form'}.`,
   )
 }
-
-/** The shipped profile: the conferencing server of the guide. */
-export const conferencing: ProductProfile = defineProfile({
-  name: 'conferencing',
-  tags: [
-    { tag: 'HOST', name: 'Host License', description: 'Permanent host licence, per host' },
-    {
-      tag: 'SYS-XL',
-      name: 'Extended Capacity',
-      description: 'Large deployment extended from 2000 to 4000 ports',
-    },
-    {
-      tag: 'MDC-SMALL',
-      name: 'Multi-data Center, small',
-      description: 'Multi-data center, 250 concurrent users',
-    },
-    {
-      tag: 'MDC-MEDIUM',
-      name: 'Multi-data Center, medium',
-      description: 'Multi-data center, 800 concurrent users',
-    },
-    {
-      tag: 'MDC-LARGE',
-      name: 'Multi-data Center, large and extra large',
-      description: 'Multi-data center, 2000 concurrent users and more',
-    },
-  ],
-  hostTag: 'HOST',
-  system: {
-    extendedTag: 'SYS-XL',
-    dataCenterTags: { small: 'MDC-SMALL', medium: 'MDC-MEDIUM', large: 'MDC-LARGE' },
-  },
-  policies: { refused: {}, meetingsAtOnce: 2, longestMeeting: 24 * HOUR },
-  // Guide, "Upgrade SKUs for Cisco Webex Meetings Server Release 4.0".
-  skus: [
-    {
-      sku: 'CWMS-USRUG-K9',
-      description: 'User Licenses - Upgrade SKU, per host license',
-      gives: { kind: 'licenses', tag: 'HOST' },
-    },
-    {
-      sku: 'CWMS4-UPG-MG-K9',
-      description: '4.x SW Kit - Upgrade & Migrations Only, unrestricted (K9)',
-      gives: { kind: 'version', version: '4' },
-    },
-    {
-      sku: 'CWMS4-UGMG-UAK9',
-      description: '4.x SW Kit Audio Unencrypt - Upgrade & Migrations Only, non-encrypted audio (K7)',
-      gives: { kind: 'version', version: '4' },
-    },
-    {
-      sku: 'CWMS-MD-S-UG-S-K9',
-      description: 'Small MDC (capacity 250 concurrent users) - Upgrade SKU',
-      gives: { kind: 'licenses', tag: 'MDC-SMALL' },
-    },
-    {
-      sku: 'CWMS-MD-M-UG-S-K9',
-      description: 'Medium MDC (capacity 800 concurrent users) - Upgrade SKU',
-      gives: { kind: 'licenses', tag: 'MDC-MEDIUM' },
-    },
-    {
-      sku: 'CWMS-MD-L-UG-S-K9',
-      description: 'Large & XL MDC (capacity 2000+ concurrent users) - Upgrade SKU',
-      gives: { kind: 'licenses', tag: 'MDC-LARGE' },
-    },
-    {
-      sku: 'CWMS-XL-UG-S-K9',
-      description: 'Large capacity license for 4000 port - Upgrade SKU',
-      gives: { kind: 'licenses', tag: 'SYS-XL' },
-    },
-  ],
-})

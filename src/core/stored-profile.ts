@@ -1,11 +1,13 @@
 import canonicalize from 'canonicalize'
 import { LicensingError } from './errors.ts'
-import { conferencing, defineProfile, type ProductProfile, type ProfileInput } from './profile.ts'
+import { defineProfile, type ProductProfile, type ProfileInput } from './profile.ts'
 
 /** The profile that the caller of an opening wants. */
 export interface WantedProfile {
-  /** Without one, the stored profile applies; in a new directory, the shipped conferencing profile. */
+  /** Without one, the stored profile applies; in a new directory, `defaultProfile`. */
   readonly profile?: ProfileInput | undefined
+  /** The profile of a new directory that is opened without one. */
+  readonly defaultProfile?: ProfileInput | undefined
   /** Lets another profile replace the stored one. Default: false. */
   readonly replaceProfile?: boolean | undefined
 }
@@ -29,14 +31,21 @@ export function droppedTags(before: ProductProfile, after: ProductProfile): stri
  * product: with another profile, counts would be reported for tags that the product does not use, and its own would be lost.
  *
  * @param stored null in a directory that has none yet
- * @throws LicensingError PROFILE_MISMATCH, INVALID_ARGUMENT
+ * @throws LicensingError PROFILE_MISMATCH; INVALID_ARGUMENT, without any profile too
  */
 export function chooseProfile(
   stored: ProductProfile | null,
-  { profile, replaceProfile = false }: WantedProfile,
+  { profile, defaultProfile, replaceProfile = false }: WantedProfile,
 ): ProfileChoice {
   const wanted = profile === undefined ? null : defineProfile(profile)
-  if (stored === null) return { kind: 'first', profile: wanted ?? conferencing }
+  if (stored === null) {
+    if (wanted !== null) return { kind: 'first', profile: wanted }
+    if (defaultProfile !== undefined) return { kind: 'first', profile: defineProfile(defaultProfile) }
+    throw new LicensingError(
+      'INVALID_ARGUMENT',
+      'A new data directory needs a product profile, or a module with one.',
+    )
+  }
   if (wanted === null || sameProfile(wanted, stored)) return { kind: 'stored', profile: stored }
   if (!replaceProfile)
     throw new LicensingError(

@@ -30,7 +30,8 @@ interface Status {
   readonly entitlements: readonly { readonly tag: string; readonly count: number; readonly status: string }[]
   readonly transport: { readonly link: string }
   readonly clock: { readonly trusted: boolean }
-  readonly hosts: { readonly assigned: number; readonly permanent: number; readonly demo: number }
+  /** Of a conferencing product alone. */
+  readonly hosts?: { readonly assigned: number; readonly permanent: number; readonly demo: number }
 }
 
 /** An agent, as far as metrics ask it. */
@@ -95,7 +96,7 @@ export class AgentMetrics {
       gauges.count.set({ tag }, count)
       gauges.status.set({ tag, status: standing }, 1)
     }
-    for (const [kind, count] of Object.entries(status.hosts)) gauges.hosts.set({ kind }, count)
+    for (const [kind, count] of Object.entries(status.hosts ?? {})) gauges.hosts.set({ kind }, count)
   }
 
   #until(instant: string): number {

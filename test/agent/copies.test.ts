@@ -1,7 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { SmartAgent } from '../../src/agent/index.ts'
+import { SmartAgent } from '../../src/index.ts'
 import { DAY, MINUTE } from '../../src/core/time.ts'
 import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
 import { copyDirectory } from '../../tools/copy-directory.ts'

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { SmartAgent } from '../../src/agent/index.ts'
+import { SmartAgent } from '../../src/index.ts'
 import { Authority } from '../../src/authority/index.ts'
 import { DAY, HOUR, MINUTE, SECOND } from '../../src/core/time.ts'
 import { VirtualClock } from '../../mocks/testing.ts'

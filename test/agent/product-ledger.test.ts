@@ -1,20 +1,20 @@
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { LicensingError, type SmartAgent } from '../../src/agent/index.ts'
+import { LicensingError, type SmartAgent } from '../../src/index.ts'
 import { AgentStore } from '../../src/agent/store.ts'
-import { conferencing } from '../../src/core/profile.ts'
+import { conferencing, conferencingProfile } from '../../src/conferencing/index.ts'
 import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
 import { copyDirectory } from '../../tools/copy-directory.ts'
 
 const HOUR = 3_600_000
-const LARGE = { pid: 'CWMS-K9', version: '4.0', serial: 'BOX', size: 'large' } as const
+const LARGE = { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' } as const
 
 let world: World
 let agent: SmartAgent
 beforeEach(async () => {
   world = await makeWorld()
-  agent = await world.open('box', { product: LARGE })
+  agent = await world.open('box', { product: LARGE, module: conferencing({ size: 'large' }) })
 })
 afterEach(() => world.close())
 
@@ -33,7 +33,7 @@ function fullDisk(): () => void {
 }
 async function reopened(): Promise<void> {
   await agent.close()
-  agent = await world.open('box', { product: LARGE })
+  agent = await world.open('box', { product: LARGE, module: conferencing({ size: 'large' }) })
 }
 
 describe('what a product declares', () => {
@@ -49,7 +49,7 @@ describe('what a product declares', () => {
   })
 
   it('of an unknown tag is refused with those that there are', () => {
-    const tags = conferencing.tags.map(({ tag }) => tag).join(', ')
+    const tags = conferencingProfile.tags.map(({ tag }) => tag).join(', ')
     const refused = (tag: string) =>
       expect(() => agent.setUsage(tag, 1)).toThrow(
         new LicensingError(
@@ -68,7 +68,7 @@ describe('what a product declares', () => {
     mend()
     agent.setUsage('MDC-LARGE', 1)
     expect(count(agent)).toBe(4)
-    await agent.hosts.assign('ann')
+    await agent.module.hosts.assign('ann')
     expect(count(agent)).toBe(5)
   })
 
@@ -78,8 +78,8 @@ describe('what a product declares', () => {
     const db = new Database(join(world.directory, 'box', 'agent.db'))
     expect(db.prepare("delete from documents where name = 'declared'").run().changes).toBe(1)
     db.close()
-    agent = await world.open('box', { product: LARGE })
-    await agent.hosts.assign('ann')
+    agent = await world.open('box', { product: LARGE, module: conferencing({ size: 'large' }) })
+    await agent.module.hosts.assign('ann')
     expect(count(agent)).toBe(5)
   })
 
@@ -94,41 +94,41 @@ describe('what a product declares', () => {
 
 describe('what is refused', () => {
   it('is remembered where it is a no; what was asked wrongly, or could not be asked, is not', async () => {
-    expect(await codeOf(agent.hosts.assign(''))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(agent.module.hosts.assign(''))).toBe('INVALID_ARGUMENT')
     const past = { id: 'm', host: 'ann', endsAt: world.clock.wall() - HOUR }
-    expect(await codeOf(agent.meetings.schedule(past))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(agent.module.meetings.schedule(past))).toBe('INVALID_ARGUMENT')
     await agent.register(await world.token())
     world.road.down = true
-    expect(await codeOf(agent.system.extend())).toBe('CONNECTION_REFUSED')
+    expect(await codeOf(agent.module.system.extend())).toBe('CONNECTION_REFUSED')
     expect(denied()).toEqual([])
     world.road.down = false
-    expect(await codeOf(agent.system.extend())).toBe('LICENSES_REQUIRED')
+    expect(await codeOf(agent.module.system.extend())).toBe('LICENSES_REQUIRED')
     expect(denied()).toEqual(['LICENSES_REQUIRED: extend the system'])
   })
 
   it('R-EVAL-4: is a licence for an alternate who would go on with a meeting when the evaluation is over', async () => {
     await pass(world, agent, 90 * 24 * HOUR - HOUR)
-    await agent.meetings.schedule({ id: 'm', host: 'ann', alternates: ['bob'] })
-    await agent.meetings.start('m')
-    await agent.meetings.join('m', 'bob')
+    await agent.module.meetings.schedule({ id: 'm', host: 'ann', alternates: ['bob'] })
+    await agent.module.meetings.start('m')
+    await agent.module.meetings.join('m', 'bob')
     await pass(world, agent, 2 * HOUR)
     expect(agent.status().functionality).toBe('license-management-only')
-    await agent.meetings.leave('m', 'ann')
-    expect(agent.meetings.show('m')).toMatchObject({ actingHost: 'ann' })
-    expect(agent.hosts.list().map(({ user }) => user)).toEqual(['ann'])
+    await agent.module.meetings.leave('m', 'ann')
+    expect(agent.module.meetings.show('m')).toMatchObject({ actingHost: 'ann' })
+    expect(agent.module.hosts.list().map(({ user }) => user)).toEqual(['ann'])
   })
 
   it('R-SYS-3: in a data center that has joined another, what takes licences; what gives them back is not', async () => {
-    await agent.system.joinTo('dc1')
-    const refused = await agent.hosts.assign('ann').catch((thrown: unknown) => thrown)
+    await agent.module.system.joinTo('dc1')
+    const refused = await agent.module.hosts.assign('ann').catch((thrown: unknown) => thrown)
     expect(refused).toMatchObject({
       code: 'SYSTEM_NOT_ALLOWED',
       message: 'The primary data center dc1 holds the licences.',
       remedy: 'Do it there.',
     })
-    expect(await codeOf(agent.hosts.deactivate('bob'))).not.toBe('SYSTEM_NOT_ALLOWED')
-    await agent.system.leave()
-    await agent.hosts.assign('ann')
+    expect(await codeOf(agent.module.hosts.deactivate('bob'))).not.toBe('SYSTEM_NOT_ALLOWED')
+    await agent.module.system.leave()
+    await agent.module.hosts.assign('ann')
   })
 })
 
@@ -149,7 +149,7 @@ describe('licences that are asked for before they are used', () => {
         return body
       }
     })
-    const done = agent.system.extend()
+    const done = agent.module.system.extend()
     await asked
     return { done, answer }
   }
@@ -157,7 +157,7 @@ describe('licences that are asked for before they are used', () => {
   it('R-SYS-2: are never counted twice, and once when they are used', async () => {
     const counts: number[] = []
     agent.on('state', () => counts.push(count(agent, XL)))
-    await agent.system.extend()
+    await agent.module.system.extend()
     expect(Math.max(...counts)).toBe(1)
     expect(count(agent, XL)).toBe(1)
     expect(agent.usage.periods({ by: 'hour', last: 1 }).find(({ tag }) => tag === XL)?.peak).toBe(1)
@@ -168,8 +168,8 @@ describe('licences that are asked for before they are used', () => {
     copyDirectory(join(world.directory, 'box'), join(world.directory, 'crashed'))
     answer()
     await done
-    const crashed = await world.open('crashed', { product: LARGE })
-    expect(crashed.system.show().extended).toBe(false)
+    const crashed = await world.open('crashed', { product: LARGE, module: conferencing({ size: 'large' }) })
+    expect(crashed.module.system.show().extended).toBe(false)
     expect(count(crashed, XL)).toBe(0)
   })
 
@@ -177,17 +177,17 @@ describe('licences that are asked for before they are used', () => {
     vi.spyOn(AgentStore.prototype, 'write').mockImplementationOnce((name) => {
       throw Object.assign(new Error(name), { code: 'SQLITE_FULL' })
     })
-    expect(await codeOf(agent.system.extend())).toBe('STORE_FULL')
-    expect(agent.system.show().extended).toBe(false)
-    await agent.system.extend()
+    expect(await codeOf(agent.module.system.extend())).toBe('STORE_FULL')
+    expect(agent.module.system.show().extended).toBe(false)
+    await agent.module.system.extend()
     await reopened()
-    expect(agent.system.show().extended).toBe(true)
+    expect(agent.module.system.show().extended).toBe(true)
     expect(count(agent, XL)).toBe(1)
   })
 
   it('R-SYS-2: are not asked for where that cannot be written, and the system stays as it is', async () => {
     const mend = fullDisk()
-    expect(await codeOf(agent.system.extend())).toBe('STORE_FULL')
+    expect(await codeOf(agent.module.system.extend())).toBe('STORE_FULL')
     mend()
     expect(count(agent, XL)).toBe(0)
     agent.setUsage('HOST', 1)
@@ -203,18 +203,18 @@ describe('licences that are asked for before they are used', () => {
     answer()
     expect(await codeOf(done)).toBe('STORE_FULL')
     write.mockRestore()
-    expect(agent.system.show().extended).toBe(false)
+    expect(agent.module.system.show().extended).toBe(false)
   })
 })
 
 it('R-HOST-2: a deed that cannot be written fails with all that came together with it', async () => {
   const put = vi.spyOn(AgentStore.prototype, 'write')
-  const failing = agent.hosts.assign('ann')
-  const beside = agent.hosts.assign('bob')
+  const failing = agent.module.hosts.assign('ann')
+  const beside = agent.module.hosts.assign('bob')
   put.mockImplementation((name) => {
     throw Object.assign(new Error(name), { code: 'SQLITE_FULL' })
   })
   expect([await codeOf(failing), await codeOf(beside)]).toEqual(['STORE_FULL', 'STORE_FULL'])
   put.mockRestore()
-  expect(agent.hosts.list({ all: true })).toEqual([])
+  expect(agent.module.hosts.list({ all: true })).toEqual([])
 })

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { SmartAgent } from '../../src/agent/index.ts'
+import type { SmartAgent } from '../../src/index.ts'
 import { makeWorld, type World } from '../support/test-environment.ts'
 
 /** Only a lost wake-up takes this long: no timer of the agent ever fires here, so nothing else can end a wait. */

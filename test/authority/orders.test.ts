@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { conferencing } from '../../src/core/profile.ts'
+import { conferencingProfile } from '../../src/conferencing/profile.ts'
 import { allStored } from '../support/stored.ts'
 import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
 
@@ -25,7 +25,7 @@ const types = async () => (await world.authority.operations.events.list()).map((
 describe('orders', () => {
   it('R-SYS-4: each of the seven SKUs gives its entitlement; a kit gives the version only', async () => {
     const given: Record<string, string> = {}
-    for (const { sku } of conferencing.skus) {
+    for (const { sku } of conferencingProfile.skus) {
       const { tag, version, status } = await world.authority.orders.create({ sku, quantity: 2 })
       expect(status).toBe('fulfilled')
       given[sku] = tag ?? `version ${version ?? ''}`

@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
-import type { SmartAgent } from '../../src/agent/index.ts'
+import type { SmartAgent } from '../../src/index.ts'
 import { Authority } from '../../src/authority/index.ts'
 import { sealRootKey } from '../../src/authority/services/trust-service.ts'
 import { DAY } from '../../src/core/time.ts'

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect } from 'vitest'
-import type { Explanation, Status } from '../../src/agent/index.ts'
+import type { Explanation, Status } from '../../src/index.ts'
 import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
 import { sampledTests } from '../support/scale.ts'
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect } from 'vitest'
-import type { Status } from '../../src/agent/index.ts'
+import type { Status } from '../../src/index.ts'
 import { makePrograms, type Programs } from '../support/programs.ts'
 import { until } from '../support/until.ts'
 import { sampledTests } from '../support/scale.ts'

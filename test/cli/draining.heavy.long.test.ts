@@ -1,6 +1,6 @@
 import { Agent, request } from 'node:https'
 import { afterEach, beforeEach, expect } from 'vitest'
-import type { Status } from '../../src/agent/index.ts'
+import type { Status } from '../../src/index.ts'
 import { type Ended, greet } from '../support/hello.ts'
 import { signInFirst } from '../support/pages.ts'
 import { makePrograms, type Programs } from '../support/programs.ts'

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { type ProfileInput, SmartAgent } from '../../src/agent/index.ts'
+import { type ProfileInput, SmartAgent } from '../../src/index.ts'
 import { Authority } from '../../src/authority/index.ts'
 import { makePrograms, type Programs } from '../support/programs.ts'
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect } from 'vitest'
-import type { Explanation, Status } from '../../src/agent/index.ts'
+import type { Explanation, Status } from '../../src/index.ts'
 import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
 import { sampledTests } from '../support/scale.ts'
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { conferencing, type LicensingError, type SmartAgent } from '../../src/agent/index.ts'
+import { conferencingProfile } from '../../src/conferencing/index.ts'
+import type { LicensingError, SmartAgent } from '../../src/index.ts'
 import { AgentStore } from '../../src/agent/store.ts'
 import { Database } from '../../src/storage/sqlite.ts'
 import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
@@ -14,7 +15,7 @@ let agent: SmartAgent
 beforeEach(async () => {
   world = await makeWorld()
   agent = await world.open('box', {
-    profile: { ...conferencing, periods: { evaluationSeconds: 90 * 86_400 } },
+    profile: { ...conferencingProfile, periods: { evaluationSeconds: 90 * 86_400 } },
   })
 })
 afterEach(() => world.close())
@@ -29,50 +30,50 @@ const reported = async () => {
   return instance?.entitlements.find(({ tag }) => tag === 'HOST')?.count ?? 0
 }
 const meet = async (id: string, host = id, alternates: string[] = []) => {
-  await agent.meetings.schedule({ id, host, alternates })
-  return agent.meetings.start(id)
+  await agent.module.meetings.schedule({ id, host, alternates })
+  return agent.module.meetings.start(id)
 }
 
 describe('host licences', () => {
   it('R-HOST-1: a user takes one the first time they host, or by hand, and only one', async () => {
-    expect(await agent.hosts.assign('ann@acme.example')).toMatchObject({
+    expect(await agent.module.hosts.assign('ann@acme.example')).toMatchObject({
       license: 'demo',
       reason: 'manual',
       active: true,
       attendeeOnly: false,
     })
     await meet('weekly', 'bob@acme.example')
-    await agent.meetings.end('weekly')
+    await agent.module.meetings.end('weekly')
     await meet('again', 'bob@acme.example')
-    await agent.hosts.assign('bob@acme.example')
-    expect(agent.hosts.find('bob@acme.example')).toMatchObject({ license: 'demo', reason: 'hosting' })
+    await agent.module.hosts.assign('bob@acme.example')
+    expect(agent.module.hosts.find('bob@acme.example')).toMatchObject({ license: 'demo', reason: 'hosting' })
     expect(counts()).toEqual({ assigned: 2, permanent: 0, demo: 2 })
   })
 
   it('R-HOST-2: attending takes none, and neither does scheduling for somebody else', async () => {
-    await agent.meetings.schedule({ id: 'm', host: 'ann', by: 'secretary', alternates: ['bob'] })
+    await agent.module.meetings.schedule({ id: 'm', host: 'ann', by: 'secretary', alternates: ['bob'] })
     expect(counts().assigned).toBe(0)
-    await agent.meetings.start('m', 'ann')
-    for (const user of ['bob', 'carol', 'secretary']) await agent.meetings.join('m', user)
+    await agent.module.meetings.start('m', 'ann')
+    for (const user of ['bob', 'carol', 'secretary']) await agent.module.meetings.join('m', user)
     expect(counts().assigned).toBe(1)
-    expect(agent.hosts.list()).toMatchObject([{ user: 'ann' }])
+    expect(agent.module.hosts.list()).toMatchObject([{ user: 'ann' }])
   })
 
   it('R-HOST-3: only deactivation releases one; an activated user takes one again when they host', async () => {
     await meet('m', 'ann')
-    expect(await codeOf(agent.hosts.deactivate('ann'))).toBe('HOST_IN_MEETING')
-    await agent.meetings.end('m')
+    expect(await codeOf(agent.module.hosts.deactivate('ann'))).toBe('HOST_IN_MEETING')
+    await agent.module.meetings.end('m')
     await pass(world, agent, 60 * DAY)
     expect(counts().assigned).toBe(1)
-    await agent.hosts.deactivate('ann')
-    await agent.hosts.deactivate('ann')
+    await agent.module.hosts.deactivate('ann')
+    await agent.module.hosts.deactivate('ann')
     expect(counts().assigned).toBe(0)
-    expect(await codeOf(agent.hosts.assign('ann'))).toBe('HOST_DEACTIVATED')
-    await agent.meetings.schedule({ id: 'n', host: 'bob', alternates: ['carol'] })
-    await agent.hosts.deactivate('bob')
-    expect(await codeOf(agent.meetings.start('n', 'carol'))).toBe('HOST_DEACTIVATED')
+    expect(await codeOf(agent.module.hosts.assign('ann'))).toBe('HOST_DEACTIVATED')
+    await agent.module.meetings.schedule({ id: 'n', host: 'bob', alternates: ['carol'] })
+    await agent.module.hosts.deactivate('bob')
+    expect(await codeOf(agent.module.meetings.start('n', 'carol'))).toBe('HOST_DEACTIVATED')
     expect(counts().assigned).toBe(0)
-    expect(await agent.hosts.activate('ann')).toMatchObject({ active: true, license: null })
+    expect(await agent.module.hosts.activate('ann')).toMatchObject({ active: true, license: null })
     await meet('o', 'ann')
     expect(counts().assigned).toBe(1)
   })
@@ -81,72 +82,72 @@ describe('host licences', () => {
     await meet('one', 'ann')
     await meet('two', 'ann')
     expect(counts().assigned).toBe(1)
-    await agent.meetings.schedule({ id: 'three', host: 'ann', alternates: ['bob'] })
-    expect(await codeOf(agent.meetings.start('three'))).toBe('HOST_BUSY')
-    expect(agent.meetings.show('three').status).toBe('scheduled')
-    await agent.meetings.start('three', 'bob')
+    await agent.module.meetings.schedule({ id: 'three', host: 'ann', alternates: ['bob'] })
+    expect(await codeOf(agent.module.meetings.start('three'))).toBe('HOST_BUSY')
+    expect(agent.module.meetings.show('three').status).toBe('scheduled')
+    await agent.module.meetings.start('three', 'bob')
     // Their own third meeting, which an alternate began: there they are one of those who attend.
-    expect(await agent.meetings.join('three', 'ann')).toMatchObject({ actingHost: 'bob' })
-    await agent.meetings.end('one')
-    expect(await agent.meetings.join('three', 'ann')).toMatchObject({ actingHost: 'ann' })
+    expect(await agent.module.meetings.join('three', 'ann')).toMatchObject({ actingHost: 'bob' })
+    await agent.module.meetings.end('one')
+    expect(await agent.module.meetings.join('three', 'ann')).toMatchObject({ actingHost: 'ann' })
   })
 
   it('R-HOST-5: an alternate host beside the host is a participant; without the host they take a licence', async () => {
     await meet('both', 'ann', ['bob'])
-    await agent.meetings.join('both', 'bob')
+    await agent.module.meetings.join('both', 'bob')
     expect(counts().assigned).toBe(1)
     // The host leaves: the alternate host goes on, and takes one.
-    expect(await agent.meetings.leave('both', 'ann')).toMatchObject({ actingHost: 'bob' })
-    expect(agent.hosts.find('bob')).toMatchObject({ license: 'demo', reason: 'hosting' })
+    expect(await agent.module.meetings.leave('both', 'ann')).toMatchObject({ actingHost: 'bob' })
+    expect(agent.module.hosts.find('bob')).toMatchObject({ license: 'demo', reason: 'hosting' })
     expect(counts().assigned).toBe(2)
   })
 
   it('R-HOST-6: the person a meeting is scheduled for holds a licence when it takes place, present or not', async () => {
-    await agent.meetings.schedule({ id: 'm', host: 'ann', by: 'secretary', alternates: ['bob'] })
-    await agent.meetings.start('m', 'bob')
-    expect(agent.hosts.list().map(({ user }) => user)).toEqual(['ann', 'bob'])
-    expect(agent.meetings.show('m').present).toEqual(['bob'])
-    expect(agent.hosts.find('secretary')).toBeNull()
+    await agent.module.meetings.schedule({ id: 'm', host: 'ann', by: 'secretary', alternates: ['bob'] })
+    await agent.module.meetings.start('m', 'bob')
+    expect(agent.module.hosts.list().map(({ user }) => user)).toEqual(['ann', 'bob'])
+    expect(agent.module.meetings.show('m').present).toEqual(['bob'])
+    expect(agent.module.hosts.find('secretary')).toBeNull()
   })
 
   it('R-HOST-7: attendee-only accounts neither host nor are alternate hosts', async () => {
-    await agent.hosts.setAttendeeOnly('guest', true)
-    expect(await codeOf(agent.meetings.schedule({ id: 'a', host: 'guest' }))).toBe('ATTENDEE_ONLY')
-    expect(await codeOf(agent.meetings.schedule({ id: 'a', host: 'ann', alternates: ['guest'] }))).toBe(
+    await agent.module.hosts.setAttendeeOnly('guest', true)
+    expect(await codeOf(agent.module.meetings.schedule({ id: 'a', host: 'guest' }))).toBe('ATTENDEE_ONLY')
+    expect(await codeOf(agent.module.meetings.schedule({ id: 'a', host: 'ann', alternates: ['guest'] }))).toBe(
       'ATTENDEE_ONLY',
     )
-    expect(await codeOf(agent.hosts.assign('guest'))).toBe('ATTENDEE_ONLY')
+    expect(await codeOf(agent.module.hosts.assign('guest'))).toBe('ATTENDEE_ONLY')
     await meet('b', 'ann')
-    await agent.meetings.join('b', 'guest')
-    expect(await codeOf(agent.hosts.setAttendeeOnly('ann', true))).toBe('HOST_LICENSED')
+    await agent.module.meetings.join('b', 'guest')
+    expect(await codeOf(agent.module.hosts.setAttendeeOnly('ann', true))).toBe('HOST_LICENSED')
     // Made so after the meeting was planned.
-    await agent.meetings.schedule({ id: 'c', host: 'dan', alternates: ['eve'] })
-    await agent.hosts.setAttendeeOnly('eve', true)
-    expect(await codeOf(agent.meetings.start('c', 'eve'))).toBe('ATTENDEE_ONLY')
-    await agent.hosts.setAttendeeOnly('guest', false)
-    expect(await agent.hosts.assign('guest')).toMatchObject({ license: 'demo' })
+    await agent.module.meetings.schedule({ id: 'c', host: 'dan', alternates: ['eve'] })
+    await agent.module.hosts.setAttendeeOnly('eve', true)
+    expect(await codeOf(agent.module.meetings.start('c', 'eve'))).toBe('ATTENDEE_ONLY')
+    await agent.module.hosts.setAttendeeOnly('guest', false)
+    expect(await agent.module.hosts.assign('guest')).toMatchObject({ license: 'demo' })
   })
 
   it('R-HOST-8: while registered, more hosts than were bought are used at once, reported and out of compliance', async () => {
     await register()
-    for (const user of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) await agent.hosts.assign(user)
+    for (const user of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) await agent.module.hosts.assign(user)
     expect(counts()).toEqual({ assigned: 7, permanent: 7, demo: 0 })
     await pass(world, agent, MINUTE)
     expect(await reported()).toBe(7)
     expect(agent.status()).toMatchObject({ state: 'out-of-compliance', functionality: 'full' })
-    expect(await agent.hosts.assign('h')).toMatchObject({ license: 'permanent' })
+    expect(await agent.module.hosts.assign('h')).toMatchObject({ license: 'permanent' })
     await world.authority.orders.create({ tag: 'HOST', quantity: 10 })
     await agent.renewAuthorization()
     expect(agent.status().state).toBe('authorized')
-    expect(agent.hosts.find('a')).toMatchObject({ license: 'permanent' })
-    await agent.hosts.deactivate('a')
+    expect(agent.module.hosts.find('a')).toMatchObject({ license: 'permanent' })
+    await agent.module.hosts.deactivate('a')
     expect(counts()).toEqual({ assigned: 7, permanent: 7, demo: 0 })
   })
 
   it('R-HOST-9: a reservation must cover every assigned host', async () => {
     await world.authority.reservations.enable()
     await world.authority.orders.create({ tag: 'HOST', quantity: 10 })
-    for (const user of ['a', 'b', 'c']) await agent.hosts.assign(user)
+    for (const user of ['a', 'b', 'c']) await agent.module.hosts.assign(user)
     const request = await agent.reservation.request()
     const { file, instanceId } = await world.authority.reservations.reserve({
       request,
@@ -157,27 +158,27 @@ describe('host licences', () => {
       functionality: 'license-management-only',
       hosts: { assigned: 3, permanent: 3 },
     })
-    expect(await codeOf(agent.hosts.assign('d'))).toBe('NOT_AUTHORIZED')
-    await agent.hosts.deactivate('c')
+    expect(await codeOf(agent.module.hosts.assign('d'))).toBe('NOT_AUTHORIZED')
+    await agent.module.hosts.deactivate('c')
     expect(agent.status().functionality).toBe('full')
     const more = await world.authority.reservations.update(instanceId, { HOST: 5 })
     await agent.reservation.update(more.file)
-    for (const user of ['d', 'e', 'f', 'g']) await codeOf(agent.hosts.assign(user))
+    for (const user of ['d', 'e', 'f', 'g']) await codeOf(agent.module.hosts.assign(user))
     expect(agent.status()).toMatchObject({ functionality: 'license-management-only', hosts: { assigned: 6 } })
   })
 
   it('R-EVAL-5: licences of the evaluation become permanent when the product is licensed, and stay so', async () => {
-    await agent.hosts.assign('ann')
-    await agent.hosts.assign('bob')
+    await agent.module.hosts.assign('ann')
+    await agent.module.hosts.assign('bob')
     await register()
     expect(counts()).toEqual({ assigned: 2, permanent: 2, demo: 0 })
-    expect(agent.hosts.find('ann')).toMatchObject({ license: 'permanent' })
+    expect(agent.module.hosts.find('ann')).toMatchObject({ license: 'permanent' })
     await agent.deregister()
     expect(counts()).toEqual({ assigned: 2, permanent: 2, demo: 0 })
-    await agent.hosts.assign('carol')
+    await agent.module.hosts.assign('carol')
     expect(counts()).toEqual({ assigned: 3, permanent: 2, demo: 1 })
-    await agent.hosts.deactivate('ann')
-    await agent.hosts.deactivate('carol')
+    await agent.module.hosts.deactivate('ann')
+    await agent.module.hosts.deactivate('carol')
     expect(counts()).toEqual({ assigned: 1, permanent: 1, demo: 0 })
   })
 
@@ -186,19 +187,19 @@ describe('host licences', () => {
       await agent.close()
       agent = await world.open('box')
     }
-    await agent.hosts.assign('ann')
-    await agent.hosts.assign('bob')
+    await agent.module.hosts.assign('ann')
+    await agent.module.hosts.assign('bob')
     await register()
     await again()
     expect(counts()).toEqual({ assigned: 2, permanent: 2, demo: 0 })
-    expect(agent.hosts.find('ann')).toMatchObject({ license: 'permanent' })
-    await agent.hosts.deactivate('ann')
+    expect(agent.module.hosts.find('ann')).toMatchObject({ license: 'permanent' })
+    await agent.module.hosts.deactivate('ann')
     await again()
     expect(counts()).toEqual({ assigned: 1, permanent: 1, demo: 0 })
   })
 
   it('R-EVAL-1 R-EVAL-4: in evaluation there are as many as wanted; when it is spent only licence management works', async () => {
-    for (let i = 0; i < 200; i++) await agent.hosts.assign(`user${i}`)
+    for (let i = 0; i < 200; i++) await agent.module.hosts.assign(`user${i}`)
     await meet('m', 'user0')
     await pass(world, agent, 91 * DAY)
     expect(agent.status().state).toBe('unregistered')
@@ -206,18 +207,18 @@ describe('host licences', () => {
       expect(agent.allows(action)).toEqual({ allowed: false, reason: agent.status().functionalityReason })
     }
     expect(agent.allows('license-register').allowed).toBe(true)
-    expect(await codeOf(agent.hosts.assign('late'))).toBe('EVALUATION_EXPIRED')
+    expect(await codeOf(agent.module.hosts.assign('late'))).toBe('EVALUATION_EXPIRED')
     expect(await codeOf(meet('n', 'user1'))).toBe('EVALUATION_EXPIRED')
     expect(counts().assigned).toBe(200)
     // Giving back, and ending what runs, is always possible.
-    await agent.hosts.deactivate('user5')
+    await agent.module.hosts.deactivate('user5')
     const denials = agent.usage.denials()
     expect(denials).toMatchObject([
       { what: 'assign a host licence', who: 'late', code: 'EVALUATION_EXPIRED' },
       { what: 'schedule a meeting', who: 'user1', code: 'EVALUATION_EXPIRED' },
     ])
     await register()
-    expect(await agent.hosts.assign('late')).toMatchObject({ license: 'permanent' })
+    expect(await agent.module.hosts.assign('late')).toMatchObject({ license: 'permanent' })
   })
 })
 
@@ -227,7 +228,7 @@ describe('what a user is', () => {
   it('is told by each deed as it is found afterwards', async () => {
     const found = async (deed: Promise<unknown>, user: string) => {
       const told = await deed
-      expect(agent.hosts.find(user)).toEqual(told)
+      expect(agent.module.hosts.find(user)).toEqual(told)
       return told
     }
     const { hosts } = agent
@@ -260,11 +261,11 @@ describe('what a user is', () => {
 
 describe('the list of hosts', () => {
   const named = (options: Parameters<SmartAgent['hosts']['list']>[0]) =>
-    agent.hosts.list(options).map(({ user }) => user)
+    agent.module.hosts.list(options).map(({ user }) => user)
 
   it('shows who holds a licence or everybody, by a part of the name in either case, a page at a time', async () => {
-    for (const user of ['anna', 'Annika', 'bob', 'hanna']) await agent.hosts.assign(user)
-    await agent.hosts.deactivate('hanna')
+    for (const user of ['anna', 'Annika', 'bob', 'hanna']) await agent.module.hosts.assign(user)
+    await agent.module.hosts.deactivate('hanna')
     expect(named({})).toEqual(['Annika', 'anna', 'bob'])
     expect(named({ all: true })).toEqual(['Annika', 'anna', 'bob', 'hanna'])
     expect(named({ search: 'ANN' })).toEqual(['Annika', 'anna'])
@@ -280,29 +281,29 @@ describe('what is counted', () => {
   it('R-AUTH-1: the count of a tag is what was declared and what is counted here, together, within a minute', async () => {
     await register()
     agent.setUsage('HOST', 2)
-    await agent.hosts.assign('ann')
-    await agent.hosts.assign('bob')
+    await agent.module.hosts.assign('ann')
+    await agent.module.hosts.assign('bob')
     expect(agent.status().entitlements).toMatchObject([{ tag: 'HOST', count: 4 }])
     await pass(world, agent, MINUTE)
     expect(await reported()).toBe(4)
     agent.setUsage('HOST', 0)
-    await agent.hosts.deactivate('ann')
+    await agent.module.hosts.deactivate('ann')
     await pass(world, agent, MINUTE)
     expect(await reported()).toBe(1)
   })
 
   it('R-HOST-1: survives the end of the process at any moment, and is there when it was acknowledged', async () => {
-    await agent.hosts.assign('ann')
+    await agent.module.hosts.assign('ann')
     await meet('m', 'bob', ['carol'])
     await agent.close()
     const again = await world.open('box')
-    expect(again.status().hosts.assigned).toBe(2)
+    expect(again.status().hosts?.assigned).toBe(2)
     expect(again.status().entitlements).toMatchObject([{ tag: 'HOST', count: 2 }])
-    expect(again.meetings.show('m')).toMatchObject({ status: 'running', actingHost: 'bob' })
-    expect(await again.meetings.start('m')).toMatchObject({ status: 'running' })
-    await again.meetings.end('m')
-    expect(await again.meetings.end('m')).toMatchObject({ status: 'ended' })
-    expect(await codeOf(again.meetings.join('m', 'dan'))).toBe('MEETING_ENDED')
+    expect(again.module.meetings.show('m')).toMatchObject({ status: 'running', actingHost: 'bob' })
+    expect(await again.module.meetings.start('m')).toMatchObject({ status: 'running' })
+    await again.module.meetings.end('m')
+    expect(await again.module.meetings.end('m')).toMatchObject({ status: 'ended' })
+    expect(await codeOf(again.module.meetings.join('m', 'dan'))).toBe('MEETING_ENDED')
   })
 
   it('a meeting that nobody ends does not hold its host for ever, and says until when it does', async () => {
@@ -310,25 +311,25 @@ describe('what is counted', () => {
     expect(meeting.endsAtLatest).toBe(new Date(world.clock.wall() + DAY).toISOString())
     await meet('n', 'ann')
     await pass(world, agent, DAY - MINUTE)
-    expect(agent.meetings.list().length).toBe(2)
+    expect(agent.module.meetings.list().length).toBe(2)
     await pass(world, agent, 2 * MINUTE)
-    expect(agent.meetings.list()).toEqual([])
-    expect(agent.meetings.show('m').status).toBe('ended')
+    expect(agent.module.meetings.list()).toEqual([])
+    expect(agent.module.meetings.show('m').status).toBe('ended')
     await meet('o', 'ann')
   })
 
   it('is the same whether it comes one by one or all at once', async () => {
     const users = Array.from({ length: 300 }, (_, i) => `user${i}`)
-    await Promise.all([...users, ...users].map((user) => agent.hosts.assign(user)))
+    await Promise.all([...users, ...users].map((user) => agent.module.hosts.assign(user)))
     expect(counts().assigned).toBe(300)
     const rows = agent.history(1000).filter(({ event }) => event === 'USAGE')
     // What came together went to disk together.
     expect(rows.length).toBe(1)
     const mixed = await Promise.allSettled([
-      agent.hosts.assign('x'),
-      agent.hosts.deactivate('x'),
-      agent.hosts.assign('x'),
-      agent.hosts.assign('y'),
+      agent.module.hosts.assign('x'),
+      agent.module.hosts.deactivate('x'),
+      agent.module.hosts.assign('x'),
+      agent.module.hosts.assign('y'),
     ])
     expect(mixed.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled'])
     expect(counts().assigned).toBe(301)
@@ -337,19 +338,19 @@ describe('what is counted', () => {
 
 describe('what goes wrong', () => {
   it('a disk that is full refuses all that came together, and counts nothing of it', async () => {
-    await agent.hosts.assign('ann')
+    await agent.module.hosts.assign('ann')
     const write = vi.spyOn(AgentStore.prototype, 'write').mockImplementation((name) => {
       throw Object.assign(new Error(name), { code: 'SQLITE_FULL' })
     })
-    const all = await Promise.allSettled(Array.from({ length: 50 }, (_, i) => agent.hosts.assign(`user${i}`)))
+    const all = await Promise.allSettled(Array.from({ length: 50 }, (_, i) => agent.module.hosts.assign(`user${i}`)))
     write.mockRestore()
     expect(all.every((one) => one.status === 'rejected')).toBe(true)
     expect(counts()).toEqual({ assigned: 1, permanent: 0, demo: 1 })
-    await agent.hosts.assign('bob')
+    await agent.module.hosts.assign('bob')
     await agent.close()
     agent = await world.open('box')
     expect(counts().assigned).toBe(2)
-    expect(agent.hosts.list({ all: true }).map(({ user }) => user)).toEqual(['ann', 'bob'])
+    expect(agent.module.hosts.list({ all: true }).map(({ user }) => user)).toEqual(['ann', 'bob'])
     expect(agent.status().entitlements).toMatchObject([{ tag: 'HOST', count: 2 }])
   })
 
@@ -360,28 +361,28 @@ describe('what goes wrong', () => {
     db.close()
     const pragma = vi.spyOn(Database.prototype, 'pragma')
     agent = await world.open('box', {
-      profile: { ...conferencing, periods: { evaluationSeconds: 90 * 86_400 } },
+      profile: { ...conferencingProfile, periods: { evaluationSeconds: 90 * 86_400 } },
     })
     const [opened] = pragma.mock.contexts as unknown as { pragma: (text: string) => unknown }[]
     pragma.mockRestore()
     opened?.pragma(`max_page_count = ${pages + 3}`)
     const all = await Promise.allSettled(
-      Array.from({ length: 900 }, (_, i) => agent.hosts.assign(`user${i}`)),
+      Array.from({ length: 900 }, (_, i) => agent.module.hosts.assign(`user${i}`)),
     )
     expect(
       new Set(all.map((one) => (one.status === 'rejected' ? (one.reason as LicensingError).code : 'done'))),
     ).toEqual(new Set(['STORE_FULL']))
     opened?.pragma('max_page_count = 1000000')
-    await agent.hosts.assign('ann')
+    await agent.module.hosts.assign('ann')
     expect(counts().assigned).toBe(1)
-    expect(agent.hosts.list({ all: true }).length).toBe(1)
+    expect(agent.module.hosts.list({ all: true }).length).toBe(1)
     expect(agent.status().entitlements).toMatchObject([{ tag: 'HOST', count: 1 }])
   })
 
   it('after the agent was closed, whoever asks is told so', async () => {
     await agent.close()
-    expect(await codeOf(agent.hosts.assign('ann'))).toBe('AGENT_CLOSED')
-    expect(await codeOf(agent.system.joinTo('dc1'))).toBe('AGENT_CLOSED')
+    expect(await codeOf(agent.module.hosts.assign('ann'))).toBe('AGENT_CLOSED')
+    expect(await codeOf(agent.module.system.joinTo('dc1'))).toBe('AGENT_CLOSED')
     expect(await codeOf(Promise.resolve().then(() => agent.setUsage('HOST', 1)))).toBe('AGENT_CLOSED')
   })
 
@@ -392,20 +393,20 @@ describe('what goes wrong', () => {
     await agent.reservation.install(
       (await world.authority.reservations.reserve({ request, licenses: { HOST: 3 } })).file,
     )
-    await Promise.allSettled(Array.from({ length: 50 }, (_, i) => agent.hosts.assign(`user${i}`)))
+    await Promise.allSettled(Array.from({ length: 50 }, (_, i) => agent.module.hosts.assign(`user${i}`)))
     expect(counts().assigned).toBe(4)
   })
 
   it('R-HOST-5: an alternate host who comes after the host has left takes over, with a licence', async () => {
-    await agent.meetings.schedule({ id: 'm', host: 'h', alternates: ['a'] })
-    await agent.meetings.start('m')
-    await agent.meetings.join('m', 'p')
-    await agent.meetings.leave('m', 'h')
-    expect(agent.meetings.show('m').actingHost).toBe('h')
-    expect(await agent.meetings.join('m', 'a')).toMatchObject({ actingHost: 'a' })
-    expect(agent.hosts.find('a')).toMatchObject({ license: 'demo' })
+    await agent.module.meetings.schedule({ id: 'm', host: 'h', alternates: ['a'] })
+    await agent.module.meetings.start('m')
+    await agent.module.meetings.join('m', 'p')
+    await agent.module.meetings.leave('m', 'h')
+    expect(agent.module.meetings.show('m').actingHost).toBe('h')
+    expect(await agent.module.meetings.join('m', 'a')).toMatchObject({ actingHost: 'a' })
+    expect(agent.module.hosts.find('a')).toMatchObject({ license: 'demo' })
     // The person it is scheduled for keeps theirs while it runs (R-HOST-6).
-    expect(await codeOf(agent.hosts.deactivate('h'))).toBe('HOST_IN_MEETING')
+    expect(await codeOf(agent.module.hosts.deactivate('h'))).toBe('HOST_IN_MEETING')
   })
 })
 
@@ -418,34 +419,34 @@ describe('bad input', () => {
     ['a line break', 'ann\nbob'],
     ['half a character', 'ann\ud800'],
   ])('a user name that is %s is refused, and changes nothing', async (_, user) => {
-    expect(await codeOf(agent.hosts.assign(user))).toBe('INVALID_ARGUMENT')
-    expect(await codeOf(agent.hosts.deactivate(user))).toBe('INVALID_ARGUMENT')
-    expect(await codeOf(agent.meetings.schedule({ id: 'm', host: user }))).toBe('INVALID_ARGUMENT')
-    expect(await codeOf(agent.meetings.schedule({ id: user, host: 'ann' }))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(agent.module.hosts.assign(user))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(agent.module.hosts.deactivate(user))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(agent.module.meetings.schedule({ id: 'm', host: user }))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(agent.module.meetings.schedule({ id: user, host: 'ann' }))).toBe('INVALID_ARGUMENT')
     expect(counts().assigned).toBe(0)
-    expect(agent.meetings.list()).toEqual([])
+    expect(agent.module.meetings.list()).toEqual([])
   })
 
   it('user names may be in any script, and one name typed in two ways is one user', async () => {
     const names = ['Ωραία', '山田太郎', 'محمد', 'Ünsal Öz', '🦊', 'O’Brien, "Bob"; drop table hosts', '-rf']
-    for (const name of names) await agent.hosts.assign(name)
+    for (const name of names) await agent.module.hosts.assign(name)
     expect(
-      agent.hosts
+      agent.module.hosts
         .list()
         .map(({ user }) => user)
         .sort(),
     ).toEqual([...names].sort())
-    await agent.hosts.assign('Zoe\u0308')
-    await agent.hosts.assign('Zo\u00eb ')
+    await agent.module.hosts.assign('Zoe\u0308')
+    await agent.module.hosts.assign('Zo\u00eb ')
     expect(counts().assigned).toBe(names.length + 1)
   })
 
   it('meetings that are not, have not begun, are planned otherwise or end before they begin', async () => {
-    expect(await codeOf(agent.meetings.start('nobody'))).toBe('NOT_FOUND')
+    expect(await codeOf(agent.module.meetings.start('nobody'))).toBe('NOT_FOUND')
     expect(
-      await codeOf(agent.meetings.schedule({ id: 'm', host: 'ann', startsAt: 2000, endsAt: 1000 })),
+      await codeOf(agent.module.meetings.schedule({ id: 'm', host: 'ann', startsAt: 2000, endsAt: 1000 })),
     ).toBe('INVALID_ARGUMENT')
-    expect(await codeOf(agent.meetings.schedule({ id: 'm', host: 'ann', startsAt: 'tomorrow' }))).toBe(
+    expect(await codeOf(agent.module.meetings.schedule({ id: 'm', host: 'ann', startsAt: 'tomorrow' }))).toBe(
       'INVALID_ARGUMENT',
     )
     for (const startsAt of [
@@ -456,28 +457,28 @@ describe('bad input', () => {
       '2026-12-01T10:00',
       '2026-12-01',
     ])
-      expect([startsAt, await codeOf(agent.meetings.schedule({ id: 'm', host: 'ann', startsAt }))]).toEqual([
+      expect([startsAt, await codeOf(agent.module.meetings.schedule({ id: 'm', host: 'ann', startsAt }))]).toEqual([
         startsAt,
         'INVALID_ARGUMENT',
       ])
-    expect(await codeOf(agent.meetings.schedule({ id: 'm', host: 'ann', endsAt: '2020-01-01T00:00Z' }))).toBe(
+    expect(await codeOf(agent.module.meetings.schedule({ id: 'm', host: 'ann', endsAt: '2020-01-01T00:00Z' }))).toBe(
       'INVALID_ARGUMENT',
     )
     const times = { startsAt: '2099-12-01T10:00+02:00', endsAt: '2099-12-01T12:00:30.500Z' }
-    expect(await agent.meetings.schedule({ id: 'timed', host: 'ann', ...times })).toMatchObject({
+    expect(await agent.module.meetings.schedule({ id: 'timed', host: 'ann', ...times })).toMatchObject({
       startsAt: '2099-12-01T08:00:00.000Z',
       endsAt: '2099-12-01T12:00:30.500Z',
     })
-    await agent.meetings.schedule({ id: 'm', host: 'ann' })
-    expect(await agent.meetings.schedule({ id: 'm', host: 'ann' })).toMatchObject({ status: 'scheduled' })
-    expect(await codeOf(agent.meetings.schedule({ id: 'm', host: 'bob' }))).toBe('ALREADY_EXISTS')
+    await agent.module.meetings.schedule({ id: 'm', host: 'ann' })
+    expect(await agent.module.meetings.schedule({ id: 'm', host: 'ann' })).toMatchObject({ status: 'scheduled' })
+    expect(await codeOf(agent.module.meetings.schedule({ id: 'm', host: 'bob' }))).toBe('ALREADY_EXISTS')
     for (const deed of [
-      agent.meetings.join('m', 'bob'),
-      agent.meetings.leave('m', 'ann'),
-      agent.meetings.end('m'),
+      agent.module.meetings.join('m', 'bob'),
+      agent.module.meetings.leave('m', 'ann'),
+      agent.module.meetings.end('m'),
     ])
       expect(await codeOf(deed)).toBe('MEETING_NOT_STARTED')
-    expect(await codeOf(agent.meetings.start('m', 'bob'))).toBe('MEETING_NOT_HOST')
+    expect(await codeOf(agent.module.meetings.start('m', 'bob'))).toBe('MEETING_NOT_HOST')
     expect(counts().assigned).toBe(0)
   })
 })

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import type { SmartAgent } from '../../src/agent/index.ts'
+import type { SmartAgent } from '../../src/index.ts'
 import { LicensingError } from '../../src/core/errors.ts'
 import { makeWorld } from '../support/test-environment.ts'
 
@@ -152,31 +152,31 @@ async function agentDoes(agent: SmartAgent, one: Deed): Promise<boolean> {
   try {
     switch (one.do) {
       case 'assign':
-        await agent.hosts.assign(one.user)
+        await agent.module.hosts.assign(one.user)
         break
       case 'deactivate':
-        await agent.hosts.deactivate(one.user)
+        await agent.module.hosts.deactivate(one.user)
         break
       case 'activate':
-        await agent.hosts.activate(one.user)
+        await agent.module.hosts.activate(one.user)
         break
       case 'attendeeOnly':
-        await agent.hosts.setAttendeeOnly(one.user, one.only)
+        await agent.module.hosts.setAttendeeOnly(one.user, one.only)
         break
       case 'schedule':
-        await agent.meetings.schedule({ id: one.id, host: one.user, alternates: one.alternates })
+        await agent.module.meetings.schedule({ id: one.id, host: one.user, alternates: one.alternates })
         break
       case 'start':
-        await agent.meetings.start(one.id, one.user)
+        await agent.module.meetings.start(one.id, one.user)
         break
       case 'join':
-        await agent.meetings.join(one.id, one.user)
+        await agent.module.meetings.join(one.id, one.user)
         break
       case 'leave':
-        await agent.meetings.leave(one.id, one.user)
+        await agent.module.meetings.leave(one.id, one.user)
         break
       case 'end':
-        await agent.meetings.end(one.id)
+        await agent.module.meetings.end(one.id)
         break
       default:
     }
@@ -206,8 +206,8 @@ it('R-HOST-1…R-HOST-7: whatever users, meetings, restarts and states come, the
             world.clock.advance(20_000)
             agent.tick()
           } else expect([one, await agentDoes(agent, one)]).toEqual([one, modelDoes(model, one)])
-          for (const { actingHost } of agent.meetings.list().filter(({ status }) => status === 'running'))
-            expect(agent.hosts.find(actingHost ?? '')).toMatchObject({
+          for (const { actingHost } of agent.module.meetings.list().filter(({ status }) => status === 'running'))
+            expect(agent.module.hosts.find(actingHost ?? '')).toMatchObject({
               license: expect.any(String) as string,
               active: true,
             })
@@ -215,9 +215,9 @@ it('R-HOST-1…R-HOST-7: whatever users, meetings, restarts and states come, the
           expect([one, hosts.assigned]).toEqual([one, model.holders.size])
           expect(hosts.permanent + hosts.demo).toBe(hosts.assigned)
           expect(entitlements.find(({ tag }) => tag === 'HOST')?.count ?? 0).toBe(model.holders.size)
-          expect(new Set(agent.hosts.list().map((host) => host.user))).toEqual(model.holders)
+          expect(new Set(agent.module.hosts.list().map((host) => host.user))).toEqual(model.holders)
           for (const [name, meeting] of model.meetings)
-            expect(agent.meetings.show(name)).toMatchObject({
+            expect(agent.module.meetings.show(name)).toMatchObject({
               status: meeting.status,
               ...(meeting.status === 'running' && { actingHost: meeting.acting }),
             })

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { conferencing, type ProfileInput, type SmartAgent } from '../../src/agent/index.ts'
+import { conferencingProfile } from '../../src/conferencing/index.ts'
+import type { ProfileInput, SmartAgent } from '../../src/index.ts'
 import { Authority } from '../../src/authority/index.ts'
 import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
 
@@ -13,9 +14,7 @@ const router: ProfileInput = {
     { tag: 'TUNNEL', name: 'Tunnel', description: 'One encrypted tunnel' },
   ],
   policies: {
-    refused: { 'out-of-compliance': { actions: ['tunnel-open'], reason: 'Too many tunnels.' } },
-    meetingsAtOnce: 1,
-    longestMeeting: 3_600_000,
+    deniedActions: { 'out-of-compliance': { actions: ['tunnel-open'], reason: 'Too many tunnels.' } },
   },
 }
 /** The next release of the same product, which counts one thing more. */
@@ -69,7 +68,7 @@ describe('R-UI-3: the data directory of an agent knows its product', () => {
     agent.setUsage('TUNNEL', 5)
     const before = agent.history(1000)
     await agent.close()
-    for (const profile of [conferencing, nextRouter])
+    for (const profile of [conferencingProfile, nextRouter])
       expect(await codeOf(world.open('box', { profile }))).toBe('PROFILE_MISMATCH')
     const again = await world.open('box', { profile: router })
     expect(counts(again)).toEqual({ TUNNEL: 5 })

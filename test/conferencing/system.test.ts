@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { conferencing, type SmartAgent } from '../../src/agent/index.ts'
+import { conferencing, conferencingProfile } from '../../src/conferencing/index.ts'
+import type { SmartAgent } from '../../src/index.ts'
 import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
 
 const DAY = 86_400_000
@@ -9,7 +10,8 @@ let agent: SmartAgent
 beforeEach(async () => {
   world = await makeWorld()
   agent = await world.open('box', {
-    product: { pid: 'CWMS-K9', version: '4.0', serial: 'BOX', size: 'large' },
+    product: { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' },
+    module: conferencing({ size: 'large' }),
   })
 })
 afterEach(() => world.close())
@@ -27,94 +29,94 @@ describe('sizes', () => {
       ['medium', 800],
       ['large', 2000],
     ] as const) {
-      expect(await agent.system.resize(size)).toMatchObject({ size, ports, licenses: {} })
+      expect(await agent.module.system.resize(size)).toMatchObject({ size, ports, licenses: {} })
       expect(agent.status().product).toMatchObject({ size, ports })
     }
     expect(agent.status().functionality).toBe('full')
-    await agent.system.resize('small')
+    await agent.module.system.resize('small')
     await agent.close()
     agent = await world.open('box', { product: { pid: 'CWMS-K9', version: '4.0', serial: 'BOX' } })
-    expect(agent.system.show()).toMatchObject({ size: 'small', ports: 250 })
+    expect(agent.module.system.show()).toMatchObject({ size: 'small', ports: 250 })
   })
 
   it('R-SYS-2: a large one extends to 4000 with its licence, and goes back to 2000', async () => {
     await register()
-    expect(await codeOf(agent.system.extend())).toBe('LICENSES_REQUIRED')
-    expect(agent.system.show()).toMatchObject({ ports: 2000, licenses: {} })
+    expect(await codeOf(agent.module.system.extend())).toBe('LICENSES_REQUIRED')
+    expect(agent.module.system.show()).toMatchObject({ ports: 2000, licenses: {} })
     expect(agent.status().entitlements.every(({ count }) => count === 0)).toBe(true)
     await buy('SYS-XL')
-    expect(await agent.system.extend()).toMatchObject({
+    expect(await agent.module.system.extend()).toMatchObject({
       ports: 4000,
       extended: true,
       licenses: { 'SYS-XL': 1 },
     })
     expect(agent.status()).toMatchObject({ state: 'authorized', product: { ports: 4000 } })
     expect(await inUse('SYS-XL')).toBe(1)
-    expect(await codeOf(agent.system.resize('small'))).toBe('SYSTEM_NOT_ALLOWED')
-    expect(await agent.system.reduce()).toMatchObject({ ports: 2000, licenses: {} })
+    expect(await codeOf(agent.module.system.resize('small'))).toBe('SYSTEM_NOT_ALLOWED')
+    expect(await agent.module.system.reduce()).toMatchObject({ ports: 2000, licenses: {} })
     await pass(world, agent, 60_000)
     expect(await inUse('SYS-XL')).toBe(0)
   })
 
   it('R-SYS-2: there is no trial of extended capacity, and only a large one extends', async () => {
-    expect(await codeOf(agent.system.extend())).toBe('LICENSES_REQUIRED')
-    await agent.system.resize('medium')
-    expect(await codeOf(agent.system.extend())).toBe('SYSTEM_NOT_ALLOWED')
+    expect(await codeOf(agent.module.system.extend())).toBe('LICENSES_REQUIRED')
+    await agent.module.system.resize('medium')
+    expect(await codeOf(agent.module.system.extend())).toBe('SYSTEM_NOT_ALLOWED')
   })
 
   it('R-SYS-2: it is not reduced while more ports are in use than it would have', async () => {
-    await agent.system.resize('small')
-    await agent.meetings.schedule({ id: 'm', host: 'ann' })
-    await agent.meetings.start('m')
-    await Promise.all(Array.from({ length: 60 }, (_, i) => agent.meetings.join('m', `user${i}`)))
-    expect(await codeOf(agent.system.resize('micro'))).toBe('PORTS_IN_USE')
-    expect(agent.system.show()).toMatchObject({ size: 'small', portsInUse: 61 })
-    await agent.meetings.end('m')
-    expect(await agent.system.resize('micro')).toMatchObject({ ports: 50 })
+    await agent.module.system.resize('small')
+    await agent.module.meetings.schedule({ id: 'm', host: 'ann' })
+    await agent.module.meetings.start('m')
+    await Promise.all(Array.from({ length: 60 }, (_, i) => agent.module.meetings.join('m', `user${i}`)))
+    expect(await codeOf(agent.module.system.resize('micro'))).toBe('PORTS_IN_USE')
+    expect(agent.module.system.show()).toMatchObject({ size: 'small', portsInUse: 61 })
+    await agent.module.meetings.end('m')
+    expect(await agent.module.system.resize('micro')).toMatchObject({ ports: 50 })
   })
 
   it('R-EVAL-4: while only licence management works, the system stays as it is', async () => {
     await agent.close()
-    agent = await world.open('spent', { profile: { ...conferencing, periods: { evaluationSeconds: 3600 } } })
+    agent = await world.open('spent', { profile: { ...conferencingProfile, periods: { evaluationSeconds: 3600 } } })
     await pass(world, agent, 2 * 3_600_000)
     for (const change of [
-      agent.system.resize('large'),
-      agent.system.joinTo('dc1'),
-      agent.hosts.setAttendeeOnly('x', true),
+      agent.module.system.resize('large'),
+      agent.module.system.joinTo('dc1'),
+      agent.module.hosts.setAttendeeOnly('x', true),
     ])
       expect(await codeOf(change)).toBe('EVALUATION_EXPIRED')
-    expect(agent.system.show()).toMatchObject({ size: 'small', role: 'single' })
+    expect(agent.module.system.show()).toMatchObject({ size: 'small', role: 'single' })
   })
 
   it('R-SYS-2: when the authority cannot be asked, nothing is extended', async () => {
     await register()
     await buy('SYS-XL')
     world.road.down = true
-    expect(await codeOf(agent.system.extend())).toBe('CONNECTION_REFUSED')
-    expect(agent.system.show().extended).toBe(false)
+    expect(await codeOf(agent.module.system.extend())).toBe('CONNECTION_REFUSED')
+    expect(agent.module.system.show().extended).toBe(false)
     expect(agent.status().entitlements.find(({ tag }) => tag === 'SYS-XL')?.count ?? 0).toBe(0)
   })
 })
 
 describe('data centers', () => {
   it('R-SYS-3 R-EVAL-6: licences of the size are there before a data center joins; there is no evaluation of it', async () => {
-    expect(await codeOf(agent.system.join('dc2'))).toBe('LICENSES_REQUIRED')
+    expect(await codeOf(agent.module.system.join('dc2'))).toBe('LICENSES_REQUIRED')
     await register()
     await buy('MDC-SMALL', 2)
-    expect(await codeOf(agent.system.join('dc2'))).toBe('LICENSES_REQUIRED')
+    expect(await codeOf(agent.module.system.join('dc2'))).toBe('LICENSES_REQUIRED')
     await buy('MDC-LARGE', 1)
-    expect(await codeOf(agent.system.join('dc2'))).toBe('LICENSES_REQUIRED')
+    expect(await codeOf(agent.module.system.join('dc2'))).toBe('LICENSES_REQUIRED')
     await buy('MDC-LARGE', 1)
-    expect(await agent.system.join('dc2')).toMatchObject({
+    expect(await agent.module.system.join('dc2')).toMatchObject({
       role: 'primary',
       dataCenters: ['dc2'],
       licenses: { 'MDC-LARGE': 2 },
     })
-    expect(await agent.system.join('dc2')).toMatchObject({ dataCenters: ['dc2'] })
+    expect(await agent.module.system.join('dc2')).toMatchObject({ dataCenters: ['dc2'] })
     expect(await inUse('MDC-LARGE')).toBe(2)
     expect(agent.status().state).toBe('authorized')
     // To take in another needs more of them first; what was refused is not in use, at the authority neither.
-    expect(await codeOf(agent.system.join('dc3'))).toBe('LICENSES_REQUIRED')
+    expect(await codeOf(agent.module.system.join('dc3'))).toBe('LICENSES_REQUIRED')
     expect(await inUse('MDC-LARGE')).toBe(2)
     expect(agent.status().state).toBe('authorized')
     const peaks = agent.usage.periods({ by: 'hour', last: 1 }).filter(({ tag }) => tag === 'MDC-LARGE')
@@ -123,22 +125,22 @@ describe('data centers', () => {
       Array.from({ length: 4 }, () => 'LICENSES_REQUIRED'),
     )
     // Two at once are one after the other.
-    const both = [agent.system.join('dc2'), agent.system.join('dc4')]
+    const both = [agent.module.system.join('dc2'), agent.module.system.join('dc4')]
     expect((await Promise.allSettled(both)).map(({ status }) => status)).toEqual(['fulfilled', 'rejected'])
-    expect(await agent.system.leave('dc2')).toMatchObject({ role: 'single', licenses: {} })
+    expect(await agent.module.system.leave('dc2')).toMatchObject({ role: 'single', licenses: {} })
     await pass(world, agent, 60_000)
     expect(await inUse('MDC-LARGE')).toBe(0)
   })
 
   it('R-SYS-3: growing such a system needs the licences of the new size first; a micro one does not exist', async () => {
     await register()
-    await agent.system.resize('small')
+    await agent.module.system.resize('small')
     await buy('MDC-SMALL', 2)
-    await agent.system.join('dc2')
-    expect(await codeOf(agent.system.resize('medium'))).toBe('LICENSES_REQUIRED')
-    expect(await codeOf(agent.system.resize('micro'))).toBe('SYSTEM_NOT_ALLOWED')
+    await agent.module.system.join('dc2')
+    expect(await codeOf(agent.module.system.resize('medium'))).toBe('LICENSES_REQUIRED')
+    expect(await codeOf(agent.module.system.resize('micro'))).toBe('SYSTEM_NOT_ALLOWED')
     await buy('MDC-MEDIUM', 2)
-    expect(await agent.system.resize('medium')).toMatchObject({
+    expect(await agent.module.system.resize('medium')).toMatchObject({
       size: 'medium',
       licenses: { 'MDC-MEDIUM': 2 },
     })
@@ -154,25 +156,25 @@ describe('data centers', () => {
       licenses: { HOST: 5 },
     })
     await agent.reservation.install(file)
-    expect(await codeOf(agent.system.join('dc2'))).toBe('LICENSES_REQUIRED')
+    expect(await codeOf(agent.module.system.join('dc2'))).toBe('LICENSES_REQUIRED')
     const more = await world.authority.reservations.update(instanceId, { 'MDC-LARGE': 2 })
     await agent.reservation.update(more.file)
-    expect(await agent.system.join('dc2')).toMatchObject({ role: 'primary' })
+    expect(await agent.module.system.join('dc2')).toMatchObject({ role: 'primary' })
     expect(agent.status()).toMatchObject({ state: 'reserved', functionality: 'full' })
   })
 
   it('R-HOST-10: the data center that joins another releases its host licences', async () => {
-    for (const user of ['a', 'b', 'c']) await agent.hosts.assign(user)
-    await agent.meetings.schedule({ id: 'm', host: 'a' })
-    await agent.meetings.start('m')
-    expect(await codeOf(agent.system.joinTo('dc1'))).toBe('HOST_IN_MEETING')
-    await agent.meetings.end('m')
-    expect(await agent.system.joinTo('dc1')).toMatchObject({ role: 'joined', primary: 'dc1', licenses: {} })
+    for (const user of ['a', 'b', 'c']) await agent.module.hosts.assign(user)
+    await agent.module.meetings.schedule({ id: 'm', host: 'a' })
+    await agent.module.meetings.start('m')
+    expect(await codeOf(agent.module.system.joinTo('dc1'))).toBe('HOST_IN_MEETING')
+    await agent.module.meetings.end('m')
+    expect(await agent.module.system.joinTo('dc1')).toMatchObject({ role: 'joined', primary: 'dc1', licenses: {} })
     expect(agent.status().hosts).toEqual({ assigned: 0, permanent: 0, demo: 0 })
-    expect(agent.hosts.list()).toEqual([])
-    expect(agent.hosts.find('a')).toMatchObject({ license: null, active: true })
-    expect(await codeOf(agent.system.extend())).toBe('SYSTEM_NOT_ALLOWED')
-    expect(await agent.system.leave()).toMatchObject({ role: 'single' })
+    expect(agent.module.hosts.list()).toEqual([])
+    expect(agent.module.hosts.find('a')).toMatchObject({ license: null, active: true })
+    expect(await codeOf(agent.module.system.extend())).toBe('SYSTEM_NOT_ALLOWED')
+    expect(await agent.module.system.leave()).toMatchObject({ role: 'single' })
   })
 })
 
@@ -188,7 +190,7 @@ describe('upgrades', () => {
   it('R-EVAL-2: a product that opens with another major version is evaluated for 90 days anew, and keeps every host', async () => {
     await buy('HOST', 5)
     await register()
-    for (const user of ['a', 'b']) await agent.hosts.assign(user)
+    for (const user of ['a', 'b']) await agent.module.hosts.assign(user)
     await pass(world, agent, 60_000)
     await openWith('5.0')
     await agent.idle()
@@ -207,7 +209,7 @@ describe('upgrades', () => {
   })
 
   it('R-EVAL-2: a spent evaluation begins anew when the product opens with a major version, once for that version', async () => {
-    await openWith('4.0', 'spent', { profile: { ...conferencing, periods: { evaluationSeconds: 3600 } } })
+    await openWith('4.0', 'spent', { profile: { ...conferencingProfile, periods: { evaluationSeconds: 3600 } } })
     const spend = () => pass(world, agent, 3000 * 3_600_000)
     await spend()
     expect(agent.status().state).toBe('unregistered')
@@ -356,7 +358,7 @@ describe('upgrades', () => {
   it('R-SYS-3: a system of several data centers is upgraded with its licences only', async () => {
     await register()
     await buy('MDC-LARGE', 2)
-    await agent.system.join('dc2')
+    await agent.module.system.join('dc2')
     await agent.upgrade('5.0')
     expect(agent.status()).toMatchObject({
       product: { version: '5.0' },
@@ -370,7 +372,7 @@ describe('upgrades', () => {
   it('R-EVAL-6: a system of several data centers without licenses has no evaluation when it opens with another version', async () => {
     await register()
     await buy('MDC-LARGE', 2)
-    await agent.system.join('dc2')
+    await agent.module.system.join('dc2')
     await agent.deregister()
     const left = remaining()
     await openWith('5.0')
@@ -384,14 +386,14 @@ describe('upgrades', () => {
 it('what was in use, hour by hour and day by day', async () => {
   await agent.close()
   agent = await world.open('long', {
-    profile: { ...conferencing, periods: { evaluationSeconds: 400 * 86_400 } },
+    profile: { ...conferencingProfile, periods: { evaluationSeconds: 400 * 86_400 } },
   })
   const start = Math.ceil(world.clock.wall() / DAY) * DAY
   await pass(world, agent, start - world.clock.wall())
-  for (const user of ['a', 'b', 'c', 'd']) await agent.hosts.assign(user)
+  for (const user of ['a', 'b', 'c', 'd']) await agent.module.hosts.assign(user)
   await pass(world, agent, 1_800_000)
-  await agent.hosts.deactivate('a')
-  await agent.hosts.deactivate('b')
+  await agent.module.hosts.deactivate('a')
+  await agent.module.hosts.deactivate('b')
   await pass(world, agent, DAY)
   const hours = agent.usage.periods({ by: 'hour', last: 30 }).filter(({ tag }) => tag === 'HOST')
   expect(hours.slice(0, 3)).toMatchObject([
@@ -407,7 +409,7 @@ it('what was in use, hour by hour and day by day', async () => {
   // After a year the hours are days, and nothing of it is lost.
   for (let i = 0; i < 30; i++) {
     await pass(world, agent, 10 * DAY)
-    await agent.hosts.assign(`late${i}`)
+    await agent.module.hosts.assign(`late${i}`)
   }
   const year = agent.usage.periods({ by: 'day', last: 400 }).filter(({ tag }) => tag === 'HOST')
   expect(year.length).toBe(302)
@@ -419,17 +421,17 @@ it('what was in use, hour by hour and day by day', async () => {
 it('a clock that was years ahead leaves nothing in the history when it is right again', async () => {
   const right = world.clock.wall()
   world.clock.setWall(right + 3 * 366 * DAY)
-  await agent.hosts.assign('ann')
+  await agent.module.hosts.assign('ann')
   world.clock.setWall(right)
   await register()
-  for (const user of ['bob', 'carol']) await agent.hosts.assign(user)
+  for (const user of ['bob', 'carol']) await agent.module.hosts.assign(user)
   await pass(world, agent, DAY)
-  await agent.hosts.assign('dan')
+  await agent.module.hosts.assign('dan')
   const days = agent.usage.periods({ by: 'day', last: 2 }).filter(({ tag }) => tag === 'HOST')
   expect(days.map(({ peak }) => peak)).toEqual([3, 4])
   // A century between two changes is no work for the second.
   world.clock.setWall(right + 100 * 366 * DAY)
-  await agent.hosts.assign('eve')
+  await agent.module.hosts.assign('eve')
   expect(
     agent.usage
       .periods({ by: 'day', last: 3 })

@@ -89,7 +89,7 @@ describe('R-UI-3: what is read answers in the form that is declared', () => {
     await every()
     await world.authority.orders.create({ tag: 'HOST', quantity: 5 })
     await pages.agent.register(await world.token())
-    await pages.agent.hosts.assign('ann')
+    await pages.agent.module.hosts.assign('ann')
     await every()
     await pages.agent.deregister()
     await world.authority.reservations.enable()

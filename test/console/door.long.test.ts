@@ -232,10 +232,10 @@ describe('R-UI-1: what the page sends', () => {
   it('events as they happen, until the session ends', async () => {
     const visitor = await signIn(pages.box.url, 'admin', PASSWORD)
     const { ended } = await visitor.look()
-    await pages.agent.hosts.assign('ann')
+    await pages.agent.module.hosts.assign('ann')
     pages.agent.tick()
     await visitor.act('sign-out')
-    await pages.agent.hosts.assign('bob')
+    await pages.agent.module.hosts.assign('bob')
     pages.agent.tick()
     const { status: number, body } = await ended
     expect(number).toBe(200)

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { satelliteSync, smartAgent } from '../../machines/index.ts'
-import type { HistoryRow } from '../../src/agent/index.ts'
+import type { HistoryRow } from '../../src/index.ts'
 import {
   activeNodes,
   type ChartLayout,

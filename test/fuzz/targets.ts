@@ -1,6 +1,6 @@
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto'
 import { readFacts, writeFacts } from '../../src/agent/persisted-state.ts'
-import { open as openAnswer } from '../../src/agent/protocol-client.ts'
+import { verifyAnswer } from '../../src/agent/answer-verification.ts'
 import { begin, step } from '../../machines/index.ts'
 import { readCheckpoint } from '../../src/authority/audit/checkpoint.ts'
 import { verifyExport } from '../../src/authority/audit/export-file.ts'
@@ -8,7 +8,8 @@ import { readExchange, readHello } from '../../src/authority/exchange/requests.t
 import { readSync } from '../../src/authority/satellites/sync-exchange.ts'
 import { parseChaos } from '../../src/faults/index.ts'
 import { parseAddress } from '../../src/cli/address.ts'
-import { conferencing, defineProfile, type ProfileInput } from '../../src/core/profile.ts'
+import { conferencingProfile } from '../../src/conferencing/profile.ts'
+import { defineProfile, type ProfileInput } from '../../src/core/profile.ts'
 import { parseDataCenter, parseMeetingId, parseUser } from '../../src/conferencing/identifiers.ts'
 import {
   type Authorization,
@@ -53,7 +54,7 @@ const SIGNED = [
 ]
 const MESSAGE = ['REQUEST_MALFORMED', 'REQUEST_SIGNATURE_INVALID', 'PROTOCOL_UNSUPPORTED']
 const DAY = 86_400_000
-type Expected = Parameters<typeof openAnswer>[2]
+type Expected = Parameters<typeof verifyAnswer>[2]
 
 /** A document as it came by wire; what is no JSON never gets further than the server. */
 const json = (text: string): unknown => {
@@ -165,7 +166,7 @@ export async function makeTargets(): Promise<readonly Target[]> {
     ] as const)
       position = step(position, event).position
     const certificate = pemOf(leaves[0] ?? '')
-    const profile: ProfileInput = conferencing
+    const profile: ProfileInput = conferencingProfile
 
     return [
       {
@@ -296,13 +297,13 @@ export async function makeTargets(): Promise<readonly Target[]> {
       {
         name: 'answer',
         seeds: [authorize.answer],
-        read: (text) => openAnswer(text, road, expected),
+        read: (text) => verifyAnswer(text, road, expected),
         refusals: ['ANSWER_*', 'PROTOCOL_UNSUPPORTED'],
       },
       {
         name: 'answer-sealed-anew',
         seeds: [JSON.stringify(answered)],
-        read: async (text) => openAnswer(await sealedAnswer(json(text)), road, expected),
+        read: async (text) => verifyAnswer(await sealedAnswer(json(text)), road, expected),
         refusals: ['ANSWER_*', 'PROTOCOL_UNSUPPORTED', 'MANDATE_INVALID'],
       },
       {

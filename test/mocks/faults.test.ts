@@ -10,7 +10,7 @@ import {
   mockAuthority,
   type MockAuthority,
 } from '../../mocks/index.ts'
-import { SmartAgent } from '../../src/agent/index.ts'
+import { SmartAgent } from '../../src/index.ts'
 import { MINUTE } from '../../src/core/time.ts'
 import { VirtualClock } from '../../mocks/testing.ts'
 import { httpsTransport } from '../../src/transports/https.ts'

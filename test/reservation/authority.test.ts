@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { SmartAgent } from '../../src/agent/index.ts'
+import type { SmartAgent } from '../../src/index.ts'
 import { LicensingError } from '../../src/core/errors.ts'
 import { iso } from '../../src/core/time.ts'
 import { writeRequestCode } from '../../src/protocol/offline-codes.ts'

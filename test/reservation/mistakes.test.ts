@@ -2,7 +2,8 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { AgentStore } from '../../src/agent/store.ts'
-import { conferencing, type SmartAgent } from '../../src/agent/index.ts'
+import { conferencingProfile } from '../../src/conferencing/index.ts'
+import type { SmartAgent } from '../../src/index.ts'
 import { makeSealedWorld } from '../support/sealed.ts'
 import { codeOf, makeWorld, pass, type World } from '../support/test-environment.ts'
 import { eventually } from '../support/eventually.ts'
@@ -59,7 +60,7 @@ describe('at the box', () => {
 
   it('R-EVAL-4 R-SLR-2: a box whose evaluation is used up may still reserve', async () => {
     const agent = await world.open('box', {
-      profile: { ...conferencing, periods: { evaluationSeconds: 3600 } },
+      profile: { ...conferencingProfile, periods: { evaluationSeconds: 3600 } },
     })
     await pass(world, agent, 2 * HOUR)
     expect(agent.status().state).toBe('unregistered')
@@ -231,7 +232,7 @@ describe('at the box', () => {
 describe('what is under way while a reservation comes', () => {
   it('R-SLR-4: an answer that comes after its registration was given up changes nothing', async () => {
     const agent = await world.open('box', {
-      profile: { ...conferencing, periods: { evaluationSeconds: 3600 } },
+      profile: { ...conferencingProfile, periods: { evaluationSeconds: 3600 } },
     })
     await agent.register(await world.token())
     let release = (): void => undefined

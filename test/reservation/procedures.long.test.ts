@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import type { Status } from '../../src/agent/index.ts'
+import type { Status } from '../../src/index.ts'
 import { makePrograms, type Programs } from '../support/programs.ts'
 
 /** The box and the authority as two programs that share nothing but what a person carries between them. */

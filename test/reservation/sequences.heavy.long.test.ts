@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import type { SmartAgent } from '../../src/agent/index.ts'
+import type { SmartAgent } from '../../src/index.ts'
 import { LicensingError } from '../../src/core/errors.ts'
 import { makeSealedWorld } from '../support/sealed.ts'
 import type { World } from '../support/test-environment.ts'

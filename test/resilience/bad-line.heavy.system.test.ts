@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Status } from '../../src/agent/index.ts'
+import type { Status } from '../../src/index.ts'
 import { Dice } from '../../tools/simulator/seeded-random.ts'
 import { layLine, type Line } from '../support/stand-in-server.ts'
 import { errorOf, makePrograms, type Programs } from '../support/programs.ts'

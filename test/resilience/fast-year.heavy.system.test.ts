@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Status } from '../../src/agent/index.ts'
+import type { Status } from '../../src/index.ts'
 import { DAY, HOUR, SECOND } from '../../src/core/time.ts'
 import { makePrograms, type Programs } from '../support/programs.ts'
 import { freePort } from '../support/proxies.ts'

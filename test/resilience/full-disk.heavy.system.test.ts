@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
-import type { Status } from '../../src/agent/index.ts'
+import type { Status } from '../../src/index.ts'
 import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
 import { sampledTests } from '../support/scale.ts'
 

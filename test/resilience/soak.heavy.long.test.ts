@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import type { Status } from '../../src/agent/index.ts'
+import type { Status } from '../../src/index.ts'
 import { MINUTE, SECOND } from '../../src/core/time.ts'
 import { Dice } from '../../tools/simulator/seeded-random.ts'
 import { makePrograms, mebibytesOf, type Programs } from '../support/programs.ts'

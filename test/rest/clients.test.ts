@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { SmartAgent } from '../../src/agent/index.ts'
+import type { SmartAgent } from '../../src/index.ts'
 import { LEGACY, NEW, type Rest, serveRest } from '../support/rest.ts'
 import { makeSealedWorld } from '../support/sealed.ts'
 import type { World } from '../support/test-environment.ts'

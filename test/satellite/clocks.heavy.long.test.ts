@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect } from 'vitest'
-import type { SmartAgent } from '../../src/agent/index.ts'
+import type { SmartAgent } from '../../src/index.ts'
 import type { Authority } from '../../src/authority/index.ts'
 import { DAY, HOUR } from '../../src/core/time.ts'
 import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'

@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
-import type { SmartAgent } from '../../src/agent/index.ts'
+import type { SmartAgent } from '../../src/index.ts'
 import type { Authority } from '../../src/authority/index.ts'
 import { DAY, iso } from '../../src/core/time.ts'
 import {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, vi } from 'vitest'
-import type { OpenOptions } from '../../src/agent/index.ts'
+import type { OpenOptions } from '../../src/index.ts'
 import { Authority, restoreAuthority } from '../../src/authority/index.ts'
 import { DAY } from '../../src/core/time.ts'
 import { VirtualClock } from '../../mocks/virtual-clock.ts'

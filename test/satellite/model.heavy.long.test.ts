@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { SmartAgent } from '../../src/agent/index.ts'
+import type { SmartAgent } from '../../src/index.ts'
 import { Authority, restoreAuthority } from '../../src/authority/index.ts'
 import { LicensingError } from '../../src/core/errors.ts'
 import { udiDigest } from '../../src/protocol/digest.ts'

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect } from 'vitest'
-import type { SmartAgent } from '../../src/agent/index.ts'
+import type { SmartAgent } from '../../src/index.ts'
 import { Authority, restoreAuthority } from '../../src/authority/index.ts'
 import { DAY } from '../../src/core/time.ts'
 import { sealFiles } from '../../src/storage/encrypted-files.ts'

@@ -66,7 +66,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'the evaluation is charged again for what was charged before',
     file: 'src/agent/machine-runner.js',
-    text: 'this.#used.charge(used);',
+    text: 'this.#meter.commit(seconds);',
     instead: '',
     found: ['evaluation-charged-fairly'],
   },
@@ -101,7 +101,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'an answer is not asked which request it is for',
-    file: 'src/agent/protocol-client.js',
+    file: 'src/agent/answer-verification.js',
     text: `if (answer.messageId !== expected.messageId)
         throw new LicensingError('ANSWER_WRONG_REQUEST', 'The answer belongs to another request.');
     if (answer.nonce !== expected.nonce)`,
@@ -111,14 +111,14 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'a registration token is logged with its secret',
-    file: 'src/agent/agent.js',
-    text: 'parseToken(text);',
-    instead: 'parseToken(text); this.#logger.info(`registering with ${text}`);',
+    file: 'src/agent/registration-requests.js',
+    text: 'parseToken(token);',
+    instead: 'parseToken(token); this.#core.logger.info(`registering with ${token}`);',
     found: ['secrets-kept'],
   },
   {
     name: 'the key of a registration under way is swept away when the agent starts',
-    file: 'src/agent/agent.js',
+    file: 'src/agent/unreferenced-secrets.js',
     text: 'registering?.key,',
     instead: 'undefined,',
     found: ['errors-closed', 'right-again', 'not-diverged'],
@@ -126,7 +126,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   {
     name: 'what the product says it uses is noted after the event',
     file: 'src/agent/usage-ledger.js',
-    text: "this.#store.write('declared', this.#declared);\n                return [{ tag, count: this.inUse(tag) }];",
+    text: "store.write('declared', this.#declared);\n                return [{ tag, count: this.inUse(tag) }];",
     instead: 'return [{ tag, count: this.inUse(tag) }];',
     found: ['usage-remembered'],
   },

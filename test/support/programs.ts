@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'vitest'
-import type { Status } from '../../src/agent/index.ts'
+import type { Status } from '../../src/index.ts'
 import { someDatabase } from './database.ts'
 
 /** For programs whose clock is too fast: Node's time-outs of servers go by that clock. */

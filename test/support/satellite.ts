@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type OpenOptions, SmartAgent } from '../../src/agent/index.ts'
+import { type OpenOptions, SmartAgent } from '../../src/index.ts'
 import { Authority } from '../../src/authority/index.ts'
 import { LicensingError } from '../../src/core/errors.ts'
 import type { RequestType } from '../../src/protocol/messages.ts'

@@ -12,7 +12,7 @@ import {
   type MockAuthority,
   type Road,
 } from '../../mocks/index.ts'
-import { LicensingError, SmartAgent } from '../../src/agent/index.ts'
+import { LicensingError, SmartAgent } from '../../src/index.ts'
 import { MINUTE } from '../../src/core/time.ts'
 import { VirtualClock } from '../../mocks/testing.ts'
 import { httpsTransport } from '../../src/transports/https.ts'

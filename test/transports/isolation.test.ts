@@ -14,8 +14,8 @@ import { shutdown } from 'node-cron'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { inspectingCredential } from '../../mocks/interception-certificate.ts'
-import { SmartAgent, type TransportSettings } from '../../src/agent/index.ts'
-import { Heartbeat } from '../../src/agent/tick-scheduler.ts'
+import { SmartAgent, type TransportSettings } from '../../src/index.ts'
+import { TickScheduler } from '../../src/agent/tick-scheduler.ts'
 import { Authority } from '../../src/authority/index.ts'
 import { tlsOptions } from '../../src/pki/certificate-generation.ts'
 
@@ -246,7 +246,7 @@ describe('axios, as the product that embeds the agent has configured it', () => 
   it('changes nothing of a registration and an authorization when it is set before the agent is loaded', async () => {
     configureAll()
     vi.resetModules()
-    const { SmartAgent: loadedLater } = await import('../../src/agent/index.ts')
+    const { SmartAgent: loadedLater } = await import('../../src/index.ts')
     expect(loadedLater).not.toBe(SmartAgent)
     expect(await course(await openAgent(direct(), loadedLater))).toEqual(undisturbed)
   })
@@ -398,7 +398,7 @@ describe('what else a process configures for all of its code', () => {
     vi.useFakeTimers()
     undo.push(() => vi.useRealTimers())
     let beats = 0
-    const heartbeat = new Heartbeat(() => beats++)
+    const heartbeat = new TickScheduler(() => beats++)
     undo.push(() => {
       heartbeat.stop()
     })

@@ -11,7 +11,7 @@ import {
   type Road,
   type RoadFaultName,
 } from '../../mocks/index.ts'
-import { SmartAgent, type Status, type TransportSettings } from '../../src/agent/index.ts'
+import { SmartAgent, type Status, type TransportSettings } from '../../src/index.ts'
 import { MINUTE, SECOND } from '../../src/core/time.ts'
 import { VirtualClock } from '../../mocks/testing.ts'
 import { httpsTransport } from '../../src/transports/https.ts'

@@ -58,6 +58,7 @@ export async function happen(plan: Plan): Promise<History> {
 const loadAll = (): Promise<unknown> =>
   Promise.all([
     import('../../src/agent/protocol-client.ts'),
+    import('../../src/agent/request-results.ts'),
     import('../../src/agent/reservation.ts'),
     import('../../src/pki/certificate-generation.ts'),
     import('../../src/pki/root-rotation.ts'),

@@ -2,6 +2,7 @@ import { LicensingError } from '../../core/errors.ts'
 import type { Instant } from '../../core/time.ts'
 import { type ProductProfile, profileSchema } from '../../core/profile.ts'
 import { chooseProfile, requireTagsKept, type WantedProfile } from '../../core/stored-profile.ts'
+import { conferencingProfile } from '../../conferencing/profile.ts'
 import { logEvent } from '../events/event-log.ts'
 import { readSetting, type Tx, writeSetting } from '../store/store.ts'
 
@@ -19,13 +20,14 @@ async function readProfile(tx: Tx): Promise<ProductProfile | null> {
 }
 
 /**
- * Settles which product an authority licenses: the stored profile, or the wanted one in a new database. A replacement is an event of
+ * Settles which product an authority licenses: the stored profile, or in a new database the wanted one, and without it the
+ * shipped conferencing profile. A replacement is an event of
  * the log.
  *
  * @throws LicensingError PROFILE_MISMATCH, PROFILE_TAG_IN_USE, INVALID_ARGUMENT
  */
 export async function settleProfile(tx: Tx, wanted: WantedProfile, at: Instant): Promise<ProductProfile> {
-  const choice = chooseProfile(await readProfile(tx), wanted)
+  const choice = chooseProfile(await readProfile(tx), { defaultProfile: conferencingProfile, ...wanted })
   if (choice.kind === 'stored') return choice.profile
   if (choice.kind === 'replaced') {
     requireTagsKept(choice, await tagsInUse(tx))

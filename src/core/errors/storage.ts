@@ -22,6 +22,11 @@ export const storageErrors = {
     meaning: 'The data directory belongs to another user or is open to others.',
     remedy: 'Give the directory to the user who runs the program, with mode 0700.',
   },
+  MODULE_UNAVAILABLE: {
+    kind: 'local',
+    meaning: 'The data directory belongs to a product whose module this program lacks, or to one without a module.',
+    remedy: 'Use the program of that product. Other commands work here, too.',
+  },
   DATA_VERSION_UNSUPPORTED: {
     kind: 'local',
     meaning:

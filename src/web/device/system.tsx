@@ -54,8 +54,8 @@ export function System({ me }: { me: Me }) {
                     [t.product, data.product.pid],
                     [t.serial, data.product.serial],
                     [t.version, data.product.version],
-                    [t.size, t.sizes[data.product.size]],
-                    [t.ports, data.product.ports],
+                    data.product.size === undefined ? null : [t.size, t.sizes[data.product.size]],
+                    data.product.ports === undefined ? null : [t.ports, data.product.ports],
                     data.clock.trusted ? null : [t.clock, data.clock.reason],
                   ]}
                 />
@@ -72,7 +72,7 @@ export function System({ me }: { me: Me }) {
                 </Paper>
               )}
             </SimpleGrid>
-            <Size me={me} />
+            {data.product.size !== undefined && <Size me={me} />}
           </>
         )}
       </Loaded>

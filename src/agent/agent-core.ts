@@ -1,0 +1,43 @@
+import { LicensingError } from '../core/errors.ts'
+import type { ProductProfile } from '../core/profile.ts'
+import type { LicenseClock } from './license-clock.ts'
+import type { AgentLogger } from './logger.ts'
+import type { MachineRunner } from './machine-runner.ts'
+import type { Product } from './persisted-state.ts'
+import type { AgentStore } from './store.ts'
+
+/** What every service of an agent works with. */
+export interface AgentCore {
+  readonly store: AgentStore
+  readonly clock: LicenseClock
+  readonly runner: MachineRunner
+  readonly device: Device
+  readonly profile: ProductProfile
+  readonly logger: AgentLogger
+}
+
+/** The licensed device of an open agent: its product, and whether the agent is still open. */
+export class Device {
+  /** The product as it is on disk. */
+  product: Product
+  #closed = false
+
+  constructor(product: Product) {
+    this.product = product
+  }
+
+  get isClosed(): boolean {
+    return this.#closed
+  }
+
+  /** @throws LicensingError AGENT_CLOSED */
+  requireOpen(): void {
+    if (this.#closed) throw agentClosed()
+  }
+
+  close(): void {
+    this.#closed = true
+  }
+}
+
+export const agentClosed = (): LicensingError => new LicensingError('AGENT_CLOSED', 'The agent was closed.')

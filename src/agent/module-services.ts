@@ -1,0 +1,94 @@
+import { reservedCount } from '../../machines/index.ts'
+import { LicensingError } from '../core/errors.ts'
+import type { Instant } from '../core/time.ts'
+import type { AgentCore } from './agent-core.ts'
+import type { OperationQueue } from './operation-queue.ts'
+import type { LicenseHold, ModuleAgent, ModuleOperation } from './product-module.ts'
+import type { RegistrationRequests } from './registration-requests.ts'
+import type { UsageLedger } from './usage-ledger.ts'
+
+type Wanted = readonly (readonly [tag: string, count: number])[]
+
+/** What an agent does for the module of its product. */
+export class ModuleServices implements ModuleAgent {
+  readonly #core: AgentCore
+  readonly #ledger: UsageLedger
+  readonly #operations: OperationQueue
+  readonly #requests: RegistrationRequests
+
+  constructor(
+    core: AgentCore,
+    ledger: UsageLedger,
+    operations: OperationQueue,
+    requests: RegistrationRequests,
+  ) {
+    this.#core = core
+    this.#ledger = ledger
+    this.#operations = operations
+    this.#requests = requests
+  }
+
+  now(): Instant {
+    return this.#core.clock.now()
+  }
+
+  inUse(tag: string): number {
+    return this.#ledger.inUse(tag)
+  }
+
+  run<T>(operation: ModuleOperation<T>): Promise<T> {
+    return this.#operations.enqueue(operation)
+  }
+
+  change(work: () => void, hold: LicenseHold | null = null): void {
+    this.#core.device.requireOpen()
+    this.#ledger.change(work, hold)
+  }
+
+  attempt<T>(operation: { action: string; what: string }, work: () => T | Promise<T>): Promise<T> {
+    return this.#operations.attempt(operation, work)
+  }
+
+  async acquire(more: Readonly<Record<string, number>>): Promise<LicenseHold | null> {
+    const wanted = Object.entries(more).map(([tag, count]) => [tag, count + this.#ledger.inUse(tag)] as const)
+    const { registration, reservation } = this.#core.runner.position.context
+    if (reservation.current !== null && reservation.current.stage !== 'requested') {
+      this.#requireReserved(wanted)
+      return null
+    }
+    if (registration === null)
+      throw missingLicenses(wanted, 'the box is not registered, and there is no trial of them')
+    // The authority says whether they are there when they are asked for.
+    const hold = this.#ledger.hold(Object.fromEntries(wanted))
+    try {
+      await this.#requests.renewAuthorization()
+      const answered = this.#core.runner.position.context.authorization.entitlements
+      const missing = wanted.filter(
+        ([tag, count]) =>
+          !answered.some((one) => one.tag === tag && one.count >= count && one.status === 'in-compliance'),
+      )
+      if (missing.length > 0) throw missingLicenses(missing, 'the virtual account has not so many')
+      return hold
+    } catch (error) {
+      hold.release()
+      // The authority has heard of what is not used now: the new count is reported at once, where that is possible.
+      await this.#requests.renewAuthorization().catch(() => undefined)
+      throw error
+    }
+  }
+
+  #requireReserved(wanted: Wanted): void {
+    const { current } = this.#core.runner.position.context.reservation
+    const missing = wanted.filter(
+      ([tag, count]) =>
+        current?.stage !== 'installed' || count > reservedCount(current.grant, tag, this.#core.clock.now()),
+    )
+    if (missing.length > 0) throw missingLicenses(missing, 'the reservation does not cover them')
+  }
+}
+
+const missingLicenses = (missing: Wanted, why: string) =>
+  new LicensingError(
+    'LICENSES_REQUIRED',
+    `Licences are needed first, ${missing.map(([tag, count]) => `${count} of ${tag}`).join(', ')}: ${why}.`,
+  )

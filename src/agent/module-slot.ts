@@ -1,0 +1,134 @@
+import { z } from 'zod'
+import type { ControlCommand } from '../core/control-command.ts'
+import { LicensingError } from '../core/errors.ts'
+import type { ProductProfile } from '../core/profile.ts'
+import type { ModuleAgent, ModuleState, ProductModule } from './product-module.ts'
+import type { AgentStore } from './store.ts'
+import { isLicenseManagement } from './usage-policy.ts'
+
+/** The counts of a module, and which module counted them. */
+const storedCountsSchema = z.object({ module: z.string(), counts: z.record(z.string(), z.number()) })
+type Counts = z.infer<typeof storedCountsSchema>['counts']
+
+const COUNTS_KEY = 'module-counts'
+
+/**
+ * The module of the product in a data directory: as its state, where this program has the module; otherwise as the counts that it
+ * stored last, which go on being reported.
+ */
+export class ModuleSlot<Api, StatusPart extends object> {
+  readonly #store: AgentStore
+  readonly #profile: ProductProfile
+  readonly #module: ProductModule<Api, StatusPart> | null
+  /** Null where the product has no module, or this program lacks it. */
+  readonly state: ModuleState<Api, StatusPart> | null
+  #storedCounts: Counts
+  #api: { readonly value: Api } | null = null
+
+  /** Opens the module that the profile names: within a transaction. @throws LicensingError INVALID_ARGUMENT, STORE_* */
+  constructor(
+    store: AgentStore,
+    profile: ProductProfile,
+    module: ProductModule<Api, StatusPart> | undefined,
+  ) {
+    this.#store = store
+    this.#profile = profile
+    this.#module = module !== undefined && module.name === profile.module?.name ? module : null
+    this.#storedCounts = this.#readCounts()
+    this.state = this.#module && openModule(store, profile, this.#module)
+  }
+
+  /** The counts of another module are those of a profile that was replaced. */
+  #readCounts(): Counts {
+    const stored = this.#store.read(COUNTS_KEY, storedCountsSchema)
+    return stored !== null && stored.module === this.#profile.module?.name ? stored.counts : {}
+  }
+
+  counts(): Readonly<Counts> {
+    return this.state ? this.state.counts() : this.#storedCounts
+  }
+
+  /** Returns why the module refuses an action; null when it does not. License management is not the module's to refuse. */
+  checkAction(action: string): LicensingError | null {
+    return isLicenseManagement(action) ? null : (this.state?.checkAction(action) ?? null)
+  }
+
+  /** Stores the counts for a program that lacks the module: the last thing in a transaction. */
+  storeCounts(): void {
+    if (!this.state || !this.#module) return
+    const counts = this.state.counts()
+    if (sameCounts(counts, this.#storedCounts)) return
+    this.#store.write(COUNTS_KEY, { module: this.#module.name, counts })
+    this.#storedCounts = { ...counts }
+  }
+
+  rollback(): void {
+    this.state?.rollback()
+    this.#storedCounts = this.#readCounts()
+  }
+
+  connect(agent: ModuleAgent): void {
+    this.#api = this.state && { value: this.state.createApi(agent) }
+  }
+
+  /** @throws LicensingError MODULE_UNAVAILABLE */
+  get api(): Api {
+    if (this.#api) return this.#api.value
+    throw this.#unavailable()
+  }
+
+  /**
+   * Finds a command of the module.
+   *
+   * @throws LicensingError MODULE_UNAVAILABLE; USAGE for a command that nobody knows
+   */
+  command(name: string): { readonly reads: boolean; readonly call: (params: unknown) => unknown } {
+    const commands: Readonly<Record<string, ControlCommand<Api>>> = this.#module?.commands ?? {}
+    const command = Object.hasOwn(commands, name) ? commands[name] : undefined
+    if (command) return { reads: command.reads, call: (params) => command.call(this.api, params) }
+    if (this.#module === null) throw this.#unavailable()
+    throw unknownCommand(name)
+  }
+
+  #unavailable(): LicensingError {
+    const { name, module } = this.#profile
+    return new LicensingError(
+      'MODULE_UNAVAILABLE',
+      module === null
+        ? `The product ${name} has no module.`
+        : `The product ${name} has the module ${module.name}, which this program lacks.`,
+    )
+  }
+}
+
+export const unknownCommand = (name: string): LicensingError =>
+  new LicensingError('USAGE', `The agent knows no ${JSON.stringify(name)}.`)
+
+/** Brings the tables of a module up to date, and reads its state. */
+function openModule<Api, StatusPart extends object>(
+  store: AgentStore,
+  profile: ProductProfile,
+  module: ProductModule<Api, StatusPart>,
+): ModuleState<Api, StatusPart> {
+  const key = (document: string) => `${module.name}/${document}`
+  const done = store.read(key('migrations'), z.int().min(0)) ?? 0
+  if (done > module.migrations.length)
+    throw new LicensingError(
+      'STORE_TOO_NEW',
+      `The data of the module ${module.name} was written by a later version of it.`,
+    )
+  for (const sql of module.migrations.slice(done)) store.db.exec(sql)
+  if (done < module.migrations.length) store.write(key('migrations'), module.migrations.length)
+  return module.openState({
+    db: store.db,
+    tags: profile.tags.map(({ tag }) => tag),
+    settings: profile.module?.settings ?? {},
+    read: (document, schema) => store.read(key(document), schema),
+    write: (document, value) => {
+      store.write(key(document), value)
+    },
+  })
+}
+
+const sameCounts = (a: Readonly<Counts>, b: Readonly<Counts>): boolean =>
+  [...new Set([...Object.keys(a), ...Object.keys(b)])].every((tag) => (a[tag] ?? 0) === (b[tag] ?? 0))

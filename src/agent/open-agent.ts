@@ -1,0 +1,256 @@
+import type { Clock } from '../core/clock.ts'
+import { LicensingError } from '../core/errors.ts'
+import type { ProductProfile, ProfileInput } from '../core/profile.ts'
+import { chooseProfile } from '../core/stored-profile.ts'
+import { systemClock } from '../core/system-clock.ts'
+import type { TransportSettings } from '../transports/transport.ts'
+import { type AgentCore, Device } from './agent-core.ts'
+import { AgentEvents } from './agent-events.ts'
+import { EvaluationMeter, LicenseClock } from './license-clock.ts'
+import { type AgentLogger, silent } from './logger.ts'
+import { MachineRunner } from './machine-runner.ts'
+import { ModuleServices } from './module-services.ts'
+import { ModuleSlot } from './module-slot.ts'
+import { OperationQueue } from './operation-queue.ts'
+import {
+  identitySchema,
+  parseProduct,
+  type Product,
+  productSchema,
+  readingSchema,
+} from './persisted-state.ts'
+import type { ProductModule } from './product-module.ts'
+import { periodsOf, readProfile, storeProfile } from './profile-store.ts'
+import { RegistrationRequests } from './registration-requests.ts'
+import { RequestAwaiter } from './request-awaiter.ts'
+import { RequestRunner } from './request-runner.ts'
+import { ReservationApi } from './reservation-api.ts'
+import { describeStatus, type Status } from './status.ts'
+import { AgentStore } from './store.ts'
+import { TransportApi } from './transport-api.ts'
+import {
+  toStoredSettings,
+  TransportManager,
+  type TransportOptions,
+  validateTrustAnchor,
+} from './transport-manager.ts'
+import { TrustApi } from './trust-api.ts'
+import { replaceRoots } from './trust-store.ts'
+import { deleteUnreferencedSecrets } from './unreferenced-secrets.ts'
+import { Upgrades } from './upgrades.ts'
+import { UsageLedger } from './usage-ledger.ts'
+import { UsagePolicyCache } from './usage-policy.ts'
+import { UsageReports } from './usage-reports.ts'
+import { WorkScheduler } from './work-scheduler.ts'
+
+export interface OpenOptions<Api = unknown, StatusPart extends object = object> extends TransportOptions {
+  /** The directory that holds the agent's state; this user's alone, mode 0700. */
+  readonly dataDir: string
+  /**
+   * The product on this device. Makes the data directory when there is none; its id and serial number are checked against the stored
+   * ones otherwise. A higher version than before is an upgrade: another major version has an evaluation of its own, once.
+   */
+  readonly product?: Product
+  /** PEM of the root certificate of the authority; replaces the stored one. */
+  readonly trust?: string
+  /** PEM of further anchors for TLS alone, such as those of a gateway. */
+  readonly tlsCa?: string
+  /** How to reach the authority; replaces the stored settings. */
+  readonly transport?: TransportSettings
+  /**
+   * The tags, periods and policies of the product. The first opening stores the profile in the data directory, and later openings
+   * may leave it out. Without one, a new directory gets the profile of the module.
+   */
+  readonly profile?: ProfileInput
+  /**
+   * Lets `profile` replace another one that is stored. The history records it. A replacement never lengthens an evaluation, and
+   * never drops a tag in use. Default: false.
+   */
+  readonly replaceProfile?: boolean
+  /** The module that the product may have. Used where the profile names it. */
+  readonly module?: ProductModule<Api, StatusPart>
+  readonly clock?: Clock
+  readonly logger?: AgentLogger
+  /** Whether time drives the agent by itself. Without it, call `tick()` and `idle()`. Default: true. */
+  readonly heartbeat?: boolean
+}
+
+/** The objects that an open agent consists of. Each knows only those that were built before it. */
+export interface AgentServices<Api, StatusPart extends object> {
+  readonly core: AgentCore
+  readonly transports: TransportManager
+  readonly module: ModuleSlot<Api, StatusPart>
+  readonly policies: UsagePolicyCache
+  readonly ledger: UsageLedger
+  readonly operations: OperationQueue
+  readonly requests: RequestRunner
+  readonly scheduler: WorkScheduler
+  readonly registration: RegistrationRequests
+  readonly upgrades: Upgrades
+  readonly events: AgentEvents
+  readonly transport: TransportApi
+  readonly reservation: ReservationApi
+  readonly trust: TrustApi
+  readonly usage: UsageReports
+  readonly readStatus: () => Status & StatusPart
+}
+
+/** Opens the state of an agent, and builds what runs on it. @throws LicensingError as `SmartAgent.open` */
+export async function openAgent<Api, StatusPart extends object>(
+  options: OpenOptions<Api, StatusPart>,
+  { isNew }: { isNew: boolean },
+): Promise<AgentServices<Api, StatusPart>> {
+  const product = options.product && parseProduct(options.product)
+  if (options.trust !== undefined) await validateTrustAnchor(options.trust)
+  if (options.tlsCa !== undefined) await validateTrustAnchor(options.tlsCa, 'tls')
+  const store = AgentStore.open(options.dataDir, { create: product !== undefined })
+  try {
+    const services = store.commit(() => createServices(store, product, options, isNew))
+    services.ledger.releaseStaleHolds()
+    if (!isNew) tickAgent(services)
+    await services.upgrades.openedWith(product?.version ?? null)
+    deleteUnreferencedSecrets(store)
+    if (options.heartbeat ?? true)
+      await services.scheduler.start(() => {
+        tickAgent(services)
+      })
+    return services
+  } catch (error) {
+    store.close()
+    throw error
+  }
+}
+
+/** Applies the time that passed, and what it ended. */
+export function tickAgent({ core, ledger, upgrades, scheduler }: AgentServices<unknown, object>): void {
+  if (core.device.isClosed) return
+  core.runner.tick()
+  ledger.expire()
+  upgrades.proceedLater()
+  scheduler.wake()
+}
+
+/** Stores what the options say, and builds the agent on it: in one transaction. */
+function createServices<Api, StatusPart extends object>(
+  store: AgentStore,
+  product: Product | undefined,
+  options: OpenOptions<Api, StatusPart>,
+  isNew: boolean,
+): AgentServices<Api, StatusPart> {
+  const current = requireProduct(store, product, { dataDir: options.dataDir, isNew })
+  const { profile, replaceProfile, module } = options
+  const choice = chooseProfile(readProfile(store), {
+    profile,
+    replaceProfile,
+    defaultProfile: module?.profile,
+  })
+  storeProfile(store, choice)
+  if (options.trust !== undefined) replaceRoots(store, options.trust)
+  if (options.tlsCa !== undefined) store.write('tls-ca', options.tlsCa)
+  if (options.transport) store.write('transport', toStoredSettings(options.transport, store))
+  const core = createCore(store, current, choice.profile, options)
+  const services = connectServices(core, options)
+  if (choice.kind === 'replaced')
+    core.runner.recordNotice('PROFILE_REPLACED', `${choice.before.name} by ${choice.profile.name}`)
+  return services
+}
+
+/** @throws LicensingError DATA_DIR_EXISTS, DATA_DIR_MISSING, INVALID_ARGUMENT */
+function requireProduct(
+  store: AgentStore,
+  product: Product | undefined,
+  { dataDir, isNew }: { dataDir: string; isNew: boolean },
+): Product {
+  const stored = store.read('product', productSchema)
+  if (stored && isNew) throw new LicensingError('DATA_DIR_EXISTS', `There is an agent in ${dataDir} already.`)
+  if (!stored && !product)
+    throw new LicensingError('DATA_DIR_MISSING', `The agent in ${dataDir} was never made.`)
+  if (stored && product && (stored.pid !== product.pid || stored.serial !== product.serial))
+    throw new LicensingError(
+      'INVALID_ARGUMENT',
+      `The data directory belongs to ${stored.pid}:${stored.serial}.`,
+    )
+  if (!stored && product) store.write('product', product)
+  return (stored ?? product) as Product
+}
+
+function createCore(
+  store: AgentStore,
+  product: Product,
+  profile: ProductProfile,
+  options: Pick<OpenOptions, 'clock' | 'logger'>,
+): AgentCore {
+  const systemTime = options.clock ?? systemClock
+  const logger = options.logger ?? silent
+  const clock = new LicenseClock(systemTime, store.read('clock', readingSchema))
+  const runner = new MachineRunner(store, clock, new EvaluationMeter(systemTime), {
+    logger,
+    periods: periodsOf(profile),
+  })
+  return { store, clock, runner, device: new Device(product), profile, logger }
+}
+
+function connectServices<Api, StatusPart extends object>(
+  core: AgentCore,
+  options: OpenOptions<Api, StatusPart>,
+): AgentServices<Api, StatusPart> {
+  const { store, clock, runner, device, profile, logger } = core
+  const transports = new TransportManager(store, clock, logger, options)
+  const module = new ModuleSlot(store, profile, options.module)
+  const readStatus = () =>
+    withModulePart(
+      describeStatus(runner.position, {
+        product: device.product,
+        profile,
+        transport: transports.settings(),
+        authority: store.read('identity', identitySchema)?.authority ?? null,
+        clock: clock.trustStatus(),
+        now: clock.now(),
+      }),
+      module.state?.status(),
+    )
+  const ledger = new UsageLedger(core, module)
+  const operations = new OperationQueue(core, ledger, module)
+  const events = new AgentEvents(runner, logger, readStatus)
+  const requests = new RequestRunner(store, runner, clock, transports)
+  const scheduler = new WorkScheduler(runner, requests, clock, logger)
+  const awaiter = new RequestAwaiter(runner, requests, scheduler, readStatus)
+  const registration = new RegistrationRequests(core, transports, awaiter)
+  const reservation = new ReservationApi(core, transports, readStatus)
+  const upgrades = new Upgrades(core, { module, requests: registration, reservation, readStatus })
+  module.connect(new ModuleServices(core, ledger, operations, registration))
+  runner.events.on('secretsReleased', () => {
+    deleteUnreferencedSecrets(store)
+  })
+  requests.events.on('settled', () => {
+    deleteUnreferencedSecrets(store)
+    upgrades.proceedLater()
+  })
+  return {
+    core,
+    transports,
+    module,
+    policies: new UsagePolicyCache(profile),
+    ledger,
+    operations,
+    requests,
+    scheduler,
+    registration,
+    upgrades,
+    events,
+    transport: new TransportApi(core, transports, readStatus),
+    reservation,
+    trust: new TrustApi(core, transports),
+    usage: new UsageReports(ledger.history, clock),
+    readStatus,
+  }
+}
+
+/** Adds the part of a module to the Status document: members of its own, and members of `product`. */
+function withModulePart<StatusPart extends object>(
+  status: Status,
+  part: StatusPart | undefined,
+): Status & StatusPart {
+  const product = part && 'product' in part ? (part.product as object) : {}
+  return { ...status, ...part, product: { ...status.product, ...product } } as Status & StatusPart
+}

@@ -1,0 +1,141 @@
+import { stateWord } from '../../machines/index.ts'
+import { asLicensingError, LicensingError } from '../core/errors.ts'
+import type { Instant } from '../core/time.ts'
+import { agentClosed, type AgentCore } from './agent-core.ts'
+import type { ModuleSlot } from './module-slot.ts'
+import type { ModuleOperation, ModuleTransaction } from './product-module.ts'
+import { isLicensed } from './status.ts'
+import type { UsageLedger } from './usage-ledger.ts'
+import { createUsagePolicy, type UsagePolicy } from './usage-policy.ts'
+
+/** An operation that waits for the next transaction. */
+interface PendingOperation extends ModuleOperation<unknown> {
+  readonly resolve: (value: never) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Kinds of errors that are outcomes of an operation. Any other error ends the transaction with all that is in it. */
+const EXPECTED_ERROR_KINDS: readonly string[] = ['refusal', 'usage']
+
+/** As many operations as one transaction takes. What comes after waits for the next, which is soon. */
+const MAX_BATCH_SIZE = 1000
+
+/**
+ * Runs what a product does with its licenses. Operations that come together are one transaction, with the event that tells the
+ * machine of the new counts; each is answered when that is on disk.
+ */
+export class OperationQueue {
+  readonly #core: AgentCore
+  readonly #ledger: UsageLedger
+  readonly #module: ModuleSlot<unknown, object>
+  #pending: PendingOperation[] = []
+  #scheduled = false
+
+  constructor(core: AgentCore, ledger: UsageLedger, module: ModuleSlot<unknown, object>) {
+    this.#core = core
+    this.#ledger = ledger
+    this.#module = module
+  }
+
+  /**
+   * Runs an operation together with the others of this moment; resolves when it is on disk.
+   *
+   * @throws LicensingError what the operation throws, and what the policy refuses; AGENT_CLOSED, STORE_FULL, STORE_UNWRITABLE
+   */
+  enqueue<T>(operation: ModuleOperation<T>): Promise<T> {
+    if (this.#core.device.isClosed) return Promise.reject(agentClosed())
+    return new Promise<T>((resolve, reject) => {
+      this.#pending.push({ ...operation, resolve, reject })
+      if (this.#scheduled) return
+      this.#scheduled = true
+      setImmediate(() => {
+        this.#scheduled = false
+        this.flush()
+      })
+    })
+  }
+
+  /** Runs what waits, now. */
+  flush(): void {
+    const { runner } = this.#core
+    // Under a reservation each decides whether the next is allowed.
+    while (this.#pending.length > 0)
+      this.#runBatch(
+        this.#pending.splice(0, stateWord(runner.position.value) === 'reserved' ? 1 : MAX_BATCH_SIZE),
+      )
+  }
+
+  #runBatch(operations: readonly PendingOperation[]): void {
+    const answers: (() => void)[] = []
+    try {
+      this.#ledger.change((position) => {
+        const at = this.#core.clock.now()
+        const policy = createUsagePolicy(position, this.#core.profile, at)
+        const transaction = {
+          at,
+          isLicensed: isLicensed(position),
+          mayTakeLicenses: policy.restrictionReason === null,
+        }
+        for (const operation of operations) answers.push(this.#runOperation(operation, transaction, policy))
+      })
+    } catch (error) {
+      // Nothing of it is on disk: nothing of it has happened.
+      for (const { reject } of operations) reject(error)
+      return
+    }
+    for (const answer of answers) answer()
+  }
+
+  #runOperation(
+    operation: PendingOperation,
+    transaction: ModuleTransaction,
+    policy: UsagePolicy,
+  ): () => void {
+    const { action } = operation
+    try {
+      const refusal =
+        action === null ? null : (policy.checkAction(action) ?? this.#module.checkAction(action))
+      if (refusal) throw refusal
+      const value = operation.run(transaction) as never
+      return () => {
+        operation.resolve(value)
+      }
+    } catch (error) {
+      if (!(error instanceof LicensingError) || !EXPECTED_ERROR_KINDS.includes(error.kind)) throw error
+      if (error.kind === 'refusal') this.#recordDenial(operation, error, transaction.at)
+      return () => {
+        operation.reject(error)
+      }
+    }
+  }
+
+  /** Does something that may take long, unless the policy refuses the action. A refusal is recorded. */
+  async attempt<T>(
+    operation: { readonly action: string; readonly what: string },
+    work: () => T | Promise<T>,
+  ): Promise<T> {
+    const { device, runner, clock, profile, store } = this.#core
+    device.requireOpen()
+    const at = clock.now()
+    try {
+      const refusal = createUsagePolicy(runner.position, profile, at).checkAction(operation.action)
+      if (refusal) throw refusal
+      return await work()
+    } catch (error) {
+      const failure = asLicensingError(error)
+      if (failure.kind === 'refusal')
+        store.commit(() => {
+          this.#recordDenial({ what: operation.what, who: null }, failure, at)
+        })
+      throw failure
+    }
+  }
+
+  #recordDenial(
+    { what, who }: Pick<PendingOperation, 'what' | 'who'>,
+    { code, message }: LicensingError,
+    at: Instant,
+  ): void {
+    this.#ledger.history.recordDenial({ at, what, who, code, reason: message })
+  }
+}

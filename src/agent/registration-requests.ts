@@ -1,0 +1,134 @@
+import { randomUUID } from 'node:crypto'
+import { can, type Event, type RequestKind } from '../../machines/index.ts'
+import { LicensingError } from '../core/errors.ts'
+import { parseToken } from '../protocol/token.ts'
+import type { AgentCore } from './agent-core.ts'
+import { registeringSchema } from './persisted-state.ts'
+import type { RequestAwaiter } from './request-awaiter.ts'
+import { reservationRefusal } from './reservation-refusal.ts'
+import type { Status } from './status.ts'
+import type { TransportManager } from './transport-manager.ts'
+
+/** How a caller asks for a request: with `wait: false` it does not wait for the outcome. */
+export interface RequestOptions {
+  readonly wait?: boolean
+}
+
+/** How a caller asks for a registration: `force` overwrites the product instance at the authority. */
+export interface RegisterOptions extends RequestOptions {
+  readonly force?: boolean
+}
+
+/** Starts the requests that a caller asks for. Each is on disk before it is sent, and its caller may wait for the outcome. */
+export class RegistrationRequests {
+  readonly #core: AgentCore
+  readonly #transport: TransportManager
+  readonly #awaiter: RequestAwaiter
+
+  constructor(core: AgentCore, transport: TransportManager, awaiter: RequestAwaiter) {
+    this.#core = core
+    this.#transport = transport
+    this.#awaiter = awaiter
+  }
+
+  async register(token: string, options: RegisterOptions = {}): Promise<Status> {
+    const isRegistered = this.#core.runner.position.context.registration !== null
+    if (isRegistered && !options.force) {
+      throw new LicensingError('ALREADY_REGISTERED', 'This box is registered already.')
+    }
+    return this.#register(token, options, isRegistered)
+  }
+
+  async reregister(token: string, options: RegisterOptions = {}): Promise<Status> {
+    return this.#register(token, options, true)
+  }
+
+  async #register(
+    token: string,
+    { force = false, wait = true }: RegisterOptions,
+    again: boolean,
+  ): Promise<Status> {
+    const { store, runner, device } = this.#core
+    parseToken(token)
+    device.requireOpen()
+    this.#transport.requireConfigured()
+    const event = (at: number): Event => ({ type: 'REGISTER', at, force, again })
+    this.#requireIdle(event)
+    // The authority may have received an earlier attempt: its key is used again, so that it is the same registration.
+    const earlier = store.read('registering', registeringSchema)
+    const key = earlier ? { ...earlier, pem: null } : await this.#createKey()
+    // Another caller may have begun, or closed the agent, while the key was made.
+    this.#requireIdle(event)
+    // Secrets that no document names may be removed at any moment: no pause from here to the step.
+    const tokenFile = `${randomUUID()}.token`
+    store.secrets.put(tokenFile, token)
+    if (key.pem !== null) store.secrets.put(key.key, key.pem)
+    const { certificateRequest } = key
+    runner.step(event, () => {
+      store.write('registering', { token: tokenFile, key: key.key, certificateRequest, force })
+    })
+    const outcome = this.#awaiter.expect(['register', 'authorize'])
+    return wait ? outcome.wait() : outcome.detach()
+  }
+
+  #requireIdle(event: (at: number) => Event): void {
+    const { device, runner, clock } = this.#core
+    device.requireOpen()
+    if (can(runner.position, event(clock.now()))) return
+    throw (
+      reservationRefusal(runner.position) ??
+      new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this box is under way.')
+    )
+  }
+
+  async #createKey(): Promise<{ key: string; certificateRequest: string; pem: string }> {
+    const { createRequest, generateKey } = await import('../pki/certificate-generation.ts')
+    const { pid, serial } = this.#core.device.product
+    const pem = await generateKey()
+    const certificateRequest = await createRequest(pem, `${pid}:${serial}`)
+    return { key: `${randomUUID()}.key`, certificateRequest, pem }
+  }
+
+  async deregister(options: RequestOptions = {}): Promise<Status> {
+    return this.#request('deregister', (at) => ({ type: 'DEREGISTER', at }), options)
+  }
+
+  async renewRegistration(options: RequestOptions = {}): Promise<Status> {
+    return this.#request('renew', (at) => ({ type: 'RENEW_REGISTRATION', at }), options)
+  }
+
+  async renewAuthorization(options: RequestOptions = {}): Promise<Status> {
+    return this.#request('authorize', (at) => ({ type: 'RENEW_AUTHORIZATION', at }), options)
+  }
+
+  async #request(
+    kind: RequestKind,
+    event: (at: number) => Event,
+    { wait = true }: RequestOptions,
+  ): Promise<Status> {
+    const { store, runner, clock } = this.#core
+    // A request of before may be under way: its outcome is the answer.
+    const isUnderWay = store.commands().some((command) => command.kind === kind)
+    if (can(runner.position, event(clock.now()))) runner.step(event)
+    else if (!isUnderWay) throw this.#refusal(kind)
+    const outcome = this.#awaiter.expect([kind])
+    return wait ? outcome.wait() : outcome.detach()
+  }
+
+  #refusal(kind: RequestKind): LicensingError {
+    const { position } = this.#core.runner
+    const { registration, registering, registrationFailure } = position.context
+    const reserved = reservationRefusal(position)
+    if (reserved?.code === 'RESERVED') return reserved
+    if (registration === null) {
+      if (registering)
+        return new LicensingError('REGISTRATION_IN_PROGRESS', 'A registration of this box is under way.')
+      const why = registrationFailure ? `: ${registrationFailure.message}` : '.'
+      return new LicensingError('NOT_REGISTERED', `This box is not registered${why}`)
+    }
+    return new LicensingError(
+      'NOT_ALLOWED_IN_STATE',
+      `Another request is under way; ${kind} must wait for its outcome.`,
+    )
+  }
+}

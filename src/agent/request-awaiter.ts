@@ -1,0 +1,112 @@
+import type { Failure, RequestKind } from '../../machines/index.ts'
+import { LicensingError } from '../core/errors.ts'
+import { startDeadline } from '../transports/deadline.ts'
+import type { MachineRunner, Transition } from './machine-runner.ts'
+import type { RequestOutcome, RequestRunner } from './request-runner.ts'
+import type { Status, StatusReader } from './status.ts'
+import type { WorkScheduler } from './work-scheduler.ts'
+
+/** How long a caller waits for the first outcome of its request. */
+const OUTCOME_TIMEOUT_MS = 35_000
+
+/** An outcome that is expected. */
+interface ExpectedOutcome {
+  /** Waits for the outcome. @throws LicensingError the failure of the request; TIMED_OUT, AGENT_CLOSED */
+  readonly wait: () => Promise<Status>
+  /** Waits no longer: the request goes on in the background. */
+  readonly detach: () => Status
+}
+
+/** Waits for the outcomes of requests on behalf of those who asked for them. */
+export class RequestAwaiter {
+  readonly #runner: MachineRunner
+  readonly #requests: RequestRunner
+  readonly #scheduler: WorkScheduler
+  readonly #readStatus: StatusReader
+
+  constructor(
+    runner: MachineRunner,
+    requests: RequestRunner,
+    scheduler: WorkScheduler,
+    readStatus: StatusReader,
+  ) {
+    this.#runner = runner
+    this.#requests = requests
+    this.#scheduler = scheduler
+    this.#readStatus = readStatus
+  }
+
+  /**
+   * Expects the first outcome of each kind, in that order: a registration is followed by its authorization. Listens from here on, so
+   * that no outcome is missed between this call and `wait`.
+   */
+  expect(kinds: readonly RequestKind[]): ExpectedOutcome {
+    const { outcome, stop } = this.#listen(kinds)
+    return {
+      detach: () => {
+        stop()
+        this.#scheduler.wake()
+        return this.#readStatus()
+      },
+      wait: async () => {
+        this.#scheduler.wake()
+        const broken = new Promise<never>((_, reject) => {
+          this.#requests.run().catch(reject)
+        })
+        const failure = await Promise.race([outcome, broken])
+        if (failure) throw failure
+        return this.#readStatus()
+      },
+    }
+  }
+
+  #listen(kinds: readonly RequestKind[]): {
+    outcome: Promise<LicensingError | null>
+    stop: () => void
+  } {
+    let stop = (): void => undefined
+    const outcome = new Promise<LicensingError | null>((resolve) => {
+      const deadline = startDeadline(OUTCOME_TIMEOUT_MS)
+      deadline.signal.addEventListener('abort', () => {
+        resolve(new LicensingError('TIMED_OUT', 'No outcome came in time; it goes on in the background.'))
+      })
+      const left = [...kinds]
+      const onSettled = ({ kind, failure }: RequestOutcome) => {
+        if (kind !== left[0]) return
+        left.shift()
+        if (failure || left.length === 0) resolve(failure)
+      }
+      // A registration that ends takes what was asked under it along.
+      const onTransition = ({ after }: Transition) => {
+        const { registration, registering, registrationFailure } = after.context
+        if (registration !== null || registering !== null || left[0] === 'deregister') return
+        if (left[0] !== 'register') resolve(registrationEndedError(registrationFailure))
+      }
+      const onStopped = () => {
+        resolve(new LicensingError('AGENT_CLOSED', 'The agent was closed before an outcome came.'))
+      }
+      stop = () => {
+        deadline.stop()
+        this.#requests.events.off('settled', onSettled).off('stopped', onStopped)
+        this.#runner.events.off('transition', onTransition)
+      }
+      // Before the agent's own listeners, which may go on with what the outcome makes possible.
+      this.#requests.events.prependListener('settled', onSettled).on('stopped', onStopped)
+      this.#runner.events.on('transition', onTransition)
+    }).finally(() => {
+      stop()
+    })
+    return {
+      outcome,
+      stop: () => {
+        stop()
+      },
+    }
+  }
+}
+
+/** What a caller is told who waits for a request under a registration that is over. */
+const registrationEndedError = (failure: Failure | null): LicensingError =>
+  failure
+    ? LicensingError.fromDocument(failure)
+    : new LicensingError('NOT_REGISTERED', 'The registration ended before the request was answered.')

@@ -1,0 +1,93 @@
+import type { AuthorizeAccepted, RegisterAccepted, RenewAccepted } from '../protocol/messages.ts'
+import type { VerifiedAnswer } from './answer-verification.ts'
+import type { Identity, Outstanding, Registering } from './persisted-state.ts'
+import { expiryOf, identityUpdateFrom } from './protocol-client.ts'
+import { type RequestResult, toRefusal } from './request-failures.ts'
+
+/** How one request of a registered device ended, and its identity from there on. */
+interface RegisteredResult extends RequestResult {
+  readonly identity: Identity
+}
+
+/** Returns the result of an accepted registration, and the identity that it gave. */
+export function toRegistered(
+  answer: VerifiedAnswer,
+  accepted: RegisterAccepted,
+  { key }: Registering,
+): RegisteredResult {
+  const { instanceId, smartAccount, virtualAccount, exportControlled, certificates } = accepted
+  const expiresAt = expiryOf(certificates)
+  const registration = { instanceId, smartAccount, virtualAccount, exportControlled, expiresAt }
+  return {
+    event: (at) => ({ type: 'register.accepted', at, registration: { ...registration, registeredAt: at } }),
+    identity: {
+      instanceId,
+      account: smartAccount,
+      authority: answer.authority,
+      key,
+      certificates: [...certificates],
+      sequence: 0,
+      mandate: null,
+      ...identityUpdateFrom(answer),
+      lastAnswer: null,
+    },
+    failure: null,
+  }
+}
+
+/** Returns the result of a request of a registered device. */
+export function toResult(
+  outstanding: Outstanding,
+  identity: Identity,
+  answer: VerifiedAnswer,
+): RegisteredResult {
+  const { decision } = answer
+  const next: Identity = {
+    ...identity,
+    authority: answer.authority,
+    sequence: outstanding.sequence,
+    ...identityUpdateFrom(answer),
+  }
+  if (decision.outcome === 'refused') {
+    // A refusal of divergence is not part of the sequence: the authority did not move either.
+    const isOutside = decision.code === 'INSTANCE_DIVERGED' || decision.code === 'SEQUENCE_SUPERSEDED'
+    return { ...toRefusal(outstanding.kind, decision), identity: isOutside ? identity : next }
+  }
+  const accepted = (event: RequestResult['event'], changed: Partial<Identity> = {}): RegisteredResult => ({
+    event,
+    identity: { ...next, ...changed },
+    failure: null,
+  })
+  switch (outstanding.kind) {
+    case 'authorize':
+      return accepted(toAuthorized(outstanding, decision as AuthorizeAccepted))
+    case 'renew': {
+      const { certificates } = decision as RenewAccepted
+      return accepted((at) => ({ type: 'renew.accepted', at, expiresAt: expiryOf(certificates) }), {
+        certificates: [...certificates],
+        key: outstanding.key ?? identity.key,
+      })
+    }
+    case 'acknowledge':
+      return accepted((at) => ({ type: 'acknowledge.accepted', at }))
+    case 'deregister':
+      return accepted((at) => ({ type: 'deregister.accepted', at }))
+  }
+}
+
+function toAuthorized(outstanding: Outstanding, accepted: AuthorizeAccepted): RequestResult['event'] {
+  const { entitlements, compliance, deadlineAt, nextContactAt, smartAccount, virtualAccount } = accepted
+  const requested = outstanding.body.entitlements as { tag: string; count: number }[]
+  const counts = Object.fromEntries(requested.map(({ tag, count }) => [tag, count]))
+  return (at) => ({
+    type: 'authorize.accepted',
+    at,
+    counts,
+    compliant: compliance === 'in-compliance',
+    entitlements,
+    deadlineAt: Date.parse(deadlineAt),
+    nextContactAt: nextContactAt === null ? null : Date.parse(nextContactAt),
+    smartAccount,
+    virtualAccount,
+  })
+}

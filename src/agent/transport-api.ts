@@ -1,0 +1,59 @@
+import type { TransportSettings } from '../transports/transport.ts'
+import type { AgentCore } from './agent-core.ts'
+import type { RoadReport, StepReport } from './connection-test.ts'
+import { identitySchema } from './persisted-state.ts'
+import { reservationRefusal } from './reservation-refusal.ts'
+import type { Status, StatusReader } from './status.ts'
+import { toStoredSettings, type TransportManager } from './transport-manager.ts'
+
+/** How the device reaches its authority (`agent.transport`). */
+export class TransportApi {
+  readonly #core: AgentCore
+  readonly #transport: TransportManager
+  readonly #readStatus: StatusReader
+
+  constructor(core: AgentCore, transport: TransportManager, readStatus: StatusReader) {
+    this.#core = core
+    this.#transport = transport
+    this.#readStatus = readStatus
+  }
+
+  /**
+   * Sets the transport: checked, saved, and in force from the next request on. A request that is under way ends over the old one.
+   * Connects to nobody.
+   *
+   * @throws LicensingError TRANSPORT_URL_INVALID, PROXY_URL_INVALID, PROXY_CREDENTIALS_INVALID: nothing is changed
+   */
+  set(settings: TransportSettings): Status['transport'] {
+    const { store, runner } = this.#core
+    const stored = toStoredSettings(settings, store)
+    const via = stored.kind === 'proxy' ? ['via', stored.via] : []
+    const road = [stored.kind, stored.url, ...via].join(' ')
+    runner.step(
+      (at) => ({ type: 'TRANSPORT_CHANGED', at, road }),
+      () => {
+        store.write('transport', stored)
+      },
+    )
+    this.#transport.reset()
+    return this.#readStatus().transport
+  }
+
+  /**
+   * Tests the connection step by step, with the settings given or those in force: where it breaks, and why. Changes nothing, and
+   * registers nothing (R-NET-4).
+   *
+   * @param options `onStep` is called as each step ends
+   * @throws LicensingError TRANSPORT_NOT_CONFIGURED, TRUST_ANCHOR_MISSING, TRANSPORT_URL_INVALID, PROXY_URL_INVALID;
+   * RESERVED: such a device makes no connection at all
+   */
+  async test(
+    options: { settings?: TransportSettings; onStep?: (step: StepReport) => void } = {},
+  ): Promise<RoadReport> {
+    const { settings, onStep = () => undefined } = options
+    const refusal = reservationRefusal(this.#core.runner.position)
+    if (refusal?.code === 'RESERVED') throw refusal
+    const identity = this.#core.store.read('identity', identitySchema)
+    return this.#transport.test(settings, identity?.authority.id ?? null, onStep)
+  }
+}

@@ -1,0 +1,22 @@
+import {
+  identitySchema,
+  outstandingSchema,
+  registeringSchema,
+  RESERVATION_SEED_FILE,
+} from './persisted-state.ts'
+import type { AgentStore } from './store.ts'
+import { PROXY_PASSWORD_KEY_FILE } from './transport-manager.ts'
+
+/** Deletes the secrets that no document names any more: tokens of settled registrations, replaced keys. */
+export function deleteUnreferencedSecrets(store: AgentStore): void {
+  const registering = store.read('registering', registeringSchema)
+  const names = [
+    registering?.token,
+    registering?.key,
+    store.read('identity', identitySchema)?.key,
+    store.read('outstanding', outstandingSchema)?.key,
+    PROXY_PASSWORD_KEY_FILE,
+    RESERVATION_SEED_FILE,
+  ]
+  store.secrets.keepOnly(new Set(names.filter((name) => typeof name === 'string')))
+}

@@ -1,0 +1,164 @@
+import type { ModuleAgent } from '../agent/product-module.ts'
+import { LicensingError } from '../core/errors.ts'
+import {
+  extended,
+  joinedBy,
+  joining,
+  left,
+  licensesOf,
+  portsOf,
+  reduced,
+  resized,
+  type System,
+} from './deployment.ts'
+import { parseDataCenter } from './identifiers.ts'
+import type { Size } from './settings.ts'
+import type { ConferencingState } from './state.ts'
+
+/** The deployment in documents. */
+export interface SystemDocument {
+  readonly size: Size
+  readonly ports: number
+  readonly portsInUse: number
+  readonly extended: boolean
+  readonly role: 'single' | 'primary' | 'joined'
+  readonly dataCenters: readonly string[]
+  readonly primary: string | null
+  /** The system licenses in use. */
+  readonly licenses: Readonly<Record<string, number>>
+}
+
+/**
+ * Deployment size, extended capacity and data centers (`agent.module.system`). A change that needs a license asks for it first, and is
+ * made only when the license is there: there is no trial for it (R-EVAL-6, R-SYS-2, R-SYS-3).
+ */
+export class DeploymentApi {
+  readonly #state: ConferencingState
+  readonly #agent: ModuleAgent
+  /** The last change that was asked for: one at a time, since each asks for licenses by what there is. */
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(state: ConferencingState, agent: ModuleAgent) {
+    this.#state = state
+    this.#agent = agent
+  }
+
+  /** @throws LicensingError SYSTEM_NOT_ALLOWED for a product without sizes and data centers */
+  show(): SystemDocument {
+    const { system } = this.#state
+    return {
+      size: system.size,
+      ports: portsOf(system),
+      portsInUse: this.#portsInUse(),
+      extended: system.extended,
+      role: system.primary !== null ? 'joined' : system.dataCenters.length > 0 ? 'primary' : 'single',
+      dataCenters: system.dataCenters,
+      primary: system.primary,
+      licenses: licensesOf(system, this.#tags),
+    }
+  }
+
+  get #tags() {
+    const { deployment } = this.#state.settings
+    if (!deployment)
+      throw new LicensingError('SYSTEM_NOT_ALLOWED', 'The product has no sizes and data centers.')
+    return deployment
+  }
+
+  /** Changes the size. @throws LicensingError SYSTEM_NOT_ALLOWED, PORTS_IN_USE, LICENSES_REQUIRED, and those of a renewal */
+  resize(size: Size): Promise<SystemDocument> {
+    return this.#change(`make the system ${size}`, (system) =>
+      resized(system, size, this.#tags, this.#portsInUse()),
+    )
+  }
+
+  /** Extends a large system from 2000 to 4000 ports. @throws LicensingError SYSTEM_NOT_ALLOWED, LICENSES_REQUIRED, and those of a renewal */
+  extend(): Promise<SystemDocument> {
+    return this.#change('extend the system', extended)
+  }
+
+  /** Reduces it to 2000 ports again. @throws LicensingError SYSTEM_NOT_ALLOWED, PORTS_IN_USE */
+  reduce(): Promise<SystemDocument> {
+    return this.#change('reduce the system', (system) => reduced(system, this.#portsInUse()))
+  }
+
+  /**
+   * Lets another data center join this one, which is or becomes the primary one; its licenses must be there before (R-SYS-3).
+   *
+   * @throws LicensingError SYSTEM_NOT_ALLOWED, LICENSES_REQUIRED, and those of a renewal
+   */
+  join(dataCenter: string): Promise<SystemDocument> {
+    const name = parseDataCenter(dataCenter)
+    return this.#change(`let the data center ${name} join`, (system) => joinedBy(system, name, this.#tags))
+  }
+
+  /**
+   * Joins the system of another data center, which holds the licenses from here on: the hosts here release theirs (R-HOST-10).
+   *
+   * @throws LicensingError SYSTEM_NOT_ALLOWED, HOST_IN_MEETING
+   */
+  joinTo(primary: string): Promise<SystemDocument> {
+    const name = parseDataCenter(primary)
+    return this.#attempt(`join the data center ${name}`, () => {
+      const next = joining(this.#state.system, name)
+      if (next === this.#state.system) return this.show()
+      const running = this.#state.meetings.anyRunning()
+      if (running !== null)
+        throw new LicensingError(
+          'HOST_IN_MEETING',
+          `The meeting ${JSON.stringify(running)} runs, whose host would have no licence.`,
+        )
+      this.#agent.change(() => {
+        this.#state.writeSystem(next)
+        this.#state.hosts.releaseAll()
+      })
+      return this.show()
+    })
+  }
+
+  /** Lets a data center leave this system; without a name, this one leaves the one it joined. @throws LicensingError SYSTEM_NOT_ALLOWED */
+  leave(dataCenter?: string): Promise<SystemDocument> {
+    return this.#attempt('let a data center leave', () => {
+      const next = left(this.#state.system, dataCenter)
+      this.#agent.change(() => {
+        this.#state.writeSystem(next)
+      })
+      return this.show()
+    })
+  }
+
+  #portsInUse(): number {
+    return this.#state.meetings.portsInUse()
+  }
+
+  #attempt<T>(what: string, work: () => T | Promise<T>): Promise<T> {
+    return this.#agent.attempt({ action: 'system-change', what }, work)
+  }
+
+  #change(what: string, to: (system: System) => System): Promise<SystemDocument> {
+    const change = this.#last.then(() => this.#attempt(what, () => this.#changeNow(to)))
+    this.#last = change.catch(() => undefined)
+    return change
+  }
+
+  async #changeNow(to: (system: System) => System): Promise<SystemDocument> {
+    const { system } = this.#state
+    const next = to(system)
+    if (next === system) return this.show()
+    const [now, then] = [licensesOf(system, this.#tags), licensesOf(next, this.#tags)]
+    const more = Object.entries(then)
+      .map(([tag, count]) => [tag, count - (now[tag] ?? 0)] as const)
+      .filter(([, count]) => count > 0)
+    const hold = more.length > 0 ? await this.#agent.acquire(Object.fromEntries(more)) : null
+    try {
+      // The system may have changed while the authority was asked.
+      const changed = to(this.#state.system)
+      this.#agent.change(() => {
+        this.#state.writeSystem(changed)
+      }, hold)
+    } finally {
+      hold?.release()
+    }
+    return this.show()
+  }
+}

@@ -1,0 +1,159 @@
+import { z } from 'zod'
+import type { ModuleAgent } from '../agent/product-module.ts'
+import { LicensingError } from '../core/errors.ts'
+import { type Instant, iso } from '../core/time.ts'
+import { parseMeetingId, parseUser } from './identifiers.ts'
+import type { Meeting, MeetingPlan } from './meetings.ts'
+import type { ConferencingState } from './state.ts'
+
+/** A meeting in documents: instants are ISO 8601. */
+export interface MeetingDocument extends Omit<
+  Meeting,
+  'startsAt' | 'endsAt' | 'startedAt' | 'endedAt' | 'endsAtLatest'
+> {
+  readonly startsAt: string | null
+  readonly endsAt: string | null
+  readonly startedAt: string | null
+  readonly endedAt: string | null
+  readonly endsAtLatest: string | null
+}
+
+const meetingDocument = (meeting: Meeting): MeetingDocument => ({
+  ...meeting,
+  startsAt: iso(meeting.startsAt),
+  endsAt: iso(meeting.endsAt),
+  startedAt: iso(meeting.startedAt),
+  endedAt: iso(meeting.endedAt),
+  endsAtLatest: iso(meeting.endsAtLatest),
+})
+
+/** A meeting as it is planned, its instants as dates, ISO 8601 or milliseconds. */
+export interface MeetingRequest extends Omit<MeetingPlan, 'startsAt' | 'endsAt'> {
+  readonly startsAt?: Instant | string | Date | undefined
+  readonly endsAt?: Instant | string | Date | undefined
+}
+
+/** Meetings, as far as they take licenses (`agent.module.meetings`). Every call is idempotent by the id of the meeting. */
+export class MeetingsApi {
+  readonly #state: ConferencingState
+  readonly #agent: ModuleAgent
+
+  constructor(state: ConferencingState, agent: ModuleAgent) {
+    this.#state = state
+    this.#agent = agent
+  }
+
+  /**
+   * Plans a meeting: takes no licence, whoever plans it, for whomever (R-HOST-2).
+   *
+   * @throws LicensingError INVALID_ARGUMENT, ATTENDEE_ONLY, HOST_DEACTIVATED, ALREADY_EXISTS, and what the gate refuses
+   */
+  async schedule(request: MeetingRequest): Promise<MeetingDocument> {
+    const host = parseUser(request.host)
+    const plan = {
+      ...request,
+      id: parseMeetingId(request.id),
+      startsAt: instantOf(request.startsAt, 'start'),
+      endsAt: instantOf(request.endsAt, 'end'),
+    }
+    return meetingDocument(
+      await this.#agent.run({
+        action: 'meeting-schedule',
+        what: 'schedule a meeting',
+        who: host,
+        run: ({ at }) => this.#state.meetings.schedule(plan, at),
+      }),
+    )
+  }
+
+  /**
+   * Begins a meeting, by its host or an alternate host.
+   *
+   * @throws LicensingError NOT_FOUND, MEETING_ENDED, MEETING_NOT_HOST, HOST_BUSY, HOST_DEACTIVATED, ATTENDEE_ONLY, and what
+   * the gate refuses
+   */
+  async start(id: string, by?: string): Promise<MeetingDocument> {
+    const meeting = parseMeetingId(id)
+    const user = by === undefined ? undefined : parseUser(by)
+    return meetingDocument(
+      await this.#agent.run({
+        action: 'meeting-start',
+        what: `start the meeting ${meeting}`,
+        who: user ?? null,
+        run: (transaction) =>
+          this.#state.meetings.start(meeting, user, transaction.at, this.#state.meetingTerms(transaction)),
+      }),
+    )
+  }
+
+  /** Somebody attends: no licence. @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED, MEETING_ENDED */
+  async join(id: string, user: string): Promise<MeetingDocument> {
+    const [meeting, name] = [parseMeetingId(id), parseUser(user)]
+    return meetingDocument(
+      await this.#agent.run({
+        action: 'meeting-join',
+        what: `join the meeting ${meeting}`,
+        who: name,
+        run: (transaction) =>
+          this.#state.meetings.join(meeting, name, transaction.at, this.#state.meetingTerms(transaction)),
+      }),
+    )
+  }
+
+  /** Somebody leaves. @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED, MEETING_ENDED */
+  async leave(id: string, user: string): Promise<MeetingDocument> {
+    const [meeting, name] = [parseMeetingId(id), parseUser(user)]
+    return meetingDocument(
+      await this.#agent.run({
+        action: null,
+        what: `leave the meeting ${meeting}`,
+        who: name,
+        run: (transaction) =>
+          this.#state.meetings.leave(meeting, name, transaction.at, this.#state.meetingTerms(transaction)),
+      }),
+    )
+  }
+
+  /** The meeting is over. @throws LicensingError NOT_FOUND, MEETING_NOT_STARTED */
+  async end(id: string): Promise<MeetingDocument> {
+    const meeting = parseMeetingId(id)
+    return meetingDocument(
+      await this.#agent.run({
+        action: null,
+        what: `end the meeting ${meeting}`,
+        who: null,
+        run: ({ at }) => this.#state.meetings.end(meeting, at),
+      }),
+    )
+  }
+
+  /** @throws LicensingError NOT_FOUND */
+  show(id: string): MeetingDocument {
+    return meetingDocument(this.#state.meetings.show(id))
+  }
+
+  /** The meetings that run or are planned, by id. */
+  list(options: { after?: string; limit?: number } = {}): MeetingDocument[] {
+    const { after = '', limit = 1000 } = options
+    return this.#state.meetings.list({ after, limit }).map(meetingDocument)
+  }
+}
+
+/** ISO 8601 with a zone; anything else would mean another instant on another machine. */
+const timeSchema = z.iso.datetime({ offset: true })
+const parseTime = (text: string): Instant => {
+  const whole = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?=Z|[+-])/.test(text)
+    ? text.replace(/(?=Z|[+-]\d\d:?\d\d$)/, ':00')
+    : text
+  return timeSchema.safeParse(whole).success ? Date.parse(whole) : Number.NaN
+}
+
+function instantOf(value: Instant | string | Date | undefined, what: string): Instant | undefined {
+  if (value === undefined || typeof value === 'number') return value
+  const instant = value instanceof Date ? value.getTime() : parseTime(value)
+  if (!Number.isNaN(instant)) return instant
+  throw new LicensingError(
+    'INVALID_ARGUMENT',
+    `The ${what} of the meeting is not a time: give it with its zone, as in 2026-12-01T10:00Z.`,
+  )
+}

@@ -1,0 +1,121 @@
+import { z } from 'zod'
+import type { ModuleState, ModuleStorage, ModuleTransaction } from '../agent/product-module.ts'
+import { LicensingError } from '../core/errors.ts'
+import type { Instant } from '../core/time.ts'
+import { licensesOf, portsOf, type System } from './deployment.ts'
+import { type HostCounts, HostLedger } from './host-licenses.ts'
+import { Meetings, type MeetingTerms } from './meetings.ts'
+import { type ConferencingSettings, parseSettings, type Size } from './settings.ts'
+
+/** What the conferencing module adds to the Status document, where the product has it. */
+export interface ConferencingStatus {
+  readonly product: { readonly size?: Size; readonly ports?: number }
+  readonly hosts?: HostCounts
+}
+
+const SYSTEM = 'system'
+const HOST_COUNTS = 'host-counts'
+
+const systemSchema = z.object({
+  size: z.enum(['micro', 'small', 'medium', 'large']),
+  extended: z.boolean(),
+  dataCenters: z.array(z.string()),
+  primary: z.string().nullable(),
+})
+
+/** Actions that take licenses. */
+const LICENSE_CONSUMING_ACTIONS: readonly string[] = ['host-assign', 'meeting-start']
+
+/** Hosts, meetings and the deployment of a conferencing product, in the database of its agent. */
+export class ConferencingState implements Omit<ModuleState<unknown, ConferencingStatus>, 'createApi'> {
+  readonly settings: ConferencingSettings
+  readonly hosts: HostLedger
+  readonly meetings: Meetings
+  readonly #storage: ModuleStorage
+  #system: System
+
+  constructor(storage: ModuleStorage, { size }: { size: Size }) {
+    this.#storage = storage
+    this.settings = parseSettings(storage.settings, storage.tags)
+    this.hosts = new HostLedger(storage.db, {
+      read: (schema) => storage.read(HOST_COUNTS, schema),
+      write: (counts) => {
+        storage.write(HOST_COUNTS, counts)
+      },
+    })
+    this.meetings = new Meetings(storage.db, this.hosts)
+    const stored = storage.read(SYSTEM, systemSchema)
+    this.#system = stored ?? { size, extended: false, dataCenters: [], primary: null }
+    if (stored === null) storage.write(SYSTEM, this.#system)
+  }
+
+  get system(): System {
+    return this.#system
+  }
+
+  /** Changes the deployment, in a transaction. */
+  writeSystem(system: System): void {
+    this.#system = system
+    this.#storage.write(SYSTEM, system)
+  }
+
+  counts(): Record<string, number> {
+    const { perHostTag, deployment } = this.settings
+    const counts = deployment ? licensesOf(this.#system, deployment) : {}
+    if (perHostTag !== null) counts[perHostTag] = (counts[perHostTag] ?? 0) + this.hosts.counts().assigned
+    return counts
+  }
+
+  status(): ConferencingStatus {
+    return {
+      product: { size: this.#system.size, ports: portsOf(this.#system) },
+      hosts: this.hosts.counts(),
+    }
+  }
+
+  /** Refuses what takes licenses in a data center that has joined another: the primary one gives them. */
+  checkAction(action: string): LicensingError | null {
+    const { primary } = this.#system
+    if (primary === null || !LICENSE_CONSUMING_ACTIONS.includes(action)) return null
+    return new LicensingError(
+      'SYSTEM_NOT_ALLOWED',
+      `The primary data center ${primary} holds the licences.`,
+      { remedy: 'Do it there.' },
+    )
+  }
+
+  /** A system of several data centers has no evaluation (R-EVAL-6). */
+  upgradeLicenses(): { tag: string; count: number } | null {
+    const { dataCenters, size } = this.#system
+    if (dataCenters.length === 0) return null
+    return { tag: this.settings.deployment?.dataCenterTags[size] ?? '', count: dataCenters.length + 1 }
+  }
+
+  meetingTerms({ isLicensed, mayTakeLicenses }: ModuleTransaction): MeetingTerms {
+    const { maxConcurrentMeetings, maxMeetingDuration } = this.settings
+    return {
+      maxConcurrent: maxConcurrentMeetings,
+      maxDuration: maxMeetingDuration,
+      isLicensed,
+      canAssignLicense: mayTakeLicenses,
+    }
+  }
+
+  hasExpiring(): boolean {
+    return this.meetings.anyRunning() !== null
+  }
+
+  expire(at: Instant): void {
+    this.meetings.expire(at)
+  }
+
+  beforeCommit({ isLicensed }: { isLicensed: boolean }): void {
+    if (isLicensed) this.hosts.makePermanent()
+    this.hosts.flush()
+  }
+
+  rollback(): void {
+    this.hosts.reload()
+    this.#system = this.#storage.read(SYSTEM, systemSchema) ?? this.#system
+  }
+}

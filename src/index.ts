@@ -1,0 +1,59 @@
+/** The licensing agent, for embedding. */
+import { SmartAgent as ProductAgent } from './agent/agent.ts'
+import type { OpenOptions as ProductOptions } from './agent/open-agent.ts'
+import { conferencing, type Conferencing, type ConferencingStatus } from './conferencing/index.ts'
+
+export type { Clock } from './core/clock.ts'
+export { type ErrorCode, type ErrorDocument, errorTable, LicensingError } from './core/errors.ts'
+export { type ControlCommand, defineCommand } from './core/control-command.ts'
+export { defineProfile, type ProductProfile, type ProfileInput, type ProfileTag } from './core/profile.ts'
+export type { Transport, TransportSettings } from './transports/transport.ts'
+export type { Explanation } from './agent/explain.ts'
+export type { AgentLogger } from './agent/logger.ts'
+export type { NoticeRecord } from './agent/event-catalog.ts'
+export type {
+  LicenseHold,
+  ModuleAgent,
+  ModuleOperation,
+  ModuleState,
+  ModuleStorage,
+  ModuleTransaction,
+  ProductModule,
+} from './agent/product-module.ts'
+export type { EntitlementStatus } from './agent/status.ts'
+export type { Transition } from './agent/machine-runner.ts'
+export type { HistoryRow } from './agent/store.ts'
+
+/** The options of `SmartAgent.open`. Without `module`, the conferencing module serves the products whose profile names it. */
+export type OpenOptions<Api = Conferencing, StatusPart extends object = ConferencingStatus> = ProductOptions<
+  Api,
+  StatusPart
+>
+
+/** The Status document, with the part of the conferencing module where the product has it. */
+export type Status = ReturnType<SmartAgent['status']>
+
+/** The licensing agent of one device. */
+export type SmartAgent<Api = Conferencing, StatusPart extends object = ConferencingStatus> = ProductAgent<
+  Api,
+  StatusPart
+>
+
+function open(options: OpenOptions): Promise<SmartAgent>
+function open<Api, StatusPart extends object>(
+  options: OpenOptions<Api, StatusPart>,
+): Promise<SmartAgent<Api, StatusPart>>
+function open(options: OpenOptions): Promise<SmartAgent> {
+  return ProductAgent.open({ module: conferencing(), ...options })
+}
+
+/** The licensing agent, with the shipped conferencing product as the default of a new data directory. */
+export const SmartAgent = {
+  /** @see ProductAgent.open */
+  open,
+  /** @see ProductAgent.init */
+  init: (options: Parameters<typeof ProductAgent.init>[0]): Promise<void> =>
+    ProductAgent.init({ module: conferencing(), ...options }),
+  /** @see ProductAgent.exists */
+  exists: (dataDir: string): boolean => ProductAgent.exists(dataDir),
+}
