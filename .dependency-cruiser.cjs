@@ -7,12 +7,23 @@ const layers = {
   transports: ['core'],
   http: ['core', 'storage', 'pki', 'transports'],
   faults: ['core', 'protocol', 'pki', 'transports', 'http'],
-  conferencing: ['core'],
+  conferencing: ['core', 'agent'],
   diagrams: ['core'],
   telemetry: ['core', 'transports', 'http'],
-  agent: ['core', 'protocol', 'storage', 'pki', 'transports', 'conferencing'],
-  authority: ['core', 'protocol', 'storage', 'pki', 'transports', 'http', 'faults'],
-  console: ['core', 'protocol', 'storage', 'pki', 'transports', 'http', 'diagrams', 'agent', 'authority'],
+  agent: ['core', 'protocol', 'storage', 'pki', 'transports'],
+  authority: ['core', 'protocol', 'storage', 'pki', 'transports', 'http', 'faults', 'conferencing'],
+  console: [
+    'core',
+    'protocol',
+    'storage',
+    'pki',
+    'transports',
+    'http',
+    'diagrams',
+    'agent',
+    'conferencing',
+    'authority',
+  ],
   rest: ['core', 'protocol', 'pki', 'transports', 'http', 'authority'],
   cli: [
     'core',
@@ -58,6 +69,8 @@ const authorityFolders = [
   'authority.ts',
   'index.ts',
 ]
+// The agent with the shipped product: the package's entry point.
+const usesShippedProduct = ['console', 'cli']
 const usesMachines = ['diagrams', 'agent', 'authority', 'console', 'cli']
 
 module.exports = {
@@ -103,9 +116,33 @@ module.exports = {
         path: '^(src|machines)/',
         pathNot: [layer, ...below]
           .map((name) => `^src/${name}/`)
-          .concat(usesMachines.includes(layer) ? ['^machines/'] : []),
+          .concat(usesMachines.includes(layer) ? ['^machines/'] : [])
+          .concat(usesShippedProduct.includes(layer) ? ['^src/index.ts$'] : []),
       },
     })),
+    {
+      // A product module knows the interface that the agent declares for it, as types.
+      name: 'conferencing-knows-the-module-interface',
+      severity: 'error',
+      from: { path: '^src/conferencing/' },
+      to: {
+        path: '^(src|machines)/',
+        pathNot: ['^src/(conferencing|core)/', '^src/agent/product-module.ts$'],
+      },
+    },
+    {
+      name: 'conferencing-takes-types-from-the-agent',
+      severity: 'error',
+      from: { path: '^src/conferencing/' },
+      to: { path: '^src/agent/', dependencyTypesNot: ['type-only'] },
+    },
+    {
+      // The authority licenses any product; without a profile, that of the shipped one.
+      name: 'authority-knows-the-shipped-profile',
+      severity: 'error',
+      from: { path: '^src/authority/' },
+      to: { path: '^src/conferencing/', pathNot: '^src/conferencing/profile.ts$' },
+    },
     ...authorityFolders.map((folder, i) => ({
       name: `authority-${folder.replace(/[/.].*/, '')}-imports-downward`,
       severity: 'error',

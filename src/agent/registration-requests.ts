@@ -112,7 +112,9 @@ export class RegistrationRequests {
     if (can(runner.position, event(clock.now()))) runner.step(event)
     else if (!isUnderWay) throw this.#refusal(kind)
     const outcome = this.#awaiter.expect([kind])
-    return wait ? outcome.wait() : outcome.detach()
+    // Giving up an attempt to register asks nobody.
+    const isStored = store.commands().some((command) => command.kind === kind)
+    return wait && isStored ? outcome.wait() : outcome.detach()
   }
 
   #refusal(kind: RequestKind): LicensingError {

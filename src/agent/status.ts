@@ -125,7 +125,7 @@ function registrationStatus(path: string): Status['registration']['status'] {
   return path.startsWith('registered') || path === 'deregistering' ? 'registered' : 'unregistered'
 }
 
-/** What of the product works, and why not all of it (R-EVAL-4, R-HOST-9). */
+/** What of the product works, and why not all of it (R-EVAL-4). */
 export function functionality(
   position: Position,
   now: Instant,

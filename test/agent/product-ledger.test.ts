@@ -198,7 +198,7 @@ describe('licences that are asked for before they are used', () => {
       this: AgentStore,
       name,
     ) {
-      if (name === 'system') throw Object.assign(new Error(name), { code: 'SQLITE_FULL' })
+      if (name === 'conferencing/system') throw Object.assign(new Error(name), { code: 'SQLITE_FULL' })
     })
     answer()
     expect(await codeOf(done)).toBe('STORE_FULL')

@@ -206,12 +206,14 @@ it('R-HOST-1…R-HOST-7: whatever users, meetings, restarts and states come, the
             world.clock.advance(20_000)
             agent.tick()
           } else expect([one, await agentDoes(agent, one)]).toEqual([one, modelDoes(model, one)])
-          for (const { actingHost } of agent.module.meetings.list().filter(({ status }) => status === 'running'))
+          for (const { actingHost } of agent.module.meetings
+            .list()
+            .filter(({ status }) => status === 'running'))
             expect(agent.module.hosts.find(actingHost ?? '')).toMatchObject({
               license: expect.any(String) as string,
               active: true,
             })
-          const { hosts, entitlements } = agent.status()
+          const { hosts = { assigned: -1, permanent: 0, demo: 0 }, entitlements } = agent.status()
           expect([one, hosts.assigned]).toEqual([one, model.holders.size])
           expect(hosts.permanent + hosts.demo).toBe(hosts.assigned)
           expect(entitlements.find(({ tag }) => tag === 'HOST')?.count ?? 0).toBe(model.holders.size)

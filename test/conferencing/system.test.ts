@@ -77,7 +77,9 @@ describe('sizes', () => {
 
   it('R-EVAL-4: while only licence management works, the system stays as it is', async () => {
     await agent.close()
-    agent = await world.open('spent', { profile: { ...conferencingProfile, periods: { evaluationSeconds: 3600 } } })
+    agent = await world.open('spent', {
+      profile: { ...conferencingProfile, periods: { evaluationSeconds: 3600 } },
+    })
     await pass(world, agent, 2 * 3_600_000)
     for (const change of [
       agent.module.system.resize('large'),
@@ -169,7 +171,11 @@ describe('data centers', () => {
     await agent.module.meetings.start('m')
     expect(await codeOf(agent.module.system.joinTo('dc1'))).toBe('HOST_IN_MEETING')
     await agent.module.meetings.end('m')
-    expect(await agent.module.system.joinTo('dc1')).toMatchObject({ role: 'joined', primary: 'dc1', licenses: {} })
+    expect(await agent.module.system.joinTo('dc1')).toMatchObject({
+      role: 'joined',
+      primary: 'dc1',
+      licenses: {},
+    })
     expect(agent.status().hosts).toEqual({ assigned: 0, permanent: 0, demo: 0 })
     expect(agent.module.hosts.list()).toEqual([])
     expect(agent.module.hosts.find('a')).toMatchObject({ license: null, active: true })
@@ -209,7 +215,9 @@ describe('upgrades', () => {
   })
 
   it('R-EVAL-2: a spent evaluation begins anew when the product opens with a major version, once for that version', async () => {
-    await openWith('4.0', 'spent', { profile: { ...conferencingProfile, periods: { evaluationSeconds: 3600 } } })
+    await openWith('4.0', 'spent', {
+      profile: { ...conferencingProfile, periods: { evaluationSeconds: 3600 } },
+    })
     const spend = () => pass(world, agent, 3000 * 3_600_000)
     await spend()
     expect(agent.status().state).toBe('unregistered')

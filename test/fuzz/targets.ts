@@ -148,8 +148,8 @@ export async function makeTargets(): Promise<readonly Target[]> {
       authorityId: answered.authority.id,
       notBefore: null,
       mandate: null,
-      ranTo: 0,
-      asked: [{ tag: 'HOST', count: 3 }],
+      earliestNow: 0,
+      requestedEntitlements: [{ tag: 'HOST', count: 3 }],
     }
     const road = { roots, anchors }
     await authority.security.trust.rotateRoot({ overlapDays: 60 })

@@ -1,4 +1,4 @@
-import type { SmartAgent } from '../../agent/agent.ts'
+import type { SmartAgent } from '../../index.ts'
 import { implement } from '../../http/procedures.ts'
 import { certificateFingerprint } from '../../pki/fingerprint.ts'
 import { connectionContract } from './connection-contract.ts'

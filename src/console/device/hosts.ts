@@ -1,15 +1,15 @@
-import type { SmartAgent } from '../../agent/agent.ts'
+import type { SmartAgent } from '../../index.ts'
 import { implement } from '../../http/procedures.ts'
 import { hostContract } from './hosts-contract.ts'
 
-export const hostProcedures = ({ hosts }: SmartAgent) =>
+export const hostProcedures = (agent: SmartAgent) =>
   implement(hostContract, {
     hosts: ({ limit, ...wanted }) => {
-      const found = hosts.list({ ...wanted, limit: limit + 1 })
+      const found = agent.module.hosts.list({ ...wanted, limit: limit + 1 })
       return { hosts: found.slice(0, limit), more: found.length > limit }
     },
-    'host-assign': ({ user }) => hosts.assign(user),
-    'host-deactivate': ({ user }) => hosts.deactivate(user),
-    'host-activate': ({ user }) => hosts.activate(user),
-    'host-attendee-only': ({ user, attendeeOnly }) => hosts.setAttendeeOnly(user, attendeeOnly),
+    'host-assign': ({ user }) => agent.module.hosts.assign(user),
+    'host-deactivate': ({ user }) => agent.module.hosts.deactivate(user),
+    'host-activate': ({ user }) => agent.module.hosts.activate(user),
+    'host-attendee-only': ({ user, attendeeOnly }) => agent.module.hosts.setAttendeeOnly(user, attendeeOnly),
   })

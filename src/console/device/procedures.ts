@@ -1,4 +1,4 @@
-import type { SmartAgent } from '../../agent/agent.ts'
+import type { SmartAgent } from '../../index.ts'
 import type { Procedures } from '../../http/procedures.ts'
 import { connectionProcedures } from './connection.ts'
 import { hostProcedures } from './hosts.ts'

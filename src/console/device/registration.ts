@@ -1,4 +1,4 @@
-import type { SmartAgent } from '../../agent/agent.ts'
+import type { SmartAgent } from '../../index.ts'
 import { implement } from '../../http/procedures.ts'
 import { registrationContract } from './registration-contract.ts'
 

@@ -8,14 +8,17 @@ const outcome = z
   .object({ at: z.string(), outcome: z.enum(['succeeded', 'failed']), reason: failure.nullable() })
   .nullable()
 
+/** The deployment size of a conferencing product. */
+export const sizeSchema = z.enum(['micro', 'small', 'medium', 'large'])
+
 /** The Status document, word for word what `status --json` prints. */
 export const statusSchema = z.object({
   product: z.object({
     pid: z.string(),
     serial: z.string(),
     version: z.string(),
-    size: z.enum(['micro', 'small', 'medium', 'large']),
-    ports: count,
+    size: sizeSchema.optional(),
+    ports: count.optional(),
   }),
   state: z.enum([
     'evaluation',
@@ -109,5 +112,5 @@ export const statusSchema = z.object({
     .object({ id: z.string(), role: z.enum(['manager', 'satellite']), test: z.boolean() })
     .nullable(),
   clock: z.object({ trusted: z.boolean(), reason: z.string().nullable() }),
-  hosts: z.object({ assigned: count, permanent: count, demo: count }),
+  hosts: z.object({ assigned: count, permanent: count, demo: count }).optional(),
 })

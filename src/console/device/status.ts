@@ -1,6 +1,5 @@
-import type { SmartAgent } from '../../agent/agent.ts'
+import type { SmartAgent, Status } from '../../index.ts'
 import { eventWords } from '../../agent/event-catalog.ts'
-import type { Status } from '../../agent/status.ts'
 import type { HistoryRow } from '../../agent/store.ts'
 import { iso } from '../../core/time.ts'
 import { VERSION } from '../../core/version.ts'
@@ -65,7 +64,8 @@ function supportBundle(agent: SmartAgent): Record<string, unknown> {
     },
     explanation: agent.explain(),
     trust: anchor === null ? null : certificateFingerprint(anchor),
-    system: agent.system.show(),
+    // Another product has no deployment to show.
+    ...(status.hosts && { system: agent.module.system.show() }),
     history: agent.history(1000).map(transitionDocument),
     usage: agent.usage.periods({ by: 'day', last: 90 }),
     denials: agent.usage.denials(200),

@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import { mutation, query } from '../../http/procedures.ts'
 import { emptySchema } from '../../http/sign-in-schemas.ts'
-import { count, statusSchema } from './schemas.ts'
+import { count, sizeSchema } from './schemas.ts'
 
 const systemSchema = z.object({
-  size: statusSchema.shape.product.shape.size,
+  size: sizeSchema,
   ports: count,
   portsInUse: count,
   extended: z.boolean(),

@@ -1,13 +1,13 @@
-import type { SmartAgent } from '../../agent/agent.ts'
+import type { SmartAgent } from '../../index.ts'
 import { implement } from '../../http/procedures.ts'
 import { systemContract } from './system-contract.ts'
 
-export const systemProcedures = ({ system }: SmartAgent) =>
+export const systemProcedures = (agent: SmartAgent) =>
   implement(systemContract, {
-    system: () => system.show(),
-    'system-size': ({ size }) => system.resize(size),
-    'system-extend': () => system.extend(),
-    'system-reduce': () => system.reduce(),
-    'system-join': ({ dataCenter }) => system.join(dataCenter),
-    'system-leave': ({ dataCenter }) => system.leave(dataCenter),
+    system: () => agent.module.system.show(),
+    'system-size': ({ size }) => agent.module.system.resize(size),
+    'system-extend': () => agent.module.system.extend(),
+    'system-reduce': () => agent.module.system.reduce(),
+    'system-join': ({ dataCenter }) => agent.module.system.join(dataCenter),
+    'system-leave': ({ dataCenter }) => agent.module.system.leave(dataCenter),
   })

@@ -1,4 +1,4 @@
-import type { SmartAgent } from '../../agent/agent.ts'
+import type { SmartAgent } from '../../index.ts'
 import { implement } from '../../http/procedures.ts'
 import { usageContract } from './usage-contract.ts'
 

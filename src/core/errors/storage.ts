@@ -24,7 +24,8 @@ export const storageErrors = {
   },
   MODULE_UNAVAILABLE: {
     kind: 'local',
-    meaning: 'The data directory belongs to a product whose module this program lacks, or to one without a module.',
+    meaning:
+      'The data directory belongs to a product whose module this program lacks, or to one without a module.',
     remedy: 'Use the program of that product. Other commands work here, too.',
   },
   DATA_VERSION_UNSUPPORTED: {

@@ -24,7 +24,9 @@ import { api, type Status, useAct, useStatus, useSystem } from './queries.ts'
 import { texts } from './texts.ts'
 
 const t = texts.system
-const SIZES = ['micro', 'small', 'medium', 'large'] as const satisfies readonly Status['product']['size'][]
+const SIZES = ['micro', 'small', 'medium', 'large'] as const satisfies readonly NonNullable<
+  Status['product']['size']
+>[]
 
 /** The landing page: the box, and its licences at a glance. */
 export function System({ me }: { me: Me }) {
@@ -105,9 +107,11 @@ function SupportButton() {
 
 function Size({ me }: { me: Me }) {
   const system = useSystem()
-  const [size, setSize] = useState<Status['product']['size'] | null>(null)
+  const [size, setSize] = useState<NonNullable<Status['product']['size']> | null>(null)
   const [center, setCenter] = useState('')
-  const resize = useAct((wanted: Status['product']['size']) => api.act('system-size', { size: wanted }))
+  const resize = useAct((wanted: NonNullable<Status['product']['size']>) =>
+    api.act('system-size', { size: wanted }),
+  )
   const extend = useAct(() => api.act('system-extend'))
   const reduce = useAct(() => api.act('system-reduce'))
   const join = useAct(

@@ -1,0 +1,140 @@
+import { z } from 'zod'
+import {
+  defineCommand,
+  defineProfile,
+  LicensingError,
+  type ModuleAgent,
+  type ModuleState,
+  type ModuleStorage,
+  type ProductModule,
+} from '../../src/index.ts'
+
+/** An invented product: an edge router, licensed by throughput and by open tunnels. */
+export const edgeRouter = defineProfile({
+  name: 'edge-router',
+  tags: [
+    { tag: 'EDGE-GBIT', name: 'Throughput', description: 'One gigabit per second' },
+    { tag: 'EDGE-TUNNEL', name: 'Tunnel', description: 'One open tunnel' },
+  ],
+  module: { name: 'edge-tunnels', settings: { tag: 'EDGE-TUNNEL', maxTunnels: 1000 } },
+  policies: {
+    deniedActions: {
+      'out-of-compliance': {
+        actions: ['tunnel-open'],
+        reason: 'No tunnels are opened while more are open than were bought.',
+      },
+    },
+  },
+})
+
+const settingsSchema = z.strictObject({ tag: z.string(), maxTunnels: z.int().min(1) })
+
+/** An open tunnel. */
+export interface Tunnel {
+  readonly peer: string
+  readonly openedAt: string
+}
+
+/** What `agent.module` is for the edge router. */
+export interface Tunnels {
+  open(peer: string): Promise<Tunnel>
+  close(peer: string): Promise<boolean>
+  list(): Tunnel[]
+}
+
+/** What the module adds to the Status document. */
+export interface TunnelStatus {
+  readonly tunnels?: { readonly open: number; readonly max: number }
+}
+
+/** Open tunnels are rows of a table in the agent's database: they are counted where they are written. */
+class OpenTunnels implements ModuleState<Tunnels, TunnelStatus> {
+  readonly #db: ModuleStorage['db']
+  readonly #settings: z.infer<typeof settingsSchema>
+
+  constructor(storage: ModuleStorage) {
+    const settings = settingsSchema.safeParse(storage.settings)
+    if (!settings.success || !storage.tags.includes(settings.data.tag))
+      throw new LicensingError('INVALID_ARGUMENT', 'The settings of the module edge-tunnels cannot be used.')
+    this.#db = storage.db
+    this.#settings = settings.data
+  }
+
+  get #count(): number {
+    const row = this.#db.prepare<[], { open: number }>('select count(*) as open from tunnels').get()
+    return row?.open ?? 0
+  }
+
+  counts() {
+    return { [this.#settings.tag]: this.#count }
+  }
+
+  status(): TunnelStatus {
+    return { tunnels: { open: this.#count, max: this.#settings.maxTunnels } }
+  }
+
+  checkAction(action: string): LicensingError | null {
+    if (action !== 'tunnel-open' || this.#count < this.#settings.maxTunnels) return null
+    return new LicensingError('POLICY_REFUSED', `The router has ${this.#settings.maxTunnels} tunnels.`)
+  }
+
+  upgradeLicenses() {
+    return null
+  }
+
+  hasExpiring() {
+    return false
+  }
+
+  // The table is all there is: nothing is kept in memory, and nothing is added to a transaction.
+  expire() {}
+  beforeCommit() {}
+  rollback() {}
+
+  list(): Tunnel[] {
+    return this.#db
+      .prepare<[], { peer: string; opened_at: number }>('select peer, opened_at from tunnels order by peer')
+      .all()
+      .map(({ peer, opened_at }) => ({ peer, openedAt: new Date(opened_at).toISOString() }))
+  }
+
+  createApi(agent: ModuleAgent): Tunnels {
+    return {
+      open: (peer) =>
+        agent.run({
+          action: 'tunnel-open',
+          what: 'open a tunnel',
+          who: peer,
+          run: ({ at }) => {
+            this.#db.prepare('insert or ignore into tunnels (peer, opened_at) values (?, ?)').run(peer, at)
+            return { peer, openedAt: new Date(at).toISOString() }
+          },
+        }),
+      close: (peer) =>
+        agent.run({
+          action: null,
+          what: 'close a tunnel',
+          who: peer,
+          run: () => this.#db.prepare('delete from tunnels where peer = ?').run(peer).changes > 0,
+        }),
+      list: () => this.list(),
+    }
+  }
+}
+
+const peer = z.object({ peer: z.string().min(1).max(200) })
+
+/** The module that counts open tunnels. */
+export const tunnels = (): ProductModule<Tunnels, TunnelStatus> => ({
+  name: 'edge-tunnels',
+  profile: edgeRouter,
+  migrations: ['create table tunnels (peer text primary key, opened_at integer not null) strict'],
+  commands: {
+    'tunnel-open': defineCommand(false, peer, (api: Tunnels, { peer }) => api.open(peer)),
+    'tunnel-close': defineCommand(false, peer, async (api: Tunnels, { peer }) => ({
+      closed: await api.close(peer),
+    })),
+    'tunnel-list': defineCommand(true, z.object({}), (api: Tunnels) => ({ tunnels: api.list() })),
+  },
+  openState: (storage) => new OpenTunnels(storage),
+})

@@ -1,0 +1,166 @@
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { edgeRouter, tunnels } from '../../examples/edge-router/tunnels.ts'
+import { findCommand } from '../../src/agent/control-commands.ts'
+import { AgentStore } from '../../src/agent/store.ts'
+import { Authority } from '../../src/authority/index.ts'
+import { type OpenOptions, SmartAgent } from '../../src/index.ts'
+import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
+
+let world: World
+let authority: Authority
+beforeEach(async () => {
+  world = await makeWorld()
+  const dataDir = join(world.directory, 'edge-authority')
+  const { clock } = world
+  await Authority.init({ dataDir, account: 'net.example', acceptAgreement: true, clock, profile: edgeRouter })
+  authority = await Authority.open({ dataDir, clock })
+})
+afterEach(async () => {
+  await authority.close()
+  await world.close()
+})
+
+const options = () =>
+  ({
+    dataDir: join(world.directory, 'router'),
+    trust: authority.trustAnchor(),
+    transport: { kind: 'direct', url: 'https://authority.test' },
+    clock: world.clock,
+    heartbeat: false,
+    createTransport: () => world.transport(authority),
+  }) satisfies Partial<OpenOptions>
+const openRouter = () =>
+  SmartAgent.open({
+    ...options(),
+    product: { pid: 'EDGE-9', version: '1.0', serial: 'R1' },
+    module: tunnels(),
+  })
+const countOf = (agent: { status(): { entitlements: { tag: string; count: number }[] } }) =>
+  agent.status().entitlements.find(({ tag }) => tag === 'EDGE-TUNNEL')?.count ?? 0
+
+describe('a product with a module of its own', () => {
+  it('counts in its own table, in its own part of the Status document, without hosts and sizes', async () => {
+    const agent = await openRouter()
+    await agent.module.open('east')
+    await agent.module.open('west')
+    await agent.module.open('west')
+    expect(agent.status()).toMatchObject({
+      product: { pid: 'EDGE-9', version: '1.0', serial: 'R1' },
+      tunnels: { open: 2, max: 1000 },
+      entitlements: [{ tag: 'EDGE-TUNNEL', count: 2 }],
+    })
+    expect(Object.keys(agent.status().product)).toEqual(['pid', 'serial', 'version'])
+    expect(agent.status()).not.toHaveProperty('hosts')
+    expect(await agent.module.close('east')).toBe(true)
+    expect(countOf(agent)).toBe(1)
+    await agent.close()
+    const again = await openRouter()
+    expect(again.module.list()).toMatchObject([{ peer: 'west' }])
+    expect(countOf(again)).toBe(1)
+    await again.close()
+  })
+
+  it('adds what the product declares to what its module counts, and reports the sum to the authority', async () => {
+    const agent = await openRouter()
+    await authority.orders.create({ tag: 'EDGE-TUNNEL', quantity: 5 })
+    await agent.module.open('east')
+    agent.setUsage('EDGE-TUNNEL', 3)
+    await agent.register((await authority.tokens.create({ days: 30 })).token)
+    expect(agent.status()).toMatchObject({ state: 'authorized' })
+    expect(countOf(agent)).toBe(4)
+    expect((await authority.instances.list())[0]?.entitlements).toMatchObject([
+      { tag: 'EDGE-TUNNEL', count: 4 },
+    ])
+    await agent.close()
+  })
+
+  it('is refused what its policy denies in a state, and what its module refuses', async () => {
+    const agent = await openRouter()
+    await agent.module.open('east')
+    await agent.register((await authority.tokens.create({ days: 30 })).token)
+    expect(agent.status().state).toBe('out-of-compliance')
+    expect(await codeOf(agent.module.open('west'))).toBe('POLICY_REFUSED')
+    expect(agent.allows('tunnel-open').allowed).toBe(false)
+    expect(agent.usage.denials()).toMatchObject([{ what: 'open a tunnel', code: 'POLICY_REFUSED' }])
+    expect(agent.module.list()).toHaveLength(1)
+    await agent.close()
+  })
+
+  it('keeps neither the row nor the count of an operation that could not be written', async () => {
+    const agent = await openRouter()
+    const write = vi.spyOn(AgentStore.prototype, 'write').mockImplementation(() => {
+      throw Object.assign(new Error('full'), { code: 'SQLITE_FULL' })
+    })
+    expect(await codeOf(agent.module.open('east'))).toBe('STORE_FULL')
+    write.mockRestore()
+    expect(agent.module.list()).toEqual([])
+    expect(countOf(agent)).toBe(0)
+    await agent.module.open('east')
+    expect(countOf(agent)).toBe(1)
+    await agent.close()
+  })
+
+  it('answers the commands of its module over the table of commands, with checked parameters', async () => {
+    const agent = await openRouter()
+    const call = (name: string, params: unknown = {}) =>
+      Promise.resolve().then(() => findCommand(agent as never, name).call(params))
+    expect(await call('tunnel-open', { peer: 'east' })).toMatchObject({ peer: 'east' })
+    expect(await call('tunnel-list')).toMatchObject({ tunnels: [{ peer: 'east' }] })
+    expect(await codeOf(call('tunnel-open', { peer: '' }))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(call('host-list'))).toBe('USAGE')
+    expect(await codeOf(call('nonsense'))).toBe('USAGE')
+    await agent.close()
+  })
+})
+
+describe('a program that lacks the module of the product', () => {
+  it('goes on reporting the counts that were stored last, and changes them no more', async () => {
+    const agent = await openRouter()
+    await authority.orders.create({ tag: 'EDGE-TUNNEL', quantity: 1 })
+    await agent.module.open('east')
+    await agent.module.open('west')
+    agent.setUsage('EDGE-GBIT', 1)
+    await agent.close()
+    const other = await SmartAgent.open(options())
+    expect(countOf(other)).toBe(2)
+    await other.register((await authority.tokens.create({ days: 30 })).token)
+    expect(other.status().state).toBe('out-of-compliance')
+    other.setUsage('EDGE-TUNNEL', 1)
+    expect(countOf(other)).toBe(3)
+    await other.close()
+    const again = await openRouter()
+    expect(countOf(again)).toBe(3)
+    await again.module.close('east')
+    expect(countOf(again)).toBe(2)
+    await again.close()
+  })
+
+  it('refuses the commands of that module, and those of its own, with MODULE_UNAVAILABLE', async () => {
+    await (await openRouter()).close()
+    const other = await SmartAgent.open(options())
+    for (const name of ['tunnel-open', 'host-list', 'system-show'])
+      expect(await codeOf(Promise.resolve().then(() => findCommand(other, name).call({ peer: 'x' })))).toBe(
+        'MODULE_UNAVAILABLE',
+      )
+    expect(await codeOf(Promise.resolve().then(() => other.module))).toBe('MODULE_UNAVAILABLE')
+    expect(other.status()).not.toHaveProperty('hosts')
+    expect(other.status()).not.toHaveProperty('tunnels')
+    await other.close()
+  })
+})
+
+it('refuses to open a product whose settings its module cannot use, and leaves no data behind', async () => {
+  const wrong = { ...edgeRouter, module: { name: 'edge-tunnels', settings: { tag: 'NONE', maxTunnels: 1 } } }
+  const open = (profile: typeof edgeRouter) =>
+    SmartAgent.open({
+      ...options(),
+      product: { pid: 'EDGE-9', version: '1.0', serial: 'R1' },
+      module: tunnels(),
+      profile,
+    })
+  expect(await codeOf(open(wrong))).toBe('INVALID_ARGUMENT')
+  const agent = await open(edgeRouter)
+  expect(agent.module.list()).toEqual([])
+  await agent.close()
+})
