@@ -140,8 +140,9 @@ export class WebConsole {
         if (method === 'GET') return procedure.handler(request.query, caller)
         const subject = procedure.auditSubject?.(request.body) ?? ''
         this.#auditSubjects.set(request, subject)
-        const response = await this.#options.runAs(caller, async () =>
-          procedure.handler(request.body, caller),
+        const response = await this.#options.runAs(
+          caller,
+          async () => await procedure.handler(request.body, caller),
         )
         await this.#recordDone(request, name, subject)
         return response

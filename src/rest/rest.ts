@@ -167,10 +167,7 @@ export class RestApi {
     })
   }
 
-  async #answer(
-    request: FastifyRequest,
-    { method, scope, auditSubject, handler }: Endpoint,
-  ): Promise<unknown> {
+  async #answer(request: FastifyRequest, endpoint: Endpoint): Promise<unknown> {
     const { caller, domain, virtualAccount } = this.#requirePath(request)
     const call: RestCall = {
       authority: this.#authority,
@@ -185,9 +182,9 @@ export class RestApi {
       },
       at: Math.floor(this.#clock.wall()),
     }
-    this.#states.set(request, { ...this.#state(request), about: auditSubject(call) })
-    const answer = await actingAs(caller.actor, () => handler(call))
-    if (scope === 'write' && method === 'POST')
+    this.#states.set(request, { ...this.#state(request), about: endpoint.auditSubject(call) })
+    const answer = await actingAs(caller.actor, () => endpoint.handler(call))
+    if (endpoint.scope === 'write' && endpoint.method === 'POST')
       await this.#record(request, { who: caller.name, outcome: outcomeOf(answer) })
     return answer
   }
