@@ -50,6 +50,7 @@ const authorityFolders = [
   'outbox/',
   'events/',
   'keys/',
+  'context/account-context.ts',
   'inventory/',
   'context/',
   'satellites/',

@@ -3,12 +3,8 @@ import { defaultPeriods } from '../../../machines/index.ts'
 import type { Instant } from '../../core/time.ts'
 import type { ProductProfile } from '../../core/profile.ts'
 import { udiDigest } from '../../protocol/digest.ts'
-import {
-  type Account,
-  listLicenses,
-  listVirtualAccounts,
-  type VirtualAccount,
-} from '../inventory/accounts.ts'
+import { listLicenses, listVirtualAccounts } from '../inventory/accounts.ts'
+import type { Account, VirtualAccount } from '../context/account-context.ts'
 import {
   agreementAlerts,
   type AlertDocument,
@@ -40,7 +36,7 @@ import { reviewAlerts } from './review-alerts.ts'
 import { ReservationLedger } from '../inventory/reservation-ledger.ts'
 import type { Tx } from '../store/store.ts'
 import { Synchronisation, type SyncStatus } from '../satellite-sync/synchronization.ts'
-import type { AccountContext } from '../context/authority-context.ts'
+import type { AccountContext } from '../context/account-context.ts'
 
 /** Ids that one query names at most. */
 const BATCH = 500

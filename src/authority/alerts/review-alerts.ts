@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { AlertDocument } from './alerts.ts'
-import type { Account } from '../inventory/accounts.ts'
+import type { Account } from '../context/account-context.ts'
 import type { Tx } from '../store/store.ts'
 
 const nowhere = { instanceId: null, satellite: null, actionDue: null, severity: 'major' as const }

@@ -1,27 +1,15 @@
 import { LicensingError } from '../../core/errors.ts'
 import type { ProductProfile } from '../../core/profile.ts'
 import type { Instant } from '../../core/time.ts'
-import type { Account, VirtualAccount } from '../inventory/accounts.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import type { AuthorityStore, Tx } from '../store/store.ts'
+import type { AccountContext, VirtualAccount } from './account-context.ts'
 import type { AuthorityClock } from './authority-clock.ts'
 
 /** Which smart account and virtual account a call is about: the only one, and the default one, unless named. */
 export interface Where {
   readonly account?: string | undefined
   readonly virtualAccount?: string | undefined
-}
-
-/** One transaction about one smart account: the rules of licensing are functions over it. */
-export interface AccountContext {
-  readonly tx: Tx
-  readonly account: Account
-  /** The authority's time: one instant for the whole transaction. */
-  readonly at: Instant
-  /** The name of whoever the work is done for; null for nobody. */
-  readonly actor: string | null
-  readonly credentials: Credentials
-  readonly profile: ProductProfile
 }
 
 /** An authority as its services see it. Each call that takes work is one transaction, after the maintenance that is due. */

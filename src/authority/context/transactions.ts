@@ -1,11 +1,13 @@
 import type { ProductProfile } from '../../core/profile.ts'
 import type { Instant } from '../../core/time.ts'
 import { presentActor } from '../events/actor.ts'
-import { chooseAccount, chooseVirtualAccount, type VirtualAccount } from '../inventory/accounts.ts'
+import { chooseAccount, chooseVirtualAccount } from '../inventory/accounts.ts'
+import type { VirtualAccount } from './account-context.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import type { AuthorityStore, Tx } from '../store/store.ts'
 import type { AuthorityClock } from './authority-clock.ts'
-import type { AccountContext, AuthorityContext, Where } from './authority-context.ts'
+import type { AuthorityContext, Where } from './authority-context.ts'
+import type { AccountContext } from './account-context.ts'
 
 /** Work that time makes due, done at the beginning of a transaction. */
 export interface DueWork {

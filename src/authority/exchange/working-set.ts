@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Instant } from '../../core/time.ts'
 import { serialsOf, udiDigest } from '../../protocol/digest.ts'
-import type { Account } from '../inventory/accounts.ts'
+import type { Account } from '../context/account-context.ts'
 import { type LogEntry, logEvents } from '../events/event-log.ts'
 import type { InstanceRow } from '../inventory/instances.ts'
 import { complianceEntry, type Pool, readPool, writeDemands, writePools } from '../inventory/pools.ts'

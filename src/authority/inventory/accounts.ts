@@ -5,6 +5,7 @@ import { checked } from '../../core/validate.ts'
 import { alreadyExists, LicensingError, notFound } from '../../core/errors.ts'
 import type { Instant } from '../../core/time.ts'
 import type { ProductProfile } from '../../core/profile.ts'
+import type { Account, VirtualAccount } from '../context/account-context.ts'
 import { logEvent } from '../events/event-log.ts'
 import { assessPool } from './pools.ts'
 import type { Tx } from '../store/store.ts'
@@ -22,23 +23,6 @@ const nameSchema = z
   .min(1, 'a virtual account has a name')
   .max(100, 'a name is at most 100 characters')
   .regex(/^[^\p{Cc}]+$/u, 'a name holds no control characters')
-
-export interface Account {
-  readonly id: string
-  readonly domain: string
-  readonly agreementAt: Instant | null
-}
-export interface VirtualAccount {
-  readonly id: string
-  readonly name: string
-  readonly isDefault: boolean
-  /** At a manager: the satellite it belongs to; null for one of the manager's own. */
-  readonly satellite: { readonly id: string; readonly name: string; readonly registered: boolean } | null
-  /** At a satellite: the manager's virtual account whose licences arrive in it; null for one of its own. */
-  readonly upstream: string | null
-  /** Of a satellite's virtual accounts at the manager, and of those the manager's licences arrive in: the first one. */
-  readonly home: boolean
-}
 
 /** Whether two names are of one domain: capitals make no difference (RFC 4343 §3). */
 export const isSameDomain = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()

@@ -1,6 +1,7 @@
 import { type Instant, iso } from '../../core/time.ts'
 import { type ProductProfile, requireTag } from '../../core/profile.ts'
-import { type Account, listVirtualAccounts, type VirtualAccount } from './accounts.ts'
+import { listVirtualAccounts } from './accounts.ts'
+import type { Account, VirtualAccount } from '../context/account-context.ts'
 import type { Tx } from '../store/store.ts'
 
 /** A lot of licences behind a pool, as people and programs see it. */

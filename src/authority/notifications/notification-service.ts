@@ -3,16 +3,13 @@ import { z } from 'zod'
 import { checked } from '../../core/validate.ts'
 import { LicensingError, notFound } from '../../core/errors.ts'
 import { DAY } from '../../core/time.ts'
-import {
-  type Account,
-  chooseVirtualAccount,
-  listAccounts,
-  listVirtualAccounts,
-} from '../inventory/accounts.ts'
+import { chooseVirtualAccount, listAccounts, listVirtualAccounts } from '../inventory/accounts.ts'
+import type { Account } from '../context/account-context.ts'
 import { presentActor } from '../events/actor.ts'
 import { readAlerts } from '../alerts/alert-reader.ts'
 import type { AlertDocument } from '../alerts/alerts.ts'
-import type { AccountContext, AuthorityContext, Where } from '../context/authority-context.ts'
+import type { AuthorityContext, Where } from '../context/authority-context.ts'
+import type { AccountContext } from '../context/account-context.ts'
 import { TERM_WARNINGS } from '../inventory/orders.ts'
 import { firstSummary, summarise } from './daily-summary.ts'
 import { notifyOfAlerts } from './alert-notifications.ts'

@@ -1,12 +1,8 @@
 import { type Cell, csv } from '../../core/csv.ts'
 import { type Instant, iso } from '../../core/time.ts'
 import type { ProductProfile } from '../../core/profile.ts'
-import {
-  type Account,
-  listLicenses,
-  listVirtualAccounts,
-  type VirtualAccount,
-} from '../inventory/accounts.ts'
+import { listLicenses, listVirtualAccounts } from '../inventory/accounts.ts'
+import type { Account, VirtualAccount } from '../context/account-context.ts'
 import { type InstanceDocument, listInstances, reservedInstance } from '../inventory/instances.ts'
 import { lotsOf } from '../inventory/pools.ts'
 import { ReservationLedger } from '../inventory/reservation-ledger.ts'

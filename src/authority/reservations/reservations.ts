@@ -18,7 +18,8 @@ import {
   type ReservationRequest,
 } from '../../protocol/offline-codes.ts'
 import { signText } from '../../pki/sign-text.ts'
-import { type Account, requireOwn, type VirtualAccount } from '../inventory/accounts.ts'
+import { requireOwn } from '../inventory/accounts.ts'
+import type { Account, VirtualAccount } from '../context/account-context.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import { type IssuingLimits, issuanceBlockedBy } from '../satellite-sync/issuing-limits.ts'
 import { assessPool, holdings, lotsOf } from '../inventory/pools.ts'

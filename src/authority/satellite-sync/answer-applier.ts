@@ -1,13 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Instant } from '../../core/time.ts'
 import type { SyncAnswer, SyncLot } from '../../protocol/sync-answer.ts'
-import {
-  type Account,
-  addVirtualAccount,
-  listVirtualAccounts,
-  type VirtualAccount,
-  whatItHolds,
-} from '../inventory/accounts.ts'
+import { addVirtualAccount, listVirtualAccounts, whatItHolds } from '../inventory/accounts.ts'
+import type { Account, VirtualAccount } from '../context/account-context.ts'
 import { logEvent } from '../events/event-log.ts'
 import { endInstance } from '../inventory/instances.ts'
 import { assessPool } from '../inventory/pools.ts'

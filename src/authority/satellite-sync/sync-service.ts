@@ -1,3 +1,4 @@
+import { SYNC_PATH } from '../../protocol/sync.ts'
 import { randomInt } from 'node:crypto'
 import type { SyncSchedule } from '../../../machines/index.ts'
 import { checked } from '../../core/validate.ts'
@@ -18,7 +19,7 @@ import {
 import type { Credentials } from '../keys/credentials.ts'
 import { type AuthorityContext, requireRole } from '../context/authority-context.ts'
 import { readSetting, type Tx, writeSetting } from '../store/store.ts'
-import { LONGEST_SYNC } from '../satellites/sync-exchange.ts'
+import { MAX_SYNC_BYTES } from '../../protocol/sync.ts'
 import {
   type Exported,
   type Imported,
@@ -28,8 +29,6 @@ import {
   type TrustGiven,
 } from './synchronization.ts'
 
-/** Where a request is posted, below the manager's URL. */
-export const SYNC_PATH = '/satellite/v1/synchronise'
 const ROAD = 'sync-road'
 /** Milliseconds for one exchange: a hundred thousand instances take a while. */
 const DEADLINE = 10 * 60_000
@@ -224,7 +223,7 @@ export class SyncDoor {
     ])
     return httpsTransport({
       ...roadOf(settings, [root], { deadline: DEADLINE }),
-      largest: LONGEST_SYNC,
+      largest: MAX_SYNC_BYTES,
     })
   }
 

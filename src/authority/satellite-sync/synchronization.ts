@@ -22,14 +22,15 @@ import { certificateFingerprint, keyFingerprint, sameFingerprint } from '../../p
 import { verifyMandate } from '../../pki/delegation.ts'
 import { verifyText } from '../../pki/sign-text.ts'
 import { adoptBundles, type Anchors, anchorsOf, rootsPem } from '../../pki/root-rotation.ts'
-import { type Account, listVirtualAccounts } from '../inventory/accounts.ts'
+import { listVirtualAccounts } from '../inventory/accounts.ts'
+import type { Account } from '../context/account-context.ts'
 import type { AuthorityIdentity, Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
 import { SYNC_SEQUENCE, touchAll } from '../store/revisions.ts'
 import { readSetting, type Tx, writeSetting } from '../store/store.ts'
 import { TimeFloor } from '../store/time-floor.ts'
 import { SyncApply } from './answer-applier.ts'
-import { LONGEST_SYNC } from '../satellites/sync-exchange.ts'
+import { MAX_SYNC_BYTES } from '../../protocol/sync.ts'
 import { gatherReport, rebuildPools } from './report.ts'
 
 const FACTS = 'sync'
@@ -429,7 +430,7 @@ export class Synchronisation {
    */
   rootToTrust(text: string): string | null {
     if (this.#credentials.identity.root !== null) return null
-    const { lines } = readSignedText(text, { ...ANSWER, longest: LONGEST_SYNC })
+    const { lines } = readSignedText(text, { ...ANSWER, longest: MAX_SYNC_BYTES })
     return certificateFingerprint(readSyncAnswer(lines).root)
   }
 
@@ -541,7 +542,7 @@ export class Synchronisation {
       ...ANSWER,
       role: 'sync',
       roots: rootsOf(root),
-      longest: LONGEST_SYNC,
+      longest: MAX_SYNC_BYTES,
       at: (unchecked) => {
         const line = unchecked.find((one) => one.startsWith('Answered: '))
         return Date.parse(line?.slice('Answered: '.length).trim() ?? '') || 0
@@ -578,7 +579,7 @@ export class Synchronisation {
 
   /** The root of an answer, where none is known and somebody answers for it (trust §8). */
   #trusted(text: string, trust: TrustGiven): string {
-    const { lines } = readSignedText(text, { ...ANSWER, longest: LONGEST_SYNC })
+    const { lines } = readSignedText(text, { ...ANSWER, longest: MAX_SYNC_BYTES })
     const { root } = readSyncAnswer(lines)
     const fingerprint = certificateFingerprint(root)
     if (trust === null)

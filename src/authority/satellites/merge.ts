@@ -1,6 +1,6 @@
 import type { Instant } from '../../core/time.ts'
 import type { ReportedInstance, SyncRequest, Totals } from '../../protocol/sync-request.ts'
-import type { VirtualAccount } from '../inventory/accounts.ts'
+import type { VirtualAccount } from '../context/account-context.ts'
 import { heldParts } from '../policy.ts'
 
 /** Finds the manager's virtual account that one of the satellite's counts for. */

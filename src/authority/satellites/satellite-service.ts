@@ -2,7 +2,8 @@ import { LicensingError } from '../../core/errors.ts'
 import type { SyncProof } from '../../protocol/sync-proof.ts'
 import { type AuthorityContext, requireRole, type Where } from '../context/authority-context.ts'
 import { type SatelliteDocument, Satellites, type SatelliteTerms } from './satellites.ts'
-import { LONGEST_FIRST, readSync, type Responded, SyncExchange } from './sync-exchange.ts'
+import { readSync, type Responded, SyncExchange } from './sync-exchange.ts'
+import { MAX_FIRST_REQUEST_BYTES } from '../../protocol/sync.ts'
 import { attempt, type Tx } from '../store/store.ts'
 import { TimeFloor } from '../store/time-floor.ts'
 
@@ -81,7 +82,7 @@ export class SatelliteDoor {
    */
   async respondByWire(text: string): Promise<string> {
     requireRole(this.#context, 'manager', 'answers are made')
-    if (text.length > LONGEST_FIRST && !(await this.#isNamedIn(text)))
+    if (text.length > MAX_FIRST_REQUEST_BYTES && !(await this.#isNamedIn(text)))
       throw new LicensingError(
         'REQUEST_MALFORMED',
         'The request is far too long for a satellite that is not known.',

@@ -7,13 +7,8 @@ import { alreadyExists, LicensingError, notFound } from '../../core/errors.ts'
 import { DAY, type Instant, iso } from '../../core/time.ts'
 import { newEnrolmentCode } from '../../protocol/enrolment.ts'
 import { keyFingerprint } from '../../pki/fingerprint.ts'
-import {
-  type Account,
-  addVirtualAccount,
-  listVirtualAccounts,
-  type VirtualAccount,
-  whatItHolds,
-} from '../inventory/accounts.ts'
+import { addVirtualAccount, listVirtualAccounts, whatItHolds } from '../inventory/accounts.ts'
+import type { Account, VirtualAccount } from '../context/account-context.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
 import { Reported } from './reported-instances.ts'

@@ -1,3 +1,4 @@
+import { MAX_SYNC_BYTES } from '../../protocol/sync.ts'
 import { sql } from 'kysely'
 import { createPublicKey, type KeyObject } from 'node:crypto'
 import { errorTable, LicensingError } from '../../core/errors.ts'
@@ -14,7 +15,8 @@ import { keyFingerprint } from '../../pki/fingerprint.ts'
 import { keyDigest, signMandate } from '../../pki/delegation.ts'
 import { readRequest } from '../../pki/certificate-request.ts'
 import { signAndName, verifyTextByKey } from '../../pki/sign-text.ts'
-import { type Account, listVirtualAccounts } from '../inventory/accounts.ts'
+import { listVirtualAccounts } from '../inventory/accounts.ts'
+import type { Account } from '../context/account-context.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
 import { Conflicts } from './duplicate-instances.ts'
@@ -26,11 +28,6 @@ import { certifiedNames, type WantedNames, wantedNames } from './server-names.ts
 import { attempt, type Tx } from '../store/store.ts'
 import { Transfers } from '../inventory/transfers.ts'
 import type { ProductProfile } from '../../core/profile.ts'
-
-/** Characters that a request or an answer has at most. */
-export const LONGEST_SYNC = 64 * 1024 * 1024
-/** And of one who is not known yet: a first request has no instances to tell of. */
-export const LONGEST_FIRST = 256 * 1024
 
 /** How a request came: carried by a person, who answers for it, or by wire. */
 export type SyncRoad = 'hand' | 'wire'
@@ -78,7 +75,7 @@ export function readSync(text: string): Read {
     what: 'synchronisation request',
     title: SYNC_REQUEST_TITLE,
     key: namedKey,
-    longest: LONGEST_SYNC,
+    longest: MAX_SYNC_BYTES,
   })
   return { request: readSyncRequest(lines), digest }
 }

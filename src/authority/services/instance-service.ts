@@ -1,5 +1,6 @@
 import { LicensingError } from '../../core/errors.ts'
-import type { AccountContext, AuthorityContext, Where } from '../context/authority-context.ts'
+import type { AuthorityContext, Where } from '../context/authority-context.ts'
+import type { AccountContext } from '../context/account-context.ts'
 import { confirmInstance } from '../exchange/restore-review.ts'
 import { chooseVirtualAccount } from '../inventory/accounts.ts'
 import {

@@ -1,5 +1,6 @@
 import { LicensingError } from '../../core/errors.ts'
-import type { AccountContext, AuthorityContext, Where } from '../context/authority-context.ts'
+import type { AuthorityContext, Where } from '../context/authority-context.ts'
+import type { AccountContext } from '../context/account-context.ts'
 import { type ReservationDocument, ReservationLedger } from '../inventory/reservation-ledger.ts'
 import {
   type Asking,

@@ -1,5 +1,6 @@
 import { LicensingError } from '../../core/errors.ts'
-import type { AccountContext, AuthorityContext, Where } from '../context/authority-context.ts'
+import type { AuthorityContext, Where } from '../context/authority-context.ts'
+import type { AccountContext } from '../context/account-context.ts'
 import { breaksCompliance, type TransferDocument } from '../inventory/transfers.ts'
 
 /** How a transfer is meant. */

@@ -19,8 +19,8 @@ import { type Credential, tlsOptions } from '../../pki/certificate-generation.ts
 import type { Misbehaviour } from './fault-injector.ts'
 import type { RequestEndpoint } from '../exchange/request-endpoint.ts'
 import type { Origin } from '../observer.ts'
-import { LONGEST_SYNC } from '../satellites/sync-exchange.ts'
-import { SYNC_PATH } from '../satellite-sync/sync-service.ts'
+import { MAX_SYNC_BYTES } from '../../protocol/sync.ts'
+import { SYNC_PATH } from '../../protocol/sync.ts'
 import { BodyRefused, SyncBodies } from './sync-body.ts'
 
 const LARGEST_REQUEST = 256 * 1024
@@ -61,7 +61,7 @@ function serveSynchronization(
           announced: announced === undefined ? null : Number(announced),
           proof: typeof proof === 'string' ? proof : null,
         },
-        () => limiter?.reserveBodyBytes(raw, LONGEST_SYNC, { isTrusted: true }),
+        () => limiter?.reserveBodyBytes(raw, MAX_SYNC_BYTES, { isTrusted: true }),
       )
     },
   )

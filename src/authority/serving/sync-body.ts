@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 import { LicensingError } from '../../core/errors.ts'
 import type { SyncProof } from '../../protocol/sync-proof.ts'
 import { readSyncProof } from '../../pki/sync-proof.ts'
-import { LONGEST_FIRST, LONGEST_SYNC } from '../satellites/sync-exchange.ts'
+import { MAX_FIRST_REQUEST_BYTES, MAX_SYNC_BYTES } from '../../protocol/sync.ts'
 
 /** A body that is not read to its end, by the HTTP status that says why. */
 export class BodyRefused extends Error {
@@ -54,7 +54,7 @@ export class SyncBodies {
     }
     let proof: SyncProof | null = null
     try {
-      if (announced !== null && announced > LONGEST_FIRST) proof = await prove()
+      if (announced !== null && announced > MAX_FIRST_REQUEST_BYTES) proof = await prove()
       const chunks: Buffer[] = []
       const hash = createHash('sha256')
       let length = 0
@@ -62,7 +62,7 @@ export class SyncBodies {
       for await (const chunk of payload.iterator({ destroyOnReturn: false })) {
         const bytes = chunk as Buffer
         length += bytes.length
-        if (length > LONGEST_FIRST) proof ??= await prove()
+        if (length > MAX_FIRST_REQUEST_BYTES) proof ??= await prove()
         if (proof !== null && length > proof.length)
           throw new BodyRefused(413, 'it is longer than was proved')
         chunks.push(bytes)
@@ -82,7 +82,7 @@ export class SyncBodies {
   async #proofOf({ announced, proof: text }: SyncBody): Promise<SyncProof> {
     const proof = text === null ? null : await readSyncProof(text)
     const isPossible =
-      proof !== null && proof.length <= LONGEST_SYNC && (announced === null || announced === proof.length)
+      proof !== null && proof.length <= MAX_SYNC_BYTES && (announced === null || announced === proof.length)
     if (proof === null || !isPossible || !(await this.#isKnown(proof)))
       throw new BodyRefused(413, 'it is longer than a stranger may send')
     return proof
