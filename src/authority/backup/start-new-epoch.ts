@@ -7,7 +7,7 @@ import { Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
 import { AuthorityStore, type Tx } from '../store/store.ts'
 import { TimeFloor } from '../store/time-floor.ts'
-import { Synchronisation } from '../satellite-sync/synchronization.ts'
+import { openSync, startNewSyncEpoch } from '../satellite-sync/sync-repository.ts'
 
 /** An authority that was restored, and what of it is held. */
 export interface Restored {
@@ -43,8 +43,8 @@ export async function beginAnew(dataDir: string, clock: Clock): Promise<Restored
 
 async function satelliteAnew(tx: Tx, credentials: Credentials, at: Instant): Promise<Restored> {
   const account = await chooseAccount(tx, undefined)
-  const sync = await Synchronisation.open(tx, credentials, account, at)
-  await sync.restored()
+  const sync = await openSync({ tx, credentials, account, at })
+  await startNewSyncEpoch(sync)
   const { numUpdatedRows } = await tx
     .updateTable('tokens')
     .set({ revoked_at: at })
@@ -59,7 +59,7 @@ async function satelliteAnew(tx: Tx, credentials: Credentials, at: Instant): Pro
     accountId: account.id,
     message: `Restored from a backup, in epoch ${epoch}: ${pluralize(tokensRevoked, 'token')} ${tokensRevoked === 1 ? 'was' : 'were'} revoked, and what was registered since comes back with the next synchronisation.`,
   })
-  const { satellite: name } = sync.status()
+  const { name } = sync.facts
   return { role: 'satellite', name, epoch, tokensRevoked, tokensInReview: 0, reservationsInReview: 0 }
 }
 

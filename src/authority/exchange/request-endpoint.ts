@@ -11,7 +11,7 @@ import type { Credentials } from '../keys/credentials.ts'
 import { type AuthorityObserver, type ExchangeWatch, inProcess, type Origin } from '../observer.ts'
 import { type IssuingLimits, readIssuingLimits } from '../satellite-sync/issuing-limits.ts'
 import { type Batch, type BatchDecider, Exchanges, type Outcome } from './exchange-batcher.ts'
-import { Exchange } from './request-handler.ts'
+import { decideRequest } from './request-handler.ts'
 import { type Answered, readHello, wantedBy } from './requests.ts'
 import { WorkingSet } from './working-set.ts'
 
@@ -167,9 +167,9 @@ class ExchangeDecider implements BatchDecider<AnswerContext> {
     const done = await this.#context.withMaintenance(async (tx, time) => {
       const limits = await readIssuingLimits(tx, credentials, time)
       const set = await WorkingSet.of(tx, wantedBy(requests), time)
-      const exchange = new Exchange(set, credentials, profile, limits, isUnderLoad)
+      const exchange = { set, credentials, profile, limits, isUnderLoad, at: time }
       const outcomes: Outcome[] = []
-      for (const request of requests) outcomes.push(await exchange.decide(request).catch(toOutcome))
+      for (const request of requests) outcomes.push(await decideRequest(exchange, request).catch(toOutcome))
       await set.flush()
       const signer = await credentials.answerSigner(tx, time)
       await TimeFloor.raise(tx, time)

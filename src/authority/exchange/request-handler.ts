@@ -19,257 +19,275 @@ import {
 import { AUTHORIZATION_LIFE, BACKDATED, spreadContact } from '../policy.ts'
 import type { WorkingSet } from './working-set.ts'
 
+/** What the exchanges of one transaction share. */
+export interface ExchangeContext {
+  readonly set: WorkingSet
+  readonly credentials: Credentials
+  readonly profile: ProductProfile
+  readonly limits: IssuingLimits
+  /** Whether devices are asked to come back at other times than all at once. */
+  readonly isUnderLoad: boolean
+  readonly at: Instant
+}
+
 type AuthorizeBody = (InstanceRequest & { type: 'authorize' })['body']
 
 type SignedInstanceRequest = Extract<SignedRequest, { digest: string }>
 
-/**
- * Decides exchanges in the transaction of a working set: decision, sequence, pools and events go together. What throws has
- * changed nothing.
- */
-export class Exchange {
-  readonly #set: WorkingSet
-  readonly #credentials: Credentials
-  readonly #profile: ProductProfile
-  readonly #limits: IssuingLimits
-  readonly #underLoad: boolean
-  readonly #at: Instant
+export function decideRequest(context: ExchangeContext, signed: SignedRequest): Promise<Decided> {
+  return 'key' in signed
+    ? new Registration(context.set, context.credentials, context.limits).decide(signed)
+    : instanceRequest(context, signed)
+}
 
-  /** @param underLoad whether boxes are asked to come back at other times than all at once */
-  constructor(
-    set: WorkingSet,
-    credentials: Credentials,
-    profile: ProductProfile,
-    limits: IssuingLimits,
-    underLoad: boolean,
-  ) {
-    this.#limits = limits
-    this.#underLoad = underLoad
-    this.#set = set
-    this.#credentials = credentials
-    this.#profile = profile
-    this.#at = set.at
-  }
+// Requests of a registered box
+async function instanceRequest(context: ExchangeContext, signed: SignedInstanceRequest): Promise<Decided> {
+  const { request, digest } = signed
+  if (request.audience !== context.credentials.identity.id)
+    throw malformed('it is addressed to another authority')
+  const instance =
+    (await context.set.instance(signed.thumbprint)) ?? (await recoverFromReview(context, signed))
+  // Whoever signs with a certificate of their own making gets no signed answer (trust §4).
+  if (!instance && !isOwn(context, signed)) throw badSignature()
+  const decided = (decision: Decision): Decided => ({ request, audience: request.instanceId, decision })
+  // Not known here, and perhaps so all the same: no answer, so that the box asks again.
+  if (!instance && context.limits.suspended) throw context.limits.suspended
+  if (!instance) return decided(refuse('INSTANCE_UNKNOWN', 'This authority knows no such product instance.'))
+  if (instance.id !== request.instanceId) throw malformed('its certificate is of another instance')
+  // Only an end that the box itself asked for is told again as it was.
+  const toldAgain = instance.status === 'deregistered' && repeats(instance, request, digest)
+  if (instance.status !== 'active' && !toldAgain) return decided(refuse(...endedRefusal(instance.status)))
+  if (context.at >= signed.notAfter) return decided(refuse(...endedRefusal('expired')))
+  const pending = instance.thumbprint !== signed.thumbprint
+  return decided(await handleInSequence(context, instance, request, digest, pending))
+}
 
-  decide(signed: SignedRequest): Promise<Decided> {
-    return 'key' in signed
-      ? new Registration(this.#set, this.#credentials, this.#limits).decide(signed)
-      : this.#instanceRequest(signed)
-  }
+/** Whether this authority issued the certificate to the instance, of which it may have no row any more. */
+function isOwn(context: ExchangeContext, { pem, request }: SignedInstanceRequest): boolean {
+  return context.credentials.boxes.own(pem, request.instanceId, context.at) !== undefined
+}
 
-  // Requests of a registered box
+/** An instance that shows after a restore the certificate that this authority issued to it. */
+async function recoverFromReview(
+  context: ExchangeContext,
+  signed: SignedInstanceRequest,
+): Promise<InstanceRow | undefined> {
+  if (!isOwn(context, signed)) return undefined
+  const review = new Review(await context.set.settle(), context.credentials, context.at)
+  const taken = await review.shown(signed.pem, signed.request.instanceId)
+  return taken ? context.set.instance(signed.thumbprint) : undefined
+}
 
-  async #instanceRequest(signed: SignedInstanceRequest): Promise<Decided> {
-    const { request, digest } = signed
-    if (request.audience !== this.#credentials.identity.id)
-      throw malformed('it is addressed to another authority')
-    const instance = (await this.#set.instance(signed.thumbprint)) ?? (await this.#reviewed(signed))
-    // Whoever signs with a certificate of their own making gets no signed answer (trust §4).
-    if (!instance && !this.#isOwn(signed)) throw badSignature()
-    const decided = (decision: Decision): Decided => ({ request, audience: request.instanceId, decision })
-    // Not known here, and perhaps so all the same: no answer, so that the box asks again.
-    if (!instance && this.#limits.suspended) throw this.#limits.suspended
-    if (!instance)
-      return decided(refuse('INSTANCE_UNKNOWN', 'This authority knows no such product instance.'))
-    if (instance.id !== request.instanceId) throw malformed('its certificate is of another instance')
-    // Only an end that the box itself asked for is told again as it was.
-    const toldAgain = instance.status === 'deregistered' && repeats(instance, request, digest)
-    if (instance.status !== 'active' && !toldAgain) return decided(refuse(...endedRefusal(instance.status)))
-    if (this.#at >= signed.notAfter) return decided(refuse(...endedRefusal('expired')))
-    const pending = instance.thumbprint !== signed.thumbprint
-    return decided(await this.#inSequence(instance, request, digest, pending))
-  }
-
-  /** Whether this authority issued the certificate to the instance, of which it may have no row any more. */
-  #isOwn({ pem, request }: SignedInstanceRequest): boolean {
-    return this.#credentials.boxes.own(pem, request.instanceId, this.#at) !== undefined
-  }
-
-  /** An instance that shows after a restore the certificate that this authority issued to it. */
-  async #reviewed(signed: SignedInstanceRequest): Promise<InstanceRow | undefined> {
-    if (!this.#isOwn(signed)) return undefined
-    const review = new Review(await this.#set.settle(), this.#credentials, this.#at)
-    const taken = await review.shown(signed.pem, signed.request.instanceId)
-    return taken ? this.#set.instance(signed.thumbprint) : undefined
-  }
-
-  /** One request, one decision (trust §2). */
-  async #inSequence(
-    instance: InstanceRow,
-    request: InstanceRequest,
-    digest: string,
-    pending: boolean,
-  ): Promise<Decision> {
-    if (repeats(instance, request, digest)) return JSON.parse(instance.decision ?? 'null') as Decision
-    const { epoch } = this.#credentials.identity
-    // The first request after a restore: the box may have gone on while this authority went back (trust §9).
-    const ahead = instance.epoch < epoch && request.sequence >= instance.sequence
-    if (request.sequence < instance.sequence) {
-      // A message that was late, or a copy of the box that has fallen behind: nobody can tell, so it is said.
-      await this.#alert(instance, 'INSTANCE_SUPERSEDED', 'minor', 'asked what is older than its last request')
-      return refuse(
-        'SEQUENCE_SUPERSEDED',
-        `Request ${request.sequence} is older than ${instance.sequence}, which was answered.`,
-      )
-    }
-    const heard =
-      request.lastAnswer === instance.last_answer || request.lastAnswer === instance.previous_answer
-    if (!ahead && (request.sequence === instance.sequence || !heard)) return this.#diverged(instance)
-    if (pending) await this.#adopt(instance)
-    const decision = await this.#carryOut(instance, request)
-    this.#set.answered(instance, {
-      epoch,
-      sequence: request.sequence,
-      request_digest: digest,
-      message_id: request.messageId,
-      decision: JSON.stringify(decision),
-      last_answer: answerHash(request.messageId, decision),
-      previous_answer: instance.last_answer,
-      last_contact_at: this.#at,
-    })
-    return decision
-  }
-
-  async #diverged(instance: InstanceRow): Promise<Decision> {
-    await this.#alert(instance, 'INSTANCE_DIVERGED', 'major', 'has two histories')
-    return refuse('INSTANCE_DIVERGED', 'Another history of this product instance exists.')
-  }
-
-  async #alert(
-    instance: InstanceRow,
-    type: string,
-    severity: 'minor' | 'major',
-    what: string,
-  ): Promise<void> {
-    this.#set.log({
-      at: this.#at,
-      type,
-      severity,
-      accountId: instance.account_id,
-      virtualAccount: await this.#set.virtualAccount(instance.virtual_account_id),
-      instanceId: instance.id,
-      message: `${instance.pid}:${instance.serial} ${what}: it may have been copied, or restored from a copy.`,
-    })
-  }
-
-  /** The box has shown that it holds the new certificate: the old one stops. */
-  async #adopt(instance: InstanceRow): Promise<void> {
-    if (
-      instance.next_thumbprint === null ||
-      instance.next_public_key === null ||
-      instance.next_certificates === null
-    )
-      return
-    const tx = await this.#set.settle()
-    await tx
-      .updateTable('instances')
-      .set({
-        thumbprint: instance.next_thumbprint,
-        public_key: instance.next_public_key,
-        certificates: instance.next_certificates,
-        next_thumbprint: null,
-        next_public_key: null,
-        next_certificates: null,
-      })
-      .where('id', '=', instance.id)
-      .execute()
-  }
-
-  async #carryOut(instance: InstanceRow, request: InstanceRequest): Promise<Decision> {
-    switch (request.type) {
-      case 'authorize':
-        return this.#authorizeAs(instance, request.body)
-      case 'renew':
-        return this.#renew(instance, request.body.certificateRequest)
-      case 'acknowledge':
-        return { outcome: 'accepted' }
-      case 'deregister':
-        await endInstance(await this.#set.settle(), instance, 'deregistered', this.#at)
-        await this.#log(instance, 'INSTANCE_DEREGISTERED', `${instance.pid}:${instance.serial} deregistered.`)
-        return { outcome: 'accepted' }
-    }
-  }
-
-  /** A box that was taken back after a restore says what it is. */
-  async #authorizeAs(instance: InstanceRow, body: AuthorizeBody): Promise<Decision> {
-    if (!isUnknown(instance)) return this.#authorize(instance, body)
-    const review = new Review(await this.#set.settle(), this.#credentials, this.#at)
-    const row = await review.learn(instance, body.udi)
-    return row.status === 'active' ? this.#authorize(row, body) : refuse(...endedRefusal(row.status))
-  }
-
-  async #authorize(instance: InstanceRow, body: AuthorizeBody): Promise<Decision> {
-    const isKnown = (wanted: string) => this.#profile.tags.some(({ tag }) => tag === wanted)
-    const demand = body.entitlements.filter(({ tag }) => isKnown(tag))
-    await this.#set.setDemand(instance, demand)
-    if (body.version !== '' && body.version !== instance.version) this.#set.upgraded(instance, body.version)
-    // What is in use is known all the same.
-    if (this.#limits.refusal) return refuse(this.#limits.refusal.code, this.#limits.refusal.message)
-    const entitlements = []
-    for (const { tag, count } of body.entitlements) {
-      const known = this.#profile.tags.find((one) => one.tag === tag)
-      const pool = await this.#set.pool(instance.virtual_account_id, tag)
-      entitlements.push({
-        tag,
-        name: known?.name ?? '',
-        description: known?.description ?? '',
-        count,
-        status: known
-          ? pool.compliant
-            ? ('in-compliance' as const)
-            : ('out-of-compliance' as const)
-          : ('invalid-tag' as const),
-      })
-    }
-    const covered = entitlements.every(({ count, status }) => count === 0 || status === 'in-compliance')
-    return {
-      outcome: 'accepted',
-      entitlements,
-      compliance: covered ? 'in-compliance' : 'out-of-compliance',
-      deadlineAt: iso(Math.min(this.#at - BACKDATED + AUTHORIZATION_LIFE, this.#limits.notAfter)),
-      nextContactAt: covered && this.#underLoad ? iso(this.#at + spreadContact(Math.random())) : null,
-      ...(await this.#set.membership(instance)),
-    }
-  }
-
-  async #renew(instance: InstanceRow, certificateRequest: string): Promise<Decision> {
-    const key = readRequest(certificateRequest)
-    if (!key)
-      return refuse(
-        'CERTIFICATE_REQUEST_INVALID',
-        'The certificate request is not one for a P-256 key, signed by it.',
-      )
-    const membership = await this.#set.membership(instance)
-    const issued = await this.#credentials.boxes.issue(key, instance.id, membership.smartAccount, this.#at)
-    const tx = await this.#set.settle()
-    await tx
-      .updateTable('instances')
-      .set({
-        next_thumbprint: issued.thumbprint,
-        expires_at: issued.expiresAt,
-        next_public_key: key.spki.toString('base64'),
-        next_certificates: JSON.stringify(issued.certificates),
-      })
-      .where('id', '=', instance.id)
-      .execute()
-    await this.#log(
+/** One request, one decision (trust §2). */
+async function handleInSequence(
+  context: ExchangeContext,
+  instance: InstanceRow,
+  request: InstanceRequest,
+  digest: string,
+  pending: boolean,
+): Promise<Decision> {
+  if (repeats(instance, request, digest)) return JSON.parse(instance.decision ?? 'null') as Decision
+  const { epoch } = context.credentials.identity
+  // The first request after a restore: the box may have gone on while this authority went back (trust §9).
+  const ahead = instance.epoch < epoch && request.sequence >= instance.sequence
+  if (request.sequence < instance.sequence) {
+    // A message that was late, or a copy of the box that has fallen behind: nobody can tell, so it is said.
+    await alert(
+      context,
       instance,
-      'INSTANCE_RENEWED',
-      `${instance.pid}:${instance.serial} renewed its registration.`,
+      'INSTANCE_SUPERSEDED',
+      'minor',
+      'asked what is older than its last request',
     )
-    return { outcome: 'accepted', certificates: issued.certificates, ...membership }
+    return refuse(
+      'SEQUENCE_SUPERSEDED',
+      `Request ${request.sequence} is older than ${instance.sequence}, which was answered.`,
+    )
   }
+  const heard = request.lastAnswer === instance.last_answer || request.lastAnswer === instance.previous_answer
+  if (!ahead && (request.sequence === instance.sequence || !heard)) return diverged(context, instance)
+  if (pending) await activateCertificate(context, instance)
+  const decision = await executeRequest(context, instance, request)
+  context.set.answered(instance, {
+    epoch,
+    sequence: request.sequence,
+    request_digest: digest,
+    message_id: request.messageId,
+    decision: JSON.stringify(decision),
+    last_answer: answerHash(request.messageId, decision),
+    previous_answer: instance.last_answer,
+    last_contact_at: context.at,
+  })
+  return decision
+}
 
-  async #log(instance: InstanceRow, type: string, message: string): Promise<void> {
-    this.#set.log({
-      at: this.#at,
-      type,
-      accountId: instance.account_id,
-      virtualAccount: await this.#set.virtualAccount(instance.virtual_account_id),
-      instanceId: instance.id,
-      message,
+async function diverged(context: ExchangeContext, instance: InstanceRow): Promise<Decision> {
+  await alert(context, instance, 'INSTANCE_DIVERGED', 'major', 'has two histories')
+  return refuse('INSTANCE_DIVERGED', 'Another history of this product instance exists.')
+}
+
+async function alert(
+  context: ExchangeContext,
+  instance: InstanceRow,
+  type: string,
+  severity: 'minor' | 'major',
+  what: string,
+): Promise<void> {
+  context.set.log({
+    at: context.at,
+    type,
+    severity,
+    accountId: instance.account_id,
+    virtualAccount: await context.set.virtualAccount(instance.virtual_account_id),
+    instanceId: instance.id,
+    message: `${instance.pid}:${instance.serial} ${what}: it may have been copied, or restored from a copy.`,
+  })
+}
+
+/** The box has shown that it holds the new certificate: the old one stops. */
+async function activateCertificate(context: ExchangeContext, instance: InstanceRow): Promise<void> {
+  if (
+    instance.next_thumbprint === null ||
+    instance.next_public_key === null ||
+    instance.next_certificates === null
+  )
+    return
+  const tx = await context.set.settle()
+  await tx
+    .updateTable('instances')
+    .set({
+      thumbprint: instance.next_thumbprint,
+      public_key: instance.next_public_key,
+      certificates: instance.next_certificates,
+      next_thumbprint: null,
+      next_public_key: null,
+      next_certificates: null,
+    })
+    .where('id', '=', instance.id)
+    .execute()
+}
+
+async function executeRequest(
+  context: ExchangeContext,
+  instance: InstanceRow,
+  request: InstanceRequest,
+): Promise<Decision> {
+  switch (request.type) {
+    case 'authorize':
+      return authorizeAs(context, instance, request.body)
+    case 'renew':
+      return renew(context, instance, request.body.certificateRequest)
+    case 'acknowledge':
+      return { outcome: 'accepted' }
+    case 'deregister':
+      await endInstance(await context.set.settle(), instance, 'deregistered', context.at)
+      await log(
+        context,
+        instance,
+        'INSTANCE_DEREGISTERED',
+        `${instance.pid}:${instance.serial} deregistered.`,
+      )
+      return { outcome: 'accepted' }
+  }
+}
+
+/** A box that was taken back after a restore says what it is. */
+async function authorizeAs(
+  context: ExchangeContext,
+  instance: InstanceRow,
+  body: AuthorizeBody,
+): Promise<Decision> {
+  if (!isUnknown(instance)) return authorize(context, instance, body)
+  const review = new Review(await context.set.settle(), context.credentials, context.at)
+  const row = await review.learn(instance, body.udi)
+  return row.status === 'active' ? authorize(context, row, body) : refuse(...endedRefusal(row.status))
+}
+
+async function authorize(
+  context: ExchangeContext,
+  instance: InstanceRow,
+  body: AuthorizeBody,
+): Promise<Decision> {
+  const isKnown = (wanted: string) => context.profile.tags.some(({ tag }) => tag === wanted)
+  const demand = body.entitlements.filter(({ tag }) => isKnown(tag))
+  await context.set.setDemand(instance, demand)
+  if (body.version !== '' && body.version !== instance.version) context.set.upgraded(instance, body.version)
+  // What is in use is known all the same.
+  if (context.limits.refusal) return refuse(context.limits.refusal.code, context.limits.refusal.message)
+  const entitlements = []
+  for (const { tag, count } of body.entitlements) {
+    const known = context.profile.tags.find((one) => one.tag === tag)
+    const pool = await context.set.pool(instance.virtual_account_id, tag)
+    entitlements.push({
+      tag,
+      name: known?.name ?? '',
+      description: known?.description ?? '',
+      count,
+      status: known
+        ? pool.compliant
+          ? ('in-compliance' as const)
+          : ('out-of-compliance' as const)
+        : ('invalid-tag' as const),
     })
   }
+  const covered = entitlements.every(({ count, status }) => count === 0 || status === 'in-compliance')
+  return {
+    outcome: 'accepted',
+    entitlements,
+    compliance: covered ? 'in-compliance' : 'out-of-compliance',
+    deadlineAt: iso(Math.min(context.at - BACKDATED + AUTHORIZATION_LIFE, context.limits.notAfter)),
+    nextContactAt: covered && context.isUnderLoad ? iso(context.at + spreadContact(Math.random())) : null,
+    ...(await context.set.membership(instance)),
+  }
+}
+
+async function renew(
+  context: ExchangeContext,
+  instance: InstanceRow,
+  certificateRequest: string,
+): Promise<Decision> {
+  const key = readRequest(certificateRequest)
+  if (!key)
+    return refuse(
+      'CERTIFICATE_REQUEST_INVALID',
+      'The certificate request is not one for a P-256 key, signed by it.',
+    )
+  const membership = await context.set.membership(instance)
+  const issued = await context.credentials.boxes.issue(key, instance.id, membership.smartAccount, context.at)
+  const tx = await context.set.settle()
+  await tx
+    .updateTable('instances')
+    .set({
+      next_thumbprint: issued.thumbprint,
+      expires_at: issued.expiresAt,
+      next_public_key: key.spki.toString('base64'),
+      next_certificates: JSON.stringify(issued.certificates),
+    })
+    .where('id', '=', instance.id)
+    .execute()
+  await log(
+    context,
+    instance,
+    'INSTANCE_RENEWED',
+    `${instance.pid}:${instance.serial} renewed its registration.`,
+  )
+  return { outcome: 'accepted', certificates: issued.certificates, ...membership }
+}
+
+async function log(
+  context: ExchangeContext,
+  instance: InstanceRow,
+  type: string,
+  message: string,
+): Promise<void> {
+  context.set.log({
+    at: context.at,
+    type,
+    accountId: instance.account_id,
+    virtualAccount: await context.set.virtualAccount(instance.virtual_account_id),
+    instanceId: instance.id,
+    message,
+  })
 }
 
 /** The last request once more: its answer was lost on the way. */

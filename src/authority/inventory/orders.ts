@@ -1,10 +1,11 @@
+import type { AccountContext } from '../context/account-context.ts'
 import { randomUUID } from 'node:crypto'
 import { type Selectable, sql } from 'kysely'
 import { z } from 'zod'
 import { checked } from '../../core/validate.ts'
 import { LicensingError, notFound } from '../../core/errors.ts'
 import { DAY, type Instant, iso } from '../../core/time.ts'
-import { type ProductProfile, type ProfileSku, requireTag } from '../../core/profile.ts'
+import { type ProfileSku, requireTag } from '../../core/profile.ts'
 import type { Account, VirtualAccount } from '../context/account-context.ts'
 import { logEvent } from '../events/event-log.ts'
 import { dropMails, queueMail } from '../outbox/mail.ts'
@@ -12,6 +13,9 @@ import { type EndingLicenses, notifyOfTerms } from '../outbox/expiry-notificatio
 import { assessPool } from './pools.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
+
+/** What the orders of one transaction need: some are of no smart account. */
+export type OrderContext = Pick<AccountContext, 'tx' | 'profile' | 'at'>
 
 type OrderRow = Selectable<Tables['orders']>
 
@@ -59,181 +63,187 @@ const quantities = z.object({
 })
 const buyerSchema = z.email('it is not an e-mail address').max(254)
 
-/** Orders of one product's licences, in the transaction it is given (R-ACC-6). */
-export class Orders {
-  readonly #tx: Tx
-  readonly #profile: ProductProfile
-  readonly #at: Instant
+/**
+ * A purchase into a virtual account, there at once; purchases add.
+ *
+ * @throws LicensingError NOT_FOUND, UNKNOWN_TAG, INVALID_ARGUMENT
+ */
+export async function placeOrder(
+  context: OrderContext,
+  account: Account,
+  virtual: VirtualAccount,
+  wanted: Wanted,
+): Promise<OrderDocument> {
+  const row = createOrderRow(context, wanted, null)
+  await context.tx.insertInto('orders').values(row).execute()
+  return fulfillOrder(context, row, account, virtual)
+}
 
-  constructor(tx: Tx, profile: ProductProfile, at: Instant) {
-    this.#tx = tx
-    this.#profile = profile
-    this.#at = at
+/**
+ * A purchase that names no smart account: the buyer is asked for it, reminded three times, and then called by a person.
+ *
+ * @throws LicensingError NOT_FOUND, UNKNOWN_TAG, INVALID_ARGUMENT
+ */
+export async function placeBuyerOrder(
+  context: OrderContext,
+  wanted: Wanted,
+  buyer: string,
+): Promise<OrderDocument> {
+  const row: OrderRow = {
+    ...createOrderRow(context, wanted, checked(buyerSchema, buyer, 'address of the buyer')),
+    next_at: context.at + BETWEEN_REMINDERS,
   }
+  await context.tx.insertInto('orders').values(row).execute()
+  await queueMail(context.tx, {
+    subjectId: row.id,
+    to: row.buyer ?? '',
+    subject: `Your order ${row.id}: a Smart Account is needed`,
+    text: `Thank you for your order of ${describeOrder(row)}.\n\nLicences are kept in a Smart Account. Create one, and have the order ${row.id} assigned to it.\n`,
+    at: context.at,
+  })
+  await logEvent(context.tx, {
+    at: context.at,
+    type: 'ORDER_WAITING',
+    severity: 'minor',
+    message: `Order ${row.id}, ${describeOrder(row)}, names no smart account.`,
+  })
+  return toOrderDocument(context, row)
+}
 
-  /**
-   * A purchase into a virtual account, there at once; purchases add.
-   *
-   * @throws LicensingError NOT_FOUND, UNKNOWN_TAG, INVALID_ARGUMENT
-   */
-  async place(account: Account, virtual: VirtualAccount, wanted: Wanted): Promise<OrderDocument> {
-    const row = this.#row(wanted, null)
-    await this.#tx.insertInto('orders').values(row).execute()
-    return this.#fulfil(row, account, virtual)
+/** Assigns an order that waited to a virtual account. @throws LicensingError NOT_FOUND, ORDER_FULFILLED */
+export async function assignOrder(
+  context: OrderContext,
+  id: string,
+  account: Account,
+  virtual: VirtualAccount,
+): Promise<OrderDocument> {
+  const row = await context.tx.selectFrom('orders').selectAll().where('id', '=', id).executeTakeFirst()
+  if (!row) throw notFound('order', `There is no order ${JSON.stringify(id)}.`)
+  if (row.status === 'fulfilled')
+    throw new LicensingError(
+      'ORDER_FULFILLED',
+      `The order ${id} was fulfilled at ${iso(row.fulfilled_at ?? 0)}.`,
+    )
+  return fulfillOrder(context, row, account, virtual)
+}
+
+/** The orders of an account, and those that wait for one; the oldest first. */
+export async function listOrders(context: OrderContext, account: Account): Promise<OrderDocument[]> {
+  const rows = await context.tx
+    .selectFrom('orders')
+    .selectAll()
+    .where((or) => or.or([or('account_id', '=', account.id), or('account_id', 'is', null)]))
+    .orderBy('placed_at')
+    .execute()
+  const documents: OrderDocument[] = []
+  for (const row of rows) documents.push(await toOrderDocument(context, row))
+  return documents
+}
+
+function createOrderRow(context: OrderContext, wanted: Wanted, buyer: string | null): OrderRow {
+  const { quantity, termDays } = checked(quantities, wanted, 'order')
+  const gives = resolveGrants(context, wanted)
+  return {
+    id: randomUUID(),
+    account_id: null,
+    virtual_account_id: null,
+    sku: wanted.sku ?? null,
+    tag: gives.kind === 'licenses' ? gives.tag : null,
+    version: gives.kind === 'version' ? gives.version : null,
+    quantity,
+    term_days: termDays ?? null,
+    buyer,
+    status: 'waiting',
+    placed_at: context.at,
+    fulfilled_at: null,
+    reminders: 0,
+    next_at: null,
   }
+}
 
-  /**
-   * A purchase that names no smart account: the buyer is asked for it, reminded three times, and then called by a person.
-   *
-   * @throws LicensingError NOT_FOUND, UNKNOWN_TAG, INVALID_ARGUMENT
-   */
-  async placeWithoutAccount(wanted: Wanted, buyer: string): Promise<OrderDocument> {
-    const row: OrderRow = {
-      ...this.#row(wanted, checked(buyerSchema, buyer, 'address of the buyer')),
-      next_at: this.#at + BETWEEN_REMINDERS,
-    }
-    await this.#tx.insertInto('orders').values(row).execute()
-    await queueMail(this.#tx, {
-      subjectId: row.id,
-      to: row.buyer ?? '',
-      subject: `Your order ${row.id}: a Smart Account is needed`,
-      text: `Thank you for your order of ${describeOrder(row)}.\n\nLicences are kept in a Smart Account. Create one, and have the order ${row.id} assigned to it.\n`,
-      at: this.#at,
-    })
-    await logEvent(this.#tx, {
-      at: this.#at,
-      type: 'ORDER_WAITING',
-      severity: 'minor',
-      message: `Order ${row.id}, ${describeOrder(row)}, names no smart account.`,
-    })
-    return this.#document(row)
+function resolveGrants(context: OrderContext, { sku, tag }: Wanted): ProfileSku['gives'] {
+  if (sku !== undefined && tag === undefined) {
+    const known = context.profile.skus.find((one) => one.sku === sku)
+    if (known) return known.gives
+    throw notFound(
+      'sku',
+      `There is no SKU ${JSON.stringify(sku.slice(0, 64))}; there are ${context.profile.skus.map((one) => one.sku).join(', ')}.`,
+      'Order by --tag, or use a SKU that the message lists.',
+    )
   }
+  if (sku === undefined && tag !== undefined)
+    return { kind: 'licenses', tag: requireTag(context.profile, tag).tag }
+  throw new LicensingError('INVALID_ARGUMENT', 'An order names a SKU or an entitlement tag: one of both.')
+}
 
-  /** Assigns an order that waited to a virtual account. @throws LicensingError NOT_FOUND, ORDER_FULFILLED */
-  async assign(id: string, account: Account, virtual: VirtualAccount): Promise<OrderDocument> {
-    const row = await this.#tx.selectFrom('orders').selectAll().where('id', '=', id).executeTakeFirst()
-    if (!row) throw notFound('order', `There is no order ${JSON.stringify(id)}.`)
-    if (row.status === 'fulfilled')
-      throw new LicensingError(
-        'ORDER_FULFILLED',
-        `The order ${id} was fulfilled at ${iso(row.fulfilled_at ?? 0)}.`,
-      )
-    return this.#fulfil(row, account, virtual)
+async function fulfillOrder(
+  context: OrderContext,
+  row: OrderRow,
+  account: Account,
+  virtual: VirtualAccount,
+): Promise<OrderDocument> {
+  const done: OrderRow = {
+    ...row,
+    account_id: account.id,
+    virtual_account_id: virtual.id,
+    status: 'fulfilled',
+    fulfilled_at: context.at,
+    next_at: null,
   }
-
-  /** The orders of an account, and those that wait for one; the oldest first. */
-  async list(account: Account): Promise<OrderDocument[]> {
-    const rows = await this.#tx
-      .selectFrom('orders')
-      .selectAll()
-      .where((or) => or.or([or('account_id', '=', account.id), or('account_id', 'is', null)]))
-      .orderBy('placed_at')
+  await context.tx.updateTable('orders').set(done).where('id', '=', row.id).execute()
+  await dropMails(context.tx, row.id)
+  const endsAt = row.term_days === null ? null : context.at + row.term_days * DAY
+  if (row.tag !== null) {
+    await context.tx
+      .insertInto('licenses')
+      .values({
+        id: randomUUID(),
+        virtual_account_id: virtual.id,
+        tag: row.tag,
+        quantity: row.quantity,
+        starts_at: context.at,
+        ends_at: endsAt,
+        source: row.sku === null ? 'order' : `order ${row.sku}`,
+        lot_id: null,
+        warned_days: null,
+      })
       .execute()
-    const documents: OrderDocument[] = []
-    for (const row of rows) documents.push(await this.#document(row))
-    return documents
+    await assessPool(context.tx, virtual.id, row.tag, context.at)
   }
+  await logEvent(context.tx, {
+    at: context.at,
+    type: row.tag === null ? 'VERSION_ENTITLED' : 'LICENSES_ORDERED',
+    accountId: account.id,
+    virtualAccount: virtual.name,
+    message: `${describeOrder(row)}${endsAt === null ? '' : `, until ${iso(endsAt)}`}.`,
+  })
+  return toOrderDocument(context, done)
+}
 
-  #row(wanted: Wanted, buyer: string | null): OrderRow {
-    const { quantity, termDays } = checked(quantities, wanted, 'order')
-    const gives = this.#gives(wanted)
-    return {
-      id: randomUUID(),
-      account_id: null,
-      virtual_account_id: null,
-      sku: wanted.sku ?? null,
-      tag: gives.kind === 'licenses' ? gives.tag : null,
-      version: gives.kind === 'version' ? gives.version : null,
-      quantity,
-      term_days: termDays ?? null,
-      buyer,
-      status: 'waiting',
-      placed_at: this.#at,
-      fulfilled_at: null,
-      reminders: 0,
-      next_at: null,
-    }
-  }
-
-  #gives({ sku, tag }: Wanted): ProfileSku['gives'] {
-    if (sku !== undefined && tag === undefined) {
-      const known = this.#profile.skus.find((one) => one.sku === sku)
-      if (known) return known.gives
-      throw notFound(
-        'sku',
-        `There is no SKU ${JSON.stringify(sku.slice(0, 64))}; there are ${this.#profile.skus.map((one) => one.sku).join(', ')}.`,
-        'Order by --tag, or use a SKU that the message lists.',
-      )
-    }
-    if (sku === undefined && tag !== undefined)
-      return { kind: 'licenses', tag: requireTag(this.#profile, tag).tag }
-    throw new LicensingError('INVALID_ARGUMENT', 'An order names a SKU or an entitlement tag: one of both.')
-  }
-
-  async #fulfil(row: OrderRow, account: Account, virtual: VirtualAccount): Promise<OrderDocument> {
-    const done: OrderRow = {
-      ...row,
-      account_id: account.id,
-      virtual_account_id: virtual.id,
-      status: 'fulfilled',
-      fulfilled_at: this.#at,
-      next_at: null,
-    }
-    await this.#tx.updateTable('orders').set(done).where('id', '=', row.id).execute()
-    await dropMails(this.#tx, row.id)
-    const endsAt = row.term_days === null ? null : this.#at + row.term_days * DAY
-    if (row.tag !== null) {
-      await this.#tx
-        .insertInto('licenses')
-        .values({
-          id: randomUUID(),
-          virtual_account_id: virtual.id,
-          tag: row.tag,
-          quantity: row.quantity,
-          starts_at: this.#at,
-          ends_at: endsAt,
-          source: row.sku === null ? 'order' : `order ${row.sku}`,
-          lot_id: null,
-          warned_days: null,
-        })
-        .execute()
-      await assessPool(this.#tx, virtual.id, row.tag, this.#at)
-    }
-    await logEvent(this.#tx, {
-      at: this.#at,
-      type: row.tag === null ? 'VERSION_ENTITLED' : 'LICENSES_ORDERED',
-      accountId: account.id,
-      virtualAccount: virtual.name,
-      message: `${describeOrder(row)}${endsAt === null ? '' : `, until ${iso(endsAt)}`}.`,
-    })
-    return this.#document(done)
-  }
-
-  async #document(row: OrderRow): Promise<OrderDocument> {
-    const virtual =
-      row.virtual_account_id === null
-        ? undefined
-        : await this.#tx
-            .selectFrom('virtual_accounts')
-            .select('name')
-            .where('id', '=', row.virtual_account_id)
-            .executeTakeFirst()
-    const endsAt =
-      row.term_days === null || row.fulfilled_at === null ? null : row.fulfilled_at + row.term_days * DAY
-    return {
-      id: row.id,
-      status: row.status,
-      sku: row.sku,
-      tag: row.tag,
-      version: row.version,
-      quantity: row.quantity,
-      virtualAccount: virtual?.name ?? null,
-      endsAt: iso(endsAt),
-      buyer: row.buyer,
-      placedAt: iso(row.placed_at),
-      reminders: row.reminders,
-      nextReminderAt: iso(row.next_at),
-    }
+async function toOrderDocument(context: OrderContext, row: OrderRow): Promise<OrderDocument> {
+  const virtual =
+    row.virtual_account_id === null
+      ? undefined
+      : await context.tx
+          .selectFrom('virtual_accounts')
+          .select('name')
+          .where('id', '=', row.virtual_account_id)
+          .executeTakeFirst()
+  const endsAt =
+    row.term_days === null || row.fulfilled_at === null ? null : row.fulfilled_at + row.term_days * DAY
+  return {
+    id: row.id,
+    status: row.status,
+    sku: row.sku,
+    tag: row.tag,
+    version: row.version,
+    quantity: row.quantity,
+    virtualAccount: virtual?.name ?? null,
+    endsAt: iso(endsAt),
+    buyer: row.buyer,
+    placedAt: iso(row.placed_at),
+    reminders: row.reminders,
+    nextReminderAt: iso(row.next_at),
   }
 }
 
@@ -309,8 +319,8 @@ export async function warnOfTerms(tx: Tx, at: Instant): Promise<void> {
       (days) => left <= days * DAY && (row.warned_days === null || days < row.warned_days),
     )
     if (come.length === 0) continue
-    const warned_days = Math.min(...come)
-    await tx.updateTable('licenses').set({ warned_days }).where('id', '=', row.id).execute()
+    const warned = Math.min(...come)
+    await tx.updateTable('licenses').set({ warned_days: warned }).where('id', '=', row.id).execute()
     ending.push({
       accountId: row.account_id,
       virtualAccountId: row.virtual_account_id,
@@ -320,16 +330,16 @@ export async function warnOfTerms(tx: Tx, at: Instant): Promise<void> {
       endsAt: row.ends_at,
       passed: come,
     })
-    // A term that was shorter than the warning from the start is warned_days of all the same, once.
+    // A term that was shorter than the warning from the start is warned of all the same, once.
     await logEvent(tx, {
       at,
-      type: warned_days === 0 ? 'LICENSES_EXPIRED' : 'LICENSES_EXPIRING',
-      severity: warned_days === 0 ? 'major' : 'minor',
+      type: warned === 0 ? 'LICENSES_EXPIRED' : 'LICENSES_EXPIRING',
+      severity: warned === 0 ? 'major' : 'minor',
       accountId: row.account_id,
       virtualAccount: row.name,
-      message: `${row.quantity} of ${row.tag} ${warned_days === 0 ? 'ended' : 'end'} at ${iso(row.ends_at)}.`,
+      message: `${row.quantity} of ${row.tag} ${warned === 0 ? 'ended' : 'end'} at ${iso(row.ends_at)}.`,
     })
-    if (warned_days === 0) await assessPool(tx, row.virtual_account_id, row.tag, at)
+    if (warned === 0) await assessPool(tx, row.virtual_account_id, row.tag, at)
   }
   await notifyOfTerms(tx, ending, at)
 }

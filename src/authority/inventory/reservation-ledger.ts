@@ -1,9 +1,8 @@
+import type { AccountContext } from '../context/account-context.ts'
 import { type Selectable, sql } from 'kysely'
 import { LicensingError, notFound } from '../../core/errors.ts'
 import { type Instant, iso } from '../../core/time.ts'
-import type { ProductProfile } from '../../core/profile.ts'
 import { serialsOf } from '../../protocol/digest.ts'
-import type { Account } from '../context/account-context.ts'
 import { logEvent } from '../events/event-log.ts'
 import { assessPool } from './pools.ts'
 import { touchReservation } from '../store/revisions.ts'
@@ -40,209 +39,212 @@ export interface ReservationDocument {
   readonly previous: readonly ReservedDocument[]
 }
 
-/**
- * The reservations of a smart account as they are stored, in the transaction it is given: rows, what each authorization
- * reserves, and what a change makes of the pools.
- */
-export class ReservationLedger {
-  readonly #tx: Tx
-  readonly #profile: ProductProfile
-  readonly #account: Account
-  readonly #at: Instant
+/** The reservations in force, or the one of that id. */
+export async function listReservations(context: AccountContext, id?: string): Promise<ReservationDocument[]> {
+  let query = context.tx
+    .selectFrom('reservations')
+    .selectAll()
+    .where('account_id', '=', context.account.id)
+    .where('status', '=', sql.lit('active'))
+    .orderBy('created_at')
+  if (id !== undefined) query = query.where('id', '=', id)
+  const rows = await query.execute()
+  const documents: ReservationDocument[] = []
+  for (const row of rows) documents.push(await toReservationDocument(context, row))
+  return documents
+}
 
-  constructor(tx: Tx, profile: ProductProfile, account: Account, at: Instant) {
-    this.#profile = profile
-    this.#tx = tx
-    this.#account = account
-    this.#at = at
-  }
+/** Notes what the newest authorization reserves. */
+export async function holdLicenses(
+  context: AccountContext,
+  row: ReservationRow,
+  parts: ReadonlyMap<string, readonly ReservedPart[]>,
+  epoch: number,
+): Promise<void> {
+  const rows = [...parts].flatMap(([tag, list]) =>
+    list.map(({ count, endsAt }) => ({
+      reservation_id: row.id,
+      sequence: row.sequence,
+      epoch,
+      tag,
+      count,
+      ends_at: endsAt,
+    })),
+  )
+  await context.tx.insertInto('reserved_licenses').values(rows).execute()
+  await assessReservation(context, row)
+}
 
-  /** The reservations in force, or the one of that id. */
-  async list(id?: string): Promise<ReservationDocument[]> {
-    let query = this.#tx
-      .selectFrom('reservations')
-      .selectAll()
-      .where('account_id', '=', this.#account.id)
-      .where('status', '=', sql.lit('active'))
-      .orderBy('created_at')
-    if (id !== undefined) query = query.where('id', '=', id)
-    const rows = await query.execute()
-    const documents: ReservationDocument[] = []
-    for (const row of rows) documents.push(await this.document(row))
-    return documents
-  }
+/** Notes what a change of this reservation makes of its pools. */
+export async function assessReservation(context: AccountContext, row: ReservationRow): Promise<void> {
+  await touchReservation(context.tx, row.id)
+  const tags = await context.tx
+    .selectFrom('reserved_licenses')
+    .select('tag')
+    .distinct()
+    .where('reservation_id', '=', row.id)
+    .execute()
+  for (const { tag } of tags) await assessPool(context.tx, row.virtual_account_id, tag, context.at)
+}
 
-  /** Notes what the newest authorization reserves. */
-  async hold(
-    row: ReservationRow,
-    parts: ReadonlyMap<string, readonly ReservedPart[]>,
-    epoch: number,
-  ): Promise<void> {
-    const rows = [...parts].flatMap(([tag, list]) =>
-      list.map(({ count, endsAt }) => ({
-        reservation_id: row.id,
-        sequence: row.sequence,
-        epoch,
-        tag,
-        count,
-        ends_at: endsAt,
-      })),
-    )
-    await this.#tx.insertInto('reserved_licenses').values(rows).execute()
-    await this.assess(row)
-  }
+/** Ends a reservation: nothing is held for it any more. */
+export async function endReservation(
+  context: AccountContext,
+  row: ReservationRow,
+  status: 'returned' | 'lost',
+): Promise<void> {
+  await context.tx
+    .updateTable('reservations')
+    .set({ status, ended_at: context.at })
+    .where('id', '=', row.id)
+    .execute()
+  await assessReservation(context, row)
+}
 
-  /** Notes what a change of this reservation makes of its pools. */
-  async assess(row: ReservationRow): Promise<void> {
-    await touchReservation(this.#tx, row.id)
-    const tags = await this.#tx
-      .selectFrom('reserved_licenses')
-      .select('tag')
-      .distinct()
-      .where('reservation_id', '=', row.id)
-      .execute()
-    for (const { tag } of tags) await assessPool(this.#tx, row.virtual_account_id, tag, this.#at)
-  }
+/** The epoch in which an authorization was made: its codes are of that one. */
+export async function findAuthorizationEpoch(
+  context: AccountContext,
+  row: ReservationRow,
+  sequence: number,
+): Promise<number | null> {
+  const found = await context.tx
+    .selectFrom('reserved_licenses')
+    .select('epoch')
+    .where('reservation_id', '=', row.id)
+    .where('sequence', '=', sequence)
+    .executeTakeFirst()
+  return found?.epoch ?? null
+}
 
-  /** Ends a reservation: nothing is held for it any more. */
-  async end(row: ReservationRow, status: 'returned' | 'lost'): Promise<void> {
-    await this.#tx
-      .updateTable('reservations')
-      .set({ status, ended_at: this.#at })
-      .where('id', '=', row.id)
-      .execute()
-    await this.assess(row)
-  }
+/** What an authorization reserves, by tag, in the order of the catalogue. */
+export async function listReservedParts(
+  context: AccountContext,
+  row: ReservationRow,
+  sequence: number,
+): Promise<Map<string, ReservedPart[]>> {
+  const rows = await context.tx
+    .selectFrom('reserved_licenses')
+    .select(['tag', 'count', 'ends_at as endsAt'])
+    .where('reservation_id', '=', row.id)
+    .where('sequence', '=', sequence)
+    .execute()
+  const order = context.profile.tags.map(({ tag }) => tag)
+  const parts = new Map<string, ReservedPart[]>()
+  for (const { tag, ...part } of rows.sort((a, b) => order.indexOf(a.tag) - order.indexOf(b.tag)))
+    parts.set(tag, [...(parts.get(tag) ?? []), part])
+  return parts
+}
 
-  /** The epoch in which an authorization was made: its codes are of that one. */
-  async epochOf(row: ReservationRow, sequence: number): Promise<number | null> {
-    const found = await this.#tx
-      .selectFrom('reserved_licenses')
-      .select('epoch')
-      .where('reservation_id', '=', row.id)
-      .where('sequence', '=', sequence)
-      .executeTakeFirst()
-    return found?.epoch ?? null
-  }
+/** A reservation, in force or ended. @throws LicensingError NOT_FOUND, INSTANCE_NOT_RESERVED */
+export async function findReservation(context: AccountContext, id: string): Promise<ReservationRow> {
+  const row = await context.tx
+    .selectFrom('reservations')
+    .selectAll()
+    .where('account_id', '=', context.account.id)
+    .where('id', '=', id)
+    .executeTakeFirst()
+  if (row) return row
+  const registered = await context.tx
+    .selectFrom('instances')
+    .select('id')
+    .where('account_id', '=', context.account.id)
+    .where('id', '=', id)
+    .where('status', '=', sql.lit('active'))
+    .executeTakeFirst()
+  throw registered
+    ? new LicensingError(
+        'INSTANCE_NOT_RESERVED',
+        `The product instance ${id} is registered, and works from no reservation.`,
+      )
+    : notFound('product-instance', `${context.account.domain} has no product instance ${JSON.stringify(id)}.`)
+}
 
-  /** What an authorization reserves, by tag, in the order of the catalogue. */
-  async parts(row: ReservationRow, sequence: number): Promise<Map<string, ReservedPart[]>> {
-    const rows = await this.#tx
-      .selectFrom('reserved_licenses')
-      .select(['tag', 'count', 'ends_at as endsAt'])
-      .where('reservation_id', '=', row.id)
-      .where('sequence', '=', sequence)
-      .execute()
-    const order = this.#profile.tags.map(({ tag }) => tag)
-    const parts = new Map<string, ReservedPart[]>()
-    for (const { tag, ...part } of rows.sort((a, b) => order.indexOf(a.tag) - order.indexOf(b.tag)))
-      parts.set(tag, [...(parts.get(tag) ?? []), part])
-    return parts
-  }
+/** One that is in force. @throws LicensingError as `row`, and RESERVATION_ENDED */
+export async function findActiveReservation(context: AccountContext, id: string): Promise<ReservationRow> {
+  const row = await findReservation(context, id)
+  if (row.status === 'active') return row
+  throw new LicensingError(
+    'RESERVATION_ENDED',
+    `The reservation of ${describeBox(row)} ${row.status === 'lost' ? 'was removed without a return code' : 'was returned'} at ${iso(row.ended_at ?? 0)}.`,
+  )
+}
 
-  /** A reservation, in force or ended. @throws LicensingError NOT_FOUND, INSTANCE_NOT_RESERVED */
-  async row(id: string): Promise<ReservationRow> {
-    const row = await this.#tx
-      .selectFrom('reservations')
-      .selectAll()
-      .where('account_id', '=', this.#account.id)
-      .where('id', '=', id)
-      .executeTakeFirst()
-    if (row) return row
-    const registered = await this.#tx
-      .selectFrom('instances')
-      .select('id')
-      .where('account_id', '=', this.#account.id)
-      .where('id', '=', id)
-      .where('status', '=', sql.lit('active'))
-      .executeTakeFirst()
-    throw registered
-      ? new LicensingError(
-          'INSTANCE_NOT_RESERVED',
-          `The product instance ${id} is registered, and works from no reservation.`,
-        )
-      : notFound('product-instance', `${this.#account.domain} has no product instance ${JSON.stringify(id)}.`)
-  }
+/** The name of the virtual account it reserves from. */
+export async function readVirtualAccountName(context: AccountContext, row: ReservationRow): Promise<string> {
+  const { name } = await context.tx
+    .selectFrom('virtual_accounts')
+    .select('name')
+    .where('id', '=', row.virtual_account_id)
+    .executeTakeFirstOrThrow()
+  return name
+}
 
-  /** One that is in force. @throws LicensingError as `row`, and RESERVATION_ENDED */
-  async active(id: string): Promise<ReservationRow> {
-    const row = await this.row(id)
-    if (row.status === 'active') return row
-    throw new LicensingError(
-      'RESERVATION_ENDED',
-      `The reservation of ${describeBox(row)} ${row.status === 'lost' ? 'was removed without a return code' : 'was returned'} at ${iso(row.ended_at ?? 0)}.`,
-    )
-  }
+/** How many boxes of the account work from a reservation. */
+export async function countActiveReservations(context: AccountContext): Promise<number> {
+  const { count } = await context.tx
+    .selectFrom('reservations')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('account_id', '=', context.account.id)
+    .where('status', '=', sql.lit('active'))
+    .executeTakeFirstOrThrow()
+  return count
+}
 
-  /** The name of the virtual account it reserves from. */
-  async virtualName(row: ReservationRow): Promise<string> {
-    const { name } = await this.#tx
-      .selectFrom('virtual_accounts')
-      .select('name')
-      .where('id', '=', row.virtual_account_id)
-      .executeTakeFirstOrThrow()
-    return name
+/** As people and programs see it. */
+export async function toReservationDocument(
+  context: AccountContext,
+  row: ReservationRow,
+): Promise<ReservationDocument> {
+  const pending = row.status === 'active' && row.sequence !== row.confirmed
+  return {
+    instanceId: row.id,
+    udi: { pid: row.pid, serial: row.serial, version: row.version },
+    virtualAccount: await readVirtualAccountName(context, row),
+    status: row.status,
+    authorization: row.sequence,
+    inReview: row.in_review !== 0,
+    pending,
+    reservedAt: iso(row.created_at),
+    updatedAt: iso(row.updated_at),
+    endedAt: iso(row.ended_at),
+    licenses: listed(await listReservedParts(context, row, row.sequence), context.at),
+    previous: pending ? listed(await listReservedParts(context, row, row.confirmed), context.at) : [],
   }
+}
 
-  /** How many boxes of the account work from a reservation. */
-  async countActive(): Promise<number> {
-    const { count } = await this.#tx
-      .selectFrom('reservations')
-      .select((eb) => eb.fn.countAll<number>().as('count'))
-      .where('account_id', '=', this.#account.id)
-      .where('status', '=', sql.lit('active'))
-      .executeTakeFirstOrThrow()
-    return count
-  }
+/** The other reservation of the account that a code names; null when it names none, or this one. */
+export async function findOtherReservation(
+  context: AccountContext,
+  row: ReservationRow,
+  hint: string,
+): Promise<ReservationRow | null> {
+  if (row.id.startsWith(hint)) return null
+  const other = await context.tx
+    .selectFrom('reservations')
+    .selectAll()
+    .where('account_id', '=', context.account.id)
+    .where('id', 'like', `${hint}%`)
+    .executeTakeFirst()
+  return other ?? null
+}
 
-  /** As people and programs see it. */
-  async document(row: ReservationRow): Promise<ReservationDocument> {
-    const pending = row.status === 'active' && row.sequence !== row.confirmed
-    return {
-      instanceId: row.id,
-      udi: { pid: row.pid, serial: row.serial, version: row.version },
-      virtualAccount: await this.virtualName(row),
-      status: row.status,
-      authorization: row.sequence,
-      inReview: row.in_review !== 0,
-      pending,
-      reservedAt: iso(row.created_at),
-      updatedAt: iso(row.updated_at),
-      endedAt: iso(row.ended_at),
-      licenses: listed(await this.parts(row, row.sequence), this.#at),
-      previous: pending ? listed(await this.parts(row, row.confirmed), this.#at) : [],
-    }
-  }
-
-  /** The other reservation of the account that a code names; null when it names none, or this one. */
-  async ofAnother(row: ReservationRow, hint: string): Promise<ReservationRow | null> {
-    if (row.id.startsWith(hint)) return null
-    const other = await this.#tx
-      .selectFrom('reservations')
-      .selectAll()
-      .where('account_id', '=', this.#account.id)
-      .where('id', 'like', `${hint}%`)
-      .executeTakeFirst()
-    return other ?? null
-  }
-
-  /** Adds to the event log of the account. */
-  async log(
-    type: string,
-    row: ReservationRow | null,
-    message: string,
-    severity: 'info' | 'minor' | 'major' = 'info',
-  ): Promise<void> {
-    await logEvent(this.#tx, {
-      at: this.#at,
-      type,
-      severity,
-      accountId: this.#account.id,
-      virtualAccount: row && (await this.virtualName(row)),
-      instanceId: row?.id ?? null,
-      message,
-    })
-  }
+/** Adds to the event log of the account. */
+export async function logReservationEvent(
+  context: AccountContext,
+  type: string,
+  row: ReservationRow | null,
+  message: string,
+  severity: 'info' | 'minor' | 'major' = 'info',
+): Promise<void> {
+  await logEvent(context.tx, {
+    at: context.at,
+    type,
+    severity,
+    accountId: context.account.id,
+    virtualAccount: row && (await readVirtualAccountName(context, row)),
+    instanceId: row?.id ?? null,
+    message,
+  })
 }
 
 /** The reservation that is in force for a box of an account. */

@@ -1,12 +1,13 @@
+import type { AccountContext } from '../context/account-context.ts'
 import { randomUUID } from 'node:crypto'
 import type { Selectable } from 'kysely'
 import { countSchema } from '../../core/entitlement.ts'
 import { checked } from '../../core/validate.ts'
 import { LicensingError } from '../../core/errors.ts'
 import { type Instant, iso } from '../../core/time.ts'
-import { type ProductProfile, requireTag } from '../../core/profile.ts'
+import { requireTag } from '../../core/profile.ts'
 import { requireOwn } from './accounts.ts'
-import type { Account, VirtualAccount } from '../context/account-context.ts'
+import type { VirtualAccount } from '../context/account-context.ts'
 import { logEvent } from '../events/event-log.ts'
 import { showInstance } from './instances.ts'
 import { assessPool, type Pool, setDemand } from './pools.ts'
@@ -80,223 +81,250 @@ export interface WantedTransfer {
 
 const amount = countSchema.min(1, 'a transfer is of 1 or more')
 
-/** Transfers between the virtual accounts of one smart account (R-ACC-3), in the transaction it is given. */
-export class Transfers {
-  readonly #tx: Tx
-  readonly #profile: ProductProfile
-  readonly #account: Account
-  readonly #at: Instant
-
-  constructor(tx: Tx, profile: ProductProfile, account: Account, at: Instant) {
-    this.#tx = tx
-    this.#profile = profile
-    this.#account = account
-    this.#at = at
-  }
-
-  /**
-   * Moves licences of a tag: those that last longest stay, unless it is said otherwise. Out of a satellite's virtual account they move when the
-   * satellite has heard of it: until then it may give them to its boxes.
-   *
-   * @throws LicensingError TRANSFER_UNAVAILABLE, UNKNOWN_TAG, INVALID_ARGUMENT
-   */
-  async licenses(
-    from: VirtualAccount,
-    to: VirtualAccount,
-    wanted: WantedTransfer,
-  ): Promise<TransferDocument> {
-    requireTag(this.#profile, wanted.tag)
-    const quantity = checked(amount, wanted.quantity, 'quantity')
-    requireDifferent(from, to)
-    requireSameSource(from, to)
-    const { tag, takesLot = () => true, longestFirst = false } = wanted
-    const all = await this.#available(from, tag)
-    const lots = all.filter(({ id, starts_at, ends_at }) =>
-      takesLot({ id, startsAt: starts_at, endsAt: ends_at }),
+/**
+ * Moves licences of a tag: those that last longest stay, unless it is said otherwise. Out of a satellite's virtual account they move when the
+ * satellite has heard of it: until then it may give them to its boxes.
+ *
+ * @throws LicensingError TRANSFER_UNAVAILABLE, UNKNOWN_TAG, INVALID_ARGUMENT
+ */
+export async function transferLicenses(
+  context: AccountContext,
+  from: VirtualAccount,
+  to: VirtualAccount,
+  wanted: WantedTransfer,
+): Promise<TransferDocument> {
+  requireTag(context.profile, wanted.tag)
+  const quantity = checked(amount, wanted.quantity, 'quantity')
+  requireDifferent(from, to)
+  requireSameSource(from, to)
+  const { tag, takesLot = () => true, longestFirst = false } = wanted
+  const all = await listAvailableLots(context, from, tag)
+  const lots = all.filter(({ id, starts_at, ends_at }) =>
+    takesLot({ id, startsAt: starts_at, endsAt: ends_at }),
+  )
+  const rows = longestFirst ? lots.reverse() : lots
+  const there = rows.reduce((sum, one) => sum + one.quantity, 0)
+  if (there < quantity)
+    throw new LicensingError(
+      'TRANSFER_UNAVAILABLE',
+      `${quantity} of ${tag} cannot be transferred: ${from.name} has ${there} ${lots.length < all.length ? 'of the type and the term that were asked for' : 'that are not called back already'}.`,
     )
-    const rows = longestFirst ? lots.reverse() : lots
-    const there = rows.reduce((sum, one) => sum + one.quantity, 0)
-    if (there < quantity)
-      throw new LicensingError(
-        'TRANSFER_UNAVAILABLE',
-        `${quantity} of ${tag} cannot be transferred: ${from.name} has ${there} ${lots.length < all.length ? 'of the type and the term that were asked for' : 'that are not called back already'}.`,
-      )
-    const before = await this.#pools([from, to], tag)
-    // A satellite that was never answered has been given nothing yet.
-    const waiting = from.satellite?.registered === true && from.satellite.id !== to.satellite?.id
-    let left = quantity
-    for (const row of rows) {
-      if (left === 0) break
-      const taken = Math.min(left, row.quantity)
-      left -= taken
-      if (waiting) await this.#recall(row, taken, from, to)
-      else await this.move(row.id, taken, to.id)
-    }
-    const what = `${quantity} of ${tag}`
-    await this.#log(
-      waiting ? 'LICENSES_RECALLED' : 'LICENSES_TRANSFERRED',
-      from.name,
-      waiting
-        ? `${what} from ${from.name} to ${to.name}, when the satellite ${from.satellite.name} has heard of it.`
-        : `${what} from ${from.name} to ${to.name}.`,
-    )
-    const document = await this.#document(what, from, to, before, tag, waiting ? 'waiting' : 'done')
-    return waiting ? { ...document, effects: afterwards(document.effects, quantity) } : document
+  const before = await readPools(context, [from, to], tag)
+  // A satellite that was never answered has been given nothing yet.
+  const waiting = from.satellite?.registered === true && from.satellite.id !== to.satellite?.id
+  let left = quantity
+  for (const row of rows) {
+    if (left === 0) break
+    const taken = Math.min(left, row.quantity)
+    left -= taken
+    if (waiting) await recallLicenses(context, row, taken, from, to)
+    else await moveLicenses(context, row.id, taken, to.id)
   }
+  const what = `${quantity} of ${tag}`
+  await logTransfer(
+    context,
+    waiting ? 'LICENSES_RECALLED' : 'LICENSES_TRANSFERRED',
+    from.name,
+    waiting
+      ? `${what} from ${from.name} to ${to.name}, when the satellite ${from.satellite.name} has heard of it.`
+      : `${what} from ${from.name} to ${to.name}.`,
+  )
+  const document = await toTransferDocument(
+    context,
+    what,
+    from,
+    to,
+    before,
+    tag,
+    waiting ? 'waiting' : 'done',
+  )
+  return waiting ? { ...document, effects: afterwards(document.effects, quantity) } : document
+}
 
-  /**
-   * Moves a registered product instance with what it uses.
-   *
-   * @throws LicensingError NOT_FOUND, VIRTUAL_ACCOUNT_OF_SATELLITE
-   */
-  async instance(id: string, to: VirtualAccount): Promise<TransferDocument> {
-    requireOwn(to, 'its instances are registered there')
-    const document = await showInstance(this.#tx, this.#account, id, this.#at)
-    const row = await this.#tx
-      .selectFrom('instances')
-      .innerJoin('virtual_accounts as va', 'va.id', 'instances.virtual_account_id')
-      .select(['va.id', 'va.name'])
-      .where('instances.id', '=', id)
-      .executeTakeFirstOrThrow()
-    requireDifferent(row, to)
-    const tags = document.entitlements.map(({ tag }) => tag)
-    const before = await this.#pools([row, to], ...tags)
-    const demand = document.entitlements.map(({ tag, count }) => ({ tag, count }))
-    await setDemand(this.#tx, { id, virtualAccountId: row.id }, [], this.#at)
-    await this.#tx.updateTable('instances').set({ virtual_account_id: to.id }).where('id', '=', id).execute()
-    await setDemand(this.#tx, { id, virtualAccountId: to.id }, demand, this.#at)
-    await touchInstance(this.#tx, id)
-    const what = `${document.udi.pid}:${document.udi.serial}`
-    await this.#log('INSTANCE_TRANSFERRED', row.name, `${what} from ${row.name} to ${to.name}.`, id)
-    return this.#document(what, row, to, before, null, 'done')
+/**
+ * Moves a registered product instance with what it uses.
+ *
+ * @throws LicensingError NOT_FOUND, VIRTUAL_ACCOUNT_OF_SATELLITE
+ */
+export async function transferInstance(
+  context: AccountContext,
+  id: string,
+  to: VirtualAccount,
+): Promise<TransferDocument> {
+  requireOwn(to, 'its instances are registered there')
+  const document = await showInstance(context.tx, context.account, id, context.at)
+  const row = await context.tx
+    .selectFrom('instances')
+    .innerJoin('virtual_accounts as va', 'va.id', 'instances.virtual_account_id')
+    .select(['va.id', 'va.name'])
+    .where('instances.id', '=', id)
+    .executeTakeFirstOrThrow()
+  requireDifferent(row, to)
+  const tags = document.entitlements.map(({ tag }) => tag)
+  const before = await readPools(context, [row, to], ...tags)
+  const demand = document.entitlements.map(({ tag, count }) => ({ tag, count }))
+  await setDemand(context.tx, { id, virtualAccountId: row.id }, [], context.at)
+  await context.tx.updateTable('instances').set({ virtual_account_id: to.id }).where('id', '=', id).execute()
+  await setDemand(context.tx, { id, virtualAccountId: to.id }, demand, context.at)
+  await touchInstance(context.tx, id)
+  const what = `${document.udi.pid}:${document.udi.serial}`
+  await logTransfer(context, 'INSTANCE_TRANSFERRED', row.name, `${what} from ${row.name} to ${to.name}.`, id)
+  return toTransferDocument(context, what, row, to, before, null, 'done')
+}
+
+/** Moves a part of a lot. */
+export async function moveLicenses(
+  context: AccountContext,
+  licenseId: string,
+  quantity: number,
+  to: string,
+): Promise<void> {
+  const row = await context.tx
+    .selectFrom('licenses')
+    .selectAll()
+    .where('id', '=', licenseId)
+    .executeTakeFirstOrThrow()
+  await putLicenses(context, row, quantity, to)
+  const rest = row.quantity - quantity
+  const source = context.tx.updateTable('licenses').set({ quantity: rest }).where('id', '=', row.id)
+  if (rest > 0) await source.execute()
+  else {
+    await context.tx.deleteFrom('reclaims').where('license_id', '=', row.id).execute()
+    await context.tx.deleteFrom('licenses').where('id', '=', row.id).execute()
   }
+  await assessPool(context.tx, row.virtual_account_id, row.tag, context.at)
+  await assessPool(context.tx, to, row.tag, context.at)
+}
 
-  /** Moves a part of a lot. */
-  async move(licenseId: string, quantity: number, to: string): Promise<void> {
-    const row = await this.#tx
-      .selectFrom('licenses')
-      .selectAll()
-      .where('id', '=', licenseId)
-      .executeTakeFirstOrThrow()
-    await this.#put(row, quantity, to)
-    const rest = row.quantity - quantity
-    const source = this.#tx.updateTable('licenses').set({ quantity: rest }).where('id', '=', row.id)
-    if (rest > 0) await source.execute()
-    else {
-      await this.#tx.deleteFrom('reclaims').where('license_id', '=', row.id).execute()
-      await this.#tx.deleteFrom('licenses').where('id', '=', row.id).execute()
-    }
-    await assessPool(this.#tx, row.virtual_account_id, row.tag, this.#at)
-    await assessPool(this.#tx, to, row.tag, this.#at)
-  }
-
-  /** Adds to the part of the same lot that is there already, or begins one. */
-  async #put(row: LicenseRow, quantity: number, to: string): Promise<void> {
-    let query = this.#tx
-      .selectFrom('licenses')
-      .select(['id', 'quantity'])
-      .where('virtual_account_id', '=', to)
-      .where('tag', '=', row.tag)
-      .where('starts_at', '=', row.starts_at)
-      .where('ends_at', row.ends_at === null ? 'is' : '=', row.ends_at)
-      .where('source', '=', row.source)
-    query = query.where('lot_id', row.lot_id === null ? 'is' : '=', row.lot_id)
-    const there = await query.executeTakeFirst()
-    if (there) {
-      await this.#tx
-        .updateTable('licenses')
-        .set({ quantity: there.quantity + quantity })
-        .where('id', '=', there.id)
-        .execute()
-      return
-    }
-    await this.#tx
-      .insertInto('licenses')
-      .values({ ...row, id: randomUUID(), virtual_account_id: to, quantity })
+/** Adds to the part of the same lot that is there already, or begins one. */
+async function putLicenses(
+  context: AccountContext,
+  row: LicenseRow,
+  quantity: number,
+  to: string,
+): Promise<void> {
+  let query = context.tx
+    .selectFrom('licenses')
+    .select(['id', 'quantity'])
+    .where('virtual_account_id', '=', to)
+    .where('tag', '=', row.tag)
+    .where('starts_at', '=', row.starts_at)
+    .where('ends_at', row.ends_at === null ? 'is' : '=', row.ends_at)
+    .where('source', '=', row.source)
+  query = query.where('lot_id', row.lot_id === null ? 'is' : '=', row.lot_id)
+  const there = await query.executeTakeFirst()
+  if (there) {
+    await context.tx
+      .updateTable('licenses')
+      .set({ quantity: there.quantity + quantity })
+      .where('id', '=', there.id)
       .execute()
+    return
   }
+  await context.tx
+    .insertInto('licenses')
+    .values({ ...row, id: randomUUID(), virtual_account_id: to, quantity })
+    .execute()
+}
 
-  /** The lots of a pool that last, the shortest first, without what is called back already. */
-  async #available(from: VirtualAccount, tag: string): Promise<LicenseRow[]> {
-    const rows = await this.#tx
-      .selectFrom('licenses')
-      .selectAll()
-      .where('virtual_account_id', '=', from.id)
-      .where('tag', '=', tag)
-      .execute()
-    const recalled = await this.#tx
-      .selectFrom('reclaims')
-      .select(['license_id', (eb) => eb.fn.sum<number>('quantity').as('quantity')])
-      .groupBy('license_id')
-      .execute()
-    const called = new Map(recalled.map(({ license_id, quantity }) => [license_id, quantity]))
-    return activeLots(rows, this.#at)
-      .map((row) => ({ ...row, quantity: row.quantity - (called.get(row.id) ?? 0) }))
-      .filter(({ quantity }) => quantity > 0)
-      .sort((a, b) => (a.ends_at ?? Infinity) - (b.ends_at ?? Infinity))
-  }
+/** The lots of a pool that last, the shortest first, without what is called back already. */
+async function listAvailableLots(
+  context: AccountContext,
+  from: VirtualAccount,
+  tag: string,
+): Promise<LicenseRow[]> {
+  const rows = await context.tx
+    .selectFrom('licenses')
+    .selectAll()
+    .where('virtual_account_id', '=', from.id)
+    .where('tag', '=', tag)
+    .execute()
+  const recalled = await context.tx
+    .selectFrom('reclaims')
+    .select(['license_id', (eb) => eb.fn.sum<number>('quantity').as('quantity')])
+    .groupBy('license_id')
+    .execute()
+  const called = new Map(recalled.map(({ license_id, quantity }) => [license_id, quantity]))
+  return activeLots(rows, context.at)
+    .map((row) => ({ ...row, quantity: row.quantity - (called.get(row.id) ?? 0) }))
+    .filter(({ quantity }) => quantity > 0)
+    .sort((a, b) => (a.ends_at ?? Infinity) - (b.ends_at ?? Infinity))
+}
 
-  async #recall(row: LicenseRow, quantity: number, from: VirtualAccount, to: VirtualAccount): Promise<void> {
-    await this.#tx
-      .insertInto('reclaims')
-      .values({
-        id: randomUUID(),
-        satellite_id: from.satellite?.id ?? '',
-        license_id: row.id,
-        quantity,
-        to_virtual_account_id: to.id,
-        notified_epoch: null,
-        notified_sequence: null,
-        requested_at: this.#at,
-      })
-      .execute()
-  }
-
-  async #pools(
-    accounts: readonly Pick<VirtualAccount, 'id' | 'name'>[],
-    ...tags: readonly string[]
-  ): Promise<(Pool & { virtualAccount: string })[]> {
-    const pools = []
-    for (const { id, name } of accounts)
-      for (const tag of tags)
-        pools.push({ ...(await assessPool(this.#tx, id, tag, this.#at)), virtualAccount: name })
-    return pools
-  }
-
-  async #document(
-    what: string,
-    from: Pick<VirtualAccount, 'id' | 'name'>,
-    to: Pick<VirtualAccount, 'id' | 'name'>,
-    before: readonly (Pool & { virtualAccount: string })[],
-    tag: string | null,
-    status: 'done' | 'waiting',
-  ): Promise<TransferDocument> {
-    const tags = tag === null ? [...new Set(before.map((pool) => pool.tag))] : [tag]
-    const after = await this.#pools([from, to], ...tags)
-    return {
-      from: from.name,
-      to: to.name,
-      what,
-      effects: before.map((pool, i) => ({
-        virtualAccount: pool.virtualAccount,
-        tag: pool.tag,
-        before: countsOf(pool),
-        after: countsOf(after[i] ?? pool),
-      })),
-      status,
-    }
-  }
-
-  async #log(type: string, virtualAccount: string, message: string, instanceId?: string): Promise<void> {
-    await logEvent(this.#tx, {
-      at: this.#at,
-      type,
-      accountId: this.#account.id,
-      virtualAccount,
-      instanceId: instanceId ?? null,
-      message,
+async function recallLicenses(
+  context: AccountContext,
+  row: LicenseRow,
+  quantity: number,
+  from: VirtualAccount,
+  to: VirtualAccount,
+): Promise<void> {
+  await context.tx
+    .insertInto('reclaims')
+    .values({
+      id: randomUUID(),
+      satellite_id: from.satellite?.id ?? '',
+      license_id: row.id,
+      quantity,
+      to_virtual_account_id: to.id,
+      notified_epoch: null,
+      notified_sequence: null,
+      requested_at: context.at,
     })
+    .execute()
+}
+
+async function readPools(
+  context: AccountContext,
+  accounts: readonly Pick<VirtualAccount, 'id' | 'name'>[],
+  ...tags: readonly string[]
+): Promise<(Pool & { virtualAccount: string })[]> {
+  const pools = []
+  for (const { id, name } of accounts)
+    for (const tag of tags)
+      pools.push({ ...(await assessPool(context.tx, id, tag, context.at)), virtualAccount: name })
+  return pools
+}
+
+async function toTransferDocument(
+  context: AccountContext,
+  what: string,
+  from: Pick<VirtualAccount, 'id' | 'name'>,
+  to: Pick<VirtualAccount, 'id' | 'name'>,
+  before: readonly (Pool & { virtualAccount: string })[],
+  tag: string | null,
+  status: 'done' | 'waiting',
+): Promise<TransferDocument> {
+  const tags = tag === null ? [...new Set(before.map((pool) => pool.tag))] : [tag]
+  const after = await readPools(context, [from, to], ...tags)
+  return {
+    from: from.name,
+    to: to.name,
+    what,
+    effects: before.map((pool, i) => ({
+      virtualAccount: pool.virtualAccount,
+      tag: pool.tag,
+      before: countsOf(pool),
+      after: countsOf(after[i] ?? pool),
+    })),
+    status,
   }
+}
+
+async function logTransfer(
+  context: AccountContext,
+  type: string,
+  virtualAccount: string,
+  message: string,
+  instanceId?: string,
+): Promise<void> {
+  await logEvent(context.tx, {
+    at: context.at,
+    type,
+    accountId: context.account.id,
+    virtualAccount,
+    instanceId: instanceId ?? null,
+    message,
+  })
 }
 
 function requireDifferent(

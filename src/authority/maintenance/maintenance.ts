@@ -6,7 +6,8 @@ import { chooseAccount } from '../inventory/accounts.ts'
 import { endExpired } from '../inventory/instances.ts'
 import { followUpOrders, warnOfTerms } from '../inventory/orders.ts'
 import type { Credentials } from '../keys/credentials.ts'
-import { Synchronisation } from '../satellite-sync/synchronization.ts'
+import { openSync } from '../satellite-sync/sync-repository.ts'
+import { tickSync } from '../satellite-sync/sync-driver.ts'
 import { followUpSatellites } from '../satellites/satellites.ts'
 import type { Tx } from '../store/store.ts'
 
@@ -31,7 +32,8 @@ export class Maintenance implements DueWork {
     const at = await this.#clock.time(tx)
     await this.#credentials.refresh(tx, at)
     if (this.#credentials.identity.role === 'satellite') {
-      await (await Synchronisation.open(tx, this.#credentials, await chooseAccount(tx, undefined), at)).tick()
+      const account = await chooseAccount(tx, undefined)
+      await tickSync(await openSync({ tx, credentials: this.#credentials, account, at }))
     }
     await endExpired(tx, at)
     await this.#remind(tx, at)

@@ -1,14 +1,18 @@
+import type { AccountContext } from '../context/account-context.ts'
 import { type Cell, csv } from '../../core/csv.ts'
 import { type Instant, iso } from '../../core/time.ts'
-import type { ProductProfile } from '../../core/profile.ts'
 import { listLicenses, listVirtualAccounts } from '../inventory/accounts.ts'
-import type { Account, VirtualAccount } from '../context/account-context.ts'
+import type { VirtualAccount } from '../context/account-context.ts'
 import { type InstanceDocument, listInstances, reservedInstance } from '../inventory/instances.ts'
 import { lotsOf } from '../inventory/pools.ts'
-import { ReservationLedger } from '../inventory/reservation-ledger.ts'
+import { listReservations } from '../inventory/reservation-ledger.ts'
 import { listReported } from '../satellites/reported-instances.ts'
 import type { Lot } from '../policy.ts'
-import type { Tx } from '../store/store.ts'
+
+/** One smart account, and the one virtual account that is asked for; null for all. */
+export interface ReportContext extends AccountContext {
+  readonly only: VirtualAccount | null
+}
 
 export const REPORT_KINDS = ['licenses', 'instances', 'usage'] as const
 export type ReportKind = (typeof REPORT_KINDS)[number]
@@ -71,111 +75,87 @@ const COLUMNS = {
 /** A row of one kind of report. */
 type Row<K extends ReportKind> = Record<keyof (typeof COLUMNS)[K], Cell>
 
-/** The reports of a smart account, in the transaction they are given. */
-export class Reports {
-  readonly #tx: Tx
-  readonly #profile: ProductProfile
-  readonly #account: Account
-  readonly #at: Instant
-  readonly #only: VirtualAccount | null
-
-  /** @param only the one virtual account that is asked for; null for all */
-  constructor(
-    tx: Tx,
-    profile: ProductProfile,
-    account: Account,
-    at: Instant,
-    only: VirtualAccount | null = null,
-  ) {
-    this.#tx = tx
-    this.#profile = profile
-    this.#account = account
-    this.#at = at
-    this.#only = only
+export async function createReport(context: ReportContext, kind: ReportKind): Promise<ReportDocument> {
+  return {
+    kind,
+    generatedAt: iso(context.at),
+    columns: Object.entries(COLUMNS[kind]).map(([key, title]) => ({ key, title })),
+    rows: await readRows(context, kind),
   }
+}
 
-  async make(kind: ReportKind): Promise<ReportDocument> {
-    return {
-      kind,
-      generatedAt: iso(this.#at),
-      columns: Object.entries(COLUMNS[kind]).map(([key, title]) => ({ key, title })),
-      rows: await this.#rows(kind),
-    }
+function readRows(context: ReportContext, kind: ReportKind): Promise<Record<string, Cell>[]> {
+  switch (kind) {
+    case 'licenses':
+      return licenseRows(context)
+    case 'instances':
+      return instanceRows(context)
+    case 'usage':
+      return usageRows(context)
   }
+}
 
-  #rows(kind: ReportKind): Promise<Record<string, Cell>[]> {
-    switch (kind) {
-      case 'licenses':
-        return this.#licenses()
-      case 'instances':
-        return this.#instances()
-      case 'usage':
-        return this.#usage()
-    }
+async function licenseRows(context: ReportContext): Promise<Row<'licenses'>[]> {
+  const places = await listVirtualAccounts(context.tx, context.account.id)
+  const ids = new Map(places.map(({ id, name }) => [name, id]))
+  const rows: Row<'licenses'>[] = []
+  for (const license of await listLicenses(context.tx, context.account, context.profile, context.at)) {
+    if (!isWanted(context, license)) continue
+    const lots = await lotsOf(context.tx, ids.get(license.virtualAccount) ?? '', license.tag)
+    const next = nextExpiry(lots, context.at)
+    rows.push({
+      ...license,
+      nextExpiry: iso(next?.endsAt ?? null),
+      nextExpiryQuantity: next?.quantity ?? null,
+    })
   }
+  return rows
+}
 
-  async #licenses(): Promise<Row<'licenses'>[]> {
-    const places = await listVirtualAccounts(this.#tx, this.#account.id)
-    const ids = new Map(places.map(({ id, name }) => [name, id]))
-    const rows: Row<'licenses'>[] = []
-    for (const license of await listLicenses(this.#tx, this.#account, this.#profile, this.#at)) {
-      if (!this.#wanted(license)) continue
-      const lots = await lotsOf(this.#tx, ids.get(license.virtualAccount) ?? '', license.tag)
-      const next = nextExpiry(lots, this.#at)
-      rows.push({
-        ...license,
-        nextExpiry: iso(next?.endsAt ?? null),
-        nextExpiryQuantity: next?.quantity ?? null,
-      })
-    }
-    return rows
-  }
+async function instanceRows(context: ReportContext): Promise<Row<'instances'>[]> {
+  return (await listAllInstances(context)).map((one) => ({
+    product: one.udi.pid,
+    serial: one.udi.serial,
+    version: one.udi.version,
+    hostname: one.hostname,
+    virtualAccount: one.virtualAccount,
+    satellite: one.satellite,
+    status: one.status,
+    registered: one.registeredAt,
+    lastContact: one.lastContactAt,
+    expires: one.expiresAt,
+    licenses: one.entitlements.map(({ tag, count }) => `${tag} ${count}`).join(', '),
+  }))
+}
 
-  async #instances(): Promise<Row<'instances'>[]> {
-    return (await this.#all()).map((one) => ({
-      product: one.udi.pid,
-      serial: one.udi.serial,
-      version: one.udi.version,
-      hostname: one.hostname,
-      virtualAccount: one.virtualAccount,
-      satellite: one.satellite,
-      status: one.status,
-      registered: one.registeredAt,
-      lastContact: one.lastContactAt,
-      expires: one.expiresAt,
-      licenses: one.entitlements.map(({ tag, count }) => `${tag} ${count}`).join(', '),
-    }))
-  }
+async function usageRows(context: ReportContext): Promise<Row<'usage'>[]> {
+  const key = ({ virtualAccount, tag, instance }: Row<'usage'>) =>
+    [virtualAccount, tag, instance].join('\u0000')
+  return (await listAllInstances(context))
+    .flatMap(({ virtualAccount, udi, entitlements }) =>
+      entitlements.map(({ tag, count, status }) => ({
+        virtualAccount,
+        tag,
+        instance: `${udi.pid}:${udi.serial}`,
+        count,
+        status,
+      })),
+    )
+    .sort((a, b) => (key(a) < key(b) ? -1 : 1))
+}
 
-  async #usage(): Promise<Row<'usage'>[]> {
-    const key = ({ virtualAccount, tag, instance }: Row<'usage'>) =>
-      [virtualAccount, tag, instance].join('\u0000')
-    return (await this.#all())
-      .flatMap(({ virtualAccount, udi, entitlements }) =>
-        entitlements.map(({ tag, count, status }) => ({
-          virtualAccount,
-          tag,
-          instance: `${udi.pid}:${udi.serial}`,
-          count,
-          status,
-        })),
-      )
-      .sort((a, b) => (key(a) < key(b) ? -1 : 1))
-  }
+/** The product instances: registered, reserved, and told of by satellites. */
+async function listAllInstances(context: ReportContext): Promise<InstanceDocument[]> {
+  const reserved = await listReservations(context)
+  return [
+    ...(await listInstances(context.tx, context.account, context.at)),
+    ...reserved.map(reservedInstance),
+    ...(await listReported(context.tx, context.account, context.at)),
+  ].filter((one) => isWanted(context, one))
+}
 
-  /** The product instances: registered, reserved, and told of by satellites. */
-  async #all(): Promise<InstanceDocument[]> {
-    const reserved = await new ReservationLedger(this.#tx, this.#profile, this.#account, this.#at).list()
-    return [
-      ...(await listInstances(this.#tx, this.#account, this.#at)),
-      ...reserved.map(reservedInstance),
-      ...(await listReported(this.#tx, this.#account, this.#at)),
-    ].filter((one) => this.#wanted(one))
-  }
-
-  #wanted({ virtualAccount }: { virtualAccount: string }): boolean {
-    return this.#only === null || virtualAccount === this.#only.name
-  }
+function isWanted(context: ReportContext, { virtualAccount }: { virtualAccount: string }): boolean {
+  return context.only === null || virtualAccount === context.only.name
 }
 
 /** When the next licences of a pool end, and how many then; null when none do. */

@@ -12,7 +12,7 @@ import { AuditLog } from '../audit/audit-log.ts'
 import type { AuthorityContext, Where } from '../context/authority-context.ts'
 import { queueMail } from '../outbox/mail.ts'
 import { checkRecipient } from '../notifications/notification-service.ts'
-import { Reports, toCsv } from './reports.ts'
+import { createReport, toCsv } from './reports.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 import { errnoCode } from '../../core/errno-code.ts'
@@ -217,7 +217,9 @@ export class Schedules {
         name: `${name}.txt`,
         text: await new AuditLog(tx).checkpoint(this.#context.credentials, at),
       }
-    const report = await new Reports(tx, this.#context.profile, account, at, place).make(row.kind)
+    const { credentials, profile } = this.#context
+    const context = { tx, account, at, actor: null, credentials, profile }
+    const report = await createReport({ ...context, only: place }, row.kind)
     return { name: `${name}.csv`, text: toCsv(report) }
   }
 }

@@ -3,7 +3,8 @@ import type { Instant } from '../../core/time.ts'
 import { chooseAccount } from '../inventory/accounts.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import type { Tx } from '../store/store.ts'
-import { Synchronisation } from './synchronization.ts'
+import { getDelegation, getIssuingRefusal, getIssuingSuspension } from './sync-status.ts'
+import { openSync } from './sync-repository.ts'
 
 /** What an authority may issue: a manager anything, a satellite what its delegation lets it. */
 export interface IssuingLimits {
@@ -31,13 +32,14 @@ export async function readIssuingLimits(
   at: Instant,
 ): Promise<IssuingLimits> {
   if (credentials.identity.role === 'manager') return UNLIMITED
-  const sync = await Synchronisation.open(tx, credentials, await chooseAccount(tx, undefined), at)
-  const { grants, refusal, frozen } = sync
+  const account = await chooseAccount(tx, undefined)
+  const sync = await openSync({ tx, credentials, account, at })
+  const delegation = getDelegation(sync)
   return {
-    mandate: grants?.mandate ?? null,
-    notAfter: grants?.notAfter ?? at,
-    refusal,
-    suspended: frozen,
+    mandate: delegation?.mandate ?? null,
+    notAfter: delegation?.notAfter ?? at,
+    refusal: getIssuingRefusal(sync),
+    suspended: getIssuingSuspension(sync),
   }
 }
 

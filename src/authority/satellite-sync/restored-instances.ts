@@ -3,7 +3,7 @@ import { type Instant, iso } from '../../core/time.ts'
 import { udiDigest } from '../../protocol/digest.ts'
 import type { ReportedInstance, ReportedLicense } from '../../protocol/sync-request.ts'
 import { listVirtualAccounts } from '../inventory/accounts.ts'
-import type { Account, VirtualAccount } from '../context/account-context.ts'
+import type { Account, AccountContext, VirtualAccount } from '../context/account-context.ts'
 import { logEvent } from '../events/event-log.ts'
 import { assessPool, changeUse } from '../inventory/pools.ts'
 import { nextRevision, touchInstance, touchReservation } from '../store/revisions.ts'
@@ -26,7 +26,11 @@ export class TakeBack {
   readonly #use = new Map<string, number>()
   readonly #touched = new Set<string>()
 
-  constructor(tx: Tx, account: Account, home: VirtualAccount, epoch: number, at: Instant) {
+  constructor(
+    { tx, account, at }: Pick<AccountContext, 'tx' | 'account' | 'at'>,
+    home: VirtualAccount,
+    epoch: number,
+  ) {
     this.#tx = tx
     this.#account = account
     this.#home = home

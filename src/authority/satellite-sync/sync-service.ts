@@ -20,14 +20,18 @@ import type { Credentials } from '../keys/credentials.ts'
 import { type AuthorityContext, requireRole } from '../context/authority-context.ts'
 import { readSetting, type Tx, writeSetting } from '../store/store.ts'
 import { MAX_SYNC_BYTES } from '../../protocol/sync.ts'
+import { applySyncEvent, isExchangeDue } from './sync-driver.ts'
+import { type Exported, exportRequest, proveRequest } from './sync-export.ts'
+import { type Imported, importAnswer } from './sync-import.ts'
 import {
-  type Exported,
-  type Imported,
+  openSync,
   scheduleSchema,
-  Synchronisation,
-  type SyncStatus,
-  type TrustGiven,
-} from './synchronization.ts'
+  setEnrolmentCode,
+  setRedactedFields,
+  type Synchronization,
+} from './sync-repository.ts'
+import { type SyncStatus, toSyncStatus } from './sync-status.ts'
+import { type TrustGiven, untrustedRootFingerprint } from './answer-verification.ts'
 
 const ROAD = 'sync-road'
 /** Milliseconds for one exchange: a hundred thousand instances take a while. */
@@ -57,20 +61,20 @@ export class SyncDoor {
 
   /** @throws LicensingError WRONG_ROLE */
   status(): Promise<SyncStatus & { manager: ManagerRoad | null }> {
-    return this.#sync(async (sync, tx) => ({ ...sync.status(), manager: shown(await readRoad(tx)) }))
+    return this.#sync(async (sync, tx) => ({ ...toSyncStatus(sync), manager: shown(await readRoad(tx)) }))
   }
 
   /** Writes the request that is carried to the manager. */
   export(options: { leaveOut?: readonly Leavable[] } = {}): Promise<Exported> {
     return this.#sync(async (sync) => {
-      if (options.leaveOut) await sync.leaveOut(options.leaveOut)
-      return sync.export('hand')
+      if (options.leaveOut) await setRedactedFields(sync, options.leaveOut)
+      return exportRequest(sync, 'hand')
     })
   }
 
   /** The fingerprint of the root that an answer brings, where somebody must say whether it is the right one; or null. */
   rootToTrust(text: string): Promise<string | null> {
-    return this.#sync((sync) => Promise.resolve(sync.rootToTrust(text)))
+    return this.#sync((sync) => Promise.resolve(untrustedRootFingerprint(sync, text)))
   }
 
   /**
@@ -80,14 +84,14 @@ export class SyncDoor {
    * @throws LicensingError SIGNED_FILE_*, SYNC_*, MANDATE_INVALID, CONFIRMATION_REQUIRED: nothing was changed
    */
   import(text: string, trust: TrustGiven = null): Promise<Imported> {
-    return this.#sync((sync) => sync.import(text, trust))
+    return this.#sync((sync) => importAnswer(sync, text, trust))
   }
 
   /** What is never told to the manager, from the next exchange on. */
   leaveOut(what: readonly Leavable[]): Promise<SyncStatus> {
     return this.#sync(async (sync) => {
-      await sync.leaveOut(what)
-      return sync.status()
+      await setRedactedFields(sync, what)
+      return toSyncStatus(sync)
     })
   }
 
@@ -95,8 +99,8 @@ export class SyncDoor {
   schedule(schedule: SyncSchedule): Promise<SyncStatus> {
     const good = checked(scheduleSchema, schedule, 'schedule')
     return this.#sync(async (sync, _tx, at) => {
-      await sync.step({ type: 'SCHEDULE', at, schedule: good })
-      return sync.status()
+      await applySyncEvent(sync, { type: 'SCHEDULE', at, schedule: good })
+      return toSyncStatus(sync)
     })
   }
 
@@ -111,7 +115,7 @@ export class SyncDoor {
   /** Takes the one-time code of `satellite add`, for the first exchange. @throws LicensingError CODE_* */
   useCode(code: string): Promise<void> {
     const good = readEnrolmentCode(code)
-    return this.#sync((sync) => sync.useCode(this.#context.credentials.sealSecret(good)))
+    return this.#sync((sync) => setEnrolmentCode(sync, this.#context.credentials.sealSecret(good)))
   }
 
   /**
@@ -128,7 +132,7 @@ export class SyncDoor {
 
   /** Does the exchange that time has made due, if one is. Its failure is noted, and tried again when its time comes. */
   async beat(): Promise<void> {
-    if (!(await this.#sync((sync) => Promise.resolve(sync.asking)))) return
+    if (!(await this.#sync((sync) => Promise.resolve(isExchangeDue(sync))))) return
     const { current } = this.#exchangeRounds
     await (current ?? this.#exchangeRounds.request()).catch(() => undefined)
   }
@@ -140,7 +144,7 @@ export class SyncDoor {
   /** One exchange, and those that follow from it. */
   async #exchanges(): Promise<Imported> {
     await this.#sync(async (sync, _tx, at) => {
-      if (!sync.asking) await sync.step({ type: 'SYNC_NOW', at })
+      if (!isExchangeDue(sync)) await applySyncEvent(sync, { type: 'SYNC_NOW', at })
     })
     for (let left = IN_A_ROW; ; left--) {
       const done = await this.#once()
@@ -161,15 +165,15 @@ export class SyncDoor {
     try {
       const transport = await this.#road()
       const { file, proof } = await this.#sync(async (sync) => {
-        const exported = await sync.export('wire')
-        return { file: exported.file, proof: await sync.prove(exported.file) }
+        const exported = await exportRequest(sync, 'wire')
+        return { file: exported.file, proof: await proveRequest(sync, exported.file) }
       })
       const text = await transport.post(SYNC_PATH, file, null, {
         'content-type': SYNC_CONTENT_TYPE,
         accept: `${SYNC_CONTENT_TYPE}, application/json`,
         ...(proof !== null && { [SYNC_PROOF_HEADER]: proof }),
       })
-      return await this.#sync((sync) => sync.import(checkAnswer(text), null))
+      return await this.#sync((sync) => importAnswer(sync, checkAnswer(text), null))
     } catch (thrown) {
       const failed = inItsWords(asLicensingError(thrown))
       await this.#failed(failed)
@@ -180,7 +184,7 @@ export class SyncDoor {
   async #failed(failed: LicensingError): Promise<void> {
     const { code, message, remedy } = failed.toJSON()
     await this.#sync(async (sync, _tx, at) => {
-      await sync.step({
+      await applySyncEvent(sync, {
         type: 'UNREACHABLE',
         at,
         reason: { code, message, remedy },
@@ -227,10 +231,10 @@ export class SyncDoor {
     })
   }
 
-  #sync<T>(work: (sync: Synchronisation, tx: Tx, at: number) => Promise<T>): Promise<T> {
+  #sync<T>(work: (sync: Synchronization, tx: Tx, at: number) => Promise<T>): Promise<T> {
     requireRole(this.#context, 'satellite', 'synchronisation is done')
-    return this.#context.withAccount({}, async ({ tx, credentials, account, at }) =>
-      work(await Synchronisation.open(tx, credentials, account, at, this.#context.clock.wall()), tx, at),
+    return this.#context.withAccount({}, async (context) =>
+      work(await openSync(context, this.#context.clock.wall()), context.tx, context.at),
     )
   }
 }

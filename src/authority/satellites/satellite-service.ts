@@ -1,11 +1,23 @@
+import type { AccountContext } from '../context/account-context.ts'
 import { LicensingError } from '../../core/errors.ts'
 import type { SyncProof } from '../../protocol/sync-proof.ts'
-import { type AuthorityContext, requireRole, type Where } from '../context/authority-context.ts'
-import { type SatelliteDocument, Satellites, type SatelliteTerms } from './satellites.ts'
-import { readSync, type Responded, SyncExchange } from './sync-exchange.ts'
-import { MAX_FIRST_REQUEST_BYTES } from '../../protocol/sync.ts'
-import { attempt, type Tx } from '../store/store.ts'
 import { TimeFloor } from '../store/time-floor.ts'
+import { type AuthorityContext, requireRole, type Where } from '../context/authority-context.ts'
+import {
+  addSatellite,
+  addSatelliteVirtualAccount,
+  configureSatellite,
+  createEnrolmentCode,
+  listSatellites,
+  removeSatellite,
+  type SatelliteDocument,
+  type SatelliteTerms,
+} from './satellites.ts'
+import { createRefusal, respondToSync } from './sync-exchange.ts'
+import { readSync } from './sync-request-checks.ts'
+import { type Responded } from './sync-answers.ts'
+import { MAX_FIRST_REQUEST_BYTES } from '../../protocol/sync.ts'
+import { attempt } from '../store/store.ts'
 
 /** A manager's satellites, for its people: added, seen, answered, removed (R-SAT-1 to R-SAT-4, R-ACC-5). */
 export class SatelliteDoor {
@@ -27,23 +39,27 @@ export class SatelliteDoor {
       tlsNames?: readonly string[] | null
     },
   ): Promise<SatelliteDocument & { code: string }> {
-    return this.#satellites(wanted, (satellites) =>
-      satellites.add(name, wanted.virtualAccount, wanted.terms ?? {}, wanted.tlsNames ?? null),
+    return this.#withAccount(wanted, (context) =>
+      addSatellite(context, name, {
+        virtualAccount: wanted.virtualAccount,
+        terms: wanted.terms ?? {},
+        tlsNames: wanted.tlsNames ?? null,
+      }),
     )
   }
 
   /** Another one-time code for a first exchange by wire. @throws LicensingError NOT_FOUND */
   code(name: string, where: Where = {}): Promise<{ name: string; code: string; expiresAt: string }> {
-    return this.#satellites(where, (satellites) => satellites.code(name))
+    return this.#withAccount(where, (context) => createEnrolmentCode(context, name))
   }
 
   /** Gives a satellite a further virtual account. @throws LicensingError NOT_FOUND, VIRTUAL_ACCOUNT_* */
   addVirtualAccount(name: string, virtualAccount: string, where: Where = {}): Promise<SatelliteDocument> {
-    return this.#satellites(where, (satellites) => satellites.addVirtualAccount(name, virtualAccount))
+    return this.#withAccount(where, (context) => addSatelliteVirtualAccount(context, name, virtualAccount))
   }
 
   list(where: Where = {}): Promise<SatelliteDocument[]> {
-    return this.#satellites(where, (satellites) => satellites.list())
+    return this.#withAccount(where, listSatellites)
   }
 
   /**
@@ -56,12 +72,12 @@ export class SatelliteDoor {
     where: Where = {},
   ): Promise<SatelliteDocument> {
     const { tlsNames, ...terms } = changed
-    return this.#satellites(where, (satellites) => satellites.set(name, terms, tlsNames))
+    return this.#withAccount(where, (context) => configureSatellite(context, name, terms, tlsNames))
   }
 
   /** @throws LicensingError NOT_FOUND */
   remove(name: string, where: Where = {}): Promise<SatelliteDocument> {
-    return this.#satellites(where, (satellites) => satellites.remove(name))
+    return this.#withAccount(where, (context) => removeSatellite(context, name))
   }
 
   /**
@@ -72,7 +88,7 @@ export class SatelliteDoor {
   async respond(text: string): Promise<Responded> {
     requireRole(this.#context, 'manager', 'answers are made')
     const read = readSync(text)
-    return this.#answering(read.request.smartAccount, (exchange) => exchange.respond(read, 'hand'))
+    return this.#answer(read.request.smartAccount, (context) => respondToSync(context, read, 'hand'))
   }
 
   /**
@@ -88,13 +104,13 @@ export class SatelliteDoor {
         'The request is far too long for a satellite that is not known.',
       )
     const read = readSync(text)
-    return this.#answering(read.request.smartAccount, async (exchange, tx) => {
+    return this.#answer(read.request.smartAccount, async (context) => {
       try {
-        return (await attempt(tx, () => exchange.respond(read, 'wire'))).file
+        return (await attempt(context.tx, () => respondToSync(context, read, 'wire'))).file
       } catch (thrown) {
         // What is refused has changed nothing; whatever else went wrong undoes the transaction.
         if (!(thrown instanceof LicensingError) || thrown.kind !== 'refusal') throw thrown
-        return exchange.refusal(read, thrown)
+        return createRefusal(context, read, thrown)
       }
     })
   }
@@ -130,23 +146,16 @@ export class SatelliteDoor {
     }
   }
 
-  #answering<T>(account: string, work: (exchange: SyncExchange, tx: Tx) => Promise<T>): Promise<T> {
-    return this.#context.withAccount(
-      { account },
-      async ({ tx, credentials, profile, account: found, at }) => {
-        const done = await work(new SyncExchange(tx, credentials, profile, found, at), tx)
-        await TimeFloor.raise(tx, at)
-        return done
-      },
-    )
+  #answer<T>(account: string, work: (context: AccountContext) => Promise<T>): Promise<T> {
+    return this.#context.withAccount({ account }, async (context) => {
+      const done = await work(context)
+      await TimeFloor.raise(context.tx, context.at)
+      return done
+    })
   }
 
-  #satellites<T>(where: Where, work: (satellites: Satellites) => Promise<T>): Promise<T> {
+  async #withAccount<T>(where: Where, work: (context: AccountContext) => Promise<T>): Promise<T> {
     requireRole(this.#context, 'manager', 'satellites are kept')
-    return this.#context.withAccount(
-      { account: where.account },
-      ({ tx, credentials, profile, account, at }) =>
-        work(new Satellites(tx, credentials, profile, account, at)),
-    )
+    return this.#context.withAccount({ account: where.account }, work)
   }
 }

@@ -1,3 +1,4 @@
+import type { AccountContext } from '../context/account-context.ts'
 import { randomUUID } from 'node:crypto'
 import { type Selectable, sql } from 'kysely'
 import { z } from 'zod'
@@ -8,15 +9,13 @@ import { DAY, type Instant, iso } from '../../core/time.ts'
 import { newEnrolmentCode } from '../../protocol/enrolment.ts'
 import { keyFingerprint } from '../../pki/fingerprint.ts'
 import { addVirtualAccount, listVirtualAccounts, whatItHolds } from '../inventory/accounts.ts'
-import type { Account, VirtualAccount } from '../context/account-context.ts'
-import type { Credentials } from '../keys/credentials.ts'
+import type { VirtualAccount } from '../context/account-context.ts'
 import { logEvent } from '../events/event-log.ts'
 import { Reported } from './reported-instances.ts'
 import { certifiedNames, checkTlsNames } from './server-names.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
-import { listRecalls, type RecallDocument, Transfers } from '../inventory/transfers.ts'
-import type { ProductProfile } from '../../core/profile.ts'
+import { listRecalls, moveLicenses, type RecallDocument } from '../inventory/transfers.ts'
 
 export type SatelliteRow = Selectable<Tables['satellites']>
 
@@ -90,283 +89,297 @@ const tlsNamesSchema = z.array(z.string())
 export const tlsNamesOf = ({ tls_names: json }: Pick<SatelliteRow, 'tls_names'>): string[] | null =>
   json === null ? null : tlsNamesSchema.parse(JSON.parse(json))
 
-/** The satellites of a smart account at their manager, in the transaction it is given. */
-export class Satellites {
-  readonly #tx: Tx
-  readonly #credentials: Credentials
-  readonly #profile: ProductProfile
-  readonly #account: Account
-  readonly #at: Instant
-
-  constructor(tx: Tx, credentials: Credentials, profile: ProductProfile, account: Account, at: Instant) {
-    this.#tx = tx
-    this.#credentials = credentials
-    this.#profile = profile
-    this.#account = account
-    this.#at = at
+/**
+ * Adds a satellite: the virtual account becomes its own, and is made where it is missing (R-ACC-5).
+ *
+ * @param tlsNames the names its TLS certificates may be for; null leaves them to the satellite, as far as they are not
+ * the manager's
+ * @returns with the one-time code for a first exchange by wire
+ * @throws LicensingError ALREADY_EXISTS, VIRTUAL_ACCOUNT_*, INVALID_ARGUMENT, TLS_NAME_OF_MANAGER
+ */
+export async function addSatellite(
+  context: AccountContext,
+  name: string,
+  wanted: {
+    virtualAccount: string
+    terms: Partial<SatelliteTerms>
+    tlsNames: readonly string[] | null
+  },
+): Promise<SatelliteDocument & { code: string }> {
+  const { virtualAccount, terms, tlsNames } = wanted
+  const good = checkSatelliteName(name)
+  const { warnDays, restrictDays, credentialDays } = checkTerms({ ...DEFAULT_TERMS, ...terms })
+  if (await findSatellite(context, good))
+    throw alreadyExists('satellite', `${context.account.domain} has a satellite ${good} already.`)
+  const names = await toStoredTlsNames(context, tlsNames)
+  const code = newEnrolmentCode()
+  const row: SatelliteRow = {
+    id: randomUUID(),
+    account_id: context.account.id,
+    name: good,
+    status: 'waiting',
+    created_at: context.at,
+    code: context.credentials.sealSecret(code),
+    code_expires_at: context.at + CODE_LIFE,
+    satellite_id: null,
+    key: null,
+    issuing_ca: null,
+    epoch: 1,
+    sequence: 0,
+    request_digest: null,
+    request_at: 0,
+    answer: null,
+    answered_at: null,
+    acknowledged: 0,
+    warn_days: warnDays,
+    restrict_days: restrictDays,
+    credential_days: credentialDays,
+    warn_at: null,
+    restrict_at: null,
+    automatic_until: null,
+    overdue_notified: 0,
+    credential_warned_days: null,
+    manager_epoch: context.credentials.identity.epoch,
+    tls_names: names,
   }
+  await context.tx.insertInto('satellites').values(row).execute()
+  await giveVirtualAccount(context, row, virtualAccount, true)
+  await logSatelliteEvent(context, 'SATELLITE_ADDED', `The satellite ${good} was added.`)
+  return { ...(await toSatelliteDocument(context, row)), code }
+}
 
-  /**
-   * Adds a satellite: the virtual account becomes its own, and is made where it is missing (R-ACC-5).
-   *
-   * @param tlsNames the names its TLS certificates may be for; null leaves them to the satellite, as far as they are not
-   * the manager's
-   * @returns with the one-time code for a first exchange by wire
-   * @throws LicensingError ALREADY_EXISTS, VIRTUAL_ACCOUNT_*, INVALID_ARGUMENT, TLS_NAME_OF_MANAGER
-   */
-  async add(
-    name: string,
-    virtualAccount: string,
-    terms: Partial<SatelliteTerms>,
-    tlsNames: readonly string[] | null = null,
-  ): Promise<SatelliteDocument & { code: string }> {
-    const good = checkSatelliteName(name)
-    const { warnDays, restrictDays, credentialDays } = checkTerms({ ...DEFAULT_TERMS, ...terms })
-    if (await this.#find(good))
-      throw alreadyExists('satellite', `${this.#account.domain} has a satellite ${good} already.`)
-    const names = await this.#tlsNames(tlsNames)
-    const code = newEnrolmentCode()
-    const row: SatelliteRow = {
-      id: randomUUID(),
-      account_id: this.#account.id,
-      name: good,
-      status: 'waiting',
-      created_at: this.#at,
-      code: this.#credentials.sealSecret(code),
-      code_expires_at: this.#at + CODE_LIFE,
-      satellite_id: null,
-      key: null,
-      issuing_ca: null,
-      epoch: 1,
-      sequence: 0,
-      request_digest: null,
-      request_at: 0,
-      answer: null,
-      answered_at: null,
-      acknowledged: 0,
-      warn_days: warnDays,
-      restrict_days: restrictDays,
-      credential_days: credentialDays,
-      warn_at: null,
-      restrict_at: null,
-      automatic_until: null,
-      overdue_notified: 0,
-      credential_warned_days: null,
-      manager_epoch: this.#credentials.identity.epoch,
-      tls_names: names,
-    }
-    await this.#tx.insertInto('satellites').values(row).execute()
-    await this.#give(row, virtualAccount, true)
-    await this.#log('SATELLITE_ADDED', `The satellite ${good} was added.`)
-    return { ...(await this.document(row)), code }
-  }
-
-  /** Another one-time code, in place of the one before. @throws LicensingError NOT_FOUND, ALREADY_EXISTS */
-  async code(name: string): Promise<{ name: string; code: string; expiresAt: string }> {
-    const row = await this.require(name)
-    if (row.key !== null)
-      throw alreadyExists(
-        'satellite',
-        `${name} is registered already, and needs no code.`,
-        'For another machine under this name, remove the satellite and add it again.',
-      )
-    const code = newEnrolmentCode()
-    const expiresAt = this.#at + CODE_LIFE
-    await this.#tx
-      .updateTable('satellites')
-      .set({ code: this.#credentials.sealSecret(code), code_expires_at: expiresAt })
-      .where('id', '=', row.id)
-      .execute()
-    return { name, code, expiresAt: iso(expiresAt) }
-  }
-
-  /** Gives a satellite a further virtual account. @throws LicensingError NOT_FOUND, VIRTUAL_ACCOUNT_* */
-  async addVirtualAccount(name: string, virtualAccount: string): Promise<SatelliteDocument> {
-    const row = await this.require(name)
-    await this.#give(row, virtualAccount, false)
-    await this.#log(
-      'SATELLITE_EXTENDED',
-      `The virtual account ${virtualAccount} is of the satellite ${name}.`,
-    )
-    return this.document(row)
-  }
-
-  async #give(row: SatelliteRow, name: string, home: boolean): Promise<void> {
-    const all = await listVirtualAccounts(this.#tx, this.#account.id)
-    const found = all.find((one) => one.name === name)
-    const virtual: VirtualAccount =
-      found ?? (await addVirtualAccount(this.#tx, this.#account, name, this.#at))
-    if (virtual.isDefault)
-      throw new LicensingError(
-        'VIRTUAL_ACCOUNT_IS_DEFAULT',
-        `${name} is the default virtual account, which cannot be a satellite's.`,
-        { remedy: 'Make another one the default first, or give the satellite another one.' },
-      )
-    if (virtual.satellite)
-      throw new LicensingError(
-        'VIRTUAL_ACCOUNT_OF_SATELLITE',
-        `${name} belongs to the satellite ${virtual.satellite.name} already.`,
-      )
-    const holds = await whatItHolds(this.#tx, virtual.id, this.#at)
-    if (holds !== null)
-      throw new LicensingError('VIRTUAL_ACCOUNT_IN_USE', `${name} still holds ${holds}.`, {
-        remedy:
-          'A satellite takes an account without product instances: move or remove them, revoke its tokens.',
-      })
-    await this.#tx
-      .updateTable('virtual_accounts')
-      .set({ satellite_id: row.id, is_home: home ? 1 : 0 })
-      .where('id', '=', virtual.id)
-      .execute()
-  }
-
-  async list(): Promise<SatelliteDocument[]> {
-    const rows = await this.#tx
-      .selectFrom('satellites')
-      .selectAll()
-      .where('account_id', '=', this.#account.id)
-      .where('status', '<>', sql.lit('removed'))
-      .orderBy('name')
-      .execute()
-    const documents: SatelliteDocument[] = []
-    for (const row of rows) documents.push(await this.document(row))
-    return documents
-  }
-
-  /**
-   * Changes the days, and the names of its servers: both are told at the next exchange.
-   *
-   * @param tlsNames null leaves them to the satellite; left out, they stay
-   * @throws LicensingError NOT_FOUND, INVALID_ARGUMENT, TLS_NAME_OF_MANAGER
-   */
-  async set(
-    name: string,
-    terms: Partial<SatelliteTerms>,
-    tlsNames?: readonly string[] | null,
-  ): Promise<SatelliteDocument> {
-    const row = await this.require(name)
-    const good = checkTerms({
-      warnDays: terms.warnDays ?? row.warn_days,
-      restrictDays: terms.restrictDays ?? row.restrict_days,
-      credentialDays: terms.credentialDays ?? row.credential_days,
-    })
-    const change = {
-      warn_days: good.warnDays,
-      restrict_days: good.restrictDays,
-      credential_days: good.credentialDays,
-      ...(tlsNames !== undefined && { tls_names: await this.#tlsNames(tlsNames) }),
-    }
-    await this.#tx.updateTable('satellites').set(change).where('id', '=', row.id).execute()
-    await this.#log(
-      'SATELLITE_CHANGED',
-      `${name}: overdue after ${good.warnDays} days, restricted after ${good.restrictDays}, by itself for ${good.credentialDays}.`,
-    )
-    const document = await this.document({ ...row, ...change })
-    if (tlsNames !== undefined)
-      await this.#log(
-        'SATELLITE_NAMES_CHANGED',
-        document.tlsNames === null
-          ? `${name}: it asks for the names of its servers itself.`
-          : `${name}: its servers are for ${document.tlsNames.join(', ') || 'loopback names alone'}.`,
-      )
-    return document
-  }
-
-  /** Names as they are stored. @throws LicensingError INVALID_ARGUMENT, TLS_NAME_OF_MANAGER */
-  async #tlsNames(names: readonly string[] | null): Promise<string | null> {
-    if (names === null) return null
-    return JSON.stringify(checkTlsNames(names, await this.#credentials.serverNames(this.#tx)))
-  }
-
-  /**
-   * Removes a satellite: its virtual accounts are the manager's again. What its boxes use counts on until its mandate ends,
-   * since it may serve them until then.
-   *
-   * @throws LicensingError NOT_FOUND
-   */
-  async remove(name: string): Promise<SatelliteDocument> {
-    const row = await this.require(name)
-    const document = await this.document(row)
-    const recalls = await this.#tx
-      .selectFrom('reclaims')
-      .selectAll()
-      .where('satellite_id', '=', row.id)
-      .execute()
-    await this.#tx
-      .updateTable('virtual_accounts')
-      .set({ satellite_id: null, is_home: 0 })
-      .where('satellite_id', '=', row.id)
-      .execute()
-    await this.#tx.deleteFrom('reclaims').where('satellite_id', '=', row.id).execute()
-    const transfers = new Transfers(this.#tx, this.#profile, this.#account, this.#at)
-    for (const { license_id, quantity, to_virtual_account_id } of recalls)
-      await transfers.move(license_id, quantity, to_virtual_account_id)
-    await this.#tx
-      .updateTable('satellites')
-      .set({ status: 'removed', code: null })
-      .where('id', '=', row.id)
-      .execute()
-    // Until then it may serve its boxes, whether it has heard of this or not.
-    if (row.status !== 'active' || row.restrict_at === null || row.restrict_at <= this.#at)
-      await new Reported(this.#tx, row, this.#at).forget()
-    await this.#log(
-      'SATELLITE_REMOVED',
-      `The satellite ${name} was removed.${row.status === 'active' ? ` What its boxes use counts until ${iso(row.restrict_at) ?? 'now'}, when its mandate ends.` : ''}`,
-      'minor',
-    )
-    return { ...document, status: 'removed', recalls: [] }
-  }
-
-  /** @throws LicensingError NOT_FOUND */
-  async require(name: string): Promise<SatelliteRow> {
-    const row = await this.#find(name)
-    if (row) return row
-    throw notFound(
+/** Another one-time code, in place of the one before. @throws LicensingError NOT_FOUND, ALREADY_EXISTS */
+export async function createEnrolmentCode(
+  context: AccountContext,
+  name: string,
+): Promise<{ name: string; code: string; expiresAt: string }> {
+  const row = await requireSatellite(context, name)
+  if (row.key !== null)
+    throw alreadyExists(
       'satellite',
-      `${this.#account.domain} has no satellite ${JSON.stringify(name.slice(0, 64))}.`,
+      `${name} is registered already, and needs no code.`,
+      'For another machine under this name, remove the satellite and add it again.',
     )
-  }
+  const code = newEnrolmentCode()
+  const expiresAt = context.at + CODE_LIFE
+  await context.tx
+    .updateTable('satellites')
+    .set({ code: context.credentials.sealSecret(code), code_expires_at: expiresAt })
+    .where('id', '=', row.id)
+    .execute()
+  return { name, code, expiresAt: iso(expiresAt) }
+}
 
-  #find(name: string): Promise<SatelliteRow | undefined> {
-    return this.#tx
-      .selectFrom('satellites')
-      .selectAll()
-      .where('account_id', '=', this.#account.id)
-      .where('name', '=', name)
-      .where('status', '<>', sql.lit('removed'))
-      .executeTakeFirst()
-  }
+/** Gives a satellite a further virtual account. @throws LicensingError NOT_FOUND, VIRTUAL_ACCOUNT_* */
+export async function addSatelliteVirtualAccount(
+  context: AccountContext,
+  name: string,
+  virtualAccount: string,
+): Promise<SatelliteDocument> {
+  const row = await requireSatellite(context, name)
+  await giveVirtualAccount(context, row, virtualAccount, false)
+  await logSatelliteEvent(
+    context,
+    'SATELLITE_EXTENDED',
+    `The virtual account ${virtualAccount} is of the satellite ${name}.`,
+  )
+  return toSatelliteDocument(context, row)
+}
 
-  async document(row: SatelliteRow): Promise<SatelliteDocument> {
-    const virtualAccounts = (await listVirtualAccounts(this.#tx, this.#account.id))
-      .filter(({ satellite }) => satellite?.id === row.id)
-      .sort((a, b) => Number(b.home) - Number(a.home))
-    const { registered, reserved } = await new Reported(this.#tx, row, this.#at).totals()
-    return {
-      name: row.name,
-      status: row.status === 'active' ? (row.overdue_notified === 1 ? 'overdue' : 'current') : row.status,
-      virtualAccounts: virtualAccounts.map(({ name }) => name),
-      fingerprint: row.key === null ? null : keyFingerprint(row.key),
-      exchanges: row.sequence,
-      lastSyncAt: iso(row.answered_at),
-      overdueAt: iso(row.warn_at),
-      restrictedAt: iso(row.restrict_at),
-      automaticUntil: iso(row.automatic_until),
-      terms: {
-        warnDays: row.warn_days,
-        restrictDays: row.restrict_days,
-        credentialDays: row.credential_days,
-      },
-      tlsNames: tlsNamesOf(row),
-      certifiedNames: certifiedNames(row.issuing_ca),
-      instances: { registered: row.status === 'expired' ? 0 : registered, reserved },
-      recalls: await listRecalls(this.#tx, row.id),
-    }
-  }
+async function giveVirtualAccount(
+  context: AccountContext,
+  row: SatelliteRow,
+  name: string,
+  home: boolean,
+): Promise<void> {
+  const all = await listVirtualAccounts(context.tx, context.account.id)
+  const found = all.find((one) => one.name === name)
+  const virtual: VirtualAccount =
+    found ?? (await addVirtualAccount(context.tx, context.account, name, context.at))
+  if (virtual.isDefault)
+    throw new LicensingError(
+      'VIRTUAL_ACCOUNT_IS_DEFAULT',
+      `${name} is the default virtual account, which cannot be a satellite's.`,
+      { remedy: 'Make another one the default first, or give the satellite another one.' },
+    )
+  if (virtual.satellite)
+    throw new LicensingError(
+      'VIRTUAL_ACCOUNT_OF_SATELLITE',
+      `${name} belongs to the satellite ${virtual.satellite.name} already.`,
+    )
+  const holds = await whatItHolds(context.tx, virtual.id, context.at)
+  if (holds !== null)
+    throw new LicensingError('VIRTUAL_ACCOUNT_IN_USE', `${name} still holds ${holds}.`, {
+      remedy:
+        'A satellite takes an account without product instances: move or remove them, revoke its tokens.',
+    })
+  await context.tx
+    .updateTable('virtual_accounts')
+    .set({ satellite_id: row.id, is_home: home ? 1 : 0 })
+    .where('id', '=', virtual.id)
+    .execute()
+}
 
-  async #log(type: string, message: string, severity: 'info' | 'minor' | 'major' = 'info'): Promise<void> {
-    await logEvent(this.#tx, { at: this.#at, type, severity, accountId: this.#account.id, message })
+export async function listSatellites(context: AccountContext): Promise<SatelliteDocument[]> {
+  const rows = await context.tx
+    .selectFrom('satellites')
+    .selectAll()
+    .where('account_id', '=', context.account.id)
+    .where('status', '<>', sql.lit('removed'))
+    .orderBy('name')
+    .execute()
+  const documents: SatelliteDocument[] = []
+  for (const row of rows) documents.push(await toSatelliteDocument(context, row))
+  return documents
+}
+
+/**
+ * Changes the days, and the names of its servers: both are told at the next exchange.
+ *
+ * @param tlsNames null leaves them to the satellite; left out, they stay
+ * @throws LicensingError NOT_FOUND, INVALID_ARGUMENT, TLS_NAME_OF_MANAGER
+ */
+export async function configureSatellite(
+  context: AccountContext,
+  name: string,
+  terms: Partial<SatelliteTerms>,
+  tlsNames?: readonly string[] | null,
+): Promise<SatelliteDocument> {
+  const row = await requireSatellite(context, name)
+  const good = checkTerms({
+    warnDays: terms.warnDays ?? row.warn_days,
+    restrictDays: terms.restrictDays ?? row.restrict_days,
+    credentialDays: terms.credentialDays ?? row.credential_days,
+  })
+  const change = {
+    warn_days: good.warnDays,
+    restrict_days: good.restrictDays,
+    credential_days: good.credentialDays,
+    ...(tlsNames !== undefined && { tls_names: await toStoredTlsNames(context, tlsNames) }),
   }
+  await context.tx.updateTable('satellites').set(change).where('id', '=', row.id).execute()
+  await logSatelliteEvent(
+    context,
+    'SATELLITE_CHANGED',
+    `${name}: overdue after ${good.warnDays} days, restricted after ${good.restrictDays}, by itself for ${good.credentialDays}.`,
+  )
+  const document = await toSatelliteDocument(context, { ...row, ...change })
+  if (tlsNames !== undefined)
+    await logSatelliteEvent(
+      context,
+      'SATELLITE_NAMES_CHANGED',
+      document.tlsNames === null
+        ? `${name}: it asks for the names of its servers itself.`
+        : `${name}: its servers are for ${document.tlsNames.join(', ') || 'loopback names alone'}.`,
+    )
+  return document
+}
+
+/** Names as they are stored. @throws LicensingError INVALID_ARGUMENT, TLS_NAME_OF_MANAGER */
+async function toStoredTlsNames(
+  context: AccountContext,
+  names: readonly string[] | null,
+): Promise<string | null> {
+  if (names === null) return null
+  return JSON.stringify(checkTlsNames(names, await context.credentials.serverNames(context.tx)))
+}
+
+/**
+ * Removes a satellite: its virtual accounts are the manager's again. What its boxes use counts on until its mandate ends,
+ * since it may serve them until then.
+ *
+ * @throws LicensingError NOT_FOUND
+ */
+export async function removeSatellite(context: AccountContext, name: string): Promise<SatelliteDocument> {
+  const row = await requireSatellite(context, name)
+  const document = await toSatelliteDocument(context, row)
+  const recalls = await context.tx
+    .selectFrom('reclaims')
+    .selectAll()
+    .where('satellite_id', '=', row.id)
+    .execute()
+  await context.tx
+    .updateTable('virtual_accounts')
+    .set({ satellite_id: null, is_home: 0 })
+    .where('satellite_id', '=', row.id)
+    .execute()
+  await context.tx.deleteFrom('reclaims').where('satellite_id', '=', row.id).execute()
+  for (const { license_id, quantity, to_virtual_account_id } of recalls)
+    await moveLicenses(context, license_id, quantity, to_virtual_account_id)
+  await context.tx
+    .updateTable('satellites')
+    .set({ status: 'removed', code: null })
+    .where('id', '=', row.id)
+    .execute()
+  // Until then it may serve its boxes, whether it has heard of this or not.
+  if (row.status !== 'active' || row.restrict_at === null || row.restrict_at <= context.at)
+    await new Reported(context.tx, row, context.at).forget()
+  await logSatelliteEvent(
+    context,
+    'SATELLITE_REMOVED',
+    `The satellite ${name} was removed.${row.status === 'active' ? ` What its boxes use counts until ${iso(row.restrict_at) ?? 'now'}, when its mandate ends.` : ''}`,
+    'minor',
+  )
+  return { ...document, status: 'removed', recalls: [] }
+}
+
+/** @throws LicensingError NOT_FOUND */
+export async function requireSatellite(context: AccountContext, name: string): Promise<SatelliteRow> {
+  const row = await findSatellite(context, name)
+  if (row) return row
+  throw notFound(
+    'satellite',
+    `${context.account.domain} has no satellite ${JSON.stringify(name.slice(0, 64))}.`,
+  )
+}
+
+function findSatellite(context: AccountContext, name: string): Promise<SatelliteRow | undefined> {
+  return context.tx
+    .selectFrom('satellites')
+    .selectAll()
+    .where('account_id', '=', context.account.id)
+    .where('name', '=', name)
+    .where('status', '<>', sql.lit('removed'))
+    .executeTakeFirst()
+}
+
+export async function toSatelliteDocument(
+  context: AccountContext,
+  row: SatelliteRow,
+): Promise<SatelliteDocument> {
+  const virtualAccounts = (await listVirtualAccounts(context.tx, context.account.id))
+    .filter(({ satellite }) => satellite?.id === row.id)
+    .sort((a, b) => Number(b.home) - Number(a.home))
+  const { registered, reserved } = await new Reported(context.tx, row, context.at).totals()
+  return {
+    name: row.name,
+    status: row.status === 'active' ? (row.overdue_notified === 1 ? 'overdue' : 'current') : row.status,
+    virtualAccounts: virtualAccounts.map(({ name }) => name),
+    fingerprint: row.key === null ? null : keyFingerprint(row.key),
+    exchanges: row.sequence,
+    lastSyncAt: iso(row.answered_at),
+    overdueAt: iso(row.warn_at),
+    restrictedAt: iso(row.restrict_at),
+    automaticUntil: iso(row.automatic_until),
+    terms: {
+      warnDays: row.warn_days,
+      restrictDays: row.restrict_days,
+      credentialDays: row.credential_days,
+    },
+    tlsNames: tlsNamesOf(row),
+    certifiedNames: certifiedNames(row.issuing_ca),
+    instances: { registered: row.status === 'expired' ? 0 : registered, reserved },
+    recalls: await listRecalls(context.tx, row.id),
+  }
+}
+
+async function logSatelliteEvent(
+  context: AccountContext,
+  type: string,
+  message: string,
+  severity: 'info' | 'minor' | 'major' = 'info',
+): Promise<void> {
+  await logEvent(context.tx, { at: context.at, type, severity, accountId: context.account.id, message })
 }
 
 /** What time does to satellites: silence is said, then they are taken out; and what was removed counts no more. */

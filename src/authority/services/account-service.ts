@@ -1,6 +1,13 @@
 import { LicensingError } from '../../core/errors.ts'
 import { type AuthorityContext, requireRole, type Where } from '../context/authority-context.ts'
-import { addAccount, addVirtualAccount, listAccounts, listVirtualAccounts, removeVirtualAccount, setDefaultVirtualAccount } from '../inventory/accounts.ts'
+import {
+  addAccount,
+  addVirtualAccount,
+  listAccounts,
+  listVirtualAccounts,
+  removeVirtualAccount,
+  setDefaultVirtualAccount,
+} from '../inventory/accounts.ts'
 import type { Account, VirtualAccount } from '../context/account-context.ts'
 import { listNumberedAccounts, type NumberedAccount } from '../inventory/numeric-ids.ts'
 

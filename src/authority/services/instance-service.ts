@@ -10,8 +10,8 @@ import {
   reservedInstance,
   showInstance,
 } from '../inventory/instances.ts'
-import { type ReservationDocument, ReservationLedger } from '../inventory/reservation-ledger.ts'
-import { type TransferDocument, Transfers } from '../inventory/transfers.ts'
+import { listReservations, type ReservationDocument } from '../inventory/reservation-ledger.ts'
+import { type TransferDocument, transferInstance } from '../inventory/transfers.ts'
 import { listReported } from '../satellites/reported-instances.ts'
 import { runTransfer, type TransferOptions } from './transfer.ts'
 
@@ -25,8 +25,9 @@ export class InstanceService {
 
   /** The registered ones, then those that work from a reservation, then those of satellites. */
   list(where: Where = {}): Promise<InstanceDocument[]> {
-    return this.#context.readAccount(where, async ({ tx, account, at, profile }) => {
-      const reserved = await new ReservationLedger(tx, profile, account, at).list()
+    return this.#context.readAccount(where, async (context) => {
+      const { tx, account, at } = context
+      const reserved = await listReservations(context)
       return [
         ...(await listInstances(tx, account, at)),
         ...reserved.map(reservedInstance),
@@ -69,7 +70,6 @@ export class InstanceService {
    */
   transfer(id: string, wanted: Where & { to: string } & TransferOptions): Promise<TransferDocument> {
     return runTransfer(this.#context, wanted, async (context) => {
-      const { tx, account, at, profile } = context
       const reserved = await findReservation(context, id)
       if (reserved)
         throw new LicensingError(
@@ -78,17 +78,17 @@ export class InstanceService {
           { remedy: 'Have it returned, and reserve anew from the other virtual account.' },
         )
       await requireLocalInstance(context, id)
-      const to = await chooseVirtualAccount(tx, account, wanted.to)
-      return new Transfers(tx, profile, account, at).instance(id, to)
+      const to = await chooseVirtualAccount(context.tx, context.account, wanted.to)
+      return transferInstance(context, id, to)
     })
   }
 }
 
 async function findReservation(
-  { tx, profile, account, at }: AccountContext,
+  context: AccountContext,
   id: string,
 ): Promise<ReservationDocument | undefined> {
-  const [reserved] = await new ReservationLedger(tx, profile, account, at).list(id)
+  const [reserved] = await listReservations(context, id)
   return reserved
 }
 

@@ -2,7 +2,7 @@ import type { ProductProfile } from '../../core/profile.ts'
 import type { AuthorityContext, Where } from '../context/authority-context.ts'
 import { chooseVirtualAccount, type LicenseDocument, listLicenses } from '../inventory/accounts.ts'
 import { type LicenseTransaction, listLicenseTransactions } from '../inventory/license-transactions.ts'
-import { type TransferDocument, Transfers, type WantedTransfer } from '../inventory/transfers.ts'
+import { type TransferDocument, transferLicenses, type WantedTransfer } from '../inventory/transfers.ts'
 import { runTransfer, type TransferOptions } from './transfer.ts'
 
 /** The licenses in the pools of virtual accounts. */
@@ -41,12 +41,11 @@ export class LicenseService {
   transfer(
     wanted: Where & WantedTransfer & { from: string; to: string } & TransferOptions,
   ): Promise<TransferDocument> {
-    return runTransfer(this.#context, wanted, async ({ tx, account, at, profile }) =>
-      new Transfers(tx, profile, account, at).licenses(
-        await chooseVirtualAccount(tx, account, wanted.from),
-        await chooseVirtualAccount(tx, account, wanted.to),
-        wanted,
-      ),
-    )
+    return runTransfer(this.#context, wanted, async (context) => {
+      const { tx, account } = context
+      const from = await chooseVirtualAccount(tx, account, wanted.from)
+      const to = await chooseVirtualAccount(tx, account, wanted.to)
+      return transferLicenses(context, from, to, wanted)
+    })
   }
 }

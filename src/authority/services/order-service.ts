@@ -1,5 +1,12 @@
 import { type AuthorityContext, requireRole, type Where } from '../context/authority-context.ts'
-import { type OrderDocument, Orders, type Wanted } from '../inventory/orders.ts'
+import {
+  assignOrder,
+  listOrders,
+  type OrderDocument,
+  placeBuyerOrder,
+  placeOrder,
+  type Wanted,
+} from '../inventory/orders.ts'
 
 /** The orders of licenses, for the people of a manager. */
 export class OrderService {
@@ -16,8 +23,8 @@ export class OrderService {
    */
   async create(wanted: Where & Wanted): Promise<OrderDocument> {
     requireRole(this.#context, 'manager', 'licences are bought')
-    return this.#context.withVirtualAccount(wanted, ({ tx, account, at, profile }, virtual) =>
-      new Orders(tx, profile, at).place(account, virtual, wanted),
+    return this.#context.withVirtualAccount(wanted, (context, virtual) =>
+      placeOrder(context, context.account, virtual, wanted),
     )
   }
 
@@ -25,20 +32,18 @@ export class OrderService {
   async createForBuyer(wanted: Wanted & { buyer: string }): Promise<OrderDocument> {
     requireRole(this.#context, 'manager', 'licences are bought')
     return this.#context.withMaintenance((tx, at) =>
-      new Orders(tx, this.#context.profile, at).placeWithoutAccount(wanted, wanted.buyer),
+      placeBuyerOrder({ tx, at, profile: this.#context.profile }, wanted, wanted.buyer),
     )
   }
 
   /** Assigns an order without a smart account to one. */
   assign(id: string, where: Where = {}): Promise<OrderDocument> {
-    return this.#context.withVirtualAccount(where, ({ tx, account, at, profile }, virtual) =>
-      new Orders(tx, profile, at).assign(id, account, virtual),
+    return this.#context.withVirtualAccount(where, (context, virtual) =>
+      assignOrder(context, id, context.account, virtual),
     )
   }
 
   list(where: Where = {}): Promise<OrderDocument[]> {
-    return this.#context.readAccount(where, ({ tx, account, at, profile }) =>
-      new Orders(tx, profile, at).list(account),
-    )
+    return this.#context.readAccount(where, (context) => listOrders(context, context.account))
   }
 }

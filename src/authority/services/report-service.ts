@@ -1,5 +1,5 @@
 import type { AuthorityContext, Where } from '../context/authority-context.ts'
-import { type ReportDocument, type ReportKind, Reports } from '../reports/reports.ts'
+import { createReport, type ReportDocument, type ReportKind } from '../reports/reports.ts'
 
 /** Reports of a smart account. */
 export class ReportService {
@@ -11,8 +11,8 @@ export class ReportService {
 
   /** A table of the licenses, the product instances or the usage (R-ACC-7). @throws LicensingError NOT_FOUND */
   create(kind: ReportKind, where: Where = {}): Promise<ReportDocument> {
-    return this.#context.readVirtualAccount(where, ({ tx, profile, account, at }, virtual) =>
-      new Reports(tx, profile, account, at, virtual).make(kind),
+    return this.#context.readVirtualAccount(where, (context, only) =>
+      createReport({ ...context, only }, kind),
     )
   }
 }

@@ -1,13 +1,19 @@
 import { LicensingError } from '../../core/errors.ts'
 import type { AuthorityContext, Where } from '../context/authority-context.ts'
 import type { AccountContext } from '../context/account-context.ts'
-import { type ReservationDocument, ReservationLedger } from '../inventory/reservation-ledger.ts'
+import { listReservations, type ReservationDocument } from '../inventory/reservation-ledger.ts'
+import { acceptReturnCode, writeOffOrphan, writeOffReservation } from '../reservations/reservation-end.ts'
 import {
   type Asking,
+  confirmReservation,
+  enableReservation,
   type IssuedAuthorization,
   type Quantities,
-  Reservations,
+  reserveLicenses,
+  showReservation,
+  updateReservation,
 } from '../reservations/reservations.ts'
+import { type ReservationContext } from '../reservations/authorization-issue.ts'
 import { readIssuingLimits } from '../satellite-sync/issuing-limits.ts'
 import { orphanedReservation } from '../satellites/reported-instances.ts'
 
@@ -21,20 +27,20 @@ export class ReservationService {
 
   /** Authorizes a smart account for reservation (R-SLR-1). */
   enable(where: Where = {}): Promise<void> {
-    return this.#context.withAccount(where, async (context) => (await openReservations(context)).enable())
+    return this.#context.withAccount(where, async (context) => enableReservation(await withLimits(context)))
   }
 
   /** Reserves licenses for the device of a request code, and writes its authorization file. */
   reserve(wanted: Where & Asking & { request: string; licenses: Quantities }): Promise<IssuedAuthorization> {
     return this.#context.withVirtualAccount(wanted, async (context, virtual) =>
-      (await openReservations(context)).reserve(virtual, wanted.request, wanted.licenses, wanted),
+      reserveLicenses(await withLimits(context), virtual, wanted.request, wanted.licenses, wanted),
     )
   }
 
   /** Reserves other quantities for a device that works from a reservation: the next authorization file. */
   update(id: string, licenses: Quantities, where: Where & Asking = {}): Promise<IssuedAuthorization> {
     return this.#context.withAccount(where, async (context) =>
-      (await openReservations(context)).update(id, licenses, where),
+      updateReservation(await withLimits(context), id, licenses, where),
     )
   }
 
@@ -42,7 +48,7 @@ export class ReservationService {
   async confirm(id: string, code: string, where: Where = {}): Promise<ReservationDocument> {
     return throwIfError(
       await this.#context.withAccount(where, async (context) =>
-        (await openReservations(context)).confirm(id, code),
+        confirmReservation(await withLimits(context), id, code),
       ),
     )
   }
@@ -51,7 +57,7 @@ export class ReservationService {
   async acceptReturnCode(id: string, code: string, where: Where = {}): Promise<ReservationDocument> {
     return throwIfError(
       await this.#context.withAccount(where, async (context) =>
-        (await openReservations(context)).takeBack(id, code),
+        acceptReturnCode(await withLimits(context), id, code),
       ),
     )
   }
@@ -63,30 +69,25 @@ export class ReservationService {
     where: Where = {},
   ): Promise<ReservationDocument> {
     return this.#context.withAccount(where, async (context) => {
-      const reservations = await openReservations(context)
       const orphan = await orphanedReservation(context.tx, context.account, id)
       return orphan
-        ? reservations.writeOffOrphan(orphan, options.reason, options.by)
-        : reservations.writeOff(id, options.reason, options.by)
+        ? writeOffOrphan(context, orphan, options.reason, options.by)
+        : writeOffReservation(context, id, options.reason, options.by)
     })
   }
 
   list(where: Where = {}): Promise<ReservationDocument[]> {
-    return this.#context.readAccount(where, ({ tx, profile, account, at }) =>
-      new ReservationLedger(tx, profile, account, at).list(),
-    )
+    return this.#context.readAccount(where, (context) => listReservations(context))
   }
 
   /** One reservation, with its newest authorization file signed anew; without a file when it has ended. */
   get(id: string, where: Where = {}): Promise<ReservationDocument & { readonly file: string | null }> {
-    return this.#context.withAccount(where, async (context) => (await openReservations(context)).show(id))
+    return this.#context.withAccount(where, async (context) => showReservation(await withLimits(context), id))
   }
 }
 
-async function openReservations(context: AccountContext): Promise<Reservations> {
-  const { tx, credentials, profile, account, at } = context
-  const limits = await readIssuingLimits(tx, credentials, at)
-  return new Reservations(tx, credentials, profile, account, limits, at)
+async function withLimits(context: AccountContext): Promise<ReservationContext> {
+  return { ...context, limits: await readIssuingLimits(context.tx, context.credentials, context.at) }
 }
 
 /** Throws what was refused in a transaction that is kept: a wrong code counts. */

@@ -11,7 +11,7 @@ import { addAccount } from '../inventory/accounts.ts'
 import { settleProfile } from '../inventory/stored-profile.ts'
 import { Credentials } from '../keys/credentials.ts'
 import { writeRoad } from '../satellite-sync/sync-service.ts'
-import { Synchronisation } from '../satellite-sync/synchronization.ts'
+import { initializeSync } from '../satellite-sync/sync-repository.ts'
 import { checkSatelliteName } from '../satellites/satellites.ts'
 import { AuthorityStore, nameDatabase, readSetting } from '../store/store.ts'
 
@@ -74,7 +74,7 @@ export async function initAuthority(options: InitOptions): Promise<void> {
         return
       }
       const credentials = await Credentials.createSatellite(options.dataDir, tx, { ...facts, root })
-      await Synchronisation.begin(tx, {
+      await initializeSync(tx, {
         name,
         code: code === null ? null : credentials.sealSecret(code),
         at,

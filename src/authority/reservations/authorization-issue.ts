@@ -1,0 +1,48 @@
+import type { AccountContext } from '../context/account-context.ts'
+import { writeAuthorization } from '../../protocol/authorization-file.ts'
+import { signText } from '../../pki/sign-text.ts'
+import { type IssuingLimits } from '../satellite-sync/issuing-limits.ts'
+import {
+  type ReservationDocument,
+  findAuthorizationEpoch,
+  listReservedParts,
+  toReservationDocument,
+  type ReservationRow,
+} from '../inventory/reservation-ledger.ts'
+import { TimeFloor } from '../store/time-floor.ts'
+
+/** One smart account, and what the authority may issue to it now. */
+export interface ReservationContext extends AccountContext {
+  readonly limits: IssuingLimits
+}
+
+export async function issueAuthorization(
+  context: ReservationContext,
+  row: ReservationRow,
+): Promise<ReservationDocument & { file: string }> {
+  const document = await toReservationDocument(context, row)
+  const parts = await listReservedParts(context, row, row.sequence)
+  const names = new Map(context.profile.tags.map(({ tag, name }) => [tag, name]))
+  const lines = writeAuthorization({
+    udi: document.udi,
+    smartAccount: context.account.domain,
+    virtualAccount: document.virtualAccount,
+    authorityId: context.credentials.identity.id,
+    reservationId: row.id,
+    request: row.request,
+    epoch: (await findAuthorizationEpoch(context, row, row.sequence)) ?? context.credentials.identity.epoch,
+    sequence: row.sequence,
+    issuedAt: context.at,
+    licenses: [...parts].flatMap(([tag, list]) =>
+      list.map((part) => ({ tag, name: names.get(tag) ?? tag, ...part })),
+    ),
+    boxKey: row.device_key,
+    authorityKey: context.credentials.reservationKey(),
+    trustBundle: context.credentials.identity.trust.number,
+    mandate: context.limits.mandate,
+    trustBundles: context.credentials.bundlesAfter(0),
+  })
+  await TimeFloor.raise(context.tx, context.at)
+  const signer = await context.credentials.reservationSigner(context.tx, context.at)
+  return { ...document, file: signText(lines, signer) }
+}

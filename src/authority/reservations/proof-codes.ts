@@ -1,0 +1,77 @@
+import { LicensingError } from '../../core/errors.ts'
+import { iso } from '../../core/time.ts'
+import {
+  MOST_AUTHORIZATIONS,
+  type Proof,
+  type ProofKind,
+  proves,
+  readProofCode,
+} from '../../protocol/offline-codes.ts'
+import {
+  describeBox,
+  findAuthorizationEpoch,
+  findOtherReservation,
+  logReservationEvent,
+  type ReservationRow,
+} from '../inventory/reservation-ledger.ts'
+import { WRONG_CODES, WRONG_CODES_WITHIN } from '../policy.ts'
+import type { AccountContext } from '../context/account-context.ts'
+
+/** Epochs that a code may be of: more restores of one authority are not looked back over. */
+const EPOCHS_TRIED = 50
+
+/** Whether a code is the box's; a wrong one is counted, and after too many none is looked at for an hour. */
+export async function checkProofCode(
+  context: AccountContext,
+  kind: ProofKind,
+  row: ReservationRow,
+  code: string,
+): Promise<LicensingError | null> {
+  const written = readProofCode(kind, code)
+  const since = context.at - row.failed_code_attempts_since
+  const counted = since >= 0 && since < WRONG_CODES_WITHIN ? row.failed_code_attempts : 0
+  if (counted >= WRONG_CODES)
+    return new LicensingError(
+      'CODE_ATTEMPTS_EXCEEDED',
+      `${counted} wrong codes were entered for ${describeBox(row)} since ${iso(row.failed_code_attempts_since)}.`,
+    )
+  const key = context.credentials.codeKey(Buffer.from(row.device_key, 'base64url'), row.id)
+  const { sequence } = written
+  const proof = (epoch: number): Proof => ({ kind, udi: row, reservationId: row.id, epoch, sequence })
+  // After a restore the box may have installed what is not known here any more, of any epoch before.
+  const { epoch } = context.credentials.identity
+  const highest = epoch === 1 ? row.sequence : MOST_AUTHORIZATIONS
+  const epochs =
+    epoch === 1
+      ? [(await findAuthorizationEpoch(context, row, sequence)) ?? 0]
+      : Array.from({ length: Math.min(epoch, EPOCHS_TRIED) }, (_, i) => epoch - i)
+  if (key && sequence >= 1 && sequence <= highest && epochs.some((one) => proves(key, written, proof(one))))
+    return null
+  const other = await findOtherReservation(context, row, written.hint)
+  if (other)
+    return new LicensingError(
+      'CODE_OTHER_RESERVATION',
+      describeBox(other) === describeBox(row)
+        ? `The code is of an earlier reservation of ${describeBox(row)}, made at ${iso(other.created_at)}.`
+        : `The code is of ${describeBox(other)}, not of ${describeBox(row)}.`,
+    )
+  await context.tx
+    .updateTable('reservations')
+    .set({
+      failed_code_attempts: counted + 1,
+      failed_code_attempts_since: counted === 0 ? context.at : row.failed_code_attempts_since,
+    })
+    .where('id', '=', row.id)
+    .execute()
+  await logReservationEvent(
+    context,
+    'CODE_REFUSED',
+    row,
+    `A wrong ${kind} code was entered for ${describeBox(row)}.`,
+    'minor',
+  )
+  return new LicensingError(
+    'CODE_WRONG',
+    `The ${kind} code was not made by ${describeBox(row)} for this reservation.`,
+  )
+}

@@ -1,0 +1,174 @@
+import { sql } from 'kysely'
+import { countSchema } from '../../core/entitlement.ts'
+import { checked } from '../../core/validate.ts'
+import { LicensingError } from '../../core/errors.ts'
+import { iso } from '../../core/time.ts'
+import { type ProductProfile, requireTag } from '../../core/profile.ts'
+import { serialsOf } from '../../protocol/digest.ts'
+import { type ReservationRequest } from '../../protocol/offline-codes.ts'
+import type { VirtualAccount } from '../context/account-context.ts'
+import { issuanceBlockedBy } from '../satellite-sync/issuing-limits.ts'
+import { assessPool, holdings, lotsOf } from '../inventory/pools.ts'
+import {
+  activeReservation,
+  describeBox,
+  listReservedParts,
+  type ReservationRow,
+} from '../inventory/reservation-ledger.ts'
+import { reportedRival } from '../satellites/reported-instances.ts'
+import { chooseLicenses, type ReservedPart } from '../policy.ts'
+import { type ReservationContext } from './authorization-issue.ts'
+import { type Quantities } from './reservations.ts'
+
+export function requireIssuingAllowed(context: ReservationContext): void {
+  const blocked = issuanceBlockedBy(context.limits)
+  if (blocked) throw blocked
+}
+
+export async function requireEnabled(context: ReservationContext): Promise<void> {
+  const { reservation_at: enabled } = await context.tx
+    .selectFrom('accounts')
+    .select('reservation_at')
+    .where('id', '=', context.account.id)
+    .executeTakeFirstOrThrow()
+  if (enabled === null)
+    throw new LicensingError(
+      'RESERVATION_NOT_ENABLED',
+      `${context.account.domain} is not authorised for specific licence reservation.`,
+    )
+}
+
+/** A request is answered once, and a box is in a smart account once, registered or reserved (trust §6). */
+export async function findSameReservation(
+  context: ReservationContext,
+  virtual: VirtualAccount,
+  request: ReservationRequest,
+  wanted: ReadonlyMap<string, number>,
+): Promise<ReservationRow | null> {
+  const row = await context.tx
+    .selectFrom('reservations')
+    .selectAll()
+    .where('device_key', '=', keyText(request))
+    .where('request', '=', request.number)
+    .where('virtual_account_id', '=', virtual.id)
+    .where('status', '=', sql.lit('active'))
+    .where('sequence', '=', 1)
+    .executeTakeFirst()
+  return row && sameCounts(counted(await listReservedParts(context, row, 1)), wanted) ? row : null
+}
+
+/** Whether the update that waits for its confirmation is this one. */
+export async function isPendingUpdate(
+  context: ReservationContext,
+  row: ReservationRow,
+  changed: ReadonlyMap<string, number>,
+): Promise<boolean> {
+  const wanted = new Map([...counted(await listReservedParts(context, row, row.confirmed)), ...changed])
+  return sameCounts(counted(await listReservedParts(context, row, row.sequence)), wanted)
+}
+
+export async function requireUnusedRequest(
+  context: ReservationContext,
+  request: ReservationRequest,
+): Promise<void> {
+  const { pid, serial } = request.udi
+  const used = await context.tx
+    .selectFrom('reservations')
+    .selectAll()
+    .where('device_key', '=', keyText(request))
+    .where('request', '=', request.number)
+    .executeTakeFirst()
+  if (used && used.account_id !== context.account.id)
+    throw new LicensingError(
+      'REQUEST_CODE_USED',
+      'Licences were reserved with this request code by another smart account.',
+      {
+        remedy: 'Make a new request code on the box: `reservation cancel`, then `reservation request`.',
+      },
+    )
+  if (used)
+    throw new LicensingError(
+      'REQUEST_CODE_USED',
+      `Licences were reserved with this request code at ${iso(used.created_at)}, for ${describeBox(used)}.`,
+      used.status === 'active'
+        ? { remedy: `Write its file again with \`reservation show ${used.id} --out FILE\`.` }
+        : {
+            remedy: 'Make a new request code on the box: `reservation cancel`, then `reservation request`.',
+          },
+    )
+  const reserved = await activeReservation(context.tx, context.account.id, request.udi)
+  if (reserved)
+    throw new LicensingError(
+      'INSTANCE_RESERVED',
+      `Licences are reserved for ${describeBox(reserved)} already, by another request of it.`,
+      {
+        remedy: `Have the box give them back (a file that came too late: \`reservation discard FILE\`) and enter its return code: \`instance remove ${reserved.id} --return-code CODE\`. For a box that is lost: --lost-box REASON.`,
+      },
+    )
+  const below = await reportedRival(context.tx, context.account.id, request.udi)
+  if (below)
+    throw new LicensingError(
+      below.kind === 'reserved' ? 'INSTANCE_RESERVED' : 'INSTANCE_ALREADY_REGISTERED',
+      `${pid}:${serial} is a product instance of the satellite ${below.satellite}.`,
+      { remedy: 'Remove it there, synchronise, then reserve.' },
+    )
+  const registered = await context.tx
+    .selectFrom('instances')
+    .select('id')
+    .where('account_id', '=', context.account.id)
+    .where('pid', '=', pid)
+    .where('serial', 'in', serialsOf(pid, serial))
+    .where('status', '=', sql.lit('active'))
+    .executeTakeFirst()
+  if (registered)
+    throw new LicensingError(
+      'INSTANCE_ALREADY_REGISTERED',
+      `${pid}:${serial} is registered as product instance ${registered.id}.`,
+      { remedy: `Remove it with \`instance remove ${registered.id}\`, then reserve.` },
+    )
+}
+
+/** @throws LicensingError LICENSES_UNAVAILABLE */
+export async function chooseParts(
+  context: ReservationContext,
+  virtual: Pick<VirtualAccount, 'id' | 'name'>,
+  tag: string,
+  count: number,
+  changing?: { id: string; holds: number },
+): Promise<ReservedPart[]> {
+  const lots = await lotsOf(context.tx, virtual.id, tag)
+  const held = await holdings(context.tx, virtual.id, tag, changing?.id)
+  const { owned, inUse } = await assessPool(context.tx, virtual.id, tag, context.at)
+  // Who is connected draws on the same pool: what they use is not available, though none of it is taken from them.
+  const available = Math.max(changing?.holds ?? 0, owned - inUse - held(context.at), 0)
+  const parts = count <= available ? chooseLicenses(count, { lots, held, inUse, at: context.at }) : null
+  if (parts) return parts
+  throw new LicensingError(
+    'LICENSES_UNAVAILABLE',
+    `${count} of ${tag} cannot be reserved: ${available} ${available === 1 ? 'is' : 'are'} available in ${virtual.name}.`,
+  )
+}
+
+export const keyText = ({ boxKey }: ReservationRequest): string => Buffer.from(boxKey).toString('base64url')
+
+/** @throws LicensingError UNKNOWN_TAG, INVALID_ARGUMENT */
+export function checkQuantities(
+  profile: ProductProfile,
+  quantities: Quantities,
+  least: number,
+): Map<string, number> {
+  const list = Object.entries(quantities)
+  if (list.length === 0)
+    throw new LicensingError('INVALID_ARGUMENT', 'No licences were named.', {
+      remedy: 'Name each with --license TAG=QUANTITY.',
+    })
+  for (const [tag] of list) requireTag(profile, tag)
+  const counts = countSchema.min(least, `a quantity to reserve is ${least} or more`)
+  return new Map(list.map(([tag, count]) => [tag, checked(counts, count, `quantity of ${tag}`)]))
+}
+
+export const counted = (parts: ReadonlyMap<string, readonly ReservedPart[]>): Map<string, number> =>
+  new Map([...parts].map(([tag, list]) => [tag, list.reduce((sum, { count }) => sum + count, 0)]))
+
+const sameCounts = (a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean =>
+  [...a.keys(), ...b.keys()].every((tag) => (a.get(tag) ?? 0) === (b.get(tag) ?? 0))

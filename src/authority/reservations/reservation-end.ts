@@ -1,0 +1,123 @@
+import { z } from 'zod'
+import { checked } from '../../core/validate.ts'
+import { LicensingError } from '../../core/errors.ts'
+import { iso } from '../../core/time.ts'
+import {
+  describeBox,
+  describeParts,
+  type ReservationDocument,
+  endReservation,
+  findActiveReservation,
+  findReservation,
+  listReservedParts,
+  logReservationEvent,
+  toReservationDocument,
+} from '../inventory/reservation-ledger.ts'
+import { type orphanedReservation, Reported } from '../satellites/reported-instances.ts'
+import type { AccountContext } from '../context/account-context.ts'
+import { checkProofCode } from './proof-codes.ts'
+
+/**
+ * Takes the return code of a box: its licences are back in the pool (R-SLR-6). The box may have made it for a newer or an
+ * older authorization than the newest: whichever it was, nothing is granted there any more.
+ *
+ * @throws LicensingError NOT_FOUND, CODE_MISTYPED, CODE_MALFORMED, CODE_OTHER_KIND
+ * @returns a failure after a code that is wrong, or of a reservation that has ended: CODE_*, RESERVATION_ENDED
+ */
+export async function acceptReturnCode(
+  context: AccountContext,
+  id: string,
+  code: string,
+): Promise<ReservationDocument | LicensingError> {
+  const row = await findReservation(context, id)
+  const failure = await checkProofCode(context, 'return', row, code)
+  if (failure) return failure
+  if (row.status === 'returned')
+    return new LicensingError(
+      'RESERVATION_ENDED',
+      `The reservation of ${describeBox(row)} was returned at ${iso(row.ended_at ?? 0)}.`,
+    )
+  await endReservation(context, row, 'returned')
+  const found = row.status === 'lost' ? ', which was taken for lost,' : ''
+  await logReservationEvent(
+    context,
+    'RESERVATION_RETURNED',
+    row,
+    `${describeBox(row)}${found} has given its reservation back.`,
+  )
+  return toReservationDocument(context, { ...row, status: 'returned', ended_at: context.at })
+}
+
+/**
+ * Ends the reservation of a box that is lost, without its return code: it may be in use all the same, and that somebody
+ * took the responsibility is recorded.
+ *
+ * @throws LicensingError NOT_FOUND, INSTANCE_NOT_RESERVED, INVALID_ARGUMENT
+ */
+export async function writeOffReservation(
+  context: AccountContext,
+  id: string,
+  reason: string,
+  by: string,
+): Promise<ReservationDocument> {
+  const row = await findActiveReservation(context, id)
+  const why = checked(reasonSchema, reason, 'reason')
+  const parts = await listReservedParts(context, row, row.sequence)
+  await endReservation(context, row, 'lost')
+  await logReservationEvent(
+    context,
+    'RESERVATION_OVERRIDDEN',
+    row,
+    `${describeBox(row)} was removed without its return code by ${by}: ${why}. Given back without proof: ${describeParts(parts)}.`,
+    'major',
+  )
+  return toReservationDocument(context, { ...row, status: 'lost', ended_at: context.at })
+}
+
+/**
+ * The same for a box of a satellite that is removed or taken out: nobody else can end it any more.
+ *
+ * @throws LicensingError INVALID_ARGUMENT
+ */
+export async function writeOffOrphan(
+  context: AccountContext,
+  orphan: NonNullable<Awaited<ReturnType<typeof orphanedReservation>>>,
+  reason: string,
+  by: string,
+): Promise<ReservationDocument> {
+  const why = checked(reasonSchema, reason, 'reason')
+  const { id, pid, serial, version, virtualAccount, since_at, satellite } = orphan
+  await new Reported(
+    context.tx,
+    { id: orphan.satellite_id, status: orphan.satelliteStatus },
+    context.at,
+  ).writeOff(id)
+  await logReservationEvent(
+    context,
+    'RESERVATION_OVERRIDDEN',
+    null,
+    `${pid}:${serial} of the satellite ${satellite} was removed without its return code by ${by}: ${why}.`,
+    'major',
+  )
+  return {
+    instanceId: id,
+    udi: { pid, serial, version },
+    virtualAccount,
+    status: 'lost',
+    authorization: 0,
+    pending: false,
+    inReview: false,
+    reservedAt: iso(since_at),
+    updatedAt: iso(context.at),
+    endedAt: iso(context.at),
+    licenses: [],
+    previous: [],
+  }
+}
+
+const reasonSchema = z
+  .string()
+  .trim()
+  .min(3, 'a reason is 3 characters or more')
+  .max(500, 'a reason is at most 500 characters')
+  .regex(/^[^\p{Cc}]+$/u, 'a reason holds no control characters')

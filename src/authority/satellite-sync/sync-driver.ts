@@ -1,0 +1,44 @@
+import { nextSyncDueAt, type SyncEvent, stepSync } from '../../../machines/index.ts'
+import { logEvent } from '../events/event-log.ts'
+import { writeSetting } from '../store/store.ts'
+import { CHART, type Synchronization } from './sync-repository.ts'
+
+/** One step of the chart: on disk with what it is about; what it tells goes into the event log. */
+export async function applySyncEvent(sync: Synchronization, event: SyncEvent): Promise<void> {
+  const { position, commands } = stepSync(sync.position, event)
+  sync.position = position
+  await writeSetting(sync.tx, CHART, JSON.stringify({ version: 1, position }))
+  for (const command of commands)
+    if (command.type === 'notice') {
+      const { notice, detail } = command.params
+      await logEvent(sync.tx, {
+        at: event.at,
+        type: notice,
+        severity: NOTICE_SEVERITY[notice],
+        accountId: sync.account.id,
+        message: `${sync.facts.name}: ${detail.replace(/\.$/, '')}.`,
+      })
+    }
+}
+
+/** What time brings. */
+export async function tickSync(sync: Synchronization): Promise<void> {
+  const next = nextSyncDueAt(sync.position)
+  if (next !== null && next <= sync.at) await applySyncEvent(sync, { type: 'TICK', at: sync.at })
+}
+
+/** Whether an exchange by wire is due: the chart has asked for it, and it was not done yet. */
+export function isExchangeDue(sync: Synchronization): boolean {
+  return sync.position.value.exchange === 'asking'
+}
+
+const NOTICE_SEVERITY = {
+  SYNC_DONE: 'info',
+  SYNC_FAILED: 'minor',
+  SYNC_OVERDUE: 'major',
+  SYNC_RESTRICTED: 'major',
+  SYNC_RESTORED: 'info',
+  SYNC_ENDED: 'major',
+  SYNC_CREDENTIAL_ENDING: 'minor',
+  SYNC_CREDENTIAL_ENDED: 'major',
+} as const

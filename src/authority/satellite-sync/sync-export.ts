@@ -1,0 +1,109 @@
+import { TimeFloor } from '../store/time-floor.ts'
+import { createHash, randomBytes } from 'node:crypto'
+import { enrolmentMac } from '../../protocol/enrolment.ts'
+import { type Leavable, type SyncRequest, writeSyncRequest } from '../../protocol/sync-request.ts'
+import { keyFingerprint } from '../../pki/fingerprint.ts'
+import { listVirtualAccounts } from '../inventory/accounts.ts'
+import { SYNC_SEQUENCE } from '../store/revisions.ts'
+import { readSetting, writeSetting } from '../store/store.ts'
+import { gatherReport, rebuildPools } from './report.ts'
+import { type Synchronization } from './sync-repository.ts'
+import { applySyncEvent } from './sync-driver.ts'
+
+/** Requests whose answers are still taken: more are not on their way at a time. */
+const OPEN_REQUESTS = 50
+
+/** A request that was written. */
+export interface Exported {
+  readonly file: string
+  readonly exchange: number
+  readonly epoch: number
+  readonly report: SyncRequest['report']
+  readonly instances: number
+  readonly ended: number
+  readonly leftOut: readonly Leavable[]
+  readonly fingerprint: string
+}
+
+// What goes up
+
+/**
+ * Writes the next request. One that was written before and not answered is superseded, and what it said is said again.
+ *
+ * @param by a file that is carried, or the wire
+ */
+export async function exportRequest(sync: Synchronization, by: 'hand' | 'wire'): Promise<Exported> {
+  const { identity } = sync.credentials
+  const exchange = Number((await readSetting(sync.tx, SYNC_SEQUENCE)) ?? 0) + 1
+  const { after, full, leftOut } = sync.facts
+  // Everything is counted anew before everything is told.
+  if (full) await rebuildPools(sync.tx, sync.at)
+  const report = await gatherReport(sync.tx, {
+    since: after?.exchange ?? 0,
+    full,
+    leftOut,
+    at: sync.at,
+  })
+  const key = sync.credentials.satellite.syncKey()
+  const claim = {
+    name: sync.facts.name,
+    smartAccount: sync.account.domain,
+    satelliteId: identity.id,
+    key,
+    nonce: randomBytes(24).toString('base64url'),
+  }
+  const { code, home } = sync.facts
+  const virtualAccounts = await listVirtualAccounts(sync.tx, sync.account.id)
+  const request: SyncRequest = {
+    ...claim,
+    epoch: identity.epoch,
+    exchange,
+    after: after?.exchange ?? 0,
+    afterAnswer: after?.hash ?? 'none',
+    report: full ? 'full' : 'changes',
+    writtenAt: sync.at,
+    enrolment: code === null ? 'none' : enrolmentMac(sync.credentials.openSecret(code), claim),
+    leftOut,
+    issuingCa: await sync.credentials.satellite.issuingCaRequest(),
+    serverNames: await sync.credentials.askedNames(sync.tx),
+    virtualAccounts: virtualAccounts.map(({ name, upstream }) => ({
+      name,
+      of: upstream ?? home ?? 'Default',
+    })),
+    ...report,
+  }
+  const { text: file, digest } = sync.credentials.satellite.signSync(writeSyncRequest(request))
+  await sync.tx
+    .insertInto('sync_requests')
+    .values({ epoch: identity.epoch, sequence: exchange, digest, written_at: sync.at })
+    .execute()
+  await sync.tx
+    .deleteFrom('sync_requests')
+    .where('sequence', '<=', exchange - OPEN_REQUESTS)
+    .execute()
+  await writeSetting(sync.tx, SYNC_SEQUENCE, String(exchange))
+  await TimeFloor.raise(sync.tx, sync.at)
+  if (by === 'hand') await applySyncEvent(sync, { type: 'EXPORTED', at: sync.at, exchange })
+  return {
+    file,
+    exchange,
+    epoch: identity.epoch,
+    report: request.report,
+    instances: request.instances.length,
+    ended: request.ended.length,
+    leftOut,
+    fingerprint: keyFingerprint(key),
+  }
+}
+
+/** Proves, for the head of a request, that its body is this satellite's; null as long as it knows no manager. */
+export async function proveRequest(sync: Synchronization, file: string): Promise<string | null> {
+  const { managerId } = sync.facts
+  if (managerId === null) return null
+  return sync.credentials.satellite.proveSync({
+    manager: managerId,
+    account: sync.account.domain,
+    length: Buffer.byteLength(file),
+    digest: createHash('sha256').update(file).digest('base64url'),
+  })
+}

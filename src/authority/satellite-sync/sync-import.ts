@@ -1,0 +1,220 @@
+import { TimeFloor } from '../store/time-floor.ts'
+import { type SyncTerms } from '../../../machines/index.ts'
+import { LicensingError } from '../../core/errors.ts'
+import { duration, HOUR, type Instant, iso } from '../../core/time.ts'
+import { type SyncAnswer } from '../../protocol/sync-answer.ts'
+import { type Anchors } from '../../pki/root-rotation.ts'
+import type { AuthorityIdentity } from '../keys/credentials.ts'
+import { logEvent } from '../events/event-log.ts'
+import { SYNC_SEQUENCE } from '../store/revisions.ts'
+import { readSetting, writeSetting } from '../store/store.ts'
+import { applyAnswer } from './answer-applier.ts'
+import { type Synchronization, startNewSyncEpoch, writeFacts } from './sync-repository.ts'
+import {
+  type TrustGiven,
+  type VerifiedAnswer,
+  certificatesOf,
+  checkDelegation,
+  verifyAnswer,
+} from './answer-verification.ts'
+import { applySyncEvent } from './sync-driver.ts'
+
+/** A clock that is ahead of the manager's by less is nobody's concern. */
+const LARGE_SKEW = HOUR
+
+/** What an answer did. */
+export interface Imported {
+  readonly outcome: SyncAnswer['outcome']
+  readonly exchange: number
+  readonly registered: boolean
+  readonly restrictedAt: string
+  readonly notices: readonly string[]
+  /** The manager should hear of what this answer did, as soon as that can be. */
+  readonly again: boolean
+  /** Why it was refused; null otherwise. */
+  readonly failure: { code: string; message: string; remedy: string } | null
+}
+
+/** Where a refusal leaves a satellite: with nothing more to ask, or with a person who must carry an exchange. */
+const ENDING: readonly string[] = ['SATELLITE_REMOVED', 'SYNC_EPOCH_SUPERSEDED', 'SYNC_KEY_UNKNOWN']
+
+const BY_HAND: readonly string[] = [
+  'SATELLITE_EXPIRED',
+  'SATELLITE_UNKNOWN',
+  'SYNC_CREDENTIAL_EXPIRED',
+  'ENROLMENT_CODE_INVALID',
+]
+
+/**
+ * Takes an answer: everything of it, or nothing.
+ *
+ * @throws LicensingError SIGNED_FILE_*, SYNC_*, MANDATE_INVALID, CONFIRMATION_REQUIRED: nothing was changed
+ */
+export async function importAnswer(
+  sync: Synchronization,
+  text: string,
+  trust: TrustGiven,
+): Promise<Imported> {
+  const verified = verifyAnswer(sync, text, trust)
+  const { answer } = verified
+  const writtenAt = await findRequestTime(sync, answer)
+  // An answer that was made before its request was written, by this clock: the clock was ahead then by that much.
+  const ahead = writtenAt - answer.answeredAt
+  // A clock that still is ahead would only be so again: it is for a person to set.
+  const corrected = ahead > LARGE_SKEW && sync.wall <= sync.at - ahead + LARGE_SKEW
+  const at = Math.max(corrected ? sync.at - ahead : sync.at, answer.answeredAt)
+  if (answer.outcome === 'accepted' && answer.restrictAt <= at)
+    throw new LicensingError(
+      'SYNC_ANSWER_LAPSED',
+      `The manager answered at ${iso(answer.answeredAt)}, and what it gave ended at ${iso(answer.restrictAt)}; here it is ${iso(at)}.`,
+    )
+  await (corrected ? TimeFloor.lower(sync.tx, at) : TimeFloor.raise(sync.tx, at))
+  const said: Imported = {
+    outcome: answer.outcome,
+    exchange: answer.exchange,
+    registered: false,
+    restrictedAt: iso(answer.restrictAt),
+    notices: answer.notices,
+    again: false,
+    failure: null,
+  }
+  if (answer.outcome === 'refused') return acceptRefusal(sync, answer, at, said)
+  if (answer.outcome === 'repair') {
+    await acceptRepair(sync, answer, at)
+    return { ...said, again: true }
+  }
+  const done = await acceptAnswer(sync, verified, at)
+  if (ahead <= LARGE_SKEW) return { ...said, ...done }
+  const notice = `The clock of this machine was ${duration(ahead)} ahead of the manager's when the request was written: check it.`
+  const notices = [...said.notices, notice]
+  if (!corrected) return { ...said, ...done, notices }
+  await rollBackClock(sync, notice, at)
+  return { ...said, ...done, again: true, notices }
+}
+
+/** Notes what the manager refused, and where that leaves this satellite. */
+async function acceptRefusal(
+  sync: Synchronization,
+  { code, message, remedy }: SyncAnswer,
+  at: Instant,
+  said: Imported,
+): Promise<Imported> {
+  const reason = { code, message, remedy }
+  await applySyncEvent(sync, {
+    type: 'REFUSED',
+    at,
+    reason,
+    ended: ENDING.includes(code),
+    byHand: BY_HAND.includes(code),
+  })
+  return { ...said, failure: reason }
+}
+
+/** Takes what an accepted answer gives: certificates, roots, licenses and the delegation. */
+async function acceptAnswer(
+  sync: Synchronization,
+  { answer, digest, anchors, root }: VerifiedAnswer,
+  at: Instant,
+): Promise<Pick<Imported, 'registered' | 'again'>> {
+  const { tx, credentials, account } = sync
+  const { issuingCa, mandate } = answer
+  if (issuingCa === null || mandate === null)
+    throw new LicensingError('SIGNED_FILE_MALFORMED', 'The answer gives no mandate.')
+  checkDelegation(sync, { answer, issuingCa, mandate, root })
+  const registered = sync.facts.mandate === null
+  await credentials.satellite.adoptIssuingCas(
+    tx,
+    certificatesOf(issuingCa).map((one) => one.toString()),
+  )
+  await credentials.adopt(tx, { root, ...toNewTrust(sync, answer, anchors) })
+  const again = await applyAnswer({ tx, account, at }, answer)
+  await writeFacts(sync, {
+    managerId: answer.managerId,
+    after: { epoch: answer.epoch, exchange: answer.exchange, hash: digest },
+    full: false,
+    mandate,
+    home: answer.virtualAccounts.find(({ home }) => home)?.name ?? null,
+    code: null,
+  })
+  await tx
+    .deleteFrom('sync_requests')
+    .where((or) => or.or([or('sequence', '<=', answer.exchange), or('epoch', '<', answer.epoch)]))
+    .execute()
+  const { warnAt, restrictAt, automaticUntil } = answer
+  const terms: SyncTerms = { answeredAt: answer.answeredAt, warnAt, restrictAt, automaticUntil }
+  await applySyncEvent(sync, { type: 'ANSWERED', at, terms })
+  return { registered, again }
+}
+
+/** Time goes back, by what the manager has shown: in an epoch of its own, so that boxes believe it (trust §3, §9). */
+async function rollBackClock(sync: Synchronization, notice: string, at: Instant): Promise<void> {
+  await startNewSyncEpoch(sync)
+  await logEvent(sync.tx, {
+    at,
+    type: 'CLOCK_CORRECTED',
+    severity: 'major',
+    accountId: sync.account.id,
+    message: notice,
+  })
+}
+
+/** The bundles of roots of the manager, for this satellite's boxes, and until when the older roots are believed. */
+function toNewTrust(
+  sync: Synchronization,
+  { trustBundles }: SyncAnswer,
+  anchors: Anchors,
+): Pick<AuthorityIdentity, 'trust'> | undefined {
+  const { number } = sync.credentials.identity.trust
+  if (anchors.number <= number) return undefined
+  const until = anchors.roots.flatMap((one) => one.until ?? []).at(0) ?? null
+  return { trust: { number: anchors.number, bundles: [...trustBundles], until } }
+}
+
+/** An answer counts for a request that was made here, once, and in order. @returns when that was written */
+async function findRequestTime(sync: Synchronization, answer: SyncAnswer): Promise<Instant> {
+  const asked = await sync.tx
+    .selectFrom('sync_requests')
+    .selectAll()
+    .where('digest', '=', answer.request)
+    .executeTakeFirst()
+  const { after } = sync.facts
+  if (asked?.epoch === sync.credentials.identity.epoch) return asked.written_at
+  if (
+    after &&
+    answer.outcome === 'accepted' &&
+    answer.epoch === after.epoch &&
+    answer.exchange <= after.exchange
+  )
+    throw new LicensingError(
+      'SYNC_ANSWER_IMPORTED',
+      answer.exchange === after.exchange
+        ? `The answer of exchange ${answer.exchange} was imported already.`
+        : `The answer is of exchange ${answer.exchange}; that of ${after.exchange} was imported already.`,
+    )
+  throw new LicensingError(
+    'SYNC_ANSWER_UNASKED',
+    `The answer is to exchange ${answer.exchange} of epoch ${answer.epoch}, for which nothing is awaited here.`,
+  )
+}
+
+/** The histories do not fit: this one goes on in the epoch it was told, and reports everything. */
+async function acceptRepair(sync: Synchronization, answer: SyncAnswer, at: Instant): Promise<void> {
+  if (answer.epoch <= sync.credentials.identity.epoch)
+    throw new LicensingError(
+      'SYNC_ANSWER_UNASKED',
+      `The answer tells an epoch, ${answer.epoch}, that this satellite has gone beyond.`,
+    )
+  const sequence = Number((await readSetting(sync.tx, SYNC_SEQUENCE)) ?? 0)
+  await writeSetting(sync.tx, SYNC_SEQUENCE, String(Math.max(sequence, answer.exchange)))
+  await sync.credentials.adopt(sync.tx, { epoch: answer.epoch })
+  await writeFacts(sync, { full: true, after: null })
+  await sync.tx.deleteFrom('sync_requests').execute()
+  await logEvent(sync.tx, {
+    at,
+    type: 'SYNC_REPAIR',
+    severity: 'major',
+    accountId: sync.account.id,
+    message: `${sync.facts.name}: ${answer.message} Everything is reported anew, in epoch ${answer.epoch}.`,
+  })
+  await applySyncEvent(sync, { type: 'REPAIR', at })
+}

@@ -1,0 +1,148 @@
+import { randomInt } from 'node:crypto'
+import { z } from 'zod'
+import { beginSync, type SyncPosition, type SyncSchedule } from '../../../machines/index.ts'
+import { LicensingError } from '../../core/errors.ts'
+import { type Instant } from '../../core/time.ts'
+import { LEAVABLE, type Leavable } from '../../protocol/sync-request.ts'
+import type { AccountContext } from '../context/account-context.ts'
+import { SYNC_SEQUENCE, touchAll } from '../store/revisions.ts'
+import { readSetting, type Tx, writeSetting } from '../store/store.ts'
+
+const FACTS = 'sync'
+
+export const CHART = 'sync-chart'
+
+/** What a satellite knows of its manager, beside what the chart knows. */
+const factsSchema = z.object({
+  name: z.string(),
+  managerId: z.string().nullable(),
+  /** The last answer that was taken. */
+  after: z.object({ epoch: z.int(), exchange: z.int(), hash: z.string() }).nullable(),
+  /** Everything is reported next: at first, and after a restore. */
+  full: z.boolean(),
+  mandate: z.string().nullable(),
+  /** The manager's virtual account whose licences arrive in `Default`. */
+  home: z.string().nullable(),
+  leftOut: z.array(z.enum(LEAVABLE)),
+  /** The one-time code, sealed, until it was used. */
+  code: z.string().nullable(),
+})
+
+type Facts = z.infer<typeof factsSchema>
+
+const instant = z.number()
+
+export const failure = z.object({ code: z.string(), message: z.string(), remedy: z.string() })
+
+const hour = z.int('an hour is a whole number').min(0, 'an hour is 0 to 23').max(23, 'an hour is 0 to 23')
+
+const WEEKDAY = 'a day of the week is 1, Monday, to 7'
+
+const MONTHDAY = 'a day of the month is 1 to 28'
+
+export const scheduleSchema: z.ZodType<SyncSchedule> = z.discriminatedUnion('every', [
+  z.object({ every: z.literal('never') }),
+  z.object({ every: z.literal('day'), hour }),
+  z.object({ every: z.literal('week'), day: z.int().min(1, WEEKDAY).max(7, WEEKDAY), hour }),
+  z.object({ every: z.literal('month'), day: z.int().min(1, MONTHDAY).max(28, MONTHDAY), hour }),
+])
+
+const chartSchema = z.object({
+  version: z.literal(1),
+  position: z.object({
+    value: z.object({
+      standing: z.enum(['unregistered', 'current', 'overdue', 'restricted', 'ended']),
+      exchange: z.enum(['idle', 'carried', 'asking', 'retrying', 'blocked']),
+      credential: z.enum(['none', 'good', 'ending', 'ended']),
+    }),
+    context: z.object({
+      schedule: scheduleSchema,
+      jitter: z.number(),
+      terms: z
+        .object({ answeredAt: instant, warnAt: instant, restrictAt: instant, automaticUntil: instant })
+        .nullable(),
+      lastSync: instant.nullable(),
+      last: z
+        .object({ at: instant, outcome: z.enum(['succeeded', 'failed']), reason: failure.nullable() })
+        .nullable(),
+      nextAt: instant.nullable(),
+      failures: z.number(),
+      carried: z.object({ exchange: z.int(), at: instant }).nullable(),
+      told: z.number().nullable(),
+    }),
+  }),
+})
+
+/** One transaction about this satellite and its manager. */
+export type SyncTransaction = Pick<AccountContext, 'tx' | 'credentials' | 'account' | 'at'>
+
+/** How a satellite stands with its manager, as read in one transaction: what changes is written with it. */
+export interface Synchronization extends SyncTransaction {
+  /** What the clock of this machine says, where that may matter. */
+  readonly wall: Instant
+  facts: Facts
+  position: SyncPosition
+}
+
+/** Writes the first facts of a satellite that is being made. */
+export async function initializeSync(
+  tx: Tx,
+  facts: { name: string; code: string | null; at: Instant },
+): Promise<void> {
+  const first: Facts = {
+    name: facts.name,
+    managerId: null,
+    after: null,
+    full: true,
+    mandate: null,
+    home: null,
+    leftOut: [],
+    code: facts.code,
+  }
+  await writeSetting(tx, FACTS, JSON.stringify(first))
+  await writeSetting(tx, SYNC_SEQUENCE, '0')
+  const position = beginSync({ jitter: randomInt(1_000_000) / 1_000_000, at: facts.at })
+  await writeSetting(tx, CHART, JSON.stringify({ version: 1, position }))
+}
+
+/**
+ * @param wall what the clock of this machine says now, where that may matter
+ * @throws LicensingError STORE_UNREADABLE
+ */
+export async function openSync(
+  { tx, credentials, account, at }: SyncTransaction,
+  wall = at,
+): Promise<Synchronization> {
+  const facts = factsSchema.safeParse(JSON.parse((await readSetting(tx, FACTS)) ?? 'null'))
+  const chart = chartSchema.safeParse(JSON.parse((await readSetting(tx, CHART)) ?? 'null'))
+  if (!facts.success || !chart.success)
+    throw new LicensingError(
+      'STORE_UNREADABLE',
+      'The database does not say how this satellite stands with its manager.',
+    )
+  return { tx, credentials, account, at, wall, facts: facts.data, position: chart.data.position }
+}
+
+export async function setRedactedFields(sync: Synchronization, what: readonly Leavable[]): Promise<void> {
+  const shown = sync.facts.leftOut.some((one) => !what.includes(one))
+  await writeFacts(sync, { leftOut: [...what] })
+  // What was left out so far is told now, of each instance.
+  if (shown) await touchAll(sync.tx)
+}
+
+/** The one-time code for a first exchange, sealed. */
+export async function setEnrolmentCode(sync: Synchronization, sealed: string): Promise<void> {
+  await writeFacts(sync, { code: sealed })
+}
+
+/** From here on the copy that this was restored into goes on, in an epoch of its own (trust §9). */
+export async function startNewSyncEpoch(sync: Synchronization): Promise<void> {
+  await sync.credentials.adopt(sync.tx, { epoch: sync.credentials.identity.epoch + 1 })
+  await writeFacts(sync, { full: true, after: null })
+  await sync.tx.deleteFrom('sync_requests').execute()
+}
+
+export async function writeFacts(sync: Synchronization, changed: Partial<Facts>): Promise<void> {
+  sync.facts = { ...sync.facts, ...changed }
+  await writeSetting(sync.tx, FACTS, JSON.stringify(sync.facts))
+}

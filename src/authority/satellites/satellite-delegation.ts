@@ -1,0 +1,94 @@
+import type { AccountContext } from '../context/account-context.ts'
+import { type KeyObject } from 'node:crypto'
+import { type Instant, iso } from '../../core/time.ts'
+import { type SyncLot } from '../../protocol/sync-answer.ts'
+import { type SyncRequest } from '../../protocol/sync-request.ts'
+import { keyDigest, signMandate } from '../../pki/delegation.ts'
+import { mostOwned } from '../policy.ts'
+import { type SatelliteRow } from './satellites.ts'
+import { moveLicenses } from '../inventory/transfers.ts'
+
+/** Licences that were called back, and that the satellite is known to have given up, move. */
+export async function finishReclaims(
+  context: AccountContext,
+  row: SatelliteRow,
+  request: SyncRequest,
+): Promise<void> {
+  const recalls = await context.tx
+    .selectFrom('reclaims')
+    .selectAll()
+    .where('satellite_id', '=', row.id)
+    .execute()
+  for (const recall of recalls) {
+    const heard =
+      recall.notified_epoch === request.epoch && (recall.notified_sequence ?? Infinity) <= request.after
+    if (!heard) continue
+    await context.tx.deleteFrom('reclaims').where('id', '=', recall.id).execute()
+    await moveLicenses(context, recall.license_id, recall.quantity, recall.to_virtual_account_id)
+  }
+}
+
+/** What the satellite holds: what its virtual accounts have, without what is called back. */
+export async function listDelegatedLots(
+  context: AccountContext,
+  row: SatelliteRow,
+  request: SyncRequest,
+): Promise<SyncLot[]> {
+  // After a restore it is told anew: what it had heard of may be forgotten.
+  await context.tx
+    .updateTable('reclaims')
+    .set({ notified_epoch: request.epoch, notified_sequence: request.exchange })
+    .where('satellite_id', '=', row.id)
+    .where((or) => or.or([or('notified_epoch', 'is', null), or('notified_epoch', '<', request.epoch)]))
+    .execute()
+  const rows = await context.tx
+    .selectFrom('licenses')
+    .innerJoin('virtual_accounts as va', 'va.id', 'licenses.virtual_account_id')
+    .leftJoin('reclaims', 'reclaims.license_id', 'licenses.id')
+    .select([
+      'licenses.id',
+      'licenses.tag',
+      'licenses.quantity',
+      'licenses.starts_at as startsAt',
+      'licenses.ends_at as endsAt',
+      'va.name as virtualAccount',
+      (eb) => eb.fn.sum<number | null>('reclaims.quantity').as('recalled'),
+    ])
+    .where('va.satellite_id', '=', row.id)
+    .where((or) => or.or([or('licenses.ends_at', 'is', null), or('licenses.ends_at', '>', context.at)]))
+    .groupBy(['licenses.id', 'licenses.tag', 'licenses.quantity', 'startsAt', 'endsAt', 'va.name'])
+    .orderBy('licenses.id')
+    .execute()
+  return rows
+    .map(({ recalled, ...lot }) => ({ ...lot, quantity: lot.quantity - (recalled ?? 0) }))
+    .filter(({ quantity }) => quantity > 0)
+}
+
+export async function signDelegation(
+  context: AccountContext,
+  request: SyncRequest,
+  { issuingKey, lots, notAfter }: { issuingKey: KeyObject; lots: readonly SyncLot[]; notAfter: Instant },
+): Promise<string> {
+  const tags = [...new Set(lots.map(({ tag }) => tag))].sort()
+  return signMandate(
+    {
+      use: 'mandate',
+      satellite: request.satelliteId,
+      account: context.account.domain,
+      issuingKey: keyDigest(issuingKey),
+      epoch: request.epoch,
+      sequence: request.exchange,
+      quantities: tags.map((tag) => ({
+        tag,
+        quantity: mostOwned(
+          lots.filter((lot) => lot.tag === tag),
+          context.at,
+          notAfter,
+        ),
+      })),
+      issuedAt: iso(context.at),
+      notAfter: iso(notAfter),
+    },
+    await context.credentials.syncSigner(context.tx, context.at),
+  )
+}

@@ -1,0 +1,94 @@
+import type { AccountContext } from '../context/account-context.ts'
+import { type SyncAnswer, writeSyncAnswer } from '../../protocol/sync-answer.ts'
+import { type SyncRequest, type Totals } from '../../protocol/sync-request.ts'
+import { keyFingerprint } from '../../pki/fingerprint.ts'
+import { signAndName } from '../../pki/sign-text.ts'
+import { logEvent } from '../events/event-log.ts'
+import { type SatelliteRow } from './satellites.ts'
+import { certifiedNames } from './server-names.ts'
+
+/** An answer, and what the manager's people should see of it. */
+export interface Responded {
+  /** The signed answer: what is carried, or sent back. */
+  readonly file: string
+  readonly satellite: string
+  readonly outcome: SyncAnswer['outcome']
+  readonly exchange: number
+  readonly epoch: number
+  /** Of the satellite's key: compared with what the satellite prints, the first time. */
+  readonly fingerprint: string
+  /** Whether this exchange bound the name to the key. */
+  readonly registered: boolean
+  /** It was answered before, and the same answer is given again. */
+  readonly again: boolean
+  /** The names that its TLS certificates may be for from here on, beside loopback ones. */
+  readonly certifiedNames: readonly string[]
+  readonly totals: Totals
+  readonly notices: readonly string[]
+}
+
+/** An answer that takes nothing and gives nothing. */
+export const NOTHING_GIVEN = {
+  issuingCa: null,
+  mandate: null,
+  virtualAccounts: [],
+  lots: [],
+  ended: [],
+  known: [],
+  notices: [],
+} as const
+
+export async function signAnswer(
+  context: AccountContext,
+  answer: SyncAnswer,
+): Promise<{ text: string; digest: string }> {
+  return signAndName(writeSyncAnswer(answer), await context.credentials.syncSigner(context.tx, context.at))
+}
+
+export function commonAnswerFields(context: AccountContext, request: SyncRequest, digest: string) {
+  return {
+    name: request.name,
+    satelliteId: request.satelliteId,
+    smartAccount: context.account.domain,
+    managerId: context.credentials.identity.id,
+    request: digest,
+    answeredAt: context.at,
+    trustBundle: context.credentials.identity.trust.number,
+    trustBundles: context.credentials.bundlesAfter(0),
+    root: context.credentials.roots[0]?.toString() ?? '',
+  }
+}
+
+export function toSyncResponse(
+  row: SatelliteRow,
+  request: SyncRequest,
+  file: string,
+  rest: Pick<Responded, 'outcome' | 'again' | 'registered' | 'notices'>,
+): Responded {
+  return {
+    file,
+    satellite: row.name,
+    exchange: request.exchange,
+    epoch: request.epoch,
+    fingerprint: keyFingerprint(request.key),
+    totals: request.totals,
+    certifiedNames: certifiedNames(row.issuing_ca),
+    ...rest,
+  }
+}
+
+export async function logSatellite(
+  context: AccountContext,
+  row: SatelliteRow,
+  type: string,
+  message: string,
+  severity: 'info' | 'minor' | 'major' = 'info',
+): Promise<void> {
+  await logEvent(context.tx, {
+    at: context.at,
+    type,
+    severity,
+    accountId: context.account.id,
+    message: `${row.name}: ${message}`,
+  })
+}

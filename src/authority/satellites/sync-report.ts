@@ -1,0 +1,250 @@
+import type { AccountContext } from '../context/account-context.ts'
+import { sql } from 'kysely'
+import { type KeyObject } from 'node:crypto'
+import { DAY, type Instant } from '../../core/time.ts'
+import { type SyncAnswer, type SyncEnd } from '../../protocol/sync-answer.ts'
+import { type SyncRequest } from '../../protocol/sync-request.ts'
+import { keyFingerprint } from '../../pki/fingerprint.ts'
+import { listVirtualAccounts } from '../inventory/accounts.ts'
+import type { VirtualAccount } from '../context/account-context.ts'
+import { Conflicts } from './duplicate-instances.ts'
+import { placing, sameTotals, withLarger } from './merge.ts'
+import { Reported } from './reported-instances.ts'
+import { type SatelliteRow } from './satellites.ts'
+import { certifiedNames, type WantedNames } from './server-names.ts'
+import { type Place, type Read } from './sync-request-checks.ts'
+import {
+  type Responded,
+  commonAnswerFields,
+  logSatellite,
+  signAnswer,
+  toSyncResponse,
+} from './sync-answers.ts'
+import { finishReclaims, listDelegatedLots, signDelegation } from './satellite-delegation.ts'
+
+/** What was reported does not come to what the satellite says it has: its report was not whole. */
+export class Differs extends Error {}
+
+/** The CA that a satellite asks a certificate for. */
+export interface IssuingCa {
+  readonly key: KeyObject
+  readonly names: WantedNames
+}
+
+/** What became of the instances that were reported. */
+interface ReportOutcome {
+  readonly virtualAccounts: readonly VirtualAccount[]
+  /** What the satellite is to end, and what it is to take back. */
+  readonly ended: readonly SyncEnd[]
+  readonly known: SyncAnswer['known']
+}
+
+export async function applyReport(
+  context: AccountContext,
+  row: SatelliteRow,
+  read: Read,
+  { lineage, issuing }: { lineage: Place; issuing: IssuingCa },
+): Promise<Responded> {
+  const { request } = read
+  const notices: string[] = [...issuing.names.notices]
+  if (row.key === null) await purgePreviousRegistration(context, request)
+  if (lineage === 'restored') {
+    const words = `it goes on in epoch ${request.epoch}: it was restored from a copy, or its clock was corrected.`
+    notices.push(`The satellite goes on in epoch ${request.epoch}.`)
+    await logSatellite(context, row, 'SATELLITE_RESTORED', words, 'major')
+  }
+  const outcome = await applyInstances(context, row, request, notices)
+  await finishReclaims(context, row, request)
+  return acceptedAnswer(context, row, read, { issuing, outcome, notices })
+}
+
+/** Takes the instances that were reported, and finds where the two sides differ. */
+async function applyInstances(
+  context: AccountContext,
+  row: SatelliteRow,
+  request: SyncRequest,
+  notices: string[],
+): Promise<ReportOutcome> {
+  const { tx, account, at } = context
+  const reported = new Reported(tx, { ...row, status: 'active' }, at)
+  const isRevived = row.status === 'expired'
+  if (isRevived) await reactivate(context, row, reported)
+  const virtualAccounts = (await listVirtualAccounts(tx, account.id)).filter(
+    ({ satellite }) => satellite?.id === row.id,
+  )
+  const listed = new Set([...request.instances, ...request.ended].map(({ id }) => id))
+  // After a restore of this manager the satellite knows better what has ended since than the backup does.
+  const isBehind = row.manager_epoch < context.credentials.identity.epoch
+  const all = request.report === 'full' ? await reported.active() : []
+  const before = isBehind ? [] : all
+  // What had ended before a restore has not come back with it; what was not known yet, or was more, has not gone.
+  const gone = await reported.endedOf(request.instances.map(({ id }) => id))
+  const { instances, larger } = withLarger(request.instances, before, at)
+  const known = [...before.filter(({ id }) => !listed.has(id)), ...larger]
+  await reported.take(instances, request.ended, placing(request, virtualAccounts))
+  if (isBehind) await reported.endMissing(all.map(({ id }) => id).filter((id) => !listed.has(id)))
+  if (request.report === 'full') {
+    await reported.endReplaced(listed)
+    await reported.rebuild()
+  }
+  await new Conflicts(tx, account, at).resolve(row, isRevived ? await reported.active() : instances, notices)
+  const replaced = await reported.replaced()
+  const isSettled = gone.size === 0 && known.length === 0 && replaced.length === 0
+  if (isSettled && !sameTotals(await reported.totals(), request.totals)) throw new Differs()
+  const ended: SyncEnd[] = [
+    ...[...gone].map((id) => ({ id, how: 'ended' as const })),
+    ...replaced.map((id) => ({ id, how: 'replaced' as const })),
+  ]
+  return { virtualAccounts, ended, known }
+}
+
+/** Writes the answer to a report that was taken: what the satellite may do from here on. */
+async function acceptedAnswer(
+  context: AccountContext,
+  row: SatelliteRow,
+  read: Read,
+  { issuing, outcome, notices }: { issuing: IssuingCa; outcome: ReportOutcome; notices: string[] },
+): Promise<Responded> {
+  const { at } = context
+  const { request, digest } = read
+  const lots = await listDelegatedLots(context, row, request)
+  const restrictAt = at + row.restrict_days * DAY
+  const terms = {
+    warnAt: at + row.warn_days * DAY,
+    restrictAt,
+    automaticUntil: at + row.credential_days * DAY,
+  }
+  const issuingCa = await certifyIssuingCa(context, row, request, { ...issuing, notices })
+  const answer: SyncAnswer = {
+    ...commonAnswerFields(context, request, digest),
+    outcome: 'accepted',
+    code: '-',
+    message: '',
+    remedy: '',
+    epoch: request.epoch,
+    exchange: request.exchange,
+    ...terms,
+    issuingCa,
+    mandate: await signDelegation(context, request, { issuingKey: issuing.key, lots, notAfter: restrictAt }),
+    virtualAccounts: outcome.virtualAccounts.map(({ name, home }) => ({ name, home })),
+    lots,
+    ended: outcome.ended,
+    known: outcome.known,
+    notices,
+  }
+  const { text: file, digest: hash } = await signAnswer(context, answer)
+  const registered = row.key === null
+  await saveAnswer(context, row, read, { ...terms, issuingCa, answer: file, hash })
+  await logSatellite(
+    context,
+    row,
+    registered ? 'SATELLITE_REGISTERED' : 'SATELLITE_SYNCHRONISED',
+    registered
+      ? `registered by the key ${keyFingerprint(request.key)}.`
+      : `exchange ${request.exchange}: ${request.instances.length} of its instances changed, ${request.ended.length} ended.`,
+  )
+  const after = { ...row, issuing_ca: issuingCa }
+  return toSyncResponse(after, request, file, { outcome: 'accepted', again: false, registered, notices })
+}
+
+/** The certificates of its CA: other ones when they end, or when the names of its servers are others. */
+async function certifyIssuingCa(
+  context: AccountContext,
+  row: SatelliteRow,
+  request: SyncRequest,
+  { key, names, notices }: IssuingCa & { notices: string[] },
+): Promise<string> {
+  const { permitted } = names.constraints
+  const before = certifiedNames(row.issuing_ca)
+  const { pem, names: now } = await context.credentials.issueSatelliteCa(
+    key,
+    {
+      id: request.satelliteId,
+      account: context.account.domain,
+      present: row.issuing_ca,
+      nameConstraints: names.constraints,
+    },
+    context.at,
+  )
+  if (now.join() !== permitted.join())
+    notices.push(
+      'The names of its servers stay as they are: the key of the root is not at hand, or the root is being replaced. The next exchange after that changes them.',
+    )
+  else if (before.join() !== now.join())
+    await logSatellite(
+      context,
+      row,
+      'SATELLITE_NAMES_CERTIFIED',
+      `its servers may be for ${now.join(', ') || 'loopback names alone'}.`,
+      before.length > 0 || row.issuing_ca === null ? 'info' : 'minor',
+    )
+  return pem
+}
+
+/** It was taken out, and a person has brought it back: what it has counts again. */
+async function reactivate(context: AccountContext, row: SatelliteRow, reported: Reported): Promise<void> {
+  await context.tx.updateTable('satellites').set({ status: 'active' }).where('id', '=', row.id).execute()
+  await reported.count(1)
+}
+
+/** The same satellite was here before, under a name that was removed: what it had then is what it reports now. */
+async function purgePreviousRegistration(context: AccountContext, request: SyncRequest): Promise<void> {
+  const rows = await context.tx
+    .selectFrom('satellites')
+    .selectAll()
+    .where('satellite_id', '=', request.satelliteId)
+    .where('status', '=', sql.lit('removed'))
+    .execute()
+  for (const row of rows) await new Reported(context.tx, row, context.at).forget({ all: true })
+}
+
+async function saveAnswer(
+  context: AccountContext,
+  row: SatelliteRow,
+  { request, digest }: Read,
+  given: {
+    warnAt: Instant
+    restrictAt: Instant
+    automaticUntil: Instant
+    issuingCa: string
+    answer: string
+    hash: string
+  },
+): Promise<void> {
+  const { answer, hash } = given
+  const acknowledged = request.epoch === row.epoch ? Math.max(request.after, 0) : 0
+  await context.tx
+    .updateTable('satellites')
+    .set({
+      status: 'active',
+      code: null,
+      satellite_id: request.satelliteId,
+      key: request.key,
+      issuing_ca: given.issuingCa,
+      epoch: request.epoch,
+      sequence: request.exchange,
+      request_digest: digest,
+      request_at: request.writtenAt,
+      answer,
+      answered_at: context.at,
+      acknowledged,
+      warn_at: given.warnAt,
+      restrict_at: given.restrictAt,
+      automatic_until: given.automaticUntil,
+      overdue_notified: 0,
+      credential_warned_days: null,
+      manager_epoch: context.credentials.identity.epoch,
+    })
+    .where('id', '=', row.id)
+    .execute()
+  // What it may still come back with: the answer it named, and those after.
+  await context.tx
+    .deleteFrom('satellite_answers')
+    .where('satellite_id', '=', row.id)
+    .where((or) => or.or([or('epoch', '<', request.epoch), or('sequence', '<', acknowledged)]))
+    .execute()
+  await context.tx
+    .insertInto('satellite_answers')
+    .values({ satellite_id: row.id, epoch: request.epoch, sequence: request.exchange, hash })
+    .execute()
+}
