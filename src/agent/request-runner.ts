@@ -19,6 +19,7 @@ import {
 } from './persisted-state.ts'
 import type { AuthorityConnection } from './protocol-client.ts'
 import { type RequestResult, toRefusal, toUnreachable } from './request-failures.ts'
+import { recordSignedVersion } from './signed-version.ts'
 import type { AgentStore, PendingCommand } from './store.ts'
 import type { TransportManager } from './transport-manager.ts'
 import { readAnchors, requireAnchors, writeAnchors } from './trust-store.ts'
@@ -277,6 +278,7 @@ export class RequestRunner {
         this.#applyAnswer(answer)
         // The time that passed may have ended the registration in this very step.
         if (store.read('identity', identitySchema)?.instanceId !== result.identity.instanceId) return
+        recordSignedVersion(store, answer)
         store.write('identity', result.identity)
         store.remove('outstanding')
       },

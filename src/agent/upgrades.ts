@@ -4,9 +4,10 @@ import { asLicensingError, LicensingError } from '../core/errors.ts'
 import type { AgentCore } from './agent-core.ts'
 import type { ModuleSlot } from './module-slot.ts'
 import { parseProduct, type Product } from './persisted-state.ts'
-import { isHigher, majorOf, upgradeKind } from './product-version.ts'
+import { isHigher, majorOf, upgradeKind } from '../core/product-version.ts'
 import type { RegistrationRequests } from './registration-requests.ts'
 import type { ReservationApi } from './reservation-api.ts'
+import { isVersionSigned } from './signed-version.ts'
 import type { Status, StatusReader } from './status.ts'
 
 /**
@@ -24,7 +25,7 @@ type Versions = z.infer<typeof versionsSchema>
 /** An upgrade that has begun: it goes on after a crash, until the version is recorded. */
 const pendingUpgradeSchema = z.object({
   version: z.string(),
-  /** The major version whose evaluation comes with it; null where a command named the version. */
+  /** The major version whose evaluation comes with it; null where only a command named the version. */
   evaluation: z.int().nullable(),
 })
 
@@ -46,7 +47,8 @@ interface UpgradeServices {
 
 /**
  * Upgrades of the product (R-EVAL-2). Another major version ends the registration or reservation of the old one. It has
- * an evaluation of its own, once, when the product itself opens with it: a version that a command names grants none.
+ * an evaluation of its own, once, when the product itself opens with it, or when a command names it and the authority has
+ * signed it. A command alone grants none.
  */
 export class Upgrades {
   readonly #core: AgentCore
@@ -140,7 +142,11 @@ export class Upgrades {
     const kind = upgradeKind(device.product.version, version)
     if (kind === 'major') this.#requireLicenses()
     store.commit(() => {
-      if (kind === 'major') store.write(PENDING_KEY, { version, evaluation: null })
+      if (kind === 'major')
+        store.write(PENDING_KEY, {
+          version,
+          evaluation: isVersionSigned(store, version) ? majorOf(version) : null,
+        })
       else this.#record(version)
     })
     if (kind === 'minor') this.#recorded(version)

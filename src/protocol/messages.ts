@@ -160,6 +160,8 @@ export const authorizeAcceptedSchema = accepted({
   deadlineAt: instant,
   /** A wish of the authority to be asked earlier, to spread its load; null without one. */
   nextContactAt: instant.nullable(),
+  /** The highest software version that the orders of the smart account entitle; omitted without one. */
+  softwareVersion: z.string().max(100).optional(),
   ...membership,
 })
 export const renewAcceptedSchema = accepted({

@@ -2,7 +2,7 @@ import { axisPath, nextDueAt, type Position, stateWord } from '../../machines/in
 import { type AgentLogger, type OpenOptions, SmartAgent, type Transition } from '../../src/index.ts'
 import { asLicensingError, LicensingError } from '../../src/core/errors.ts'
 import { HOUR, MINUTE, SECOND } from '../../src/core/time.ts'
-import { isHigher } from '../../src/agent/product-version.ts'
+import { isHigher } from '../../src/core/product-version.ts'
 import { Computer } from './computer.ts'
 import type { Dice } from './seeded-random.ts'
 import type { SimulatedDisk } from './disk.ts'

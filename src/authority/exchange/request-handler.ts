@@ -230,6 +230,7 @@ async function authorize(
         : ('invalid-tag' as const),
     })
   }
+  const softwareVersion = await context.set.softwareVersion(instance)
   const covered = entitlements.every(({ count, status }) => count === 0 || status === 'in-compliance')
   return {
     outcome: 'accepted',
@@ -237,6 +238,7 @@ async function authorize(
     compliance: covered ? 'in-compliance' : 'out-of-compliance',
     deadlineAt: iso(Math.min(context.at - BACKDATED + AUTHORIZATION_LIFE, context.limits.notAfter)),
     nextContactAt: covered && context.isUnderLoad ? iso(context.at + spreadContact(Math.random())) : null,
+    ...(softwareVersion !== null && { softwareVersion }),
     ...(await context.set.membership(instance)),
   }
 }

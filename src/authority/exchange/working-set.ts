@@ -65,7 +65,7 @@ export class WorkingSet {
   readonly #demands = new Map<string, ReadonlyMap<string, number>>()
   readonly #pools = new Map<string, PoolState>()
   readonly #places = new Map<string, string>()
-  readonly #domains = new Map<string, string>()
+  readonly #accounts = new Map<string, { domain: string; software_version: string | null }>()
 
   // What is to be written.
   readonly #answered = new Map<string, Answered>()
@@ -230,17 +230,25 @@ export class WorkingSet {
   }
 
   async membership(row: InstanceRow): Promise<{ smartAccount: string; virtualAccount: string }> {
-    const known = this.#domains.get(row.account_id)
-    const { domain } =
-      known === undefined
-        ? await this.tx
-            .selectFrom('accounts')
-            .select('domain')
-            .where('id', '=', row.account_id)
-            .executeTakeFirstOrThrow()
-        : { domain: known }
-    this.#domains.set(row.account_id, domain)
+    const { domain } = await this.#account(row.account_id)
     return { smartAccount: domain, virtualAccount: await this.virtualAccount(row.virtual_account_id) }
+  }
+
+  /** Returns the highest software version that the account's orders entitle, or null. */
+  async softwareVersion(row: InstanceRow): Promise<string | null> {
+    return (await this.#account(row.account_id)).software_version
+  }
+
+  async #account(id: string): Promise<{ domain: string; software_version: string | null }> {
+    const known = this.#accounts.get(id)
+    if (known !== undefined) return known
+    const account = await this.tx
+      .selectFrom('accounts')
+      .select(['domain', 'software_version'])
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow()
+    this.#accounts.set(id, account)
+    return account
   }
 
   // Tokens

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { checked } from '../../core/validate.ts'
 import { LicensingError, notFound } from '../../core/errors.ts'
 import { DAY, type Instant, iso } from '../../core/time.ts'
+import { isHigher } from '../../core/product-version.ts'
 import { type ProfileSku, requireTag } from '../../core/profile.ts'
 import type { Account, VirtualAccount } from '../context/account-context.ts'
 import { logEvent } from '../events/event-log.ts'
@@ -210,6 +211,7 @@ async function fulfillOrder(
       .execute()
     await assessPool(context.tx, virtual.id, row.tag, context.at)
   }
+  if (row.version !== null) await entitleVersion(context.tx, account.id, row.version)
   await logEvent(context.tx, {
     at: context.at,
     type: row.tag === null ? 'VERSION_ENTITLED' : 'LICENSES_ORDERED',
@@ -218,6 +220,17 @@ async function fulfillOrder(
     message: `${describeOrder(row)}${endsAt === null ? '' : `, until ${iso(endsAt)}`}.`,
   })
   return toOrderDocument(context, done)
+}
+
+/** Raises the software version of an account to that of an order. */
+async function entitleVersion(tx: Tx, accountId: string, version: string): Promise<void> {
+  const { software_version: current } = await tx
+    .selectFrom('accounts')
+    .select('software_version')
+    .where('id', '=', accountId)
+    .executeTakeFirstOrThrow()
+  if (current === null || isHigher(version, current))
+    await tx.updateTable('accounts').set({ software_version: version }).where('id', '=', accountId).execute()
 }
 
 async function toOrderDocument(context: OrderContext, row: OrderRow): Promise<OrderDocument> {

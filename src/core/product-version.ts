@@ -1,4 +1,4 @@
-import { LicensingError } from '../core/errors.ts'
+import { LicensingError } from './errors.ts'
 
 /** The numbers of a version, from the left: `4.0MR2` is 4, 0, 2. @throws LicensingError INVALID_ARGUMENT */
 function numbersOf(version: string): number[] {
