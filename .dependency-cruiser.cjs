@@ -72,6 +72,10 @@ const authorityFolders = [
 ]
 // The agent with the shipped product: the package's entry point.
 const usesShippedProduct = ['console', 'cli']
+// Leaves that every layer shares: units of time, and the names of states.
+const leaves = ['^machines/(time|state-names)\\.ts$']
+// Layers whose types a layer may import although it imports nothing of them at run time.
+const typesOf = { telemetry: ['agent', 'authority'] }
 const usesMachines = ['diagrams', 'agent', 'authority', 'console', 'cli']
 
 module.exports = {
@@ -115,10 +119,19 @@ module.exports = {
       from: { path: `^src/${layer}/` },
       to: {
         path: '^(src|machines)/',
-        pathNot: [layer, ...below]
+        pathNot: [layer, ...below, ...(typesOf[layer] ?? [])]
           .map((name) => `^src/${name}/`)
-          .concat(usesMachines.includes(layer) ? ['^machines/'] : [])
+          .concat(usesMachines.includes(layer) ? ['^machines/'] : leaves)
           .concat(usesShippedProduct.includes(layer) ? ['^src/index.ts$'] : []),
+      },
+    })),
+    ...Object.entries(typesOf).map(([layer, names]) => ({
+      name: `${layer}-imports-types-alone`,
+      severity: 'error',
+      from: { path: `^src/${layer}/` },
+      to: {
+        path: names.map((name) => `^src/${name}/`),
+        dependencyTypesNot: ['type-only'],
       },
     })),
     {

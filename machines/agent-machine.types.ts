@@ -1,14 +1,5 @@
-import type { Instant, Periods } from './deadlines.ts'
-
-/** The seven words of the Status document. */
-export type StateWord =
-  | 'evaluation'
-  | 'unregistered'
-  | 'registered'
-  | 'authorized'
-  | 'out-of-compliance'
-  | 'auth-expired'
-  | 'reserved'
+import type { Periods } from './deadlines.ts'
+import type { Instant } from './time.ts'
 
 /** Why an attempt did not succeed, in the words of the error table. */
 export interface Failure {

@@ -1,14 +1,9 @@
+import { DAY, HOUR, type Instant, MINUTE, SECOND } from './time.ts'
+
 /**
  * Periods and retry waits as data, and the pure predicates over stored instants: is it due, when next.
  * Every instant is milliseconds since 1970 UTC; every wait is milliseconds.
  */
-
-export type Instant = number
-
-const SECOND = 1_000
-const MINUTE = 60 * SECOND
-const HOUR = 60 * MINUTE
-const DAY = 24 * HOUR
 
 /** What a product may set differently. The defaults are the guide's and the field's. */
 export interface Periods {

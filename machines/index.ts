@@ -6,6 +6,8 @@ export { covered, reservedCount, uncovered, uncoveredWords } from './reservation
 export * from './satellite-sync-machine.ts'
 export type * from './satellite-sync-machine.types.ts'
 export * from './schedule.ts'
+export * from './state-names.ts'
+export * from './time.ts'
 export { smartAgent } from './agent-machine.ts'
 export type * from './agent-machine.types.ts'
 export * from './transition.ts'

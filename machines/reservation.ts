@@ -1,4 +1,4 @@
-import type { Instant } from './deadlines.ts'
+import type { Instant } from './time.ts'
 import type { Context, Grant, ReservedLicense } from './agent-machine.types.ts'
 
 /**

@@ -1,7 +1,8 @@
 import { assign, initialTransition, setup, transition } from 'xstate'
-import { defaultPeriods, due, type Instant, longestRetry, nextRetryAt, waited } from './deadlines.ts'
+import { defaultPeriods, due, longestRetry, nextRetryAt, waited } from './deadlines.ts'
 import { expectEvent } from './assert-event-type.ts'
 import { longestWait, nextScheduledAt } from './schedule.ts'
+import { DAY, type Instant } from './time.ts'
 import type {
   SyncCommand,
   SyncContext,
@@ -10,8 +11,6 @@ import type {
   SyncPosition,
   SyncSchedule,
 } from './satellite-sync-machine.types.ts'
-
-const DAY = 86_400_000
 
 /** Days before the end of the automatic credential at which it is warned of. */
 export const CREDENTIAL_WARNINGS: readonly number[] = [30, 14, 7, 3, 1]

@@ -1,14 +1,9 @@
-import type { Instant } from './deadlines.ts'
+import type { Schedule } from './schedule.ts'
+import type { Instant } from './time.ts'
 import type { Attempt, Failure } from './agent-machine.types.ts'
 
-/** When a satellite synchronises by itself: days and hours are UTC. */
-export type SyncSchedule =
-  | { readonly every: 'never' }
-  | { readonly every: 'day'; readonly hour: number }
-  /** Day 1 is Monday. */
-  | { readonly every: 'week'; readonly day: number; readonly hour: number }
-  /** Days 1 to 28, which every month has. */
-  | { readonly every: 'month'; readonly day: number; readonly hour: number }
+/** When a satellite synchronizes by itself. */
+export type SyncSchedule = { readonly every: 'never' } | Schedule
 
 /** What the manager said of the time that the satellite has. */
 export interface SyncTerms {

@@ -1,8 +1,16 @@
-import type { Instant } from './deadlines.ts'
-import type { SyncSchedule } from './satellite-sync-machine.types.ts'
+import { DAY, HOUR, type Instant } from './time.ts'
 
-const HOUR = 3_600_000
-const DAY = 24 * HOUR
+/** When something happens again and again: days and hours are UTC. */
+export type Schedule =
+  | { readonly every: 'day'; readonly hour: number }
+  /** Day 1 is Monday. */
+  | { readonly every: 'week'; readonly day: number; readonly hour: number }
+  /** Days 1 to 28, which every month has. */
+  | { readonly every: 'month'; readonly day: number; readonly hour: number }
+
+interface SwitchedOff {
+  readonly every: 'never'
+}
 
 /** Midnight, UTC, of the day of an instant. */
 const midnight = (at: Instant): Instant => Math.floor(at / DAY) * DAY
@@ -14,12 +22,22 @@ const dayOfWeek = (at: Instant): number => ((Math.floor(at / DAY) + 3) % 7) + 1
 const dayOfMonth = (year: number, month: number, day: number): Instant => Date.UTC(year, month, day)
 
 /**
- * The first instant of a schedule after another instant: at its hour, and up to an hour later by the jitter.
+ * Returns the first instant of a schedule after another instant: at its hour, and up to an hour later by the jitter.
  *
  * @param jitter from 0 up to 1
- * @returns null for a schedule that never comes
+ * @returns null for a schedule that is switched off
  */
-export function nextScheduledAt(schedule: SyncSchedule, after: Instant, jitter: number): Instant | null {
+export function nextScheduledAt(schedule: Schedule, after: Instant, jitter?: number): Instant
+export function nextScheduledAt(
+  schedule: Schedule | SwitchedOff,
+  after: Instant,
+  jitter?: number,
+): Instant | null
+export function nextScheduledAt(
+  schedule: Schedule | SwitchedOff,
+  after: Instant,
+  jitter = 0,
+): Instant | null {
   if (schedule.every === 'never') return null
   const within = schedule.hour * HOUR + Math.floor(jitter * HOUR)
   const today = midnight(after)
@@ -37,5 +55,5 @@ export function nextScheduledAt(schedule: SyncSchedule, after: Instant, jitter: 
 }
 
 /** The longest that a schedule ever waits, with a day to spare: a wait that looks longer was begun by a wrong clock. */
-export const longestWait = (schedule: SyncSchedule): number =>
+export const longestWait = (schedule: Schedule | SwitchedOff): number =>
   ({ never: 0, day: 2, week: 8, month: 32 })[schedule.every] * DAY

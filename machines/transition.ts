@@ -1,8 +1,10 @@
 import { type ActorScope, createActor, type ExecutableActionsFrom, initialTransition } from 'xstate'
-import type { Instant, Periods } from './deadlines.ts'
+import type { Periods } from './deadlines.ts'
+import type { Instant } from './time.ts'
 import { nextTermAt, type TermNews } from './reservation.ts'
 import { smartAgent } from './agent-machine.ts'
-import type { Command, Context, Event, StateWord } from './agent-machine.types.ts'
+import type { Command, Context, Event } from './agent-machine.types.ts'
+import { type ConnectionState, LICENSE_STATES, type LicenseState } from './state-names.ts'
 
 /** Where the chart stands: its value, and the facts. All of it is plain JSON. */
 export interface Position {
@@ -14,7 +16,7 @@ export interface Position {
 export interface ChartValue {
   readonly registration: AxisValue
   readonly license: AxisValue
-  readonly link: 'unknown' | 'up' | 'down'
+  readonly link: ConnectionState
 }
 export type AxisValue = string | { readonly [state: string]: AxisValue }
 
@@ -116,16 +118,6 @@ function daysLeft(seconds: number): string {
   return days === 1 ? '1 day is left' : `${days} days are left`
 }
 
-const WORDS: readonly string[] = [
-  'evaluation',
-  'unregistered',
-  'registered',
-  'authorized',
-  'out-of-compliance',
-  'auth-expired',
-  'reserved',
-] satisfies StateWord[]
-
 /** The states of the license axis that carry the tag: words, and for a word whose inside differs, its states. */
 const FULL: ReadonlySet<string> = new Set(
   Object.values(smartAgent.root.states.license?.states ?? {}).flatMap((word) =>
@@ -141,10 +133,11 @@ const top = (axis: AxisValue): string => (typeof axis === 'string' ? axis : (Obj
  * The one word for where a box stands: a total function of the chart's value, whose range is the seven
  * words of the Status document. The license axis holds them as its own states.
  */
-export function stateWord(value: ChartValue): StateWord {
+export function stateWord(value: ChartValue): LicenseState {
   const word = top(value.license)
-  if (!WORDS.includes(word)) throw new RangeError(`the chart has no state ${word}`)
-  return word as StateWord
+  const state = LICENSE_STATES.find((one) => one === word)
+  if (state === undefined) throw new RangeError(`the chart has no state ${word}`)
+  return state
 }
 
 /** An axis as a path of names: `registering.retrying`. */

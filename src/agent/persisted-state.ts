@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Position, resolve, stateWord } from '../../machines/index.ts'
+import { CONNECTION_STATES, type Position, resolve, stateWord } from '../../machines/index.ts'
 import { ENGLISH } from '../core/english.ts'
 import { LicensingError } from '../core/errors.ts'
 import { udiSchema } from '../core/udi.ts'
@@ -47,7 +47,7 @@ interface AxisValue {
 const axis: z.ZodType<AxisValue | string> = z.lazy(() => z.union([z.string(), z.record(z.string(), axis)]))
 
 const positionSchema = z.object({
-  value: z.object({ registration: axis, license: axis, link: z.enum(['unknown', 'up', 'down']) }),
+  value: z.object({ registration: axis, license: axis, link: z.enum(CONNECTION_STATES) }),
   context: z.object({
     periods: z.object({
       evaluationSeconds: z.number(),

@@ -1,5 +1,6 @@
 import {
   axisPath,
+  type ConnectionState,
   covered,
   type Context,
   type Failure,
@@ -8,7 +9,7 @@ import {
   type Instant,
   type Position,
   stateWord,
-  type StateWord,
+  type LicenseState,
   uncovered,
   uncoveredWords,
 } from '../../machines/index.ts'
@@ -25,7 +26,7 @@ type Outcome = { at: string; outcome: 'succeeded' | 'failed'; reason: Failure | 
  */
 export interface Status {
   product: { pid: string; serial: string; version: string }
-  state: StateWord
+  state: LicenseState
   functionality: 'full' | 'license-management-only'
   functionalityReason: string | null
   registration: {
@@ -82,7 +83,7 @@ export interface Status {
     url: string | null
     via: string | null
     username: string | null
-    link: 'unknown' | 'up' | 'down'
+    link: ConnectionState
     lastFailure: (Failure & { at: string }) | null
   }
   authority: { id: string; role: 'manager' | 'satellite'; test: boolean } | null
@@ -113,7 +114,7 @@ const AUTHORIZATION = {
   'out-of-compliance': 'out-of-compliance',
   'auth-expired': 'expired',
   reserved: 'reserved',
-} as const satisfies Record<StateWord, Status['authorization']['status']>
+} as const satisfies Record<LicenseState, Status['authorization']['status']>
 
 /** The status of the registration, from the path of its axis. */
 function registrationStatus(path: string): Status['registration']['status'] {

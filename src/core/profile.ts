@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { LICENSE_STATES } from '../../machines/state-names.ts'
 import { ENGLISH } from './english.ts'
 import { entitlementTagSchema } from './entitlement.ts'
 import { LicensingError } from './errors.ts'
@@ -41,20 +42,10 @@ const periodsSchema = z
   })
   .partial()
 
-const stateWords = z.enum([
-  'evaluation',
-  'unregistered',
-  'registered',
-  'authorized',
-  'out-of-compliance',
-  'auth-expired',
-  'reserved',
-])
-
 const policiesSchema = z.strictObject({
   /** Actions that are refused in a state although it allows everything else: what the product's own terms say. */
   deniedActions: z.partialRecord(
-    stateWords,
+    z.enum(LICENSE_STATES),
     z.strictObject({ actions: z.array(words('an action', 100)), reason: words('a reason', 500) }),
   ),
 })

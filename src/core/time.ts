@@ -1,10 +1,6 @@
-/** A point in time: milliseconds since 1970-01-01T00:00:00Z. Never a local time, never a duration. */
-export type Instant = number
+import { type Instant, SECOND } from '../../machines/time.ts'
 
-export const SECOND = 1_000
-export const MINUTE = 60 * SECOND
-export const HOUR = 60 * MINUTE
-export const DAY = 24 * HOUR
+export { DAY, HOUR, type Instant, MINUTE, SECOND } from '../../machines/time.ts'
 
 /** The instant as ISO 8601 UTC, or null: the form every JSON document of this project uses. */
 export function iso(instant: Instant): string

@@ -1,19 +1,12 @@
 import { errnoCode } from '../core/errno-code.ts'
 import { Counter, Gauge, type Registry } from 'prom-client'
+import { CONNECTION_STATES, LICENSE_STATES } from '../../machines/state-names.ts'
+import type { SmartAgent } from '../agent/agent.ts'
+import type { Status } from '../agent/status.ts'
 import type { ConnectionLimiter } from '../http/connection-limiter.ts'
 import { codeLabel, commonMetrics } from './common-metrics.ts'
 import { connectionMetrics } from './connection-metrics.ts'
 
-const STATES = [
-  'evaluation',
-  'unregistered',
-  'registered',
-  'authorized',
-  'out-of-compliance',
-  'auth-expired',
-  'reserved',
-]
-const LINKS = ['unknown', 'up', 'down']
 /** How a request ended, in the words of the chart's events, and as a label. */
 const OUTCOMES: Readonly<Record<string, string>> = {
   accepted: 'accepted',
@@ -21,37 +14,24 @@ const OUTCOMES: Readonly<Record<string, string>> = {
   unreachable: 'failed',
 }
 
-interface Status {
-  readonly state: string
-  readonly functionality: string
-  readonly registration: { readonly expiresAt: string | null }
-  readonly authorization: { readonly deadlineAt: string | null }
-  readonly evaluation: { readonly remainingSeconds: number }
-  readonly entitlements: readonly { readonly tag: string; readonly count: number; readonly status: string }[]
-  readonly transport: { readonly link: string }
-  readonly clock: { readonly trusted: boolean }
-  /** Of a conferencing product alone. */
+/** Status document with the part of the conferencing module, where the product has it. */
+type MeasuredStatus = Status & {
   readonly hosts?: { readonly assigned: number; readonly permanent: number; readonly demo: number }
 }
 
-/** An agent, as far as metrics ask it. */
-interface Measured {
-  readonly now: number
-  status(): Status
-  on(
-    event: 'transition',
-    listener: (transition: { readonly event: { readonly type: string } }) => void,
-  ): () => void
+/** Part of an agent that its metrics read. */
+interface MetricsSource extends Pick<SmartAgent, 'now' | 'on'> {
+  status(): MeasuredStatus
 }
 
 /** What a Prometheus server reads of an agent. It is told of its requests, and asks for the rest. */
 export class AgentMetrics {
   readonly #registry: Registry
-  readonly #agent: Measured
+  readonly #agent: MetricsSource
   readonly #gauges: ReturnType<typeof statusGauges>
 
   constructor(
-    agent: Measured,
+    agent: MetricsSource,
     options: { unready: () => Promise<readonly string[]>; connections: () => ConnectionLimiter | null },
   ) {
     const prefix = 'smart_agent'
@@ -78,12 +58,12 @@ export class AgentMetrics {
     return { contentType: this.#registry.contentType, text: await this.#registry.metrics() }
   }
 
-  #read(status: Status): void {
+  #read(status: MeasuredStatus): void {
     const gauges = this.#gauges
     for (const gauge of [gauges.count, gauges.status, gauges.authorization, gauges.registration])
       gauge.reset()
-    for (const state of STATES) gauges.state.set({ state }, status.state === state ? 1 : 0)
-    for (const link of LINKS) gauges.link.set({ link }, status.transport.link === link ? 1 : 0)
+    for (const state of LICENSE_STATES) gauges.state.set({ state }, status.state === state ? 1 : 0)
+    for (const link of CONNECTION_STATES) gauges.link.set({ link }, status.transport.link === link ? 1 : 0)
     gauges.functional.set(status.functionality === 'full' ? 1 : 0)
     gauges.trusted.set(status.clock.trusted ? 1 : 0)
     gauges.evaluation.set(status.evaluation.remainingSeconds)

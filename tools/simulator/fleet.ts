@@ -7,7 +7,7 @@ import {
   nextDueAt,
   type Position,
   type RequestKind,
-  type StateWord,
+  type LicenseState,
   stateWord,
   step,
 } from '../../machines/index.ts'
@@ -44,7 +44,7 @@ export interface FleetReport {
   /** Exchanges that were answered. */
   readonly answered: number
   /** Boxes by their state at the end. */
-  readonly states: Readonly<Partial<Record<StateWord, number>>>
+  readonly states: Readonly<Partial<Record<LicenseState, number>>>
   /** Authorizations that ended before they were renewed. */
   readonly expired: number
   /** What followed the outage; null without one. */
@@ -143,7 +143,7 @@ class Fleet {
       this.#now = next.at
       next.run()
     }
-    const states: Partial<Record<StateWord, number>> = {}
+    const states: Partial<Record<LicenseState, number>> = {}
     for (const { position } of this.#boxes) {
       const word = stateWord(position.value)
       states[word] = (states[word] ?? 0) + 1

@@ -1,27 +1,24 @@
 import type { Selectable } from 'kysely'
-import { DAY, HOUR, type Instant, iso, MINUTE } from '../../core/time.ts'
+import { nextScheduledAt } from '../../../machines/index.ts'
+import { DAY, type Instant, iso, MINUTE } from '../../core/time.ts'
 import { queueMail } from '../outbox/mail.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 import { FOOTER } from '../outbox/compliance-notifications.ts'
 
-/** The hour, UTC, at which a day of the summary ends. */
-const SUMMARY_HOUR = 6
+/** A day of the summary ends at 06:00 UTC. */
+const DAY_ENDS = { every: 'day', hour: 6 } as const
 /** What happened before that hour may be written a little after it. */
 const GRACE = 5 * MINUTE
 /** Entries that one mail lists. */
 const LISTED = 100
 
-/** The last end of a day of the summary at or before an instant. */
-export const dayEndBefore = (at: Instant): Instant =>
-  Math.floor((at - SUMMARY_HOUR * HOUR) / DAY) * DAY + SUMMARY_HOUR * HOUR
-
-/** When a summary is due for the first time. */
-export const firstSummary = (at: Instant): Instant => dayEndBefore(at) + DAY
+/** Returns when a notification of this instant is first summarized. */
+export const firstSummaryAt = (at: Instant): Instant => nextScheduledAt(DAY_ENDS, at)
 
 /** Writes the Daily Event Summaries that are due: of each day one, and of a day without events none. */
 export async function summarise(tx: Tx, at: Instant): Promise<void> {
-  const end = dayEndBefore(at - GRACE)
+  const end = nextScheduledAt(DAY_ENDS, at - GRACE) - DAY
   const rows = await tx
     .updateTable('notifications')
     .set({ daily_next_at: end + DAY })

@@ -11,7 +11,7 @@ import type { AlertDocument } from '../alerts/alerts.ts'
 import type { AuthorityContext, Where } from '../context/authority-context.ts'
 import type { AccountContext } from '../context/account-context.ts'
 import { TERM_WARNINGS } from '../inventory/orders.ts'
-import { firstSummary, summarise } from './daily-summary.ts'
+import { firstSummaryAt, summarise } from './daily-summary.ts'
 import { notifyOfAlerts } from './alert-notifications.ts'
 
 /** Notifications of one smart account. */
@@ -124,7 +124,7 @@ export class NotificationDoor {
       }
       // What happened while nobody wanted to know is not told later.
       const fresh = {
-        daily: { summarized_until: at, daily_next_at: firstSummary(at) },
+        daily: { summarized_until: at, daily_next_at: firstSummaryAt(at) },
         status: { alerts: null, next_check_at: at },
       }
       const id = there?.id ?? `nt_${randomBytes(9).toString('hex')}`

@@ -3,6 +3,7 @@ import { renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Selectable } from 'kysely'
 import { z } from 'zod'
+import { nextScheduledAt, type Schedule } from '../../../machines/index.ts'
 import { checked } from '../../core/validate.ts'
 import { asLicensingError, LicensingError, notFound } from '../../core/errors.ts'
 import { type Instant, iso, MINUTE } from '../../core/time.ts'
@@ -22,7 +23,7 @@ type Row = Selectable<Tables['report_schedules']>
 
 /** What may be made on a schedule: the reports, and a signed checkpoint of the audit record. */
 export const SCHEDULE_KINDS = ['licenses', 'instances', 'usage', 'audit-checkpoint'] as const
-export const SCHEDULE_EVERY = ['day', 'week', 'month'] as const
+export const SCHEDULE_EVERY = ['day', 'week', 'month'] as const satisfies readonly Schedule['every'][]
 
 /** Characters of a report that goes with a mail; a longer one is for a folder. */
 const LONGEST_ATTACHMENT = 10_000_000
@@ -65,20 +66,6 @@ export interface ScheduleDocument {
   readonly failure: string | null
 }
 
-/** The first instant after another at which a schedule is due: at its hour of a day, a Monday, or a first of a month, UTC. */
-export function nextDue({ every, hour }: Pick<Row, 'every' | 'hour'>, after: Instant): Instant {
-  const date = new Date(after)
-  const [year, month, day] = [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate()]
-  const monday = day - ((date.getUTCDay() + 6) % 7)
-  const at = {
-    day: (n: number) => Date.UTC(year, month, day + n, hour),
-    week: (n: number) => Date.UTC(year, month, monday + 7 * n, hour),
-    month: (n: number) => Date.UTC(year, month + n, 1, hour),
-  }[every]
-  const now = at(0)
-  return now > after ? now : at(1)
-}
-
 /** The scheduled reports of an authority. */
 export class Schedules {
   readonly #context: AuthorityContext
@@ -118,7 +105,7 @@ export class Schedules {
         recipient,
         folder,
         created_at: at,
-        next_at: nextDue({ every, hour }, at),
+        next_at: nextScheduledAt({ every, day: 1, hour }, at),
         last_at: null,
         failure: null,
         claimed_until: 0,
@@ -232,7 +219,12 @@ async function accountOf(tx: Tx, { account_id: id }: Row): Promise<Account> {
 async function note(tx: Tx, row: Row, at: Instant, failure: string | null): Promise<void> {
   await tx
     .updateTable('report_schedules')
-    .set({ next_at: nextDue(row, at), last_at: at, failure, claimed_until: 0 })
+    .set({
+      next_at: nextScheduledAt({ every: row.every, day: 1, hour: row.hour }, at),
+      last_at: at,
+      failure,
+      claimed_until: 0,
+    })
     .where('id', '=', row.id)
     .execute()
 }

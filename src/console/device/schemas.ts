@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { CONNECTION_STATES, LICENSE_STATES } from '../../../machines/index.ts'
 
 export const instant = z.string().nullable()
 export const count = z.number().int()
@@ -20,15 +21,7 @@ export const statusSchema = z.object({
     size: sizeSchema.optional(),
     ports: count.optional(),
   }),
-  state: z.enum([
-    'evaluation',
-    'unregistered',
-    'registered',
-    'authorized',
-    'out-of-compliance',
-    'auth-expired',
-    'reserved',
-  ]),
+  state: z.enum(LICENSE_STATES),
   functionality: z.enum(['full', 'license-management-only']),
   functionalityReason: z.string().nullable(),
   registration: z.object({
@@ -105,7 +98,7 @@ export const statusSchema = z.object({
     url: z.string().nullable(),
     via: z.string().nullable(),
     username: z.string().nullable(),
-    link: z.enum(['unknown', 'up', 'down']),
+    link: z.enum(CONNECTION_STATES),
     lastFailure: failureThen.nullable(),
   }),
   authority: z
