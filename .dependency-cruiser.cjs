@@ -85,7 +85,7 @@ module.exports = {
       name: 'machines-know-nobody',
       severity: 'error',
       from: { path: '^machines/' },
-      to: { pathNot: ['^machines/', 'node_modules/xstate'] },
+      to: { pathNot: ['^machines/', 'node_modules/(xstate|zod)/'] },
     },
     {
       name: 'src-imports-src-and-machines-alone',

@@ -2,17 +2,17 @@ import { assign, setup } from 'xstate'
 import {
   defaultPeriods,
   due,
-  type Instant,
   longestRetry,
   nextAuthorizationAt,
   nextRetryAt,
-  type Periods,
   waited,
   warningsCrossed,
 } from './deadlines.ts'
 import { expectEvent } from './assert-event-type.ts'
 import { covered, type TermNews, termNews, toldTerms, uncoveredWords } from './reservation.ts'
-import type { Attempt, Context, Event, Failure, Notice, RequestKind } from './agent-machine.types.ts'
+import type { Attempt, Context, Failure, Periods } from './agent-context.ts'
+import type { Event, Notice, RequestKind } from './agent-machine.types.ts'
+import type { Instant } from './time.ts'
 
 /** The facts of a box that was just installed. */
 export const freshContext = (periods: Periods = defaultPeriods, at: Instant = 0): Context => ({

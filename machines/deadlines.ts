@@ -1,3 +1,4 @@
+import type { Periods } from './agent-context.ts'
 import { DAY, HOUR, type Instant, MINUTE, SECOND } from './time.ts'
 
 /**
@@ -5,28 +6,7 @@ import { DAY, HOUR, type Instant, MINUTE, SECOND } from './time.ts'
  * Every instant is milliseconds since 1970 UTC; every wait is milliseconds.
  */
 
-/** What a product may set differently. The defaults are the guide's and the field's. */
-export interface Periods {
-  /** Seconds of use before the box must be registered (guide: 90 days). */
-  readonly evaluationSeconds: number
-  /** From one success to the next renewal of the registration (guide: six months; field: 180 days). */
-  readonly registrationRenewal: number
-  /** From one success to the next authorization while authorized (guide: 30 days). */
-  readonly authorizationRenewal: number
-  /** The same while out of compliance (field: 12 hours). */
-  readonly complianceCheck: number
-  /** How long changes of usage are gathered before they are reported; at most 60 seconds pass. */
-  readonly usageReport: number
-  /** An authority's wish for an earlier contact is followed by at most this much. */
-  readonly suggestionReach: number
-  /** `Retry-After` beyond this is not believed: it is unsigned. */
-  readonly retryAfterCeiling: number
-  /** Warnings before the evaluation ends, in seconds left. */
-  readonly evaluationWarnings: readonly number[]
-  /** Warnings before the term of reserved licences ends, in seconds left. */
-  readonly termWarnings: readonly number[]
-}
-
+/** Periods of a product that sets none: those of the guide and of the field. */
 export const defaultPeriods: Periods = {
   evaluationSeconds: (90 * DAY) / SECOND,
   registrationRenewal: 180 * DAY,

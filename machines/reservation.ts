@@ -1,5 +1,5 @@
 import type { Instant } from './time.ts'
-import type { Context, Grant, ReservedLicense } from './agent-machine.types.ts'
+import type { Context, Grant, ReservedLicense } from './agent-context.ts'
 
 /**
  * Specific licence reservation, as pure functions over the facts: what is reserved at an instant, whether it covers

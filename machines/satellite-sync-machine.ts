@@ -3,14 +3,8 @@ import { defaultPeriods, due, longestRetry, nextRetryAt, waited } from './deadli
 import { expectEvent } from './assert-event-type.ts'
 import { longestWait, nextScheduledAt } from './schedule.ts'
 import { DAY, type Instant } from './time.ts'
-import type {
-  SyncCommand,
-  SyncContext,
-  SyncEvent,
-  SyncNotice,
-  SyncPosition,
-  SyncSchedule,
-} from './satellite-sync-machine.types.ts'
+import type { SyncContext, SyncPosition, SyncSchedule } from './satellite-sync-context.ts'
+import type { SyncCommand, SyncEvent, SyncNotice } from './satellite-sync-machine.types.ts'
 
 /** Days before the end of the automatic credential at which it is warned of. */
 export const CREDENTIAL_WARNINGS: readonly number[] = [30, 14, 7, 3, 1]

@@ -1,39 +1,6 @@
-import type { Schedule } from './schedule.ts'
+import type { Failure } from './agent-context.ts'
+import type { SyncSchedule, SyncTerms } from './satellite-sync-context.ts'
 import type { Instant } from './time.ts'
-import type { Attempt, Failure } from './agent-machine.types.ts'
-
-/** When a satellite synchronizes by itself. */
-export type SyncSchedule = { readonly every: 'never' } | Schedule
-
-/** What the manager said of the time that the satellite has. */
-export interface SyncTerms {
-  /** When the manager answered: a satellite is in touch from then on. */
-  readonly answeredAt: Instant
-  /** When a synchronisation that is overdue is warned of. */
-  readonly warnAt: Instant
-  /** When the satellite may grant nothing any more: the end of its mandate. */
-  readonly restrictAt: Instant
-  /** Until when it may synchronise by itself. */
-  readonly automaticUntil: Instant
-}
-
-/** The facts of a satellite's synchronisation. */
-export interface SyncContext {
-  readonly schedule: SyncSchedule
-  /** From 0 up to 1, decided once for each satellite: where in the hour it synchronises, so that not all come together. */
-  readonly jitter: number
-  readonly terms: SyncTerms | null
-  /** The last exchange that was accepted. */
-  readonly lastSync: Instant | null
-  readonly last: Attempt | null
-  /** When it synchronises next by itself; null when it does not. */
-  readonly nextAt: Instant | null
-  readonly failures: number
-  /** The newest request that went out by hand and was not answered. */
-  readonly carried: { readonly exchange: number; readonly at: Instant } | null
-  /** Days before the end of the automatic credential at which it was last warned of; null before any. */
-  readonly told: number | null
-}
 
 export type SyncEvent =
   | { readonly type: 'TICK'; readonly at: Instant }
@@ -78,15 +45,3 @@ export type SyncCommand =
   /** One exchange by wire. */
   | { readonly type: 'exchange' }
   | { readonly type: 'notice'; readonly params: { readonly notice: SyncNotice; readonly detail: string } }
-
-/** The value of the chart: one entry an axis. */
-export interface SyncValue {
-  readonly standing: 'unregistered' | 'current' | 'overdue' | 'restricted' | 'ended'
-  readonly exchange: 'idle' | 'carried' | 'asking' | 'retrying' | 'blocked'
-  readonly credential: 'none' | 'good' | 'ending' | 'ended'
-}
-
-export interface SyncPosition {
-  readonly value: SyncValue
-  readonly context: SyncContext
-}

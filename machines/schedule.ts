@@ -1,16 +1,5 @@
+import type { Schedule, SyncSchedule } from './satellite-sync-context.ts'
 import { DAY, HOUR, type Instant } from './time.ts'
-
-/** When something happens again and again: days and hours are UTC. */
-export type Schedule =
-  | { readonly every: 'day'; readonly hour: number }
-  /** Day 1 is Monday. */
-  | { readonly every: 'week'; readonly day: number; readonly hour: number }
-  /** Days 1 to 28, which every month has. */
-  | { readonly every: 'month'; readonly day: number; readonly hour: number }
-
-interface SwitchedOff {
-  readonly every: 'never'
-}
 
 /** Midnight, UTC, of the day of an instant. */
 const midnight = (at: Instant): Instant => Math.floor(at / DAY) * DAY
@@ -28,16 +17,8 @@ const dayOfMonth = (year: number, month: number, day: number): Instant => Date.U
  * @returns null for a schedule that is switched off
  */
 export function nextScheduledAt(schedule: Schedule, after: Instant, jitter?: number): Instant
-export function nextScheduledAt(
-  schedule: Schedule | SwitchedOff,
-  after: Instant,
-  jitter?: number,
-): Instant | null
-export function nextScheduledAt(
-  schedule: Schedule | SwitchedOff,
-  after: Instant,
-  jitter = 0,
-): Instant | null {
+export function nextScheduledAt(schedule: SyncSchedule, after: Instant, jitter?: number): Instant | null
+export function nextScheduledAt(schedule: SyncSchedule, after: Instant, jitter = 0): Instant | null {
   if (schedule.every === 'never') return null
   const within = schedule.hour * HOUR + Math.floor(jitter * HOUR)
   const today = midnight(after)
@@ -55,5 +36,5 @@ export function nextScheduledAt(
 }
 
 /** The longest that a schedule ever waits, with a day to spare: a wait that looks longer was begun by a wrong clock. */
-export const longestWait = (schedule: Schedule | SwitchedOff): number =>
+export const longestWait = (schedule: SyncSchedule): number =>
   ({ never: 0, day: 2, week: 8, month: 32 })[schedule.every] * DAY

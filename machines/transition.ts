@@ -1,9 +1,9 @@
 import { type ActorScope, createActor, type ExecutableActionsFrom, initialTransition } from 'xstate'
-import type { Periods } from './deadlines.ts'
+import type { Context, Periods } from './agent-context.ts'
 import type { Instant } from './time.ts'
 import { nextTermAt, type TermNews } from './reservation.ts'
 import { smartAgent } from './agent-machine.ts'
-import type { Command, Context, Event } from './agent-machine.types.ts'
+import type { Command, Event } from './agent-machine.types.ts'
 import { type ConnectionState, LICENSE_STATES, type LicenseState } from './state-names.ts'
 
 /** Where the chart stands: its value, and the facts. All of it is plain JSON. */

@@ -1,5 +1,12 @@
 import { z } from 'zod'
-import { CONNECTION_STATES, type Position, resolve, stateWord } from '../../machines/index.ts'
+import { contextSchema } from '../../machines/agent-context.ts'
+import {
+  type AxisValue,
+  CONNECTION_STATES,
+  type Position,
+  resolve,
+  stateWord,
+} from '../../machines/index.ts'
 import { ENGLISH } from '../core/english.ts'
 import { LicensingError } from '../core/errors.ts'
 import { udiSchema } from '../core/udi.ts'
@@ -7,112 +14,13 @@ import { udiSchema } from '../core/udi.ts'
 /** The version of the stored snapshot. */
 export const FACTS_VERSION = 1
 
-const instant = z.number()
-const failure = z.object({ code: z.string(), message: z.string(), remedy: z.string() })
-const datedFailure = failure.extend({ at: instant })
-const attempt = z.object({
-  at: instant,
-  outcome: z.enum(['succeeded', 'failed']),
-  reason: failure.nullable(),
-})
-const counts = z.record(z.string(), z.number())
+const regionSchema: z.ZodType<AxisValue> = z.lazy(() =>
+  z.union([z.string(), z.record(z.string(), regionSchema)]),
+)
 
-const grant = z.object({
-  reservationId: z.string(),
-  authorityId: z.string(),
-  authorityKey: z.string(),
-  smartAccount: z.string(),
-  virtualAccount: z.string(),
-  epoch: z.int(),
-  sequence: z.int(),
-  issuedAt: instant,
-  installedAt: instant,
-  reservedAt: instant,
-  licenses: z.array(
-    z.object({
-      tag: z.string(),
-      name: z.string(),
-      count: z.number(),
-      endsAt: instant.nullable(),
-      told: z.number().nullable(),
-    }),
-  ),
-  confirmationCode: z.string().nullable(),
-  knownAt: instant,
-})
-
-interface AxisValue {
-  [state: string]: AxisValue | string
-}
-const axis: z.ZodType<AxisValue | string> = z.lazy(() => z.union([z.string(), z.record(z.string(), axis)]))
-
-const positionSchema = z.object({
-  value: z.object({ registration: axis, license: axis, link: z.enum(CONNECTION_STATES) }),
-  context: z.object({
-    periods: z.object({
-      evaluationSeconds: z.number(),
-      registrationRenewal: z.number(),
-      authorizationRenewal: z.number(),
-      complianceCheck: z.number(),
-      usageReport: z.number(),
-      suggestionReach: z.number(),
-      retryAfterCeiling: z.number(),
-      evaluationWarnings: z.array(z.number()),
-      termWarnings: z.array(z.number()),
-    }),
-    evaluation: z.object({ remainingSeconds: z.number().min(0), running: z.boolean() }),
-    registration: z
-      .object({
-        instanceId: z.string(),
-        smartAccount: z.string(),
-        virtualAccount: z.string(),
-        exportControlled: z.boolean(),
-        registeredAt: instant,
-        expiresAt: instant,
-      })
-      .nullable(),
-    registering: z
-      .object({ force: z.boolean(), failures: z.number(), nextAttemptAt: instant.nullable() })
-      .nullable(),
-    registrationFailure: datedFailure.nullable(),
-    renewal: z.object({ last: attempt.nullable(), nextAt: instant.nullable(), failures: z.number() }),
-    authorization: z.object({
-      since: instant,
-      last: attempt.nullable(),
-      nextAttemptAt: instant.nullable(),
-      deadlineAt: instant.nullable(),
-      failures: z.number(),
-      entitlements: z.array(
-        z.object({
-          tag: z.string(),
-          name: z.string(),
-          description: z.string(),
-          count: z.number(),
-          status: z.enum(['in-compliance', 'out-of-compliance', 'invalid-tag']),
-        }),
-      ),
-    }),
-    usage: z.object({ counts, reported: counts.nullable(), reportAt: instant.nullable() }),
-    reservation: z.object({
-      requests: z.int().min(0),
-      current: z
-        .discriminatedUnion('stage', [
-          z.object({ stage: z.literal('requested'), requestCode: z.string(), at: instant }),
-          z.object({ stage: z.literal('installed'), requestCode: z.string(), grant }),
-          z.object({
-            stage: z.literal('returning'),
-            requestCode: z.string(),
-            grant,
-            returnCode: z.string(),
-          }),
-        ])
-        .nullable(),
-      returned: z.array(
-        z.object({ request: z.int(), reservationId: z.string(), returnCode: z.string(), at: instant }),
-      ),
-    }),
-    lastFailure: datedFailure.nullable(),
-  }),
+const positionSchema: z.ZodType<Position> = z.object({
+  value: z.object({ registration: regionSchema, license: regionSchema, link: z.enum(CONNECTION_STATES) }),
+  context: contextSchema,
 })
 
 const envelope = z.object({ version: z.int().min(1), position: z.unknown() })

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect } from 'vitest'
 import { actingAs } from '../../src/authority/events/actor.ts'
 import { eventLines } from '../../src/authority/events/event-export.ts'
 import type { Authority } from '../../src/authority/index.ts'
-import { DAY, HOUR, iso, MINUTE } from '../../src/core/time.ts'
+import { DAY, HOUR, MINUTE } from '../../src/core/time.ts'
 import { codeOf, makeWorld, type World } from '../support/test-environment.ts'
 import { sampledTests } from '../support/scale.ts'
 

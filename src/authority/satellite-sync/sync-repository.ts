@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto'
 import { z } from 'zod'
-import { beginSync, type SyncPosition, type SyncSchedule } from '../../../machines/index.ts'
+import { beginSync, type SyncPosition } from '../../../machines/index.ts'
+import { syncPositionSchema } from '../../../machines/satellite-sync-context.ts'
 import { LicensingError } from '../../core/errors.ts'
 import { type Instant } from '../../core/time.ts'
 import { LEAVABLE, type Leavable } from '../../protocol/sync-request.ts'
@@ -30,48 +31,7 @@ const factsSchema = z.object({
 
 type Facts = z.infer<typeof factsSchema>
 
-const instant = z.number()
-
-export const failure = z.object({ code: z.string(), message: z.string(), remedy: z.string() })
-
-const hour = z.int('an hour is a whole number').min(0, 'an hour is 0 to 23').max(23, 'an hour is 0 to 23')
-
-const WEEKDAY = 'a day of the week is 1, Monday, to 7'
-
-const MONTHDAY = 'a day of the month is 1 to 28'
-
-export const scheduleSchema: z.ZodType<SyncSchedule> = z.discriminatedUnion('every', [
-  z.object({ every: z.literal('never') }),
-  z.object({ every: z.literal('day'), hour }),
-  z.object({ every: z.literal('week'), day: z.int().min(1, WEEKDAY).max(7, WEEKDAY), hour }),
-  z.object({ every: z.literal('month'), day: z.int().min(1, MONTHDAY).max(28, MONTHDAY), hour }),
-])
-
-const chartSchema = z.object({
-  version: z.literal(1),
-  position: z.object({
-    value: z.object({
-      standing: z.enum(['unregistered', 'current', 'overdue', 'restricted', 'ended']),
-      exchange: z.enum(['idle', 'carried', 'asking', 'retrying', 'blocked']),
-      credential: z.enum(['none', 'good', 'ending', 'ended']),
-    }),
-    context: z.object({
-      schedule: scheduleSchema,
-      jitter: z.number(),
-      terms: z
-        .object({ answeredAt: instant, warnAt: instant, restrictAt: instant, automaticUntil: instant })
-        .nullable(),
-      lastSync: instant.nullable(),
-      last: z
-        .object({ at: instant, outcome: z.enum(['succeeded', 'failed']), reason: failure.nullable() })
-        .nullable(),
-      nextAt: instant.nullable(),
-      failures: z.number(),
-      carried: z.object({ exchange: z.int(), at: instant }).nullable(),
-      told: z.number().nullable(),
-    }),
-  }),
-})
+const chartSchema = z.object({ version: z.literal(1), position: syncPositionSchema })
 
 /** One transaction about this satellite and its manager. */
 export type SyncTransaction = Pick<AccountContext, 'tx' | 'credentials' | 'account' | 'at'>

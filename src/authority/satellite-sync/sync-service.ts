@@ -1,6 +1,6 @@
 import { SYNC_PATH } from '../../protocol/sync.ts'
 import { randomInt } from 'node:crypto'
-import type { SyncSchedule } from '../../../machines/index.ts'
+import { type SyncSchedule, syncScheduleSchema } from '../../../machines/satellite-sync-context.ts'
 import { checked } from '../../core/validate.ts'
 import { SerialRounds } from '../../core/serial-rounds.ts'
 import { asLicensingError, LicensingError } from '../../core/errors.ts'
@@ -25,7 +25,6 @@ import { type Exported, exportRequest, proveRequest } from './sync-export.ts'
 import { type Imported, importAnswer } from './sync-import.ts'
 import {
   openSync,
-  scheduleSchema,
   setEnrolmentCode,
   setRedactedFields,
   type Synchronization,
@@ -97,7 +96,7 @@ export class SyncDoor {
 
   /** When it synchronises by itself. @throws LicensingError INVALID_ARGUMENT */
   schedule(schedule: SyncSchedule): Promise<SyncStatus> {
-    const good = checked(scheduleSchema, schedule, 'schedule')
+    const good = checked(syncScheduleSchema, schedule, 'schedule')
     return this.#sync(async (sync, _tx, at) => {
       await applySyncEvent(sync, { type: 'SCHEDULE', at, schedule: good })
       return toSyncStatus(sync)
