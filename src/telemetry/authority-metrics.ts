@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-import type { ConnectionLimiter } from '../http/connection-limiter.ts'
+import type { OperationServices } from '../authority/authority.ts'
+import type { AuthorityStats } from '../authority/services/stats-service.ts'
 import { withTimeout } from '../transports/deadline.ts'
 import { codeLabel, commonMetrics } from './common-metrics.ts'
 import { connectionMetrics } from './connection-metrics.ts'
@@ -13,28 +14,10 @@ const PATIENCE = 5_000
 /** From a millisecond to ten seconds. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
-interface AuthorityStats {
-  readonly instances: Readonly<Record<string, number>>
-  readonly pools: readonly {
-    readonly account: string
-    readonly virtualAccount: string
-    readonly tag: string
-    readonly quantity: number
-    readonly inUse: number
-    readonly reserved: number
-  }[]
-  readonly alerts: Readonly<Record<string, number>>
-  readonly waiting: Readonly<Record<string, number>>
-  readonly certificates: Readonly<Record<string, number>>
-}
-
-/** An authority, as far as metrics ask it. */
-interface Measured {
-  readonly server: {
-    readonly connections: ConnectionLimiter | null
-    notReadyReasons(): Promise<readonly string[]>
-  }
-  readonly stats: { collect(): Promise<AuthorityStats> }
+/** Part of an authority that its metrics read. */
+interface MetricsSource {
+  readonly server: Pick<OperationServices['server'], 'connections' | 'notReadyReasons'>
+  readonly stats: Pick<OperationServices['stats'], 'collect'>
 }
 
 /** What a Prometheus server reads of an authority. It is told of exchanges and transactions, and asks for the rest. */
@@ -44,7 +27,7 @@ export class AuthorityMetrics {
   readonly #durations: Histogram<'type'>
   readonly #transactions: Histogram
   readonly #gauges: ReturnType<typeof figureGauges>
-  #authority: Measured | null = null
+  #authority: MetricsSource | null = null
   #read: { at: number; done: Promise<void> } | null = null
 
   constructor() {
@@ -75,7 +58,7 @@ export class AuthorityMetrics {
   }
 
   /** Measures this authority from now on. */
-  of(authority: Measured): void {
+  of(authority: MetricsSource): void {
     this.#authority = authority
   }
 
