@@ -214,10 +214,18 @@ describe('metrics in one process', () => {
       stats: {
         collect: () =>
           Promise.resolve({
-            instances: {},
+            instances: {
+              active: 0,
+              removed: 0,
+              replaced: 0,
+              deregistered: 0,
+              expired: 0,
+              reserved: 0,
+              satellite: 0,
+            },
             pools: Array.from({ length: 700 }, (_, i) => ({ ...pool, virtualAccount: `"V\\${i}\n` })),
-            alerts: {},
-            waiting: {},
+            alerts: { informational: 0, minor: 0, major: 0 },
+            waiting: { mail: 0, webhook: 0 },
             certificates: {},
           }),
       },
