@@ -276,7 +276,7 @@ describe('R-ACC-7: scheduled reports', () => {
   it('are due at their hour of each day, each Monday, each first of a month', async () => {
     const due = async (every: 'day' | 'week' | 'month', hour: number) => {
       const to = { folder: join(folder, 'reports') }
-      return (await authority.schedules.add({ kind: 'usage', every, hour, to })).nextAt
+      return (await authority.operations.schedules.add({ kind: 'usage', every, hour, to })).nextAt
     }
     const advanceTo = (instant: string) => world.clock.advance(Date.parse(instant) - world.clock.wall())
     advanceTo('2027-11-24T12:30:00Z')

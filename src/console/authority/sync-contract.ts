@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { failureSchema } from '../../../machines/agent-context.ts'
 import { mutation, query } from '../../http/procedures.ts'
 import { emptySchema } from '../../http/sign-in-schemas.ts'
 import { count, instant } from './schemas.ts'
@@ -7,7 +8,6 @@ import { count, instant } from './schemas.ts'
 const MAX_FILE_BYTES = 80 * 1024 * 1024
 
 const leavable = z.enum(['hostnames', 'serial-numbers'])
-const failure = z.object({ code: z.string(), message: z.string(), remedy: z.string() })
 const syncSchema = z.object({
   satellite: z.string(),
   smartAccount: z.string(),
@@ -25,7 +25,7 @@ const syncSchema = z.object({
   inDoubt: z.boolean(),
   carried: z.object({ exchange: count, since: z.string() }).readonly().nullable(),
   lastAttempt: z
-    .object({ at: z.string(), outcome: z.string(), reason: failure.nullable() })
+    .object({ at: z.string(), outcome: z.string(), reason: failureSchema.nullable() })
     .readonly()
     .nullable(),
 })
@@ -35,7 +35,7 @@ const importedSchema = z.object({
   registered: z.boolean(),
   restrictedAt: z.string(),
   notices: z.array(z.string()).readonly(),
-  failure: failure.nullable(),
+  failure: failureSchema.nullable(),
 })
 
 export const syncContract = {

@@ -1,7 +1,8 @@
 import { z } from 'zod'
+import { failureSchema } from '../../../machines/agent-context.ts'
 import { mutation, query } from '../../http/procedures.ts'
 import { emptySchema } from '../../http/sign-in-schemas.ts'
-import { failure, statusSchema } from './schemas.ts'
+import { statusSchema } from './schemas.ts'
 
 const url = z.string().max(2048)
 const settingsSchema = z.discriminatedUnion('kind', [
@@ -23,11 +24,11 @@ const connectionTestSchema = z.object({
         step: z.enum(['name', 'connect', 'proxy', 'tls', 'authority', 'signature']),
         outcome: z.enum(['ok', 'failed', 'not-tried', 'not-needed']),
         found: z.string().nullable(),
-        failure: failure.nullable(),
+        failure: failureSchema.nullable(),
       }),
     )
     .readonly(),
-  failure: failure.nullable(),
+  failure: failureSchema.nullable(),
 })
 const pem = z.object({ pem: z.string().min(1, 'choose the file').max(100_000) })
 

@@ -1,12 +1,12 @@
 import { z } from 'zod'
+import { failureSchema } from '../../../machines/agent-context.ts'
 import { CONNECTION_STATES, LICENSE_STATES } from '../../../machines/index.ts'
 
 export const instant = z.string().nullable()
 export const count = z.number().int()
-export const failure = z.object({ code: z.string(), message: z.string(), remedy: z.string() })
-const failureThen = failure.extend({ at: z.string() })
+const failureThen = failureSchema.extend({ at: z.string() })
 const outcome = z
-  .object({ at: z.string(), outcome: z.enum(['succeeded', 'failed']), reason: failure.nullable() })
+  .object({ at: z.string(), outcome: z.enum(['succeeded', 'failed']), reason: failureSchema.nullable() })
   .nullable()
 
 /** The deployment size of a conferencing product. */

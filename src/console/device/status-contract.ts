@@ -1,7 +1,8 @@
 import { z } from 'zod'
+import { failureSchema } from '../../../machines/agent-context.ts'
 import { query } from '../../http/procedures.ts'
 import { emptySchema } from '../../http/sign-in-schemas.ts'
-import { count, failure, statusSchema } from './schemas.ts'
+import { count, statusSchema } from './schemas.ts'
 import { chartLayoutSchema } from './chart-layout-schema.ts'
 
 const explanationSchema = z.object({
@@ -16,7 +17,7 @@ const explanationSchema = z.object({
       fact: z.string().nullable(),
     })
     .nullable(),
-  trouble: z.array(failure.extend({ at: z.string().nullable() })).readonly(),
+  trouble: z.array(failureSchema.extend({ at: z.string().nullable() })).readonly(),
   may: z.object({ functionality: statusSchema.shape.functionality, reason: z.string().nullable() }),
   next: z.array(z.object({ at: z.string(), inWords: z.string(), what: z.string() })).readonly(),
   wouldChange: z
