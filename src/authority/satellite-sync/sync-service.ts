@@ -23,12 +23,7 @@ import { MAX_SYNC_BYTES } from '../../protocol/sync.ts'
 import { applySyncEvent, isExchangeDue } from './sync-driver.ts'
 import { type Exported, exportRequest, proveRequest } from './sync-export.ts'
 import { type Imported, importAnswer } from './sync-import.ts'
-import {
-  openSync,
-  setEnrolmentCode,
-  setRedactedFields,
-  type Synchronization,
-} from './sync-repository.ts'
+import { openSync, setEnrolmentCode, setRedactedFields, type Synchronization } from './sync-repository.ts'
 import { type SyncStatus, toSyncStatus } from './sync-status.ts'
 import { type TrustGiven, untrustedRootFingerprint } from './answer-verification.ts'
 
