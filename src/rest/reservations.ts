@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { InstanceDocument } from '../authority/inventory/instances.ts'
-import type { IssuedAuthorization, Quantities } from '../authority/reservations/reservations.ts'
+import type { Quantities } from '../authority/reservations/authorization-issue.ts'
+import type { IssuedAuthorization } from '../authority/reservations/reservations.ts'
 import { LicensingError } from '../core/errors.ts'
 import { endpoint, type RestCall } from './endpoint.ts'
 import {

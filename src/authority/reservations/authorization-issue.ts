@@ -11,6 +11,9 @@ import {
 } from '../inventory/reservation-ledger.ts'
 import { TimeFloor } from '../store/time-floor.ts'
 
+/** How many of each tag are to be reserved. */
+export type Quantities = Readonly<Record<string, number>>
+
 /** One smart account, and what the authority may issue to it now. */
 export interface ReservationContext extends AccountContext {
   readonly limits: IssuingLimits

@@ -18,7 +18,7 @@ import {
 import { reportedRival } from '../satellites/reported-instances.ts'
 import { chooseLicenses, type ReservedPart } from '../policy.ts'
 import { type ReservationContext } from './authorization-issue.ts'
-import { type Quantities } from './reservations.ts'
+import type { Quantities } from './authorization-issue.ts'
 
 export function requireIssuingAllowed(context: ReservationContext): void {
   const blocked = issuanceBlockedBy(context.limits)

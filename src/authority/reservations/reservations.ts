@@ -19,7 +19,7 @@ import {
   type ReservationRow,
 } from '../inventory/reservation-ledger.ts'
 import { heldAt, OFFLINE_BOXES, type ReservedPart, SATELLITE_ADVICE } from '../policy.ts'
-import { type ReservationContext, issueAuthorization } from './authorization-issue.ts'
+import { type ReservationContext, issueAuthorization, type Quantities } from './authorization-issue.ts'
 import {
   checkQuantities,
   chooseParts,
@@ -31,9 +31,6 @@ import {
   requireUnusedRequest,
 } from './reservation-checks.ts'
 import { checkProofCode } from './proof-codes.ts'
-
-/** How many of each tag are to be reserved. */
-export type Quantities = Readonly<Record<string, number>>
 
 /** A reservation and the file that is carried to its box. */
 export interface IssuedAuthorization extends ReservationDocument {

@@ -8,12 +8,11 @@ import {
   confirmReservation,
   enableReservation,
   type IssuedAuthorization,
-  type Quantities,
   reserveLicenses,
   showReservation,
   updateReservation,
 } from '../reservations/reservations.ts'
-import { type ReservationContext } from '../reservations/authorization-issue.ts'
+import type { Quantities, ReservationContext } from '../reservations/authorization-issue.ts'
 import { readIssuingLimits } from '../satellite-sync/issuing-limits.ts'
 import { orphanedReservation } from '../satellites/reported-instances.ts'
 
