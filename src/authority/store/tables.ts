@@ -1,5 +1,4 @@
 import type { Generated } from 'kysely'
-import type { AuditKind } from '../audit/hash-chain.ts'
 
 /** The authority's tables. Instants are milliseconds since 1970 UTC; flags are 0 or 1. */
 export interface Tables {
@@ -306,7 +305,7 @@ export interface Tables {
     action: string
     subject: string
     outcome: string
-    kind: AuditKind
+    kind: 'action' | 'denial'
     /** Its position in the chain, the hash of the entry before it, and its own. */
     number: number
     previous: string
