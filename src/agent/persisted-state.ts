@@ -1,12 +1,6 @@
 import { z } from 'zod'
 import { contextSchema } from '../../machines/agent-context.ts'
-import {
-  type AxisValue,
-  CONNECTION_STATES,
-  type Position,
-  resolve,
-  stateWord,
-} from '../../machines/index.ts'
+import { type AxisValue, CONNECTION_STATES, type Position, resolve, stateWord } from '../../machines/index.ts'
 import { ENGLISH } from '../core/english.ts'
 import { LicensingError } from '../core/errors.ts'
 import { udiSchema } from '../core/udi.ts'

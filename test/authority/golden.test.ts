@@ -19,26 +19,27 @@ afterAll(() => {
 })
 
 // Run once for each new data version, before its release: WRITE_GOLDEN=1 npx vitest run --project quick test/authority/golden.test.ts
-it.runIf(process.env['WRITE_GOLDEN'] === '1')('writes the golden files of this data version', async () => {
-  const world = await makeWorld()
-  const { authority } = world
-  await authority.orders.create({ tag: 'HOST', quantity: 10 })
-  const { token } = await authority.tokens.create({ days: 365, description: 'golden' })
-  const agent = await world.open('golden')
-  agent.setUsage('HOST', 3)
-  await agent.register(token)
-  await authority.security.audit.record({
-    who: 'ann',
-    address: 'local',
-    action: 'token create',
-    subject: 'Default: golden',
-    outcome: 'done',
+if (process.env['WRITE_GOLDEN'] === '1')
+  it('writes the golden files of this data version', async () => {
+    const world = await makeWorld()
+    const { authority } = world
+    await authority.orders.create({ tag: 'HOST', quantity: 10 })
+    const { token } = await authority.tokens.create({ days: 365, description: 'golden' })
+    const agent = await world.open('golden')
+    agent.setUsage('HOST', 3)
+    await agent.register(token)
+    await authority.security.audit.record({
+      who: 'ann',
+      address: 'local',
+      action: 'token create',
+      subject: 'Default: golden',
+      outcome: 'done',
+    })
+    await authority.security.audit.checkpoint()
+    await agent.close()
+    await authority.close()
+    writeGolden(join(world.directory, 'authority'))
   })
-  await authority.security.audit.checkpoint()
-  await agent.close()
-  await authority.close()
-  writeGolden(join(world.directory, 'authority'))
-})
 
 describe('an authority of data version 1', () => {
   it('opens, shows what it had, and registers another device', async () => {

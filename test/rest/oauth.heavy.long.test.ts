@@ -204,7 +204,10 @@ describe('an access token is good', () => {
     const one = await token()
     await rest.send('/oauth/token', { body: { ...credentials(), client_secret: 'guessed-secret' } })
     const { users } = world.authority.security
-    const records = JSON.stringify([await users.auditEntries(100), await world.authority.operations.events.list()])
+    const records = JSON.stringify([
+      await users.auditEntries(100),
+      await world.authority.operations.events.list(),
+    ])
     expect(records).toContain(client.clientId)
     const database = allStored(join(world.directory, 'authority'))
     expect(database).toContain(client.clientId)
