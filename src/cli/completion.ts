@@ -1,4 +1,6 @@
 import type { Command, Option } from 'commander'
+import { createCommand } from './create-command.ts'
+import { printText } from './output.ts'
 
 const takesValue = (option: Option): boolean => option.required || option.optional
 
@@ -7,6 +9,14 @@ const choicesOf = (words: readonly string[], choices: readonly string[] | undefi
   choices === undefined
     ? []
     : [`    ${words.map((word) => `'${word}'`).join('|')}) words='${choices.join(' ')}' ;;`]
+
+/** Creates the command `completion`. */
+export const createCompletionCommand = (program: Command): Command =>
+  createCommand('completion')
+    .description('a completion script for bash: source it, or put it in /etc/bash_completion.d')
+    .action(() => {
+      printText(bashCompletion(program))
+    })
 
 /** A completion script for bash, from the commands as they are: their words, their options, and what those take. */
 export function bashCompletion(program: Command): string {

@@ -52,3 +52,6 @@ export function bar(value: number, most: number, width: number): string {
   const rest = ' ▏▎▍▌▋▊▉'.charAt(eighths % 8)
   return `${'█'.repeat(Math.floor(eighths / 8))}${eighths % 8 === 0 ? '' : rest}`
 }
+
+/** Formats an instant to the minute, for a table. */
+export const formatMinute = (instant: string | null): string => instant?.slice(0, 16).replace('T', ' ') ?? '-'

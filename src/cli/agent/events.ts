@@ -1,0 +1,43 @@
+import type { Command } from 'commander'
+import type { HistoryRow } from '../../agent/store.ts'
+import { LicensingError } from '../../core/errors.ts'
+import type { AgentCli } from './agent-cli.ts'
+import { daemonStopped, requireDaemon } from './daemon-connection.ts'
+import { createCommand } from '../create-command.ts'
+import { printJson, printText } from '../output.ts'
+
+/** Creates the command `events`. */
+export function createEventsCommand({ json, dataDir, call }: AgentCli): Command {
+  return createCommand('events')
+    .description('what happened, oldest first')
+    .option('--limit <n>', 'how many of the newest', '100')
+    .option('--follow', 'go on with what happens')
+    .action(async (options: { limit: string; follow?: boolean }) => {
+      const limit = Number(options.limit)
+      if (!Number.isInteger(limit) || limit < 1)
+        throw new LicensingError('INVALID_ARGUMENT', '--limit is a whole number, 1 or more.')
+      const { historyDocument, historyLine } = await import('./format.ts')
+      if (options.follow) await requireDaemon(dataDir())
+      const rows = await call<HistoryRow[]>('history', { limit: Math.min(limit, 10_000) })
+      if (json() && !options.follow) return printJson({ events: rows.map(historyDocument) })
+      const print = (row: HistoryRow) => {
+        printText(json() ? JSON.stringify(historyDocument(row)) : historyLine(row))
+      }
+      rows.forEach(print)
+      if (options.follow) await follow(dataDir(), rows.at(-1)?.id ?? 0, print)
+    })
+}
+
+/** Prints what happens from here on, as the daemon tells it. */
+async function follow(dataDir: string, after: number, print: (row: HistoryRow) => void): Promise<void> {
+  const { followDaemon } = await import('../../agent/control.ts')
+  const socket = await requireDaemon(dataDir)
+  let last = after
+  await followDaemon(socket, ({ event }) => {
+    const row = event as HistoryRow | null | undefined
+    if (!row || row.id <= last) return
+    last = row.id
+    print(row)
+  })
+  throw daemonStopped()
+}

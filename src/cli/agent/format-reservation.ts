@@ -1,0 +1,81 @@
+import type { Status } from '../../index.ts'
+import { licensesLine } from '../format-licenses.ts'
+import { codeText, type QrOptions } from '../codes.ts'
+
+/** What is reserved, in a line. */
+export const reservedLine = ({ reservation }: Status): string =>
+  licensesLine(reservation.entitlements) || 'nothing any more'
+
+export const confirmationText = (status: Status, code: string, options: QrOptions): Promise<string> =>
+  codeText(
+    'Confirmation code',
+    code,
+    [
+      'Unless it was entered already, enter it at the authority (Product Instances, Actions, Enter Confirmation Code):',
+      `  smart-authority reservation confirm --instance ${status.registration.instanceId ?? 'INSTANCE'} --code CODE`,
+    ],
+    options,
+  )
+
+export const returnText = (status: Status, code: string, options: QrOptions): Promise<string> =>
+  codeText(
+    'Reservation return code',
+    code,
+    [
+      'Enter it at the authority (Product Instances, Actions, Remove):',
+      `  smart-authority instance remove ${status.registration.instanceId ?? 'INSTANCE'} --return-code CODE`,
+      'Then complete the return here: smart-agent reservation return',
+    ],
+    options,
+  )
+
+/** `reservation show` for people: where the reservation stands, and the code that waits to be carried. */
+export async function reservationText(status: Status, options: QrOptions): Promise<string> {
+  const { reservation } = status
+  switch (reservation.status) {
+    case 'none':
+      return reservation.returnCode === null
+        ? 'This box works from no reservation, and none was requested.'
+        : `${await codeText(
+            'This box works from no reservation. Return code of the last one',
+            reservation.returnCode,
+            [
+              `Unless it was entered already, it belongs to instance ${reservation.returned.at(-1)?.instanceId ?? ''} at the authority.`,
+            ],
+            options,
+          )}${earlierCodes(status)}`
+    case 'requested': {
+      const request = await codeText(
+        'A reservation was requested. Reservation request code',
+        reservation.requestCode ?? '',
+        ['Install its authorization file here: smart-agent reservation install FILE'],
+        options,
+      )
+      if (reservation.returnCode === null) return request
+      const last = await codeText(
+        'Return code of the reservation before',
+        reservation.returnCode,
+        ['Unless it was entered already, the authority asks for it before it reserves anew.'],
+        { qr: false },
+      )
+      return `${request}\n\n${last}`
+    }
+    case 'installed': {
+      const line = `Reserved for this box: ${reservedLine(status)}.`
+      const { confirmationCode } = reservation
+      return confirmationCode === null
+        ? line
+        : `${line}\n${await confirmationText(status, confirmationCode, options)}`
+    }
+    case 'returning':
+      return returnText(status, reservation.returnCode ?? '', options)
+  }
+}
+
+/** The codes of reservations before the last: one of them may never have been entered. */
+function earlierCodes({ reservation: { returned } }: Status): string {
+  const lines = returned
+    .slice(0, -1)
+    .map(({ instanceId, returnCode, returnedAt }) => `  ${returnedAt}  ${instanceId}  ${returnCode}`)
+  return lines.length === 0 ? '' : `\n\nEarlier ones:\n${lines.join('\n')}`
+}

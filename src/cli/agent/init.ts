@@ -1,0 +1,56 @@
+import { type Command, Option } from 'commander'
+import type { Size } from '../../conferencing/index.ts'
+import type { AgentCli } from './agent-cli.ts'
+import { createCommand } from '../create-command.ts'
+import { printJson, printText } from '../output.ts'
+
+/** Creates the command `init`. */
+export function createInitCommand({ json, dataDir }: AgentCli): Command {
+  return createCommand('init')
+    .description('make the data directory of a new box')
+    .requiredOption('--pid <pid>', 'product id')
+    .requiredOption('--serial <sn>', 'serial number')
+    .option('--version <version>', 'version of the product', '1.0')
+    .addOption(
+      new Option('--size <size>', 'deployment size')
+        .choices(['micro', 'small', 'medium', 'large'])
+        .default('small'),
+    )
+    .option(
+      '--trust <file>',
+      'root certificate of the authority, as `smart-authority trust export` prints it',
+    )
+    .option('--tls-ca <file>', 'a further certificate to check TLS by')
+    .action(
+      async (options: {
+        pid: string
+        serial: string
+        version: string
+        size: Size
+        trust?: string
+        tlsCa?: string
+      }) => {
+        const [{ SmartAgent }, { conferencing }, { readNamedFile }] = await Promise.all([
+          import('../../index.ts'),
+          import('../../conferencing/index.ts'),
+          import('../secrets.ts'),
+        ])
+        await SmartAgent.init({
+          dataDir: dataDir(),
+          product: {
+            pid: options.pid,
+            serial: options.serial,
+            version: options.version,
+          },
+          module: conferencing({ size: options.size }),
+          ...(options.trust !== undefined && { trust: readNamedFile(options.trust) }),
+          ...(options.tlsCa !== undefined && { tlsCa: readNamedFile(options.tlsCa) }),
+        })
+        if (json()) printJson({ dataDir: dataDir() })
+        else
+          printText(
+            `An agent for ${options.pid}, serial ${options.serial}, is in ${dataDir()}. Its evaluation has begun.`,
+          )
+      },
+    )
+}

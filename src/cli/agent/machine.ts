@@ -1,0 +1,29 @@
+import { type Command, Option } from 'commander'
+import type { HistoryRow } from '../../agent/store.ts'
+import type { AgentCli } from './agent-cli.ts'
+import { createCommand } from '../create-command.ts'
+import { printJson, printText } from '../output.ts'
+
+/** Creates the command `machine`. */
+export function createMachineCommand({ json, dataDir, call }: AgentCli): Command {
+  return createCommand('machine')
+    .description('the statechart the agent runs')
+    .addOption(
+      new Option('--format <format>', 'how to draw it; svg also shows where the box stands')
+        .choices(['svg', 'mermaid', 'json'])
+        .default('mermaid'),
+    )
+    .action(async (options: { format: 'svg' | 'mermaid' | 'json' }) => {
+      const { drawMermaid, smartAgent } = await import('../../../machines/index.ts')
+      if (options.format === 'json' || json()) printJson(smartAgent.definition)
+      else if (options.format === 'mermaid') printText(drawMermaid(smartAgent))
+      else {
+        const [{ boxSvg, ROWS_FOR_CHART }, { SmartAgent }] = await Promise.all([
+          import('./chart-view.ts'),
+          import('../../index.ts'),
+        ])
+        const lives = SmartAgent.exists(dataDir())
+        printText(await boxSvg(lives ? await call<HistoryRow[]>('history', { limit: ROWS_FOR_CHART }) : []))
+      }
+    })
+}

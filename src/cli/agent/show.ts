@@ -1,0 +1,25 @@
+import type { Command } from 'commander'
+import { LicensingError } from '../../core/errors.ts'
+import type { Status } from '../../index.ts'
+import type { AgentCli } from './agent-cli.ts'
+import { createCommand } from '../create-command.ts'
+import { printJson, printText } from '../output.ts'
+
+/** Creates the command `show`. */
+export function createShowCommand({ json, call }: AgentCli): Command {
+  return createCommand('show')
+    .description("the state in the field's familiar layout")
+    .argument('[topic]', 'all, status, summary, usage, udi or tech', 'all')
+    .action(async (topic: string) => {
+      const { show, SHOW_TOPICS } = await import('./format-show.ts')
+      const known = SHOW_TOPICS.find((one) => one === topic)
+      if (!known)
+        throw new LicensingError(
+          'INVALID_ARGUMENT',
+          `There is no topic ${JSON.stringify(topic)}; there are ${SHOW_TOPICS.join(', ')}.`,
+        )
+      const status = await call<Status>('status')
+      if (json()) printJson(status)
+      else printText(show(known, status))
+    })
+}

@@ -1,0 +1,13 @@
+import type { Command } from 'commander'
+import type { Status } from '../../index.ts'
+import type { AgentCli } from './agent-cli.ts'
+import { createCommand } from '../create-command.ts'
+
+/** Creates the command `status`. */
+export function createStatusCommand({ call, printStatus }: AgentCli): Command {
+  return createCommand('status')
+    .description('the state of the box')
+    .action(async () => {
+      await printStatus(await call<Status>('status'))
+    })
+}

@@ -1,0 +1,106 @@
+import { type Command, Option } from 'commander'
+import type { Denial, UsagePeriod } from '../../agent/usage-history.ts'
+import { csv } from '../../core/csv.ts'
+import { LicensingError } from '../../core/errors.ts'
+import type { Status } from '../../index.ts'
+import type { AgentCli } from './agent-cli.ts'
+import { createCommand } from '../create-command.ts'
+import { printJson, printText } from '../output.ts'
+import { bar, printTable } from '../table.ts'
+
+const BAR = 30
+
+interface HistoryOptions {
+  by: 'hour' | 'day'
+  last: string
+  tag?: string
+  csv?: boolean
+}
+
+/** Creates the command `usage`. */
+export function createUsageCommand({ json, call, printStatus }: AgentCli): Command {
+  const usage = createCommand('usage').description('what of each licence is in use, was, and was refused')
+  usage
+    .command('show', { isDefault: true })
+    .description('the tags in use')
+    .action(async () => {
+      const { entitlements } = await call<Status>('status')
+      if (json()) return printJson({ entitlements })
+      printText(
+        entitlements.length === 0
+          ? 'Nothing is in use.'
+          : entitlements.map(({ tag, count, status }) => `${tag}  ${count}  ${status}`).join('\n'),
+      )
+    })
+  usage
+    .command('set')
+    .description('say how many of a tag the product itself uses')
+    .argument('<tag>', 'entitlement tag')
+    .argument('<count>', 'how many')
+    .action(async (tag: string, text: string) => {
+      const count = /^\d{1,12}$/.test(text) ? Number(text) : Number.NaN
+      if (Number.isNaN(count))
+        throw new LicensingError(
+          'INVALID_ARGUMENT',
+          `The count ${JSON.stringify(text)} is not a whole number from 0 to 10,000,000.`,
+        )
+      await printStatus(await call<Status>('usage-set', { tag, count }))
+    })
+  usage
+    .command('history')
+    .description('peak and mean use of each tag')
+    .addOption(new Option('--by <period>', 'hour or day').choices(['hour', 'day']).default('day'))
+    .option('--last <n>', 'how many hours or days back', '30')
+    .option('--tag <tag>', 'one tag only')
+    .option('--csv', 'comma-separated values')
+    .action(async (options: HistoryOptions) => {
+      const last = Math.min(parsePositiveInteger(options.last, '--last'), 10_000)
+      const { usage: all } = await call<{ usage: UsagePeriod[] }>('usage-history', { by: options.by, last })
+      const periods = all.filter(({ tag }) => options.tag === undefined || tag === options.tag)
+      const columns = ['tag', 'from', 'peak', 'mean']
+      if (json()) printJson({ usage: periods })
+      else if (options.csv)
+        process.stdout.write(
+          csv(
+            columns,
+            periods.map(({ tag, from, peak, mean }) => [tag, from, peak, mean]),
+          ),
+        )
+      else {
+        const most = Math.max(0, ...periods.map(({ peak }) => peak))
+        await printTable(
+          ['Tag', options.by === 'day' ? 'Day' : 'Hour', 'Peak', 'Mean', ''],
+          periods.map(({ tag, from, peak, mean }) => [
+            tag,
+            options.by === 'day' ? from.slice(0, 10) : from.slice(0, 16).replace('T', ' '),
+            peak,
+            mean,
+            bar(peak, most, BAR),
+          ]),
+        )
+      }
+    })
+  usage
+    .command('denials')
+    .description('what was refused, and why')
+    .option('--limit <n>', 'how many of the newest', '100')
+    .option('--csv', 'comma-separated values')
+    .action(async (options: { limit: string; csv?: boolean }) => {
+      const limit = Math.min(parsePositiveInteger(options.limit, '--limit'), 10_000)
+      const { denials } = await call<{ denials: Denial[] }>('usage-denials', { limit })
+      const rows = denials.map(({ at, what, who, code, reason }) => [at, what, who ?? '', code, reason])
+      if (json()) printJson({ denials })
+      else if (options.csv) process.stdout.write(csv(['at', 'what', 'who', 'code', 'reason'], rows))
+      else await printTable(['When', 'What', 'Who', 'Code', 'Why'], rows)
+    })
+  return usage
+}
+
+/** Parses a positive whole number of the command line. @throws LicensingError INVALID_ARGUMENT */
+function parsePositiveInteger(text: string, what: string): number {
+  if (/^\d{1,9}$/.test(text) && Number(text) > 0) return Number(text)
+  throw new LicensingError(
+    'INVALID_ARGUMENT',
+    `${what} is a whole number, 1 or more, not ${JSON.stringify(text)}.`,
+  )
+}

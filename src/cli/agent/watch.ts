@@ -1,0 +1,34 @@
+import type { Command } from 'commander'
+import type { HistoryRow } from '../../agent/store.ts'
+import type { Status } from '../../index.ts'
+import type { AgentCli } from './agent-cli.ts'
+import { daemonStopped, requireDaemon } from './daemon-connection.ts'
+import { createCommand } from '../create-command.ts'
+import { printText } from '../output.ts'
+
+/** Creates the command `watch`. */
+export function createWatchCommand({ json, dataDir, call }: AgentCli): Command {
+  return createCommand('watch')
+    .description('the state of the box, live, until Ctrl-C')
+    .action(async () => {
+      const [{ followDaemon }, { briefStatus }, { boxChart, ROWS_FOR_CHART }] = await Promise.all([
+        import('../../agent/control.ts'),
+        import('./format.ts'),
+        import('./chart-view.ts'),
+      ])
+      const socket = await requireDaemon(dataDir())
+      const bold = process.stdout.isTTY
+      let rows = json() ? [] : await call<HistoryRow[]>('history', { limit: ROWS_FOR_CHART })
+      await followDaemon(socket, ({ event, status }) => {
+        if (json()) {
+          process.stdout.write(`${JSON.stringify(status)}\n`)
+          return
+        }
+        const row = event as HistoryRow | null | undefined
+        if (row && row.id !== rows.at(-1)?.id) rows = [...rows, row].slice(-ROWS_FOR_CHART)
+        if (bold) process.stdout.write('\u001b[2J\u001b[H')
+        printText(`${briefStatus(status as Status)}\n${boxChart(rows, { bold })}`)
+      })
+      throw daemonStopped()
+    })
+}

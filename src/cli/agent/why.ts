@@ -1,0 +1,17 @@
+import type { Command } from 'commander'
+import type { Explanation } from '../../agent/explain.ts'
+import type { AgentCli } from './agent-cli.ts'
+import { createCommand } from '../create-command.ts'
+import { printJson, printText } from '../output.ts'
+
+/** Creates the command `why`. */
+export function createWhyCommand({ json, call }: AgentCli): Command {
+  return createCommand('why')
+    .description('why the box is in this state, what comes next, and what would change it')
+    .action(async () => {
+      const why = await call<Explanation>('explain')
+      if (json()) return printJson(why)
+      const { explainText } = await import('./format.ts')
+      printText(explainText(why))
+    })
+}

@@ -1,0 +1,39 @@
+import type { Command } from 'commander'
+import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
+import { createCommand } from '../create-command.ts'
+import { printJson } from '../output.ts'
+import { printTable } from '../table.ts'
+
+/** Creates the command `alert`. */
+export function createAlertCommand({ json, withAuthority }: AuthorityCli): Command {
+  const alert = createCommand('alert').description('what somebody should do something about')
+  alert
+    .command('list')
+    .description('list it, the most urgent first')
+    .option('--virtual-account <name>', 'of one virtual account only')
+    .option('--limit <n>', 'how many of the most urgent', '1000')
+    .option('--skip <n>', 'after how many of them', '0')
+    .action((options: { virtualAccount?: string; limit: string; skip: string }) =>
+      withAuthority(async (authority, where) => {
+        const all = await authority.operations.alerts.list({
+          ...where,
+          virtualAccount: options.virtualAccount,
+        })
+        const skip = wholeNumber(options.skip, 'number to skip')
+        const alerts = all.slice(skip, skip + wholeNumber(options.limit, 'limit'))
+        if (json()) printJson({ alerts, total: all.length })
+        else
+          await printTable(
+            ['Severity', 'Message', 'Source', 'Action due', 'Actions'],
+            alerts.map((one) => [
+              one.severity,
+              one.message,
+              one.source,
+              one.actionDue ?? '-',
+              one.actions.join(' '),
+            ]),
+          )
+      }),
+    )
+  return alert
+}

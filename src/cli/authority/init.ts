@@ -1,0 +1,102 @@
+import type { Command } from 'commander'
+import { LicensingError } from '../../core/errors.ts'
+import type { AuthorityCli } from './authority-cli.ts'
+import { roadOf } from './manager-endpoint.ts'
+import { readCode } from './read-code.ts'
+import { createCommand } from '../create-command.ts'
+import { printJson, printText } from '../output.ts'
+import type { ProxyOptions } from '../proxy-settings.ts'
+
+/** Creates the command `init`. */
+export function createInitCommand(cli: AuthorityCli): Command {
+  const { json, dataDir, database } = cli
+  return createCommand('init')
+    .description('make the data directory of a new authority, with its first smart account: --account DOMAIN')
+    .option('--role <role>', 'manager, or satellite', 'manager')
+    .option('--accept-agreement', 'accept the licence agreement of the smart account')
+    .option('--test', 'an authority that may be told to misbehave; its agents say so')
+    .option('--name <name>', 'satellite: the name that it was added under at its manager')
+    .option(
+      '--trust <file>',
+      'satellite: the root certificate of its manager; else the first answer brings it',
+    )
+    .option('--manager <url>', 'satellite: the address of its manager; without one it synchronises by hand')
+    .option(
+      '--code-file <file>',
+      'satellite: read the one-time code of `satellite add` from a file; - for standard input',
+    )
+    .option('--via <proxy>', 'satellite: reach the manager through a proxy, http[s]://HOST[:3128]')
+    .option('--username <user>', 'satellite: user name for the proxy; the password is asked for')
+    .option('--password-file <file>', 'satellite: read the password from a file')
+    .action(async (options: InitOptions) => {
+      const account = cli.account()
+      if (account === undefined)
+        throw new LicensingError('USAGE', 'The smart account is missing: --account DOMAIN.')
+      const satellite = await satelliteOf(options)
+      const { manager, name } = options
+      const { Authority } = await import('../../authority/authority.ts')
+      await Authority.init({
+        dataDir: dataDir(),
+        account,
+        acceptAgreement: options.acceptAgreement ?? false,
+        test: options.test ?? false,
+        database: database(),
+        ...(satellite && { satellite }),
+      })
+      if (json()) printJson({ dataDir: dataDir(), account, role: options.role, ...(satellite && { name }) })
+      else if (satellite)
+        printText(
+          `The satellite ${satellite.name} for ${account} is in ${dataDir()}. Register it: ${manager === undefined ? '`sync export FILE`, carry it to the manager, and `sync import` its answer' : '`sync now`'}.`,
+        )
+      else
+        printText(`An authority for ${account} is in ${dataDir()}. Serve it with \`smart-authority serve\`.`)
+    })
+}
+
+interface InitOptions extends ProxyOptions {
+  role: string
+  acceptAgreement?: boolean
+  test?: boolean
+  name?: string
+  trust?: string
+  manager?: string
+  codeFile?: string
+}
+
+/** What a satellite is made of; undefined for a manager. @throws LicensingError USAGE, INVALID_ARGUMENT, FILE_UNREADABLE */
+async function satelliteOf(options: InitOptions) {
+  const { role, name, trust, manager, codeFile } = options
+  if (role !== 'manager' && role !== 'satellite')
+    throw new LicensingError(
+      'INVALID_ARGUMENT',
+      `An authority is of the role manager or satellite, not ${JSON.stringify(role)}.`,
+    )
+  if (role === 'manager') {
+    if (name !== undefined || trust !== undefined || manager !== undefined || codeFile !== undefined)
+      throw new LicensingError(
+        'USAGE',
+        '--name, --trust, --manager and --code-file are for --role satellite.',
+      )
+    return undefined
+  }
+  if (name === undefined)
+    throw new LicensingError('USAGE', 'The name of the satellite is missing: --name NAME.')
+  if (manager !== undefined && trust === undefined)
+    throw new LicensingError(
+      'USAGE',
+      'By wire the manager is known by its root certificate: --trust ROOT.pem, from `trust export` there.',
+    )
+  const { readNamedFile } = await import('../secrets.ts')
+  return {
+    name,
+    ...(trust !== undefined && { trust: readNamedFile(trust) }),
+    ...(manager !== undefined && { manager: await roadOf(manager, options) }),
+    ...(codeFile !== undefined && {
+      code: await readCode(
+        'one-time code',
+        codeFile === '-' ? '-' : undefined,
+        codeFile === '-' ? undefined : codeFile,
+      ),
+    }),
+  }
+}

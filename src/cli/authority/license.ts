@@ -1,0 +1,68 @@
+import type { Command } from 'commander'
+import type { AuthorityCli } from './authority-cli.ts'
+import { createTransferCommand } from './transfer.ts'
+import { createCommand } from '../create-command.ts'
+import { printJson } from '../output.ts'
+import { printTable } from '../table.ts'
+
+/** Creates the command `license`. */
+export function createLicenseCommand(cli: AuthorityCli): Command {
+  const license = createCommand('license').description('licences of the smart account')
+  const { json, withAuthority } = cli
+  license
+    .command('list')
+    .description('list what is owned and in use')
+    .action(() =>
+      withAuthority(async (authority, where) => {
+        const licenses = await authority.licenses.list(where)
+        if (json()) printJson({ licenses })
+        else {
+          await printTable(
+            ['Virtual account', 'Tag', 'Name', 'Purchased', 'In use', 'Reserved', 'Balance', 'Status'],
+            licenses.map((one) => [
+              one.virtualAccount,
+              one.tag,
+              one.name,
+              one.quantity,
+              one.inUse,
+              one.reserved,
+              one.balance,
+              one.status,
+            ]),
+          )
+        }
+      }),
+    )
+  license.addCommand(createTransferCommand('license', cli))
+  license.addCommand(createTransactionsCommand(cli))
+
+  return license
+}
+
+/** `license transactions`: the lots behind the pools. */
+function createTransactionsCommand({ json, withAuthority }: AuthorityCli): Command {
+  return createCommand('transactions')
+    .description('list the lots that licences came in')
+    .option('--tag <tag>', 'of one entitlement tag only')
+    .option('--virtual-account <name>', 'of one virtual account only')
+    .action((options: { tag?: string; virtualAccount?: string }) =>
+      withAuthority(async (authority, where) => {
+        const transactions = await authority.licenses.transactions({ ...where, ...options })
+        if (json()) printJson({ transactions })
+        else
+          await printTable(
+            ['Virtual account', 'Tag', 'Quantity', 'Type', 'From', 'Until', 'Status', 'Source'],
+            transactions.map((one) => [
+              one.virtualAccount,
+              one.tag,
+              one.quantity,
+              one.type,
+              one.startsAt,
+              one.endsAt ?? '-',
+              one.status,
+              one.source,
+            ]),
+          )
+      }),
+    )
+}

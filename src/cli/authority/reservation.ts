@@ -1,0 +1,190 @@
+import type { Command } from 'commander'
+import type { IssuedAuthorization } from '../../authority/reservations/reservations.ts'
+import { LicensingError } from '../../core/errors.ts'
+import type { AuthorityCli } from './authority-cli.ts'
+import { readCode } from './read-code.ts'
+import { createCommand } from '../create-command.ts'
+import { licensesLine } from '../format-licenses.ts'
+import { printJson, printText } from '../output.ts'
+import { printTable } from '../table.ts'
+
+/** Creates the command `reservation`. */
+export function createReservationCommand({ json, withAuthority }: AuthorityCli): Command {
+  const reservation = createCommand('reservation').description(
+    'specific licence reservation: for boxes that never make a connection',
+  )
+
+  reservation
+    .command('enable')
+    .description('authorise the smart account for reservation')
+    .action(() =>
+      withAuthority(async (authority, where) => {
+        await authority.reservations.enable(where)
+        if (json()) printJson({ enabled: true })
+        else printText('The smart account may reserve licences.')
+      }),
+    )
+  reservation
+    .command('reserve')
+    .description('reserve licences for a box, and write its authorization file')
+    .option('--request <code>', 'reservation request code of the box; - for standard input')
+    .option('--request-file <file>', 'read the request code from a file')
+    .requiredOption('--license <tag=n...>', 'entitlement tag and quantity; may be given several times')
+    .option('--virtual-account <name>', 'the virtual account; the default one unless named')
+    .requiredOption('--out <file>', 'where to write the authorization file; - for standard output')
+    .action(
+      (options: {
+        request?: string
+        requestFile?: string
+        license: string[]
+        virtualAccount?: string
+        out: string
+      }) =>
+        withAuthority(async (authority, where) => {
+          const request = await readCode('request code', options.request, options.requestFile)
+          const licenses = readQuantities(options.license)
+          await issue(
+            json(),
+            options.out,
+            () =>
+              authority.reservations.reserve({
+                ...where,
+                virtualAccount: options.virtualAccount,
+                request,
+                licenses,
+              }),
+            ({ instanceId }) =>
+              `The product instance is ${instanceId}. Carry the file to the box and install it: smart-agent reservation install FILE`,
+          )
+        }),
+    )
+  reservation
+    .command('update')
+    .description('change what is reserved for a box, and write its next authorization file')
+    .requiredOption('--instance <id>', 'product instance')
+    .requiredOption('--license <tag=n...>', 'entitlement tag and new quantity; what is not named stays')
+    .requiredOption('--out <file>', 'where to write the authorization file; - for standard output')
+    .action((options: { instance: string; license: string[]; out: string }) =>
+      withAuthority(async (authority, where) => {
+        const licenses = readQuantities(options.license)
+        await issue(
+          json(),
+          options.out,
+          () => authority.reservations.update(options.instance, licenses, where),
+          () =>
+            'Carry the file to the box: `smart-agent reservation update FILE` prints a confirmation code. Until that is entered here, the larger of both quantities is held.',
+        )
+      }),
+    )
+  reservation
+    .command('confirm')
+    .description('enter the confirmation code of an update')
+    .requiredOption('--instance <id>', 'product instance')
+    .option('--code <code>', 'confirmation code; - for standard input')
+    .option('--code-file <file>', 'read the confirmation code from a file')
+    .action((options: { instance: string; code?: string; codeFile?: string }) =>
+      withAuthority(async (authority, where) => {
+        const code = await readCode('confirmation code', options.code, options.codeFile)
+        const confirmed = await authority.reservations.confirm(options.instance, code, where)
+        if (json()) printJson(confirmed)
+        else printText(`The update is confirmed. Reserved: ${licensesLine(confirmed.licenses)}.`)
+      }),
+    )
+  reservation
+    .command('list')
+    .description('list the reservations in force')
+    .action(() =>
+      withAuthority(async (authority, where) => {
+        const reservations = await authority.reservations.list(where)
+        if (json()) printJson({ reservations })
+        else
+          await printTable(
+            ['Instance', 'Product', 'Serial', 'Virtual account', 'Authorization', 'Reserved'],
+            reservations.map((one) => [
+              one.instanceId,
+              one.udi.pid,
+              one.udi.serial,
+              one.virtualAccount,
+              one.pending ? `${one.authorization}, not confirmed` : one.authorization,
+              licensesLine(one.licenses),
+            ]),
+          )
+      }),
+    )
+  reservation
+    .command('show')
+    .description('show one; write its newest authorization file again')
+    .argument('<instance>')
+    .option('--out <file>', 'where to write the file; - for standard output')
+    .action((id: string, options: { out?: string }) =>
+      withAuthority(async (authority, where) => {
+        const { writeCarriedFile } = await import('../codes.ts')
+        const show = () => authority.reservations.get(id, where)
+        const { file, ...document } =
+          options.out === undefined ? await show() : await writeCarriedFile(options.out, show)
+        if (options.out !== undefined && file === null)
+          throw new LicensingError(
+            'RESERVATION_ENDED',
+            'The reservation has ended: there is no file to write.',
+          )
+        if (json()) printJson({ ...document, ...(options.out !== undefined && { out: options.out }) })
+        else if (options.out !== '-') {
+          printText(
+            [
+              `${document.udi.pid}, serial ${document.udi.serial}, of ${document.virtualAccount}: ${document.status}`,
+              `authorization  ${document.authorization}${document.pending ? ', waits for its confirmation code' : ''}`,
+              `reserved       ${licensesLine(document.licenses)}`,
+              ...(document.previous.length > 0 ? [`before         ${licensesLine(document.previous)}`] : []),
+              ...(document.endedAt === null ? [] : [`ended          ${document.endedAt}`]),
+              ...(options.out === undefined ? [] : [`written to     ${options.out}`]),
+            ].join('\n'),
+          )
+        }
+      }),
+    )
+
+  return reservation
+}
+
+/** `TAG=N`, each once. @throws LicensingError INVALID_ARGUMENT */
+function readQuantities(texts: readonly string[]): Record<string, number> {
+  const quantities: Record<string, number> = {}
+  for (const text of texts) {
+    const [, tag, count] = /^([^=]+)=(\d{1,12})$/.exec(text) ?? []
+    if (tag === undefined || count === undefined)
+      throw new LicensingError(
+        'INVALID_ARGUMENT',
+        `The licence ${JSON.stringify(text)} is not of the form TAG=QUANTITY.`,
+      )
+    if (Object.hasOwn(quantities, tag))
+      throw new LicensingError('INVALID_ARGUMENT', `The licence ${tag} was given twice.`)
+    quantities[tag] = Number(count)
+  }
+  return quantities
+}
+
+/** Writes the file of an authorization and says what it is. */
+async function issue(
+  json: boolean,
+  out: string,
+  work: () => Promise<IssuedAuthorization>,
+  whatToDo: (issued: IssuedAuthorization) => string,
+): Promise<void> {
+  if (out === '-' && json)
+    throw new LicensingError(
+      'USAGE',
+      'With --json the file cannot go to standard output: name one with --out.',
+    )
+  const { writeCarriedFile } = await import('../codes.ts')
+  const issued = await writeCarriedFile(out, work)
+  const { file: _file, ...document } = issued
+  if (json) printJson({ ...document, out })
+  const say = out === '-' ? (text: string) => process.stderr.write(`${text}\n`) : printText
+  if (!json) {
+    say(
+      `Authorization ${issued.authorization} for ${issued.udi.pid}, serial ${issued.udi.serial}: ${licensesLine(issued.licenses)}.`,
+    )
+    say(whatToDo(issued))
+    if (issued.advice !== null) say(issued.advice)
+  }
+}

@@ -1,0 +1,283 @@
+import type { Command } from 'commander'
+import type { AgentLogger } from '../../agent/logger.ts'
+import type { Authority } from '../../authority/authority.ts'
+import type { AuthorityObserver } from '../../authority/observer.ts'
+import { LicensingError } from '../../core/errors.ts'
+import { stripBrackets } from '../../core/host-name.ts'
+import type { ServerLogger } from '../../core/server-logger.ts'
+import { parseAddress } from '../address.ts'
+import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
+import { serveByWorkers, tellListening, workerNumber, workerToldToStop } from './workers.ts'
+import { createCommand } from '../create-command.ts'
+import { addOperationsOptions, metricsAddress, type OperationsOptions } from '../operations-options.ts'
+import { sayServing, type Serving } from '../print-listening.ts'
+import { toldToStop } from '../shutdown-signal.ts'
+
+/** More processes than this on one machine wait for the database, not for a processor. */
+const MOST_WORKERS = 64
+
+interface ServeOptions extends OperationsOptions {
+  listen: string
+  name?: string[]
+  connections: string
+  workers: string
+  chaos?: string
+  management?: string
+  connectProxy?: string
+  connectHost?: string[]
+}
+
+/** `serve`: the authority at its address, until it is told to stop. */
+export function createServeCommand(cli: AuthorityCli): Command {
+  const command = createCommand('serve')
+    .description('serve agents, the REST API, and the page Software Manager, over HTTPS')
+    .option('--listen <host:port>', 'address to listen on; port 0 takes a free one', '127.0.0.1:8443')
+    .option('--name <name...>', 'further names and addresses for the TLS certificate')
+    .option('--connections <n>', 'connections at a time, at most; of each process', '20000')
+    .option('--workers <n>', 'processes that serve at this address together', '1')
+  return addOperationsOptions(command)
+    .option(
+      '--chaos <faults>',
+      "misbehave on purpose, as in 'delay=200ms,error503=0.1' (made with init --test only)",
+    )
+    .option(
+      '--management <host:port>',
+      'plan faults at run time, and see what came (made with init --test only)',
+    )
+    .option(
+      '--connect-proxy <host:port>',
+      'lead clients that know fixed cloud hosts alone here, by an HTTP proxy (made with init --test only); loopback only',
+    )
+    .option(
+      '--connect-host <name...>',
+      'the hosts that are led here (default: swapi.cisco.com, apx.cisco.com, …)',
+    )
+    .action((options: ServeOptions) => {
+      const workers = workersOf(options)
+      return workers === 1 || workerNumber() !== null
+        ? serve(cli, options)
+        : serveTogether(cli, options, workers)
+    })
+}
+
+/** How many processes are to serve. @throws LicensingError INVALID_ARGUMENT, USAGE */
+function workersOf({ workers, chaos, management, connectProxy }: ServeOptions): number {
+  const number = wholeNumber(workers, 'number of workers')
+  if (number === 0 || number > MOST_WORKERS)
+    throw new LicensingError('INVALID_ARGUMENT', `Between 1 and ${MOST_WORKERS} workers serve together.`)
+  if (number > 1 && (chaos !== undefined || management !== undefined))
+    throw new LicensingError('USAGE', 'Faults are planned in one process: without --workers.')
+  if (number > 1 && connectProxy !== undefined)
+    throw new LicensingError('USAGE', 'A CONNECT proxy leads to one process: without --workers.')
+  return number
+}
+
+/** Serves by several processes, and says so once for all of them. */
+async function serveTogether({ json }: AuthorityCli, options: ServeOptions, workers: number): Promise<void> {
+  const { createLogger } = await import('../log.ts')
+  process.exitCode = await serveByWorkers({
+    workers,
+    log: createLogger(options),
+    listening: (all: readonly Serving[]) => {
+      const [first] = all
+      if (!first) return
+      const metrics = all.flatMap((one) => one.metrics ?? [])
+      sayServing(json(), { ...first, workers, ...(metrics.length > 0 && { metrics }) })
+    },
+  })
+}
+
+async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOptions): Promise<void> {
+  const at = parseAddress(options.listen)
+  const management = options.management === undefined ? undefined : parseAddress(options.management)
+  const worker = workerNumber()
+  const connectProxy = parseConnectProxy(options)
+  const chaos = options.chaos === undefined ? undefined : await parseAnswerFaults(options.chaos)
+  const connections = wholeNumber(options.connections, 'number of connections')
+  if (connections === 0) throw new LicensingError('INVALID_ARGUMENT', 'One connection at least is served.')
+  const [{ Authority }, { createLogger }] = await Promise.all([
+    import('../../authority/authority.ts'),
+    import('../log.ts'),
+  ])
+  const logger = createLogger(options)
+  const { observe, ...telemetry } = await begin(options, worker ?? 0, logger)
+  const authority = await Authority.open({
+    dataDir: dataDir(),
+    database: database(),
+    logger,
+    ...(observe && { observe }),
+  })
+  const stopped = worker === null ? toldToStop() : workerToldToStop()
+  let proxy: ServedConnectProxy | null = null
+  try {
+    if (connectProxy && !authority.security.identity.test)
+      throw new LicensingError(
+        'CHAOS_NOT_ALLOWED',
+        'A CONNECT proxy is a test aid. This authority was not made for tests.',
+      )
+    const names = options.name ?? []
+    const { managerPage } = await import('../../console/authority-console.ts')
+    const page = await managerPage(authority, { dataDir: dataDir(), host: at.host, names, logger })
+    const { RestApi } = await import('../../rest/rest.ts')
+    const api = new RestApi(authority, { logger })
+    const metrics = await telemetry.serve(authority)
+    const url = await authority.listen({
+      ...at,
+      names,
+      routes: async (server) => {
+        await server.register(page.routes)
+        await server.register(api.routes)
+      },
+      limits: { maxConnections: connections },
+      ...(chaos && { chaos }),
+    })
+    proxy =
+      connectProxy &&
+      (await serveConnectProxy(authority, { ...connectProxy, url, dataDir: dataDir(), logger }))
+    const managed = management && (await serveManagement(authority, management, dataDir()))
+    const { firstPasswordFile } = page
+    const told: Serving = {
+      listening: url,
+      firstPasswordFile,
+      ...(metrics !== null && { metrics }),
+      ...proxy?.listening,
+      ...managed,
+    }
+    if (worker === null) sayServing(json(), told)
+    else tellListening(told)
+    logger.info('listening', { url })
+    await stopped
+    logger.info('stopping')
+    await proxy?.close()
+    await authority.operations.server.drain()
+    logger.info('stopped')
+  } finally {
+    await proxy?.close()
+    await authority.close()
+    await telemetry.close()
+  }
+}
+
+/** What looks at the authority, as far as it is asked for; nothing of it is loaded otherwise. */
+async function begin(
+  { metrics, traces }: OperationsOptions,
+  worker: number,
+  logger: AgentLogger,
+): Promise<{
+  observe: AuthorityObserver | null
+  /** @returns where metrics are served; null where they are not */
+  serve: (authority: Authority) => Promise<string | null>
+  close: () => Promise<void>
+}> {
+  const at = metrics === undefined ? null : metricsOf(metricsAddress(metrics), worker)
+  if (at === null && traces === undefined)
+    return { observe: null, serve: () => Promise.resolve(null), close: () => Promise.resolve() }
+  const tracing =
+    traces === undefined
+      ? null
+      : await (await import('../../telemetry/tracing.ts')).startTracing(traces, 'smart-authority', logger)
+  const { AuthorityMetrics } = await import('../../telemetry/authority-metrics.ts')
+  const measured = at && new AuthorityMetrics()
+  const { together } = await import('../../telemetry/observers.ts')
+  let server: { url: string; close: () => Promise<void> } | null = null
+  return {
+    observe: together([tracing, measured].filter((one) => one !== null)),
+    serve: async (authority) => {
+      if (!at || !measured) return null
+      measured.of(authority.operations)
+      const { serveOperations } = await import('../../telemetry/operations-server.ts')
+      server = await serveOperations({
+        ...at,
+        render: () => measured.render(),
+        unready: () => authority.operations.server.notReadyReasons(),
+      })
+      return server.url
+    },
+    close: async () => {
+      await server?.close()
+      await tracing?.close()
+    },
+  }
+}
+
+/** Each worker tells of itself, at a port of its own: the next ones. */
+const metricsOf = ({ host, port }: { host: string; port: number }, worker: number) => ({
+  host,
+  port: port === 0 ? 0 : port + worker,
+})
+
+/** The faults of `--chaos`; those of the road are not a server's to do. @throws LicensingError CHAOS_INVALID */
+async function parseAnswerFaults(spec: string) {
+  const { FaultPlan, isAnswerFault, parseChaos } = await import('../../faults/index.ts')
+  const faults = parseChaos(spec)
+  const [road] = faults.filter(({ fault }) => !isAnswerFault(fault))
+  if (road)
+    throw new LicensingError(
+      'CHAOS_INVALID',
+      `${road.fault} is a fault of the road, which an authority cannot do to itself.`,
+      { remedy: 'Use `mockAuthority` and its road in tests.' },
+    )
+  return new FaultPlan(faults)
+}
+
+/** @returns null without a CONNECT proxy @throws LicensingError USAGE, INVALID_ARGUMENT */
+function parseConnectProxy({ connectProxy, connectHost }: ServeOptions) {
+  if (connectProxy !== undefined) return { ...parseAddress(connectProxy), hosts: connectHost }
+  if (connectHost === undefined) return null
+  throw new LicensingError('USAGE', '--connect-host is for a CONNECT proxy: --connect-proxy HOST:PORT.')
+}
+
+interface ServedConnectProxy {
+  readonly listening: { readonly connectProxy: string; readonly connectCa: string }
+  readonly close: () => Promise<void>
+}
+
+/** Starts the CONNECT proxy, and writes the certificate that its clients are to trust into a file. */
+async function serveConnectProxy(
+  authority: Authority,
+  options: {
+    host: string
+    port: number
+    hosts: string[] | undefined
+    url: string
+    dataDir: string
+    logger: ServerLogger
+  },
+): Promise<ServedConnectProxy> {
+  const { host, port, hosts, logger } = options
+  const { startConnectProxy } = await import('../../faults/connect-proxy.ts')
+  const { SecretFiles } = await import('../../storage/private-files.ts')
+  const served = new URL(options.url)
+  const isEveryAddress = ['0.0.0.0', '[::]'].includes(served.hostname)
+  const { proxy, url } = await startConnectProxy({
+    host,
+    port,
+    hosts,
+    authority: {
+      host: isEveryAddress ? '127.0.0.1' : stripBrackets(served.hostname),
+      port: Number(served.port || 443),
+      trust: authority.trustAnchor(),
+    },
+    at: Date.now(),
+    logger,
+  })
+  const directory = `${options.dataDir}/connect`
+  new SecretFiles(directory).put('ca.pem', proxy.caCertificate)
+  return {
+    listening: { connectProxy: url, connectCa: `${directory}/ca.pem` },
+    close: () => proxy.close(),
+  }
+}
+
+/** Opens the management address; its bearer goes into a file of this user alone, not onto the screen. */
+async function serveManagement(
+  authority: Authority,
+  at: { host: string; port: number },
+  dataDir: string,
+): Promise<{ management: string; bearerFile: string }> {
+  const { SecretFiles } = await import('../../storage/private-files.ts')
+  const { url, bearer } = await authority.operations.server.listenFaultApi(at)
+  const directory = `${dataDir}/management`
+  new SecretFiles(directory).put('bearer', bearer)
+  return { management: url, bearerFile: `${directory}/bearer` }
+}

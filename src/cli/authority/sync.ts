@@ -1,0 +1,299 @@
+import type { Command } from 'commander'
+import type { SyncSchedule } from '../../../machines/index.ts'
+import type { Imported } from '../../authority/satellite-sync/sync-import.ts'
+import type { ManagerRoad } from '../../authority/satellite-sync/sync-service.ts'
+import type { SyncStatus } from '../../authority/satellite-sync/sync-status.ts'
+import type { Responded } from '../../authority/satellites/sync-answers.ts'
+import { LicensingError } from '../../core/errors.ts'
+import { pluralize } from '../../core/text.ts'
+import { LEAVABLE, type Leavable } from '../../protocol/sync-request.ts'
+import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
+import { roadOf, roadWords } from './manager-endpoint.ts'
+import { bringRootKey, type RootKeyOptions, rootKeyOptions } from './root-key-options.ts'
+import { createCommand } from '../create-command.ts'
+import { printJson, printText } from '../output.ts'
+import type { ProxyOptions } from '../proxy-settings.ts'
+import { formatMinute } from '../table.ts'
+
+/** Creates the command `sync`. */
+export function createSyncCommand(cli: AuthorityCli): Command {
+  const { json, withAuthority } = cli
+  const sync = createCommand('sync').description('the synchronisation of a satellite with its manager')
+  sync
+    .command('status')
+    .description('how this satellite stands with its manager')
+    .action(() =>
+      withAuthority(async (authority) => {
+        const status = await authority.sync.status()
+        if (json()) printJson(status)
+        else printText(statusText(status))
+      }),
+    )
+  sync
+    .command('export')
+    .description('on a satellite: write the request that is carried to the manager')
+    .argument('<file>')
+    .option('--leave-out <what>', `what is not told from now on: ${LEAVABLE.join(', ')}, or nothing`)
+    .action((file: string, options: { leaveOut?: string }) =>
+      withAuthority(async (authority) => {
+        refuseStandardOutput(file, json())
+        const { writeCarriedFile } = await import('../codes.ts')
+        const leaveOut = options.leaveOut === undefined ? undefined : leavable(options.leaveOut)
+        const { file: _text, ...exported } = await writeCarriedFile(file, () =>
+          authority.sync.export(leaveOut ? { leaveOut } : {}),
+        )
+        if (json()) printJson({ ...exported, out: file })
+        else
+          say(
+            file,
+            [
+              `Exchange ${exported.exchange}: ${exported.report === 'full' ? 'everything' : 'what has changed'}, ${pluralize(exported.instances, 'product instance')}${exported.ended === 0 ? '' : `, ${exported.ended} ended`}.`,
+              `Fingerprint of this satellite's key: ${exported.fingerprint}`,
+              'Carry the file to the manager: `smart-authority sync respond FILE --out ANSWER`, and its answer back: `sync import ANSWER`.',
+            ].join('\n'),
+          )
+      }),
+    )
+  const respond = sync
+    .command('respond')
+    .description('on a manager: answer the request of a satellite')
+    .argument('<file>')
+    .requiredOption('--out <file>', 'where to write the answer; - for standard output')
+  for (const option of rootKeyOptions()) respond.addOption(option)
+  respond.action((file: string, options: RootKeyOptions & { out: string }) =>
+    withAuthority(async (authority) => {
+      refuseStandardOutput(options.out, json())
+      await bringRootKey(authority, options)
+      const [{ readNamedFile }, { writeCarriedFile }] = await Promise.all([
+        import('../secrets.ts'),
+        import('../codes.ts'),
+      ])
+      const request = readNamedFile(file)
+      const { file: _text, ...responded } = await writeCarriedFile(options.out, () =>
+        authority.satellites.respond(request),
+      )
+      if (json()) printJson({ ...responded, out: options.out })
+      else say(options.out, respondedText(responded))
+    }),
+  )
+  sync
+    .command('import')
+    .description('on a satellite: take the answer of the manager')
+    .argument('<file>')
+    .option('--trust-fingerprint <fingerprint>', 'the fingerprint of the manager’s root, the first time')
+    .option('--yes', 'take the root certificate in the first answer unseen')
+    .action((file: string, options: { trustFingerprint?: string; yes?: boolean }) =>
+      withAuthority(async (authority) => {
+        const { readNamedFile, confirmOrRefuse } = await import('../secrets.ts')
+        const text = readNamedFile(file)
+        const { trustFingerprint, yes = false } = options
+        let trust =
+          trustFingerprint === undefined
+            ? yes
+              ? ('unseen' as const)
+              : null
+            : { fingerprint: trustFingerprint }
+        const fingerprint = await authority.sync.rootToTrust(text)
+        if (fingerprint !== null && trust === null) {
+          await confirmOrRefuse(
+            `The answer brings a root certificate with the fingerprint ${fingerprint}. Is it the one that the manager prints with \`trust show\`?`,
+            false,
+            'Run it again with --trust-fingerprint and what `trust show` prints at the manager; --yes takes it unseen.',
+          )
+          trust = { fingerprint }
+        }
+        printImported(await authority.sync.import(text, trust), json())
+      }),
+    )
+  sync
+    .command('now')
+    .description('on a satellite: synchronise by wire, now')
+    .option(
+      '--code-file <file>',
+      'read the one-time code of a first exchange from a file; - for standard input',
+    )
+    .action((options: { codeFile?: string }) =>
+      withAuthority(async (authority) => {
+        if (options.codeFile !== undefined) {
+          const { readCarriedCode } = await import('../codes.ts')
+          const { codeFile } = options
+          await authority.sync.useCode(
+            await readCarriedCode({
+              ...(codeFile === '-' ? { argument: '-' } : { file: codeFile }),
+              what: 'one-time code',
+            }),
+          )
+        }
+        printImported(await authority.sync.now(), json())
+      }),
+    )
+  sync
+    .command('schedule')
+    .description('on a satellite: when it synchronises by itself, while it is served')
+    .argument('<never|daily|weekly|monthly>')
+    .option('--hour <h>', 'hour of the day, UTC, 0 to 23', '3')
+    .option('--day <d>', 'weekly: 1 (Monday) to 7; monthly: 1 to 28', '1')
+    .action((every: string, options: { hour: string; day: string }) =>
+      withAuthority(async (authority) => {
+        await authority.sync.schedule(scheduleOf(every, options))
+        const status = await authority.sync.status()
+        if (json()) printJson(status)
+        else {
+          printText(statusText(status))
+          if (every !== 'never' && status.manager === null)
+            printText('It has no way to its manager yet: `sync manager URL`.')
+        }
+      }),
+    )
+  sync
+    .command('manager')
+    .description('on a satellite: how it reaches its manager')
+    .argument('<url>')
+    .option('--via <proxy>', 'through a proxy: http[s]://HOST[:3128]')
+    .option('--username <user>', 'user name for the proxy; the password is asked for')
+    .option('--password-file <file>', 'read the password from a file; - for standard input')
+    .action((url: string, options: ProxyOptions) =>
+      withAuthority(async (authority) => {
+        const road = await authority.sync.setManager(await roadOf(url, options))
+        if (json()) printJson(road)
+        else printText(`${roadWords(road)}. Try it with \`sync now\`.`)
+      }),
+    )
+  sync
+    .command('leave-out')
+    .description('on a satellite: what is not told to the manager from the next exchange on')
+    .argument('<what>', `${LEAVABLE.join(', ')}, or nothing`)
+    .action((what: string) =>
+      withAuthority(async (authority) => {
+        const { leftOut } = await authority.sync.leaveOut(leavable(what))
+        if (json()) printJson({ leftOut })
+        else printText(`Left out: ${leftOut.length === 0 ? 'nothing' : leftOut.join(', ')}.`)
+      }),
+    )
+  return sync
+}
+
+/** Words go to standard error where the file itself goes to standard output. */
+function say(out: string, text: string): void {
+  if (out === '-') process.stderr.write(`${text}\n`)
+  else printText(text)
+}
+
+function refuseStandardOutput(out: string, json: boolean): void {
+  if (out === '-' && json)
+    throw new LicensingError('USAGE', 'With --json the file cannot go to standard output: name a file.')
+}
+
+/** @throws LicensingError INVALID_ARGUMENT */
+function leavable(text: string): Leavable[] {
+  if (text.trim() === 'nothing') return []
+  return text.split(',').map((word) => {
+    const known = LEAVABLE.find((one) => one === word.trim())
+    if (known) return known
+    throw new LicensingError(
+      'INVALID_ARGUMENT',
+      `${JSON.stringify(word.trim())} cannot be left out: it is ${LEAVABLE.join(' or ')}, or nothing.`,
+    )
+  })
+}
+
+/** @throws LicensingError INVALID_ARGUMENT */
+function scheduleOf(every: string, options: { hour: string; day: string }): SyncSchedule {
+  const hour = wholeNumber(options.hour, 'hour')
+  const dayNumber = wholeNumber(options.day, 'day')
+  switch (every) {
+    case 'never':
+      return { every }
+    case 'daily':
+      return { every: 'day', hour }
+    case 'weekly':
+      return { every: 'week', day: dayNumber, hour }
+    case 'monthly':
+      return { every: 'month', day: dayNumber, hour }
+    default:
+      throw new LicensingError(
+        'INVALID_ARGUMENT',
+        `A satellite synchronises never, daily, weekly or monthly, not ${JSON.stringify(every)}.`,
+      )
+  }
+}
+
+function respondedText(responded: Omit<Responded, 'file'>): string {
+  const { satellite, exchange, epoch, fingerprint, totals } = responded
+  return [
+    responded.again
+      ? `Exchange ${exchange} of ${satellite} was answered before: this is the same answer.`
+      : responded.outcome === 'repair'
+        ? `Exchange ${exchange} of ${satellite} does not follow what was answered. The answer asks it to report everything, in another exchange.`
+        : `Exchange ${exchange} of ${satellite}${epoch > 1 ? `, epoch ${epoch}` : ''}: it has ${totals.registered} registered and ${totals.reserved} reserved product instances.`,
+    responded.registered
+      ? `Its name is bound to the key with the fingerprint ${fingerprint}: compare it with what the satellite printed.`
+      : `Fingerprint of its key: ${fingerprint}`,
+    `Its servers may have the names ${['localhost', ...responded.certifiedNames].join(', ')}.`,
+    ...responded.notices.map((notice) => `! ${notice}`),
+    'Carry the answer to the satellite: `smart-authority sync import ANSWER`.',
+  ].join('\n')
+}
+
+function printImported(imported: Imported, json: boolean): void {
+  const { failure, ...document } = imported
+  if (failure) throw LicensingError.fromDocument(failure)
+  if (json) {
+    printJson(document)
+    return
+  }
+  printText(
+    [
+      imported.outcome === 'repair'
+        ? 'The manager knows another history of this satellite, as after a restore. Make another exchange: it reports everything.'
+        : imported.registered
+          ? `The satellite is registered, and good until ${imported.restrictedAt}. Serve it with \`smart-authority serve\`.`
+          : `Synchronised (exchange ${imported.exchange}), and good until ${imported.restrictedAt}.`,
+      ...imported.notices.map((notice) => `! ${notice}`),
+      ...(imported.again && imported.outcome === 'accepted'
+        ? ['The manager should hear of what this changed: make another exchange when you can.']
+        : []),
+    ].join('\n'),
+  )
+}
+
+const standings: Readonly<Record<SyncStatus['standing'], string>> = {
+  unregistered: 'not registered yet',
+  current: 'in touch with its manager',
+  overdue: 'OVERDUE: a synchronisation is needed',
+  restricted: 'RESTRICTED: nothing is granted until it synchronises',
+  ended: 'ENDED: its manager knows it no more',
+}
+
+const scheduleWords = (schedule: SyncSchedule): string => {
+  switch (schedule.every) {
+    case 'never':
+      return 'by hand'
+    case 'day':
+      return `daily at ${schedule.hour}:00 UTC`
+    case 'week':
+      return `weekly, on day ${schedule.day} at ${schedule.hour}:00 UTC`
+    case 'month':
+      return `monthly, on day ${schedule.day} at ${schedule.hour}:00 UTC`
+  }
+}
+
+function statusText(status: SyncStatus & { manager: ManagerRoad | null }): string {
+  const { carried, lastAttempt, manager } = status
+  const reason = lastAttempt?.reason
+  return [
+    `Satellite ${status.satellite} of ${status.smartAccount}: ${status.inDoubt ? 'RESTORED OR COPIED: nothing new is promised until it has synchronised' : standings[status.standing]}`,
+    `key             ${status.fingerprint}`,
+    `last sync       ${formatMinute(status.lastSyncAt)}`,
+    `overdue from    ${formatMinute(status.overdueAt)}`,
+    `restricted from ${formatMinute(status.restrictedAt)}`,
+    `schedule        ${scheduleWords(status.schedule)}${status.nextSyncAt === null ? '' : `, next ${formatMinute(status.nextSyncAt)}`}`,
+    `manager         ${manager === null ? 'no address: by hand' : manager.url + (manager.via === null ? '' : ` by ${manager.via}`)}`,
+    `by itself until ${formatMinute(status.automaticUntil)}`,
+    `left out        ${status.leftOut.length === 0 ? 'nothing' : status.leftOut.join(', ')}`,
+    ...(carried === null
+      ? []
+      : [`carried         exchange ${carried.exchange}, since ${formatMinute(carried.since)}`]),
+    ...(reason ? [`last failure    ${reason.message} ${reason.remedy}`] : []),
+  ].join('\n')
+}

@@ -1,0 +1,101 @@
+import type { Command } from 'commander'
+import type { Authority } from '../../authority/authority.ts'
+import type { Where } from '../../authority/context/authority-context.ts'
+import type { TransferDocument } from '../../authority/inventory/transfers.ts'
+import type { TransferOptions } from '../../authority/services/transfer.ts'
+import { LicensingError } from '../../core/errors.ts'
+import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
+import { createCommand } from '../create-command.ts'
+import { printJson, printText } from '../output.ts'
+import { printTable } from '../table.ts'
+
+interface Options {
+  from?: string
+  to: string
+  tag?: string
+  quantity?: string
+  yes?: boolean
+  dryRun?: boolean
+}
+
+type Transfer = (authority: Authority, where: Where & TransferOptions) => Promise<TransferDocument>
+
+/** `license transfer` and `instance transfer`: shown before it is done. */
+export function createTransferCommand(
+  what: 'license' | 'instance',
+  { json, withAuthority }: AuthorityCli,
+): Command {
+  const run = (options: Options, transfer: Transfer) =>
+    withAuthority(async (authority, where) => {
+      const { dryRun = false, yes = false } = options
+      const preview = await transfer(authority, { ...where, preview: true })
+      const asks = process.stdin.isTTY && !json() && !yes && !dryRun
+      if (!json() && (dryRun || asks)) await show(preview)
+      if (dryRun) {
+        if (json()) printJson(preview)
+        return
+      }
+      if (asks) {
+        const { confirmOrRefuse } = await import('../secrets.ts')
+        await confirmOrRefuse(`Transfer ${preview.what} from ${preview.from} to ${preview.to}?`, false)
+      }
+      const done = await transfer(authority, { ...where, confirmed: yes || asks })
+      if (json()) printJson(done)
+      else {
+        if (!asks) await show(done)
+        printText(
+          done.status === 'waiting'
+            ? `${done.what} leave ${done.from} when its satellite has heard of it, and confirmed: see \`satellite list\`.`
+            : `${done.what} went from ${done.from} to ${done.to}.`,
+        )
+      }
+    })
+  const command = createCommand('transfer')
+    .description(
+      what === 'license'
+        ? 'move licences from one virtual account to another'
+        : 'move a registered product instance to another virtual account, with what it uses',
+    )
+    .requiredOption('--to <name>', 'the virtual account it goes to')
+    .option('--dry-run', 'show what it would do, and do nothing')
+    .option('--yes', 'do not ask; also when it puts a pool out of compliance')
+  if (what === 'instance') {
+    command
+      .argument('<id>')
+      .action((id: string, options: Options) =>
+        run(options, (authority, where) => authority.instances.transfer(id, { ...where, to: options.to })),
+      )
+  } else {
+    command
+      .option('--from <name>', 'the virtual account it leaves; the default one unless named')
+      .requiredOption('--tag <tag>', 'entitlement tag')
+      .requiredOption('--quantity <n>', 'how many')
+      .action((options: Options) =>
+        run(options, async (authority, where) => {
+          const from =
+            options.from ??
+            (await authority.accounts.listVirtualAccounts(where)).find((one) => one.isDefault)?.name
+          if (from === undefined)
+            throw new LicensingError('USAGE', 'The virtual account is missing: --from NAME.')
+          return authority.licenses.transfer({
+            ...where,
+            tag: options.tag ?? '',
+            quantity: wholeNumber(options.quantity ?? '', 'quantity'),
+            from,
+            to: options.to,
+          })
+        }),
+      )
+  }
+  return command
+}
+
+async function show({ effects }: TransferDocument): Promise<void> {
+  const words = (counts: TransferDocument['effects'][number]['before']) =>
+    `${counts.quantity} owned, ${counts.inUse + counts.reserved} in use: ${counts.status === 'in-compliance' ? 'in compliance' : 'OUT OF COMPLIANCE'}`
+  if (effects.length === 0) return
+  await printTable(
+    ['Virtual account', 'Tag', 'Before', 'After'],
+    effects.map((one) => [one.virtualAccount, one.tag, words(one.before), words(one.after)]),
+  )
+}

@@ -1,0 +1,65 @@
+import type { Command } from 'commander'
+import type { AuthorityCli } from './authority-cli.ts'
+import { createCommand } from '../create-command.ts'
+import { printJson, printText } from '../output.ts'
+import { printTable } from '../table.ts'
+
+/** Creates the command `virtual-account`. */
+export function createVirtualAccountCommand({ json, withAuthority }: AuthorityCli): Command {
+  const virtual = createCommand('virtual-account').description('virtual accounts of a smart account')
+  virtual
+    .command('list')
+    .description('list them')
+    .action(() =>
+      withAuthority(async (authority, where) => {
+        const virtualAccounts = (await authority.accounts.listVirtualAccounts(where)).map((one) => ({
+          name: one.name,
+          default: one.isDefault,
+          satellite: one.satellite?.name ?? null,
+          upstream: one.upstream,
+        }))
+        if (json()) printJson({ virtualAccounts })
+        else
+          await printTable(
+            ['Virtual account', 'Default', 'Satellite'],
+            virtualAccounts.map((one) => [one.name, one.default ? '*' : '', one.satellite ?? '']),
+          )
+      }),
+    )
+  virtual
+    .command('add')
+    .description('add one')
+    .argument('<name>')
+    .option('--satellite <name>', 'give it to a satellite')
+    .action((virtualAccount: string, options: { satellite?: string }) =>
+      withAuthority(async (authority, where) => {
+        const { satellite } = options
+        if (satellite === undefined) await authority.accounts.addVirtualAccount(virtualAccount, where)
+        else await authority.satellites.addVirtualAccount(satellite, virtualAccount, where)
+        if (json()) printJson({ name: virtualAccount, satellite: satellite ?? null })
+        else
+          printText(
+            `The virtual account ${virtualAccount} was added${satellite === undefined ? '' : `, for the satellite ${satellite}`}.`,
+          )
+      }),
+    )
+  for (const [name, description, done] of [
+    ['remove', 'remove an empty one', 'was removed'],
+    ['default', 'make one the default', 'is the default now'],
+  ] as const) {
+    virtual
+      .command(name)
+      .description(description)
+      .argument('<name>')
+      .action((virtualAccount: string) =>
+        withAuthority(async (authority, where) => {
+          if (name === 'remove') await authority.accounts.removeVirtualAccount(virtualAccount, where)
+          else await authority.accounts.setDefaultVirtualAccount(virtualAccount, where)
+          if (json()) printJson({ name: virtualAccount })
+          else printText(`The virtual account ${virtualAccount} ${done}.`)
+        }),
+      )
+  }
+
+  return virtual
+}
