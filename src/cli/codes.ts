@@ -1,26 +1,13 @@
-import { fsyncDirectory } from '../storage/private-files.ts'
-import { randomBytes } from 'node:crypto'
-import {
-  closeSync,
-  fsyncSync,
-  openSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { dirname } from 'node:path'
 import { LicensingError } from '../core/errors.ts'
-import { fileFailure, readNamedFile, readStandardInput } from './secrets.ts'
+import { readFileArgument, readStandardInput } from './secrets.ts'
 
-/** What people carry between a box and its authority: codes to read, type and scan, and files. */
+/** Codes and files that a person takes from a device to its authority and back: printed, drawn as QR codes, read. */
 
 /** Groups of a code in a line: a line is read out in one breath, and the seventh group is found without counting far. */
 const GROUPS_IN_LINE = 5
 
 /** A code in lines of five groups. */
-export function codeLines(code: string): string {
+export function formatCode(code: string): string {
   const groups = code.split('-')
   const lines: string[] = []
   for (let at = 0; at < groups.length; at += GROUPS_IN_LINE)
@@ -48,7 +35,7 @@ export interface QrOptions {
 }
 
 /** The drawing, where it fits: one that is wrapped cannot be scanned. */
-async function drawnOrWhyNot(code: string, terminal: boolean): Promise<string> {
+async function renderQrCode(code: string, terminal: boolean): Promise<string> {
   const drawing = await qrText(code, { colours: false })
   const width = drawing.indexOf('\n')
   if (terminal && process.stdout.columns < width)
@@ -57,19 +44,19 @@ async function drawnOrWhyNot(code: string, terminal: boolean): Promise<string> {
 }
 
 /** A code for people: what it is, in lines, drawn where it can be scanned, and what to do with it. */
-export async function codeText(
+export async function formatCodeNotice(
   what: string,
   code: string,
   whatToDo: readonly string[],
   options: QrOptions,
 ): Promise<string> {
   const terminal = process.stdout.isTTY
-  const drawn = (options.qr ?? terminal) ? ['', await drawnOrWhyNot(code, terminal)] : []
-  return [`${what}:`, '', codeLines(code), ...drawn, '', ...whatToDo].join('\n')
+  const drawn = (options.qr ?? terminal) ? ['', await renderQrCode(code, terminal)] : []
+  return [`${what}:`, '', formatCode(code), ...drawn, '', ...whatToDo].join('\n')
 }
 
 /** A code from where it was given: argument, file, or standard input for `-`. @throws LicensingError USAGE, FILE_UNREADABLE */
-export async function readCarriedCode(given: {
+export async function readCode(given: {
   argument?: string | undefined
   file?: string | undefined
   what: string
@@ -77,7 +64,7 @@ export async function readCarriedCode(given: {
   const { argument, file, what } = given
   if (argument !== undefined && file !== undefined)
     throw new LicensingError('USAGE', `The ${what} was given twice: as an argument and as a file.`)
-  if (file !== undefined) return readNamedFile(file)
+  if (file !== undefined) return readFileArgument(file)
   if (argument === '-') return readStandardInput()
   if (argument === undefined) throw new LicensingError('USAGE', `The ${what} is missing.`)
   return argument
@@ -87,118 +74,12 @@ export async function readCarriedCode(given: {
 const LARGEST = 200_000
 
 /** A file that was carried: named, or `-` for standard input. @throws LicensingError FILE_UNREADABLE, SIGNED_FILE_MALFORMED */
-export async function readCarriedFile(path: string): Promise<string> {
-  const text = path === '-' ? await readStandardInput() : readNamedFile(path)
+export async function readSignedFile(path: string): Promise<string> {
+  const text = path === '-' ? await readStandardInput() : readFileArgument(path)
   if (text.length > LARGEST)
     throw new LicensingError(
       'SIGNED_FILE_MALFORMED',
       'The file given is no authorization file: it is far too large.',
     )
   return text
-}
-
-/**
- * Where a file will be: what a symbolic link leads to. A directory or a device is not written over.
- *
- * @throws LicensingError FILE_UNWRITABLE
- */
-function placeOf(path: string): string {
-  const stat = statSync(path, { throwIfNoEntry: false })
-  if (stat === undefined) return path
-  if (!stat.isFile())
-    throw new LicensingError(
-      'FILE_UNWRITABLE',
-      `${path} is ${stat.isDirectory() ? 'a directory' : 'no regular file'}.`,
-      {
-        remedy: 'Name a file, or - for standard output.',
-      },
-    )
-  return realpathSync(path)
-}
-
-/**
- * Writes a file that is to be carried, for this user alone; `-` is standard output. The place is tried before the work is
- * done, so that nothing is decided whose file cannot be written, and the file is whole or not there.
- *
- * @throws LicensingError FILE_UNWRITABLE
- */
-export async function writeCarriedFile<T extends { readonly file: string | null }>(
-  path: string,
-  work: () => Promise<T>,
-): Promise<T> {
-  if (path !== '-') return writeWhole(path, work, ({ file }) => file)
-  const done = await work()
-  if (done.file !== null) process.stdout.write(done.file)
-  return done
-}
-
-/** Writes bytes in the same way. @returns how many @throws LicensingError FILE_UNWRITABLE */
-export async function writeCarriedBytes(path: string, work: () => Promise<Buffer>): Promise<number> {
-  return (await writeWhole(path, work, (bytes) => bytes)).length
-}
-
-/** Writes what comes piece by piece in the same way. @returns how many bytes @throws LicensingError FILE_UNWRITABLE */
-export function writeCarriedStream(
-  path: string,
-  work: (write: (chunk: Buffer) => void) => Promise<void>,
-): Promise<number> {
-  return writeWhole(
-    path,
-    async (write) => {
-      let bytes = 0
-      await work((chunk) => {
-        write(chunk)
-        bytes += chunk.length
-      })
-      return bytes
-    },
-    () => WRITTEN,
-  )
-}
-
-/** What was to be written was, piece by piece. */
-const WRITTEN = Buffer.alloc(0)
-
-async function writeWhole<T>(
-  path: string,
-  work: (write: (chunk: Buffer) => void) => Promise<T>,
-  contents: (done: T) => string | Buffer | null,
-): Promise<T> {
-  if (path === '') throw new LicensingError('INVALID_ARGUMENT', 'The file to write has no name.')
-  const unwritable = (thrown: unknown) => fileFailure('FILE_UNWRITABLE', path, thrown)
-  let fd: number
-  let place: string
-  let temporary: string
-  try {
-    place = placeOf(path)
-    temporary = `${place}.${randomBytes(6).toString('hex')}`
-    // Made here and now: what lies there already, or leads elsewhere, is not written to.
-    fd = openSync(temporary, 'wx', 0o600)
-  } catch (thrown) {
-    throw unwritable(thrown)
-  }
-  try {
-    const done = await work((chunk) => {
-      try {
-        writeFileSync(fd, chunk)
-      } catch (thrown) {
-        throw unwritable(thrown)
-      }
-    })
-    try {
-      const whole = contents(done)
-      if (whole !== null && whole !== WRITTEN) writeFileSync(fd, whole)
-      fsyncSync(fd)
-      if (whole !== null) {
-        renameSync(temporary, place)
-        fsyncDirectory(dirname(place))
-      }
-    } catch (thrown) {
-      throw unwritable(thrown)
-    }
-    return done
-  } finally {
-    closeSync(fd)
-    rmSync(temporary, { force: true })
-  }
 }

@@ -1,5 +1,5 @@
 /** Licences as a person reads them: how many of what, until when. */
-export const licensesLine = (
+export const formatLicenses = (
   licenses: readonly { tag: string; count: number; endsAt: string | null }[],
 ): string =>
   licenses

@@ -14,7 +14,7 @@ export interface Serving {
 }
 
 /** Says where it serves: one line of JSON, or text. */
-export function sayServing(json: boolean, told: Serving): void {
+export function printListening(json: boolean, told: Serving): void {
   if (json) {
     process.stdout.write(`${JSON.stringify(told)}\n`)
     return

@@ -33,7 +33,7 @@ function globalsFirst(program: Command, words: readonly string[]): string[] {
 }
 
 /** Parses the command line, runs the command, and leaves with its exit code: 0 done, 1 refused or failed, 2 usage. */
-export async function runProgram(program: Command): Promise<void> {
+export async function runCli(program: Command): Promise<void> {
   const code = await execute(program)
   process.exitCode = code
   // A one-shot may leave a request under way behind: it is on disk, and goes on next time.

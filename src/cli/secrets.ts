@@ -25,7 +25,7 @@ export function fileFailure(
 }
 
 /** A file that was named on the command line. @throws LicensingError FILE_UNREADABLE */
-export function readNamedFile(path: string): string {
+export function readFileArgument(path: string): string {
   try {
     return readFileSync(path, 'utf8')
   } catch (thrown) {
@@ -34,7 +34,7 @@ export function readNamedFile(path: string): string {
 }
 
 /** A binary file that was named on the command line. @throws LicensingError FILE_UNREADABLE */
-export function readNamedBytes(path: string): Buffer {
+export function readBytesArgument(path: string): Buffer {
   try {
     return readFileSync(path)
   } catch (thrown) {
@@ -62,7 +62,7 @@ export async function readSecret(given: {
 }): Promise<string> {
   if (given.file !== undefined && given.argument !== undefined)
     throw new LicensingError('USAGE', `The ${given.what} was given twice: as an argument and as a file.`)
-  if (given.file !== undefined) return readNamedFile(given.file)
+  if (given.file !== undefined) return readFileArgument(given.file)
   if (given.argument !== undefined && given.argument !== '-') return given.argument
   if (given.argument === '-' || !process.stdin.isTTY) {
     const text = await readStandardInput()
@@ -88,7 +88,7 @@ async function asked<T>(answer: Promise<T>): Promise<T> {
 }
 
 /** Asks before something that cannot be undone. @throws LicensingError CONFIRMATION_REQUIRED */
-export async function confirmOrRefuse(question: string, yes: boolean, remedy?: string): Promise<void> {
+export async function confirm(question: string, yes: boolean, remedy?: string): Promise<void> {
   if (yes) return
   if (!process.stdin.isTTY)
     throw new LicensingError('CONFIRMATION_REQUIRED', `${question} Nobody is there to answer.`, {

@@ -4,7 +4,7 @@ const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
  * Resolves at the first signal to stop. From then on another one ends the process at once, with what is on disk: for whoever
  * does not want to wait for what is under way. SIGHUP stops too: there is nothing that would have to be read again.
  */
-export function toldToStop(): Promise<void> {
+export function onShutdownSignal(): Promise<void> {
   return new Promise((resolve) => {
     let told = false
     for (const signal of SIGNALS)

@@ -23,7 +23,7 @@ import { createWatchCommand } from './agent/watch.ts'
 import { createWhyCommand } from './agent/why.ts'
 import { createCommand } from './create-command.ts'
 import { createCompletionCommand } from './completion.ts'
-import { runProgram } from './run-cli.ts'
+import { runCli } from './run-cli.ts'
 import { createUserCommand } from './user.ts'
 
 process.umask(0o077)
@@ -76,4 +76,4 @@ program
   )
   .addCommand(createCompletionCommand(program))
 
-await runProgram(program)
+await runCli(program)

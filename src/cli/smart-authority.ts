@@ -24,7 +24,7 @@ import { createVirtualAccountCommand } from './authority/virtual-account.ts'
 import { createWebhookCommand } from './authority/webhook.ts'
 import { createCommand } from './create-command.ts'
 import { createCompletionCommand } from './completion.ts'
-import { runProgram } from './run-cli.ts'
+import { runCli } from './run-cli.ts'
 import { createUserCommand } from './user.ts'
 
 process.umask(0o077)
@@ -82,4 +82,4 @@ program
   .addCommand(createNotificationCommand(cli))
   .addCommand(createCompletionCommand(program))
 
-await runProgram(program)
+await runCli(program)

@@ -14,7 +14,7 @@ export async function printTable(
   const table = new Table({
     head: [...columns],
     style: { head: [], border: [], compact: true },
-    ...fitting([columns, ...rows], width),
+    ...fitColumns([columns, ...rows], width),
   })
   for (const row of rows) table.push(row.map(cellOf))
   printText(table.toString())
@@ -29,7 +29,7 @@ const AROUND = 3
 const NARROWEST = 10
 
 /** Widths that fit a terminal, taken from the widest columns first; none where all of it fits. */
-export function fitting(
+export function fitColumns(
   rows: readonly (readonly (string | number)[])[],
   width: number,
 ): { colWidths: number[]; wordWrap: true; wrapOnWordBoundary: false } | object {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { Status } from '../../src/index.ts'
-import { bar, fitting } from '../../src/cli/table.ts'
+import { bar, fitColumns } from '../../src/cli/table.ts'
 import { csv } from '../../src/core/csv.ts'
 import { errorOf, makePrograms, type Programs } from '../support/programs.ts'
 
@@ -127,8 +127,8 @@ it('a table that is wider than the terminal is made to fit, from its widest colu
     ['a', 'what', 'why'],
     ['1', 'x'.repeat(30), 'y'.repeat(90)],
   ]
-  expect(fitting(rows, 200)).toEqual({})
-  const { colWidths } = fitting(rows, 80) as { colWidths: number[] }
+  expect(fitColumns(rows, 200)).toEqual({})
+  const { colWidths } = fitColumns(rows, 80) as { colWidths: number[] }
   expect(colWidths.reduce((sum, width) => sum + width + 1, 1)).toBe(80)
   expect(colWidths[1]).toBe(32)
 })

@@ -37,8 +37,8 @@ export function createAgentCli(program: Command): AgentCli {
         printJson(status)
         return
       }
-      const { briefStatus } = await import('./format.ts')
-      printText(briefStatus(status))
+      const { formatStatus } = await import('./format.ts')
+      printText(formatStatus(status))
     },
     progress: (text) => {
       if (!json() && process.stderr.isTTY) process.stderr.write(`${text}\n`)

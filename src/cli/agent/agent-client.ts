@@ -2,7 +2,7 @@ import { asLicensingError, LicensingError } from '../../core/errors.ts'
 import type { ControlCommandName } from '../../agent/control-commands.ts'
 import type { ConferencingCommandName } from '../../conferencing/index.ts'
 import type { SmartAgent } from '../../index.ts'
-import { toldToStop } from '../shutdown-signal.ts'
+import { onShutdownSignal } from '../shutdown-signal.ts'
 
 /** A command that the program may ask of an agent: one of the agent's own, or of the conferencing module. */
 export type CommandName = ControlCommandName | ConferencingCommandName
@@ -95,7 +95,7 @@ export async function runDaemon<T extends { drain: () => Promise<void>; close: (
       }
     }
   }
-  const stopped = toldToStop()
+  const stopped = onShutdownSignal()
   const agent = await open()
   const control = await serveControl(agent, dataDir)
   const served = await options.serve(agent).catch(async (thrown: unknown) => {

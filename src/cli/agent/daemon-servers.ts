@@ -17,7 +17,7 @@ interface Wanted {
 }
 
 /** What a daemon serves beside its control socket: the page, inspectors of the chart, metrics. */
-export class ServedBeside {
+export class DaemonServers {
   readonly #page: ServedPage | null
   readonly #inspector: ServedInspector | null
   #operations: OperationsServer | null = null
@@ -29,7 +29,7 @@ export class ServedBeside {
   }
 
   /** @throws LicensingError INVALID_ARGUMENT, ADDRESS_IN_USE, STORE_* */
-  static async begin(agent: SmartAgent, wanted: Wanted): Promise<ServedBeside> {
+  static async begin(agent: SmartAgent, wanted: Wanted): Promise<DaemonServers> {
     const { dataDir, listen, names, inspect, metrics, logger } = wanted
     const metricsAt = metrics === undefined ? null : metricsAddress(metrics)
     const at = listen === undefined ? null : parseAddress(listen)
@@ -43,7 +43,7 @@ export class ServedBeside {
     try {
       inspector =
         inspectAt && (await (await import('../../console/inspector.ts')).serveInspector(agent, inspectAt))
-      const served = new ServedBeside(page, inspector)
+      const served = new DaemonServers(page, inspector)
       if (metricsAt) await served.#measure(agent, metricsAt)
       return served
     } catch (thrown) {

@@ -10,8 +10,8 @@ export function createDeregisterCommand({ call, printStatus, progress }: AgentCl
     .option('--yes', 'do not ask for confirmation')
     .option('--no-wait', 'do not wait for the outcome')
     .action(async (options: { yes?: boolean; wait: boolean }) => {
-      const { confirmOrRefuse } = await import('../secrets.ts')
-      await confirmOrRefuse('Deregister this box and release all of its licences?', options.yes ?? false)
+      const { confirm } = await import('../secrets.ts')
+      await confirm('Deregister this box and release all of its licences?', options.yes ?? false)
       progress('Deregistration is under way …')
       await printStatus(await call<Status>('deregister', { wait: options.wait }))
     })

@@ -16,12 +16,12 @@ export function createEventsCommand({ json, dataDir, call }: AgentCli): Command 
       const limit = Number(options.limit)
       if (!Number.isInteger(limit) || limit < 1)
         throw new LicensingError('INVALID_ARGUMENT', '--limit is a whole number, 1 or more.')
-      const { historyDocument, historyLine } = await import('./format.ts')
+      const { historyDocument, formatEvent } = await import('./format.ts')
       if (options.follow) await requireDaemon(dataDir())
       const rows = await call<HistoryRow[]>('history', { limit: Math.min(limit, 10_000) })
       if (json() && !options.follow) return printJson({ events: rows.map(historyDocument) })
       const print = (row: HistoryRow) => {
-        printText(json() ? JSON.stringify(historyDocument(row)) : historyLine(row))
+        printText(json() ? JSON.stringify(historyDocument(row)) : formatEvent(row))
       }
       rows.forEach(print)
       if (options.follow) await follow(dataDir(), rows.at(-1)?.id ?? 0, print)

@@ -1,13 +1,13 @@
 import type { Status } from '../../index.ts'
-import { licensesLine } from '../format-licenses.ts'
-import { codeText, type QrOptions } from '../codes.ts'
+import { formatLicenses } from '../format-licenses.ts'
+import { formatCodeNotice, type QrOptions } from '../codes.ts'
 
 /** What is reserved, in a line. */
 export const reservedLine = ({ reservation }: Status): string =>
-  licensesLine(reservation.entitlements) || 'nothing any more'
+  formatLicenses(reservation.entitlements) || 'nothing any more'
 
 export const confirmationText = (status: Status, code: string, options: QrOptions): Promise<string> =>
-  codeText(
+  formatCodeNotice(
     'Confirmation code',
     code,
     [
@@ -18,7 +18,7 @@ export const confirmationText = (status: Status, code: string, options: QrOption
   )
 
 export const returnText = (status: Status, code: string, options: QrOptions): Promise<string> =>
-  codeText(
+  formatCodeNotice(
     'Reservation return code',
     code,
     [
@@ -36,7 +36,7 @@ export async function reservationText(status: Status, options: QrOptions): Promi
     case 'none':
       return reservation.returnCode === null
         ? 'This box works from no reservation, and none was requested.'
-        : `${await codeText(
+        : `${await formatCodeNotice(
             'This box works from no reservation. Return code of the last one',
             reservation.returnCode,
             [
@@ -45,14 +45,14 @@ export async function reservationText(status: Status, options: QrOptions): Promi
             options,
           )}${earlierCodes(status)}`
     case 'requested': {
-      const request = await codeText(
+      const request = await formatCodeNotice(
         'A reservation was requested. Reservation request code',
         reservation.requestCode ?? '',
         ['Install its authorization file here: smart-agent reservation install FILE'],
         options,
       )
       if (reservation.returnCode === null) return request
-      const last = await codeText(
+      const last = await formatCodeNotice(
         'Return code of the reservation before',
         reservation.returnCode,
         ['Unless it was entered already, the authority asks for it before it reserves anew.'],

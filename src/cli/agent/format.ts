@@ -3,10 +3,10 @@ import type { Status } from '../../index.ts'
 import type { HistoryRow } from '../../agent/store.ts'
 import type { RoadReport } from '../../agent/connection-test.ts'
 import { duration } from '../../core/time.ts'
-import { licensesLine } from '../format-licenses.ts'
+import { formatLicenses } from '../format-licenses.ts'
 
 /** `status` for people: the state first, then what a person wants to know about it, a line each. */
-export function briefStatus(status: Status): string {
+export function formatStatus(status: Status): string {
   const { registration: r, authorization: a, transport: t, evaluation: e, clock } = status
   const rows: [string, string | null][] = [
     ['state', `${status.state}${status.authority?.test ? '   (a TEST authority: not for production)' : ''}`],
@@ -33,7 +33,7 @@ export function briefStatus(status: Status): string {
     ],
     ['reservation', reservationLine(status.reservation)],
     ['evaluation', evaluationLine(e)],
-    ['transport', t.url === null ? 'not set' : `${roadLine(t)}, link ${t.link}`],
+    ['transport', t.url === null ? 'not set' : `${formatTransport(t)}, link ${t.link}`],
     ['clock', clock.trusted ? null : `NOT trusted: ${clock.reason ?? ''}`],
     ...status.entitlements.map(({ tag, count, status: how }): [string, string] => [
       tag,
@@ -46,7 +46,7 @@ export function briefStatus(status: Status): string {
 }
 
 /** The road in a line, without its password. */
-export function roadLine({ kind, url, via, username }: Status['transport']): string {
+export function formatTransport({ kind, url, via, username }: Status['transport']): string {
   const proxy = via === null ? '' : ` via ${via}${username === null ? '' : ` as ${username}`}`
   return `${kind ?? ''} ${url ?? ''}${proxy}`
 }
@@ -54,7 +54,7 @@ export function roadLine({ kind, url, via, username }: Status['transport']): str
 const OUTCOMES = { ok: 'ok', failed: 'BROKEN', 'not-tried': '-', 'not-needed': 'no proxy' } as const
 
 /** `transport test` for people: a step a line, then what to do where it breaks. */
-export function roadText({ ok, steps }: RoadReport): string {
+export function formatConnectionTest({ ok, steps }: RoadReport): string {
   const lines = steps.map(({ step, outcome, found, failure }) =>
     `${step.padEnd(10)}  ${OUTCOMES[outcome].padEnd(8)}  ${found ?? failure?.message ?? ''}`.trimEnd(),
   )
@@ -69,7 +69,7 @@ function reservationLine(r: Status['reservation']): string | null {
     case 'requested':
       return 'requested; its authorization file has not come yet'
     case 'installed':
-      return `installed: ${licensesLine(r.entitlements) || 'nothing any more'}`
+      return `installed: ${formatLicenses(r.entitlements) || 'nothing any more'}`
     case 'returning':
       return 'being returned; enter the return code at the authority'
   }
@@ -89,7 +89,7 @@ function evaluationLine(e: Status['evaluation']): string {
 }
 
 /** `why` for people. */
-export function explainText(why: Explanation): string {
+export function formatExplanation(why: Explanation): string {
   const section = (title: string, lines: readonly string[]) =>
     lines.length === 0 ? [] : ['', title, ...lines.map((line) => `  ${line}`)]
   return `${[
@@ -127,7 +127,7 @@ export function explainText(why: Explanation): string {
 }
 
 /** One line of the event history. */
-export function historyLine(row: HistoryRow): string {
+export function formatEvent(row: HistoryRow): string {
   const before = JSON.parse(row.before) as { state: string; registration: string }
   const after = JSON.parse(row.after) as { state: string; registration: string }
   const notices = JSON.parse(row.notices) as { notice: string; message: string }[]

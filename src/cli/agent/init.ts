@@ -30,7 +30,7 @@ export function createInitCommand({ json, dataDir }: AgentCli): Command {
         trust?: string
         tlsCa?: string
       }) => {
-        const [{ SmartAgent }, { conferencing }, { readNamedFile }] = await Promise.all([
+        const [{ SmartAgent }, { conferencing }, { readFileArgument }] = await Promise.all([
           import('../../index.ts'),
           import('../../conferencing/index.ts'),
           import('../secrets.ts'),
@@ -43,8 +43,8 @@ export function createInitCommand({ json, dataDir }: AgentCli): Command {
             version: options.version,
           },
           module: conferencing({ size: options.size }),
-          ...(options.trust !== undefined && { trust: readNamedFile(options.trust) }),
-          ...(options.tlsCa !== undefined && { tlsCa: readNamedFile(options.tlsCa) }),
+          ...(options.trust !== undefined && { trust: readFileArgument(options.trust) }),
+          ...(options.tlsCa !== undefined && { tlsCa: readFileArgument(options.tlsCa) }),
         })
         if (json()) printJson({ dataDir: dataDir() })
         else

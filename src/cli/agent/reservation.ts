@@ -63,8 +63,8 @@ export function createReservationCommand(cli: AgentCli): Command {
       .option('--qr', 'draw the confirmation code as a QR code too')
       .option('--no-qr', 'do not, on a terminal either')
       .action(async (path: string, options: QrOptions) => {
-        const { readCarriedFile } = await import('../codes.ts')
-        const status = await call<Status>(`reservation-${name}`, { file: await readCarriedFile(path) })
+        const { readSignedFile } = await import('../codes.ts')
+        const status = await call<Status>(`reservation-${name}`, { file: await readSignedFile(path) })
         const { confirmationCode } = status.reservation
         if (json()) return printJson({ ...status, confirmationCode })
         const { confirmationText, reservedLine } = await import('./format-reservation.ts')
@@ -81,8 +81,8 @@ export function createReservationCommand(cli: AgentCli): Command {
     .action(async (options: QrOptions & { yes?: boolean }) => {
       const { reservation: before } = await call<Status>('status')
       if (before.status === 'installed') {
-        const { confirmOrRefuse } = await import('../secrets.ts')
-        await confirmOrRefuse(
+        const { confirm } = await import('../secrets.ts')
+        await confirm(
           'Return all reserved licences? From here on the box does licence management only, and the reservation cannot be changed.',
           options.yes ?? false,
         )
@@ -105,10 +105,10 @@ export function createReservationCommand(cli: AgentCli): Command {
     .option('--qr', 'draw the return code as a QR code too')
     .option('--no-qr', 'do not, on a terminal either')
     .action(async (path: string, options: QrOptions) => {
-      const { readCarriedFile } = await import('../codes.ts')
+      const { readSignedFile } = await import('../codes.ts')
       const { instanceId, returnCode } = await call<{ instanceId: string; returnCode: string }>(
         'reservation-discard',
-        { file: await readCarriedFile(path) },
+        { file: await readSignedFile(path) },
       )
       if (json()) return printJson({ returnCode, instanceId })
       const whatToDo = [
@@ -128,6 +128,6 @@ async function printCode(
   whatToDo: readonly string[],
   options: QrOptions,
 ): Promise<void> {
-  const { codeText } = await import('../codes.ts')
-  printText(await codeText(what, code, whatToDo, options))
+  const { formatCodeNotice } = await import('../codes.ts')
+  printText(await formatCodeNotice(what, code, whatToDo, options))
 }

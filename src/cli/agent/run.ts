@@ -44,8 +44,8 @@ export function createRunCommand({ json, dataDir }: AgentCli): Command {
           logger,
           ...(tracing && { observe: tracing }),
           serve: async (agent) => {
-            const { ServedBeside } = await import('./daemon-servers.ts')
-            return ServedBeside.begin(agent, { dataDir: dataDir(), listen, names, inspect, metrics, logger })
+            const { DaemonServers } = await import('./daemon-servers.ts')
+            return DaemonServers.begin(agent, { dataDir: dataDir(), listen, names, inspect, metrics, logger })
           },
           ready: (served) => {
             if (json()) printJson({ running: true, dataDir: dataDir(), ...served.document() })

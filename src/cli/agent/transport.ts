@@ -20,10 +20,10 @@ export function createTransportCommand(cli: AgentCli): Command {
       printJson(saved)
       return
     }
-    const { roadLine } = await import('./format.ts')
+    const { formatTransport } = await import('./format.ts')
     const { state } = await call<Status>('status')
     printText(
-      `${roadLine(saved)}${how}. ${state === 'reserved' ? 'It is not used while the box works from a reservation.' : 'Try it with `smart-agent transport test`.'}`,
+      `${formatTransport(saved)}${how}. ${state === 'reserved' ? 'It is not used while the box works from a reservation.' : 'Try it with `smart-agent transport test`.'}`,
     )
   }
 
@@ -57,11 +57,11 @@ export function createTransportCommand(cli: AgentCli): Command {
     .action(async () => {
       const { transport: settings } = await call<Status>('status')
       if (json()) return printJson(settings)
-      const { roadLine } = await import('./format.ts')
+      const { formatTransport } = await import('./format.ts')
       printText(
         settings.url === null
           ? 'No way to the authority is set.'
-          : `${roadLine(settings)}, link ${settings.link}${settings.lastFailure ? `: ${settings.lastFailure.message}` : ''}`,
+          : `${formatTransport(settings)}, link ${settings.link}${settings.lastFailure ? `: ${settings.lastFailure.message}` : ''}`,
       )
     })
   transport
@@ -70,9 +70,9 @@ export function createTransportCommand(cli: AgentCli): Command {
     .action(async () => {
       progress('Walking the road to the authority …')
       const report = await call<RoadReport>('transport-test')
-      const { roadText } = await import('./format.ts')
+      const { formatConnectionTest } = await import('./format.ts')
       if (json()) printJson(report)
-      else printText(roadText(report))
+      else printText(formatConnectionTest(report))
       if (report.failure) throw LicensingError.fromDocument(report.failure)
     })
   transport
@@ -80,8 +80,8 @@ export function createTransportCommand(cli: AgentCli): Command {
     .description("trust a further certificate for TLS alone, such as a gateway's own CA")
     .argument('<file>', 'PEM file')
     .action(async (file: string) => {
-      const { readNamedFile } = await import('../secrets.ts')
-      const saved = await call<Status['transport']>('tls-ca-install', { pem: readNamedFile(file) })
+      const { readFileArgument } = await import('../secrets.ts')
+      const saved = await call<Status['transport']>('tls-ca-install', { pem: readFileArgument(file) })
       if (json()) printJson(saved)
       else printText('The certificate is installed for TLS.')
     })

@@ -19,9 +19,9 @@ export function createTrustCommand({ json, call }: AgentCli): Command {
     .description('install the root certificate of the authority, or the bundles that replace it')
     .argument('<file>', 'PEM file, or one of `smart-authority trust bundle export`')
     .action(async (file: string) => {
-      const { readNamedFile } = await import('../secrets.ts')
+      const { readFileArgument } = await import('../secrets.ts')
       const { trust: pem, bundle } = await call<{ trust: string | null; bundle: number }>('trust-install', {
-        pem: readNamedFile(file),
+        pem: readFileArgument(file),
       })
       if (json()) printJson({ trust: pem, bundle })
       else if (bundle === 0) printText('The root certificate is installed.')

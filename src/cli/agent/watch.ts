@@ -11,7 +11,7 @@ export function createWatchCommand({ json, dataDir, call }: AgentCli): Command {
   return createCommand('watch')
     .description('the state of the box, live, until Ctrl-C')
     .action(async () => {
-      const [{ followDaemon }, { briefStatus }, { boxChart, ROWS_FOR_CHART }] = await Promise.all([
+      const [{ followDaemon }, { formatStatus }, { boxChart, ROWS_FOR_CHART }] = await Promise.all([
         import('../../agent/control.ts'),
         import('./format.ts'),
         import('./chart-view.ts'),
@@ -27,7 +27,7 @@ export function createWatchCommand({ json, dataDir, call }: AgentCli): Command {
         const row = event as HistoryRow | null | undefined
         if (row && row.id !== rows.at(-1)?.id) rows = [...rows, row].slice(-ROWS_FOR_CHART)
         if (bold) process.stdout.write('\u001b[2J\u001b[H')
-        printText(`${briefStatus(status as Status)}\n${boxChart(rows, { bold })}`)
+        printText(`${formatStatus(status as Status)}\n${boxChart(rows, { bold })}`)
       })
       throw daemonStopped()
     })

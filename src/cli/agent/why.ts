@@ -11,7 +11,7 @@ export function createWhyCommand({ json, call }: AgentCli): Command {
     .action(async () => {
       const why = await call<Explanation>('explain')
       if (json()) return printJson(why)
-      const { explainText } = await import('./format.ts')
-      printText(explainText(why))
+      const { formatExplanation } = await import('./format.ts')
+      printText(formatExplanation(why))
     })
 }

@@ -47,8 +47,8 @@ export function createAuditCommand({ json, withAuthority }: AuthorityCli): Comma
       'the root certificate, where an exported record is verified without its authority',
     )
     .action(async (file: string | undefined, options: { checkpoint?: string[]; trust?: string }) => {
-      const { readNamedFile } = await import('../secrets.ts')
-      const checkpoints = (options.checkpoint ?? []).map(readNamedFile)
+      const { readFileArgument } = await import('../secrets.ts')
+      const checkpoints = (options.checkpoint ?? []).map(readFileArgument)
       const { trust } = options
       if (trust !== undefined && file === undefined)
         throw new LicensingError('USAGE', '--trust is for an exported record: name its file.')
@@ -62,7 +62,7 @@ export function createAuditCommand({ json, withAuthority }: AuthorityCli): Comma
         })
       else {
         const { verifyAuditExport } = await import('../../authority/audit/audit-service.ts')
-        const root = readNamedFile(trust)
+        const root = readFileArgument(trust)
         sayIntact(json(), await withLines(file, (lines) => verifyAuditExport(lines, root, checkpoints)))
       }
     })
@@ -88,9 +88,9 @@ export function createAuditCommand({ json, withAuthority }: AuthorityCli): Comma
     .option('--out <file>', 'where to write it; - for standard output', '-')
     .action((options: { out: string }) =>
       withAuthority(async (authority) => {
-        const { writeCarriedFile } = await import('../codes.ts')
+        const { writeFileAtomically } = await import('../atomic-write.ts')
         const { out } = options
-        const { file } = await writeCarriedFile(json() && out === '-' ? '/dev/null' : out, async () => ({
+        const { file } = await writeFileAtomically(json() && out === '-' ? '/dev/null' : out, async () => ({
           file: await authority.security.audit.checkpoint(),
         }))
         if (json()) printJson(out === '-' ? { checkpoint: file } : { out })

@@ -15,8 +15,16 @@ export function userName(): string {
 }
 
 /** Commands that only look, by their last word, and by all of them. */
-const LOOKING_WORDS: readonly string[] = ['list', 'show', 'status', 'verify', 'dead', 'transactions', 'audit']
-const LOOKING: readonly string[] = ['events', 'report', 'trust export']
+const READ_ONLY_VERBS: readonly string[] = [
+  'list',
+  'show',
+  'status',
+  'verify',
+  'dead',
+  'transactions',
+  'audit',
+]
+const READ_ONLY_COMMANDS: readonly string[] = ['events', 'report', 'trust export']
 
 /** Arguments and options whose values are public names, and go into the record; of all others only the name of the command does. */
 const PUBLIC_ARGUMENTS: readonly string[] = ['name', 'domain', 'id', 'instance', 'tag', 'kind', 'recipient']
@@ -43,13 +51,13 @@ const LONGEST = 300
  * Does the work of a command on behalf of whoever is at the terminal; one that changes something is in the audit record
  * with how it ended. What was done is done, whether or not it could be written down.
  */
-export async function asCommand<T>(
+export async function runAudited<T>(
   authority: Authority,
   command: Command | null,
   work: () => Promise<T> | T,
 ): Promise<T> {
   const actor: Actor = { kind: 'command-line', name: userName() }
-  const deed = command && deedOf(command)
+  const deed = command && toAuditEntry(command)
   const record = async (outcome: string) => {
     if (!deed) return
     try {
@@ -71,11 +79,11 @@ export async function asCommand<T>(
 }
 
 /** What a command does, and to what; null for one that only looks. */
-function deedOf(command: Command): { action: string; subject: string } | null {
+function toAuditEntry(command: Command): { action: string; subject: string } | null {
   const words: string[] = []
   for (let one = command; one.parent; one = one.parent) words.unshift(one.name())
   const action = words.join(' ')
-  if (LOOKING.includes(action) || LOOKING_WORDS.includes(words.at(-1) ?? '')) return null
+  if (READ_ONLY_COMMANDS.includes(action) || READ_ONLY_VERBS.includes(words.at(-1) ?? '')) return null
   const named = command.registeredArguments.flatMap((argument, i) => {
     const given = command.args[i]
     return given !== undefined && PUBLIC_ARGUMENTS.includes(argument.name()) ? [given] : []

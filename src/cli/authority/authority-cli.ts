@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { Authority } from '../../authority/authority.ts'
 import type { Where } from '../../authority/context/authority-context.ts'
 import { LicensingError } from '../../core/errors.ts'
-import { asCommand } from './audited-command.ts'
+import { runAudited } from './audited-command.ts'
 
 /** Options of the program, and access to the authority, for its commands. */
 export interface AuthorityCli {
@@ -43,7 +43,7 @@ export function createAuthorityCli(program: Command): AuthorityCli {
       const { Authority } = await import('../../authority/authority.ts')
       const authority = await Authority.open({ dataDir: dataDir(), database: database() })
       try {
-        return await asCommand(authority, running, () => work(authority, { account: globals().account }))
+        return await runAudited(authority, running, () => work(authority, { account: globals().account }))
       } finally {
         await authority.close()
       }

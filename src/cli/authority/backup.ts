@@ -18,9 +18,9 @@ export function createBackupCommand({ json, withAuthority }: AuthorityCli): Comm
     .option('--passphrase-file <file>', 'read the passphrase from a file; - for standard input')
     .action((file: string, options: { passphraseFile?: string }) =>
       withAuthority(async (authority) => {
-        const { writeCarriedStream } = await import('../codes.ts')
+        const { writeStreamAtomically } = await import('../atomic-write.ts')
         const secret = await readPassphrase(options.passphraseFile, WHAT)
-        const bytes = await writeCarriedStream(file, (write) =>
+        const bytes = await writeStreamAtomically(file, (write) =>
           authority.operations.backups.write(secret, write),
         )
         if (json()) printJson({ out: file, bytes })
@@ -43,11 +43,11 @@ export function createRestoreCommand({ json, dataDir, database }: AuthorityCli):
     )
     .option('--passphrase-file <file>', 'read the passphrase from a file; - for standard input')
     .action(async (file: string, options: { passphraseFile?: string; database?: string }) => {
-      const [{ restoreAuthority }, { readNamedBytes }] = await Promise.all([
+      const [{ restoreAuthority }, { readBytesArgument }] = await Promise.all([
         import('../../authority/backup/backup.ts'),
         import('../secrets.ts'),
       ])
-      const backup = readNamedBytes(file)
+      const backup = readBytesArgument(file)
       const restored = await restoreAuthority({
         dataDir: dataDir(),
         backup,

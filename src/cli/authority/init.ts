@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { LicensingError } from '../../core/errors.ts'
 import type { AuthorityCli } from './authority-cli.ts'
-import { roadOf } from './manager-endpoint.ts'
-import { readCode } from './read-code.ts'
+import { parseEndpoint } from './manager-endpoint.ts'
+import { readCode } from '../codes.ts'
 import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 import type { ProxyOptions } from '../proxy-settings.ts'
@@ -86,17 +86,16 @@ async function satelliteOf(options: InitOptions) {
       'USAGE',
       'By wire the manager is known by its root certificate: --trust ROOT.pem, from `trust export` there.',
     )
-  const { readNamedFile } = await import('../secrets.ts')
+  const { readFileArgument } = await import('../secrets.ts')
   return {
     name,
-    ...(trust !== undefined && { trust: readNamedFile(trust) }),
-    ...(manager !== undefined && { manager: await roadOf(manager, options) }),
+    ...(trust !== undefined && { trust: readFileArgument(trust) }),
+    ...(manager !== undefined && { manager: await parseEndpoint(manager, options) }),
     ...(codeFile !== undefined && {
-      code: await readCode(
-        'one-time code',
-        codeFile === '-' ? '-' : undefined,
-        codeFile === '-' ? undefined : codeFile,
-      ),
+      code: await readCode({
+        ...(codeFile === '-' ? { argument: '-' } : { file: codeFile }),
+        what: 'one-time code',
+      }),
     }),
   }
 }

@@ -4,7 +4,7 @@ import type { Where } from '../../authority/context/authority-context.ts'
 import { LicensingError } from '../../core/errors.ts'
 import { userName } from './audited-command.ts'
 import type { AuthorityCli } from './authority-cli.ts'
-import { readCode } from './read-code.ts'
+import { readCode } from '../codes.ts'
 import { createTransferCommand } from './transfer.ts'
 import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
@@ -97,7 +97,7 @@ async function removeInstance(
     lostBox === undefined
       ? await authority.reservations.acceptReturnCode(
           id,
-          await readCode('return code', returnCode, returnCodeFile),
+          await readCode({ argument: returnCode, file: returnCodeFile, what: 'return code' }),
           where,
         )
       : await authority.reservations.writeOff(id, { reason: lostBox, by: userName() }, where)

@@ -2,9 +2,9 @@ import type { Command } from 'commander'
 import type { IssuedAuthorization } from '../../authority/reservations/reservations.ts'
 import { LicensingError } from '../../core/errors.ts'
 import type { AuthorityCli } from './authority-cli.ts'
-import { readCode } from './read-code.ts'
+import { readCode } from '../codes.ts'
 import { createCommand } from '../create-command.ts'
-import { licensesLine } from '../format-licenses.ts'
+import { formatLicenses } from '../format-licenses.ts'
 import { printJson, printText } from '../output.ts'
 import { printTable } from '../table.ts'
 
@@ -41,7 +41,11 @@ export function createReservationCommand({ json, withAuthority }: AuthorityCli):
         out: string
       }) =>
         withAuthority(async (authority, where) => {
-          const request = await readCode('request code', options.request, options.requestFile)
+          const request = await readCode({
+            argument: options.request,
+            file: options.requestFile,
+            what: 'request code',
+          })
           const licenses = readQuantities(options.license)
           await issue(
             json(),
@@ -84,10 +88,14 @@ export function createReservationCommand({ json, withAuthority }: AuthorityCli):
     .option('--code-file <file>', 'read the confirmation code from a file')
     .action((options: { instance: string; code?: string; codeFile?: string }) =>
       withAuthority(async (authority, where) => {
-        const code = await readCode('confirmation code', options.code, options.codeFile)
+        const code = await readCode({
+          argument: options.code,
+          file: options.codeFile,
+          what: 'confirmation code',
+        })
         const confirmed = await authority.reservations.confirm(options.instance, code, where)
         if (json()) printJson(confirmed)
-        else printText(`The update is confirmed. Reserved: ${licensesLine(confirmed.licenses)}.`)
+        else printText(`The update is confirmed. Reserved: ${formatLicenses(confirmed.licenses)}.`)
       }),
     )
   reservation
@@ -106,7 +114,7 @@ export function createReservationCommand({ json, withAuthority }: AuthorityCli):
               one.udi.serial,
               one.virtualAccount,
               one.pending ? `${one.authorization}, not confirmed` : one.authorization,
-              licensesLine(one.licenses),
+              formatLicenses(one.licenses),
             ]),
           )
       }),
@@ -118,10 +126,10 @@ export function createReservationCommand({ json, withAuthority }: AuthorityCli):
     .option('--out <file>', 'where to write the file; - for standard output')
     .action((id: string, options: { out?: string }) =>
       withAuthority(async (authority, where) => {
-        const { writeCarriedFile } = await import('../codes.ts')
+        const { writeFileAtomically } = await import('../atomic-write.ts')
         const show = () => authority.reservations.get(id, where)
         const { file, ...document } =
-          options.out === undefined ? await show() : await writeCarriedFile(options.out, show)
+          options.out === undefined ? await show() : await writeFileAtomically(options.out, show)
         if (options.out !== undefined && file === null)
           throw new LicensingError(
             'RESERVATION_ENDED',
@@ -133,8 +141,10 @@ export function createReservationCommand({ json, withAuthority }: AuthorityCli):
             [
               `${document.udi.pid}, serial ${document.udi.serial}, of ${document.virtualAccount}: ${document.status}`,
               `authorization  ${document.authorization}${document.pending ? ', waits for its confirmation code' : ''}`,
-              `reserved       ${licensesLine(document.licenses)}`,
-              ...(document.previous.length > 0 ? [`before         ${licensesLine(document.previous)}`] : []),
+              `reserved       ${formatLicenses(document.licenses)}`,
+              ...(document.previous.length > 0
+                ? [`before         ${formatLicenses(document.previous)}`]
+                : []),
               ...(document.endedAt === null ? [] : [`ended          ${document.endedAt}`]),
               ...(options.out === undefined ? [] : [`written to     ${options.out}`]),
             ].join('\n'),
@@ -175,14 +185,14 @@ async function issue(
       'USAGE',
       'With --json the file cannot go to standard output: name one with --out.',
     )
-  const { writeCarriedFile } = await import('../codes.ts')
-  const issued = await writeCarriedFile(out, work)
+  const { writeFileAtomically } = await import('../atomic-write.ts')
+  const issued = await writeFileAtomically(out, work)
   const { file: _file, ...document } = issued
   if (json) printJson({ ...document, out })
   const say = out === '-' ? (text: string) => process.stderr.write(`${text}\n`) : printText
   if (!json) {
     say(
-      `Authorization ${issued.authorization} for ${issued.udi.pid}, serial ${issued.udi.serial}: ${licensesLine(issued.licenses)}.`,
+      `Authorization ${issued.authorization} for ${issued.udi.pid}, serial ${issued.udi.serial}: ${formatLicenses(issued.licenses)}.`,
     )
     say(whatToDo(issued))
     if (issued.advice !== null) say(issued.advice)

@@ -31,11 +31,11 @@ export async function readPassphrase(file: string | undefined, what: string): Pr
  *
  * @returns its passphrase; null where no key was given
  */
-export async function bringRootKey(authority: Authority, options: RootKeyOptions): Promise<string | null> {
+export async function loadRootKey(authority: Authority, options: RootKeyOptions): Promise<string | null> {
   const { rootKey, passphraseFile } = options
   if (rootKey === undefined) return null
-  const { readNamedBytes } = await import('../secrets.ts')
-  const file = readNamedBytes(rootKey)
+  const { readBytesArgument } = await import('../secrets.ts')
+  const file = readBytesArgument(rootKey)
   const passphrase = await readPassphrase(passphraseFile, 'passphrase of the root’s key')
   await authority.security.trust.bringRootKey(file, passphrase)
   return passphrase

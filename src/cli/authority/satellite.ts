@@ -12,7 +12,7 @@ interface TermOptions {
   credentialDays?: string
 }
 
-const termOptions = (command: Command): Command =>
+const policyOptions = (command: Command): Command =>
   command
     .option('--warn-after <days>', 'days without synchronisation after which that is said (30)')
     .option('--restrict-after <days>', 'days after which the satellite may grant nothing any more (90)')
@@ -41,7 +41,7 @@ function termsOf({ warnAfter, restrictAfter, credentialDays }: TermOptions): Par
 /** Creates the command `satellite`. */
 export function createSatelliteCommand({ json, withAuthority }: AuthorityCli): Command {
   const satellite = createCommand('satellite').description('the satellites of a manager')
-  termOptions(
+  policyOptions(
     nameOption(
       satellite
         .command('add')
@@ -118,7 +118,7 @@ export function createSatelliteCommand({ json, withAuthority }: AuthorityCli): C
             )
       }),
     )
-  termOptions(
+  policyOptions(
     nameOption(
       satellite
         .command('set')
@@ -153,8 +153,8 @@ export function createSatelliteCommand({ json, withAuthority }: AuthorityCli): C
       withAuthority(async (authority, where) => {
         const known = (await authority.satellites.list(where)).some((one) => one.name === name)
         if (known && process.stdin.isTTY && !json()) {
-          const { confirmOrRefuse } = await import('../secrets.ts')
-          await confirmOrRefuse(
+          const { confirm } = await import('../secrets.ts')
+          await confirm(
             `Remove the satellite ${name}? It cannot synchronise again, and grants nothing when its mandate has ended.`,
             options.yes ?? false,
           )

@@ -7,11 +7,11 @@ import { stripBrackets } from '../../core/host-name.ts'
 import type { ServerLogger } from '../../core/server-logger.ts'
 import { parseAddress } from '../address.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
-import { serveByWorkers, tellListening, workerNumber, workerToldToStop } from './workers.ts'
+import { runWorkers, reportListening, workerIndex, onWorkerShutdown } from './workers.ts'
 import { createCommand } from '../create-command.ts'
 import { addOperationsOptions, metricsAddress, type OperationsOptions } from '../operations-options.ts'
-import { sayServing, type Serving } from '../print-listening.ts'
-import { toldToStop } from '../shutdown-signal.ts'
+import { printListening, type Serving } from '../print-listening.ts'
+import { onShutdownSignal } from '../shutdown-signal.ts'
 
 /** More processes than this on one machine wait for the database, not for a processor. */
 const MOST_WORKERS = 64
@@ -54,7 +54,7 @@ export function createServeCommand(cli: AuthorityCli): Command {
     )
     .action((options: ServeOptions) => {
       const workers = workersOf(options)
-      return workers === 1 || workerNumber() !== null
+      return workers === 1 || workerIndex() !== null
         ? serve(cli, options)
         : serveTogether(cli, options, workers)
     })
@@ -75,14 +75,14 @@ function workersOf({ workers, chaos, management, connectProxy }: ServeOptions): 
 /** Serves by several processes, and says so once for all of them. */
 async function serveTogether({ json }: AuthorityCli, options: ServeOptions, workers: number): Promise<void> {
   const { createLogger } = await import('../log.ts')
-  process.exitCode = await serveByWorkers({
+  process.exitCode = await runWorkers({
     workers,
     log: createLogger(options),
     listening: (all: readonly Serving[]) => {
       const [first] = all
       if (!first) return
       const metrics = all.flatMap((one) => one.metrics ?? [])
-      sayServing(json(), { ...first, workers, ...(metrics.length > 0 && { metrics }) })
+      printListening(json(), { ...first, workers, ...(metrics.length > 0 && { metrics }) })
     },
   })
 }
@@ -90,7 +90,7 @@ async function serveTogether({ json }: AuthorityCli, options: ServeOptions, work
 async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOptions): Promise<void> {
   const at = parseAddress(options.listen)
   const management = options.management === undefined ? undefined : parseAddress(options.management)
-  const worker = workerNumber()
+  const worker = workerIndex()
   const connectProxy = parseConnectProxy(options)
   const chaos = options.chaos === undefined ? undefined : await parseAnswerFaults(options.chaos)
   const connections = wholeNumber(options.connections, 'number of connections')
@@ -107,7 +107,7 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
     logger,
     ...(observe && { observe }),
   })
-  const stopped = worker === null ? toldToStop() : workerToldToStop()
+  const stopped = worker === null ? onShutdownSignal() : onWorkerShutdown()
   let proxy: ServedConnectProxy | null = null
   try {
     if (connectProxy && !authority.security.identity.test)
@@ -143,8 +143,8 @@ async function serve({ dataDir, database, json }: AuthorityCli, options: ServeOp
       ...proxy?.listening,
       ...managed,
     }
-    if (worker === null) sayServing(json(), told)
-    else tellListening(told)
+    if (worker === null) printListening(json(), told)
+    else reportListening(told)
     logger.info('listening', { url })
     await stopped
     logger.info('stopping')

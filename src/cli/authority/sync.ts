@@ -8,8 +8,8 @@ import { LicensingError } from '../../core/errors.ts'
 import { pluralize } from '../../core/text.ts'
 import { LEAVABLE, type Leavable } from '../../protocol/sync-request.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
-import { roadOf, roadWords } from './manager-endpoint.ts'
-import { bringRootKey, type RootKeyOptions, rootKeyOptions } from './root-key-options.ts'
+import { parseEndpoint, formatEndpoint } from './manager-endpoint.ts'
+import { loadRootKey, type RootKeyOptions, rootKeyOptions } from './root-key-options.ts'
 import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 import type { ProxyOptions } from '../proxy-settings.ts'
@@ -37,9 +37,9 @@ export function createSyncCommand(cli: AuthorityCli): Command {
     .action((file: string, options: { leaveOut?: string }) =>
       withAuthority(async (authority) => {
         refuseStandardOutput(file, json())
-        const { writeCarriedFile } = await import('../codes.ts')
-        const leaveOut = options.leaveOut === undefined ? undefined : leavable(options.leaveOut)
-        const { file: _text, ...exported } = await writeCarriedFile(file, () =>
+        const { writeFileAtomically } = await import('../atomic-write.ts')
+        const leaveOut = options.leaveOut === undefined ? undefined : parseRedactedFields(options.leaveOut)
+        const { file: _text, ...exported } = await writeFileAtomically(file, () =>
           authority.sync.export(leaveOut ? { leaveOut } : {}),
         )
         if (json()) printJson({ ...exported, out: file })
@@ -63,13 +63,13 @@ export function createSyncCommand(cli: AuthorityCli): Command {
   respond.action((file: string, options: RootKeyOptions & { out: string }) =>
     withAuthority(async (authority) => {
       refuseStandardOutput(options.out, json())
-      await bringRootKey(authority, options)
-      const [{ readNamedFile }, { writeCarriedFile }] = await Promise.all([
+      await loadRootKey(authority, options)
+      const [{ readFileArgument }, { writeFileAtomically }] = await Promise.all([
         import('../secrets.ts'),
-        import('../codes.ts'),
+        import('../atomic-write.ts'),
       ])
-      const request = readNamedFile(file)
-      const { file: _text, ...responded } = await writeCarriedFile(options.out, () =>
+      const request = readFileArgument(file)
+      const { file: _text, ...responded } = await writeFileAtomically(options.out, () =>
         authority.satellites.respond(request),
       )
       if (json()) printJson({ ...responded, out: options.out })
@@ -84,8 +84,8 @@ export function createSyncCommand(cli: AuthorityCli): Command {
     .option('--yes', 'take the root certificate in the first answer unseen')
     .action((file: string, options: { trustFingerprint?: string; yes?: boolean }) =>
       withAuthority(async (authority) => {
-        const { readNamedFile, confirmOrRefuse } = await import('../secrets.ts')
-        const text = readNamedFile(file)
+        const { readFileArgument, confirm } = await import('../secrets.ts')
+        const text = readFileArgument(file)
         const { trustFingerprint, yes = false } = options
         let trust =
           trustFingerprint === undefined
@@ -95,7 +95,7 @@ export function createSyncCommand(cli: AuthorityCli): Command {
             : { fingerprint: trustFingerprint }
         const fingerprint = await authority.sync.rootToTrust(text)
         if (fingerprint !== null && trust === null) {
-          await confirmOrRefuse(
+          await confirm(
             `The answer brings a root certificate with the fingerprint ${fingerprint}. Is it the one that the manager prints with \`trust show\`?`,
             false,
             'Run it again with --trust-fingerprint and what `trust show` prints at the manager; --yes takes it unseen.',
@@ -115,10 +115,10 @@ export function createSyncCommand(cli: AuthorityCli): Command {
     .action((options: { codeFile?: string }) =>
       withAuthority(async (authority) => {
         if (options.codeFile !== undefined) {
-          const { readCarriedCode } = await import('../codes.ts')
+          const { readCode } = await import('../codes.ts')
           const { codeFile } = options
           await authority.sync.useCode(
-            await readCarriedCode({
+            await readCode({
               ...(codeFile === '-' ? { argument: '-' } : { file: codeFile }),
               what: 'one-time code',
             }),
@@ -154,9 +154,9 @@ export function createSyncCommand(cli: AuthorityCli): Command {
     .option('--password-file <file>', 'read the password from a file; - for standard input')
     .action((url: string, options: ProxyOptions) =>
       withAuthority(async (authority) => {
-        const road = await authority.sync.setManager(await roadOf(url, options))
+        const road = await authority.sync.setManager(await parseEndpoint(url, options))
         if (json()) printJson(road)
-        else printText(`${roadWords(road)}. Try it with \`sync now\`.`)
+        else printText(`${formatEndpoint(road)}. Try it with \`sync now\`.`)
       }),
     )
   sync
@@ -165,7 +165,7 @@ export function createSyncCommand(cli: AuthorityCli): Command {
     .argument('<what>', `${LEAVABLE.join(', ')}, or nothing`)
     .action((what: string) =>
       withAuthority(async (authority) => {
-        const { leftOut } = await authority.sync.leaveOut(leavable(what))
+        const { leftOut } = await authority.sync.leaveOut(parseRedactedFields(what))
         if (json()) printJson({ leftOut })
         else printText(`Left out: ${leftOut.length === 0 ? 'nothing' : leftOut.join(', ')}.`)
       }),
@@ -185,7 +185,7 @@ function refuseStandardOutput(out: string, json: boolean): void {
 }
 
 /** @throws LicensingError INVALID_ARGUMENT */
-function leavable(text: string): Leavable[] {
+function parseRedactedFields(text: string): Leavable[] {
   if (text.trim() === 'nothing') return []
   return text.split(',').map((word) => {
     const known = LEAVABLE.find((one) => one === word.trim())
@@ -257,7 +257,7 @@ function printImported(imported: Imported, json: boolean): void {
   )
 }
 
-const standings: Readonly<Record<SyncStatus['standing'], string>> = {
+const STATUS_LABELS: Readonly<Record<SyncStatus['standing'], string>> = {
   unregistered: 'not registered yet',
   current: 'in touch with its manager',
   overdue: 'OVERDUE: a synchronisation is needed',
@@ -282,7 +282,7 @@ function statusText(status: SyncStatus & { manager: ManagerRoad | null }): strin
   const { carried, lastAttempt, manager } = status
   const reason = lastAttempt?.reason
   return [
-    `Satellite ${status.satellite} of ${status.smartAccount}: ${status.inDoubt ? 'RESTORED OR COPIED: nothing new is promised until it has synchronised' : standings[status.standing]}`,
+    `Satellite ${status.satellite} of ${status.smartAccount}: ${status.inDoubt ? 'RESTORED OR COPIED: nothing new is promised until it has synchronised' : STATUS_LABELS[status.standing]}`,
     `key             ${status.fingerprint}`,
     `last sync       ${formatMinute(status.lastSyncAt)}`,
     `overdue from    ${formatMinute(status.overdueAt)}`,

@@ -36,8 +36,8 @@ export function createTransferCommand(
         return
       }
       if (asks) {
-        const { confirmOrRefuse } = await import('../secrets.ts')
-        await confirmOrRefuse(`Transfer ${preview.what} from ${preview.from} to ${preview.to}?`, false)
+        const { confirm } = await import('../secrets.ts')
+        await confirm(`Transfer ${preview.what} from ${preview.from} to ${preview.to}?`, false)
       }
       const done = await transfer(authority, { ...where, confirmed: yes || asks })
       if (json()) printJson(done)

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import type { Leaf } from '../../authority/services/trust-service.ts'
 import { LicensingError } from '../../core/errors.ts'
 import { type AuthorityCli, wholeNumber } from './authority-cli.ts'
-import { bringRootKey, readPassphrase, type RootKeyOptions, rootKeyOptions } from './root-key-options.ts'
+import { loadRootKey, readPassphrase, type RootKeyOptions, rootKeyOptions } from './root-key-options.ts'
 import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'
 
@@ -71,10 +71,10 @@ export function createTrustCommand(cli: AuthorityCli): Command {
     .option('--passphrase-file <file>', 'read the passphrase from a file; - for standard input')
     .action((file: string, options: { passphraseFile?: string }) =>
       withAuthority(async (authority) => {
-        const { writeCarriedBytes } = await import('../codes.ts')
+        const { writeBytesAtomically } = await import('../atomic-write.ts')
         const passphrase = await readPassphrase(options.passphraseFile, 'passphrase for the root’s key')
         await authority.security.trust.exportRootKey(passphrase, async (bytes) => {
-          await writeCarriedBytes(file, () => Promise.resolve(bytes))
+          await writeBytesAtomically(file, () => Promise.resolve(bytes))
         })
         if (json()) printJson({ out: file, onHost: false })
         else
@@ -110,7 +110,7 @@ function addRotate(rotate: Command, { json, withAuthority }: AuthorityCli): void
   for (const option of rootKeyOptions()) issuing.addOption(option)
   issuing.action((options: RootKeyOptions) =>
     withAuthority(async (authority) => {
-      await bringRootKey(authority, options)
+      await loadRootKey(authority, options)
       const inForce = await authority.security.trust.rotateIssuingCa()
       if (json()) printJson({ rotated: ['issuing-ca'], inForce })
       else
@@ -141,13 +141,13 @@ function addRotate(rotate: Command, { json, withAuthority }: AuthorityCli): void
           'USAGE',
           `${newRootKey} is there already: the new key goes into a file of its own.`,
         )
-      const passphrase = await bringRootKey(authority, options)
+      const passphrase = await loadRootKey(authority, options)
       const keep = async (privateKey: string) => {
-        const [{ sealRootKey }, { writeCarriedBytes }] = await Promise.all([
+        const [{ sealRootKey }, { writeBytesAtomically }] = await Promise.all([
           import('../../authority/services/trust-service.ts'),
-          import('../codes.ts'),
+          import('../atomic-write.ts'),
         ])
-        await writeCarriedBytes(newRootKey ?? '', () => sealRootKey(privateKey, passphrase ?? ''))
+        await writeBytesAtomically(newRootKey ?? '', () => sealRootKey(privateKey, passphrase ?? ''))
       }
       const done = await authority.security.trust.rotateRoot({
         overlapDays: wholeNumber(options.overlap, 'overlap'),

@@ -29,14 +29,14 @@ export function createWebhookCommand({ json, withAuthority }: AuthorityCli): Com
     .option('--ca <file>', 'a further certificate that the TLS of the receiver is checked by')
     .action((url: string, options: AddOptions) =>
       withAuthority(async (authority, where) => {
-        const { readNamedFile } = await import('../secrets.ts')
+        const { readFileArgument } = await import('../secrets.ts')
         const added = await authority.operations.webhooks.add(
           {
             url,
             secret: await secretOf(options.secretFile),
             types: options.type,
             severity: options.severity,
-            ca: options.ca === undefined ? undefined : readNamedFile(options.ca),
+            ca: options.ca === undefined ? undefined : readFileArgument(options.ca),
           },
           where,
         )

@@ -1,7 +1,7 @@
 import cluster, { type Worker } from 'node:cluster'
 import { SECOND } from '../../core/time.ts'
 import type { Serving } from '../print-listening.ts'
-import { toldToStop } from '../shutdown-signal.ts'
+import { onShutdownSignal } from '../shutdown-signal.ts'
 
 /** What a worker tells the process that has started it; and it, a worker. */
 const LISTENING = 'listening at'
@@ -16,16 +16,16 @@ const STEADY = 60 * SECOND
 const LONGEST_STOP = 40 * SECOND
 
 /** The number of this process among those that serve together, from 0; null where it serves alone. */
-export const workerNumber = (): number | null =>
+export const workerIndex = (): number | null =>
   cluster.isWorker ? Number(process.env.SMART_AUTHORITY_WORKER ?? 0) : null
 
 /** Tells where this worker serves: what is said to people is said once, for all of them. */
-export function tellListening(told: Serving): void {
+export function reportListening(told: Serving): void {
   process.send?.({ kind: LISTENING, told })
 }
 
 /** Resolves when a worker is to stop: when it is told to, or nobody is left to tell it. Signals are for the one that tells. */
-export function workerToldToStop(): Promise<void> {
+export function onWorkerShutdown(): Promise<void> {
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP']) process.on(signal, () => undefined)
   return new Promise((resolve) => {
     process.on('message', (message) => {
@@ -42,7 +42,7 @@ export function workerToldToStop(): Promise<void> {
  * @param options.listening called once, with what each has told when all of them serve
  * @returns how it ended: 0, or the exit code of a worker that could not start, which has said why
  */
-export async function serveByWorkers(options: {
+export async function runWorkers(options: {
   workers: number
   listening: (told: readonly Serving[]) => void
   log: { info: (what: string, facts: object) => void; error: (what: string, facts: object) => void }
@@ -53,7 +53,7 @@ export async function serveByWorkers(options: {
   const stop = new AbortController()
   const stopping = () => stop.signal.aborted
   let failed = 0
-  const stopped = toldToStop().then(() => {
+  const stopped = onShutdownSignal().then(() => {
     stop.abort()
   })
 

@@ -11,7 +11,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { codeLines, writeCarriedFile } from '../../src/cli/codes.ts'
+import { writeFileAtomically } from '../../src/cli/atomic-write.ts'
+import { formatCode } from '../../src/cli/codes.ts'
 import { LicensingError } from '../../src/core/errors.ts'
 import { writeRequestCode } from '../../src/protocol/offline-codes.ts'
 
@@ -30,14 +31,14 @@ const code = writeRequestCode({
 })
 
 it('R-SLR-7: a code is printed in short lines, and read back from them', () => {
-  const lines = codeLines(code).split('\n')
+  const lines = formatCode(code).split('\n')
   expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(35)
   expect(lines.join('')).toBe(code)
 })
 
 it('a file is written for this user alone, whole or not at all, and nothing is done when it cannot be', async () => {
   const out = join(directory, 'authorization.txt')
-  await writeCarriedFile(out, () => Promise.resolve({ file: 'text\n' }))
+  await writeFileAtomically(out, () => Promise.resolve({ file: 'text\n' }))
   expect(readFileSync(out, 'utf8')).toBe('text\n')
   expect(statSync(out).mode & 0o777).toBe(0o600)
   let done = 0
@@ -45,15 +46,15 @@ it('a file is written for this user alone, whole or not at all, and nothing is d
     done++
     return Promise.resolve({ file: 'other' })
   }
-  await expect(writeCarriedFile(join(directory, 'missing', 'file'), work)).rejects.toMatchObject({
+  await expect(writeFileAtomically(join(directory, 'missing', 'file'), work)).rejects.toMatchObject({
     code: 'FILE_UNWRITABLE',
   })
   expect(done).toBe(0)
-  await expect(writeCarriedFile(directory, work)).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' })
-  await expect(writeCarriedFile('/dev/full', work)).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' })
-  await expect(writeCarriedFile('', work)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  await expect(writeFileAtomically(directory, work)).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' })
+  await expect(writeFileAtomically('/dev/full', work)).rejects.toMatchObject({ code: 'FILE_UNWRITABLE' })
+  await expect(writeFileAtomically('', work)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   expect(done).toBe(0)
-  const refused = writeCarriedFile(out, () => Promise.reject(new LicensingError('UPDATE_PENDING', 'no')))
+  const refused = writeFileAtomically(out, () => Promise.reject(new LicensingError('UPDATE_PENDING', 'no')))
   await expect(refused).rejects.toMatchObject({ code: 'UPDATE_PENDING' })
   expect(readFileSync(out, 'utf8')).toBe('text\n')
   expect(readdirSync(directory)).toEqual(['authorization.txt'])
@@ -64,7 +65,7 @@ it('a file that a symbolic link leads to is written, and nothing beside it is to
   writeFileSync(target, 'old')
   symlinkSync(target, link)
   writeFileSync(join(directory, 'target.new'), 'mine')
-  await writeCarriedFile(link, () => Promise.resolve({ file: 'new' }))
+  await writeFileAtomically(link, () => Promise.resolve({ file: 'new' }))
   expect(readFileSync(target, 'utf8')).toBe('new')
   expect(lstatSync(link).isSymbolicLink()).toBe(true)
   expect(readFileSync(join(directory, 'target.new'), 'utf8')).toBe('mine')
