@@ -129,7 +129,7 @@ export class SignInDesk {
     })
   }
 
-  /** Returns the document of a user by name. @throws LicensingError USER_UNKNOWN */
+  /** Returns the document of a user by name. @throws LicensingError NOT_FOUND */
   async profile(name: string): Promise<UserDocument> {
     return userDocument(await this.#require(name))
   }

@@ -1,8 +1,17 @@
 import type { Command } from 'commander'
+import type { ControlCommandName } from '../../agent/control-commands.ts'
+import type { ConferencingCommandName } from '../../conferencing/index.ts'
+import { asLicensingError, LicensingError } from '../../core/errors.ts'
 import type { Status } from '../../index.ts'
-import { LicensingError } from '../../core/errors.ts'
 import { printJson, printText } from '../output.ts'
-import type { CommandName } from './agent-client.ts'
+
+/** A command that the program may ask of an agent: one of the agent's own, or of the conferencing module. */
+export type CommandName = ControlCommandName | ConferencingCommandName
+
+/** How long a command that finds the data directory in use waits for it, by the machine's own uptime. */
+export const LOCK_PATIENCE = 5_000
+/** How long a command works on what is due before it does its own. */
+const DUE_PATIENCE = 10_000
 
 /** Options of the program, and access to the agent, for its commands. */
 export interface AgentCli {
@@ -28,10 +37,8 @@ export function createAgentCli(program: Command): AgentCli {
   return {
     json,
     dataDir,
-    call: async <T>(verb: CommandName, params: object = {}) => {
-      const { callAgent } = await import('./agent-client.ts')
-      return (await callAgent(dataDir(), verb, params)) as T
-    },
+    call: async <T>(verb: CommandName, params: object = {}) =>
+      (await callAgent(dataDir(), verb, params)) as T,
     printStatus: async (status) => {
       if (json()) {
         printJson(status)
@@ -43,5 +50,56 @@ export function createAgentCli(program: Command): AgentCli {
     progress: (text) => {
       if (!json() && process.stderr.isTTY) process.stderr.write(`${text}\n`)
     },
+  }
+}
+
+/**
+ * Asks for one verb: of the running daemon, or, with none running, of an agent opened here under the lock
+ * of its data directory, for this one thing.
+ */
+async function callAgent(dataDir: string, verb: CommandName, params: unknown = {}): Promise<unknown> {
+  const { systemClock } = await import('../../core/system-clock.ts')
+  const end = systemClock.uptime() + LOCK_PATIENCE
+  for (;;) {
+    const { askDaemon, connectControl } = await import('../../agent/control.ts')
+    const daemon = await connectControl(dataDir)
+    if (daemon) return askDaemon(daemon, verb, params)
+    try {
+      return await runHere(dataDir, verb, params)
+    } catch (thrown) {
+      const failure = asLicensingError(thrown)
+      if (failure.code !== 'DATA_DIR_LOCKED' || systemClock.uptime() >= end) throw failure
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+async function runHere(dataDir: string, verb: CommandName, params: unknown): Promise<unknown> {
+  const [{ SmartAgent }, { findCommand }, { withTimeout }] = await Promise.all([
+    import('../../index.ts'),
+    import('../../agent/control-commands.ts'),
+    import('../../transports/deadline.ts'),
+  ])
+  const agent = await SmartAgent.open({ dataDir, heartbeat: false })
+  try {
+    const { reads, call } = findCommand(agent, verb)
+    if (!reads) await withTimeout(DUE_PATIENCE, agent.idle())
+    const result = await call(params)
+    // Without a daemon nobody else makes the attempt: it is made before leaving, whatever becomes of it.
+    if (
+      !reads &&
+      typeof params === 'object' &&
+      params !== null &&
+      'wait' in params &&
+      params.wait === false
+    ) {
+      await withTimeout(DUE_PATIENCE, agent.idle())
+      return agent.status()
+    }
+    // Nobody stays to report a change within its minute, so it is reported before leaving.
+    if (!reads) await withTimeout(DUE_PATIENCE, agent.flushUsage())
+    return verb === 'usage-set' ? agent.status() : result
+  } finally {
+    await agent.close()
   }
 }

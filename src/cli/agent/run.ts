@@ -31,7 +31,7 @@ export function createRunCommand({ json, dataDir }: AgentCli): Command {
         },
       ) => {
         const [{ runDaemon }, { createLogger }] = await Promise.all([
-          import('./agent-client.ts'),
+          import('./run-daemon.ts'),
           import('../log.ts'),
         ])
         const logger = createLogger(options)
