@@ -14,7 +14,7 @@ const SEEDS = 120
 let directory = ''
 beforeAll(() => {
   directory = mkdtempSync(join(tmpdir(), 'sla-planted-'))
-  for (const part of ['machines', 'src'])
+  for (const part of ['machines', 'mocks', 'src', 'tools'])
     cpSync(join('dist', part), join(directory, 'dist', part), { recursive: true })
   cpSync('package.json', join(directory, 'package.json'))
   symlinkSync(join(process.cwd(), 'node_modules'), join(directory, 'node_modules'))
