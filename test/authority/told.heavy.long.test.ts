@@ -105,7 +105,7 @@ describe('the commands', () => {
       ])
     expect((await verify('audit.jsonl')).code).toBe(0)
     const text = readFileSync(file('audit.jsonl'), 'utf8')
-    writeFileSync(file('changed.jsonl'), text.replace('"subject":"East"', '"subject":"Eest"'))
+    writeFileSync(file('changed.jsonl'), text.replace('"subject":"West"', '"subject":"Wost"'))
     const changed = await verify('changed.jsonl')
     expect(changed.code).toBe(1)
     expect(changed.stderr).toMatch(/entry \d+, of .*, was changed.*AUDIT_BROKEN/)

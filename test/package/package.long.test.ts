@@ -187,11 +187,10 @@ await agent.close()`,
         `import { SmartAgent, type Status } from '${ours.name}'
 import { step, begin } from '${ours.name}/machines'
 import { Authority } from '${ours.name}/authority'
-import { VirtualClock, makePlan } from '${ours.name}/testing'
+import { VirtualClock } from '${ours.name}/testing'
 export const stateOf = ({ state }: Status): string => state
 export const { position } = step(begin(0).position, { type: 'TICK', at: 1, used: 1 })
 export const clock = new VirtualClock()
-export const plan = makePlan({ seed: 1, boxes: 1, days: 1, faults: 'none' })
 // @ts-expect-error -- a state is no number
 export const wrong: number = stateOf((await SmartAgent.open({} as never)).status())
 export const opened = Authority.open({ dataDir: 'x', clock })
