@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
-import { afterAll, beforeAll, expect } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Status } from '../../src/index.ts'
 import {
   choose,
@@ -13,9 +13,6 @@ import {
   type Window,
 } from '../support/browser.ts'
 import { makePrograms } from '../support/programs.ts'
-import { sampledTests } from '../support/scale.ts'
-
-const { describe, it } = sampledTests(4)
 
 /** The procedures of the guide, in its order and words, between the two pages of real programs. */
 const programs = makePrograms()

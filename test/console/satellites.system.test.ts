@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
-import { afterAll, beforeAll, expect } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   choose,
   expectAccessible,
@@ -11,9 +11,6 @@ import {
   type Window,
 } from '../support/browser.ts'
 import { makePrograms } from '../support/programs.ts'
-import { sampledTests } from '../support/scale.ts'
-
-const { describe, it } = sampledTests(2)
 
 /** A satellite and its manager, each by its own page, with nothing between them but files that somebody carries. */
 const programs = makePrograms()
