@@ -26,7 +26,7 @@ const WITHOUT_HEARTBEAT = ['test/agent/{copies,histories,product-ledger,registra
 
 /** Files that wait for a minute or two: begun first, so that nobody waits for them at the end. */
 const LONGEST =
-  /\/(matrix|postgres|daemon|killed|bad-line|planted-bugs|simulation|fast-year|histories)[.\w]*\.test\.ts$/
+  /\/(matrix|postgres|procedures|daemon|killed|bad-line|planted-bugs|simulation|fast-year|histories)[.\w]*\.test\.ts$/
 
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
