@@ -87,9 +87,9 @@ class OpenTunnels implements ModuleState<Tunnels, TunnelStatus> {
   }
 
   // The table is all there is: nothing is kept in memory, and nothing is added to a transaction.
-  expire() {}
-  beforeCommit() {}
-  rollback() {}
+  readonly expire = (): void => undefined
+  readonly beforeCommit = (): void => undefined
+  readonly rollback = (): void => undefined
 
   list(): Tunnel[] {
     return this.#db

@@ -112,6 +112,6 @@ export function findCommand(
   name: string,
 ): { readonly reads: boolean; readonly call: (params: unknown) => unknown } {
   if (!isOwn(name)) return agent.moduleCommand(name)
-  const { reads, call } = controlCommands[name]
-  return { reads, call: (params) => call(agent, params) }
+  const command = controlCommands[name]
+  return { reads: command.reads, call: (params) => command.call(agent, params) }
 }

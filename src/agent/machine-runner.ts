@@ -112,11 +112,11 @@ export class MachineRunner {
     const seconds = this.#meter.pendingSeconds()
     const transitions: Transition[] = []
     let { position } = this
-    let releasesSecrets = false
+    const released: Command[] = []
     const apply = (event: Event) => {
       const { position: after, commands } = step(position, event)
       transitions.push(this.#record(event, position, after, commands))
-      releasesSecrets ||= commands.some(({ type }) => type === 'forget')
+      released.push(...commands.filter(({ type }) => type === 'forget'))
       position = after
     }
     const distrust = this.#distrust
@@ -144,7 +144,7 @@ export class MachineRunner {
     }
     this.#meter.commit(seconds)
     this.position = position
-    if (releasesSecrets) this.events.emit('secretsReleased')
+    if (released.length > 0) this.events.emit('secretsReleased')
     for (const transition of transitions) {
       for (const notice of transition.notices) this.#log(notice)
       this.events.emit('transition', transition)

@@ -163,15 +163,15 @@ function requireProduct(
 ): Product {
   const stored = store.read('product', productSchema)
   if (stored && isNew) throw new LicensingError('DATA_DIR_EXISTS', `There is an agent in ${dataDir} already.`)
-  if (!stored && !product)
-    throw new LicensingError('DATA_DIR_MISSING', `The agent in ${dataDir} was never made.`)
+  const known = stored ?? product
+  if (!known) throw new LicensingError('DATA_DIR_MISSING', `The agent in ${dataDir} was never made.`)
   if (stored && product && (stored.pid !== product.pid || stored.serial !== product.serial))
     throw new LicensingError(
       'INVALID_ARGUMENT',
       `The data directory belongs to ${stored.pid}:${stored.serial}.`,
     )
-  if (!stored && product) store.write('product', product)
-  return (stored ?? product) as Product
+  if (!stored) store.write('product', known)
+  return known
 }
 
 function createCore(

@@ -77,7 +77,7 @@ export const implement = <C extends Contract>(
 ): Procedures =>
   Object.fromEntries(
     Object.entries(contract).map(([name, procedure]) => {
-      const handler = handlers[name as keyof C] as BoundProcedure['handler']
+      const handler = handlers[name as keyof C]
       return [name, { ...procedure, handler }]
     }),
   )

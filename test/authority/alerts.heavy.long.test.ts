@@ -3,11 +3,11 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect } from 'vitest'
 import type { SmartAgent } from '../../src/index.ts'
+import type { Authority } from '../../src/authority/index.ts'
 import {
   ALERT_TYPES,
   type AlertDocument,
   type AlertType,
-  Authority,
   restoreAuthority,
 } from '../../src/authority/index.ts'
 import { bySeverity } from '../../src/authority/alerts/alerts.ts'

@@ -19,7 +19,7 @@ afterAll(() => {
 })
 
 // Run once for each new data version, before its release: WRITE_GOLDEN=1 npx vitest run --project quick test/authority/golden.test.ts
-if (process.env['WRITE_GOLDEN'] === '1')
+if (process.env.WRITE_GOLDEN === '1')
   it('writes the golden files of this data version', async () => {
     const world = await makeWorld()
     const { authority } = world

@@ -94,5 +94,6 @@ export async function migrateTo(
     migrationLockTableName: MIGRATION_LOCK_TABLE,
   })
   const { error } = await migrator.migrateTo(target.name)
-  if (error !== undefined) throw error
+  if (error instanceof Error) throw error
+  if (error !== undefined) throw new Error('A migration of the database failed.', { cause: error })
 }
