@@ -91,7 +91,7 @@ async function expectWhole(store: AuthorityStore): Promise<void> {
 
 describe('a transaction whose begin fails leaves a connection that can be used', () => {
   it('where the lock of writers is held for longer than is waited for it (55P03)', async () => {
-    const store = await openStore({ lock_timeout: '200' })
+    const store = await openStore({ lock_timeout: '2000' })
     const letGo = await holdLock(store)
     expect(new Set(await writes(store, MANY))).toEqual(new Set(['DATABASE_UNREACHABLE']))
     await letGo()
@@ -99,7 +99,7 @@ describe('a transaction whose begin fails leaves a connection that can be used',
   })
 
   it('where its statement takes longer than a statement may (57014)', async () => {
-    const store = await openStore({ statement_timeout: '400' })
+    const store = await openStore({ statement_timeout: '2000' })
     const letGo = await holdLock(store)
     expect(new Set(await writes(store, MANY))).toEqual(new Set(['DATABASE_UNREACHABLE']))
     await letGo()
