@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type ControlCommand, defineCommand } from '../core/control-command.ts'
+import { transportSettingsSchema } from '../transports/transport.ts'
 import type { SmartAgent } from './agent.ts'
 
 const command = <Params>(
@@ -8,17 +9,6 @@ const command = <Params>(
   run: (agent: SmartAgent, params: Params) => unknown,
 ) => defineCommand(reads, schema, run)
 
-const url = z.string().max(2048)
-const settings = z.discriminatedUnion('kind', [
-  z.object({ kind: z.enum(['direct', 'gateway']), url }),
-  z.object({
-    kind: z.literal('proxy'),
-    url,
-    via: url,
-    username: z.string().max(1000).optional(),
-    password: z.string().max(1000).optional(),
-  }),
-])
 const none = z.object({})
 const file = z.object({ file: z.string().max(200_000) })
 const wait = z.boolean().default(true)
@@ -33,9 +23,11 @@ export const controlCommands = {
     z.object({ limit: z.int().min(1).max(10_000).default(100), after: z.int().min(0).default(0) }),
     (agent, { limit, after }) => agent.history(limit, after),
   ),
-  'transport-set': command(true, settings, (agent, settings) => agent.transport.set(settings)),
-  'transport-test': command(true, z.object({ settings: settings.optional() }), (agent, { settings }) =>
-    agent.transport.test(settings ? { settings } : {}),
+  'transport-set': command(true, transportSettingsSchema, (agent, settings) => agent.transport.set(settings)),
+  'transport-test': command(
+    true,
+    z.object({ settings: transportSettingsSchema.optional() }),
+    (agent, { settings }) => agent.transport.test(settings ? { settings } : {}),
   ),
   'tls-ca-install': command(true, z.object({ pem: z.string().max(100_000) }), async (agent, { pem }) => {
     await agent.trust.installTlsCa(pem)

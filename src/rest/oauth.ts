@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { actorName } from '../authority/events/actor.ts'
 import { ACCESS_TOKEN_SECONDS } from '../authority/identity/api-clients.ts'
 import type { Authority } from '../authority/authority.ts'
-import type { PersonRecord } from '../authority/identity/users.ts'
+import type { User } from '../http/users.ts'
 import { LicensingError } from '../core/errors.ts'
 import { beginGuess, type GuessStore } from '../http/login-rate-limiter.ts'
 import { checkPassword } from '../http/passwords.ts'
@@ -180,7 +180,7 @@ export class TokenDesk {
   }
 
   /** Who signs in at the page, by name and password. @throws Refused */
-  async #person({ username, password }: Parameters, address: string): Promise<PersonRecord> {
+  async #person({ username, password }: Parameters, address: string): Promise<User> {
     if (username === undefined || password === undefined)
       throw invalid(`The parameter ${username === undefined ? 'username' : 'password'} is missing.`)
     const right = await beginGuess(this.#guesses, address)

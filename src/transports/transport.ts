@@ -39,6 +39,21 @@ export type TransportSettings =
       readonly password?: string | undefined
     }
 
+const url = z.string().max(2048)
+
+/** Transport settings as a caller of another program gives them. The URLs and credentials are checked when they are set. */
+export const transportSettingsSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('direct'), url }),
+  z.object({ kind: z.literal('gateway'), url }),
+  z.object({
+    kind: z.literal('proxy'),
+    url,
+    via: url,
+    username: z.string().max(1000).optional(),
+    password: z.string().max(1000).optional(),
+  }),
+])
+
 /** Settings as they are stored: a password only under a key that is kept apart. */
 export const storedSettingsSchema = z.discriminatedUnion('kind', [
   z.object({ kind: z.enum(['direct', 'gateway']), url: z.string() }),

@@ -1,17 +1,11 @@
 import { randomUUID, type X509Certificate } from 'node:crypto'
 import { LicensingError } from '../../core/errors.ts'
 import { DAY, type Instant } from '../../core/time.ts'
+import type { AuditEntry } from '../../http/users.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import type { Tx } from '../store/store.ts'
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
-import {
-  appendToChain,
-  type AuditEntry,
-  type ChainedEntry,
-  type ChainPosition,
-  ChainVerifier,
-  kindOf,
-} from './hash-chain.ts'
+import { appendToChain, type ChainedEntry, type ChainPosition, ChainVerifier, kindOf } from './hash-chain.ts'
 
 /** Entries that are kept: the newest actions, with everything between them, up to a number of entries in all. */
 export const RETENTION = { actions: 100_000, entries: 1_000_000 } as const

@@ -2,7 +2,7 @@ import type { Instant } from '../../core/time.ts'
 import { readRoots } from '../../pki/chain-validation.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import type { Tx } from '../store/store.ts'
-import type { AuditEntry } from './hash-chain.ts'
+import type { AuditEntry } from '../../http/users.ts'
 import {
   checkpointLine,
   entryLines,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { iso, type Instant } from '../../core/time.ts'
+import { iso } from '../../core/time.ts'
+import type { AuditEntry } from '../../http/users.ts'
 import { canonical } from '../../protocol/digest.ts'
 
 /** `action`: by a known user, program or command, whatever its outcome. `denial`: of an unauthenticated caller. */
@@ -8,19 +9,6 @@ export type AuditKind = (typeof AUDIT_KINDS)[number]
 
 /** Stands for the previous hash of the first entry. */
 export const GENESIS = 'genesis'
-
-/** An action, or a denial, as it is recorded. */
-export interface AuditEntry {
-  readonly at: Instant
-  /** Null for an unauthenticated caller. */
-  readonly who: string | null
-  readonly address: string
-  readonly action: string
-  /** The public name of the object of the action. */
-  readonly subject: string
-  /** `done`, or the code of the error. */
-  readonly outcome: string
-}
 
 /** An entry with its position in the chain. */
 export interface ChainedEntry extends AuditEntry {

@@ -8,7 +8,13 @@ import { peek, sealedBy, sealedCertificates } from '../../pki/signed-message.ts'
 import type { Account } from '../context/account-context.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
-import { endInstance, findByCertificate, type InstanceRow, virtualAccountOf } from '../inventory/instances.ts'
+import {
+  endInstance,
+  findByCertificate,
+  type InstanceRow,
+  NO_EXCHANGE,
+  virtualAccountOf,
+} from '../inventory/instances.ts'
 import { setDemand } from '../inventory/pools.ts'
 import { Reported, type ReportedRival } from '../satellites/reported-instances.ts'
 import { touchInstance } from '../store/revisions.ts'
@@ -210,18 +216,10 @@ export class Registration {
       registered_key: spki,
       token_id: token.id,
       certificates: JSON.stringify(issued.certificates),
-      next_thumbprint: null,
-      next_public_key: null,
-      next_certificates: null,
+      ...NO_EXCHANGE,
       registered_at: this.#at,
       last_contact_at: this.#at,
       expires_at: issued.expiresAt,
-      sequence: 0,
-      request_digest: null,
-      message_id: null,
-      decision: null,
-      last_answer: null,
-      previous_answer: null,
       epoch: this.#credentials.identity.epoch,
       revision: 0,
       in_review: 0,

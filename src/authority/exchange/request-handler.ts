@@ -5,7 +5,7 @@ import type { Decision, InstanceRequest } from '../../protocol/messages.ts'
 import { readRequest } from '../../pki/certificate-request.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import type { IssuingLimits } from '../satellite-sync/issuing-limits.ts'
-import { endInstance, type InstanceRow } from '../inventory/instances.ts'
+import { endInstance, type InstanceRow, NO_RENEWAL } from '../inventory/instances.ts'
 import { Registration } from './registration.ts'
 import { isUnknown, Review } from './restore-review.ts'
 import {
@@ -159,9 +159,7 @@ async function activateCertificate(context: ExchangeContext, instance: InstanceR
       thumbprint: instance.next_thumbprint,
       public_key: instance.next_public_key,
       certificates: instance.next_certificates,
-      next_thumbprint: null,
-      next_public_key: null,
-      next_certificates: null,
+      ...NO_RENEWAL,
     })
     .where('id', '=', instance.id)
     .execute()

@@ -8,7 +8,7 @@ import { listVirtualAccounts } from '../inventory/accounts.ts'
 import type { Account } from '../context/account-context.ts'
 import type { Credentials } from '../keys/credentials.ts'
 import { logEvent } from '../events/event-log.ts'
-import { endInstance, type InstanceRow } from '../inventory/instances.ts'
+import { endInstance, type InstanceRow, NO_EXCHANGE, NO_RENEWAL } from '../inventory/instances.ts'
 import { spkiOf } from './requests.ts'
 import { touchInstance, touchReservation } from '../store/revisions.ts'
 import { BACKDATED } from '../policy.ts'
@@ -59,9 +59,7 @@ export class Review {
       .updateTable('instances')
       .set({
         ...this.#identityOf(certificate),
-        next_thumbprint: null,
-        next_public_key: null,
-        next_certificates: null,
+        ...NO_RENEWAL,
         in_review: awaited ? 0 : row.in_review,
       })
       .where('id', '=', row.id)
@@ -107,17 +105,9 @@ export class Review {
         ...identity,
         registered_key: identity.public_key,
         token_id: '',
-        next_thumbprint: null,
-        next_public_key: null,
-        next_certificates: null,
+        ...NO_EXCHANGE,
         registered_at: registeredAt,
         last_contact_at: this.#at,
-        sequence: 0,
-        request_digest: null,
-        message_id: null,
-        decision: null,
-        last_answer: null,
-        previous_answer: null,
         epoch: 0,
         revision: 0,
         in_review: SHOWN,

@@ -9,7 +9,8 @@ import type { Account } from '../context/account-context.ts'
 import { type Actor, actorName } from '../events/actor.ts'
 import type { AuthorityContext, Where } from '../context/authority-context.ts'
 import { logEvent } from '../events/event-log.ts'
-import type { People, PersonRecord } from './users.ts'
+import type { User } from '../../http/users.ts'
+import type { People } from './users.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
@@ -177,7 +178,7 @@ export class ApiClients {
    *
    * @returns null when the client was revoked, or the password changed, since it was checked
    */
-  issue(holder: { client: string | null; person: PersonRecord | null }): Promise<string | null> {
+  issue(holder: { client: string | null; person: User | null }): Promise<string | null> {
     return this.#context.store.transaction(async (tx) => {
       const at = await this.#context.clock.time(tx)
       const { client, person } = holder
@@ -224,7 +225,7 @@ export class ApiClients {
   }
 }
 
-const callerOfPerson = ({ name, role, account, virtualAccount }: PersonRecord): ApiCaller => ({
+const callerOfPerson = ({ name, role, account, virtualAccount }: User): ApiCaller => ({
   actor: { kind: 'user', name },
   name,
   account,

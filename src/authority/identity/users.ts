@@ -1,23 +1,9 @@
 import type { Selectable } from 'kysely'
-import type { Instant } from '../../core/time.ts'
+import type { AuditEntry, User } from '../../http/users.ts'
 import { chooseAccount, chooseVirtualAccount } from '../inventory/accounts.ts'
-import type { AuditEntry } from '../audit/hash-chain.ts'
 import { AuditLog } from '../audit/audit-log.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
-
-/** Somebody who signs in at the page of an authority. */
-export interface PersonRecord {
-  readonly name: string
-  readonly role: Tables['users']['role']
-  /** The smart account, and the virtual account of it, that the person is kept to; null for all. */
-  readonly account: string | null
-  readonly virtualAccount: string | null
-  readonly password: string
-  readonly mustChange: boolean
-  readonly createdAt: Instant
-  readonly signedInAt: Instant | null
-}
 
 /** The people of an authority, and the record of what they did: each call is a transaction. */
 export class People {
@@ -27,19 +13,19 @@ export class People {
     this.#transaction = transaction
   }
 
-  find(name: string): Promise<PersonRecord | null> {
+  find(name: string): Promise<User | null> {
     return this.#transaction((tx) => this.findIn(tx, name))
   }
 
   /** The same, in a transaction that is under way. */
-  async findIn(tx: Tx, name: string): Promise<PersonRecord | null> {
+  async findIn(tx: Tx, name: string): Promise<User | null> {
     const row = await tx.selectFrom('users').selectAll().where('name', '=', name).executeTakeFirst()
     return row ? personOf(tx, row) : null
   }
 
-  list(): Promise<PersonRecord[]> {
+  list(): Promise<User[]> {
     return this.#transaction(async (tx) => {
-      const people: PersonRecord[] = []
+      const people: User[] = []
       for (const row of await tx.selectFrom('users').selectAll().orderBy('name').execute())
         people.push(await personOf(tx, row))
       return people
@@ -47,12 +33,12 @@ export class People {
   }
 
   /** Adds a person; false where there is one of that name. @throws LicensingError NOT_FOUND */
-  add(person: PersonRecord): Promise<boolean> {
+  add(person: User): Promise<boolean> {
     return this.#transaction((tx) => insert(tx, person))
   }
 
   /** Adds the first person; false where there is anybody. @param keep called before the person is there, and only then */
-  addFirst(person: PersonRecord, keep: () => void): Promise<boolean> {
+  addFirst(person: User, keep: () => void): Promise<boolean> {
     return this.#transaction(async (tx) => {
       if (await tx.selectFrom('users').select('name').limit(1).executeTakeFirst()) return false
       keep()
@@ -61,11 +47,7 @@ export class People {
   }
 
   /** Changes a person whose password is still kept as that; false where it is not, or nobody is there any more. */
-  change(
-    name: string,
-    kept: string,
-    { password, mustChange, signedInAt }: Partial<PersonRecord>,
-  ): Promise<boolean> {
+  change(name: string, kept: string, { password, mustChange, signedInAt }: Partial<User>): Promise<boolean> {
     return this.#transaction(async (tx) => {
       const { numUpdatedRows } = await tx
         .updateTable('users')
@@ -123,7 +105,7 @@ export class People {
 /** A virtual account that is gone leaves its user nothing to reach, and never everything. */
 const GONE = ' '
 
-async function personOf(tx: Tx, row: Selectable<Tables['users']>): Promise<PersonRecord> {
+async function personOf(tx: Tx, row: Selectable<Tables['users']>): Promise<User> {
   const account = row.account_id === null ? undefined : await nameOf(tx, 'accounts', row.account_id)
   const virtual =
     row.virtual_account_id === null ? undefined : await nameOf(tx, 'virtual_accounts', row.virtual_account_id)
@@ -150,7 +132,7 @@ async function nameOf(
     ?.name
 }
 
-async function reachOf(tx: Tx, { account, virtualAccount }: PersonRecord) {
+async function reachOf(tx: Tx, { account, virtualAccount }: User) {
   if (account === null && virtualAccount === null) return { account_id: null, virtual_account_id: null }
   const found = await chooseAccount(tx, account ?? undefined)
   if (virtualAccount === null) return { account_id: found.id, virtual_account_id: null }
@@ -158,7 +140,7 @@ async function reachOf(tx: Tx, { account, virtualAccount }: PersonRecord) {
   return { account_id: found.id, virtual_account_id: virtual.id }
 }
 
-async function insert(tx: Tx, person: PersonRecord): Promise<boolean> {
+async function insert(tx: Tx, person: User): Promise<boolean> {
   const { name, role, password, mustChange, createdAt, signedInAt } = person
   const reach = await reachOf(tx, person)
   const { numInsertedOrUpdatedRows } = await tx

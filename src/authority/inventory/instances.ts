@@ -11,6 +11,20 @@ import { touchInstance } from '../store/revisions.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
+/** The columns of an instance that is renewing no certificate. */
+export const NO_RENEWAL = { next_thumbprint: null, next_public_key: null, next_certificates: null } as const
+
+/** The columns of an instance that has made no exchange. */
+export const NO_EXCHANGE = {
+  ...NO_RENEWAL,
+  sequence: 0,
+  request_digest: null,
+  message_id: null,
+  decision: null,
+  last_answer: null,
+  previous_answer: null,
+} as const
+
 export type InstanceRow = Selectable<Tables['instances']>
 
 /** A product instance as people and programs see it. */

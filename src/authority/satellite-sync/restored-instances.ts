@@ -5,6 +5,7 @@ import type { ReportedInstance, ReportedLicense } from '../../protocol/sync-requ
 import { listVirtualAccounts } from '../inventory/accounts.ts'
 import type { Account, AccountContext, VirtualAccount } from '../context/account-context.ts'
 import { logEvent } from '../events/event-log.ts'
+import { NO_EXCHANGE } from '../inventory/instances.ts'
 import { assessPool, changeUse } from '../inventory/pools.ts'
 import { nextRevision, touchInstance, touchReservation } from '../store/revisions.ts'
 import { IDENTITY_LIFE } from '../policy.ts'
@@ -81,18 +82,10 @@ export class TakeBack {
         registered_key: '',
         token_id: '',
         certificates: '[]',
-        next_thumbprint: null,
-        next_public_key: null,
-        next_certificates: null,
+        ...NO_EXCHANGE,
         registered_at: one.since,
         last_contact_at: one.since,
         expires_at: this.#at + IDENTITY_LIFE,
-        sequence: 0,
-        request_digest: null,
-        message_id: null,
-        decision: null,
-        last_answer: null,
-        previous_answer: null,
         epoch: 0,
         revision: nextRevision,
         in_review: 1,

@@ -1,21 +1,10 @@
 import { z } from 'zod'
 import { failureSchema } from '../../../machines/agent-context.ts'
 import { mutation, query } from '../../http/procedures.ts'
+import { transportSettingsSchema } from '../../transports/transport.ts'
 import { emptySchema } from '../../http/sign-in-schemas.ts'
 import { statusSchema } from './schemas.ts'
 
-const url = z.string().max(2048)
-const settingsSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('direct'), url }),
-  z.object({ kind: z.literal('gateway'), url }),
-  z.object({
-    kind: z.literal('proxy'),
-    url,
-    via: url,
-    username: z.string().max(1000).optional(),
-    password: z.string().max(1000).optional(),
-  }),
-])
 const connectionTestSchema = z.object({
   ok: z.boolean(),
   steps: z
@@ -36,14 +25,17 @@ export const connectionContract = {
   'transport-set': mutation({
     access: 'administrator',
     summary: 'Sets the way to the authority. Checks its form and saves it; makes no connection.',
-    schema: { body: settingsSchema, response: statusSchema.shape.transport },
+    schema: { body: transportSettingsSchema, response: statusSchema.shape.transport },
     // The URL is left out: it may hold a password.
     auditSubject: ({ kind }) => kind,
   }),
   'transport-test': mutation({
     access: 'administrator',
     summary: 'Walks the way to the authority step by step: the one given, or the one in force.',
-    schema: { body: z.object({ settings: settingsSchema.optional() }), response: connectionTestSchema },
+    schema: {
+      body: z.object({ settings: transportSettingsSchema.optional() }),
+      response: connectionTestSchema,
+    },
   }),
   trust: query({
     access: 'viewer',
