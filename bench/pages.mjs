@@ -62,7 +62,7 @@ try {
   console.log(
     JSON.stringify({
       floor,
-      box: { bytes: weight('box'), ms: await open(browser, box.url, 'input') },
+      box: { bytes: weight('device'), ms: await open(browser, box.url, 'input') },
       manager: { bytes: weight('manager'), ms: await open(browser, manager, 'input') },
     }),
   )

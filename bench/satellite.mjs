@@ -47,7 +47,7 @@ function fill() {
   const insert = database.prepare(
     `insert into instances (${names.join(', ')}) values (${names.map((name) => `@${name}`).join(', ')})`,
   )
-  const demand = database.prepare('insert into demands values (?, ?, 1)')
+  const demand = database.prepare('insert into instance_usage values (?, ?, 1)')
   database.transaction(() => {
     for (let i = 0; i < number; i++) {
       const id = randomUUID()

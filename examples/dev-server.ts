@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
  */
 const [kept] = process.argv.slice(2)
 const directory = kept ?? mkdtempSync(join(tmpdir(), 'smart-licensing-'))
-const bin = (name: string): string => fileURLToPath(new URL(`../../bin/${name}.js`, import.meta.url))
+const bin = (name: string): string => fileURLToPath(new URL(`../bin/${name}.js`, import.meta.url))
 const [authorityDir, boxDir] = [join(directory, 'authority'), join(directory, 'box')]
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`)
