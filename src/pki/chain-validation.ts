@@ -1,4 +1,6 @@
 import { createHash, type X509Certificate } from 'node:crypto'
+// Node 20 cannot make a TLS context in a process that asks a certificate for its legacy form before it has loaded TLS.
+import 'node:tls'
 import type { Instant } from '../core/time.ts'
 import { isIssuedBy, readCertificate } from './certificate-cache.ts'
 import { readCertificateNames } from './certificate-names.ts'

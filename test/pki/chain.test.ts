@@ -1,4 +1,5 @@
 import 'reflect-metadata'
+import { spawnSync } from 'node:child_process'
 import { createPrivateKey, createPublicKey, webcrypto, X509Certificate } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -301,6 +302,25 @@ describe('a file of certificates', () => {
     expect(() => describeCertificate(unknown)).toThrow(
       new ChainError('untrusted', 'the key of a certificate cannot be read'),
     )
+  })
+})
+
+describe('a process that reads certificates before it loads TLS', () => {
+  it('can make a TLS server afterwards', () => {
+    const module = new URL('../../dist/src/pki/chain-validation.js', import.meta.url)
+    const program = `
+      const { describe } = await import(${JSON.stringify(module.href)})
+      const { X509Certificate } = await import('node:crypto')
+      describe(new X509Certificate(process.env.CERTIFICATE))
+      const { createServer } = await import('node:https')
+      createServer({})
+    `
+    const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
+      env: { ...process.env, CERTIFICATE: root.certificate },
+      encoding: 'utf8',
+    })
+    expect(stderr).toBe('')
+    expect(status).toBe(0)
   })
 })
 
