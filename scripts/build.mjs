@@ -1,11 +1,14 @@
 // Builds the library, the programs and the web pages side by side: none of them reads what another one writes.
 import { spawn } from 'node:child_process'
+import { rmSync } from 'node:fs'
 
 const parts = [
   ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'],
   ['scripts/bundle-programs.mjs'],
   ['scripts/build-pages.mjs'],
 ]
+// What an earlier state of the sources built is not packed.
+rmSync('dist', { recursive: true, force: true })
 const build = (words) =>
   new Promise((resolve) => {
     spawn(process.execPath, words, { stdio: 'inherit' }).once('close', (code) => resolve(code ?? 1))

@@ -68,6 +68,8 @@ export interface SyncAnswer {
   readonly restrictAt: Instant
   /** Until when it may synchronise by itself. */
   readonly automaticUntil: Instant
+  /** The highest software version that the account's orders entitle; null where no order names one. */
+  readonly softwareVersion: string | null
   readonly trustBundle: number
   /** The manager's root: PEM. */
   readonly root: string
@@ -104,8 +106,12 @@ const FIELDS = [
   ['Overdue from', 'warnAt'],
   ['Restricted from', 'restrictAt'],
   ['Automatic until', 'automaticUntil'],
+  ['Software version', 'softwareVersion'],
   ['Trust bundle', 'trustBundle'],
 ] as const
+
+/** Stands where no order names a software version. */
+const NO_VERSION = '-'
 
 const SECTIONS = [
   'Virtual accounts',
@@ -139,6 +145,7 @@ export function writeSyncAnswer(answer: SyncAnswer): string[] {
       warnAt: iso(warnAt),
       restrictAt: iso(restrictAt),
       automaticUntil: iso(automaticUntil),
+      softwareVersion: answer.softwareVersion === null ? NO_VERSION : quoted(answer.softwareVersion),
     }),
     '',
     ...writeSection(
@@ -198,6 +205,7 @@ const fieldsSchema = z.object({
   warnAt: instantText,
   restrictAt: instantText,
   automaticUntil: instantText,
+  softwareVersion: z.union([z.literal(NO_VERSION).transform(() => null), text(100).pipe(z.string().min(1))]),
   trustBundle: wholeNumber,
 })
 

@@ -328,6 +328,7 @@ describe('a synchronisation answer', () => {
     warnAt: AT,
     restrictAt: END,
     automaticUntil: END,
+    softwareVersion: '5.0',
     trustBundle: 1,
     root: PEM,
     issuingCa: `${PEM}\n${PEM}`,
@@ -380,6 +381,7 @@ describe('a synchronisation answer', () => {
     ['Restricted from', 'restrictAt', wrongTimes],
     ['Automatic until', 'automaticUntil', wrongTimes],
     ['Trust bundle', 'trustBundle', wrongNumbers],
+    ['Software version', 'softwareVersion', ['', '5.0', '""', `"${'5'.repeat(101)}"`]],
   ])('with its field %s written otherwise is refused', (label, name, values) => {
     for (const value of values)
       expect(refused(withField(lines, label, value)), value).toContain(`its line ${name} is not of its form`)

@@ -125,6 +125,7 @@ const answer = () =>
     warnAt: instant,
     restrictAt: instant,
     automaticUntil: instant,
+    softwareVersion: fc.option(fc.stringMatching(/^[\x20-\x7e]{1,100}$/), { nil: null }),
     trustBundle: fc.nat(),
     root: fc.constant(root.certificate.trim()),
     issuingCa: fc.option(fc.constant(root.certificate.trim()), { nil: null }),

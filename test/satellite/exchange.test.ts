@@ -59,6 +59,22 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
     ])
   })
 
+  it('R-EVAL-2: signs the software version that the account has ordered at the manager', async () => {
+    await carry(world.manager, satellite)
+    const product = { pid: 'CWMS-K9', version: '3.0', serial: 'OLDER' }
+    const device = await world.box(() => satellite, 'older', { product })
+    await device.register((await satellite.tokens.create({ days: 30 })).token)
+    await device.deregister()
+    const { remainingSeconds } = device.status().evaluation
+    await world.manager.orders.create({ sku: 'CWMS4-UPG-MG-K9', quantity: 1 })
+    await carry(world.manager, satellite)
+    await device.register((await satellite.tokens.create({ days: 30 })).token)
+    await device.upgrade('4.1')
+    expect(device.status()).toMatchObject({ state: 'evaluation', product: { version: '4.1' } })
+    expect(device.status().evaluation.remainingSeconds).toBeGreaterThanOrEqual(remainingSeconds)
+    expect(device.status().evaluation.remainingSeconds).toBe((90 * DAY) / 1000)
+  })
+
   it('a file is readable: what leaves the building is in it, in words', async () => {
     await carry(world.manager, satellite)
     const { token } = await satellite.tokens.create({ days: 30 })
@@ -132,8 +148,8 @@ describe('R-SAT-1 R-SAT-3: a satellite with no network', () => {
       await refusedAs('SIGNED_FILE_ALTERED', () => manager.satellites.respond(altered(file, from, to)))
     for (const [from, to] of [
       [/HOST 10/, 'HOST 99'],
-      [/Restricted from: {2}20/, 'Restricted from:  29'],
-      [/Outcome: {10}accepted/, 'Outcome:          refused'],
+      [/(?<=Restricted from: +)20/, '29'],
+      [/(Outcome: +)accepted/, '$1refused'],
     ] as const)
       await refusedAs('SIGNED_FILE_ALTERED', () => satellite.sync.import(altered(answer, from, to), 'unseen'))
     await refusedAs('SIGNED_FILE_TRUNCATED', () =>

@@ -222,13 +222,19 @@ async function fulfillOrder(
   return toOrderDocument(context, done)
 }
 
-/** Raises the software version of an account to that of an order. */
-async function entitleVersion(tx: Tx, accountId: string, version: string): Promise<void> {
-  const { software_version: current } = await tx
+/** Returns the highest software version that an account's orders entitle, or null. */
+export async function readSoftwareVersion(tx: Tx, accountId: string): Promise<string | null> {
+  const { software_version } = await tx
     .selectFrom('accounts')
     .select('software_version')
     .where('id', '=', accountId)
     .executeTakeFirstOrThrow()
+  return software_version
+}
+
+/** Raises the software version of an account to that of an order. */
+async function entitleVersion(tx: Tx, accountId: string, version: string): Promise<void> {
+  const current = await readSoftwareVersion(tx, accountId)
   if (current === null || isHigher(version, current))
     await tx.updateTable('accounts').set({ software_version: version }).where('id', '=', accountId).execute()
 }

@@ -15,6 +15,11 @@ type AnswerContext = Pick<AccountContext, 'tx' | 'account' | 'at'>
 /** @returns whether the manager should hear of it at once: something was given up, ended or found again */
 export async function applyAnswer(context: AnswerContext, answer: SyncAnswer): Promise<boolean> {
   const places = await virtualAccounts(context, answer)
+  await context.tx
+    .updateTable('accounts')
+    .set({ software_version: answer.softwareVersion })
+    .where('id', '=', context.account.id)
+    .execute()
   const withdrawn = await lots(context, answer.lots, places)
   let changed = false
   for (const { id, how } of answer.ended) if (await end(context, id, how)) changed = true

@@ -31,6 +31,7 @@ export interface Responded {
 export const NOTHING_GIVEN = {
   issuingCa: null,
   mandate: null,
+  softwareVersion: null,
   virtualAccounts: [],
   lots: [],
   ended: [],

@@ -6,6 +6,7 @@ import { type SyncAnswer, type SyncEnd } from '../../protocol/sync-answer.ts'
 import { type SyncRequest } from '../../protocol/sync-request.ts'
 import { keyFingerprint } from '../../pki/fingerprint.ts'
 import { listVirtualAccounts } from '../inventory/accounts.ts'
+import { readSoftwareVersion } from '../inventory/orders.ts'
 import type { VirtualAccount } from '../context/account-context.ts'
 import { Conflicts } from './duplicate-instances.ts'
 import { placing, sameTotals, withLarger } from './merge.ts'
@@ -124,6 +125,7 @@ async function acceptedAnswer(
     epoch: request.epoch,
     exchange: request.exchange,
     ...terms,
+    softwareVersion: await readSoftwareVersion(context.tx, context.account.id),
     issuingCa,
     mandate: await signDelegation(context, request, { issuingKey: issuing.key, lots, notAfter: restrictAt }),
     virtualAccounts: outcome.virtualAccounts.map(({ name, home }) => ({ name, home })),
