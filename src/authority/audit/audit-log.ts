@@ -156,7 +156,7 @@ export class AuditLog {
   /** Signs where the chain ends now, and stores the checkpoint. @throws LicensingError SATELLITE_NOT_REGISTERED */
   async checkpoint(credentials: Credentials, at: Instant): Promise<string> {
     const ends = await this.ends()
-    const { id, account } = credentials.identity
+    const { id, account } = credentials.keyRing.identity
     const signer = await credentials.auditSigner(this.#tx, at)
     const text = writeCheckpoint({ authority: id, account, at, ...ends }, signer)
     await this.#tx.insertInto('audit_checkpoints').values({ id: randomUUID(), at, text }).execute()

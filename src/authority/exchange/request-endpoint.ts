@@ -2,6 +2,7 @@ import { asLicensingError, LicensingError } from '../../core/errors.ts'
 import type { ServerLogger } from '../../core/server-logger.ts'
 import { type Instant, iso } from '../../core/time.ts'
 import type { Credential } from '../../pki/certificate-generation.ts'
+import { bundlesAfter } from '../../pki/root-rotation.ts'
 import { seal } from '../../pki/signed-message.ts'
 import { HELLO_AUDIENCE, PROTOCOL_VERSION, type RequestType, type Sealed } from '../../protocol/messages.ts'
 import type { SyncProof } from '../../protocol/sync-proof.ts'
@@ -110,7 +111,7 @@ export class ExchangeEndpoint implements RequestEndpoint {
       const request = readHello(message)
       const context = await store.look(async (tx) => {
         const time = await clock.readTime(tx)
-        await credentials.refresh(tx, time)
+        await credentials.keyRing.refresh(tx, time)
         const signer = await credentials.answerSigner(tx, time)
         return { time, signer, limits: await readIssuingLimits(tx, credentials, time) }
       })
@@ -192,8 +193,8 @@ function sealAnswer(
   { request, audience, decision }: Answered,
   { time, signer, limits }: AnswerContext,
 ): Promise<Sealed> {
-  const { id, role, test, epoch, trust } = credentials.identity
-  const trustBundles = credentials.bundlesAfter(request.trustBundle)
+  const { id, role, test, epoch, trust } = credentials.keyRing.identity
+  const trustBundles = bundlesAfter(credentials.keyRing.identity.trust, request.trustBundle)
   const answer = {
     protocol: PROTOCOL_VERSION,
     direction: 'answer',

@@ -22,8 +22,8 @@ import {
   ownHosts,
   SATELLITE_CA_RENEWED_BEFORE,
 } from './ca-certificates.ts'
-import { BoxIdentities } from './instance-certificates.ts'
-import { HeldKeys, SUB_CA_KEY } from './key-ring.ts'
+import { InstanceCertificates } from './instance-certificates.ts'
+import { KeyRing, SUB_CA_KEY } from './key-ring.ts'
 import { type AuthorityIdentity, FIRST_BUNDLE, readIdentity, writeIdentity } from './identity.ts'
 import { readKeySetting, removeKeySetting, writeKeySetting } from './key-settings.ts'
 import { KeyStore } from './key-store.ts'
@@ -31,8 +31,6 @@ import { Leaves, type Signer } from './leaf-certificates.ts'
 import { RootKey } from './root-key.ts'
 import { SatelliteKeys, SYNC_KEY } from './satellite-keys.ts'
 import type { Tx } from '../store/store.ts'
-
-export type { AuthorityIdentity } from './identity.ts'
 
 /** For the people who register a satellite that has no CA yet. */
 const PROVISIONAL_LIFE = 800 * DAY
@@ -48,56 +46,26 @@ const BOX_KEY = 32
  * files of mode 0600; what is made later is sealed in the database under another such file.
  */
 export class Credentials {
-  readonly #held: HeldKeys
+  readonly keyRing: KeyRing
   readonly #keys: KeyStore
   readonly #leaves: Leaves
   /** The key of the newest root, where it is at hand. */
   readonly rootKey: RootKey
-  /** The identities of boxes. */
-  readonly boxes: BoxIdentities
+  readonly instanceCertificates: InstanceCertificates
   /** A satellite's own. */
   readonly satellite: SatelliteKeys
   #provisional: Promise<Credential> | undefined
 
   private constructor(identity: AuthorityIdentity, keys: KeyStore) {
-    this.#held = new HeldKeys(identity, keys)
+    this.keyRing = new KeyRing(identity, keys)
     this.#keys = keys
     this.#leaves = new Leaves(keys)
-    this.boxes = new BoxIdentities(this.#held)
-    this.satellite = new SatelliteKeys(this.#held)
+    this.instanceCertificates = new InstanceCertificates(this.keyRing)
+    this.satellite = new SatelliteKeys(this.keyRing)
     this.rootKey = new RootKey(keys, () => ({
-      root: this.identity.root === null ? undefined : this.roots[0],
-      number: this.identity.trust.number,
+      root: this.keyRing.identity.root === null ? undefined : this.keyRing.roots[0],
+      number: this.keyRing.identity.trust.number,
     }))
-  }
-
-  get identity(): AuthorityIdentity {
-    return this.#held.identity
-  }
-
-  /** The roots of the manager, the newest first: PEM. @throws LicensingError SATELLITE_NOT_REGISTERED */
-  get root(): string {
-    return this.#held.root
-  }
-
-  /** The same, read. @throws LicensingError SATELLITE_NOT_REGISTERED */
-  get roots(): readonly X509Certificate[] {
-    return this.#held.roots
-  }
-
-  /** The CA that issues this authority's certificates: PEM. @throws LicensingError SATELLITE_NOT_REGISTERED */
-  get issuingCa(): string {
-    return this.#held.issuingCa
-  }
-
-  /** All certificates it has: two while the root is replaced, for those who believe the one or the other. */
-  get issuingCas(): readonly string[] {
-    return this.#held.issuingCas
-  }
-
-  /** The bundles of roots that somebody lacks who holds the one of a number: signed, the oldest first. */
-  bundlesAfter(number: number): readonly string[] {
-    return this.#held.bundlesAfter(number)
   }
 
   /** Makes the root, the issuing CA and the key that tokens are stored under. */
@@ -121,8 +89,8 @@ export class Credentials {
       keys,
     )
     credentials.rootKey.put(root.privateKey, FIRST_BUNDLE)
-    await writeIdentity(tx, credentials.identity)
-    await credentials.#held.readKeys(tx)
+    await writeIdentity(tx, credentials.keyRing.identity)
+    await credentials.keyRing.readKeys(tx)
     return credentials
   }
 
@@ -144,8 +112,8 @@ export class Credentials {
       { ...facts, role: 'satellite', epoch: 1, subCa: null, ...NEVER_ROTATED },
       keys,
     )
-    await writeIdentity(tx, credentials.identity)
-    await credentials.#held.readKeys(tx)
+    await writeIdentity(tx, credentials.keyRing.identity)
+    await credentials.keyRing.readKeys(tx)
     return credentials
   }
 
@@ -155,31 +123,15 @@ export class Credentials {
     if (identity === null)
       throw new LicensingError('DATA_DIR_MISSING', `The authority in ${dataDir} was never made.`)
     const credentials = new Credentials(identity, new KeyStore(dataDir))
-    await credentials.#held.readKeys(tx)
+    await credentials.keyRing.readKeys(tx)
     credentials.#sweep()
     return credentials
   }
 
-  /**
-   * What another process of this authority has made of its identity and keys since, and what time brings: the end of the
-   * overlap of two roots.
-   */
-  refresh(tx: Tx, at: Instant): Promise<void> {
-    return this.#held.refresh(tx, at)
-  }
-
   /** Removes the files of keys that were replaced. */
   #sweep(): void {
-    if (this.#held.issuingKey !== SUB_CA_KEY) this.#keys.remove(SUB_CA_KEY)
+    if (this.keyRing.issuingKey !== SUB_CA_KEY) this.#keys.remove(SUB_CA_KEY)
     this.rootKey.removeOld()
-  }
-
-  /** Takes what the manager gave: its roots, the certificates of this satellite's CA, the epoch. */
-  async adopt(
-    tx: Tx,
-    given: Partial<Pick<AuthorityIdentity, 'root' | 'subCa' | 'furtherCas' | 'trust' | 'epoch'>>,
-  ): Promise<void> {
-    await this.#held.write(tx, given)
   }
 
   // What the root signs
@@ -207,7 +159,7 @@ export class Credentials {
     if (good.length > 0) {
       const same = names.every((each) => haveSame(each, nameConstraints.permitted))
       // A certificate by one of two roots alone is none for those who have the other.
-      if (same || !this.rootKey.isHere || this.identity.trust.until !== null) return kept
+      if (same || !this.rootKey.isHere || this.keyRing.identity.trust.until !== null) return kept
     }
     return {
       pem: await certifySatelliteCa(this.rootKey.issuer(), key, satellite, at),
@@ -238,7 +190,7 @@ export class Credentials {
     const led = certificates.filter(
       (one) =>
         one.publicKey.equals(key) &&
-        this.roots.some((root) => one.checkIssued(root) && one.verify(root.publicKey)),
+        this.keyRing.roots.some((root) => one.checkIssued(root) && one.verify(root.publicKey)),
     )
     const lasts = led.some(({ validTo }) => Date.parse(validTo) > at + SATELLITE_CA_RENEWED_BEFORE)
     return lasts ? led : []
@@ -250,10 +202,10 @@ export class Credentials {
   async rotateIssuingCa(tx: Tx, at: Instant): Promise<void> {
     const root = this.rootKey.issuer()
     const pem = await generateKey()
-    const subCa = await certifyIssuingCa(root, createPublicKey(pem), this.identity, at)
+    const subCa = await certifyIssuingCa(root, createPublicKey(pem), this.keyRing.identity, at)
     const place = this.#keys.seal(pem)
-    await this.#held.takeIssuingKey(tx, place)
-    await this.#held.write(tx, { subCa, furtherCas: [] })
+    await this.keyRing.takeIssuingKey(tx, place)
+    await this.keyRing.adopt(tx, { subCa, furtherCas: [] })
   }
 
   /** Another root: the issuing CA has certificates by both until the overlap ends. Its key was put away before. */
@@ -262,53 +214,53 @@ export class Credentials {
     next: { root: Issuer; bundle: string; number: number; until: Instant },
     at: Instant,
   ): Promise<void> {
-    const { trust } = this.identity
-    const key = createPublicKey(this.#keys.pem(this.#held.issuingKey))
+    const { trust } = this.keyRing.identity
+    const key = createPublicKey(this.#keys.pem(this.keyRing.issuingKey))
     this.rootKey.forget()
-    await this.#held.write(tx, {
-      root: `${next.root.certificate.trim()}\n${this.roots[0]?.toString() ?? ''}`,
-      furtherCas: [await certifyIssuingCa(next.root, key, this.identity, at)],
+    await this.keyRing.adopt(tx, {
+      root: `${next.root.certificate.trim()}\n${this.keyRing.roots[0]?.toString() ?? ''}`,
+      furtherCas: [await certifyIssuingCa(next.root, key, this.keyRing.identity, at)],
       trust: { number: next.number, bundles: [...trust.bundles, next.bundle], until: next.until },
     })
   }
 
   /** The next root, with its key: kept by nobody yet. */
   nextRoot(at: Instant): Promise<Issuer> {
-    return makeRoot(this.identity, this.identity.trust.number + 1, at)
+    return makeRoot(this.keyRing.identity, this.keyRing.identity.trust.number + 1, at)
   }
 
   /** A new key and certificate for a signer. Boxes notice nothing: they check its role and its chain. */
   async rotateSigner(tx: Tx, role: Signer, at: Instant): Promise<void> {
-    await this.#leaves.newSigner(tx, role, this.#held.issuing(), at)
+    await this.#leaves.newSigner(tx, role, this.keyRing.issuing(), at)
   }
 
   /** A new key and TLS certificate for the names of this machine. Servers take it within a minute, and add their own names. */
   async rotateTls(tx: Tx, at: Instant): Promise<void> {
     await removeKeySetting(tx, 'server-names')
     const hosts = ownHosts([]).filter((host) => this.#mayBeFor(host))
-    await this.#leaves.newTls(tx, hosts, this.#held.issuing(), at)
+    await this.#leaves.newTls(tx, hosts, this.keyRing.issuing(), at)
   }
 
   // What the issuing CA signs
 
   /** The signer of answers that is good now; a new one takes over when the old one nears its end. */
   answerSigner(tx: Tx, at: Instant): Promise<Credential> {
-    return this.#leaves.signer(tx, 'answer-signer', this.#held.issuing(), at)
+    return this.#leaves.signer(tx, 'answer-signer', this.keyRing.issuing(), at)
   }
 
   /** The signer of reservation authorization files that is good now. */
   reservationSigner(tx: Tx, at: Instant): Promise<Credential> {
-    return this.#leaves.signer(tx, 'reservation-signer', this.#held.issuing(), at)
+    return this.#leaves.signer(tx, 'reservation-signer', this.keyRing.issuing(), at)
   }
 
   /** The signer of mandates and synchronisation answers that is good now: a manager's. */
   syncSigner(tx: Tx, at: Instant): Promise<Credential> {
-    return this.#leaves.signer(tx, 'sync', this.#held.issuing(), at)
+    return this.#leaves.signer(tx, 'sync', this.keyRing.issuing(), at)
   }
 
   /** The signer of checkpoints of the audit record that is good now. */
   auditSigner(tx: Tx, at: Instant): Promise<Credential> {
-    return this.#leaves.signer(tx, 'audit-signer', this.#held.issuing(), at)
+    return this.#leaves.signer(tx, 'audit-signer', this.keyRing.issuing(), at)
   }
 
   /** The public key that boxes agree with on the key of their codes: base64url. */
@@ -323,7 +275,7 @@ export class Credentials {
   }
 
   #agreementKey(): KeyObject {
-    return agreementKey(this.#held.reservationSeed, 1)
+    return agreementKey(this.keyRing.reservationSeed, 1)
   }
 
   /**
@@ -340,18 +292,18 @@ export class Credentials {
     await this.#noteNames(tx, names)
     const hosts = ownHosts(names)
     const malformed = names.filter((name) => parseHostName(name) === null)
-    if (this.identity.subCa === null)
+    if (this.keyRing.identity.subCa === null)
       return { credential: await this.#provisionalTls(hosts, at), leftOut: malformed }
     const mayBeFor = (host: string) => this.#mayBeFor(host)
     return {
-      credential: await this.#leaves.tls(tx, hosts, this.#held.issuing(), at, mayBeFor),
+      credential: await this.#leaves.tls(tx, hosts, this.keyRing.issuing(), at, mayBeFor),
       leftOut: [...malformed, ...hosts.filter((host) => !mayBeFor(host))],
     }
   }
 
   /** Whether the issuing CA, by each of its certificates, may issue a TLS certificate for a name. */
   #mayBeFor(host: string): boolean {
-    return this.issuingCas.every((pem) => {
+    return this.keyRing.issuingCas.every((pem) => {
       const constraints = readNameConstraints(readCertificate(pem))
       return constraints === null || isPermitted(host, constraints)
     })
@@ -372,16 +324,16 @@ export class Credentials {
     hosts: readonly string[]
   }): Promise<Credential> {
     const privateKey = createPrivateKey(await generateKey())
-    const { account, id: authorityId } = this.identity
+    const { account, id: authorityId } = this.keyRing.identity
     const name = facts.hosts[0] ?? 'localhost'
-    const certificate = await issueCertificate(this.#held.issuer(), createPublicKey(privateKey), {
+    const certificate = await issueCertificate(this.keyRing.issuing(), createPublicKey(privateKey), {
       role: 'tls',
       name,
       account,
       authorityId,
       ...facts,
     })
-    return { certificates: [certificate, ...this.issuingCas], privateKey }
+    return { certificates: [certificate, ...this.keyRing.issuingCas], privateKey }
   }
 
   /** A token's secret as it is stored. */
@@ -392,8 +344,8 @@ export class Credentials {
   /** When the root, the issuing CA and the signer of answers end: what there is of them. */
   async ends(tx: Tx): Promise<Record<string, Instant>> {
     const pems = {
-      root: this.identity.root,
-      'issuing-ca': this.identity.subCa,
+      root: this.keyRing.identity.root,
+      'issuing-ca': this.keyRing.identity.subCa,
       'answer-signer': await this.#leaves.certificate(tx, 'answer-signer'),
     }
     return Object.fromEntries(

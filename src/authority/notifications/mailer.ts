@@ -88,7 +88,7 @@ export class Mailer {
     for (const mail of mails) {
       let failure: LicensingError | null = null
       try {
-        await sendMail(settings, password, mail, this.#context.credentials.identity.id)
+        await sendMail(settings, password, mail, this.#context.credentials.keyRing.identity.id)
         sent++
       } catch (thrown) {
         failure = mailFailure(thrown)

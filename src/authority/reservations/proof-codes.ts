@@ -39,7 +39,7 @@ export async function checkProofCode(
   const { sequence } = written
   const proof = (epoch: number): Proof => ({ kind, udi: row, reservationId: row.id, epoch, sequence })
   // After a restore the box may have installed what is not known here any more, of any epoch before.
-  const { epoch } = context.credentials.identity
+  const { epoch } = context.credentials.keyRing.identity
   const highest = epoch === 1 ? row.sequence : MOST_AUTHORIZATIONS
   const epochs =
     epoch === 1

@@ -33,7 +33,7 @@ export interface Exported {
  * @param by a file that is carried, or the wire
  */
 export async function exportRequest(sync: Synchronization, by: 'hand' | 'wire'): Promise<Exported> {
-  const { identity } = sync.credentials
+  const { identity } = sync.credentials.keyRing
   const exchange = Number((await readSetting(sync.tx, SYNC_SEQUENCE)) ?? 0) + 1
   const { after, full, leftOut } = sync.facts
   // Everything is counted anew before everything is told.

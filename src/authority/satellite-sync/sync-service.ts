@@ -191,7 +191,7 @@ export class SyncDoor {
   async #road(): Promise<Transport> {
     const { settings, root } = await this.#sync(async (_sync, tx) => ({
       settings: await readRoad(tx),
-      root: this.#context.credentials.identity.root,
+      root: this.#context.credentials.keyRing.identity.root,
     }))
     if (!settings)
       throw new LicensingError('SYNC_NOT_CONFIGURED', 'This satellite knows no way to its manager.')

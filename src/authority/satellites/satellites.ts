@@ -139,7 +139,7 @@ export async function addSatellite(
     automatic_until: null,
     overdue_notified: 0,
     credential_warned_days: null,
-    manager_epoch: context.credentials.identity.epoch,
+    manager_epoch: context.credentials.keyRing.identity.epoch,
     tls_names: names,
   }
   await context.tx.insertInto('satellites').values(row).execute()

@@ -131,7 +131,7 @@ export async function requireUniqueIds(
     .where('id', '<>', row.id)
     .where((or) => or.or([or('key', '<>', key), or('status', '<>', sql.lit('removed'))]))
     .executeTakeFirst()
-  if (taken || satelliteId === context.credentials.identity.id)
+  if (taken || satelliteId === context.credentials.keyRing.identity.id)
     throw refuse('SYNC_OTHER_SATELLITE', `The id ${satelliteId} is that of another authority.`)
 }
 

@@ -43,7 +43,7 @@ export class TlsCertificates implements TlsProvider {
   async #reportNameConflicts(tx: Tx, names: readonly string[], at: Instant): Promise<void> {
     const { credentials } = this.#context
     const served = names.join()
-    if (credentials.identity.role !== 'manager' || served === this.#checkedNames) return
+    if (credentials.keyRing.identity.role !== 'manager' || served === this.#checkedNames) return
     this.#checkedNames = served
     for (const { satellite, accountId, name } of await satellitesCovering(
       tx,
