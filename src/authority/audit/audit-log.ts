@@ -157,7 +157,7 @@ export class AuditLog {
   async checkpoint(credentials: Credentials, at: Instant): Promise<string> {
     const ends = await this.ends()
     const { id, account } = credentials.keyRing.identity
-    const signer = await credentials.auditSigner(this.#tx, at)
+    const signer = await credentials.signer(this.#tx, 'audit-signer', at)
     const text = writeCheckpoint({ authority: id, account, at, ...ends }, signer)
     await this.#tx.insertInto('audit_checkpoints').values({ id: randomUUID(), at, text }).execute()
     await this.#pruneCheckpoints()

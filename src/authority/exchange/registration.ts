@@ -63,7 +63,10 @@ export class Registration {
       udi: body.udi,
       force: body.force,
     }
-    if (!token || !tokenMacMatches(this.#credentials.openSecret(token.secret), claim, body.token.mac)) {
+    if (
+      !token ||
+      !tokenMacMatches(this.#credentials.secrets.openSecret(token.secret), claim, body.token.mac)
+    ) {
       return this.#unknownToken(body.token.account)
     }
     const { account } = token

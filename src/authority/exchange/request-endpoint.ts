@@ -112,7 +112,7 @@ export class ExchangeEndpoint implements RequestEndpoint {
       const context = await store.look(async (tx) => {
         const time = await clock.readTime(tx)
         await credentials.keyRing.refresh(tx, time)
-        const signer = await credentials.answerSigner(tx, time)
+        const signer = await credentials.signer(tx, 'answer-signer', time)
         return { time, signer, limits: await readIssuingLimits(tx, credentials, time) }
       })
       const decision = { outcome: 'accepted' } as const
@@ -172,7 +172,7 @@ class ExchangeDecider implements BatchDecider<AnswerContext> {
       const outcomes: Outcome[] = []
       for (const request of requests) outcomes.push(await decideRequest(exchange, request).catch(toOutcome))
       await set.flush()
-      const signer = await credentials.answerSigner(tx, time)
+      const signer = await credentials.signer(tx, 'answer-signer', time)
       await TimeFloor.raise(tx, time)
       onDecided()
       return { outcomes, context: { time, signer, limits } }

@@ -2,7 +2,6 @@ import type { X509Certificate } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { LicensingError } from '../../core/errors.ts'
 import type { Instant } from '../../core/time.ts'
-import { newSeed } from '../../pki/key-agreement.ts'
 import { readRoots } from '../../pki/chain-validation.ts'
 import { type AuthorityIdentity, readIdentity, writeIdentity } from './identity.ts'
 import { readKeySetting, removeKeySetting, writeKeySetting } from './key-settings.ts'
@@ -29,7 +28,6 @@ export class KeyRing {
   #issuingKey: KeyPlace = SUB_CA_KEY
   /** The key of a satellite's next issuing CA, until the manager has certified that CA. */
   #nextIssuingKey: KeyPlace | null = null
-  #reservationSeed: string | null = null
   #roots: { pem: string; certificates: X509Certificate[] } = { pem: '', certificates: [] }
 
   constructor(identity: AuthorityIdentity, keys: KeyStore) {
@@ -73,11 +71,6 @@ export class KeyRing {
     return this.#nextIssuingKey
   }
 
-  /** What the agreement with boxes on the keys of their codes begins with. */
-  get reservationSeed(): string {
-    return this.#reservationSeed ?? ''
-  }
-
   /**
    * Reads the changes that other processes of this authority have made to its identity and keys. Ends the overlap of two
    * roots when its time has come.
@@ -116,16 +109,6 @@ export class KeyRing {
       this.#issuingKey = issuingKey
       this.#nextIssuingKey = nextIssuingKey
     }
-    this.#reservationSeed ??= await this.#readReservationSeed(tx)
-  }
-
-  /** Returns the seed that all processes of this authority share, and creates it at the first time. */
-  async #readReservationSeed(tx: Tx): Promise<string> {
-    const stored = await readKeySetting(tx, 'reservation-key')
-    if (stored !== null) return this.keys.openSecret(stored)
-    const seed = newSeed()
-    await writeKeySetting(tx, 'reservation-key', this.keys.sealSecret(seed))
-    return seed
   }
 
   /** Replaces the given parts of the identity, in this process and in the database. */

@@ -10,7 +10,7 @@ import type { Tx } from '../store/store.ts'
 
 export const SYNC_KEY = 'sync.key'
 
-/** What a satellite shows its manager: the key that it speaks with, and that of the CA which its manager certifies. */
+/** The keys of a satellite: the key that signs its messages to the manager, and the key of the CA that the manager certifies. */
 export class SatelliteKeys {
   readonly #keyRing: KeyRing
 
@@ -45,7 +45,7 @@ export class SatelliteKeys {
     return pem.replace(/-----[^-]+-----|\s/g, '')
   }
 
-  /** Whether a certificate is one for this satellite's CA, as it is or as it was asked for. */
+  /** Returns true if a certificate is for the key of this satellite's CA, or for the key of the next one. */
   isForIssuingKey(certificate: string): boolean {
     return this.#placeOfIssuingKey(certificate) !== null
   }
@@ -58,7 +58,7 @@ export class SatelliteKeys {
     )
   }
 
-  /** From here on a satellite issues by the CA whose certificates came: they are for a key of its own. */
+  /** Adopts the certificates that the manager has issued for this satellite's CA. Their key becomes that of the CA. */
   async adoptIssuingCas(tx: Tx, certificates: readonly string[]): Promise<void> {
     const [subCa = this.#keyRing.issuingCa, ...furtherCas] = certificates
     const place = this.#placeOfIssuingKey(subCa)
@@ -67,7 +67,7 @@ export class SatelliteKeys {
     await this.#keyRing.adopt(tx, { subCa, furtherCas })
   }
 
-  /** A satellite's next issuing CA: in force once its manager has certified it. */
+  /** Creates the key of this satellite's next issuing CA, which is in force once the manager has certified that CA. */
   async prepareIssuingCa(tx: Tx): Promise<void> {
     await this.#keyRing.prepareIssuingKey(tx, this.#keyRing.keys.seal(await generateKey()))
   }

@@ -43,12 +43,12 @@ export async function issueAuthorization(
       list.map((part) => ({ tag, name: names.get(tag) ?? tag, ...part })),
     ),
     boxKey: row.device_key,
-    authorityKey: context.credentials.reservationKey(),
+    authorityKey: context.credentials.reservationKeys.publicKey(),
     trustBundle: context.credentials.keyRing.identity.trust.number,
     mandate: context.limits.mandate,
     trustBundles: bundlesAfter(context.credentials.keyRing.identity.trust, 0),
   })
   await TimeFloor.raise(context.tx, context.at)
-  const signer = await context.credentials.reservationSigner(context.tx, context.at)
+  const signer = await context.credentials.signer(context.tx, 'reservation-signer', context.at)
   return { ...document, file: signText(lines, signer) }
 }

@@ -79,7 +79,7 @@ export async function reserveLicenses(
   requireIssuingAllowed(context)
   requireOwn(virtual, 'it reserves for its boxes')
   const request = readRequestCode(code)
-  if (!context.credentials.codeKey(request.boxKey, ''))
+  if (!context.credentials.reservationKeys.codeKey(request.boxKey, ''))
     throw new LicensingError(
       'CODE_MALFORMED',
       'The text given is not a request code: no box makes such a key.',

@@ -62,10 +62,10 @@ export async function exportRequest(sync: Synchronization, by: 'hand' | 'wire'):
     afterAnswer: after?.hash ?? 'none',
     report: full ? 'full' : 'changes',
     writtenAt: sync.at,
-    enrolment: code === null ? 'none' : enrolmentMac(sync.credentials.openSecret(code), claim),
+    enrolment: code === null ? 'none' : enrolmentMac(sync.credentials.secrets.openSecret(code), claim),
     leftOut,
     issuingCa: await sync.credentials.satellite.issuingCaRequest(),
-    serverNames: await sync.credentials.askedNames(sync.tx),
+    serverNames: await sync.credentials.servers.requestedNames(sync.tx),
     virtualAccounts: virtualAccounts.map(({ name, upstream }) => ({
       name,
       of: upstream ?? home ?? 'Default',

@@ -43,7 +43,10 @@ export async function signAnswer(
   context: AccountContext,
   answer: SyncAnswer,
 ): Promise<{ text: string; digest: string }> {
-  return signAndName(writeSyncAnswer(answer), await context.credentials.syncSigner(context.tx, context.at))
+  return signAndName(
+    writeSyncAnswer(answer),
+    await context.credentials.signer(context.tx, 'sync', context.at),
+  )
 }
 
 export function commonAnswerFields(context: AccountContext, request: SyncRequest, digest: string) {

@@ -156,7 +156,7 @@ async function certifyIssuingCa(
 ): Promise<string> {
   const { permitted } = names.constraints
   const before = certifiedNames(row.issuing_ca)
-  const { pem, names: now } = await context.credentials.issueSatelliteCa(
+  const { pem, names: now } = await context.credentials.satelliteCas.issue(
     key,
     {
       id: request.satelliteId,

@@ -109,7 +109,7 @@ export function checkEnrolment(
   const good =
     row.code !== null &&
     (row.code_expires_at ?? 0) > context.at &&
-    enrolmentMacMatches(context.credentials.openSecret(row.code), request, request.enrolment)
+    enrolmentMacMatches(context.credentials.secrets.openSecret(row.code), request, request.enrolment)
   if (!good)
     throw refuse(
       'ENROLMENT_CODE_INVALID',

@@ -85,7 +85,7 @@ export class TrustService {
       throw new LicensingError('WRONG_ROLE', 'This authority is a satellite: it signs no mandates.')
     await this.#context.withMaintenance(async (tx, at) => {
       for (const leaf of own) {
-        if (leaf === 'tls') await this.#credentials.rotateTls(tx, at)
+        if (leaf === 'tls') await this.#credentials.servers.rotate(tx, at)
         else await this.#credentials.rotateSigner(tx, leaf, at)
         await logEvent(tx, {
           at,
@@ -110,7 +110,7 @@ export class TrustService {
         await this.#credentials.satellite.prepareIssuingCa(tx)
         return false
       }
-      await this.#credentials.rotateIssuingCa(tx, at)
+      await this.#credentials.rotation.rotateIssuingCa(tx, at)
       for (const signer of SIGNERS) await this.#credentials.rotateSigner(tx, signer, at)
       await logEvent(tx, {
         at,
@@ -142,7 +142,7 @@ export class TrustService {
     const { next, old, number } = await this.#context.withMaintenance(async (_tx, at) => {
       this.#requireOneRoot()
       return {
-        next: await credentials.nextRoot(at),
+        next: await credentials.rotation.createNextRoot(at),
         old: credentials.rootKey.issuer(),
         number: credentials.keyRing.identity.trust.number + 1,
       }
@@ -165,7 +165,7 @@ export class TrustService {
         },
         [old, next],
       )
-      await credentials.adoptRoot(tx, { root: next, bundle, number, until }, at)
+      await credentials.rotation.adoptRoot(tx, { root: next, bundle, number, until }, at)
       await this.#certifySatellites(tx, next, at)
       await logEvent(tx, {
         at,

@@ -173,7 +173,7 @@ export class AuthorityServer {
     hosts: readonly string[]
   }): Promise<Credential> {
     this.#requireTest()
-    return this.#context.credentials.tlsForTests(facts)
+    return this.#context.credentials.servers.forTests(facts)
   }
 
   /**
