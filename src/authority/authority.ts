@@ -160,7 +160,7 @@ export class Authority {
         const profile = await settleProfile(tx, options, Math.max(clock.wall(), issued))
         return { credentials, profile, issued }
       })
-      const time = new AuthorityClock(clock, credentials.identity.role, issued)
+      const time = new AuthorityClock(clock, credentials.keyRing.identity.role, issued)
       const maintenance = new Maintenance(time, credentials)
       const context = new AuthorityTransactions(store, time, maintenance, { credentials, profile })
       return new Authority(context, options)
@@ -172,7 +172,7 @@ export class Authority {
 
   /** Returns the root certificate that agents are given: PEM. */
   trustAnchor(): string {
-    return this.#context.credentials.root
+    return this.#context.credentials.keyRing.root
   }
 
   /**
@@ -195,7 +195,7 @@ export class Authority {
 
 function createSecurity(context: AuthorityTransactions): SecurityServices {
   const { store, credentials } = context
-  const { id, role, test } = credentials.identity
+  const { id, role, test } = credentials.keyRing.identity
   const users = new People((work) => store.transaction(work))
   return {
     identity: { id, role, test },
@@ -227,7 +227,7 @@ function createOperations(
     webhooks: new WebhookDoor(context),
     mail: new Mailer(context),
   }
-  const isSatellite = context.credentials.identity.role === 'satellite'
+  const isSatellite = context.credentials.keyRing.identity.role === 'satellite'
   const background = new BackgroundWork({ ...services, audit, sync: isSatellite ? sync : null })
   const tls = new TlsCertificates(context)
   const server = new AuthorityServer(context, { endpoint, tls, background }, logger)

@@ -193,6 +193,18 @@ function peekBundle(text: string): z.infer<typeof payloadSchema> | null {
 /** What a bundle says its number is, unchecked; null when it says none. */
 export const readNumber = (text: string): number | null => peekBundle(text)?.number ?? null
 
+/**
+ * Returns the signed bundles that the holder of an older one lacks, the oldest first.
+ *
+ * @param trust the newest number, and the signed bundles up to it
+ * @param number the number of the holder's bundle
+ */
+export const bundlesAfter = (
+  trust: { readonly number: number; readonly bundles: readonly string[] },
+  number: number,
+): readonly string[] =>
+  trust.number <= number ? [] : trust.bundles.filter((text) => (readNumber(text) ?? 0) > number)
+
 /** The roots that a bundle tells of, unchecked. */
 export const rootsIn = (text: string): X509Certificate[] =>
   (peekBundle(text)?.roots ?? []).map((pem) => new X509Certificate(pem))

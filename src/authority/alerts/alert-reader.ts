@@ -60,7 +60,8 @@ export async function readAlerts(
     ]),
   )
   const context: AlertContext = { ...accountContext, only, places }
-  const sync = credentials.identity.role === 'satellite' ? toSyncStatus(await openSync(accountContext)) : null
+  const sync =
+    credentials.keyRing.identity.role === 'satellite' ? toSyncStatus(await openSync(accountContext)) : null
   const own = sync === null ? await readSatelliteFacts(context) : [standingOf(sync)]
   return bySeverity([
     ...(context.only ? [] : await readAccountAlerts(context, sync === null)),

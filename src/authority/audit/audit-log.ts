@@ -156,8 +156,8 @@ export class AuditLog {
   /** Signs where the chain ends now, and stores the checkpoint. @throws LicensingError SATELLITE_NOT_REGISTERED */
   async checkpoint(credentials: Credentials, at: Instant): Promise<string> {
     const ends = await this.ends()
-    const { id, account } = credentials.identity
-    const signer = await credentials.auditSigner(this.#tx, at)
+    const { id, account } = credentials.keyRing.identity
+    const signer = await credentials.signer(this.#tx, 'audit-signer', at)
     const text = writeCheckpoint({ authority: id, account, at, ...ends }, signer)
     await this.#tx.insertInto('audit_checkpoints').values({ id: randomUUID(), at, text }).execute()
     await this.#pruneCheckpoints()

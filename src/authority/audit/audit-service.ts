@@ -43,7 +43,9 @@ export class AuditService {
   async verify(checkpoints: readonly string[] = []): Promise<VerificationResult> {
     const roots = this.#roots()
     const kept = parseExternalCheckpoints(checkpoints, roots)
-    return this.#transaction((tx) => new AuditLog(tx).verify(kept, this.#credentials.identity.id, roots))
+    return this.#transaction((tx) =>
+      new AuditLog(tx).verify(kept, this.#credentials.keyRing.identity.id, roots),
+    )
   }
 
   /** Verifies a record that was exported, by this authority's own root. @throws LicensingError AUDIT_BROKEN, SIGNED_FILE_* */
@@ -51,7 +53,7 @@ export class AuditService {
     lines: AsyncIterable<string> | Iterable<string>,
     checkpoints: readonly string[] = [],
   ): Promise<VerificationResult> {
-    return verifyAuditExport(lines, this.#credentials.root, checkpoints)
+    return verifyAuditExport(lines, this.#credentials.keyRing.root, checkpoints)
   }
 
   /** A signed statement of where the record ends now: kept elsewhere, it proves that nothing before was written anew. */
@@ -61,7 +63,7 @@ export class AuditService {
 
   /** Returns the record as an export file, a part at a time. @throws LicensingError SATELLITE_NOT_REGISTERED */
   async *export(): AsyncGenerator<string> {
-    const { id: authority, account } = this.#credentials.identity
+    const { id: authority, account } = this.#credentials.keyRing.identity
     // The first entries are read together with the ends: entries that are pruned meanwhile have been read.
     const { checkpoint, last, first } = await this.#transaction(async (tx, at) => {
       const log = new AuditLog(tx)
@@ -84,13 +86,13 @@ export class AuditService {
 
   /** Signs a checkpoint when one is due. A satellite that has no certificates yet signs nothing. */
   async beat(): Promise<void> {
-    if (this.#credentials.identity.subCa === null) return
+    if (this.#credentials.keyRing.identity.subCa === null) return
     await this.#transaction((tx, at) => new AuditLog(tx).checkpointWhenDue(this.#credentials, at))
   }
 
   #roots() {
     // A satellite that was never synchronised has no root, and has signed nothing.
-    const { root } = this.#credentials.identity
+    const { root } = this.#credentials.keyRing.identity
     return root === null ? [] : readRoots(root)
   }
 }

@@ -32,7 +32,7 @@ export async function beginAnew(dataDir: string, clock: Clock): Promise<Restored
       // Who was signed in when the backup was made may have signed out since.
       await tx.deleteFrom('sessions').execute()
       await tx.deleteFrom('ticket_keys').execute()
-      return credentials.identity.role === 'satellite'
+      return credentials.keyRing.identity.role === 'satellite'
         ? satelliteAnew(tx, credentials, at)
         : managerAnew(tx, credentials, at)
     })
@@ -51,7 +51,7 @@ async function satelliteAnew(tx: Tx, credentials: Credentials, at: Instant): Pro
     .where('revoked_at', 'is', null)
     .executeTakeFirst()
   const tokensRevoked = Number(numUpdatedRows)
-  const { epoch } = credentials.identity
+  const { epoch } = credentials.keyRing.identity
   await logEvent(tx, {
     at,
     type: 'SATELLITE_RESTORED',
@@ -64,7 +64,7 @@ async function satelliteAnew(tx: Tx, credentials: Credentials, at: Instant): Pro
 }
 
 async function managerAnew(tx: Tx, credentials: Credentials, at: Instant): Promise<Restored> {
-  await credentials.adopt(tx, { epoch: credentials.identity.epoch + 1 })
+  await credentials.keyRing.adopt(tx, { epoch: credentials.keyRing.identity.epoch + 1 })
   const tokens = await tx
     .updateTable('tokens')
     .set({ in_review: 1 })
@@ -80,7 +80,7 @@ async function managerAnew(tx: Tx, credentials: Credentials, at: Instant): Promi
     Number(tokens.numUpdatedRows),
     Number(reservations.numUpdatedRows),
   ]
-  const { epoch, account: name } = credentials.identity
+  const { epoch, account: name } = credentials.keyRing.identity
   await logEvent(tx, {
     at,
     type: 'AUTHORITY_RESTORED',

@@ -46,7 +46,7 @@ export function requireRole(
   role: 'manager' | 'satellite',
   what: string,
 ): void {
-  if (credentials.identity.role === role) return
+  if (credentials.keyRing.identity.role === role) return
   throw new LicensingError(
     'WRONG_ROLE',
     role === 'manager'

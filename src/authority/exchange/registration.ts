@@ -42,7 +42,7 @@ export class Registration {
 
   async decide(signed: SignedRegistration): Promise<Decided> {
     const { request, key, spki } = signed
-    if (!this.#credentials.roots.some((root) => request.audience === thumbprint(root)))
+    if (!this.#credentials.keyRing.roots.some((root) => request.audience === thumbprint(root)))
       throw malformed('it is addressed to another authority')
     const decision = await this.#decision(request, key, spki)
     return {
@@ -63,7 +63,10 @@ export class Registration {
       udi: body.udi,
       force: body.force,
     }
-    if (!token || !tokenMacMatches(this.#credentials.openSecret(token.secret), claim, body.token.mac)) {
+    if (
+      !token ||
+      !tokenMacMatches(this.#credentials.secrets.openSecret(token.secret), claim, body.token.mac)
+    ) {
       return this.#unknownToken(body.token.account)
     }
     const { account } = token
@@ -200,7 +203,7 @@ export class Registration {
     const { pid, serial, version } = request.body.udi
     const { account } = token
     const id = randomUUID()
-    const issued = await this.#credentials.boxes.issue(key, id, account.domain, this.#at)
+    const issued = await this.#credentials.instanceCertificates.issue(key, id, account.domain, this.#at)
     const row: InstanceRow = {
       id,
       account_id: account.id,
@@ -220,7 +223,7 @@ export class Registration {
       registered_at: this.#at,
       last_contact_at: this.#at,
       expires_at: issued.expiresAt,
-      epoch: this.#credentials.identity.epoch,
+      epoch: this.#credentials.keyRing.identity.epoch,
       revision: 0,
       in_review: 0,
     }

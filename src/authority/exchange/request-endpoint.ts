@@ -2,6 +2,7 @@ import { asLicensingError, LicensingError } from '../../core/errors.ts'
 import type { ServerLogger } from '../../core/server-logger.ts'
 import { type Instant, iso } from '../../core/time.ts'
 import type { Credential } from '../../pki/certificate-generation.ts'
+import { bundlesAfter } from '../../pki/root-rotation.ts'
 import { seal } from '../../pki/signed-message.ts'
 import { HELLO_AUDIENCE, PROTOCOL_VERSION, type RequestType, type Sealed } from '../../protocol/messages.ts'
 import type { SyncProof } from '../../protocol/sync-proof.ts'
@@ -110,8 +111,8 @@ export class ExchangeEndpoint implements RequestEndpoint {
       const request = readHello(message)
       const context = await store.look(async (tx) => {
         const time = await clock.readTime(tx)
-        await credentials.refresh(tx, time)
-        const signer = await credentials.answerSigner(tx, time)
+        await credentials.keyRing.refresh(tx, time)
+        const signer = await credentials.signer(tx, 'answer-signer', time)
         return { time, signer, limits: await readIssuingLimits(tx, credentials, time) }
       })
       const decision = { outcome: 'accepted' } as const
@@ -171,7 +172,7 @@ class ExchangeDecider implements BatchDecider<AnswerContext> {
       const outcomes: Outcome[] = []
       for (const request of requests) outcomes.push(await decideRequest(exchange, request).catch(toOutcome))
       await set.flush()
-      const signer = await credentials.answerSigner(tx, time)
+      const signer = await credentials.signer(tx, 'answer-signer', time)
       await TimeFloor.raise(tx, time)
       onDecided()
       return { outcomes, context: { time, signer, limits } }
@@ -192,8 +193,8 @@ function sealAnswer(
   { request, audience, decision }: Answered,
   { time, signer, limits }: AnswerContext,
 ): Promise<Sealed> {
-  const { id, role, test, epoch, trust } = credentials.identity
-  const trustBundles = credentials.bundlesAfter(request.trustBundle)
+  const { id, role, test, epoch, trust } = credentials.keyRing.identity
+  const trustBundles = bundlesAfter(credentials.keyRing.identity.trust, request.trustBundle)
   const answer = {
     protocol: PROTOCOL_VERSION,
     direction: 'answer',

@@ -43,7 +43,7 @@ export function decideRequest(context: ExchangeContext, signed: SignedRequest): 
 // Requests of a registered box
 async function instanceRequest(context: ExchangeContext, signed: SignedInstanceRequest): Promise<Decided> {
   const { request, digest } = signed
-  if (request.audience !== context.credentials.identity.id)
+  if (request.audience !== context.credentials.keyRing.identity.id)
     throw malformed('it is addressed to another authority')
   const instance =
     (await context.set.instance(signed.thumbprint)) ?? (await recoverFromReview(context, signed))
@@ -64,7 +64,7 @@ async function instanceRequest(context: ExchangeContext, signed: SignedInstanceR
 
 /** Whether this authority issued the certificate to the instance, of which it may have no row any more. */
 function isOwn(context: ExchangeContext, { pem, request }: SignedInstanceRequest): boolean {
-  return context.credentials.boxes.own(pem, request.instanceId, context.at) !== undefined
+  return context.credentials.instanceCertificates.own(pem, request.instanceId, context.at) !== undefined
 }
 
 /** An instance that shows after a restore the certificate that this authority issued to it. */
@@ -87,7 +87,7 @@ async function handleInSequence(
   pending: boolean,
 ): Promise<Decision> {
   if (repeats(instance, request, digest)) return JSON.parse(instance.decision ?? 'null') as Decision
-  const { epoch } = context.credentials.identity
+  const { epoch } = context.credentials.keyRing.identity
   // The first request after a restore: the box may have gone on while this authority went back (trust §9).
   const ahead = instance.epoch < epoch && request.sequence >= instance.sequence
   if (request.sequence < instance.sequence) {
@@ -253,7 +253,12 @@ async function renew(
       'The certificate request is not one for a P-256 key, signed by it.',
     )
   const membership = await context.set.membership(instance)
-  const issued = await context.credentials.boxes.issue(key, instance.id, membership.smartAccount, context.at)
+  const issued = await context.credentials.instanceCertificates.issue(
+    key,
+    instance.id,
+    membership.smartAccount,
+    context.at,
+  )
   const tx = await context.set.settle()
   await tx
     .updateTable('instances')

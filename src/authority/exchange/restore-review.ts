@@ -38,7 +38,7 @@ export class Review {
 
   /** Takes the instance of a certificate that is in no row, where it is this authority's own all the same. @returns whether it is */
   async shown(pem: string, instanceId: string): Promise<boolean> {
-    const own = this.#credentials.boxes.own(pem, instanceId, this.#at)
+    const own = this.#credentials.instanceCertificates.own(pem, instanceId, this.#at)
     if (!own) return false
     const row = await this.#tx
       .selectFrom('instances')
@@ -52,7 +52,7 @@ export class Review {
   /** It was handed back without its certificate, or has renewed it since the backup. */
   async #takeShown(row: InstanceRow, certificate: X509Certificate): Promise<boolean> {
     const awaited = row.in_review === AWAITED
-    const { epoch } = this.#credentials.identity
+    const { epoch } = this.#credentials.keyRing.identity
     const renewed = row.status === 'active' && row.epoch < epoch && isNewer(certificate, row.certificates)
     if (!awaited && !renewed) return false
     await this.#tx
@@ -71,14 +71,14 @@ export class Review {
     return {
       thumbprint: thumbprint(certificate),
       public_key: spkiOf(certificate.publicKey),
-      certificates: JSON.stringify([certificate.toString(), ...this.#credentials.issuingCas]),
+      certificates: JSON.stringify([certificate.toString(), ...this.#credentials.keyRing.issuingCas]),
       expires_at: Date.parse(certificate.validTo),
     }
   }
 
   /** It registered since the backup: a manager takes it back as it shows itself; a satellite is told of it by its manager. */
   async #takeUnknown(id: string, domain: string, certificate: X509Certificate): Promise<boolean> {
-    const { role, epoch } = this.#credentials.identity
+    const { role, epoch } = this.#credentials.keyRing.identity
     if (role === 'satellite' || epoch === 1) return false
     const account = await this.#tx
       .selectFrom('accounts')

@@ -69,7 +69,7 @@ export async function createToken(
     .values({
       id,
       virtual_account_id: virtualAccount.id,
-      secret: credentials.sealSecret(secret),
+      secret: credentials.secrets.sealSecret(secret),
       description: options.description,
       export_controlled: options.exportControlled ? 1 : 0,
       max_uses: options.maxUses,
@@ -196,7 +196,7 @@ export async function listTokens(
       token: formatToken({
         account: accountTag(account.domain),
         id: row.id,
-        secret: credentials.openSecret(row.secret),
+        secret: credentials.secrets.openSecret(row.secret),
       }),
       id: row.id,
       virtualAccount: row.virtualAccount,

@@ -1,106 +1,65 @@
-import { createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto'
-import { z } from 'zod'
+import { createPublicKey, X509Certificate } from 'node:crypto'
 import { LicensingError } from '../../core/errors.ts'
-import { DAY, type Instant } from '../../core/time.ts'
-import { readCertificate } from '../../pki/certificate-cache.ts'
-import { MAX_SERVER_NAMES } from '../../protocol/sync-request.ts'
-import { agreedKey, agreementKey, publicBytes } from '../../pki/key-agreement.ts'
-import {
-  createSelfSigned,
-  type Credential,
-  generateKey,
-  type Issuer,
-  issueCertificate,
-} from '../../pki/certificate-generation.ts'
-import { isLoopbackName, parseHostName } from '../../core/host-name.ts'
-import { readCertificates } from '../../pki/chain-validation.ts'
-import { isPermitted, type NameConstraints, readNameConstraints } from '../../pki/name-constraints.ts'
-import {
-  certifyIssuingCa,
-  certifySatelliteCa,
-  makeRoot,
-  ownHosts,
-  SATELLITE_CA_RENEWED_BEFORE,
-} from './ca-certificates.ts'
-import { BoxIdentities } from './instance-certificates.ts'
-import { HeldKeys, SUB_CA_KEY } from './key-ring.ts'
+import type { Instant } from '../../core/time.ts'
+import { type Credential, generateKey } from '../../pki/certificate-generation.ts'
+import { certifyIssuingCa, makeRoot } from './ca-certificates.ts'
 import { type AuthorityIdentity, FIRST_BUNDLE, readIdentity, writeIdentity } from './identity.ts'
-import { readKeySetting, removeKeySetting, writeKeySetting } from './key-settings.ts'
-import { KeyStore } from './key-store.ts'
+import { InstanceCertificates } from './instance-certificates.ts'
+import { KeyRing, SUB_CA_KEY } from './key-ring.ts'
+import { KeyRotation } from './key-rotation.ts'
+import { KeyStore, type Secrets } from './key-store.ts'
 import { Leaves, type Signer } from './leaf-certificates.ts'
+import { ReservationKeys } from './reservation-keys.ts'
 import { RootKey } from './root-key.ts'
+import { SatelliteCas } from './satellite-cas.ts'
 import { SatelliteKeys, SYNC_KEY } from './satellite-keys.ts'
+import { ServerCertificates } from './server-certificates.ts'
 import type { Tx } from '../store/store.ts'
 
-export type { AuthorityIdentity } from './identity.ts'
-
-/** For the people who register a satellite that has no CA yet. */
-const PROVISIONAL_LIFE = 800 * DAY
-
-const serverNamesSchema = z.array(z.string())
-
-/** Bytes of a box's public key. */
-const BOX_KEY = 32
-
 /**
- * The authority's own keys and certificates: a root that signs the issuing CA and nothing else, and under that
- * the identities of boxes, the signer of answers and the TLS certificate. The keys of the root and of the first issuing CA are
- * files of mode 0600; what is made later is sealed in the database under another such file.
+ * The keys and certificates of an authority. The root signs only CAs. The issuing CA signs ID certificates, signers and the TLS
+ * certificate. The keys of the root and of the first issuing CA are files of mode 0600. Later keys are encrypted in the
+ * database under the key of another such file.
  */
 export class Credentials {
-  readonly #held: HeldKeys
-  readonly #keys: KeyStore
   readonly #leaves: Leaves
-  /** The key of the newest root, where it is at hand. */
+  /** The identity, and the places of the keys. */
+  readonly keyRing: KeyRing
+  /** The key of the newest root, where this machine or process has it. */
   readonly rootKey: RootKey
-  /** The identities of boxes. */
-  readonly boxes: BoxIdentities
-  /** A satellite's own. */
+  /** The encryption of secrets in the database. */
+  readonly secrets: Secrets
+  /** The replacement of the root and the issuing CA. */
+  readonly rotation: KeyRotation
+  /** The ID certificates of devices. */
+  readonly instanceCertificates: InstanceCertificates
+  /** The TLS certificate of this authority's servers. */
+  readonly servers: ServerCertificates
+  /** The keys of reservation codes. */
+  readonly reservationKeys: ReservationKeys
+  /** The CAs that a manager certifies. */
+  readonly satelliteCas: SatelliteCas
+  /** The keys that a satellite shows its manager. */
   readonly satellite: SatelliteKeys
-  #provisional: Promise<Credential> | undefined
 
-  private constructor(identity: AuthorityIdentity, keys: KeyStore) {
-    this.#held = new HeldKeys(identity, keys)
-    this.#keys = keys
+  private constructor(identity: AuthorityIdentity, keys: KeyStore, reservationKeys: ReservationKeys) {
+    const keyRing = new KeyRing(identity, keys)
+    this.keyRing = keyRing
+    this.secrets = keys
+    this.reservationKeys = reservationKeys
     this.#leaves = new Leaves(keys)
-    this.boxes = new BoxIdentities(this.#held)
-    this.satellite = new SatelliteKeys(this.#held)
     this.rootKey = new RootKey(keys, () => ({
-      root: this.identity.root === null ? undefined : this.roots[0],
-      number: this.identity.trust.number,
+      root: keyRing.identity.root === null ? undefined : keyRing.roots[0],
+      number: keyRing.identity.trust.number,
     }))
+    this.rotation = new KeyRotation(keyRing, this.rootKey)
+    this.instanceCertificates = new InstanceCertificates(keyRing)
+    this.servers = new ServerCertificates(keyRing, this.#leaves)
+    this.satelliteCas = new SatelliteCas(keyRing, this.rootKey)
+    this.satellite = new SatelliteKeys(keyRing)
   }
 
-  get identity(): AuthorityIdentity {
-    return this.#held.identity
-  }
-
-  /** The roots of the manager, the newest first: PEM. @throws LicensingError SATELLITE_NOT_REGISTERED */
-  get root(): string {
-    return this.#held.root
-  }
-
-  /** The same, read. @throws LicensingError SATELLITE_NOT_REGISTERED */
-  get roots(): readonly X509Certificate[] {
-    return this.#held.roots
-  }
-
-  /** The CA that issues this authority's certificates: PEM. @throws LicensingError SATELLITE_NOT_REGISTERED */
-  get issuingCa(): string {
-    return this.#held.issuingCa
-  }
-
-  /** All certificates it has: two while the root is replaced, for those who believe the one or the other. */
-  get issuingCas(): readonly string[] {
-    return this.#held.issuingCas
-  }
-
-  /** The bundles of roots that somebody lacks who holds the one of a number: signed, the oldest first. */
-  bundlesAfter(number: number): readonly string[] {
-    return this.#held.bundlesAfter(number)
-  }
-
-  /** Makes the root, the issuing CA and the key that tokens are stored under. */
+  /** Creates the root, the issuing CA and the key that encrypts secrets. */
   static async create(
     dataDir: string,
     tx: Tx,
@@ -112,22 +71,20 @@ export class Credentials {
     const subCaKey = await generateKey()
     keys.put(SUB_CA_KEY, subCaKey)
     keys.create()
-    const credentials = new Credentials(
-      {
-        ...{ id, account, role, test, epoch: 1, root: root.certificate },
-        subCa: await certifyIssuingCa(root, createPublicKey(subCaKey), { id, account }, at),
-        ...NEVER_ROTATED,
-      },
-      keys,
-    )
+    const identity = {
+      ...{ id, account, role, test, epoch: 1, root: root.certificate },
+      subCa: await certifyIssuingCa(root, createPublicKey(subCaKey), { id, account }, at),
+      ...NEVER_ROTATED,
+    }
+    const credentials = new Credentials(identity, keys, await ReservationKeys.load(tx, keys))
     credentials.rootKey.put(root.privateKey, FIRST_BUNDLE)
-    await writeIdentity(tx, credentials.identity)
-    await credentials.#held.readKeys(tx)
+    await writeIdentity(tx, identity)
+    await credentials.keyRing.readKeys(tx)
     return credentials
   }
 
   /**
-   * Makes the keys of a satellite. Its CA is certified by its manager, at the first exchange.
+   * Creates the keys of a satellite. The manager certifies its CA at the first exchange.
    *
    * @param facts.root the manager's root where it is known already: PEM
    */
@@ -140,260 +97,48 @@ export class Credentials {
     keys.put(SUB_CA_KEY, await generateKey())
     keys.put(SYNC_KEY, await generateKey())
     keys.create()
-    const credentials = new Credentials(
-      { ...facts, role: 'satellite', epoch: 1, subCa: null, ...NEVER_ROTATED },
-      keys,
-    )
-    await writeIdentity(tx, credentials.identity)
-    await credentials.#held.readKeys(tx)
+    const identity = { ...facts, role: 'satellite', epoch: 1, subCa: null, ...NEVER_ROTATED } as const
+    const credentials = new Credentials(identity, keys, await ReservationKeys.load(tx, keys))
+    await writeIdentity(tx, identity)
+    await credentials.keyRing.readKeys(tx)
     return credentials
   }
 
-  /** @throws LicensingError STORE_UNREADABLE, DATA_DIR_MISSING */
+  /** Reads the keys and certificates of an authority. @throws LicensingError STORE_UNREADABLE, DATA_DIR_MISSING */
   static async load(dataDir: string, tx: Tx): Promise<Credentials> {
     const identity = await readIdentity(tx)
     if (identity === null)
       throw new LicensingError('DATA_DIR_MISSING', `The authority in ${dataDir} was never made.`)
-    const credentials = new Credentials(identity, new KeyStore(dataDir))
-    await credentials.#held.readKeys(tx)
-    credentials.#sweep()
+    const keys = new KeyStore(dataDir)
+    const credentials = new Credentials(identity, keys, await ReservationKeys.load(tx, keys))
+    await credentials.keyRing.readKeys(tx)
+    credentials.#removeReplacedKeys()
     return credentials
   }
 
-  /**
-   * What another process of this authority has made of its identity and keys since, and what time brings: the end of the
-   * overlap of two roots.
-   */
-  refresh(tx: Tx, at: Instant): Promise<void> {
-    return this.#held.refresh(tx, at)
-  }
-
   /** Removes the files of keys that were replaced. */
-  #sweep(): void {
-    if (this.#held.issuingKey !== SUB_CA_KEY) this.#keys.remove(SUB_CA_KEY)
+  #removeReplacedKeys(): void {
+    const { issuingKey, keys } = this.keyRing
+    if (issuingKey !== SUB_CA_KEY) keys.remove(SUB_CA_KEY)
     this.rootKey.removeOld()
   }
 
-  /** Takes what the manager gave: its roots, the certificates of this satellite's CA, the epoch. */
-  async adopt(
-    tx: Tx,
-    given: Partial<Pick<AuthorityIdentity, 'root' | 'subCa' | 'furtherCas' | 'trust' | 'epoch'>>,
-  ): Promise<void> {
-    await this.#held.write(tx, given)
+  /** Returns the signer of a role that is valid at an instant. A new one takes over before the old one ends. */
+  signer(tx: Tx, role: Signer, at: Instant): Promise<Credential> {
+    return this.#leaves.signer(tx, role, this.keyRing.issuing(), at)
   }
 
-  // What the root signs
-
-  /**
-   * The certificates of a satellite's CA, signed by the root: those it has while they last and are for the names it is to have,
-   * and a new one otherwise.
-   *
-   * @param key the CA's public key
-   * @param satellite.present the certificates it has: PEM, one after the other
-   * @returns them, and the names that they are for: other ones than asked for where only the names are to change, and the
-   * root's key is not here or the root is being replaced
-   * @throws LicensingError ROOT_KEY_ABSENT
-   */
-  async issueSatelliteCa(
-    key: KeyObject,
-    satellite: { id: string; account: string; present: string | null; nameConstraints: NameConstraints },
-    at: Instant,
-  ): Promise<{ pem: string; names: readonly string[] }> {
-    const { present, nameConstraints } = satellite
-    const good = present === null ? [] : this.#lasting(readCertificates(present), key, at)
-    const names = good.map((one) => readNameConstraints(one)?.permitted ?? [])
-    const [first = []] = names
-    const kept = { pem: good.map((one) => one.toString()).join(''), names: first }
-    if (good.length > 0) {
-      const same = names.every((each) => haveSame(each, nameConstraints.permitted))
-      // A certificate by one of two roots alone is none for those who have the other.
-      if (same || !this.rootKey.isHere || this.identity.trust.until !== null) return kept
-    }
-    return {
-      pem: await certifySatelliteCa(this.rootKey.issuer(), key, satellite, at),
-      names: nameConstraints.permitted,
-    }
-  }
-
-  /** The names of this authority's servers, without those that every machine has: no satellite's server is for them. */
-  async serverNames(tx: Tx): Promise<string[]> {
-    const names = new Set([...ownHosts(await this.#leaves.tlsHosts(tx)), ...(await this.askedNames(tx))])
-    return [...names].filter((name) => !isLoopbackName(name))
-  }
-
-  /** The names that the servers of this authority were given so far: a satellite asks its manager for them. */
-  async askedNames(tx: Tx): Promise<string[]> {
-    return serverNamesSchema.parse(JSON.parse((await readKeySetting(tx, 'server-names')) ?? '[]'))
-  }
-
-  async #noteNames(tx: Tx, names: readonly string[]): Promise<void> {
-    const before = await this.askedNames(tx)
-    const given = names.map(parseHostName).filter((name) => name !== null && !isLoopbackName(name))
-    const all = [...new Set([...before, ...given])].slice(0, MAX_SERVER_NAMES)
-    if (all.length > before.length) await writeKeySetting(tx, 'server-names', JSON.stringify(all))
-  }
-
-  /** The certificates that lead to a root of today, if one of them has two years left. */
-  #lasting(certificates: readonly X509Certificate[], key: KeyObject, at: Instant): X509Certificate[] {
-    const led = certificates.filter(
-      (one) =>
-        one.publicKey.equals(key) &&
-        this.roots.some((root) => one.checkIssued(root) && one.verify(root.publicKey)),
-    )
-    const lasts = led.some(({ validTo }) => Date.parse(validTo) > at + SATELLITE_CA_RENEWED_BEFORE)
-    return lasts ? led : []
-  }
-
-  // Rotation
-
-  /** Another issuing CA under the root: what it issues is issued anew when it is next wanted. @throws LicensingError ROOT_KEY_ABSENT */
-  async rotateIssuingCa(tx: Tx, at: Instant): Promise<void> {
-    const root = this.rootKey.issuer()
-    const pem = await generateKey()
-    const subCa = await certifyIssuingCa(root, createPublicKey(pem), this.identity, at)
-    const place = this.#keys.seal(pem)
-    await this.#held.takeIssuingKey(tx, place)
-    await this.#held.write(tx, { subCa, furtherCas: [] })
-  }
-
-  /** Another root: the issuing CA has certificates by both until the overlap ends. Its key was put away before. */
-  async adoptRoot(
-    tx: Tx,
-    next: { root: Issuer; bundle: string; number: number; until: Instant },
-    at: Instant,
-  ): Promise<void> {
-    const { trust } = this.identity
-    const key = createPublicKey(this.#keys.pem(this.#held.issuingKey))
-    this.rootKey.forget()
-    await this.#held.write(tx, {
-      root: `${next.root.certificate.trim()}\n${this.roots[0]?.toString() ?? ''}`,
-      furtherCas: [await certifyIssuingCa(next.root, key, this.identity, at)],
-      trust: { number: next.number, bundles: [...trust.bundles, next.bundle], until: next.until },
-    })
-  }
-
-  /** The next root, with its key: kept by nobody yet. */
-  nextRoot(at: Instant): Promise<Issuer> {
-    return makeRoot(this.identity, this.identity.trust.number + 1, at)
-  }
-
-  /** A new key and certificate for a signer. Boxes notice nothing: they check its role and its chain. */
+  /** Creates a key and a certificate for a signer. Devices go on as before, since they check a signer's role and chain. */
   async rotateSigner(tx: Tx, role: Signer, at: Instant): Promise<void> {
-    await this.#leaves.newSigner(tx, role, this.#held.issuing(), at)
+    await this.#leaves.newSigner(tx, role, this.keyRing.issuing(), at)
   }
 
-  /** A new key and TLS certificate for the names of this machine. Servers take it within a minute, and add their own names. */
-  async rotateTls(tx: Tx, at: Instant): Promise<void> {
-    await removeKeySetting(tx, 'server-names')
-    const hosts = ownHosts([]).filter((host) => this.#mayBeFor(host))
-    await this.#leaves.newTls(tx, hosts, this.#held.issuing(), at)
-  }
-
-  // What the issuing CA signs
-
-  /** The signer of answers that is good now; a new one takes over when the old one nears its end. */
-  answerSigner(tx: Tx, at: Instant): Promise<Credential> {
-    return this.#leaves.signer(tx, 'answer-signer', this.#held.issuing(), at)
-  }
-
-  /** The signer of reservation authorization files that is good now. */
-  reservationSigner(tx: Tx, at: Instant): Promise<Credential> {
-    return this.#leaves.signer(tx, 'reservation-signer', this.#held.issuing(), at)
-  }
-
-  /** The signer of mandates and synchronisation answers that is good now: a manager's. */
-  syncSigner(tx: Tx, at: Instant): Promise<Credential> {
-    return this.#leaves.signer(tx, 'sync', this.#held.issuing(), at)
-  }
-
-  /** The signer of checkpoints of the audit record that is good now. */
-  auditSigner(tx: Tx, at: Instant): Promise<Credential> {
-    return this.#leaves.signer(tx, 'audit-signer', this.#held.issuing(), at)
-  }
-
-  /** The public key that boxes agree with on the key of their codes: base64url. */
-  reservationKey(): string {
-    return Buffer.from(publicBytes(this.#agreementKey())).toString('base64url')
-  }
-
-  /** The key of the codes of one reservation; null for a public key of a box that is none. */
-  codeKey(boxKey: Uint8Array, reservationId: string): Uint8Array | null {
-    // A reservation that was taken back after a restore is known without its box's key.
-    return boxKey.length === BOX_KEY ? agreedKey(this.#agreementKey(), boxKey, reservationId) : null
-  }
-
-  #agreementKey(): KeyObject {
-    return agreementKey(this.#held.reservationSeed, 1)
-  }
-
-  /**
-   * The TLS certificate for this machine's names and further ones, made anew when they change.
-   *
-   * @returns it, and the names it is not for: what is no name, and at a satellite what its manager did not give it. A
-   * certificate for one of these would be good for none of its names
-   */
-  async tls(
-    tx: Tx,
-    names: readonly string[],
-    at: Instant,
-  ): Promise<{ credential: Credential; leftOut: string[] }> {
-    await this.#noteNames(tx, names)
-    const hosts = ownHosts(names)
-    const malformed = names.filter((name) => parseHostName(name) === null)
-    if (this.identity.subCa === null)
-      return { credential: await this.#provisionalTls(hosts, at), leftOut: malformed }
-    const mayBeFor = (host: string) => this.#mayBeFor(host)
-    return {
-      credential: await this.#leaves.tls(tx, hosts, this.#held.issuing(), at, mayBeFor),
-      leftOut: [...malformed, ...hosts.filter((host) => !mayBeFor(host))],
-    }
-  }
-
-  /** Whether the issuing CA, by each of its certificates, may issue a TLS certificate for a name. */
-  #mayBeFor(host: string): boolean {
-    return this.issuingCas.every((pem) => {
-      const constraints = readNameConstraints(readCertificate(pem))
-      return constraints === null || isPermitted(host, constraints)
-    })
-  }
-
-  /** Until a satellite has its CA its page vouches for itself: for the people who register it, and no box. */
-  async #provisionalTls(hosts: readonly string[], at: Instant): Promise<Credential> {
-    const name = hosts[0] ?? 'localhost'
-    const dates = { notBefore: at - DAY, notAfter: at + PROVISIONAL_LIFE }
-    this.#provisional ??= createSelfSigned({ name, hosts, ...dates })
-    return this.#provisional
-  }
-
-  /** A TLS certificate that is almost right: kept nowhere, for tests of those who must not take it. */
-  async tlsForTests(facts: {
-    notBefore: Instant
-    notAfter: Instant
-    hosts: readonly string[]
-  }): Promise<Credential> {
-    const privateKey = createPrivateKey(await generateKey())
-    const { account, id: authorityId } = this.identity
-    const name = facts.hosts[0] ?? 'localhost'
-    const certificate = await issueCertificate(this.#held.issuer(), createPublicKey(privateKey), {
-      role: 'tls',
-      name,
-      account,
-      authorityId,
-      ...facts,
-    })
-    return { certificates: [certificate, ...this.issuingCas], privateKey }
-  }
-
-  /** A token's secret as it is stored. */
-  sealSecret(secret: string): string {
-    return this.#keys.sealSecret(secret)
-  }
-
-  /** When the root, the issuing CA and the signer of answers end: what there is of them. */
-  async ends(tx: Tx): Promise<Record<string, Instant>> {
+  /** Returns the instants at which the root, the issuing CA and the signer of answers expire, of those that exist. */
+  async expiries(tx: Tx): Promise<Record<string, Instant>> {
+    const { root, subCa } = this.keyRing.identity
     const pems = {
-      root: this.identity.root,
-      'issuing-ca': this.identity.subCa,
+      root,
+      'issuing-ca': subCa,
       'answer-signer': await this.#leaves.certificate(tx, 'answer-signer'),
     }
     return Object.fromEntries(
@@ -402,15 +147,7 @@ export class Credentials {
       ),
     )
   }
-
-  /** @throws LicensingError STORE_UNREADABLE */
-  openSecret(stored: string): string {
-    return this.#keys.openSecret(stored)
-  }
 }
-
-const haveSame = (one: readonly string[], other: readonly string[]): boolean =>
-  new Set(one).size === new Set(other).size && one.every((name) => other.includes(name))
 
 const NEVER_ROTATED = {
   furtherCas: [],

@@ -4,22 +4,22 @@ import { ChainError, checkChain } from '../../pki/chain-validation.ts'
 import { InstanceCertificateIssuer } from '../../pki/instance-certificate-issuer.ts'
 import type { P256Key } from '../../pki/p256-key.ts'
 import { rootsIn } from '../../pki/root-rotation.ts'
-import type { HeldKeys } from './key-ring.ts'
+import type { KeyRing } from './key-ring.ts'
 import { BACKDATED, IDENTITY_LIFE } from '../policy.ts'
 
-/** The identities of boxes: issued, and known again. */
-export class BoxIdentities {
-  readonly #held: HeldKeys
+/** The ID certificates of devices: issues them, and recognizes those that this authority has issued. */
+export class InstanceCertificates {
+  readonly #keyRing: KeyRing
   #issuers: { issuingCa: string; of: Map<string, Promise<InstanceCertificateIssuer>> } = {
     issuingCa: '',
     of: new Map(),
   }
 
-  constructor(held: HeldKeys) {
-    this.#held = held
+  constructor(keyRing: KeyRing) {
+    this.#keyRing = keyRing
   }
 
-  /** An identity certificate for a box: 365 days from five minutes ago. With its issuing CA. */
+  /** Issues the ID certificate of a device, valid for 365 days from five minutes ago. Its issuing CA comes with it. */
   async issue(
     key: P256Key,
     instanceId: string,
@@ -31,30 +31,33 @@ export class BoxIdentities {
     // A certificate says whole seconds.
     const notAfter = Math.floor((notBefore + IDENTITY_LIFE) / SECOND) * SECOND
     const { pem, thumbprint } = issuer.issue(key, { name: instanceId, notBefore, notAfter })
-    return { certificates: [pem, ...this.#held.issuingCas], thumbprint, expiresAt: notAfter }
+    return { certificates: [pem, ...this.#keyRing.issuingCas], thumbprint, expiresAt: notAfter }
   }
 
-  /** Made once for a smart account, as long as the issuing CA stays. */
+  /** Returns the issuer of a smart account, created once for as long as the issuing CA stays. */
   #issuer(account: string): Promise<InstanceCertificateIssuer> {
-    const { issuingCa } = this.#held
+    const { issuingCa } = this.#keyRing
     if (this.#issuers.issuingCa !== issuingCa) this.#issuers = { issuingCa, of: new Map() }
     const { of } = this.#issuers
     const made =
       of.get(account) ??
-      InstanceCertificateIssuer.create(this.#held.issuer(), { account, authorityId: this.#held.identity.id })
+      InstanceCertificateIssuer.create(this.#keyRing.issuing(), {
+        account,
+        authorityId: this.#keyRing.identity.id,
+      })
     of.set(account, made)
     return made
   }
 
   /**
-   * An identity certificate that this authority issued to an instance, whatever it knows of it, and that is valid; undefined
-   * for any other.
+   * Reads a valid ID certificate that this authority issued to an instance, even to one that is not in its database.
+   * Returns undefined for any other certificate.
    */
   own(pem: string, instanceId: string, at: Instant): { key: KeyObject; account: string } | undefined {
-    const { subCa, formerCas, id, trust } = this.#held.identity
-    // What an issuing CA of before was certified by.
-    const roots = [...this.#held.roots, ...trust.bundles.flatMap(rootsIn)]
-    for (const ca of [...(subCa === null ? [] : this.#held.issuingCas), ...formerCas]) {
+    const { subCa, formerCas, id, trust } = this.#keyRing.identity
+    // Former roots certified the former issuing CAs.
+    const roots = [...this.#keyRing.roots, ...trust.bundles.flatMap(rootsIn)]
+    for (const ca of [...(subCa === null ? [] : this.#keyRing.issuingCas), ...formerCas]) {
       try {
         const expected = { role: 'instance', at, roots } as const
         const { authorityId, instanceId: named, account, certificate } = checkChain([pem, ca], expected)

@@ -2,10 +2,7 @@ import type { X509Certificate } from 'node:crypto'
 import { isDeepStrictEqual } from 'node:util'
 import { LicensingError } from '../../core/errors.ts'
 import type { Instant } from '../../core/time.ts'
-import { newSeed } from '../../pki/key-agreement.ts'
-import type { Issuer } from '../../pki/certificate-generation.ts'
 import { readRoots } from '../../pki/chain-validation.ts'
-import { readNumber } from '../../pki/root-rotation.ts'
 import { type AuthorityIdentity, readIdentity, writeIdentity } from './identity.ts'
 import { readKeySetting, removeKeySetting, writeKeySetting } from './key-settings.ts'
 import { type KeyPlace, keyPlaceSchema, type KeyStore } from './key-store.ts'
@@ -21,14 +18,16 @@ const notRegistered = (): never => {
   )
 }
 
-/** Who an authority is and where its keys are, as this process last read it from the database. */
-export class HeldKeys {
+/** The parts of an identity that change: its roots, the certificates of its issuing CA, its trust bundle and its epoch. */
+type Adopted = Partial<Pick<AuthorityIdentity, 'root' | 'subCa' | 'furtherCas' | 'trust' | 'epoch'>>
+
+/** An authority's identity and the places of its keys, as this process last read them from the database. */
+export class KeyRing {
   readonly keys: KeyStore
   #identity: AuthorityIdentity
   #issuingKey: KeyPlace = SUB_CA_KEY
-  /** A satellite's next issuing CA, until its manager has certified it. */
+  /** The key of a satellite's next issuing CA, until the manager has certified that CA. */
   #nextIssuingKey: KeyPlace | null = null
-  #reservationSeed: string | null = null
   #roots: { pem: string; certificates: X509Certificate[] } = { pem: '', certificates: [] }
 
   constructor(identity: AuthorityIdentity, keys: KeyStore) {
@@ -45,7 +44,7 @@ export class HeldKeys {
     return this.#identity.root ?? notRegistered()
   }
 
-  /** The same, read. @throws LicensingError SATELLITE_NOT_REGISTERED */
+  /** The roots of the manager as parsed certificates, the newest first. @throws LicensingError SATELLITE_NOT_REGISTERED */
   get roots(): readonly X509Certificate[] {
     const pem = this.root
     if (this.#roots.pem !== pem) this.#roots = { pem, certificates: readRoots(pem) }
@@ -57,34 +56,24 @@ export class HeldKeys {
     return this.#identity.subCa ?? notRegistered()
   }
 
-  /** All certificates it has: two while the root is replaced, for those who believe the one or the other. */
+  /** All certificates of the issuing CA: two while the root is replaced, one under each root. PEM. */
   get issuingCas(): readonly string[] {
     return [this.issuingCa, ...this.#identity.furtherCas]
   }
 
-  /** The bundles of roots that somebody lacks who holds the one of a number: signed, the oldest first. */
-  bundlesAfter(number: number): readonly string[] {
-    const { trust } = this.#identity
-    return trust.number <= number ? [] : trust.bundles.filter((text) => (readNumber(text) ?? 0) > number)
-  }
-
+  /** The place of the issuing CA's key. */
   get issuingKey(): KeyPlace {
     return this.#issuingKey
   }
 
-  /** A satellite's next issuing CA; null where none was made. */
+  /** The place of the key of a satellite's next issuing CA, or null while a satellite has none. */
   get nextIssuingKey(): KeyPlace | null {
     return this.#nextIssuingKey
   }
 
-  /** What the agreement with boxes on the keys of their codes begins with. */
-  get reservationSeed(): string {
-    return this.#reservationSeed ?? ''
-  }
-
   /**
-   * What another process of this authority has made of its identity and keys since, and what time brings: the end of the
-   * overlap of two roots.
+   * Reads the changes that other processes of this authority have made to its identity and keys. Ends the overlap of two
+   * roots when its time has come.
    */
   async refresh(tx: Tx, at: Instant): Promise<void> {
     const identity = await readIdentity(tx)
@@ -99,7 +88,7 @@ export class HeldKeys {
     const [newest] = this.roots
     // The certificate by the newest root stands first from here on, and alone.
     const [last = this.#identity.subCa] = furtherCas.slice(-1)
-    await this.write(tx, {
+    await this.adopt(tx, {
       root: newest ? newest.toString() : this.root,
       subCa: last,
       furtherCas: [],
@@ -107,7 +96,7 @@ export class HeldKeys {
     })
   }
 
-  /** Where its keys are. */
+  /** Reads the places of the keys from the database. */
   async readKeys(tx: Tx): Promise<void> {
     const place = async (name: 'issuing-ca-key' | 'next-issuing-ca-key') => {
       const json = await readKeySetting(tx, name)
@@ -120,31 +109,21 @@ export class HeldKeys {
       this.#issuingKey = issuingKey
       this.#nextIssuingKey = nextIssuingKey
     }
-    this.#reservationSeed ??= await this.#readReservationSeed(tx)
   }
 
-  /** Returns the seed that all processes of this authority share, and creates it at the first time. */
-  async #readReservationSeed(tx: Tx): Promise<string> {
-    const stored = await readKeySetting(tx, 'reservation-key')
-    if (stored !== null) return this.keys.openSecret(stored)
-    const seed = newSeed()
-    await writeKeySetting(tx, 'reservation-key', this.keys.sealSecret(seed))
-    return seed
-  }
-
-  /** Changes who it is, here and in the database. */
-  async write(tx: Tx, changed: Partial<AuthorityIdentity>): Promise<void> {
+  /** Replaces the given parts of the identity, in this process and in the database. */
+  async adopt(tx: Tx, changed: Adopted): Promise<void> {
     this.#identity = { ...this.#identity, ...changed }
     await writeIdentity(tx, this.#identity)
   }
 
-  /** The issuing CA of today is one of yesterday from here on. */
+  /** Adds the present issuing CA to the former ones. */
   #retire(): void {
     const { formerCas, subCa } = this.#identity
     this.#identity = { ...this.#identity, formerCas: subCa === null ? formerCas : [subCa, ...formerCas] }
   }
 
-  /** From here on it issues by another key: what issued before is one of yesterday. */
+  /** Makes another key that of the issuing CA. The certificate of the key before becomes a former one. */
   async takeIssuingKey(tx: Tx, place: KeyPlace): Promise<void> {
     await writeKeySetting(tx, 'issuing-ca-key', JSON.stringify(place))
     if (place === this.#nextIssuingKey) {
@@ -155,20 +134,17 @@ export class HeldKeys {
     this.#issuingKey = place
   }
 
-  /** The key of a satellite's next issuing CA, in force once its manager has certified it. */
+  /** Keeps the key of a satellite's next issuing CA, which is in force once the manager has certified that CA. */
   async prepareIssuingKey(tx: Tx, place: KeyPlace): Promise<void> {
     this.#nextIssuingKey = place
     await writeKeySetting(tx, 'next-issuing-ca-key', JSON.stringify(place))
   }
 
-  /** What the issuing CA signs with, and the chain that goes with it. */
+  /** Returns the issuing CA's key with all certificates of that CA, to sign with. @throws LicensingError SATELLITE_NOT_REGISTERED */
   issuing(): Issuing {
     const { account, id: authorityId } = this.#identity
     const certificates = this.issuingCas
-    return { ...this.issuer(), certificates, account, authorityId }
-  }
-
-  issuer(): Issuer {
-    return { certificate: this.issuingCa, privateKey: this.keys.pem(this.#issuingKey) }
+    const privateKey = this.keys.pem(this.#issuingKey)
+    return { certificate: this.issuingCa, privateKey, certificates, account, authorityId }
   }
 }

@@ -18,6 +18,9 @@ const TOKEN_KEY = 'token.key'
 /** Keys that are read and parsed once; of those that were replaced none is kept long. */
 const MOST_PARSED = 20
 
+/** The encryption of secrets for the database. */
+export type Secrets = Pick<KeyStore, 'sealSecret' | 'openSecret'>
+
 /** The private keys of an authority, and what is sealed under one of them. */
 export class KeyStore {
   readonly #directory: string

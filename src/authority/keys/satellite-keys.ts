@@ -4,68 +4,71 @@ import { createRequest, generateKey } from '../../pki/certificate-generation.ts'
 import { keyDigest } from '../../pki/delegation.ts'
 import { signTextByKey } from '../../pki/sign-text.ts'
 import { signSyncProof } from '../../pki/sync-proof.ts'
-import type { HeldKeys } from './key-ring.ts'
+import type { KeyRing } from './key-ring.ts'
 import type { KeyPlace } from './key-store.ts'
 import type { Tx } from '../store/store.ts'
 
 export const SYNC_KEY = 'sync.key'
 
-/** What a satellite shows its manager: the key that it speaks with, and that of the CA which its manager certifies. */
+/** The keys of a satellite: the key that signs its messages to the manager, and the key of the CA that the manager certifies. */
 export class SatelliteKeys {
-  readonly #held: HeldKeys
+  readonly #keyRing: KeyRing
 
-  constructor(held: HeldKeys) {
-    this.#held = held
+  constructor(keyRing: KeyRing) {
+    this.#keyRing = keyRing
   }
 
   /** The public key of a satellite for its manager: SPKI, base64url. */
   syncKey(): string {
-    return createPublicKey(this.#held.keys.pem(SYNC_KEY))
+    return createPublicKey(this.#keyRing.keys.pem(SYNC_KEY))
       .export({ type: 'spki', format: 'der' })
       .toString('base64url')
   }
 
   /** Signs what a satellite says to its manager. */
   signSync(lines: readonly string[]): { text: string; digest: string } {
-    return signTextByKey(lines, this.#held.keys.key(SYNC_KEY))
+    return signTextByKey(lines, this.#keyRing.keys.key(SYNC_KEY))
   }
 
   /** Signs what proves whose a request is, before it is read. */
   proveSync(what: Omit<SyncProof, 'use' | 'key'>): Promise<string> {
-    const privateKey = this.#held.keys.key(SYNC_KEY)
+    const privateKey = this.#keyRing.keys.key(SYNC_KEY)
     return signSyncProof({ use: 'sync-proof', key: this.syncKey(), ...what }, privateKey)
   }
 
   /** The request for a certificate of this satellite's CA, the next one where one is made: PKCS #10, base64. */
   async issuingCaRequest(): Promise<string> {
     const pem = await createRequest(
-      this.#held.keys.pem(this.#held.nextIssuingKey ?? this.#held.issuingKey),
-      this.#held.identity.id,
+      this.#keyRing.keys.pem(this.#keyRing.nextIssuingKey ?? this.#keyRing.issuingKey),
+      this.#keyRing.identity.id,
     )
     return pem.replace(/-----[^-]+-----|\s/g, '')
   }
 
-  /** Whether a certificate is one for this satellite's CA, as it is or as it was asked for. */
+  /** Returns true if a certificate is for the key of this satellite's CA, or for the key of the next one. */
   isForIssuingKey(certificate: string): boolean {
     return this.#placeOfIssuingKey(certificate) !== null
   }
 
   #placeOfIssuingKey(certificate: string): KeyPlace | null {
     const digest = keyDigest(new X509Certificate(certificate).publicKey)
-    const places = [this.#held.issuingKey, this.#held.nextIssuingKey].filter((place) => place !== null)
-    return places.find((place) => keyDigest(createPublicKey(this.#held.keys.pem(place))) === digest) ?? null
+    const places = [this.#keyRing.issuingKey, this.#keyRing.nextIssuingKey].filter((place) => place !== null)
+    return (
+      places.find((place) => keyDigest(createPublicKey(this.#keyRing.keys.pem(place))) === digest) ?? null
+    )
   }
 
-  /** From here on a satellite issues by the CA whose certificates came: they are for a key of its own. */
+  /** Adopts the certificates that the manager has issued for this satellite's CA. Their key becomes that of the CA. */
   async adoptIssuingCas(tx: Tx, certificates: readonly string[]): Promise<void> {
-    const [subCa = this.#held.issuingCa, ...furtherCas] = certificates
+    const [subCa = this.#keyRing.issuingCa, ...furtherCas] = certificates
     const place = this.#placeOfIssuingKey(subCa)
-    if (place !== null && place === this.#held.nextIssuingKey) await this.#held.takeIssuingKey(tx, place)
-    await this.#held.write(tx, { subCa, furtherCas })
+    if (place !== null && place === this.#keyRing.nextIssuingKey)
+      await this.#keyRing.takeIssuingKey(tx, place)
+    await this.#keyRing.adopt(tx, { subCa, furtherCas })
   }
 
-  /** A satellite's next issuing CA: in force once its manager has certified it. */
+  /** Creates the key of this satellite's next issuing CA, which is in force once the manager has certified that CA. */
   async prepareIssuingCa(tx: Tx): Promise<void> {
-    await this.#held.prepareIssuingKey(tx, this.#held.keys.seal(await generateKey()))
+    await this.#keyRing.prepareIssuingKey(tx, this.#keyRing.keys.seal(await generateKey()))
   }
 }

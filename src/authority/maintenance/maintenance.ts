@@ -30,8 +30,8 @@ export class Maintenance implements DueWork {
 
   async #runDueWork(tx: Tx): Promise<Instant> {
     const at = await this.#clock.time(tx)
-    await this.#credentials.refresh(tx, at)
-    if (this.#credentials.identity.role === 'satellite') {
+    await this.#credentials.keyRing.refresh(tx, at)
+    if (this.#credentials.keyRing.identity.role === 'satellite') {
       const account = await chooseAccount(tx, undefined)
       await tickSync(await openSync({ tx, credentials: this.#credentials, account, at }))
     }

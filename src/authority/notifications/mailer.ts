@@ -45,7 +45,8 @@ export class Mailer {
     return this.#context.withMaintenance((tx) => {
       if (settings.kind === 'folder') return writeMailSettings(tx, settings)
       const { kind, from, url, username = null, password } = settings
-      const sealedPassword = password === undefined ? null : this.#context.credentials.sealSecret(password)
+      const sealedPassword =
+        password === undefined ? null : this.#context.credentials.secrets.sealSecret(password)
       return writeMailSettings(tx, { kind, from, url, username, sealedPassword })
     })
   }
@@ -82,13 +83,13 @@ export class Mailer {
       throw new LicensingError('MAIL_NOT_CONFIGURED', `${waiting} mails wait to be sent.`)
     if (!settings) return 0
     const sealed = settings.kind === 'smtp' ? settings.sealedPassword : null
-    const password = sealed === null ? null : this.#context.credentials.openSecret(sealed)
+    const password = sealed === null ? null : this.#context.credentials.secrets.openSecret(sealed)
     let sent = 0
     let failed: LicensingError | null = null
     for (const mail of mails) {
       let failure: LicensingError | null = null
       try {
-        await sendMail(settings, password, mail, this.#context.credentials.identity.id)
+        await sendMail(settings, password, mail, this.#context.credentials.keyRing.identity.id)
         sent++
       } catch (thrown) {
         failure = mailFailure(thrown)

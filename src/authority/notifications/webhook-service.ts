@@ -113,7 +113,7 @@ export class WebhookDoor {
         account_id: account.id,
         url,
         ca,
-        secret: this.#context.credentials.sealSecret(secret),
+        secret: this.#context.credentials.secrets.sealSecret(secret),
         old_secret: null,
         old_until: 0,
         types: types === null ? null : JSON.stringify(types),
@@ -172,7 +172,7 @@ export class WebhookDoor {
       await tx
         .updateTable('webhooks')
         .set({
-          secret: this.#context.credentials.sealSecret(secret),
+          secret: this.#context.credentials.secrets.sealSecret(secret),
           old_secret: row.secret,
           old_until: until,
         })
@@ -317,7 +317,7 @@ export class WebhookDoor {
       hook.secret,
       ...(hook.old_secret !== null && hook.old_until > at ? [hook.old_secret] : []),
     ]
-    const secrets = sealed.map((one) => this.#context.credentials.openSecret(one))
+    const secrets = sealed.map((one) => this.#context.credentials.secrets.openSecret(one))
     return postWebhook(hook, { body, headers: webhookHeaders({ id, body, at }, secrets) }, at)
   }
 

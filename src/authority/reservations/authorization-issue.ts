@@ -1,5 +1,6 @@
 import type { AccountContext } from '../context/account-context.ts'
 import { writeAuthorization } from '../../protocol/authorization-file.ts'
+import { bundlesAfter } from '../../pki/root-rotation.ts'
 import { signText } from '../../pki/sign-text.ts'
 import { type IssuingLimits } from '../satellite-sync/issuing-limits.ts'
 import {
@@ -30,22 +31,24 @@ export async function issueAuthorization(
     udi: document.udi,
     smartAccount: context.account.domain,
     virtualAccount: document.virtualAccount,
-    authorityId: context.credentials.identity.id,
+    authorityId: context.credentials.keyRing.identity.id,
     reservationId: row.id,
     request: row.request,
-    epoch: (await findAuthorizationEpoch(context, row, row.sequence)) ?? context.credentials.identity.epoch,
+    epoch:
+      (await findAuthorizationEpoch(context, row, row.sequence)) ??
+      context.credentials.keyRing.identity.epoch,
     sequence: row.sequence,
     issuedAt: context.at,
     licenses: [...parts].flatMap(([tag, list]) =>
       list.map((part) => ({ tag, name: names.get(tag) ?? tag, ...part })),
     ),
     boxKey: row.device_key,
-    authorityKey: context.credentials.reservationKey(),
-    trustBundle: context.credentials.identity.trust.number,
+    authorityKey: context.credentials.reservationKeys.publicKey(),
+    trustBundle: context.credentials.keyRing.identity.trust.number,
     mandate: context.limits.mandate,
-    trustBundles: context.credentials.bundlesAfter(0),
+    trustBundles: bundlesAfter(context.credentials.keyRing.identity.trust, 0),
   })
   await TimeFloor.raise(context.tx, context.at)
-  const signer = await context.credentials.reservationSigner(context.tx, context.at)
+  const signer = await context.credentials.signer(context.tx, 'reservation-signer', context.at)
   return { ...document, file: signText(lines, signer) }
 }

@@ -35,11 +35,11 @@ export async function checkProofCode(
       'CODE_ATTEMPTS_EXCEEDED',
       `${counted} wrong codes were entered for ${describeBox(row)} since ${iso(row.failed_code_attempts_since)}.`,
     )
-  const key = context.credentials.codeKey(Buffer.from(row.device_key, 'base64url'), row.id)
+  const key = context.credentials.reservationKeys.codeKey(Buffer.from(row.device_key, 'base64url'), row.id)
   const { sequence } = written
   const proof = (epoch: number): Proof => ({ kind, udi: row, reservationId: row.id, epoch, sequence })
   // After a restore the box may have installed what is not known here any more, of any epoch before.
-  const { epoch } = context.credentials.identity
+  const { epoch } = context.credentials.keyRing.identity
   const highest = epoch === 1 ? row.sequence : MOST_AUTHORIZATIONS
   const epochs =
     epoch === 1

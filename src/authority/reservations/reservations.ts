@@ -79,7 +79,7 @@ export async function reserveLicenses(
   requireIssuingAllowed(context)
   requireOwn(virtual, 'it reserves for its boxes')
   const request = readRequestCode(code)
-  if (!context.credentials.codeKey(request.boxKey, ''))
+  if (!context.credentials.reservationKeys.codeKey(request.boxKey, ''))
     throw new LicensingError(
       'CODE_MALFORMED',
       'The text given is not a request code: no box makes such a key.',
@@ -112,7 +112,7 @@ export async function reserveLicenses(
     in_review: 0,
   }
   await context.tx.insertInto('reservations').values(row).execute()
-  await holdLicenses(context, row, parts, context.credentials.identity.epoch)
+  await holdLicenses(context, row, parts, context.credentials.keyRing.identity.epoch)
   await logReservationEvent(
     context,
     'LICENSES_RESERVED',
@@ -188,7 +188,7 @@ export async function updateReservation(
     .set({ sequence: next.sequence, updated_at: context.at })
     .where('id', '=', id)
     .execute()
-  await holdLicenses(context, next, after, context.credentials.identity.epoch)
+  await holdLicenses(context, next, after, context.credentials.keyRing.identity.epoch)
   await logReservationEvent(
     context,
     'RESERVATION_UPDATED',

@@ -31,13 +31,13 @@ export interface VerifiedAnswer {
  * @throws LicensingError SIGNED_FILE_*
  */
 export function untrustedRootFingerprint(sync: Synchronization, text: string): string | null {
-  if (sync.credentials.identity.root !== null) return null
+  if (sync.credentials.keyRing.identity.root !== null) return null
   const { lines } = readSignedText(text, { ...ANSWER, longest: MAX_SYNC_BYTES })
   return certificateFingerprint(readSyncAnswer(lines).root)
 }
 
 export function verifyAnswer(sync: Synchronization, text: string, trust: TrustGiven): VerifiedAnswer {
-  const known = sync.credentials.identity.root
+  const known = sync.credentials.keyRing.identity.root
   const given = known ?? resolveRoot(text, trust)
   const held = { ...anchorsOf(given), number: heldRootVersion(sync, known) }
   // Each bundle is signed by a root that is known here: a satellite that has missed its overlap learns of it by the answer.
@@ -54,7 +54,7 @@ export function verifyAnswer(sync: Synchronization, text: string, trust: TrustGi
     },
   })
   const answer = readSyncAnswer(lines)
-  const { identity } = sync.credentials
+  const { identity } = sync.credentials.keyRing
   if (answer.satelliteId !== identity.id || answer.smartAccount !== sync.account.domain)
     throw new LicensingError(
       'SYNC_OTHER_SATELLITE',
@@ -71,7 +71,7 @@ export function verifyAnswer(sync: Synchronization, text: string, trust: TrustGi
 
 /** The number of the bundle that is held: of a root that came with its answer, none is known yet. */
 function heldRootVersion(sync: Synchronization, known: string | null): number {
-  return known === null ? 0 : sync.credentials.identity.trust.number
+  return known === null ? 0 : sync.credentials.keyRing.identity.trust.number
 }
 
 /** The root of an answer, where none is known and somebody answers for it (trust §8). */
@@ -105,7 +105,7 @@ export function checkDelegation(
     root,
   }: { answer: SyncAnswer; issuingCa: string; mandate: string; root: string },
 ): void {
-  const { identity } = sync.credentials
+  const { identity } = sync.credentials.keyRing
   const roots = rootsOf(root)
   const good = certificatesOf(issuingCa).every(
     (one) =>

@@ -31,7 +31,7 @@ export async function readIssuingLimits(
   credentials: Credentials,
   at: Instant,
 ): Promise<IssuingLimits> {
-  if (credentials.identity.role === 'manager') return UNLIMITED
+  if (credentials.keyRing.identity.role === 'manager') return UNLIMITED
   const account = await chooseAccount(tx, undefined)
   const sync = await openSync({ tx, credentials, account, at })
   const delegation = getDelegation(sync)

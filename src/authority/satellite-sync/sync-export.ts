@@ -33,7 +33,7 @@ export interface Exported {
  * @param by a file that is carried, or the wire
  */
 export async function exportRequest(sync: Synchronization, by: 'hand' | 'wire'): Promise<Exported> {
-  const { identity } = sync.credentials
+  const { identity } = sync.credentials.keyRing
   const exchange = Number((await readSetting(sync.tx, SYNC_SEQUENCE)) ?? 0) + 1
   const { after, full, leftOut } = sync.facts
   // Everything is counted anew before everything is told.
@@ -62,10 +62,10 @@ export async function exportRequest(sync: Synchronization, by: 'hand' | 'wire'):
     afterAnswer: after?.hash ?? 'none',
     report: full ? 'full' : 'changes',
     writtenAt: sync.at,
-    enrolment: code === null ? 'none' : enrolmentMac(sync.credentials.openSecret(code), claim),
+    enrolment: code === null ? 'none' : enrolmentMac(sync.credentials.secrets.openSecret(code), claim),
     leftOut,
     issuingCa: await sync.credentials.satellite.issuingCaRequest(),
-    serverNames: await sync.credentials.askedNames(sync.tx),
+    serverNames: await sync.credentials.servers.requestedNames(sync.tx),
     virtualAccounts: virtualAccounts.map(({ name, upstream }) => ({
       name,
       of: upstream ?? home ?? 'Default',

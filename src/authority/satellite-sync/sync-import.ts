@@ -4,7 +4,7 @@ import { LicensingError } from '../../core/errors.ts'
 import { duration, HOUR, type Instant, iso } from '../../core/time.ts'
 import { type SyncAnswer } from '../../protocol/sync-answer.ts'
 import { type Anchors } from '../../pki/root-rotation.ts'
-import type { AuthorityIdentity } from '../keys/credentials.ts'
+import type { AuthorityIdentity } from '../keys/identity.ts'
 import { logEvent } from '../events/event-log.ts'
 import { SYNC_SEQUENCE } from '../store/revisions.ts'
 import { readSetting, writeSetting } from '../store/store.ts'
@@ -126,7 +126,7 @@ async function acceptAnswer(
     tx,
     certificatesOf(issuingCa).map((one) => one.toString()),
   )
-  await credentials.adopt(tx, { root, ...toNewTrust(sync, answer, anchors) })
+  await credentials.keyRing.adopt(tx, { root, ...toNewTrust(sync, answer, anchors) })
   const again = await applyAnswer({ tx, account, at }, answer)
   await writeFacts(sync, {
     managerId: answer.managerId,
@@ -164,7 +164,7 @@ function toNewTrust(
   { trustBundles }: SyncAnswer,
   anchors: Anchors,
 ): Pick<AuthorityIdentity, 'trust'> | undefined {
-  const { number } = sync.credentials.identity.trust
+  const { number } = sync.credentials.keyRing.identity.trust
   if (anchors.number <= number) return undefined
   const until = anchors.roots.flatMap((one) => one.until ?? []).at(0) ?? null
   return { trust: { number: anchors.number, bundles: [...trustBundles], until } }
@@ -178,7 +178,7 @@ async function findRequestTime(sync: Synchronization, answer: SyncAnswer): Promi
     .where('digest', '=', answer.request)
     .executeTakeFirst()
   const { after } = sync.facts
-  if (asked?.epoch === sync.credentials.identity.epoch) return asked.written_at
+  if (asked?.epoch === sync.credentials.keyRing.identity.epoch) return asked.written_at
   if (
     after &&
     answer.outcome === 'accepted' &&
@@ -199,14 +199,14 @@ async function findRequestTime(sync: Synchronization, answer: SyncAnswer): Promi
 
 /** The histories do not fit: this one goes on in the epoch it was told, and reports everything. */
 async function acceptRepair(sync: Synchronization, answer: SyncAnswer, at: Instant): Promise<void> {
-  if (answer.epoch <= sync.credentials.identity.epoch)
+  if (answer.epoch <= sync.credentials.keyRing.identity.epoch)
     throw new LicensingError(
       'SYNC_ANSWER_UNASKED',
       `The answer tells an epoch, ${answer.epoch}, that this satellite has gone beyond.`,
     )
   const sequence = Number((await readSetting(sync.tx, SYNC_SEQUENCE)) ?? 0)
   await writeSetting(sync.tx, SYNC_SEQUENCE, String(Math.max(sequence, answer.exchange)))
-  await sync.credentials.adopt(sync.tx, { epoch: answer.epoch })
+  await sync.credentials.keyRing.adopt(sync.tx, { epoch: answer.epoch })
   await writeFacts(sync, { full: true, after: null })
   await sync.tx.deleteFrom('sync_requests').execute()
   await logEvent(sync.tx, {

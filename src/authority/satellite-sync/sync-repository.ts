@@ -97,7 +97,7 @@ export async function setEnrolmentCode(sync: Synchronization, sealed: string): P
 
 /** From here on the copy that this was restored into goes on, in an epoch of its own (trust §9). */
 export async function startNewSyncEpoch(sync: Synchronization): Promise<void> {
-  await sync.credentials.adopt(sync.tx, { epoch: sync.credentials.identity.epoch + 1 })
+  await sync.credentials.keyRing.adopt(sync.tx, { epoch: sync.credentials.keyRing.identity.epoch + 1 })
   await writeFacts(sync, { full: true, after: null })
   await sync.tx.deleteFrom('sync_requests').execute()
 }

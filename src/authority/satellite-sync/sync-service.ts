@@ -109,7 +109,7 @@ export class SyncDoor {
   /** Takes the one-time code of `satellite add`, for the first exchange. @throws LicensingError CODE_* */
   useCode(code: string): Promise<void> {
     const good = readEnrolmentCode(code)
-    return this.#sync((sync) => setEnrolmentCode(sync, this.#context.credentials.sealSecret(good)))
+    return this.#sync((sync) => setEnrolmentCode(sync, this.#context.credentials.secrets.sealSecret(good)))
   }
 
   /**
@@ -191,7 +191,7 @@ export class SyncDoor {
   async #road(): Promise<Transport> {
     const { settings, root } = await this.#sync(async (_sync, tx) => ({
       settings: await readRoad(tx),
-      root: this.#context.credentials.identity.root,
+      root: this.#context.credentials.keyRing.identity.root,
     }))
     if (!settings)
       throw new LicensingError('SYNC_NOT_CONFIGURED', 'This satellite knows no way to its manager.')
@@ -206,7 +206,7 @@ export class SyncDoor {
     if (this.#transport?.of === of) return this.#transport.transport
     this.#transport?.transport.close()
     const transport = await this.#opened(
-      openSettings(settings, (sealed) => this.#context.credentials.openSecret(sealed)),
+      openSettings(settings, (sealed) => this.#context.credentials.secrets.openSecret(sealed)),
       root,
     )
     this.#transport = { of, transport }
@@ -248,7 +248,7 @@ function storedRoad(credentials: Credentials, settings: TransportSettings): Stor
   const good = checkSettings(settings)
   if (good.kind !== 'proxy') return good
   const { kind, url, via, username, password } = good
-  const sealedPassword = password === undefined ? null : credentials.sealSecret(password)
+  const sealedPassword = password === undefined ? null : credentials.secrets.sealSecret(password)
   return { kind, url, via, username: username ?? null, sealedPassword }
 }
 

@@ -64,7 +64,7 @@ export function getIssuingRefusal(sync: Synchronization): LicensingError | null 
 export function toSyncStatus(sync: Synchronization): SyncStatus {
   const { value, context } = sync.position
   const { terms, carried, last } = context
-  const { identity } = sync.credentials
+  const { identity } = sync.credentials.keyRing
   return {
     satellite: sync.facts.name,
     smartAccount: sync.account.domain,

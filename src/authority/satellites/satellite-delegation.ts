@@ -89,6 +89,6 @@ export async function signDelegation(
       issuedAt: iso(context.at),
       notAfter: iso(notAfter),
     },
-    await context.credentials.syncSigner(context.tx, context.at),
+    await context.credentials.signer(context.tx, 'sync', context.at),
   )
 }

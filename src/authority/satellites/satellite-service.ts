@@ -118,7 +118,7 @@ export class SatelliteDoor {
   /** Whether a proof is for this manager, and its key is that of a satellite. @throws LicensingError WRONG_ROLE */
   async isKnown({ manager, account, key }: SyncProof): Promise<boolean> {
     requireRole(this.#context, 'manager', 'answers are made')
-    return manager === this.#context.credentials.identity.id && (await this.#hasKey(account, key))
+    return manager === this.#context.credentials.keyRing.identity.id && (await this.#hasKey(account, key))
   }
 
   /** Whether a request names a key that is known, before more work is done for it than for anybody's. */

@@ -119,7 +119,7 @@ export async function addSatellite(
     name: good,
     status: 'waiting',
     created_at: context.at,
-    code: context.credentials.sealSecret(code),
+    code: context.credentials.secrets.sealSecret(code),
     code_expires_at: context.at + CODE_LIFE,
     satellite_id: null,
     key: null,
@@ -139,7 +139,7 @@ export async function addSatellite(
     automatic_until: null,
     overdue_notified: 0,
     credential_warned_days: null,
-    manager_epoch: context.credentials.identity.epoch,
+    manager_epoch: context.credentials.keyRing.identity.epoch,
     tls_names: names,
   }
   await context.tx.insertInto('satellites').values(row).execute()
@@ -164,7 +164,7 @@ export async function createEnrolmentCode(
   const expiresAt = context.at + CODE_LIFE
   await context.tx
     .updateTable('satellites')
-    .set({ code: context.credentials.sealSecret(code), code_expires_at: expiresAt })
+    .set({ code: context.credentials.secrets.sealSecret(code), code_expires_at: expiresAt })
     .where('id', '=', row.id)
     .execute()
   return { name, code, expiresAt: iso(expiresAt) }
@@ -281,7 +281,7 @@ async function toStoredTlsNames(
   names: readonly string[] | null,
 ): Promise<string | null> {
   if (names === null) return null
-  return JSON.stringify(checkTlsNames(names, await context.credentials.serverNames(context.tx)))
+  return JSON.stringify(checkTlsNames(names, await context.credentials.servers.names(context.tx)))
 }
 
 /**

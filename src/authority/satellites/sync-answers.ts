@@ -2,6 +2,7 @@ import type { AccountContext } from '../context/account-context.ts'
 import { type SyncAnswer, writeSyncAnswer } from '../../protocol/sync-answer.ts'
 import { type SyncRequest, type Totals } from '../../protocol/sync-request.ts'
 import { keyFingerprint } from '../../pki/fingerprint.ts'
+import { bundlesAfter } from '../../pki/root-rotation.ts'
 import { signAndName } from '../../pki/sign-text.ts'
 import { logEvent } from '../events/event-log.ts'
 import { type SatelliteRow } from './satellites.ts'
@@ -43,7 +44,10 @@ export async function signAnswer(
   context: AccountContext,
   answer: SyncAnswer,
 ): Promise<{ text: string; digest: string }> {
-  return signAndName(writeSyncAnswer(answer), await context.credentials.syncSigner(context.tx, context.at))
+  return signAndName(
+    writeSyncAnswer(answer),
+    await context.credentials.signer(context.tx, 'sync', context.at),
+  )
 }
 
 export function commonAnswerFields(context: AccountContext, request: SyncRequest, digest: string) {
@@ -51,12 +55,12 @@ export function commonAnswerFields(context: AccountContext, request: SyncRequest
     name: request.name,
     satelliteId: request.satelliteId,
     smartAccount: context.account.domain,
-    managerId: context.credentials.identity.id,
+    managerId: context.credentials.keyRing.identity.id,
     request: digest,
     answeredAt: context.at,
-    trustBundle: context.credentials.identity.trust.number,
-    trustBundles: context.credentials.bundlesAfter(0),
-    root: context.credentials.roots[0]?.toString() ?? '',
+    trustBundle: context.credentials.keyRing.identity.trust.number,
+    trustBundles: bundlesAfter(context.credentials.keyRing.identity.trust, 0),
+    root: context.credentials.keyRing.roots[0]?.toString() ?? '',
   }
 }
 

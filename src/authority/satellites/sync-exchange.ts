@@ -58,7 +58,7 @@ export async function respondToSync(
   const names = wantedNames(
     tlsNamesOf(row),
     request.serverNames,
-    await context.credentials.serverNames(context.tx),
+    await context.credentials.servers.names(context.tx),
   )
   const place = await findLineage(context, row, request, road)
   if (place === 'diverged') return answerRepair(context, row, request, digest)

@@ -75,7 +75,7 @@ async function applyInstances(
   )
   const listed = new Set([...request.instances, ...request.ended].map(({ id }) => id))
   // After a restore of this manager the satellite knows better what has ended since than the backup does.
-  const isBehind = row.manager_epoch < context.credentials.identity.epoch
+  const isBehind = row.manager_epoch < context.credentials.keyRing.identity.epoch
   const all = request.report === 'full' ? await reported.active() : []
   const before = isBehind ? [] : all
   // What had ended before a restore has not come back with it; what was not known yet, or was more, has not gone.
@@ -158,7 +158,7 @@ async function certifyIssuingCa(
 ): Promise<string> {
   const { permitted } = names.constraints
   const before = certifiedNames(row.issuing_ca)
-  const { pem, names: now } = await context.credentials.issueSatelliteCa(
+  const { pem, names: now } = await context.credentials.satelliteCas.issue(
     key,
     {
       id: request.satelliteId,
@@ -235,7 +235,7 @@ async function saveAnswer(
       automatic_until: given.automaticUntil,
       overdue_notified: 0,
       credential_warned_days: null,
-      manager_epoch: context.credentials.identity.epoch,
+      manager_epoch: context.credentials.keyRing.identity.epoch,
     })
     .where('id', '=', row.id)
     .execute()

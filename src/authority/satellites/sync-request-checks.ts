@@ -109,7 +109,7 @@ export function checkEnrolment(
   const good =
     row.code !== null &&
     (row.code_expires_at ?? 0) > context.at &&
-    enrolmentMacMatches(context.credentials.openSecret(row.code), request, request.enrolment)
+    enrolmentMacMatches(context.credentials.secrets.openSecret(row.code), request, request.enrolment)
   if (!good)
     throw refuse(
       'ENROLMENT_CODE_INVALID',
@@ -131,7 +131,7 @@ export async function requireUniqueIds(
     .where('id', '<>', row.id)
     .where((or) => or.or([or('key', '<>', key), or('status', '<>', sql.lit('removed'))]))
     .executeTakeFirst()
-  if (taken || satelliteId === context.credentials.identity.id)
+  if (taken || satelliteId === context.credentials.keyRing.identity.id)
     throw refuse('SYNC_OTHER_SATELLITE', `The id ${satelliteId} is that of another authority.`)
 }
 

@@ -79,7 +79,7 @@ export class StatsService {
 
   async #certificates(tx: Tx, at: Instant): Promise<AuthorityStats['certificates']> {
     const tls = this.#server.tlsEndsAt()
-    const ends = { ...(await this.#context.credentials.ends(tx)), ...(tls !== null && { tls }) }
+    const ends = { ...(await this.#context.credentials.expiries(tx)), ...(tls !== null && { tls }) }
     return Object.fromEntries(Object.entries(ends).map(([name, end]) => [name, (end - at) / 1000]))
   }
 }

@@ -7,7 +7,7 @@ import { DAY, type Instant, iso } from '../../core/time.ts'
 import { readCertificates } from '../../pki/chain-validation.ts'
 import { certificateFingerprint } from '../../pki/fingerprint.ts'
 import { openFiles, sealFiles } from '../../storage/encrypted-files.ts'
-import { signTrustBundle, writeTrustBundles } from '../../pki/root-rotation.ts'
+import { bundlesAfter, signTrustBundle, writeTrustBundles } from '../../pki/root-rotation.ts'
 import { readNameConstraints } from '../../pki/name-constraints.ts'
 import { certifySatelliteCa } from '../keys/ca-certificates.ts'
 import type { AuthorityContext } from '../context/authority-context.ts'
@@ -54,7 +54,8 @@ export class TrustService {
 
   show(): Promise<TrustDocument> {
     return this.#context.withMaintenance(() => {
-      const { identity, roots, rootKey } = this.#credentials
+      const { keyRing, rootKey } = this.#credentials
+      const { identity, roots } = keyRing
       const [newest, older] = roots.map((root) => certificateFingerprint(root.toString()))
       const { until, number } = identity.trust
       return Promise.resolve({
@@ -70,21 +71,21 @@ export class TrustService {
 
   /** The bundles by which the root was replaced, as a file for a box that has missed them. @throws LicensingError NO_TRUST_BUNDLE */
   bundles(): string {
-    const bundles = this.#credentials.bundlesAfter(0)
+    const bundles = bundlesAfter(this.#credentials.keyRing.identity.trust, 0)
     if (bundles.length > 0) return writeTrustBundles(bundles)
     throw new LicensingError('NO_TRUST_BUNDLE', 'The root certificate was never replaced.')
   }
 
   /** A new key and certificate for each: in force at once, in every process of this authority. Boxes notice nothing. */
   async rotate(leaves: readonly Leaf[]): Promise<void> {
-    const satellite = this.#credentials.identity.role === 'satellite'
+    const satellite = this.#credentials.keyRing.identity.role === 'satellite'
     // Mandates and synchronisation answers are a manager's alone.
     const own = leaves.filter((leaf) => !satellite || leaf !== 'sync')
     if (own.length === 0)
       throw new LicensingError('WRONG_ROLE', 'This authority is a satellite: it signs no mandates.')
     await this.#context.withMaintenance(async (tx, at) => {
       for (const leaf of own) {
-        if (leaf === 'tls') await this.#credentials.rotateTls(tx, at)
+        if (leaf === 'tls') await this.#credentials.servers.rotate(tx, at)
         else await this.#credentials.rotateSigner(tx, leaf, at)
         await logEvent(tx, {
           at,
@@ -105,11 +106,11 @@ export class TrustService {
   rotateIssuingCa(): Promise<boolean> {
     return this.#context.withMaintenance(async (tx, at) => {
       this.#requireOneRoot()
-      if (this.#credentials.identity.role === 'satellite') {
+      if (this.#credentials.keyRing.identity.role === 'satellite') {
         await this.#credentials.satellite.prepareIssuingCa(tx)
         return false
       }
-      await this.#credentials.rotateIssuingCa(tx, at)
+      await this.#credentials.rotation.rotateIssuingCa(tx, at)
       for (const signer of SIGNERS) await this.#credentials.rotateSigner(tx, signer, at)
       await logEvent(tx, {
         at,
@@ -136,14 +137,14 @@ export class TrustService {
   }): Promise<TrustDocument> {
     const days = checked(overlapSchema, options.overlapDays ?? OVERLAP_DAYS, 'overlap')
     const credentials = this.#credentials
-    if (credentials.identity.role === 'satellite')
+    if (credentials.keyRing.identity.role === 'satellite')
       throw new LicensingError('WRONG_ROLE', 'This authority is a satellite: its root is its manager’s.')
     const { next, old, number } = await this.#context.withMaintenance(async (_tx, at) => {
       this.#requireOneRoot()
       return {
-        next: await credentials.nextRoot(at),
+        next: await credentials.rotation.createNextRoot(at),
         old: credentials.rootKey.issuer(),
-        number: credentials.identity.trust.number + 1,
+        number: credentials.keyRing.identity.trust.number + 1,
       }
     })
     // Put away first: a root whose key is lost is worse than a key that nothing names.
@@ -151,20 +152,20 @@ export class TrustService {
     else credentials.rootKey.put(next.privateKey, number)
     await this.#context.withMaintenance(async (tx, at) => {
       this.#requireOneRoot()
-      if (credentials.identity.trust.number !== number - 1)
+      if (credentials.keyRing.identity.trust.number !== number - 1)
         throw new LicensingError('ROTATION_UNDER_WAY', 'The root certificate was replaced a moment ago.')
       const until = at + days * DAY
       const bundle = await signTrustBundle(
         {
           number,
-          managerId: credentials.identity.id,
+          managerId: credentials.keyRing.identity.id,
           issuedAt: at,
           until,
           roots: [next.certificate, old.certificate],
         },
         [old, next],
       )
-      await credentials.adoptRoot(tx, { root: next, bundle, number, until }, at)
+      await credentials.rotation.adoptRoot(tx, { root: next, bundle, number, until }, at)
       await this.#certifySatellites(tx, next, at)
       await logEvent(tx, {
         at,
@@ -205,7 +206,7 @@ export class TrustService {
   }
 
   #requireOneRoot(): void {
-    const { until } = this.#credentials.identity.trust
+    const { until } = this.#credentials.keyRing.identity.trust
     if (until === null) return
     throw new LicensingError(
       'ROTATION_UNDER_WAY',

@@ -145,7 +145,7 @@ export class AuthorityServer {
 
   /** @throws LicensingError CHAOS_NOT_ALLOWED */
   #requireTest(): void {
-    if (!this.#context.credentials.identity.test)
+    if (!this.#context.credentials.keyRing.identity.test)
       throw new LicensingError('CHAOS_NOT_ALLOWED', 'This authority was not made for tests.')
   }
 
@@ -173,7 +173,7 @@ export class AuthorityServer {
     hosts: readonly string[]
   }): Promise<Credential> {
     this.#requireTest()
-    return this.#context.credentials.tlsForTests(facts)
+    return this.#context.credentials.servers.forTests(facts)
   }
 
   /**

@@ -33,9 +33,9 @@ export class TlsCertificates implements TlsProvider {
   provide(names: readonly string[]): Promise<TlsIdentity> {
     const { credentials } = this.#context
     return this.#context.withMaintenance(async (tx, at) => {
-      const { credential, leftOut } = await credentials.tls(tx, names, at)
+      const { credential, leftOut } = await credentials.servers.certificate(tx, names, at)
       await this.#reportNameConflicts(tx, names, at)
-      return { credential, leftOut, tickets: await ticketKey(tx, credentials, at) }
+      return { credential, leftOut, tickets: await ticketKey(tx, credentials.secrets, at) }
     })
   }
 
@@ -43,11 +43,11 @@ export class TlsCertificates implements TlsProvider {
   async #reportNameConflicts(tx: Tx, names: readonly string[], at: Instant): Promise<void> {
     const { credentials } = this.#context
     const served = names.join()
-    if (credentials.identity.role !== 'manager' || served === this.#checkedNames) return
+    if (credentials.keyRing.identity.role !== 'manager' || served === this.#checkedNames) return
     this.#checkedNames = served
     for (const { satellite, accountId, name } of await satellitesCovering(
       tx,
-      await credentials.serverNames(tx),
+      await credentials.servers.names(tx),
     )) {
       const message = `${satellite}: its certificates may be for ${name}, which is a name of this manager now. \`satellite set ${satellite} --tls-name\` gives it others; what it was given before ends with its CA.`
       await logEvent(tx, { at, type: 'TLS_NAME_OF_SATELLITE', severity: 'major', accountId, message })

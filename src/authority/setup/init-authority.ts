@@ -76,7 +76,7 @@ export async function initAuthority(options: InitOptions): Promise<void> {
       const credentials = await Credentials.createSatellite(options.dataDir, tx, { ...facts, root })
       await initializeSync(tx, {
         name,
-        code: code === null ? null : credentials.sealSecret(code),
+        code: code === null ? null : credentials.secrets.sealSecret(code),
         at,
       })
       if (satellite?.manager) await writeRoad(tx, credentials, satellite.manager)

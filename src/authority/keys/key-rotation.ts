@@ -1,0 +1,61 @@
+import { createPublicKey } from 'node:crypto'
+import type { Instant } from '../../core/time.ts'
+import { generateKey, type Issuer } from '../../pki/certificate-generation.ts'
+import { certifyIssuingCa, makeRoot } from './ca-certificates.ts'
+import type { KeyRing } from './key-ring.ts'
+import type { RootKey } from './root-key.ts'
+import type { Tx } from '../store/store.ts'
+
+/** The replacement of a manager's root and issuing CA. */
+export class KeyRotation {
+  readonly #keyRing: KeyRing
+  readonly #rootKey: RootKey
+
+  constructor(keyRing: KeyRing, rootKey: RootKey) {
+    this.#keyRing = keyRing
+    this.#rootKey = rootKey
+  }
+
+  /**
+   * Replaces the issuing CA by another under the same root. Each certificate under it is issued again at its next use.
+   *
+   * @throws LicensingError ROOT_KEY_ABSENT
+   */
+  async rotateIssuingCa(tx: Tx, at: Instant): Promise<void> {
+    const root = this.#rootKey.issuer()
+    const pem = await generateKey()
+    const subCa = await certifyIssuingCa(root, createPublicKey(pem), this.#keyRing.identity, at)
+    const place = this.#keyRing.keys.seal(pem)
+    await this.#keyRing.takeIssuingKey(tx, place)
+    await this.#keyRing.adopt(tx, { subCa, furtherCas: [] })
+  }
+
+  /** Creates the next root with its key, and stores neither. */
+  createNextRoot(at: Instant): Promise<Issuer> {
+    const { identity } = this.#keyRing
+    return makeRoot(identity, identity.trust.number + 1, at)
+  }
+
+  /**
+   * Adopts the next root, whose key the caller has already stored. The issuing CA has a certificate under each root until the
+   * overlap ends.
+   *
+   * @param next.bundle the signed trust bundle of both roots
+   * @param next.number the bundle's number
+   * @param next.until the end of the overlap
+   */
+  async adoptRoot(
+    tx: Tx,
+    next: { root: Issuer; bundle: string; number: number; until: Instant },
+    at: Instant,
+  ): Promise<void> {
+    const { trust } = this.#keyRing.identity
+    const key = createPublicKey(this.#keyRing.keys.pem(this.#keyRing.issuingKey))
+    this.#rootKey.forget()
+    await this.#keyRing.adopt(tx, {
+      root: `${next.root.certificate.trim()}\n${this.#keyRing.roots[0]?.toString() ?? ''}`,
+      furtherCas: [await certifyIssuingCa(next.root, key, this.#keyRing.identity, at)],
+      trust: { number: next.number, bundles: [...trust.bundles, next.bundle], until: next.until },
+    })
+  }
+}

@@ -1,0 +1,65 @@
+import type { KeyObject, X509Certificate } from 'node:crypto'
+import type { Instant } from '../../core/time.ts'
+import { readCertificates } from '../../pki/chain-validation.ts'
+import { type NameConstraints, readNameConstraints } from '../../pki/name-constraints.ts'
+import { certifySatelliteCa, SATELLITE_CA_RENEWED_BEFORE } from './ca-certificates.ts'
+import type { KeyRing } from './key-ring.ts'
+import type { RootKey } from './root-key.ts'
+
+/** The CAs of satellites, which a manager's root certifies. */
+export class SatelliteCas {
+  readonly #keyRing: KeyRing
+  readonly #rootKey: RootKey
+
+  constructor(keyRing: KeyRing, rootKey: RootKey) {
+    this.#keyRing = keyRing
+    this.#rootKey = rootKey
+  }
+
+  /**
+   * Returns the certificates of a satellite's CA, signed by the root. The present certificates stay while they last and have
+   * the names that the satellite is to have. Otherwise the root issues another.
+   *
+   * @param key the CA's public key
+   * @param satellite.present the present certificates: PEM, one after the other
+   * @returns the certificates, and the names that they permit. The names are the former ones if only the names change, and the
+   * root's key is absent or the root is being replaced
+   * @throws LicensingError ROOT_KEY_ABSENT
+   */
+  async issue(
+    key: KeyObject,
+    satellite: { id: string; account: string; present: string | null; nameConstraints: NameConstraints },
+    at: Instant,
+  ): Promise<{ pem: string; names: readonly string[] }> {
+    const { present, nameConstraints } = satellite
+    const lasting = present === null ? [] : this.#findLasting(readCertificates(present), key, at)
+    const names = lasting.map((certificate) => readNameConstraints(certificate)?.permitted ?? [])
+    const [first = []] = names
+    const kept = { pem: lasting.map((certificate) => certificate.toString()).join(''), names: first }
+    if (lasting.length > 0) {
+      const same = names.every((each) => haveSame(each, nameConstraints.permitted))
+      // While two roots overlap, a certificate under one of them is not enough for holders of the other.
+      if (same || !this.#rootKey.isHere || this.#keyRing.identity.trust.until !== null) return kept
+    }
+    return {
+      pem: await certifySatelliteCa(this.#rootKey.issuer(), key, satellite, at),
+      names: nameConstraints.permitted,
+    }
+  }
+
+  /** Returns the certificates under a present root, or none if all of them have less than two years left. */
+  #findLasting(certificates: readonly X509Certificate[], key: KeyObject, at: Instant): X509Certificate[] {
+    const trusted = certificates.filter(
+      (certificate) =>
+        certificate.publicKey.equals(key) &&
+        this.#keyRing.roots.some(
+          (root) => certificate.checkIssued(root) && certificate.verify(root.publicKey),
+        ),
+    )
+    const lasts = trusted.some(({ validTo }) => Date.parse(validTo) > at + SATELLITE_CA_RENEWED_BEFORE)
+    return lasts ? trusted : []
+  }
+}
+
+const haveSame = (one: readonly string[], other: readonly string[]): boolean =>
+  new Set(one).size === new Set(other).size && one.every((name) => other.includes(name))

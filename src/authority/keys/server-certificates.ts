@@ -1,0 +1,119 @@
+import { createPrivateKey, createPublicKey } from 'node:crypto'
+import { z } from 'zod'
+import { isLoopbackName, parseHostName } from '../../core/host-name.ts'
+import { DAY, type Instant } from '../../core/time.ts'
+import { readCertificate } from '../../pki/certificate-cache.ts'
+import {
+  createSelfSigned,
+  type Credential,
+  generateKey,
+  issueCertificate,
+} from '../../pki/certificate-generation.ts'
+import { isPermitted, readNameConstraints } from '../../pki/name-constraints.ts'
+import { MAX_SERVER_NAMES } from '../../protocol/sync-request.ts'
+import { ownHosts } from './ca-certificates.ts'
+import type { KeyRing } from './key-ring.ts'
+import { readKeySetting, removeKeySetting, writeKeySetting } from './key-settings.ts'
+import type { Leaves } from './leaf-certificates.ts'
+import type { Tx } from '../store/store.ts'
+
+/** The life of the self-signed certificate of a satellite that has no CA yet. */
+const PROVISIONAL_LIFE = 800 * DAY
+
+const serverNamesSchema = z.array(z.string())
+
+/** The TLS certificate of an authority's servers, and the names that the servers have. */
+export class ServerCertificates {
+  readonly #keyRing: KeyRing
+  readonly #leaves: Leaves
+  #provisional: Promise<Credential> | undefined
+
+  constructor(keyRing: KeyRing, leaves: Leaves) {
+    this.#keyRing = keyRing
+    this.#leaves = leaves
+  }
+
+  /**
+   * Returns the TLS certificate for this machine's names and the given ones. Creates another when the names change.
+   *
+   * @returns the certificate, and the names that it leaves out: malformed ones, and names that the manager has not given to a
+   * satellite. A device refuses every name of a certificate that has one of these
+   */
+  async certificate(
+    tx: Tx,
+    names: readonly string[],
+    at: Instant,
+  ): Promise<{ credential: Credential; leftOut: string[] }> {
+    await this.#addRequestedNames(tx, names)
+    const hosts = ownHosts(names)
+    const malformed = names.filter((name) => parseHostName(name) === null)
+    if (this.#keyRing.identity.subCa === null)
+      return { credential: await this.#createProvisional(hosts, at), leftOut: malformed }
+    const canCertify = (host: string) => this.#canCertify(host)
+    return {
+      credential: await this.#leaves.tls(tx, hosts, this.#keyRing.issuing(), at, canCertify),
+      leftOut: [...malformed, ...hosts.filter((host) => !canCertify(host))],
+    }
+  }
+
+  /** Creates a key and a TLS certificate for the names of this machine. Servers load it within a minute, and add their own names. */
+  async rotate(tx: Tx, at: Instant): Promise<void> {
+    await removeKeySetting(tx, 'server-names')
+    const hosts = ownHosts([]).filter((host) => this.#canCertify(host))
+    await this.#leaves.newTls(tx, hosts, this.#keyRing.issuing(), at)
+  }
+
+  /** Creates a TLS certificate with the given dates and names, stored nowhere: tests of TLS clients need faulty ones. */
+  async forTests(facts: {
+    notBefore: Instant
+    notAfter: Instant
+    hosts: readonly string[]
+  }): Promise<Credential> {
+    const privateKey = createPrivateKey(await generateKey())
+    const issuing = this.#keyRing.issuing()
+    const { account, authorityId } = issuing
+    const name = facts.hosts[0] ?? 'localhost'
+    const certificate = await issueCertificate(issuing, createPublicKey(privateKey), {
+      role: 'tls',
+      name,
+      account,
+      authorityId,
+      ...facts,
+    })
+    return { certificates: [certificate, ...issuing.certificates], privateKey }
+  }
+
+  /** Returns the names of this authority's servers, without the loopback names: no satellite may have a server of these names. */
+  async names(tx: Tx): Promise<string[]> {
+    const names = new Set([...ownHosts(await this.#leaves.tlsHosts(tx)), ...(await this.requestedNames(tx))])
+    return [...names].filter((name) => !isLoopbackName(name))
+  }
+
+  /** Returns the names that the servers of this authority were given. A satellite requests them of its manager. */
+  async requestedNames(tx: Tx): Promise<string[]> {
+    return serverNamesSchema.parse(JSON.parse((await readKeySetting(tx, 'server-names')) ?? '[]'))
+  }
+
+  async #addRequestedNames(tx: Tx, names: readonly string[]): Promise<void> {
+    const before = await this.requestedNames(tx)
+    const given = names.map(parseHostName).filter((name) => name !== null && !isLoopbackName(name))
+    const all = [...new Set([...before, ...given])].slice(0, MAX_SERVER_NAMES)
+    if (all.length > before.length) await writeKeySetting(tx, 'server-names', JSON.stringify(all))
+  }
+
+  /** Returns true if each certificate of the issuing CA permits a TLS certificate for a name. */
+  #canCertify(host: string): boolean {
+    return this.#keyRing.issuingCas.every((pem) => {
+      const constraints = readNameConstraints(readCertificate(pem))
+      return constraints === null || isPermitted(host, constraints)
+    })
+  }
+
+  /** Creates the self-signed certificate of a satellite without a CA: for the people who register it, and for no device. */
+  async #createProvisional(hosts: readonly string[], at: Instant): Promise<Credential> {
+    const name = hosts[0] ?? 'localhost'
+    const dates = { notBefore: at - DAY, notAfter: at + PROVISIONAL_LIFE }
+    this.#provisional ??= createSelfSigned({ name, hosts, ...dates })
+    return this.#provisional
+  }
+}
