@@ -42,10 +42,11 @@ const ISOLATED = ['test/mocks/*.test.ts', 'test/simulation/*.test.ts', 'test/tra
 /** Only a test that hangs takes this long: a busy machine is slow, and that fails nothing. */
 const HANGS_MS = 300_000
 const shared = {
-  // Tests in one process hash thousands of passwords: cheaply.
-  alias: [
-    { find: /^\.\/password-cost\.ts$/, replacement: `${import.meta.dirname}/test/support/password-cost.ts` },
-  ],
+  // Tests in one process hash thousands of passwords and open hundreds of encrypted files: cheaply.
+  alias: ['password-cost', 'age-work-factor'].map((name) => ({
+    find: new RegExp(`^\\./${name}\\.ts$`),
+    replacement: `${import.meta.dirname}/test/support/${name}.ts`,
+  })),
   testTimeout: HANGS_MS,
   hookTimeout: HANGS_MS,
   expect: { poll: { timeout: 60_000 } },

@@ -71,7 +71,7 @@ export const areas = {
     mutate: [
       'src/pki/{key-agreement,signed-message,webhook-signature}.ts',
       'src/http/{login-rate-limiter,passwords}.ts',
-      'src/storage/{encrypted-files,encrypted-lines,encrypted-secret,private-files,sqlite}.ts',
+      'src/storage/{age-files,encrypted-secret,private-files,sqlite}.ts',
     ],
     rounds: [
       ['test/pki/{sealing,secrets.long}.test.ts', 'test/protocol/offline-codes.test.ts'],

@@ -44,6 +44,8 @@ export const systemTools = [
   { program: 'make', package: 'make' },
   { program: 'g++', package: 'g++' },
   { program: 'openssl', package: 'openssl' },
+  { program: 'age', package: 'age' },
+  { program: 'script', package: 'bsdutils' },
   { program: 'zbarimg', package: 'zbar-tools' },
   { program: 'certtool', package: 'gnutls-bin' },
   { program: 'gnutls-cli', package: 'gnutls-bin' },

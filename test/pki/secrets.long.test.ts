@@ -1,4 +1,4 @@
-import { scryptSync } from 'node:crypto'
+import { randomBytes, scryptSync } from 'node:crypto'
 import {
   chmodSync,
   existsSync,
@@ -13,6 +13,8 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
+import { gunzipSync } from 'node:zlib'
+import { Decrypter, Encrypter } from 'age-encryption'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { LicensingError } from '../../src/core/errors.ts'
 import { GUESS_LIMITS } from '../../src/http/login-attempt-limits.ts'
@@ -28,11 +30,12 @@ import {
   SecretFiles,
   storeFailure,
 } from '../../src/storage/private-files.ts'
-import { keyOf, openFiles, sealFiles } from '../../src/storage/encrypted-files.ts'
+import { decryptText, EncryptedLines, encryptLines, encryptText } from '../../src/storage/age-files.ts'
+import { AGE_WORK_FACTOR } from '../../src/storage/age-work-factor.ts'
 import { newSecretKey, openSecret, sealSecret } from '../../src/storage/encrypted-secret.ts'
-import { openLines, sealLines } from '../../src/storage/encrypted-lines.ts'
 import { Database, isBusy, openDatabase } from '../../src/storage/sqlite.ts'
 import { checkWebhookSecret, newWebhookSecret } from '../../src/pki/webhook-signature.ts'
+import { AGE_WORK_FACTOR as TEST_WORK_FACTOR } from '../support/age-work-factor.ts'
 import { refusal } from '../support/refusal.ts'
 
 vi.mock('../support/password-cost.ts', () => import('../../src/http/password-cost.ts'))
@@ -206,79 +209,126 @@ describe('a directory of secrets', () => {
   })
 })
 
-describe('files under a passphrase', () => {
-  const files = [
-    { name: 'first', bytes: Buffer.from('some bytes') },
-    { name: 'empty', bytes: Buffer.alloc(0) },
-    { name: 'second', bytes: Buffer.alloc(3000, 1) },
-  ]
-  const lines = async function* () {
-    for (const line of ['first', '', 'zweite Zeile: ä 𝄞', 'x'.repeat(200_000)])
-      yield await Promise.resolve(line)
+describe('a file of the age format', () => {
+  const PASSPHRASE = 'passphrase'
+  // As many bytes, under gzip too, as several chunks of the format.
+  const LINES = ['first', '', 'zweite Zeile: ä 𝄞', randomBytes(150_000).toString('base64')]
+  const CHUNK = 64 * 1024 + 16
+  const linesOf = async function* () {
+    for (const line of LINES) yield await Promise.resolve(line)
   }
-  const sealed = async () => {
+  const encrypted = async (lines: AsyncIterable<string> = linesOf()) => {
     const chunks: Buffer[] = []
-    await sealLines(lines(), 'passphrase', 'TITLE', (chunk) => void chunks.push(chunk))
+    await encryptLines(lines, PASSPHRASE, (chunk) => void chunks.push(chunk))
     return Buffer.concat(chunks)
   }
-  const opened = async (file: Buffer, passphrase = 'passphrase', title = 'TITLE') => {
+  /** The lines of a file; null where it cannot be opened, or turns out to be damaged. */
+  const opened = async (file: Buffer, passphrase = PASSPHRASE) => {
     const taken: string[] = []
-    const good = await openLines(file, passphrase, title, (line) => Promise.resolve(void taken.push(line)))
-    return good ? taken : null
+    const lines = await EncryptedLines.open(file, passphrase)
+    const isWhole = await lines?.read((line) => Promise.resolve(void taken.push(line)))
+    return isWhole ? taken : null
   }
+  /** Where the nonce begins, behind the header. */
+  const headerEnd = (file: Buffer) => file.indexOf('\n', file.indexOf('\n--- ') + 1) + 1
 
-  it('are read by it as they were written, and by nothing else', async () => {
-    const bundle = await sealFiles(files, 'passphrase ä', 'TITLE')
-    expect(bundle.subarray(0, 6).toString()).toBe('TITLE\n')
-    expect(await openFiles(bundle, 'passphrase a\u0308', 'TITLE')).toEqual(files)
-    expect(await openFiles(bundle, 'another', 'TITLE')).toBeNull()
-    expect(await openFiles(bundle, 'passphrase ä', 'OTHER')).toBeNull()
-    expect(bundle.includes('some bytes')).toBe(false)
-    expect((await sealFiles(files, 'passphrase ä', 'TITLE')).equals(bundle)).toBe(false)
+  it('has the header of a passphrase, at the cost that the age command uses', async () => {
+    expect(AGE_WORK_FACTOR).toBe(18)
+    const header = new RegExp(
+      `^age-encryption\\.org/v1\n-> scrypt [\\w+/]{22} ${TEST_WORK_FACTOR}\n[\\w+/]{43}\n--- [\\w+/]{43}\n$`,
+    )
+    for (const file of [await encryptText('text', PASSPHRASE), await encrypted()])
+      expect(file.subarray(0, headerEnd(file)).toString('latin1')).toMatch(header)
   })
 
-  it('have the key that scrypt gives at their cost', async () => {
-    const salt = Buffer.alloc(16, 5)
-    const cost = { N: 2 ** 15, r: 8, p: 1, maxmem: 2 ** 28 }
-    expect(await keyOf('passphrase', salt)).toEqual(scryptSync('passphrase', salt, 32, cost))
+  it('of a text is read by its passphrase as it was written, and by no other', async () => {
+    const file = await encryptText('some text ä', 'passphrase ä')
+    expect(await decryptText(file, 'passphrase a\u0308')).toBe('some text ä')
+    expect(await decryptText(file, 'another')).toBeNull()
+    expect(file.includes('some text')).toBe(false)
+    expect((await encryptText('some text ä', 'passphrase ä')).equals(file)).toBe(false)
+    expect(await decryptText(await encryptText('', PASSPHRASE), PASSPHRASE)).toBe('')
   })
 
-  it('are refused where they were changed or cut, wherever it was', async () => {
-    const bundle = await sealFiles(files.slice(0, 1), 'passphrase', 'TITLE')
-    // In its title, its salt, its IV, its tag, what is sealed.
-    for (const at of [0, 6, 22, 34, 50, bundle.length - 1])
-      expect(await openFiles(flipped(bundle, at), 'passphrase', 'TITLE'), String(at)).toBeNull()
-    for (const length of [0, 5, 6, 49, 50, bundle.length - 1])
-      expect(await openFiles(bundle.subarray(0, length), 'passphrase', 'TITLE'), String(length)).toBeNull()
-    expect(await openFiles(Buffer.concat([bundle, Buffer.of(0)]), 'passphrase', 'TITLE')).toBeNull()
+  it('of a text is refused where a bit of it was changed, wherever, and where it was cut', async () => {
+    const file = await encryptText('text', PASSPHRASE)
+    for (let at = 0; at < file.length; at++)
+      expect(await decryptText(flipped(file, at), PASSPHRASE), String(at)).toBeNull()
+    for (let length = 0; length < file.length; length++)
+      expect(await decryptText(file.subarray(0, length), PASSPHRASE), String(length)).toBeNull()
+    expect(await decryptText(Buffer.concat([file, Buffer.of(0)]), PASSPHRASE)).toBeNull()
   })
 
-  it('of lines are read line by line as they were written, and by nothing else', async () => {
-    const file = await sealed()
-    const expected: string[] = []
-    for await (const line of lines()) expected.push(line)
-    expect(await opened(file)).toEqual(expected)
+  it('that asks for more work than 2^20 is refused, and no work is done', async () => {
+    const file = await encryptText('text', PASSPHRASE)
+    const costly = file.toString('latin1').replace(` ${TEST_WORK_FACTOR}\n`, ' 21\n')
+    expect(await decryptText(Buffer.from(costly, 'latin1'), PASSPHRASE)).toBeNull()
+  })
+
+  it('of lines is their text under gzip', async () => {
+    const decrypter = new Decrypter()
+    decrypter.addPassphrase(PASSPHRASE)
+    const text = gunzipSync(await decrypter.decrypt(await encrypted())).toString()
+    expect(text).toBe(LINES.map((line) => `${line}\n`).join(''))
+  })
+
+  it('of lines is read line by line as it was written, as often as wanted, and by no other passphrase', async () => {
+    const file = await encrypted()
+    expect(await opened(file)).toEqual(LINES)
     expect(await opened(file, 'another')).toBeNull()
-    expect(await opened(file, 'passphrase', 'OTHER')).toBeNull()
+    const lines = await EncryptedLines.open(file, PASSPHRASE)
+    for (let time = 0; time < 2; time++) {
+      const taken: string[] = []
+      expect(await lines?.read((line) => Promise.resolve(void taken.push(line)))).toBe(true)
+      expect(taken).toEqual(LINES)
+    }
   })
 
-  it('of lines are refused where they were changed or cut', async () => {
-    const file = await sealed()
-    for (const at of [0, 6, 22, 40, file.length - 1])
+  it('of lines is refused where it was changed or cut, between its chunks too', async () => {
+    const file = await encrypted()
+    const payload = headerEnd(file) + 16
+    expect(file.length).toBeGreaterThan(payload + 2 * CHUNK)
+    for (const at of [0, 40, 70, 120, payload - 1, payload, payload + CHUNK, file.length - 1])
       expect(await opened(flipped(file, at)), String(at)).toBeNull()
-    for (const length of [0, 5, 33, 34, 49, 50, file.length - 1])
+    for (const length of [0, 21, payload - 16, payload - 1, payload, payload + CHUNK, file.length - 1])
       expect(await opened(file.subarray(0, length)), String(length)).toBeNull()
+    const without = [file.subarray(0, payload + CHUNK), file.subarray(payload + 2 * CHUNK)]
+    expect(await opened(Buffer.concat(without))).toBeNull()
+    expect(await opened(Buffer.concat([file, Buffer.of(0)]))).toBeNull()
   })
 
-  it('of lines tell what their reader says of a line, where that is one of our errors', async () => {
-    const file = await sealed()
-    const refuse = (thrown: Error) => openLines(file, 'passphrase', 'TITLE', () => Promise.reject(thrown))
-    const ours = new LicensingError('BACKUP_UNREADABLE', 'a line is not of its form')
-    await expect(refuse(ours)).rejects.toBe(ours)
-    expect(await refuse(new Error('other'))).toBe(false)
+  it('of something else is no file of lines', async () => {
+    expect(await opened(await encryptText('no gzip', PASSPHRASE))).toBeNull()
+    const encrypter = new Encrypter()
+    encrypter.addRecipient('age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p')
+    expect(await opened(Buffer.from(await encrypter.encrypt('for another')))).toBeNull()
   })
 
-  it('a secret of a database is read by its key alone', () => {
+  it('of lines tells what its reader threw, and reads no further', async () => {
+    const lines = await EncryptedLines.open(await encrypted(), PASSPHRASE)
+    for (const error of [new LicensingError('BACKUP_UNREADABLE', 'not of its form'), new Error('other')]) {
+      const take = vi.fn(() => Promise.reject(error))
+      await expect(lines?.read(take)).rejects.toBe(error)
+      expect(take).toHaveBeenCalledOnce()
+    }
+  })
+
+  it('tells what its source or its destination threw', async () => {
+    const error = new Error('the disk is full')
+    const failing = async function* () {
+      yield* linesOf()
+      throw error
+    }
+    await expect(encrypted(failing())).rejects.toBe(error)
+    const write = () => {
+      throw error
+    }
+    await expect(encryptLines(linesOf(), PASSPHRASE, write)).rejects.toBe(error)
+  })
+})
+
+describe('a secret of a database', () => {
+  it('is read by its key alone', () => {
     const key = newSecretKey()
     const stored = sealSecret('Geheimnis ä', key)
     expect(openSecret(stored, key)).toBe('Geheimnis ä')

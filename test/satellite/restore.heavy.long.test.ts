@@ -5,7 +5,6 @@ import type { SmartAgent } from '../../src/index.ts'
 import type { Authority } from '../../src/authority/index.ts'
 import { restoreAuthority } from '../../src/authority/index.ts'
 import { DAY } from '../../src/core/time.ts'
-import { sealFiles } from '../../src/storage/encrypted-files.ts'
 import { carry, makeSatelliteWorld, type SatelliteWorld } from '../support/satellite.ts'
 import { codeOf } from '../support/test-environment.ts'
 import { sampledTests } from '../support/scale.ts'
@@ -192,23 +191,6 @@ describe('R-SAT-1: backup and restore of a satellite', () => {
     await satellite.reservations.acceptReturnCode(issued.instanceId, await sealed.reservation.returnCode())
     await satellite.sync.now()
     expect(await sums(manager)).toEqual([[20, 3, 0]])
-  })
-
-  it('one made before backups were rows is good too', async () => {
-    await satellite.close()
-    const keys = readdirSync(join_('branch/keys'))
-    const files = ['authority.db', ...keys.map((name) => `keys/${name}`)]
-    const former = await sealFiles(
-      files.map((name) => ({ name, bytes: readFileSync(join_(`branch/${name}`)) })),
-      PASSPHRASE,
-      'SMART LICENSING BACKUP, version 1',
-    )
-    await restore(former)
-    await satellite.sync.now()
-    expect(await sums(satellite)).toEqual([[20, 3, 0]])
-    expect(await sums(manager)).toEqual([[20, 3, 0]])
-    await settle(boxes.before, 4)
-    expect(boxes.before?.status().state).toBe('authorized')
   })
 
   it('by hand too: one exchange repairs', async () => {

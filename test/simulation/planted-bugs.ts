@@ -93,7 +93,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   },
   {
     name: 'what is in use by others may be reserved',
-    file: 'src/authority/reservations.js',
+    file: 'src/authority/reservations/reservation-checks.js',
     text: 'owned - inUse - held(this.#at)',
     instead: 'owned - held(this.#at)',
     found: ['reserved-is-owned'],

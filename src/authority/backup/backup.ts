@@ -8,7 +8,6 @@ import {
   rmdirSync,
   rmSync,
   statSync,
-  writeFileSync,
 } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
@@ -17,26 +16,20 @@ import type { Clock } from '../../core/clock.ts'
 import { LicensingError } from '../../core/errors.ts'
 import { systemClock } from '../../core/system-clock.ts'
 import { HOUR } from '../../core/time.ts'
+import { EncryptedLines, encryptLines } from '../../storage/age-files.ts'
 import {
   checkPrivateDirectory,
   SecretFiles,
   storeFailure,
   fsyncDirectory,
 } from '../../storage/private-files.ts'
-import { openFiles } from '../../storage/encrypted-files.ts'
-import { openLines, sealLines } from '../../storage/encrypted-lines.ts'
 import { passphraseSchema } from '../keys/passphrase.ts'
 import { isRootKeyFile } from '../keys/root-key.ts'
 import { DATA_VERSION } from '../store/migrations/index.ts'
-import { DATABASE_FILE } from '../store/sqlite.ts'
 import { AuthorityStore, nameDatabase, type Tx } from '../store/store.ts'
 import { beginAnew, type Restored } from './start-new-epoch.ts'
 import { beginRestore, clearForRestore, endRestore } from './restore-marker.ts'
 import { dumpRows, emptyTables, goOnNumbering, loadRows, rowsSchema, tablesForVersion } from './dump.ts'
-
-const TITLE = 'SMART LICENSING BACKUP, version 2'
-/** A satellite's, of before: its SQLite database as a file. */
-const FORMER_TITLE = 'SMART LICENSING BACKUP, version 1'
 
 const KEY_NAME = /^[a-z0-9-]+\.key$/
 
@@ -50,8 +43,9 @@ const lineSchema = z.union([
 type Line = z.infer<typeof lineSchema>
 
 /**
- * An authority as one file, sealed by a passphrase: every row and its keys, without that of the root, as of one moment, while it goes
- * on. The rows are of no database in particular.
+ * Writes an authority as one file of the age format under a passphrase: every row and its keys, without that of the root, as of one
+ * moment, while the authority serves. The rows are of no database in particular. Deriving the key from the passphrase occupies
+ * this process for a second or two.
  *
  * @param write takes the file piece by piece
  * @throws LicensingError INVALID_ARGUMENT, STORE_*, DATABASE_UNREACHABLE
@@ -69,7 +63,7 @@ export async function makeBackup(
       // A reading that is begun again cannot take back what was written.
       if (begun) throw new LicensingError('DATABASE_UNREACHABLE', 'The database went away during the backup.')
       begun = true
-      await sealLines(linesOf(dataDir, tx), secret, TITLE, write)
+      await encryptLines(linesOf(dataDir, tx), secret, write)
     })
   } catch (thrown) {
     throw storeFailure(thrown, 'making the backup')
@@ -120,8 +114,7 @@ export async function restoreAuthority(options: RestoreOptions): Promise<Restore
   try {
     mkdirSync(join(temporary, 'keys'), { recursive: true, mode: 0o700 })
     checkPrivateDirectory(temporary)
-    const former = options.backup.subarray(0, FORMER_TITLE.length).toString() === FORMER_TITLE
-    await (former ? unpackFormer(temporary, options) : unpack(temporary, options))
+    await unpack(temporary, options)
     if (options.database !== undefined) nameDatabase(temporary, options.database)
     const done = await beginAnew(temporary, clock)
     if (existsSync(place)) rmdirSync(place)
@@ -161,11 +154,14 @@ function removeStale(place: string): void {
 const unreadable = (why: string) =>
   new LicensingError('BACKUP_UNREADABLE', `The backup cannot be used: ${why}.`)
 
-/** Undoes what was loaded of a file whose seal turns out to be wrong. */
+/** Undoes what was loaded of a file that turns out to be damaged. */
 class NotOpened extends Error {}
 
 async function unpack(dataDir: string, { backup, passphrase, database }: RestoreOptions): Promise<void> {
-  const migration = await versionIn(backup, passphrase)
+  const lines = await EncryptedLines.open(backup, passphrase)
+  const migration = lines === null ? null : await versionIn(lines)
+  if (lines === null || migration === null)
+    throw new LicensingError('BACKUP_UNREADABLE', 'The backup cannot be opened.')
   if (migration > DATA_VERSION)
     throw new LicensingError(
       'STORE_TOO_NEW',
@@ -177,7 +173,7 @@ async function unpack(dataDir: string, { backup, passphrase, database }: Restore
     await store.transaction(async (tx) => {
       await emptyTables(tx, migration)
       const loading = new Loading(tx, new SecretFiles(join(dataDir, 'keys')), migration)
-      if (!(await openLines(backup, passphrase, TITLE, (line) => loading.take(line)))) throw new NotOpened()
+      if (!(await lines.read((line) => loading.take(line)))) throw new NotOpened()
       loading.requireWhole()
       if (store.kind === 'sqlite') return
       await goOnNumbering(tx, migration)
@@ -191,20 +187,26 @@ async function unpack(dataDir: string, { backup, passphrase, database }: Restore
   }
 }
 
-/** The version of the tables in a backup. @throws LicensingError BACKUP_UNREADABLE */
-async function versionIn(backup: Buffer, passphrase: string): Promise<number> {
-  const found: number[] = []
+/** Parses a line of a backup. @returns null for one that is not of its form */
+function parseLine(text: string): Line | null {
+  try {
+    return lineSchema.parse(JSON.parse(text))
+  } catch {
+    return null
+  }
+}
+
+/** Returns the version of the tables in a backup; null for a file that is no backup, or not as it was written. */
+async function versionIn(lines: EncryptedLines): Promise<number | null> {
+  let version: number | null | undefined
   // The whole of it is looked at: nothing is made of a file that is not as it was written.
-  const opened = await openLines(backup, passphrase, TITLE, (text) => {
-    if (found.length === 0) {
-      const line = lineSchema.safeParse(JSON.parse(text))
-      found.push(line.success && 'migration' in line.data ? line.data.migration : 0)
-    }
+  const whole = await lines.read((text) => {
+    if (version !== undefined) return Promise.resolve()
+    const line = parseLine(text)
+    version = line && 'migration' in line ? line.migration : null
     return Promise.resolve()
   })
-  const [version = 0] = found
-  if (opened && version > 0) return version
-  throw new LicensingError('BACKUP_UNREADABLE', 'The backup cannot be opened.')
+  return whole ? (version ?? null) : null
 }
 
 /** Takes the lines of a backup into a new data directory and its database. */
@@ -223,9 +225,8 @@ class Loading {
   }
 
   async take(text: string): Promise<void> {
-    const parsed = lineSchema.safeParse(JSON.parse(text))
-    if (!parsed.success) throw unreadable('a line of it is not of its form')
-    const line = parsed.data
+    const line = parseLine(text)
+    if (line === null) throw unreadable('a line of it is not of its form')
     if ('rows' in line) {
       await loadRows(this.#tx, this.#tables, line)
       this.#rows += line.rows.length
@@ -238,19 +239,5 @@ class Loading {
   /** @throws LicensingError BACKUP_UNREADABLE */
   requireWhole(): void {
     if (!this.#whole) throw unreadable('it does not hold what it says')
-  }
-}
-
-async function unpackFormer(
-  dataDir: string,
-  { backup, passphrase, database }: RestoreOptions,
-): Promise<void> {
-  if (database !== undefined)
-    throw new LicensingError('USAGE', 'A backup of this age is restored into a data directory alone.')
-  const files = await openFiles(backup, passphrase, FORMER_TITLE)
-  if (files === null) throw new LicensingError('BACKUP_UNREADABLE', 'The backup cannot be opened.')
-  for (const { name, bytes } of files) {
-    if (name !== DATABASE_FILE && !/^keys\/[a-z0-9-]+\.key$/.test(name)) continue
-    writeFileSync(join(dataDir, name), bytes, { mode: 0o600, flush: true })
   }
 }

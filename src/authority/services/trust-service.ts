@@ -6,7 +6,7 @@ import { LicensingError } from '../../core/errors.ts'
 import { DAY, type Instant, iso } from '../../core/time.ts'
 import { readCertificates } from '../../pki/chain-validation.ts'
 import { certificateFingerprint } from '../../pki/fingerprint.ts'
-import { openFiles, sealFiles } from '../../storage/encrypted-files.ts'
+import { decryptText, encryptText } from '../../storage/age-files.ts'
 import { bundlesAfter, signTrustBundle, writeTrustBundles } from '../../pki/root-rotation.ts'
 import { readNameConstraints } from '../../pki/name-constraints.ts'
 import { certifySatelliteCa } from '../keys/ca-certificates.ts'
@@ -21,8 +21,6 @@ import type { Tx } from '../store/store.ts'
 export const LEAVES = [...SIGNERS, 'tls'] as const
 export type Leaf = (typeof LEAVES)[number]
 
-const ROOT_KEY_TITLE = 'SMART LICENSING ROOT KEY, version 1'
-const ROOT_KEY = 'root.key'
 /** Days that both roots are believed: half a year, in which every box that is on asks, and every satellite synchronises. */
 export const OVERLAP_DAYS = 180
 const overlapSchema = z
@@ -215,8 +213,8 @@ export class TrustService {
   }
 
   /**
-   * The root's key as one file, sealed by a passphrase. `write` puts it where it is kept; once that is done, the key is taken off
-   * this machine.
+   * Gives the root's key as one file under a passphrase. `write` puts the file where it is kept; once that is done, the key is
+   * taken off this machine.
    *
    * @throws LicensingError ROOT_KEY_ABSENT, INVALID_ARGUMENT, and what `write` throws: the key is where it was
    */
@@ -234,17 +232,16 @@ export class TrustService {
    * @throws LicensingError ROOT_KEY_UNREADABLE, ROOT_KEY_WRONG
    */
   async bringRootKey(file: Buffer, passphrase: string): Promise<void> {
-    const files = await openFiles(file, passphrase, ROOT_KEY_TITLE)
-    const key = files?.find(({ name }) => name === ROOT_KEY)
-    if (!key) throw new LicensingError('ROOT_KEY_UNREADABLE', 'The file of the root’s key cannot be opened.')
-    this.#credentials.rootKey.bring(key.bytes.toString('utf8'))
+    const key = await decryptText(file, passphrase)
+    if (!key?.startsWith('-----BEGIN '))
+      throw new LicensingError('ROOT_KEY_UNREADABLE', 'The file of the root’s key cannot be opened.')
+    this.#credentials.rootKey.bring(key)
   }
 }
 
-/** The key of a root as a file that only its passphrase opens. @throws LicensingError INVALID_ARGUMENT */
+/** Encrypts the key of a root, PEM, as a file of the age format. @throws LicensingError INVALID_ARGUMENT */
 export function sealRootKey(privateKey: string, passphrase: string): Promise<Buffer> {
-  const secret = checked(passphraseSchema, passphrase, 'passphrase')
-  return sealFiles([{ name: ROOT_KEY, bytes: Buffer.from(privateKey) }], secret, ROOT_KEY_TITLE)
+  return encryptText(privateKey, checked(passphraseSchema, passphrase, 'passphrase'))
 }
 
 const ROTATED: Readonly<Record<Signer | 'tls', string>> = {

@@ -12,7 +12,7 @@ const WHAT = 'passphrase of the backup'
 export function createBackupCommand({ json, withAuthority }: AuthorityCli): Command {
   return createCommand('backup')
     .description(
-      'all data and keys, without that of the root, as one file sealed by a passphrase; while it is served',
+      'all data and keys, without that of the root, as one file of the age format under a passphrase; while it is served',
     )
     .argument('<file>')
     .option('--passphrase-file <file>', 'read the passphrase from a file; - for standard input')

@@ -66,7 +66,7 @@ export function createTrustCommand(cli: AuthorityCli): Command {
     .command('root')
     .description('the key of the root certificate')
     .command('export')
-    .description('seal it into a file by a passphrase, and take it off this machine')
+    .description('encrypt it into a file of the age format by a passphrase, and take it off this machine')
     .argument('<file>')
     .option('--passphrase-file <file>', 'read the passphrase from a file; - for standard input')
     .action((file: string, options: { passphraseFile?: string }) =>

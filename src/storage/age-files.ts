@@ -1,0 +1,157 @@
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { ReadableStream } from 'node:stream/web'
+import { createGunzip, createGzip } from 'node:zlib'
+import type { Decrypter, Encrypter } from 'age-encryption'
+import { AGE_WORK_FACTOR } from './age-work-factor.ts'
+
+/** Bytes of a file that are decrypted at a time. */
+const PIECE_BYTES = 64 * 1024
+
+/** Takes lines one after the other. */
+export type LineTaker = (line: string) => Promise<void>
+
+/** Normalizes a passphrase, which is the same however its letters are composed. */
+const normalizePassphrase = (passphrase: string): string => passphrase.normalize('NFC')
+
+/** Creates an encrypter by a passphrase. The package takes a third of a second to load, so only its users load it. */
+async function createEncrypter(passphrase: string): Promise<Encrypter> {
+  const { Encrypter } = await import('age-encryption')
+  const encrypter = new Encrypter()
+  encrypter.setPassphrase(normalizePassphrase(passphrase))
+  encrypter.setScryptWorkFactor(AGE_WORK_FACTOR)
+  return encrypter
+}
+
+/**
+ * Creates a decrypter of one file. It holds the key of that file, so that a file that is read twice costs one derivation.
+ *
+ * @returns null for a file that is not of the format, has a damaged header, or has another passphrase
+ */
+async function createDecrypter(file: Buffer, passphrase: string): Promise<Decrypter | null> {
+  const { Decrypter } = await import('age-encryption')
+  const byPassphrase = new Decrypter()
+  byPassphrase.addPassphrase(normalizePassphrase(passphrase))
+  try {
+    const fileKey = await byPassphrase.decryptHeader(file)
+    const decrypter = new Decrypter()
+    decrypter.addIdentity({ unwrapFileKey: () => fileKey })
+    return decrypter
+  } catch {
+    return null
+  }
+}
+
+/** Encrypts a text as a file of the age format (age-encryption.org/v1) that only its passphrase opens. */
+export async function encryptText(text: string, passphrase: string): Promise<Buffer> {
+  const encrypter = await createEncrypter(passphrase)
+  return Buffer.from(await encrypter.encrypt(text))
+}
+
+/**
+ * Decrypts the text of a file.
+ *
+ * @returns null for a file that is not of the format, is damaged, or has another passphrase
+ */
+export async function decryptText(file: Buffer, passphrase: string): Promise<string | null> {
+  const decrypter = await createDecrypter(file, passphrase)
+  try {
+    return (await decrypter?.decrypt(file, 'text')) ?? null
+  } catch {
+    return null
+  }
+}
+
+/** Encrypts lines as they come, as a file of the age format that holds their text under gzip. */
+export async function encryptLines(
+  lines: AsyncIterable<string>,
+  passphrase: string,
+  write: (chunk: Buffer) => void,
+): Promise<void> {
+  const encrypter = await createEncrypter(passphrase)
+  await pipeline(
+    Readable.from(withEnds(lines)),
+    createGzip(),
+    async function* (compressed: AsyncIterable<Buffer>) {
+      yield* Readable.fromWeb(await encrypter.encrypt(ReadableStream.from(compressed)))
+    },
+    async (encrypted: AsyncIterable<Uint8Array>) => {
+      for await (const chunk of encrypted) write(Buffer.from(chunk))
+    },
+  )
+}
+
+async function* withEnds(lines: AsyncIterable<string>): AsyncGenerator<string> {
+  for await (const line of lines) yield `${line}\n`
+}
+
+/** The lines of a text that comes in pieces. */
+async function* linesIn(chunks: AsyncIterable<Buffer>): AsyncGenerator<string> {
+  let rest: Buffer = Buffer.alloc(0)
+  for await (const chunk of chunks) {
+    const text = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
+    let from = 0
+    for (let end = text.indexOf(10); end !== -1; end = text.indexOf(10, from)) {
+      yield text.subarray(from, end).toString('utf8')
+      from = end + 1
+    }
+    rest = text.subarray(from)
+  }
+  if (rest.length > 0) yield rest.toString('utf8')
+}
+
+function* piecesOf(file: Buffer): Generator<Uint8Array> {
+  for (let from = 0; from < file.length; from += PIECE_BYTES) yield file.subarray(from, from + PIECE_BYTES)
+}
+
+/** A file of lines whose passphrase was right. */
+export class EncryptedLines {
+  readonly #file: Buffer
+  readonly #decrypter: Decrypter
+
+  private constructor(file: Buffer, decrypter: Decrypter) {
+    this.#file = file
+    this.#decrypter = decrypter
+  }
+
+  /** Opens a file. @returns null for a file that is not of the format, has a damaged header, or has another passphrase */
+  static async open(file: Buffer, passphrase: string): Promise<EncryptedLines | null> {
+    const decrypter = await createDecrypter(file, passphrase)
+    return decrypter && new EncryptedLines(file, decrypter)
+  }
+
+  /**
+   * Gives the lines, one after the other. Each line is as it was written, but whether the file has its end is known after the
+   * last one: what is made of the lines must be thrown away when the file is damaged.
+   *
+   * @returns whether the file is whole
+   * @throws what `take` throws
+   */
+  async read(take: LineTaker): Promise<boolean> {
+    const decrypter = this.#decrypter
+    const failures: unknown[] = []
+    try {
+      await pipeline(
+        Readable.from(piecesOf(this.#file)),
+        async function* (encrypted: AsyncIterable<Uint8Array>) {
+          yield* Readable.fromWeb(await decrypter.decrypt(ReadableStream.from(encrypted)))
+        },
+        createGunzip(),
+        async (text: AsyncIterable<Buffer>) => {
+          for await (const line of linesIn(text)) {
+            try {
+              await take(line)
+            } catch (error) {
+              failures.push(error)
+              throw error
+            }
+          }
+        },
+      )
+      return true
+    } catch {
+      if (failures.length > 0) throw failures[0]
+      return false
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import { restoreAuthority } from '../../src/authority/index.ts'
+import { DATA_VERSION } from '../../src/authority/store/migrations/index.ts'
+import { encryptLines } from '../../src/storage/age-files.ts'
+
+const PASSPHRASE = 'correct horse battery'
+const head = { backup: 'smart-authority', migration: DATA_VERSION }
+const end = (rows: number, keys: number) => ({ end: { rows, keys } })
+let directory: string
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'sla-backup-'))
+})
+afterEach(() => {
+  rmSync(directory, { recursive: true, force: true })
+})
+
+/** A file that somebody wrote with the right passphrase: texts as they are, everything else as JSON. */
+async function fileOf(lines: readonly unknown[]): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  const texts = async function* () {
+    for (const line of lines)
+      yield await Promise.resolve(typeof line === 'string' ? line : JSON.stringify(line))
+  }
+  await encryptLines(texts(), PASSPHRASE, (chunk) => void chunks.push(chunk))
+  return Buffer.concat(chunks)
+}
+
+const unreadable = (message: string) => ({ code: 'BACKUP_UNREADABLE', message })
+const NOT_OF_ITS_FORM = unreadable('The backup cannot be used: a line of it is not of its form.')
+const NOT_WHOLE = unreadable('The backup cannot be used: it does not hold what it says.')
+const NOT_OPENED = unreadable('The backup cannot be opened.')
+it.each<[string, unknown[], { code: string; message: string }]>([
+  ['has no lines', [], NOT_OPENED],
+  ['begins with no JSON', ['hello', head, end(0, 0)], NOT_OPENED],
+  ['begins with another line', [end(0, 0), head], NOT_OPENED],
+  ['is of another program', [{ ...head, backup: 'other' }, end(0, 0)], NOT_OPENED],
+  ['has a line that is no JSON', [head, '{"table":', end(0, 0)], NOT_OF_ITS_FORM],
+  ['has a line of another form', [head, { what: 'is this' }, end(0, 0)], NOT_OF_ITS_FORM],
+  ['has a key that would lie elsewhere', [head, { key: '../a.key', text: '' }, end(0, 1)], NOT_OF_ITS_FORM],
+  ['has no end', [head], NOT_WHOLE],
+  ['lacks a row', [head, end(1, 0)], NOT_WHOLE],
+  ['lacks a key', [head, end(0, 1)], NOT_WHOLE],
+  [
+    'is of a newer program',
+    [{ ...head, migration: DATA_VERSION + 1 }, end(0, 0)],
+    {
+      code: 'STORE_TOO_NEW',
+      message: `The backup is of version ${DATA_VERSION + 1}; this program knows ${DATA_VERSION}.`,
+    },
+  ],
+])('refuses a backup that %s, and leaves nothing behind', async (_, lines, refusal) => {
+  const restored = restoreAuthority({
+    dataDir: join(directory, 'new'),
+    backup: await fileOf(lines),
+    passphrase: PASSPHRASE,
+  })
+  await expect(restored).rejects.toMatchObject(refusal)
+  expect(readdirSync(directory)).toEqual([])
+})
