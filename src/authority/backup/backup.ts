@@ -45,7 +45,7 @@ type Line = z.infer<typeof lineSchema>
 /**
  * Writes an authority as one file of the age format under a passphrase: every row and its keys, without that of the root, as of one
  * moment, while the authority serves. The rows are of no database in particular. Deriving the key from the passphrase occupies
- * this process for a second or two.
+ * this process for some seconds.
  *
  * @param write takes the file piece by piece
  * @throws LicensingError INVALID_ARGUMENT, STORE_*, DATABASE_UNREACHABLE

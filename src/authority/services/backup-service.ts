@@ -12,8 +12,8 @@ export class BackupService {
   }
 
   /**
-   * Writes the authority as one file of the age format. Deriving the key from the passphrase occupies the process for a second or
-   * two, in which it serves nobody: a server leaves this to the command `backup`.
+   * Writes the authority as one file of the age format. Deriving the key from the passphrase occupies the process for some
+   * seconds, in which it serves nobody: a server leaves this to the command `backup`.
    *
    * @param write takes the file piece by piece
    * @throws LicensingError INVALID_ARGUMENT, STORE_*
