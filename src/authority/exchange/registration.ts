@@ -55,7 +55,7 @@ export class Registration {
   async #decision(request: RegisterRequest, key: P256Key, spki: string): Promise<Decision> {
     const { body } = request
     const { pid, serial } = body.udi
-    const token = await this.#set.token(body.token.id)
+    const token = await this.#set.tokens.find(body.token.id)
     const claim = {
       audience: request.audience,
       nonce: request.nonce,
@@ -77,21 +77,25 @@ export class Registration {
         `The licence agreement of ${account.domain} has not been accepted.`,
       )
     }
-    const known = await this.#set.registeredWith(account.id, spki)
+    const known = await this.#set.instances.findByKey(account.id, spki)
     // The same key: the same registration, asked for again because its answer was lost, or played again by another.
     if (known && known.status !== 'active') return refuse(...endedRefusal(known.status))
     if (known?.token_id === token.id)
-      return this.#registered(known, account.domain, await this.#set.virtualAccount(known.virtual_account_id))
+      return this.#registered(
+        known,
+        account.domain,
+        await this.#set.accounts.virtualAccount(known.virtual_account_id),
+      )
     const blocked = issuanceBlockedBy(this.#limits)
     if (blocked) return refuse(blocked.code, blocked.message)
     const refusal = tokenRefusal(token, this.#at)
     if (refusal) return refuse(refusal.code, refusal.message)
     if (known) return this.#readmit(known, token)
-    const existing = await this.#set.active(account.id, body.udi)
+    const existing = await this.#set.instances.findActive(account.id, body.udi)
     // What is reserved for a box may be in use there, out of reach: overwriting cannot give it back.
-    if (await this.#set.reserved(account.id, body.udi))
+    if (await this.#set.instances.isReserved(account.id, body.udi))
       return refuse('INSTANCE_RESERVED', `Licences are reserved for ${pid}:${serial} in ${account.domain}.`)
-    const below = await this.#set.rival(account.id, body.udi)
+    const below = await this.#set.instances.findRival(account.id, body.udi)
     if (below?.kind === 'reserved')
       return refuse(
         'INSTANCE_RESERVED',
@@ -187,7 +191,7 @@ export class Registration {
     await setDemand(tx, { id: row.id, virtualAccountId: row.virtual_account_id }, [], this.#at)
     await tx.updateTable('instances').set(place).where('id', '=', row.id).execute()
     await touchInstance(tx, row.id)
-    this.#set.useToken(row, token)
+    this.#set.tokens.use(row, token)
     return this.#registered({ ...row, ...place }, token.account.domain, token.virtualAccount)
   }
 
@@ -224,8 +228,8 @@ export class Registration {
       revision: 0,
       in_review: 0,
     }
-    this.#set.admit(row)
-    this.#set.useToken(row, token)
+    this.#set.instances.add(row)
+    this.#set.tokens.use(row, token)
     return this.#registered(row, account.domain, token.virtualAccount)
   }
 
