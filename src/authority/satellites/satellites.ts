@@ -10,7 +10,7 @@ import { newEnrolmentCode } from '../../protocol/enrolment.ts'
 import { keyFingerprint } from '../../pki/fingerprint.ts'
 import { addVirtualAccount, listVirtualAccounts, whatItHolds } from '../inventory/accounts.ts'
 import type { VirtualAccount } from '../context/account-context.ts'
-import { logEvent } from '../events/event-log.ts'
+import { logAccountEvent, logEvent } from '../events/event-log.ts'
 import { Reported } from './reported-instances.ts'
 import { certifiedNames, checkTlsNames } from './server-names.ts'
 import type { Tables } from '../store/tables.ts'
@@ -144,7 +144,7 @@ export async function addSatellite(
   }
   await context.tx.insertInto('satellites').values(row).execute()
   await giveVirtualAccount(context, row, virtualAccount, true)
-  await logSatelliteEvent(context, 'SATELLITE_ADDED', `The satellite ${good} was added.`)
+  await logAccountEvent(context, { type: 'SATELLITE_ADDED', message: `The satellite ${good} was added.` })
   return { ...(await toSatelliteDocument(context, row)), code }
 }
 
@@ -178,11 +178,10 @@ export async function addSatelliteVirtualAccount(
 ): Promise<SatelliteDocument> {
   const row = await requireSatellite(context, name)
   await giveVirtualAccount(context, row, virtualAccount, false)
-  await logSatelliteEvent(
-    context,
-    'SATELLITE_EXTENDED',
-    `The virtual account ${virtualAccount} is of the satellite ${name}.`,
-  )
+  await logAccountEvent(context, {
+    type: 'SATELLITE_EXTENDED',
+    message: `The virtual account ${virtualAccount} is of the satellite ${name}.`,
+  })
   return toSatelliteDocument(context, row)
 }
 
@@ -258,20 +257,19 @@ export async function configureSatellite(
     ...(tlsNames !== undefined && { tls_names: await toStoredTlsNames(context, tlsNames) }),
   }
   await context.tx.updateTable('satellites').set(change).where('id', '=', row.id).execute()
-  await logSatelliteEvent(
-    context,
-    'SATELLITE_CHANGED',
-    `${name}: overdue after ${good.warnDays} days, restricted after ${good.restrictDays}, by itself for ${good.credentialDays}.`,
-  )
+  await logAccountEvent(context, {
+    type: 'SATELLITE_CHANGED',
+    message: `${name}: overdue after ${good.warnDays} days, restricted after ${good.restrictDays}, by itself for ${good.credentialDays}.`,
+  })
   const document = await toSatelliteDocument(context, { ...row, ...change })
   if (tlsNames !== undefined)
-    await logSatelliteEvent(
-      context,
-      'SATELLITE_NAMES_CHANGED',
-      document.tlsNames === null
-        ? `${name}: it asks for the names of its servers itself.`
-        : `${name}: its servers are for ${document.tlsNames.join(', ') || 'loopback names alone'}.`,
-    )
+    await logAccountEvent(context, {
+      type: 'SATELLITE_NAMES_CHANGED',
+      message:
+        document.tlsNames === null
+          ? `${name}: it asks for the names of its servers itself.`
+          : `${name}: its servers are for ${document.tlsNames.join(', ') || 'loopback names alone'}.`,
+    })
   return document
 }
 
@@ -314,12 +312,11 @@ export async function removeSatellite(context: AccountContext, name: string): Pr
   // Until then it may serve its boxes, whether it has heard of this or not.
   if (row.status !== 'active' || row.restrict_at === null || row.restrict_at <= context.at)
     await new Reported(context.tx, row, context.at).forget()
-  await logSatelliteEvent(
-    context,
-    'SATELLITE_REMOVED',
-    `The satellite ${name} was removed.${row.status === 'active' ? ` What its boxes use counts until ${iso(row.restrict_at) ?? 'now'}, when its mandate ends.` : ''}`,
-    'minor',
-  )
+  await logAccountEvent(context, {
+    type: 'SATELLITE_REMOVED',
+    severity: 'minor',
+    message: `The satellite ${name} was removed.${row.status === 'active' ? ` What its boxes use counts until ${iso(row.restrict_at) ?? 'now'}, when its mandate ends.` : ''}`,
+  })
   return { ...document, status: 'removed', recalls: [] }
 }
 
@@ -371,15 +368,6 @@ export async function toSatelliteDocument(
     instances: { registered: row.status === 'expired' ? 0 : registered, reserved },
     recalls: await listRecalls(context.tx, row.id),
   }
-}
-
-async function logSatelliteEvent(
-  context: AccountContext,
-  type: string,
-  message: string,
-  severity: 'info' | 'minor' | 'major' = 'info',
-): Promise<void> {
-  await logEvent(context.tx, { at: context.at, type, severity, accountId: context.account.id, message })
 }
 
 /** What time does to satellites: silence is said, then they are taken out; and what was removed counts no more. */

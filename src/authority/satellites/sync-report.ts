@@ -1,4 +1,5 @@
 import type { AccountContext } from '../context/account-context.ts'
+import { logAccountEvent } from '../events/event-log.ts'
 import { sql } from 'kysely'
 import { type KeyObject } from 'node:crypto'
 import { DAY, type Instant } from '../../core/time.ts'
@@ -13,13 +14,7 @@ import { Reported } from './reported-instances.ts'
 import { type SatelliteRow } from './satellites.ts'
 import { certifiedNames, type WantedNames } from './server-names.ts'
 import { type Place, type Read } from './sync-request-checks.ts'
-import {
-  type Responded,
-  commonAnswerFields,
-  logSatellite,
-  signAnswer,
-  toSyncResponse,
-} from './sync-answers.ts'
+import { type Responded, commonAnswerFields, signAnswer, toSyncResponse } from './sync-answers.ts'
 import { finishReclaims, listDelegatedLots, signDelegation } from './satellite-delegation.ts'
 
 /** What was reported does not come to what the satellite says it has: its report was not whole. */
@@ -51,7 +46,11 @@ export async function applyReport(
   if (lineage === 'restored') {
     const words = `it goes on in epoch ${request.epoch}: it was restored from a copy, or its clock was corrected.`
     notices.push(`The satellite goes on in epoch ${request.epoch}.`)
-    await logSatellite(context, row, 'SATELLITE_RESTORED', words, 'major')
+    await logAccountEvent(context, {
+      type: 'SATELLITE_RESTORED',
+      severity: 'major',
+      message: `${row.name}: ${words}`,
+    })
   }
   const outcome = await applyInstances(context, row, request, notices)
   await finishReclaims(context, row, request)
@@ -135,14 +134,13 @@ async function acceptedAnswer(
   const { text: file, digest: hash } = await signAnswer(context, answer)
   const registered = row.key === null
   await saveAnswer(context, row, read, { ...terms, issuingCa, answer: file, hash })
-  await logSatellite(
-    context,
-    row,
-    registered ? 'SATELLITE_REGISTERED' : 'SATELLITE_SYNCHRONISED',
-    registered
-      ? `registered by the key ${keyFingerprint(request.key)}.`
-      : `exchange ${request.exchange}: ${request.instances.length} of its instances changed, ${request.ended.length} ended.`,
-  )
+  const words = registered
+    ? `registered by the key ${keyFingerprint(request.key)}.`
+    : `exchange ${request.exchange}: ${request.instances.length} of its instances changed, ${request.ended.length} ended.`
+  await logAccountEvent(context, {
+    type: registered ? 'SATELLITE_REGISTERED' : 'SATELLITE_SYNCHRONISED',
+    message: `${row.name}: ${words}`,
+  })
   const after = { ...row, issuing_ca: issuingCa }
   return toSyncResponse(after, request, file, { outcome: 'accepted', again: false, registered, notices })
 }
@@ -171,13 +169,11 @@ async function certifyIssuingCa(
       'The names of its servers stay as they are: the key of the root is not at hand, or the root is being replaced. The next exchange after that changes them.',
     )
   else if (before.join() !== now.join())
-    await logSatellite(
-      context,
-      row,
-      'SATELLITE_NAMES_CERTIFIED',
-      `its servers may be for ${now.join(', ') || 'loopback names alone'}.`,
-      before.length > 0 || row.issuing_ca === null ? 'info' : 'minor',
-    )
+    await logAccountEvent(context, {
+      type: 'SATELLITE_NAMES_CERTIFIED',
+      severity: before.length > 0 || row.issuing_ca === null ? 'info' : 'minor',
+      message: `${row.name}: its servers may be for ${now.join(', ') || 'loopback names alone'}.`,
+    })
   return pem
 }
 
