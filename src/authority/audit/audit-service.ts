@@ -10,7 +10,18 @@ import {
   parseExternalCheckpoints,
   verifyExport,
 } from './export-file.ts'
-import { AuditLog, type StoredEntry, throwBroken, type VerificationResult } from './audit-log.ts'
+import {
+  appendAuditEntry,
+  createCheckpoint,
+  createCheckpointWhenDue,
+  listNewestEntries,
+  readChainEnds,
+  readEntryPage,
+  type StoredEntry,
+  throwBroken,
+  type VerificationResult,
+  verifyAuditLog,
+} from './audit-log.ts'
 
 type InTransaction = <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>
 
@@ -26,12 +37,12 @@ export class AuditService {
 
   /** Records an action or a denial. Its texts must not contain secrets. */
   record(entry: Omit<AuditEntry, 'at'>): Promise<void> {
-    return this.#transaction((tx, at) => new AuditLog(tx).append({ ...entry, at }))
+    return this.#transaction((tx, at) => appendAuditEntry(tx, { ...entry, at }))
   }
 
   /** The newest entries, the newest first. */
   list(limit: number): Promise<StoredEntry[]> {
-    return this.#transaction((tx) => new AuditLog(tx).newest(limit))
+    return this.#transaction((tx) => listNewestEntries(tx, limit))
   }
 
   /**
@@ -43,7 +54,7 @@ export class AuditService {
   async verify(checkpoints: readonly string[] = []): Promise<VerificationResult> {
     const roots = this.#roots()
     const kept = parseExternalCheckpoints(checkpoints, roots)
-    return this.#transaction((tx) => new AuditLog(tx).verify(kept, this.#credentials.identity.id, roots))
+    return this.#transaction((tx) => verifyAuditLog(tx, kept, this.#credentials.identity.id, roots))
   }
 
   /** Verifies a record that was exported, by this authority's own root. @throws LicensingError AUDIT_BROKEN, SIGNED_FILE_* */
@@ -56,7 +67,7 @@ export class AuditService {
 
   /** A signed statement of where the record ends now: kept elsewhere, it proves that nothing before was written anew. */
   checkpoint(): Promise<string> {
-    return this.#transaction((tx, at) => new AuditLog(tx).checkpoint(this.#credentials, at))
+    return this.#transaction((tx, at) => createCheckpoint(tx, this.#credentials, at))
   }
 
   /** Returns the record as an export file, a part at a time. @throws LicensingError SATELLITE_NOT_REGISTERED */
@@ -64,11 +75,10 @@ export class AuditService {
     const { id: authority, account } = this.#credentials.identity
     // The first entries are read together with the ends: entries that are pruned meanwhile have been read.
     const { checkpoint, last, first } = await this.#transaction(async (tx, at) => {
-      const log = new AuditLog(tx)
       return {
-        checkpoint: await log.checkpoint(this.#credentials, at),
-        last: (await log.ends()).head.number,
-        first: await log.page(0),
+        checkpoint: await createCheckpoint(tx, this.#credentials, at),
+        last: (await readChainEnds(tx)).head.number,
+        first: await readEntryPage(tx, 0),
       }
     })
     yield headerLine({ authority, account })
@@ -76,7 +86,7 @@ export class AuditService {
       yield entryLines(page)
       const after = page.at(-1)?.number ?? last
       if (after >= last) break
-      page = await this.#transaction((tx) => new AuditLog(tx).page(after, last))
+      page = await this.#transaction((tx) => readEntryPage(tx, after, last))
       if (page[0]?.number !== after + 1) throwBroken(`entry ${after + 1} is missing`)
     }
     yield checkpointLine(checkpoint)
@@ -85,7 +95,7 @@ export class AuditService {
   /** Signs a checkpoint when one is due. A satellite that has no certificates yet signs nothing. */
   async beat(): Promise<void> {
     if (this.#credentials.identity.subCa === null) return
-    await this.#transaction((tx, at) => new AuditLog(tx).checkpointWhenDue(this.#credentials, at))
+    await this.#transaction((tx, at) => createCheckpointWhenDue(tx, this.#credentials, at))
   }
 
   #roots() {

@@ -16,7 +16,7 @@ import {
   virtualAccountOf,
 } from '../inventory/instances.ts'
 import { setDemand } from '../inventory/pools.ts'
-import { Reported, type ReportedRival } from '../satellites/reported-instances.ts'
+import { replaceReported, type ReportedRival } from '../satellites/reported-instances.ts'
 import { touchInstance } from '../store/revisions.ts'
 import { type Decided, endedRefusal, malformed, refuse, type SignedRequest } from './requests.ts'
 import { type IssuingLimits, issuanceBlockedBy } from '../satellite-sync/issuing-limits.ts'
@@ -153,7 +153,8 @@ export class Registration {
   /** A box of a satellite registers here: that it is replaced there, the satellite hears at its next exchange. */
   async #replaceBelow(below: ReportedRival, account: Account): Promise<void> {
     const tx = await this.#set.settle()
-    await new Reported(tx, { id: below.satelliteId, status: 'active' }, this.#at).replace(below.id)
+    const satellite = { id: below.satelliteId, status: 'active' as const }
+    await replaceReported({ tx, satellite, at: this.#at }, below.id)
     await logEvent(tx, {
       at: this.#at,
       type: 'INSTANCE_REPLACED_WITHOUT_PROOF',

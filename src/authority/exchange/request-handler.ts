@@ -7,7 +7,7 @@ import type { Credentials } from '../keys/credentials.ts'
 import type { IssuingLimits } from '../satellite-sync/issuing-limits.ts'
 import { endInstance, type InstanceRow, NO_RENEWAL } from '../inventory/instances.ts'
 import { Registration } from './registration.ts'
-import { isUnknown, Review } from './restore-review.ts'
+import { identifyDevice, isUnknown, takeBackInstance } from './restore-review.ts'
 import {
   badSignature,
   type Decided,
@@ -73,9 +73,10 @@ async function recoverFromReview(
   signed: SignedInstanceRequest,
 ): Promise<InstanceRow | undefined> {
   if (!isOwn(context, signed)) return undefined
-  const review = new Review(await context.set.settle(), context.credentials, context.at)
-  const taken = await review.shown(signed.pem, signed.request.instanceId)
-  return taken ? context.set.instances.find(signed.thumbprint) : undefined
+  const { credentials, at } = context
+  const tx = await context.set.settle()
+  const isTaken = await takeBackInstance({ tx, credentials, at }, signed.pem, signed.request.instanceId)
+  return isTaken ? context.set.instances.find(signed.thumbprint) : undefined
 }
 
 /** One request, one decision (trust §2). */
@@ -196,8 +197,9 @@ async function authorizeAs(
   body: AuthorizeBody,
 ): Promise<Decision> {
   if (!isUnknown(instance)) return authorize(context, instance, body)
-  const review = new Review(await context.set.settle(), context.credentials, context.at)
-  const row = await review.learn(instance, body.udi)
+  const { credentials, at } = context
+  const tx = await context.set.settle()
+  const row = await identifyDevice({ tx, credentials, at }, instance, body.udi)
   return row.status === 'active' ? authorize(context, row, body) : refuse(...endedRefusal(row.status))
 }
 

@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely'
 import type { AuditEntry, User } from '../../http/users.ts'
 import { chooseAccount, chooseVirtualAccount } from '../inventory/accounts.ts'
-import { AuditLog } from '../audit/audit-log.ts'
+import { appendAuditEntry, listNewestEntries } from '../audit/audit-log.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
 
@@ -84,13 +84,13 @@ export class People {
   }
 
   record(entry: AuditEntry): Promise<void> {
-    return this.#transaction((tx) => new AuditLog(tx).append(entry))
+    return this.#transaction((tx) => appendAuditEntry(tx, entry))
   }
 
   /** The newest entries, the newest first. */
   auditEntries(limit: number): Promise<AuditEntry[]> {
     return this.#transaction(async (tx) =>
-      (await new AuditLog(tx).newest(limit)).map(({ at, who, address, action, subject, outcome }) => ({
+      (await listNewestEntries(tx, limit)).map(({ at, who, address, action, subject, outcome }) => ({
         at,
         who,
         address,

@@ -13,7 +13,7 @@ import {
   toLogSubject,
   toReservationDocument,
 } from '../inventory/reservation-ledger.ts'
-import { type orphanedReservation, Reported } from '../satellites/reported-instances.ts'
+import { type orphanedReservation, writeOffReported } from '../satellites/reported-instances.ts'
 import type { AccountContext } from '../context/account-context.ts'
 import { logAccountEvent } from '../events/event-log.ts'
 import { checkProofCode } from './proof-codes.ts'
@@ -86,11 +86,9 @@ export async function writeOffOrphan(
 ): Promise<ReservationDocument> {
   const why = checked(reasonSchema, reason, 'reason')
   const { id, pid, serial, version, virtualAccount, since_at, satellite } = orphan
-  await new Reported(
-    context.tx,
-    { id: orphan.satellite_id, status: orphan.satelliteStatus },
-    context.at,
-  ).writeOff(id)
+  const { tx, at } = context
+  const source = { id: orphan.satellite_id, status: orphan.satelliteStatus }
+  await writeOffReported({ tx, satellite: source, at }, id)
   await logAccountEvent(context, {
     type: 'RESERVATION_OVERRIDDEN',
     severity: 'major',

@@ -7,7 +7,7 @@ import { logAccountEvent } from '../events/event-log.ts'
 import { endInstance } from '../inventory/instances.ts'
 import { assessPool } from '../inventory/pools.ts'
 import { touchInstance, touchPlace, touchReservation } from '../store/revisions.ts'
-import { TakeBack } from './restored-instances.ts'
+import { takeBackReported } from './restored-instances.ts'
 
 /** The smart account that an answer is about, and when it counts. */
 type AnswerContext = Pick<AccountContext, 'tx' | 'account' | 'at'>
@@ -19,7 +19,7 @@ export async function applyAnswer(context: AnswerContext, answer: SyncAnswer): P
   let changed = false
   for (const { id, how } of answer.ended) if (await end(context, id, how)) changed = true
   const home = places.get(answer.virtualAccounts.find((one) => one.home)?.name ?? '')
-  if (home) await new TakeBack(context, home, answer.epoch).all(answer.known)
+  if (home) await takeBackReported(context, home, answer.epoch, answer.known)
   for (const notice of answer.notices)
     await logAccountEvent(context, { type: 'SYNCHRONISATION_NOTICE', severity: 'major', message: notice })
   return withdrawn || changed || answer.known.length > 0

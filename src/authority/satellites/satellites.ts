@@ -11,7 +11,7 @@ import { keyFingerprint } from '../../pki/fingerprint.ts'
 import { addVirtualAccount, listVirtualAccounts, whatItHolds } from '../inventory/accounts.ts'
 import type { VirtualAccount } from '../context/account-context.ts'
 import { logAccountEvent, logEvent } from '../events/event-log.ts'
-import { Reported } from './reported-instances.ts'
+import { countReported, forgetReported, readTotals } from './reported-instances.ts'
 import { certifiedNames, checkTlsNames } from './server-names.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
@@ -311,7 +311,7 @@ export async function removeSatellite(context: AccountContext, name: string): Pr
     .execute()
   // Until then it may serve its boxes, whether it has heard of this or not.
   if (row.status !== 'active' || row.restrict_at === null || row.restrict_at <= context.at)
-    await new Reported(context.tx, row, context.at).forget()
+    await forgetReported({ tx: context.tx, satellite: row, at: context.at })
   await logAccountEvent(context, {
     type: 'SATELLITE_REMOVED',
     severity: 'minor',
@@ -347,7 +347,7 @@ export async function toSatelliteDocument(
   const virtualAccounts = (await listVirtualAccounts(context.tx, context.account.id))
     .filter(({ satellite }) => satellite?.id === row.id)
     .sort((a, b) => Number(b.home) - Number(a.home))
-  const { registered, reserved } = await new Reported(context.tx, row, context.at).totals()
+  const { registered, reserved } = await readTotals({ tx: context.tx, satellite: row, at: context.at })
   return {
     name: row.name,
     status: row.status === 'active' ? (row.overdue_notified === 1 ? 'overdue' : 'current') : row.status,
@@ -382,14 +382,14 @@ export async function followUpSatellites(tx: Tx, at: Instant): Promise<void> {
     const log = (type: string, severity: 'minor' | 'major', message: string) =>
       logEvent(tx, { at, type, severity, accountId: row.account_id, message: `${row.name}: ${message}` })
     if (row.restrict_at !== null && row.restrict_at <= at) {
-      const reported = new Reported(tx, row, at)
+      const reported = { tx, satellite: row, at }
       if (row.status === 'removed') {
-        await reported.forget()
+        await forgetReported(reported)
         await tx.updateTable('satellites').set({ warn_at: null }).where('id', '=', row.id).execute()
         continue
       }
       await tx.updateTable('satellites').set({ status: 'expired' }).where('id', '=', row.id).execute()
-      await reported.count(-1)
+      await countReported(reported, -1)
       await log(
         'SATELLITE_EXPIRED',
         'major',
