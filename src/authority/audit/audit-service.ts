@@ -1,7 +1,5 @@
-import type { Instant } from '../../core/time.ts'
 import { readRoots } from '../../pki/chain-validation.ts'
-import type { Credentials } from '../keys/credentials.ts'
-import type { Tx } from '../store/store.ts'
+import type { AuthorityContext } from '../context/authority-context.ts'
 import type { AuditEntry } from '../../http/users.ts'
 import {
   checkpointLine,
@@ -23,26 +21,22 @@ import {
   verifyAuditLog,
 } from './audit-log.ts'
 
-type InTransaction = <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>
-
 /** The audit record of an authority. Each call is a transaction. */
 export class AuditService {
-  readonly #transaction: InTransaction
-  readonly #credentials: Credentials
+  readonly #context: Pick<AuthorityContext, 'credentials' | 'withMaintenance'>
 
-  constructor(transaction: InTransaction, credentials: Credentials) {
-    this.#transaction = transaction
-    this.#credentials = credentials
+  constructor(context: Pick<AuthorityContext, 'credentials' | 'withMaintenance'>) {
+    this.#context = context
   }
 
   /** Records an action or a denial. Its texts must not contain secrets. */
   record(entry: Omit<AuditEntry, 'at'>): Promise<void> {
-    return this.#transaction((tx, at) => appendAuditEntry(tx, { ...entry, at }))
+    return this.#context.withMaintenance((tx, at) => appendAuditEntry(tx, { ...entry, at }))
   }
 
   /** The newest entries, the newest first. */
   list(limit: number): Promise<StoredEntry[]> {
-    return this.#transaction((tx) => listNewestEntries(tx, limit))
+    return this.#context.withMaintenance((tx) => listNewestEntries(tx, limit))
   }
 
   /**
@@ -54,7 +48,9 @@ export class AuditService {
   async verify(checkpoints: readonly string[] = []): Promise<VerificationResult> {
     const roots = this.#roots()
     const kept = parseExternalCheckpoints(checkpoints, roots)
-    return this.#transaction((tx) => verifyAuditLog(tx, kept, this.#credentials.identity.id, roots))
+    return this.#context.withMaintenance((tx) =>
+      verifyAuditLog(tx, kept, this.#context.credentials.identity.id, roots),
+    )
   }
 
   /** Verifies a record that was exported, by this authority's own root. @throws LicensingError AUDIT_BROKEN, SIGNED_FILE_* */
@@ -62,21 +58,21 @@ export class AuditService {
     lines: AsyncIterable<string> | Iterable<string>,
     checkpoints: readonly string[] = [],
   ): Promise<VerificationResult> {
-    return verifyAuditExport(lines, this.#credentials.root, checkpoints)
+    return verifyAuditExport(lines, this.#context.credentials.root, checkpoints)
   }
 
   /** A signed statement of where the record ends now: kept elsewhere, it proves that nothing before was written anew. */
   checkpoint(): Promise<string> {
-    return this.#transaction((tx, at) => createCheckpoint(tx, this.#credentials, at))
+    return this.#context.withMaintenance((tx, at) => createCheckpoint(tx, this.#context.credentials, at))
   }
 
   /** Returns the record as an export file, a part at a time. @throws LicensingError SATELLITE_NOT_REGISTERED */
   async *export(): AsyncGenerator<string> {
-    const { id: authority, account } = this.#credentials.identity
+    const { id: authority, account } = this.#context.credentials.identity
     // The first entries are read together with the ends: entries that are pruned meanwhile have been read.
-    const { checkpoint, last, first } = await this.#transaction(async (tx, at) => {
+    const { checkpoint, last, first } = await this.#context.withMaintenance(async (tx, at) => {
       return {
-        checkpoint: await createCheckpoint(tx, this.#credentials, at),
+        checkpoint: await createCheckpoint(tx, this.#context.credentials, at),
         last: (await readChainEnds(tx)).head.number,
         first: await readEntryPage(tx, 0),
       }
@@ -86,7 +82,7 @@ export class AuditService {
       yield entryLines(page)
       const after = page.at(-1)?.number ?? last
       if (after >= last) break
-      page = await this.#transaction((tx) => readEntryPage(tx, after, last))
+      page = await this.#context.withMaintenance((tx) => readEntryPage(tx, after, last))
       if (page[0]?.number !== after + 1) throwBroken(`entry ${after + 1} is missing`)
     }
     yield checkpointLine(checkpoint)
@@ -94,13 +90,15 @@ export class AuditService {
 
   /** Signs a checkpoint when one is due. A satellite that has no certificates yet signs nothing. */
   async beat(): Promise<void> {
-    if (this.#credentials.identity.subCa === null) return
-    await this.#transaction((tx, at) => createCheckpointWhenDue(tx, this.#credentials, at))
+    if (this.#context.credentials.identity.subCa === null) return
+    await this.#context.withMaintenance((tx, at) =>
+      createCheckpointWhenDue(tx, this.#context.credentials, at),
+    )
   }
 
   #roots() {
     // A satellite that was never synchronised has no root, and has signed nothing.
-    const { root } = this.#credentials.identity
+    const { root } = this.#context.credentials.identity
     return root === null ? [] : readRoots(root)
   }
 }
