@@ -22,7 +22,7 @@ export type {
 } from './agent/product-module.ts'
 export type { EntitlementStatus } from './agent/status.ts'
 export type { Transition } from './agent/machine-runner.ts'
-export type { HistoryRow } from './agent/store.ts'
+export type { HistoryRow } from './agent/history-table.ts'
 
 /** The options of `SmartAgent.open`. Without `module`, the conferencing module serves the products whose profile names it. */
 export type OpenOptions<Api = Conferencing, StatusPart extends object = ConferencingStatus> = ProductOptions<

@@ -2,11 +2,12 @@ import { type Position, smartAgent, can, type Event, stateWord } from '../../mac
 import type { Instant } from '../core/time.ts'
 import type { AgentEventMap } from './agent-events.ts'
 import { type Explanation, explain } from './explain.ts'
+import type { HistoryRow } from './history-table.ts'
 import { type AgentServices, openAgent, type OpenOptions, tickAgent } from './open-agent.ts'
 import type { RegisterOptions, RequestOptions } from './registration-requests.ts'
 import type { ReservationApi } from './reservation-api.ts'
 import type { Status } from './status.ts'
-import { AgentStore, type HistoryRow } from './store.ts'
+import { AgentStore } from './store.ts'
 import type { TransportApi } from './transport-api.ts'
 import type { TrustApi } from './trust-api.ts'
 import type { UsageReports } from './usage-reports.ts'
@@ -109,7 +110,7 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
     return explain(runner.position, {
       now: this.now,
       status: this.status(),
-      change: store.lastChangeTo(stateWord(runner.position.value)),
+      change: store.history.lastChangeTo(stateWord(runner.position.value)),
     })
   }
 
@@ -120,7 +121,7 @@ export class SmartAgent<Api = unknown, StatusPart extends object = object> {
 
   /** Returns the newest transitions, oldest first: each with its cause and its notices. */
   history(limit = 100, after = 0): HistoryRow[] {
-    return this.#services.core.store.history(limit, after)
+    return this.#services.core.store.history.list(limit, after)
   }
 
   /**

@@ -14,7 +14,7 @@ import { errorTable } from '../core/errors.ts'
 import { duration, iso } from '../core/time.ts'
 import { eventWords } from './event-catalog.ts'
 import type { Status } from './status.ts'
-import type { HistoryRow } from './store.ts'
+import type { HistoryRow } from './history-table.ts'
 
 /** Why a box is in its state: computed from the chart and its history, in words a person reads. */
 export interface Explanation {

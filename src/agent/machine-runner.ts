@@ -160,7 +160,7 @@ export class MachineRunner {
     const quiet =
       event.type === 'TICK' && notices.length === 0 && encodeStatePaths(before) === encodeStatePaths(after)
     if (!quiet) {
-      this.#store.addHistory({
+      this.#store.history.add({
         at: event.at,
         event: event.type,
         detail: JSON.stringify(detailOf(event)),
@@ -178,17 +178,17 @@ export class MachineRunner {
   #persistCommand(command: Command, at: number, after: Position): NoticeRecord[] {
     switch (command.type) {
       case 'request':
-        this.#store.removeCommands([command.params.kind])
-        this.#store.addCommand(command.params.kind)
+        this.#store.commands.removeKinds([command.params.kind])
+        this.#store.commands.add(command.params.kind)
         return []
       case 'forget':
         if (command.params.what === 'registering') {
           this.#store.remove('registering')
-          this.#store.removeCommands(['register'])
+          this.#store.commands.removeKinds(['register'])
         } else {
           this.#store.remove('identity')
           this.#store.remove('outstanding')
-          this.#store.removeCommands(['authorize', 'renew', 'acknowledge', 'deregister'])
+          this.#store.commands.removeKinds(['authorize', 'renew', 'acknowledge', 'deregister'])
         }
         return []
       case 'notice':
@@ -218,7 +218,7 @@ export class MachineRunner {
     const record = noticeRecord(this.#clock.now(), notice, detail)
     const here = encodeStatePaths(this.position)
     this.#store.commit(() => {
-      this.#store.addHistory({
+      this.#store.history.add({
         at: record.at,
         event: notice,
         detail: '{}',

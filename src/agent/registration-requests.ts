@@ -108,12 +108,12 @@ export class RegistrationRequests {
   ): Promise<Status> {
     const { store, runner, clock } = this.#core
     // A request of before may be under way: its outcome is the answer.
-    const isUnderWay = store.commands().some((command) => command.kind === kind)
+    const isUnderWay = store.commands.list().some((command) => command.kind === kind)
     if (can(runner.position, event(clock.now()))) runner.step(event)
     else if (!isUnderWay) throw this.#refusal(kind)
     const outcome = this.#awaiter.expect([kind])
     // Giving up an attempt to register asks nobody.
-    const isStored = store.commands().some((command) => command.kind === kind)
+    const isStored = store.commands.list().some((command) => command.kind === kind)
     return wait && isStored ? outcome.wait() : outcome.detach()
   }
 

@@ -9,6 +9,7 @@ import { rootsAt } from '../pki/root-rotation.ts'
 import type { VerifiedAnswer } from './answer-verification.ts'
 import type { LicenseClock } from './license-clock.ts'
 import type { MachineRunner, TransactionHook } from './machine-runner.ts'
+import type { PendingCommand } from './pending-commands.ts'
 import {
   type Identity,
   identitySchema,
@@ -20,7 +21,7 @@ import {
 import type { AuthorityConnection } from './protocol-client.ts'
 import { type RequestResult, toRefusal, toUnreachable } from './request-failures.ts'
 import { recordSignedVersion } from './signed-version.ts'
-import type { AgentStore, PendingCommand } from './store.ts'
+import type { AgentStore } from './store.ts'
 import type { TransportManager } from './transport-manager.ts'
 import { readAnchors, requireAnchors, writeAnchors } from './trust-store.ts'
 
@@ -85,7 +86,7 @@ export class RequestRunner {
   async #drain(): Promise<void> {
     try {
       for (;;) {
-        const [command] = this.#closed ? [] : this.#store.commands()
+        const [command] = this.#closed ? [] : this.#store.commands.list()
         if (!command) return
         await this.#execute(command)
       }
@@ -104,19 +105,19 @@ export class RequestRunner {
       // What failed over a transport that is not in force any more is asked over the one that is.
       if (this.#transport.generation !== generation || this.#closed) return
       // A request that is not stored any more has no outcome: the registration ended meanwhile, or was given up.
-      if (!this.#store.commands().some(({ kind }) => kind === command.kind)) return
+      if (!this.#store.commands.list().some(({ kind }) => kind === command.kind)) return
       result = { ...toUnreachable(command.kind, asLicensingError(error)), hook: () => undefined }
     }
     if (this.#closed) return
     // Without an outcome there was nothing left to ask for: the registration ended meanwhile.
     if (result === null)
       this.#store.commit(() => {
-        this.#store.removeCommand(command.id)
+        this.#store.commands.remove(command.id)
       })
     else {
       const { event, hook } = result
       this.#runner.step(event, (store) => {
-        store.removeCommand(command.id)
+        store.commands.remove(command.id)
         hook(store)
       })
     }

@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import type Sqlite from 'better-sqlite3'
 import type { z } from 'zod'
-import type { RequestKind } from '../../machines/index.ts'
 import { LicensingError } from '../core/errors.ts'
 import {
   checkPrivateDirectory,
@@ -11,42 +10,21 @@ import {
   storeFailure,
 } from '../storage/private-files.ts'
 import { isBusy, openDatabase } from '../storage/sqlite.ts'
+import { HISTORY_SCHEMA, HistoryTable } from './history-table.ts'
+import { COMMANDS_SCHEMA, PendingCommands } from './pending-commands.ts'
 import { parseStored } from './persisted-state.ts'
 import { USAGE_SCHEMA } from './usage-history.ts'
 
-/** One transition of the chart, as it is remembered. */
-export interface HistoryRow {
-  readonly id: number
-  readonly at: number
-  readonly event: string
-  /** What the event carried, without secrets: JSON. */
-  readonly detail: string
-  readonly before: string
-  readonly after: string
-  /** Names of the event catalogue that were said, with their detail: JSON. */
-  readonly notices: string
-}
-
-/** A request of the chart that is not done yet. */
-export interface PendingCommand {
-  readonly id: number
-  readonly kind: RequestKind
-}
-
 const FILE = 'agent.db'
-const HISTORY_KEPT = 10_000
 
 /** The version of the tables and documents, as the database's `user_version`. */
 export const DATA_VERSION = 1
 
 const SCHEMA = `
   create table if not exists documents (name text primary key, json text not null) strict;
-  create table if not exists commands (id integer primary key autoincrement, kind text not null) strict;
+  ${COMMANDS_SCHEMA}
   ${USAGE_SCHEMA}
-  create table if not exists history (
-    id integer primary key autoincrement, at integer not null, event text not null, detail text not null,
-    before text not null, after text not null, notices text not null
-  ) strict;
+  ${HISTORY_SCHEMA}
 `
 
 /** @throws LicensingError STORE_TOO_NEW, DATA_VERSION_UNSUPPORTED */
@@ -74,25 +52,19 @@ export class AgentStore {
   readonly #db: Sqlite.Database
   readonly #get: Sqlite.Statement<[string], { json: string }>
   readonly #put: Sqlite.Statement<[string, string]>
-  readonly #pending: Sqlite.Statement<[], PendingCommand>
-  readonly #done: Sqlite.Statement<[number]>
-  readonly #dropped: Sqlite.Statement<[RequestKind]>
-  readonly #remember: Sqlite.Statement<[number, string, string, string, string, string]>
   readonly secrets: SecretFiles
+  readonly history: HistoryTable
+  readonly commands: PendingCommands
 
   private constructor(db: Sqlite.Database, secrets: SecretFiles) {
     this.#db = db
     this.secrets = secrets
+    this.history = new HistoryTable(db)
+    this.commands = new PendingCommands(db)
     this.#get = db.prepare('select json from documents where name = ?')
-    this.#remember = db.prepare(
-      'insert into history (at, event, detail, before, after, notices) values (?, ?, ?, ?, ?, ?)',
-    )
     this.#put = db.prepare(
       'insert into documents values (?, ?) on conflict (name) do update set json = excluded.json',
     )
-    this.#pending = db.prepare('select id, kind from commands order by id')
-    this.#done = db.prepare('delete from commands where id = ?')
-    this.#dropped = db.prepare('delete from commands where kind = ?')
   }
 
   static exists(dataDir: string): boolean {
@@ -162,47 +134,6 @@ export class AgentStore {
 
   remove(name: string): void {
     this.#db.prepare('delete from documents where name = ?').run(name)
-  }
-
-  addCommand(kind: RequestKind): void {
-    this.#db.prepare('insert into commands (kind) values (?)').run(kind)
-  }
-
-  removeCommand(id: number): void {
-    this.#done.run(id)
-  }
-
-  removeCommands(kinds: readonly RequestKind[]): void {
-    for (const kind of kinds) this.#dropped.run(kind)
-  }
-
-  commands(): PendingCommand[] {
-    return this.#pending.all()
-  }
-
-  addHistory(row: Omit<HistoryRow, 'id'>): void {
-    const { at, event, detail, before, after, notices } = row
-    const { lastInsertRowid } = this.#remember.run(at, event, detail, before, after, notices)
-    const id = Number(lastInsertRowid)
-    if (id % 100 === 0) this.#db.prepare('delete from history where id <= ?').run(id - HISTORY_KEPT)
-  }
-
-  /** The newest rows, oldest first. */
-  history(limit: number, after = 0): HistoryRow[] {
-    return this.#db
-      .prepare<[number, number], HistoryRow>('select * from history where id > ? order by id desc limit ?')
-      .all(after, limit)
-      .reverse()
-  }
-
-  /** The newest transition in which the chart's state changed to what it is now. */
-  lastChangeTo(word: string): HistoryRow | null {
-    const row = this.#db
-      .prepare<[string, string], HistoryRow>(
-        "select * from history where json_extract(after, '$.state') = ? and json_extract(before, '$.state') <> ? order by id desc limit 1",
-      )
-      .get(word, word)
-    return row ?? null
   }
 
   close(): void {

@@ -196,17 +196,14 @@ export class Authority {
 function createSecurity(context: AuthorityTransactions): SecurityServices {
   const { store, credentials } = context
   const { id, role, test } = credentials.keyRing.identity
-  const users = new People((work) => store.transaction(work))
+  const users = new People(store)
   return {
     identity: { id, role, test },
     trust: new TrustService(context),
     users,
     apiClients: new ApiClients(context, users),
-    signIns: new SignIns(
-      (work) => store.transaction(work),
-      () => context.clock.now(),
-    ),
-    audit: new AuditService((work) => context.withMaintenance(work), credentials),
+    signIns: new SignIns(store, context.clock),
+    audit: new AuditService(context),
   }
 }
 

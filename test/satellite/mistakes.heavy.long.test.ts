@@ -514,9 +514,9 @@ describe('R-SAT-2: by wire, when something stays wrong', () => {
   it('a manager that asks for everything again and again is asked more and more rarely', async () => {
     const online = await world.addSatellite('city', { online: true })
     await online.sync.now()
-    const { Reported } = await import('../../src/authority/satellites/reported-instances.ts')
+    const reportedInstances = await import('../../src/authority/satellites/reported-instances.ts')
     const spy = vi
-      .spyOn(Reported.prototype, 'totals')
+      .spyOn(reportedInstances, 'readTotals')
       .mockResolvedValue({ registered: 7, reserved: 0, use: [] })
     expect(await codeOf(online.sync.now())).toBe('SYNC_REPAIR_NEEDED')
     world.wire.exchanges = 0

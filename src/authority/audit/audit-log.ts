@@ -59,210 +59,203 @@ export function expectedHashes(checkpoints: readonly Checkpoint[]): Map<number, 
   return expected
 }
 
-/** The audit log of an authority, within one transaction. */
-export class AuditLog {
-  readonly #tx: Tx
+/** Appends an entry, and prunes the oldest beyond the retention. Denials beyond the daily limit are not recorded. */
+export async function appendAuditEntry(tx: Tx, entry: AuditEntry): Promise<void> {
+  const recorded = kindOf(entry) === 'denial' ? await limitDenials(tx, entry) : entry
+  if (recorded === null) return
+  // Every writer updates this row first: writers wait for each other, and no two entries follow the same one.
+  const end = await tx
+    .updateTable('audit_chain')
+    .set((eb) => ({ number: eb('number', '+', 1) }))
+    .returning(['number', 'head', 'anchor_number'])
+    .executeTakeFirstOrThrow()
+  const chained = appendToChain(recorded, { number: end.number - 1, hash: end.head })
+  await tx.insertInto('audit').values(chained).execute()
+  await tx.updateTable('audit_chain').set({ head: chained.hash }).execute()
+  const isPruningDue = chained.number % 100 === 0
+  if (isPruningDue && chained.number - end.anchor_number > RETENTION.actions)
+    await prune(tx, chained.number, end.anchor_number)
+}
 
-  constructor(tx: Tx) {
-    this.#tx = tx
-  }
+/** Returns the newest entries, the newest first. */
+export async function listNewestEntries(tx: Tx, limit: number): Promise<StoredEntry[]> {
+  return tx.selectFrom('audit').selectAll().orderBy('id', 'desc').limit(limit).execute()
+}
 
-  /** Appends an entry, and prunes the oldest beyond the retention. Denials beyond the daily limit are not recorded. */
-  async append(entry: AuditEntry): Promise<void> {
-    const recorded = kindOf(entry) === 'denial' ? await this.#limitDenials(entry) : entry
-    if (recorded === null) return
-    // Every writer updates this row first: writers wait for each other, and no two entries follow the same one.
-    const end = await this.#tx
-      .updateTable('audit_chain')
-      .set((eb) => ({ number: eb('number', '+', 1) }))
-      .returning(['number', 'head', 'anchor_number'])
-      .executeTakeFirstOrThrow()
-    const chained = appendToChain(recorded, { number: end.number - 1, hash: end.head })
-    await this.#tx.insertInto('audit').values(chained).execute()
-    await this.#tx.updateTable('audit_chain').set({ head: chained.hash }).execute()
-    const isPruningDue = chained.number % 100 === 0
-    if (isPruningDue && chained.number - end.anchor_number > RETENTION.actions)
-      await this.#prune(chained.number, end.anchor_number)
-  }
+/** Returns the entries after a number, at most one batch of them. */
+export async function readEntryPage(
+  tx: Tx,
+  after: number,
+  last = Number.MAX_SAFE_INTEGER,
+): Promise<StoredEntry[]> {
+  return tx
+    .selectFrom('audit')
+    .selectAll()
+    .where('number', '>', after)
+    .where('number', '<=', last)
+    .orderBy('number')
+    .limit(BATCH_SIZE)
+    .execute()
+}
 
-  /** Returns the newest entries, the newest first. */
-  async newest(limit: number): Promise<StoredEntry[]> {
-    return this.#tx.selectFrom('audit').selectAll().orderBy('id', 'desc').limit(limit).execute()
-  }
-
-  /** Returns the entries after a number, at most one batch of them. */
-  async page(after: number, last = Number.MAX_SAFE_INTEGER): Promise<StoredEntry[]> {
-    return this.#tx
-      .selectFrom('audit')
-      .selectAll()
-      .where('number', '>', after)
-      .where('number', '<=', last)
-      .orderBy('number')
-      .limit(BATCH_SIZE)
-      .execute()
-  }
-
-  async ends(): Promise<ChainEnds> {
-    const row = await this.#tx.selectFrom('audit_chain').selectAll().executeTakeFirst()
-    return row
-      ? {
-          head: { number: row.number, hash: row.head },
-          anchor: { number: row.anchor_number, hash: row.anchor_hash },
-        }
-      : throwBroken('the database does not say where it ends')
-  }
-
-  /**
-   * Follows the chain from the first entry that is kept to the last.
-   *
-   * @param external verified checkpoints that were kept elsewhere
-   * @throws LicensingError AUDIT_BROKEN: the first entry that does not fit, and why
-   */
-  async verify(
-    external: readonly Checkpoint[],
-    authority: string,
-    roots: readonly X509Certificate[],
-  ): Promise<VerificationResult> {
-    const ends = await this.ends()
-    const { head, anchor } = ends
-    for (const checkpoint of external)
-      if (checkpoint.authority !== authority) throwBroken('a checkpoint is of another authority')
-    const own = await this.#ownCheckpoints(roots)
-    const expected = expectedHashes([...external, ...own.checkpoints])
-    if (expected.get(anchor.number)?.some((hash) => hash !== anchor.hash))
-      throwBroken(`entry ${anchor.number}, the last that was pruned, is not the one in a signed checkpoint`)
-    const verifier = new ChainVerifier(anchor, expected)
-    let id = 0
-    for (;;) {
-      const page = await this.page(verifier.end.number)
-      for (const entry of page) {
-        assertValid(verifier.take(entry))
-        // Lists are in the order of the ids, which no hash covers.
-        if (entry.id <= id) throwBroken(`entry ${entry.number} is in another place of the list`)
-        id = entry.id
+export async function readChainEnds(tx: Tx): Promise<ChainEnds> {
+  const row = await tx.selectFrom('audit_chain').selectAll().executeTakeFirst()
+  return row
+    ? {
+        head: { number: row.number, hash: row.head },
+        anchor: { number: row.anchor_number, hash: row.anchor_hash },
       }
-      if (page.length < BATCH_SIZE) break
+    : throwBroken('the database does not say where it ends')
+}
+
+/**
+ * Follows the chain from the first entry that is kept to the last.
+ *
+ * @param external verified checkpoints that were kept elsewhere
+ * @throws LicensingError AUDIT_BROKEN: the first entry that does not fit, and why
+ */
+export async function verifyAuditLog(
+  tx: Tx,
+  external: readonly Checkpoint[],
+  authority: string,
+  roots: readonly X509Certificate[],
+): Promise<VerificationResult> {
+  const ends = await readChainEnds(tx)
+  const { head, anchor } = ends
+  for (const checkpoint of external)
+    if (checkpoint.authority !== authority) throwBroken('a checkpoint is of another authority')
+  const own = await readOwnCheckpoints(tx, roots)
+  const expected = expectedHashes([...external, ...own.checkpoints])
+  if (expected.get(anchor.number)?.some((hash) => hash !== anchor.hash))
+    throwBroken(`entry ${anchor.number}, the last that was pruned, is not the one in a signed checkpoint`)
+  const verifier = new ChainVerifier(anchor, expected)
+  let id = 0
+  for (;;) {
+    const page = await readEntryPage(tx, verifier.end.number)
+    for (const entry of page) {
+      assertValid(verifier.take(entry))
+      // Lists are in the order of the ids, which no hash covers.
+      if (entry.id <= id) throwBroken(`entry ${entry.number} is in another place of the list`)
+      id = entry.id
     }
-    assertValid(verifier.finish(head))
-    assertNotTruncated(ends, verifier.actions)
-    await this.#assertNothingElse(ends)
-    return {
-      from: anchor.number + 1,
-      to: head.number,
-      checkpoints: { checked: external.length + own.checkpoints.length, untrusted: own.untrusted },
+    if (page.length < BATCH_SIZE) break
+  }
+  assertValid(verifier.finish(head))
+  assertNotTruncated(ends, verifier.actions)
+  await assertNothingElse(tx, ends)
+  return {
+    from: anchor.number + 1,
+    to: head.number,
+    checkpoints: { checked: external.length + own.checkpoints.length, untrusted: own.untrusted },
+  }
+}
+
+/** Signs where the chain ends now, and stores the checkpoint. @throws LicensingError SATELLITE_NOT_REGISTERED */
+export async function createCheckpoint(tx: Tx, credentials: Credentials, at: Instant): Promise<string> {
+  const ends = await readChainEnds(tx)
+  const { id, account } = credentials.keyRing.identity
+  const signer = await credentials.signer(tx, 'audit-signer', at)
+  const text = writeCheckpoint({ authority: id, account, at, ...ends }, signer)
+  await tx.insertInto('audit_checkpoints').values({ id: randomUUID(), at, text }).execute()
+  await pruneCheckpoints(tx)
+  return text
+}
+
+/** Signs a checkpoint when the last is a day old, and anything was recorded since. */
+export async function createCheckpointWhenDue(tx: Tx, credentials: Credentials, at: Instant): Promise<void> {
+  const last = await tx
+    .selectFrom('audit_checkpoints')
+    .selectAll()
+    .orderBy('at', 'desc')
+    .limit(1)
+    .executeTakeFirst()
+  if (last && last.at > at - DAY) return
+  const { head } = await readChainEnds(tx)
+  if (last?.text.includes(`${head.number} ${head.hash}`) !== true) await createCheckpoint(tx, credentials, at)
+}
+
+/** Returns the denial, or an entry that further ones are omitted, or null on a day on which that was recorded. */
+async function limitDenials(tx: Tx, entry: AuditEntry): Promise<AuditEntry | null> {
+  const newest = await tx
+    .selectFrom('audit')
+    .select('at')
+    .where('kind', '=', 'denial')
+    .orderBy('number', 'desc')
+    .offset(MAX_DENIALS_PER_DAY - 2)
+    .limit(2)
+    .execute()
+  const today = entry.at - (entry.at % DAY)
+  const [last, beyond] = newest.map(({ at }) => at >= today)
+  if (beyond === true) return null
+  if (last !== true) return entry
+  return {
+    at: entry.at,
+    who: null,
+    address: '',
+    action: 'audit-limit',
+    subject: `further denials of this day, after ${MAX_DENIALS_PER_DAY - 1}`,
+    outcome: 'omitted',
+  }
+}
+
+/** Deletes the entries before the oldest action that is kept. The hash of the last of them stays. */
+async function prune(tx: Tx, head: number, anchor: number): Promise<void> {
+  const oldestAction = await tx
+    .selectFrom('audit')
+    .select('number')
+    .where('kind', '=', 'action')
+    .orderBy('number', 'desc')
+    .offset(RETENTION.actions - 1)
+    .limit(1)
+    .executeTakeFirst()
+  const upTo = Math.max((oldestAction?.number ?? 0) - 1, head - RETENTION.entries)
+  if (upTo <= anchor) return
+  const last = await tx.selectFrom('audit').select('hash').where('number', '=', upTo).executeTakeFirst()
+  // A gap stays where it can be found.
+  if (last === undefined) return
+  await tx.updateTable('audit_chain').set({ anchor_number: upTo, anchor_hash: last.hash }).execute()
+  await tx.deleteFrom('audit').where('number', '<=', upTo).execute()
+}
+
+async function pruneCheckpoints(tx: Tx): Promise<void> {
+  const oldest = await tx
+    .selectFrom('audit_checkpoints')
+    .select('at')
+    .orderBy('at', 'desc')
+    .offset(MAX_CHECKPOINTS)
+    .limit(1)
+    .executeTakeFirst()
+  if (oldest) await tx.deleteFrom('audit_checkpoints').where('at', '<=', oldest.at).execute()
+}
+
+/** Returns the stored checkpoints. Those under a root that is no longer trusted are counted. @throws LicensingError AUDIT_BROKEN */
+async function readOwnCheckpoints(
+  tx: Tx,
+  roots: readonly X509Certificate[],
+): Promise<{ checkpoints: Checkpoint[]; untrusted: number }> {
+  const rows = await tx.selectFrom('audit_checkpoints').selectAll().execute()
+  const checkpoints: Checkpoint[] = []
+  let untrusted = 0
+  for (const { text } of rows) {
+    try {
+      checkpoints.push(readCheckpoint(text, roots))
+    } catch (error) {
+      if (!(error instanceof LicensingError)) throw error
+      if (error.code !== 'SIGNED_FILE_UNTRUSTED') throwBroken(error.message.replace(/\.$/, ''))
+      untrusted++
     }
   }
+  return { checkpoints, untrusted }
+}
 
-  /** Signs where the chain ends now, and stores the checkpoint. @throws LicensingError SATELLITE_NOT_REGISTERED */
-  async checkpoint(credentials: Credentials, at: Instant): Promise<string> {
-    const ends = await this.ends()
-    const { id, account } = credentials.keyRing.identity
-    const signer = await credentials.signer(this.#tx, 'audit-signer', at)
-    const text = writeCheckpoint({ authority: id, account, at, ...ends }, signer)
-    await this.#tx.insertInto('audit_checkpoints').values({ id: randomUUID(), at, text }).execute()
-    await this.#pruneCheckpoints()
-    return text
-  }
-
-  /** Signs a checkpoint when the last is a day old, and anything was recorded since. */
-  async checkpointWhenDue(credentials: Credentials, at: Instant): Promise<void> {
-    const last = await this.#tx
-      .selectFrom('audit_checkpoints')
-      .selectAll()
-      .orderBy('at', 'desc')
-      .limit(1)
-      .executeTakeFirst()
-    if (last && last.at > at - DAY) return
-    const { head } = await this.ends()
-    if (last?.text.includes(`${head.number} ${head.hash}`) !== true) await this.checkpoint(credentials, at)
-  }
-
-  /** Returns the denial, or an entry that further ones are omitted, or null on a day on which that was recorded. */
-  async #limitDenials(entry: AuditEntry): Promise<AuditEntry | null> {
-    const newest = await this.#tx
-      .selectFrom('audit')
-      .select('at')
-      .where('kind', '=', 'denial')
-      .orderBy('number', 'desc')
-      .offset(MAX_DENIALS_PER_DAY - 2)
-      .limit(2)
-      .execute()
-    const today = entry.at - (entry.at % DAY)
-    const [last, beyond] = newest.map(({ at }) => at >= today)
-    if (beyond === true) return null
-    if (last !== true) return entry
-    return {
-      at: entry.at,
-      who: null,
-      address: '',
-      action: 'audit-limit',
-      subject: `further denials of this day, after ${MAX_DENIALS_PER_DAY - 1}`,
-      outcome: 'omitted',
-    }
-  }
-
-  /** Deletes the entries before the oldest action that is kept. The hash of the last of them stays. */
-  async #prune(head: number, anchor: number): Promise<void> {
-    const oldestAction = await this.#tx
-      .selectFrom('audit')
-      .select('number')
-      .where('kind', '=', 'action')
-      .orderBy('number', 'desc')
-      .offset(RETENTION.actions - 1)
-      .limit(1)
-      .executeTakeFirst()
-    const upTo = Math.max((oldestAction?.number ?? 0) - 1, head - RETENTION.entries)
-    if (upTo <= anchor) return
-    const last = await this.#tx
-      .selectFrom('audit')
-      .select('hash')
-      .where('number', '=', upTo)
-      .executeTakeFirst()
-    // A gap stays where it can be found.
-    if (last === undefined) return
-    await this.#tx.updateTable('audit_chain').set({ anchor_number: upTo, anchor_hash: last.hash }).execute()
-    await this.#tx.deleteFrom('audit').where('number', '<=', upTo).execute()
-  }
-
-  async #pruneCheckpoints(): Promise<void> {
-    const oldest = await this.#tx
-      .selectFrom('audit_checkpoints')
-      .select('at')
-      .orderBy('at', 'desc')
-      .offset(MAX_CHECKPOINTS)
-      .limit(1)
-      .executeTakeFirst()
-    if (oldest) await this.#tx.deleteFrom('audit_checkpoints').where('at', '<=', oldest.at).execute()
-  }
-
-  /** Returns the stored checkpoints. Those under a root that is no longer trusted are counted. @throws LicensingError AUDIT_BROKEN */
-  async #ownCheckpoints(
-    roots: readonly X509Certificate[],
-  ): Promise<{ checkpoints: Checkpoint[]; untrusted: number }> {
-    const rows = await this.#tx.selectFrom('audit_checkpoints').selectAll().execute()
-    const checkpoints: Checkpoint[] = []
-    let untrusted = 0
-    for (const { text } of rows) {
-      try {
-        checkpoints.push(readCheckpoint(text, roots))
-      } catch (error) {
-        if (!(error instanceof LicensingError)) throw error
-        if (error.code !== 'SIGNED_FILE_UNTRUSTED') throwBroken(error.message.replace(/\.$/, ''))
-        untrusted++
-      }
-    }
-    return { checkpoints, untrusted }
-  }
-
-  /** Asserts that there are no entries before those that were pruned. @throws LicensingError AUDIT_BROKEN */
-  async #assertNothingElse({ head, anchor }: ChainEnds): Promise<void> {
-    const { entries } = await this.#tx
-      .selectFrom('audit')
-      .select((eb) => eb.fn.countAll<number | string>().as('entries'))
-      .executeTakeFirstOrThrow()
-    const extra = Number(entries) - (head.number - anchor.number)
-    if (extra !== 0) throwBroken(`${extra} ${extra === 1 ? 'entry is' : 'entries are'} outside the chain`)
-  }
+/** Asserts that there are no entries before those that were pruned. @throws LicensingError AUDIT_BROKEN */
+async function assertNothingElse(tx: Tx, { head, anchor }: ChainEnds): Promise<void> {
+  const { entries } = await tx
+    .selectFrom('audit')
+    .select((eb) => eb.fn.countAll<number | string>().as('entries'))
+    .executeTakeFirstOrThrow()
+  const extra = Number(entries) - (head.number - anchor.number)
+  if (extra !== 0) throwBroken(`${extra} ${extra === 1 ? 'entry is' : 'entries are'} outside the chain`)
 }
 
 /** An entry with its id, which orders lists. */

@@ -1,7 +1,5 @@
-import type { Instant } from '../../core/time.ts'
 import { readRoots } from '../../pki/chain-validation.ts'
-import type { Credentials } from '../keys/credentials.ts'
-import type { Tx } from '../store/store.ts'
+import type { AuthorityContext } from '../context/authority-context.ts'
 import type { AuditEntry } from '../../http/users.ts'
 import {
   checkpointLine,
@@ -10,28 +8,35 @@ import {
   parseExternalCheckpoints,
   verifyExport,
 } from './export-file.ts'
-import { AuditLog, type StoredEntry, throwBroken, type VerificationResult } from './audit-log.ts'
-
-type InTransaction = <T>(work: (tx: Tx, at: Instant) => Promise<T>) => Promise<T>
+import {
+  appendAuditEntry,
+  createCheckpoint,
+  createCheckpointWhenDue,
+  listNewestEntries,
+  readChainEnds,
+  readEntryPage,
+  type StoredEntry,
+  throwBroken,
+  type VerificationResult,
+  verifyAuditLog,
+} from './audit-log.ts'
 
 /** The audit record of an authority. Each call is a transaction. */
 export class AuditService {
-  readonly #transaction: InTransaction
-  readonly #credentials: Credentials
+  readonly #context: Pick<AuthorityContext, 'credentials' | 'withMaintenance'>
 
-  constructor(transaction: InTransaction, credentials: Credentials) {
-    this.#transaction = transaction
-    this.#credentials = credentials
+  constructor(context: Pick<AuthorityContext, 'credentials' | 'withMaintenance'>) {
+    this.#context = context
   }
 
   /** Records an action or a denial. Its texts must not contain secrets. */
   record(entry: Omit<AuditEntry, 'at'>): Promise<void> {
-    return this.#transaction((tx, at) => new AuditLog(tx).append({ ...entry, at }))
+    return this.#context.withMaintenance((tx, at) => appendAuditEntry(tx, { ...entry, at }))
   }
 
   /** The newest entries, the newest first. */
   list(limit: number): Promise<StoredEntry[]> {
-    return this.#transaction((tx) => new AuditLog(tx).newest(limit))
+    return this.#context.withMaintenance((tx) => listNewestEntries(tx, limit))
   }
 
   /**
@@ -43,8 +48,8 @@ export class AuditService {
   async verify(checkpoints: readonly string[] = []): Promise<VerificationResult> {
     const roots = this.#roots()
     const kept = parseExternalCheckpoints(checkpoints, roots)
-    return this.#transaction((tx) =>
-      new AuditLog(tx).verify(kept, this.#credentials.keyRing.identity.id, roots),
+    return this.#context.withMaintenance((tx) =>
+      verifyAuditLog(tx, kept, this.#context.credentials.keyRing.identity.id, roots),
     )
   }
 
@@ -53,24 +58,23 @@ export class AuditService {
     lines: AsyncIterable<string> | Iterable<string>,
     checkpoints: readonly string[] = [],
   ): Promise<VerificationResult> {
-    return verifyAuditExport(lines, this.#credentials.keyRing.root, checkpoints)
+    return verifyAuditExport(lines, this.#context.credentials.keyRing.root, checkpoints)
   }
 
   /** A signed statement of where the record ends now: kept elsewhere, it proves that nothing before was written anew. */
   checkpoint(): Promise<string> {
-    return this.#transaction((tx, at) => new AuditLog(tx).checkpoint(this.#credentials, at))
+    return this.#context.withMaintenance((tx, at) => createCheckpoint(tx, this.#context.credentials, at))
   }
 
   /** Returns the record as an export file, a part at a time. @throws LicensingError SATELLITE_NOT_REGISTERED */
   async *export(): AsyncGenerator<string> {
-    const { id: authority, account } = this.#credentials.keyRing.identity
+    const { id: authority, account } = this.#context.credentials.keyRing.identity
     // The first entries are read together with the ends: entries that are pruned meanwhile have been read.
-    const { checkpoint, last, first } = await this.#transaction(async (tx, at) => {
-      const log = new AuditLog(tx)
+    const { checkpoint, last, first } = await this.#context.withMaintenance(async (tx, at) => {
       return {
-        checkpoint: await log.checkpoint(this.#credentials, at),
-        last: (await log.ends()).head.number,
-        first: await log.page(0),
+        checkpoint: await createCheckpoint(tx, this.#context.credentials, at),
+        last: (await readChainEnds(tx)).head.number,
+        first: await readEntryPage(tx, 0),
       }
     })
     yield headerLine({ authority, account })
@@ -78,7 +82,7 @@ export class AuditService {
       yield entryLines(page)
       const after = page.at(-1)?.number ?? last
       if (after >= last) break
-      page = await this.#transaction((tx) => new AuditLog(tx).page(after, last))
+      page = await this.#context.withMaintenance((tx) => readEntryPage(tx, after, last))
       if (page[0]?.number !== after + 1) throwBroken(`entry ${after + 1} is missing`)
     }
     yield checkpointLine(checkpoint)
@@ -86,13 +90,15 @@ export class AuditService {
 
   /** Signs a checkpoint when one is due. A satellite that has no certificates yet signs nothing. */
   async beat(): Promise<void> {
-    if (this.#credentials.keyRing.identity.subCa === null) return
-    await this.#transaction((tx, at) => new AuditLog(tx).checkpointWhenDue(this.#credentials, at))
+    if (this.#context.credentials.keyRing.identity.subCa === null) return
+    await this.#context.withMaintenance((tx, at) =>
+      createCheckpointWhenDue(tx, this.#context.credentials, at),
+    )
   }
 
   #roots() {
     // A satellite that was never synchronised has no root, and has signed nothing.
-    const { root } = this.#credentials.keyRing.identity
+    const { root } = this.#context.credentials.keyRing.identity
     return root === null ? [] : readRoots(root)
   }
 }

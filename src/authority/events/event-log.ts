@@ -20,6 +20,12 @@ export interface LogEntry {
 /** Adds an entry in the transaction of what it tells of. Words only from public facts. */
 export const logEvent = (tx: Tx, entry: LogEntry): Promise<void> => logEvents(tx, [entry])
 
+/** Adds an entry of the context's account, at the context's time. */
+export const logAccountEvent = (
+  { tx, account, at }: { readonly tx: Tx; readonly account: { readonly id: string }; readonly at: Instant },
+  entry: Omit<LogEntry, 'at' | 'accountId'>,
+): Promise<void> => logEvent(tx, { ...entry, at, accountId: account.id })
+
 /** Adds entries, in their order. Whoever is to be told of them is told because of this transaction, or not at all. */
 export async function logEvents(tx: Tx, entries: readonly LogEntry[]): Promise<void> {
   if (entries.length === 0) return

@@ -16,7 +16,7 @@ import {
   virtualAccountOf,
 } from '../inventory/instances.ts'
 import { setDemand } from '../inventory/pools.ts'
-import { Reported, type ReportedRival } from '../satellites/reported-instances.ts'
+import { replaceReported, type ReportedRival } from '../satellites/reported-instances.ts'
 import { touchInstance } from '../store/revisions.ts'
 import { type Decided, endedRefusal, malformed, refuse, type SignedRequest } from './requests.ts'
 import { type IssuingLimits, issuanceBlockedBy } from '../satellite-sync/issuing-limits.ts'
@@ -55,7 +55,7 @@ export class Registration {
   async #decision(request: RegisterRequest, key: P256Key, spki: string): Promise<Decision> {
     const { body } = request
     const { pid, serial } = body.udi
-    const token = await this.#set.token(body.token.id)
+    const token = await this.#set.tokens.find(body.token.id)
     const claim = {
       audience: request.audience,
       nonce: request.nonce,
@@ -80,21 +80,25 @@ export class Registration {
         `The licence agreement of ${account.domain} has not been accepted.`,
       )
     }
-    const known = await this.#set.registeredWith(account.id, spki)
+    const known = await this.#set.instances.findByKey(account.id, spki)
     // The same key: the same registration, asked for again because its answer was lost, or played again by another.
     if (known && known.status !== 'active') return refuse(...endedRefusal(known.status))
     if (known?.token_id === token.id)
-      return this.#registered(known, account.domain, await this.#set.virtualAccount(known.virtual_account_id))
+      return this.#registered(
+        known,
+        account.domain,
+        await this.#set.accounts.virtualAccount(known.virtual_account_id),
+      )
     const blocked = issuanceBlockedBy(this.#limits)
     if (blocked) return refuse(blocked.code, blocked.message)
     const refusal = tokenRefusal(token, this.#at)
     if (refusal) return refuse(refusal.code, refusal.message)
     if (known) return this.#readmit(known, token)
-    const existing = await this.#set.active(account.id, body.udi)
+    const existing = await this.#set.instances.findActive(account.id, body.udi)
     // What is reserved for a box may be in use there, out of reach: overwriting cannot give it back.
-    if (await this.#set.reserved(account.id, body.udi))
+    if (await this.#set.instances.isReserved(account.id, body.udi))
       return refuse('INSTANCE_RESERVED', `Licences are reserved for ${pid}:${serial} in ${account.domain}.`)
-    const below = await this.#set.rival(account.id, body.udi)
+    const below = await this.#set.instances.findRival(account.id, body.udi)
     if (below?.kind === 'reserved')
       return refuse(
         'INSTANCE_RESERVED',
@@ -152,7 +156,8 @@ export class Registration {
   /** A box of a satellite registers here: that it is replaced there, the satellite hears at its next exchange. */
   async #replaceBelow(below: ReportedRival, account: Account): Promise<void> {
     const tx = await this.#set.settle()
-    await new Reported(tx, { id: below.satelliteId, status: 'active' }, this.#at).replace(below.id)
+    const satellite = { id: below.satelliteId, status: 'active' as const }
+    await replaceReported({ tx, satellite, at: this.#at }, below.id)
     await logEvent(tx, {
       at: this.#at,
       type: 'INSTANCE_REPLACED_WITHOUT_PROOF',
@@ -190,7 +195,7 @@ export class Registration {
     await setDemand(tx, { id: row.id, virtualAccountId: row.virtual_account_id }, [], this.#at)
     await tx.updateTable('instances').set(place).where('id', '=', row.id).execute()
     await touchInstance(tx, row.id)
-    this.#set.useToken(row, token)
+    this.#set.tokens.use(row, token)
     return this.#registered({ ...row, ...place }, token.account.domain, token.virtualAccount)
   }
 
@@ -227,8 +232,8 @@ export class Registration {
       revision: 0,
       in_review: 0,
     }
-    this.#set.admit(row)
-    this.#set.useToken(row, token)
+    this.#set.instances.add(row)
+    this.#set.tokens.use(row, token)
     return this.#registered(row, account.domain, token.virtualAccount)
   }
 

@@ -167,7 +167,7 @@ class ExchangeDecider implements BatchDecider<AnswerContext> {
     const { credentials, profile, clock } = this.#context
     const done = await this.#context.withMaintenance(async (tx, time) => {
       const limits = await readIssuingLimits(tx, credentials, time)
-      const set = await WorkingSet.of(tx, wantedBy(requests), time)
+      const set = await WorkingSet.read(tx, wantedBy(requests), time)
       const exchange = { set, credentials, profile, limits, isUnderLoad, at: time }
       const outcomes: Outcome[] = []
       for (const request of requests) outcomes.push(await decideRequest(exchange, request).catch(toOutcome))

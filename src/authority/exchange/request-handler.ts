@@ -7,7 +7,7 @@ import type { Credentials } from '../keys/credentials.ts'
 import type { IssuingLimits } from '../satellite-sync/issuing-limits.ts'
 import { endInstance, type InstanceRow, NO_RENEWAL } from '../inventory/instances.ts'
 import { Registration } from './registration.ts'
-import { isUnknown, Review } from './restore-review.ts'
+import { identifyDevice, isUnknown, takeBackInstance } from './restore-review.ts'
 import {
   badSignature,
   type Decided,
@@ -46,7 +46,7 @@ async function instanceRequest(context: ExchangeContext, signed: SignedInstanceR
   if (request.audience !== context.credentials.keyRing.identity.id)
     throw malformed('it is addressed to another authority')
   const instance =
-    (await context.set.instance(signed.thumbprint)) ?? (await recoverFromReview(context, signed))
+    (await context.set.instances.find(signed.thumbprint)) ?? (await recoverFromReview(context, signed))
   // Whoever signs with a certificate of their own making gets no signed answer (trust §4).
   if (!instance && !isOwn(context, signed)) throw badSignature()
   const decided = (decision: Decision): Decided => ({ request, audience: request.instanceId, decision })
@@ -73,9 +73,10 @@ async function recoverFromReview(
   signed: SignedInstanceRequest,
 ): Promise<InstanceRow | undefined> {
   if (!isOwn(context, signed)) return undefined
-  const review = new Review(await context.set.settle(), context.credentials, context.at)
-  const taken = await review.shown(signed.pem, signed.request.instanceId)
-  return taken ? context.set.instance(signed.thumbprint) : undefined
+  const { credentials, at } = context
+  const tx = await context.set.settle()
+  const isTaken = await takeBackInstance({ tx, credentials, at }, signed.pem, signed.request.instanceId)
+  return isTaken ? context.set.instances.find(signed.thumbprint) : undefined
 }
 
 /** One request, one decision (trust §2). */
@@ -108,7 +109,7 @@ async function handleInSequence(
   if (!ahead && (request.sequence === instance.sequence || !heard)) return diverged(context, instance)
   if (pending) await activateCertificate(context, instance)
   const decision = await executeRequest(context, instance, request)
-  context.set.answered(instance, {
+  context.set.instances.recordAnswer(instance, {
     epoch,
     sequence: request.sequence,
     request_digest: digest,
@@ -138,7 +139,7 @@ async function alert(
     type,
     severity,
     accountId: instance.account_id,
-    virtualAccount: await context.set.virtualAccount(instance.virtual_account_id),
+    virtualAccount: await context.set.accounts.virtualAccount(instance.virtual_account_id),
     instanceId: instance.id,
     message: `${instance.pid}:${instance.serial} ${what}: it may have been copied, or restored from a copy.`,
   })
@@ -196,8 +197,9 @@ async function authorizeAs(
   body: AuthorizeBody,
 ): Promise<Decision> {
   if (!isUnknown(instance)) return authorize(context, instance, body)
-  const review = new Review(await context.set.settle(), context.credentials, context.at)
-  const row = await review.learn(instance, body.udi)
+  const { credentials, at } = context
+  const tx = await context.set.settle()
+  const row = await identifyDevice({ tx, credentials, at }, instance, body.udi)
   return row.status === 'active' ? authorize(context, row, body) : refuse(...endedRefusal(row.status))
 }
 
@@ -208,14 +210,15 @@ async function authorize(
 ): Promise<Decision> {
   const isKnown = (wanted: string) => context.profile.tags.some(({ tag }) => tag === wanted)
   const demand = body.entitlements.filter(({ tag }) => isKnown(tag))
-  await context.set.setDemand(instance, demand)
-  if (body.version !== '' && body.version !== instance.version) context.set.upgraded(instance, body.version)
+  await context.set.pools.setUsage(instance, demand)
+  if (body.version !== '' && body.version !== instance.version)
+    context.set.instances.recordVersion(instance, body.version)
   // What is in use is known all the same.
   if (context.limits.refusal) return refuse(context.limits.refusal.code, context.limits.refusal.message)
   const entitlements = []
   for (const { tag, count } of body.entitlements) {
     const known = context.profile.tags.find((one) => one.tag === tag)
-    const pool = await context.set.pool(instance.virtual_account_id, tag)
+    const pool = await context.set.pools.read(instance.virtual_account_id, tag)
     entitlements.push({
       tag,
       name: known?.name ?? '',
@@ -228,7 +231,7 @@ async function authorize(
         : ('invalid-tag' as const),
     })
   }
-  const softwareVersion = await context.set.softwareVersion(instance)
+  const softwareVersion = await context.set.accounts.softwareVersion(instance)
   const covered = entitlements.every(({ count, status }) => count === 0 || status === 'in-compliance')
   return {
     outcome: 'accepted',
@@ -237,7 +240,7 @@ async function authorize(
     deadlineAt: iso(Math.min(context.at - BACKDATED + AUTHORIZATION_LIFE, context.limits.notAfter)),
     nextContactAt: covered && context.isUnderLoad ? iso(context.at + spreadContact(Math.random())) : null,
     ...(softwareVersion !== null && { softwareVersion }),
-    ...(await context.set.membership(instance)),
+    ...(await context.set.accounts.membership(instance)),
   }
 }
 
@@ -252,13 +255,8 @@ async function renew(
       'CERTIFICATE_REQUEST_INVALID',
       'The certificate request is not one for a P-256 key, signed by it.',
     )
-  const membership = await context.set.membership(instance)
-  const issued = await context.credentials.instanceCertificates.issue(
-    key,
-    instance.id,
-    membership.smartAccount,
-    context.at,
-  )
+  const membership = await context.set.accounts.membership(instance)
+  const issued = await context.credentials.instanceCertificates.issue(key, instance.id, membership.smartAccount, context.at)
   const tx = await context.set.settle()
   await tx
     .updateTable('instances')
@@ -289,7 +287,7 @@ async function log(
     at: context.at,
     type,
     accountId: instance.account_id,
-    virtualAccount: await context.set.virtualAccount(instance.virtual_account_id),
+    virtualAccount: await context.set.accounts.virtualAccount(instance.virtual_account_id),
     instanceId: instance.id,
     message,
   })

@@ -22,7 +22,7 @@ import { readLeafFacts } from '../../pki/leaf-certificate.ts'
 import type { P256Key } from '../../pki/p256-key.ts'
 import { peek, sealedBy, sealedCertificates } from '../../pki/signed-message.ts'
 import type { InstanceRow } from '../inventory/instances.ts'
-import type { Wanted } from './working-set.ts'
+import type { WantedRows } from './working-set.ts'
 
 /** What an answer is to, and for whom. */
 export interface Answered {
@@ -105,8 +105,8 @@ export async function readExchange(type: RequestType, message: unknown): Promise
   return { request, digest, pem, thumbprint: leaf.thumbprint, notAfter: leaf.notAfter }
 }
 
-/** What deciding these requests will ask the database for. */
-export const wantedBy = (requests: readonly SignedRequest[]): Wanted => ({
+/** Returns the keys of the rows that deciding these requests needs. */
+export const wantedBy = (requests: readonly SignedRequest[]): WantedRows => ({
   thumbprints: requests.flatMap((one) => ('thumbprint' in one ? [one.thumbprint] : [])),
   registrations: requests.flatMap((one) =>
     'key' in one ? [{ tokenId: one.request.body.token.id, key: one.spki, udi: one.request.body.udi }] : [],

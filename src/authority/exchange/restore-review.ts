@@ -5,8 +5,7 @@ import type { Instant } from '../../core/time.ts'
 import { parseToken } from '../../protocol/token.ts'
 import { thumbprint } from '../../pki/chain-validation.ts'
 import { listVirtualAccounts } from '../inventory/accounts.ts'
-import type { Account } from '../context/account-context.ts'
-import type { Credentials } from '../keys/credentials.ts'
+import type { Account, AccountContext } from '../context/account-context.ts'
 import { logEvent } from '../events/event-log.ts'
 import { endInstance, type InstanceRow, NO_EXCHANGE, NO_RENEWAL } from '../inventory/instances.ts'
 import { spkiOf } from './requests.ts'
@@ -21,136 +20,147 @@ const SHOWN = 2
 /** A box that registered since the backup does not say which it is until it asks to be authorized. */
 const UNKNOWN_PRODUCT = 'unknown'
 
+/** The transaction in which a restored authority meets a device again. */
+type ReviewContext = Pick<AccountContext, 'tx' | 'credentials' | 'at'>
+
 /**
- * What an authority that was restored makes of boxes that have gone on since the backup (trust §9): who shows a certificate that this
- * authority issued is taken back, as it is known elsewhere or as it says.
+ * Takes back the instance of a certificate that is in no row. The instance may have gone on since the backup, so that a
+ * certificate of this authority's own is proof enough (trust §9).
+ *
+ * @returns whether the certificate is of this authority
  */
-export class Review {
-  readonly #tx: Tx
-  readonly #credentials: Credentials
-  readonly #at: Instant
+export async function takeBackInstance(
+  context: ReviewContext,
+  pem: string,
+  instanceId: string,
+): Promise<boolean> {
+  const own = context.credentials.instanceCertificates.own(pem, instanceId, context.at)
+  if (!own) return false
+  const row = await context.tx
+    .selectFrom('instances')
+    .selectAll()
+    .where('id', '=', instanceId)
+    .executeTakeFirst()
+  const certificate = new X509Certificate(pem)
+  return row
+    ? takeShown(context, row, certificate)
+    : takeUnknown(context, instanceId, own.account, certificate)
+}
 
-  constructor(tx: Tx, credentials: Credentials, at: Instant) {
-    this.#tx = tx
-    this.#credentials = credentials
-    this.#at = at
-  }
-
-  /** Takes the instance of a certificate that is in no row, where it is this authority's own all the same. @returns whether it is */
-  async shown(pem: string, instanceId: string): Promise<boolean> {
-    const own = this.#credentials.instanceCertificates.own(pem, instanceId, this.#at)
-    if (!own) return false
-    const row = await this.#tx
-      .selectFrom('instances')
-      .selectAll()
-      .where('id', '=', instanceId)
-      .executeTakeFirst()
-    const certificate = new X509Certificate(pem)
-    return row ? this.#takeShown(row, certificate) : this.#takeUnknown(instanceId, own.account, certificate)
-  }
-
-  /** It was handed back without its certificate, or has renewed it since the backup. */
-  async #takeShown(row: InstanceRow, certificate: X509Certificate): Promise<boolean> {
-    const awaited = row.in_review === AWAITED
-    const { epoch } = this.#credentials.keyRing.identity
-    const renewed = row.status === 'active' && row.epoch < epoch && isNewer(certificate, row.certificates)
-    if (!awaited && !renewed) return false
-    await this.#tx
-      .updateTable('instances')
-      .set({
-        ...this.#identityOf(certificate),
-        ...NO_RENEWAL,
-        in_review: awaited ? 0 : row.in_review,
-      })
-      .where('id', '=', row.id)
-      .execute()
-    return true
-  }
-
-  #identityOf(certificate: X509Certificate) {
-    return {
-      thumbprint: thumbprint(certificate),
-      public_key: spkiOf(certificate.publicKey),
-      certificates: JSON.stringify([certificate.toString(), ...this.#credentials.keyRing.issuingCas]),
-      expires_at: Date.parse(certificate.validTo),
-    }
-  }
-
-  /** It registered since the backup: a manager takes it back as it shows itself; a satellite is told of it by its manager. */
-  async #takeUnknown(id: string, domain: string, certificate: X509Certificate): Promise<boolean> {
-    const { role, epoch } = this.#credentials.keyRing.identity
-    if (role === 'satellite' || epoch === 1) return false
-    const account = await this.#tx
-      .selectFrom('accounts')
-      .select('id')
-      .where('domain', '=', domain)
-      .executeTakeFirst()
-    const places = account ? await listVirtualAccounts(this.#tx, account.id) : []
-    const place = places.find(({ isDefault }) => isDefault)
-    if (!account || !place) return false
-    const identity = this.#identityOf(certificate)
-    const registeredAt = Date.parse(certificate.validFrom) + BACKDATED
-    await this.#tx
-      .insertInto('instances')
-      .values({
-        id,
-        account_id: account.id,
-        virtual_account_id: place.id,
-        pid: UNKNOWN_PRODUCT,
-        serial: id,
-        version: '',
-        hostname: null,
-        status: 'active',
-        export_controlled: 0,
-        ...identity,
-        registered_key: identity.public_key,
-        token_id: '',
-        ...NO_EXCHANGE,
-        registered_at: registeredAt,
-        last_contact_at: this.#at,
-        epoch: 0,
-        revision: 0,
-        in_review: SHOWN,
-      })
-      .execute()
-    await touchInstance(this.#tx, id)
-    await logEvent(this.#tx, {
-      at: this.#at,
-      type: 'INSTANCE_TAKEN_BACK',
-      severity: 'major',
-      accountId: account.id,
-      virtualAccount: place.name,
-      instanceId: id,
-      message: `Product instance ${id} registered before the restore, and was not in the backup: taken back for review.`,
+/** Takes back an instance that was handed back without its certificate, or has renewed it since the backup. */
+async function takeShown(
+  context: ReviewContext,
+  row: InstanceRow,
+  certificate: X509Certificate,
+): Promise<boolean> {
+  const awaited = row.in_review === AWAITED
+  const { epoch } = context.credentials.keyRing.identity
+  const renewed = row.status === 'active' && row.epoch < epoch && isNewer(certificate, row.certificates)
+  if (!awaited && !renewed) return false
+  await context.tx
+    .updateTable('instances')
+    .set({
+      ...identityOf(context, certificate),
+      ...NO_RENEWAL,
+      in_review: awaited ? 0 : row.in_review,
     })
-    return true
-  }
+    .where('id', '=', row.id)
+    .execute()
+  return true
+}
 
-  /**
-   * What a box that was taken back says it is. Of two registrations of one box the newer is in force.
-   *
-   * @returns the row as it is from here on
-   */
-  async learn(row: InstanceRow, udi: { pid: string; serial: string } | undefined): Promise<InstanceRow> {
-    if (!isUnknown(row) || !udi) return row
-    const { pid, serial } = udi
-    const rival = await this.#tx
-      .selectFrom('instances')
-      .selectAll()
-      .where('account_id', '=', row.account_id)
-      .where('pid', '=', pid)
-      .where('serial', '=', serial)
-      .where('status', '=', sql.lit('active'))
-      .executeTakeFirst()
-    if (rival && rival.registered_at > row.registered_at) {
-      await endInstance(this.#tx, row, 'replaced', this.#at)
-      return { ...row, status: 'replaced' }
-    }
-    if (rival) await endInstance(this.#tx, rival, 'replaced', this.#at)
-    await this.#tx.updateTable('instances').set({ pid, serial }).where('id', '=', row.id).execute()
-    await touchInstance(this.#tx, row.id)
-    return { ...row, pid, serial }
+function identityOf({ credentials }: ReviewContext, certificate: X509Certificate) {
+  return {
+    thumbprint: thumbprint(certificate),
+    public_key: spkiOf(certificate.publicKey),
+    certificates: JSON.stringify([certificate.toString(), ...credentials.keyRing.issuingCas]),
+    expires_at: Date.parse(certificate.validTo),
   }
+}
+
+/** Takes back an instance that registered since the backup. A satellite hears of it from its manager instead. */
+async function takeUnknown(
+  context: ReviewContext,
+  id: string,
+  domain: string,
+  certificate: X509Certificate,
+): Promise<boolean> {
+  const { role, epoch } = context.credentials.keyRing.identity
+  if (role === 'satellite' || epoch === 1) return false
+  const account = await context.tx
+    .selectFrom('accounts')
+    .select('id')
+    .where('domain', '=', domain)
+    .executeTakeFirst()
+  const places = account ? await listVirtualAccounts(context.tx, account.id) : []
+  const place = places.find(({ isDefault }) => isDefault)
+  if (!account || !place) return false
+  const identity = identityOf(context, certificate)
+  const registeredAt = Date.parse(certificate.validFrom) + BACKDATED
+  await context.tx
+    .insertInto('instances')
+    .values({
+      id,
+      account_id: account.id,
+      virtual_account_id: place.id,
+      pid: UNKNOWN_PRODUCT,
+      serial: id,
+      version: '',
+      hostname: null,
+      status: 'active',
+      export_controlled: 0,
+      ...identity,
+      registered_key: identity.public_key,
+      token_id: '',
+      ...NO_EXCHANGE,
+      registered_at: registeredAt,
+      last_contact_at: context.at,
+      epoch: 0,
+      revision: 0,
+      in_review: SHOWN,
+    })
+    .execute()
+  await touchInstance(context.tx, id)
+  await logEvent(context.tx, {
+    at: context.at,
+    type: 'INSTANCE_TAKEN_BACK',
+    severity: 'major',
+    accountId: account.id,
+    virtualAccount: place.name,
+    instanceId: id,
+    message: `Product instance ${id} registered before the restore, and was not in the backup: taken back for review.`,
+  })
+  return true
+}
+
+/**
+ * Records the device that an instance taken back says it is on. Of two registrations of one device the newer is in force.
+ *
+ * @returns the row as it is from here on
+ */
+export async function identifyDevice(
+  context: ReviewContext,
+  row: InstanceRow,
+  udi: { pid: string; serial: string } | undefined,
+): Promise<InstanceRow> {
+  if (!isUnknown(row) || !udi) return row
+  const { pid, serial } = udi
+  const rival = await context.tx
+    .selectFrom('instances')
+    .selectAll()
+    .where('account_id', '=', row.account_id)
+    .where('pid', '=', pid)
+    .where('serial', '=', serial)
+    .where('status', '=', sql.lit('active'))
+    .executeTakeFirst()
+  if (rival && rival.registered_at > row.registered_at) {
+    await endInstance(context.tx, row, 'replaced', context.at)
+    return { ...row, status: 'replaced' }
+  }
+  if (rival) await endInstance(context.tx, rival, 'replaced', context.at)
+  await context.tx.updateTable('instances').set({ pid, serial }).where('id', '=', row.id).execute()
+  await touchInstance(context.tx, row.id)
+  return { ...row, pid, serial }
 }
 
 /** Whether it is known by its certificate alone. */

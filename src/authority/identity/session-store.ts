@@ -1,9 +1,9 @@
 import type { Instant } from '../../core/time.ts'
 import { GUESS_LIMITS, SESSION_LIMITS } from '../../http/login-attempt-limits.ts'
+import type { AuthorityClock } from '../context/authority-clock.ts'
 import type { Tables } from '../store/tables.ts'
-import type { Tx } from '../store/store.ts'
+import type { TransactionRunner, Tx } from '../store/store.ts'
 
-type Transaction = <T>(work: (tx: Tx) => Promise<T>) => Promise<T>
 interface KeptSession extends Pick<Tables['sessions'], 'id' | 'token' | 'name'> {
   readonly passwordDigest: string
 }
@@ -13,19 +13,19 @@ interface KeptSession extends Pick<Tables['sessions'], 'id' | 'token' | 'name'> 
  * each address. By the authority's time: a clock that is set forward ends sessions, one that is set back keeps none alive.
  */
 export class SignIns {
-  readonly #transaction: Transaction
-  readonly #now: () => Instant
+  readonly #store: TransactionRunner
+  readonly #clock: Pick<AuthorityClock, 'now'>
 
-  constructor(transaction: Transaction, now: () => Instant) {
-    this.#transaction = transaction
-    this.#now = now
+  constructor(store: TransactionRunner, clock: Pick<AuthorityClock, 'now'>) {
+    this.#store = store
+    this.#clock = clock
   }
 
   /** Sessions: of each only digests are kept. */
   readonly sessions = {
     begin: ({ passwordDigest, ...session }: KeptSession): Promise<void> =>
-      this.#transaction(async (tx) => {
-        const now = this.#now()
+      this.#store.transaction(async (tx) => {
+        const now = this.#clock.now()
         await makeRoom(tx, session.name, now)
         await tx
           .insertInto('sessions')
@@ -33,8 +33,8 @@ export class SignIns {
           .execute()
       }),
     find: (id: string): Promise<KeptSession | null> =>
-      this.#transaction(async (tx) => {
-        const now = this.#now()
+      this.#store.transaction(async (tx) => {
+        const now = this.#clock.now()
         const row = await tx
           .selectFrom('sessions')
           .select(['id', 'token', 'name', 'password_digest as passwordDigest'])
@@ -45,8 +45,8 @@ export class SignIns {
         return row ?? null
       }),
     use: (id: string): Promise<void> =>
-      this.#transaction(async (tx) => {
-        const now = this.#now()
+      this.#store.transaction(async (tx) => {
+        const now = this.#clock.now()
         await tx
           .updateTable('sessions')
           .set({ used_at: now })
@@ -55,7 +55,7 @@ export class SignIns {
           .execute()
       }),
     restamp: (id: string, passwordDigest: string): Promise<void> =>
-      this.#transaction(async (tx) => {
+      this.#store.transaction(async (tx) => {
         await tx
           .updateTable('sessions')
           .set({ password_digest: passwordDigest })
@@ -63,7 +63,7 @@ export class SignIns {
           .execute()
       }),
     end: (id: string): Promise<void> =>
-      this.#transaction(async (tx) => {
+      this.#store.transaction(async (tx) => {
         await tx.deleteFrom('sessions').where('id', '=', id).execute()
       }),
   } as const
@@ -72,8 +72,8 @@ export class SignIns {
   readonly guesses = {
     /** Counts one, or says for how many milliseconds none is taken of this address. */
     count: (address: string): Promise<{ guess: number } | { waitMs: number }> =>
-      this.#transaction(async (tx) => {
-        const now = this.#now()
+      this.#store.transaction(async (tx) => {
+        const now = this.#clock.now()
         await tx
           .deleteFrom('login_attempts')
           .where('at', '<=', now - GUESS_LIMITS.window)
@@ -99,7 +99,7 @@ export class SignIns {
         return { guess: id }
       }),
     takeBack: (_address: string, guess: number): Promise<void> =>
-      this.#transaction(async (tx) => {
+      this.#store.transaction(async (tx) => {
         await tx.deleteFrom('login_attempts').where('id', '=', guess).execute()
       }),
   } as const

@@ -1,20 +1,20 @@
 import type { Selectable } from 'kysely'
 import type { AuditEntry, User } from '../../http/users.ts'
 import { chooseAccount, chooseVirtualAccount } from '../inventory/accounts.ts'
-import { AuditLog } from '../audit/audit-log.ts'
+import { appendAuditEntry, listNewestEntries } from '../audit/audit-log.ts'
 import type { Tables } from '../store/tables.ts'
-import type { Tx } from '../store/store.ts'
+import type { TransactionRunner, Tx } from '../store/store.ts'
 
 /** The people of an authority, and the record of what they did: each call is a transaction. */
 export class People {
-  readonly #transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>
+  readonly #store: TransactionRunner
 
-  constructor(transaction: <T>(work: (tx: Tx) => Promise<T>) => Promise<T>) {
-    this.#transaction = transaction
+  constructor(store: TransactionRunner) {
+    this.#store = store
   }
 
   find(name: string): Promise<User | null> {
-    return this.#transaction((tx) => this.findIn(tx, name))
+    return this.#store.transaction((tx) => this.findIn(tx, name))
   }
 
   /** The same, in a transaction that is under way. */
@@ -24,7 +24,7 @@ export class People {
   }
 
   list(): Promise<User[]> {
-    return this.#transaction(async (tx) => {
+    return this.#store.transaction(async (tx) => {
       const people: User[] = []
       for (const row of await tx.selectFrom('users').selectAll().orderBy('name').execute())
         people.push(await personOf(tx, row))
@@ -34,12 +34,12 @@ export class People {
 
   /** Adds a person; false where there is one of that name. @throws LicensingError NOT_FOUND */
   add(person: User): Promise<boolean> {
-    return this.#transaction((tx) => insert(tx, person))
+    return this.#store.transaction((tx) => insert(tx, person))
   }
 
   /** Adds the first person; false where there is anybody. @param keep called before the person is there, and only then */
   addFirst(person: User, keep: () => void): Promise<boolean> {
-    return this.#transaction(async (tx) => {
+    return this.#store.transaction(async (tx) => {
       if (await tx.selectFrom('users').select('name').limit(1).executeTakeFirst()) return false
       keep()
       return insert(tx, person)
@@ -48,7 +48,7 @@ export class People {
 
   /** Changes a person whose password is still kept as that; false where it is not, or nobody is there any more. */
   change(name: string, kept: string, { password, mustChange, signedInAt }: Partial<User>): Promise<boolean> {
-    return this.#transaction(async (tx) => {
+    return this.#store.transaction(async (tx) => {
       const { numUpdatedRows } = await tx
         .updateTable('users')
         .set({
@@ -65,7 +65,7 @@ export class People {
 
   /** Removes a person, unless nobody would be left who may administer everything and has a password of their own. */
   remove(name: string): Promise<'removed' | 'unknown' | 'last'> {
-    return this.#transaction(async (tx) => {
+    return this.#store.transaction(async (tx) => {
       const row = await tx.selectFrom('users').selectAll().where('name', '=', name).executeTakeFirst()
       if (!row) return 'unknown'
       const other = await tx
@@ -84,13 +84,13 @@ export class People {
   }
 
   record(entry: AuditEntry): Promise<void> {
-    return this.#transaction((tx) => new AuditLog(tx).append(entry))
+    return this.#store.transaction((tx) => appendAuditEntry(tx, entry))
   }
 
   /** The newest entries, the newest first. */
   auditEntries(limit: number): Promise<AuditEntry[]> {
-    return this.#transaction(async (tx) =>
-      (await new AuditLog(tx).newest(limit)).map(({ at, who, address, action, subject, outcome }) => ({
+    return this.#store.transaction(async (tx) =>
+      (await listNewestEntries(tx, limit)).map(({ at, who, address, action, subject, outcome }) => ({
         at,
         who,
         address,

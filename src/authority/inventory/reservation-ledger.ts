@@ -3,7 +3,7 @@ import { type Selectable, sql } from 'kysely'
 import { LicensingError, notFound } from '../../core/errors.ts'
 import { type Instant, iso } from '../../core/time.ts'
 import { serialsOf } from '../../protocol/digest.ts'
-import { logEvent } from '../events/event-log.ts'
+import type { LogEntry } from '../events/event-log.ts'
 import { assessPool } from './pools.ts'
 import { touchReservation } from '../store/revisions.ts'
 import type { ReservedPart } from '../policy.ts'
@@ -228,23 +228,12 @@ export async function findOtherReservation(
   return other ?? null
 }
 
-/** Adds to the event log of the account. */
-export async function logReservationEvent(
+/** Returns the fields of an event log entry that name a reservation. */
+export async function toLogSubject(
   context: AccountContext,
-  type: string,
-  row: ReservationRow | null,
-  message: string,
-  severity: 'info' | 'minor' | 'major' = 'info',
-): Promise<void> {
-  await logEvent(context.tx, {
-    at: context.at,
-    type,
-    severity,
-    accountId: context.account.id,
-    virtualAccount: row && (await readVirtualAccountName(context, row)),
-    instanceId: row?.id ?? null,
-    message,
-  })
+  row: ReservationRow,
+): Promise<Pick<LogEntry, 'virtualAccount' | 'instanceId'>> {
+  return { virtualAccount: await readVirtualAccountName(context, row), instanceId: row.id }
 }
 
 /** The reservation that is in force for a box of an account. */

@@ -8,7 +8,7 @@ import { type Instant, iso } from '../../core/time.ts'
 import { requireTag } from '../../core/profile.ts'
 import { requireOwn } from './accounts.ts'
 import type { VirtualAccount } from '../context/account-context.ts'
-import { logEvent } from '../events/event-log.ts'
+import { logAccountEvent } from '../events/event-log.ts'
 import { showInstance } from './instances.ts'
 import { assessPool, type Pool, setDemand } from './pools.ts'
 import { activeLots } from '../policy.ts'
@@ -121,14 +121,13 @@ export async function transferLicenses(
     else await moveLicenses(context, row.id, taken, to.id)
   }
   const what = `${quantity} of ${tag}`
-  await logTransfer(
-    context,
-    waiting ? 'LICENSES_RECALLED' : 'LICENSES_TRANSFERRED',
-    from.name,
-    waiting
+  await logAccountEvent(context, {
+    type: waiting ? 'LICENSES_RECALLED' : 'LICENSES_TRANSFERRED',
+    virtualAccount: from.name,
+    message: waiting
       ? `${what} from ${from.name} to ${to.name}, when the satellite ${from.satellite.name} has heard of it.`
       : `${what} from ${from.name} to ${to.name}.`,
-  )
+  })
   const document = await toTransferDocument(
     context,
     what,
@@ -168,7 +167,12 @@ export async function transferInstance(
   await setDemand(context.tx, { id, virtualAccountId: to.id }, demand, context.at)
   await touchInstance(context.tx, id)
   const what = `${document.udi.pid}:${document.udi.serial}`
-  await logTransfer(context, 'INSTANCE_TRANSFERRED', row.name, `${what} from ${row.name} to ${to.name}.`, id)
+  await logAccountEvent(context, {
+    type: 'INSTANCE_TRANSFERRED',
+    virtualAccount: row.name,
+    instanceId: id,
+    message: `${what} from ${row.name} to ${to.name}.`,
+  })
   return toTransferDocument(context, what, row, to, before, null, 'done')
 }
 
@@ -308,23 +312,6 @@ async function toTransferDocument(
     })),
     status,
   }
-}
-
-async function logTransfer(
-  context: AccountContext,
-  type: string,
-  virtualAccount: string,
-  message: string,
-  instanceId?: string,
-): Promise<void> {
-  await logEvent(context.tx, {
-    at: context.at,
-    type,
-    accountId: context.account.id,
-    virtualAccount,
-    instanceId: instanceId ?? null,
-    message,
-  })
 }
 
 function requireDifferent(

@@ -9,7 +9,7 @@ import { asLicensingError, LicensingError, notFound } from '../../core/errors.ts
 import { type Instant, iso, MINUTE } from '../../core/time.ts'
 import { chooseAccount, chooseVirtualAccount, listAccounts } from '../inventory/accounts.ts'
 import type { Account } from '../context/account-context.ts'
-import { AuditLog } from '../audit/audit-log.ts'
+import { createCheckpoint } from '../audit/audit-log.ts'
 import type { AuthorityContext, Where } from '../context/authority-context.ts'
 import { queueMail } from '../outbox/mail.ts'
 import { checkRecipient } from '../notifications/notification-service.ts'
@@ -202,7 +202,7 @@ export class Schedules {
     if (row.kind === 'audit-checkpoint')
       return {
         name: `${name}.txt`,
-        text: await new AuditLog(tx).checkpoint(this.#context.credentials, at),
+        text: await createCheckpoint(tx, this.#context.credentials, at),
       }
     const { credentials, profile } = this.#context
     const context = { tx, account, at, actor: null, credentials, profile }

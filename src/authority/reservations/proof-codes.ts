@@ -11,11 +11,12 @@ import {
   describeBox,
   findAuthorizationEpoch,
   findOtherReservation,
-  logReservationEvent,
+  toLogSubject,
   type ReservationRow,
 } from '../inventory/reservation-ledger.ts'
 import { WRONG_CODES, WRONG_CODES_WITHIN } from '../policy.ts'
 import type { AccountContext } from '../context/account-context.ts'
+import { logAccountEvent } from '../events/event-log.ts'
 
 /** Epochs that a code may be of: more restores of one authority are not looked back over. */
 const EPOCHS_TRIED = 50
@@ -63,13 +64,12 @@ export async function checkProofCode(
     })
     .where('id', '=', row.id)
     .execute()
-  await logReservationEvent(
-    context,
-    'CODE_REFUSED',
-    row,
-    `A wrong ${kind} code was entered for ${describeBox(row)}.`,
-    'minor',
-  )
+  await logAccountEvent(context, {
+    type: 'CODE_REFUSED',
+    severity: 'minor',
+    ...(await toLogSubject(context, row)),
+    message: `A wrong ${kind} code was entered for ${describeBox(row)}.`,
+  })
   return new LicensingError(
     'CODE_WRONG',
     `The ${kind} code was not made by ${describeBox(row)} for this reservation.`,

@@ -10,11 +10,12 @@ import {
   findActiveReservation,
   findReservation,
   listReservedParts,
-  logReservationEvent,
+  toLogSubject,
   toReservationDocument,
 } from '../inventory/reservation-ledger.ts'
-import { type orphanedReservation, Reported } from '../satellites/reported-instances.ts'
+import { type orphanedReservation, writeOffReported } from '../satellites/reported-instances.ts'
 import type { AccountContext } from '../context/account-context.ts'
+import { logAccountEvent } from '../events/event-log.ts'
 import { checkProofCode } from './proof-codes.ts'
 
 /**
@@ -39,12 +40,11 @@ export async function acceptReturnCode(
     )
   await endReservation(context, row, 'returned')
   const found = row.status === 'lost' ? ', which was taken for lost,' : ''
-  await logReservationEvent(
-    context,
-    'RESERVATION_RETURNED',
-    row,
-    `${describeBox(row)}${found} has given its reservation back.`,
-  )
+  await logAccountEvent(context, {
+    type: 'RESERVATION_RETURNED',
+    ...(await toLogSubject(context, row)),
+    message: `${describeBox(row)}${found} has given its reservation back.`,
+  })
   return toReservationDocument(context, { ...row, status: 'returned', ended_at: context.at })
 }
 
@@ -64,13 +64,12 @@ export async function writeOffReservation(
   const why = checked(reasonSchema, reason, 'reason')
   const parts = await listReservedParts(context, row, row.sequence)
   await endReservation(context, row, 'lost')
-  await logReservationEvent(
-    context,
-    'RESERVATION_OVERRIDDEN',
-    row,
-    `${describeBox(row)} was removed without its return code by ${by}: ${why}. Given back without proof: ${describeParts(parts)}.`,
-    'major',
-  )
+  await logAccountEvent(context, {
+    type: 'RESERVATION_OVERRIDDEN',
+    severity: 'major',
+    ...(await toLogSubject(context, row)),
+    message: `${describeBox(row)} was removed without its return code by ${by}: ${why}. Given back without proof: ${describeParts(parts)}.`,
+  })
   return toReservationDocument(context, { ...row, status: 'lost', ended_at: context.at })
 }
 
@@ -87,18 +86,14 @@ export async function writeOffOrphan(
 ): Promise<ReservationDocument> {
   const why = checked(reasonSchema, reason, 'reason')
   const { id, pid, serial, version, virtualAccount, since_at, satellite } = orphan
-  await new Reported(
-    context.tx,
-    { id: orphan.satellite_id, status: orphan.satelliteStatus },
-    context.at,
-  ).writeOff(id)
-  await logReservationEvent(
-    context,
-    'RESERVATION_OVERRIDDEN',
-    null,
-    `${pid}:${serial} of the satellite ${satellite} was removed without its return code by ${by}: ${why}.`,
-    'major',
-  )
+  const { tx, at } = context
+  const source = { id: orphan.satellite_id, status: orphan.satelliteStatus }
+  await writeOffReported({ tx, satellite: source, at }, id)
+  await logAccountEvent(context, {
+    type: 'RESERVATION_OVERRIDDEN',
+    severity: 'major',
+    message: `${pid}:${serial} of the satellite ${satellite} was removed without its return code by ${by}: ${why}.`,
+  })
   return {
     instanceId: id,
     udi: { pid, serial, version },

@@ -3,6 +3,7 @@ import { LicensingError } from '../../core/errors.ts'
 import { MOST_AUTHORIZATIONS, readProofCode, readRequestCode } from '../../protocol/offline-codes.ts'
 import { requireOwn } from '../inventory/accounts.ts'
 import type { VirtualAccount } from '../context/account-context.ts'
+import { logAccountEvent } from '../events/event-log.ts'
 import {
   describeBox,
   describeParts,
@@ -13,8 +14,8 @@ import {
   findReservation,
   holdLicenses,
   listReservedParts,
-  logReservationEvent,
   readVirtualAccountName,
+  toLogSubject,
   toReservationDocument,
   type ReservationRow,
 } from '../inventory/reservation-ledger.ts'
@@ -53,12 +54,10 @@ export async function enableReservation(context: ReservationContext): Promise<vo
     .where('reservation_at', 'is', null)
     .executeTakeFirst()
   if (numUpdatedRows > 0n)
-    await logReservationEvent(
-      context,
-      'RESERVATION_ENABLED',
-      null,
-      `${context.account.domain} may reserve licences.`,
-    )
+    await logAccountEvent(context, {
+      type: 'RESERVATION_ENABLED',
+      message: `${context.account.domain} may reserve licences.`,
+    })
 }
 
 /**
@@ -113,15 +112,18 @@ export async function reserveLicenses(
   }
   await context.tx.insertInto('reservations').values(row).execute()
   await holdLicenses(context, row, parts, context.credentials.keyRing.identity.epoch)
-  await logReservationEvent(
-    context,
-    'LICENSES_RESERVED',
-    row,
-    `${describeBox(row)}: ${describeParts(parts)}.`,
-  )
+  await logAccountEvent(context, {
+    type: 'LICENSES_RESERVED',
+    ...(await toLogSubject(context, row)),
+    message: `${describeBox(row)}: ${describeParts(parts)}.`,
+  })
   const offline = await countActiveReservations(context)
   if (offline === OFFLINE_BOXES + 1)
-    await logReservationEvent(context, 'SATELLITE_RECOMMENDED', null, SATELLITE_ADVICE, 'minor')
+    await logAccountEvent(context, {
+      type: 'SATELLITE_RECOMMENDED',
+      severity: 'minor',
+      message: SATELLITE_ADVICE,
+    })
   return {
     ...(await issueAuthorization(context, row)),
     advice: offline > OFFLINE_BOXES ? SATELLITE_ADVICE : null,
@@ -189,12 +191,11 @@ export async function updateReservation(
     .where('id', '=', id)
     .execute()
   await holdLicenses(context, next, after, context.credentials.keyRing.identity.epoch)
-  await logReservationEvent(
-    context,
-    'RESERVATION_UPDATED',
-    next,
-    `${describeBox(row)}: ${describeParts(after)}, as authorization ${next.sequence}.`,
-  )
+  await logAccountEvent(context, {
+    type: 'RESERVATION_UPDATED',
+    ...(await toLogSubject(context, next)),
+    message: `${describeBox(row)}: ${describeParts(after)}, as authorization ${next.sequence}.`,
+  })
   return { ...(await issueAuthorization(context, next)), advice: null }
 }
 
@@ -246,11 +247,10 @@ export async function confirmReservation(
     .where('id', '=', id)
     .execute()
   await assessReservation(context, row)
-  await logReservationEvent(
-    context,
-    'RESERVATION_CONFIRMED',
-    row,
-    `${describeBox(row)} works from authorization ${row.sequence}.`,
-  )
+  await logAccountEvent(context, {
+    type: 'RESERVATION_CONFIRMED',
+    ...(await toLogSubject(context, row)),
+    message: `${describeBox(row)} works from authorization ${row.sequence}.`,
+  })
   return toReservationDocument(context, { ...row, confirmed: row.sequence, updated_at: context.at })
 }

@@ -3,11 +3,11 @@ import { randomUUID } from 'node:crypto'
 import type { SyncAnswer, SyncLot } from '../../protocol/sync-answer.ts'
 import { addVirtualAccount, listVirtualAccounts, whatItHolds } from '../inventory/accounts.ts'
 import type { VirtualAccount } from '../context/account-context.ts'
-import { logEvent } from '../events/event-log.ts'
+import { logAccountEvent } from '../events/event-log.ts'
 import { endInstance } from '../inventory/instances.ts'
 import { assessPool } from '../inventory/pools.ts'
 import { touchInstance, touchPlace, touchReservation } from '../store/revisions.ts'
-import { TakeBack } from './restored-instances.ts'
+import { takeBackReported } from './restored-instances.ts'
 
 /** The smart account that an answer is about, and when it counts. */
 type AnswerContext = Pick<AccountContext, 'tx' | 'account' | 'at'>
@@ -24,8 +24,9 @@ export async function applyAnswer(context: AnswerContext, answer: SyncAnswer): P
   let changed = false
   for (const { id, how } of answer.ended) if (await end(context, id, how)) changed = true
   const home = places.get(answer.virtualAccounts.find((one) => one.home)?.name ?? '')
-  if (home) await new TakeBack(context, home, answer.epoch).all(answer.known)
-  for (const notice of answer.notices) await log(context, 'SYNCHRONISATION_NOTICE', notice, 'major')
+  if (home) await takeBackReported(context, home, answer.epoch, answer.known)
+  for (const notice of answer.notices)
+    await logAccountEvent(context, { type: 'SYNCHRONISATION_NOTICE', severity: 'major', message: notice })
   return withdrawn || changed || answer.known.length > 0
 }
 
@@ -175,7 +176,10 @@ async function add(
       warned_days: null,
     })
     .execute()
-  await log(context, 'LICENSES_RECEIVED', `${quantity} of ${lot.tag} from the manager.`)
+  await logAccountEvent(context, {
+    type: 'LICENSES_RECEIVED',
+    message: `${quantity} of ${lot.tag} from the manager.`,
+  })
 }
 
 async function logWithdrawal(
@@ -183,12 +187,11 @@ async function logWithdrawal(
   quantity: number,
   row: { tag: string; place: string },
 ): Promise<void> {
-  await log(
-    context,
-    'LICENSES_WITHDRAWN',
-    `${quantity} of ${row.tag} went back to the manager, from ${row.place}.`,
-    'minor',
-  )
+  await logAccountEvent(context, {
+    type: 'LICENSES_WITHDRAWN',
+    severity: 'minor',
+    message: `${quantity} of ${row.tag} went back to the manager, from ${row.place}.`,
+  })
 }
 
 /**
@@ -206,13 +209,12 @@ async function end(context: AnswerContext, id: string, how: 'replaced' | 'ended'
     await endInstance(context.tx, instance, how === 'replaced' ? 'replaced' : 'removed', context.at)
     const words =
       how === 'replaced' ? 'registered elsewhere in the smart account since' : 'ended before the restore'
-    await log(
-      context,
-      'INSTANCE_ENDED_BY_MANAGER',
-      `${instance.pid}:${instance.serial}: ${words}.`,
-      'major',
-      id,
-    )
+    await logAccountEvent(context, {
+      type: 'INSTANCE_ENDED_BY_MANAGER',
+      severity: 'major',
+      instanceId: id,
+      message: `${instance.pid}:${instance.serial}: ${words}.`,
+    })
     return true
   }
   // It is told until it was heard.
@@ -229,13 +231,12 @@ async function end(context: AnswerContext, id: string, how: 'replaced' | 'ended'
       .set({ status: 'returned', ended_at: context.at })
       .where('id', '=', id)
       .execute()
-    await log(
-      context,
-      'RESERVATION_ENDED_BY_MANAGER',
-      `${reservation.pid}:${reservation.serial}: its reservation ended before the restore.`,
-      'major',
-      id,
-    )
+    await logAccountEvent(context, {
+      type: 'RESERVATION_ENDED_BY_MANAGER',
+      severity: 'major',
+      instanceId: id,
+      message: `${reservation.pid}:${reservation.serial}: its reservation ended before the restore.`,
+    })
     const tags = await context.tx
       .selectFrom('reserved_licenses')
       .select('tag')
@@ -246,21 +247,4 @@ async function end(context: AnswerContext, id: string, how: 'replaced' | 'ended'
   }
   await touchReservation(context.tx, id)
   return true
-}
-
-async function log(
-  context: AnswerContext,
-  type: string,
-  message: string,
-  severity: 'info' | 'minor' | 'major' = 'info',
-  instanceId?: string,
-): Promise<void> {
-  await logEvent(context.tx, {
-    at: context.at,
-    type,
-    severity,
-    accountId: context.account.id,
-    instanceId: instanceId ?? null,
-    message,
-  })
 }

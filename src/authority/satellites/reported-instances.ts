@@ -34,6 +34,8 @@ export const reportedOf = (row: ReportedRow): ReportedInstance => ({
   licenses: licensesOf(row),
 })
 
+const idsOf = (rows: readonly { readonly id: string }[]): string[] => rows.map(({ id }) => id)
+
 function* batches<T>(list: readonly T[]): Generator<readonly T[]> {
   for (let at = 0; at < list.length; at += BATCH) yield list.slice(at, at + BATCH)
 }
@@ -64,292 +66,296 @@ class Changes {
   }
 }
 
-/** The product instances of one satellite at its manager, in the transaction it is given. */
-export class Reported {
-  readonly #tx: Tx
-  readonly #satelliteId: string
-  /** What a satellite has that was taken out counts for no pool. */
-  readonly #counts: boolean
-  readonly #at: Instant
+/** The satellite whose product instances a transaction of its manager works on. */
+export interface ReportedContext {
+  readonly tx: Tx
+  readonly satellite: Pick<Selectable<Tables['satellites']>, 'id' | 'status'>
+  readonly at: Instant
+}
 
-  constructor(tx: Tx, satellite: Pick<Selectable<Tables['satellites']>, 'id' | 'status'>, at: Instant) {
-    this.#tx = tx
-    this.#satelliteId = satellite.id
-    this.#counts = satellite.status !== 'expired'
-    this.#at = at
+/** Tells whether the instances count for pools. Those of a satellite that was taken out do not. */
+const isCounted = ({ satellite }: ReportedContext): boolean => satellite.status !== 'expired'
+
+/**
+ * Takes what was reported: each instance as it is now. Taken twice, it is there once; what has ended does not come back.
+ *
+ * @param place finds the manager's virtual account that one of the satellite's counts for
+ */
+export async function takeReport(
+  context: ReportedContext,
+  instances: readonly ReportedInstance[],
+  ended: readonly ReportedEnd[],
+  place: (virtualAccount: string) => string,
+): Promise<void> {
+  const changes = new Changes()
+  for (const batch of batches(instances)) {
+    const before = await findRows(context, idsOf(batch))
+    await stopCounting(context, [...before.values()], changes)
+    const open = batch.filter(({ id }) => (before.get(id)?.status ?? 'active') === 'active')
+    const rows = open.map((one): ReportedRow => ({
+      satellite_id: context.satellite.id,
+      id: one.id,
+      kind: one.kind,
+      status: 'active',
+      pid: one.pid,
+      serial: one.serial,
+      version: one.version,
+      udi: udiDigest(one.pid, one.serial),
+      hostname: one.hostname,
+      virtual_account: one.virtualAccount,
+      virtual_account_id: place(one.virtualAccount),
+      // A clock that is ahead makes nothing newer than it can be.
+      since_at: Math.min(one.since, context.at),
+      licenses: JSON.stringify(one.licenses),
+    }))
+    await write(context, rows, changes)
   }
-
-  /**
-   * Takes what was reported: each instance as it is now. Taken twice, it is there once; what has ended does not come back.
-   *
-   * @param place finds the manager's virtual account that one of the satellite's counts for
-   */
-  async take(
-    instances: readonly ReportedInstance[],
-    ended: readonly ReportedEnd[],
-    place: (virtualAccount: string) => string,
-  ): Promise<void> {
-    const changes = new Changes()
-    for (const batch of batches(instances)) {
-      const before = await this.#rows(batch.map(({ id }) => id))
-      await this.#forget([...before.values()], changes)
-      const open = batch.filter(({ id }) => (before.get(id)?.status ?? 'active') === 'active')
-      const rows = open.map((one): ReportedRow => ({
-        satellite_id: this.#satelliteId,
-        id: one.id,
-        kind: one.kind,
-        status: 'active',
-        pid: one.pid,
-        serial: one.serial,
-        version: one.version,
-        udi: udiDigest(one.pid, one.serial),
-        hostname: one.hostname,
-        virtual_account: one.virtualAccount,
-        virtual_account_id: place(one.virtualAccount),
-        // A clock that is ahead makes nothing newer than it can be.
-        since_at: Math.min(one.since, this.#at),
-        licenses: JSON.stringify(one.licenses),
-      }))
-      await this.#write(rows, changes)
-    }
-    for (const batch of batches(ended)) {
-      const before = [...(await this.#rows(batch.map(({ id }) => id))).values()]
-      await this.#forget(before, changes)
-      await this.#end(before.map(({ id }) => id))
-    }
-    await changes.apply(this.#tx, this.#at)
+  for (const batch of batches(ended)) {
+    const before = [...(await findRows(context, idsOf(batch))).values()]
+    await stopCounting(context, before, changes)
+    await end(context, idsOf(before))
   }
+  await changes.apply(context.tx, context.at)
+}
 
-  /** An instance gave way to a newer registration of its box elsewhere: it counts no more, and the satellite is told. */
-  async replace(id: string): Promise<void> {
-    const changes = new Changes()
-    await this.#forget([...(await this.#rows([id])).values()], changes)
-    await this.#tx
-      .updateTable('reported_instances')
-      .set({ status: 'replaced' })
-      .where('satellite_id', '=', this.#satelliteId)
-      .where('id', '=', id)
-      .execute()
-    await changes.apply(this.#tx, this.#at)
-  }
+/** Ends the counting of an instance that gave way to a newer registration elsewhere. The satellite hears of it. */
+export async function replaceReported(context: ReportedContext, id: string): Promise<void> {
+  const changes = new Changes()
+  await stopCounting(context, [...(await findRows(context, [id])).values()], changes)
+  await context.tx
+    .updateTable('reported_instances')
+    .set({ status: 'replaced' })
+    .where('satellite_id', '=', context.satellite.id)
+    .where('id', '=', id)
+    .execute()
+  await changes.apply(context.tx, context.at)
+}
 
-  /** Counts what is registered at the satellite for the pools, or does so no more. What is reserved counts on. */
-  async count(sign: 1 | -1): Promise<void> {
-    const changes = new Changes()
-    for (const row of await this.#all())
-      if (row.kind === 'registered') changes.use(row.virtual_account_id, licensesOf(row), sign)
-    await changes.apply(this.#tx, this.#at)
-  }
+/** Counts what is registered at the satellite for the pools, or does so no more. What is reserved counts on. */
+export async function countReported(context: ReportedContext, sign: 1 | -1): Promise<void> {
+  const changes = new Changes()
+  for (const row of await activeRows(context))
+    if (row.kind === 'registered') changes.use(row.virtual_account_id, licensesOf(row), sign)
+  await changes.apply(context.tx, context.at)
+}
 
-  /** Counts what is in use anew, from the instances themselves: whatever had gone wrong is right again. */
-  async rebuild(): Promise<void> {
-    const places = await this.#tx
-      .selectFrom('virtual_accounts')
-      .select('id')
-      .where('satellite_id', '=', this.#satelliteId)
-      .execute()
-    const right = new Map<string, number>()
-    for (const row of await this.#all()) {
-      if (row.kind !== 'registered') continue
-      for (const { tag, count } of licensesOf(row)) {
-        const key = `${row.virtual_account_id} ${tag}`
-        right.set(key, (right.get(key) ?? 0) + count)
-      }
-    }
-    const pools = await this.#tx
-      .selectFrom('pools')
-      .selectAll()
-      .where(
-        'virtual_account_id',
-        'in',
-        places.map(({ id }) => id),
-      )
-      .execute()
-    for (const { virtual_account_id, tag, in_use } of pools) {
-      const change = (right.get(`${virtual_account_id} ${tag}`) ?? 0) - in_use
-      if (change !== 0) await changeUse(this.#tx, virtual_account_id, tag, change, this.#at)
+/** Counts what is in use anew, from the instances themselves: whatever had gone wrong is right again. */
+export async function rebuildUse(context: ReportedContext): Promise<void> {
+  const places = await context.tx
+    .selectFrom('virtual_accounts')
+    .select('id')
+    .where('satellite_id', '=', context.satellite.id)
+    .execute()
+  const right = new Map<string, number>()
+  for (const row of await activeRows(context)) {
+    if (row.kind !== 'registered') continue
+    for (const { tag, count } of licensesOf(row)) {
+      const key = `${row.virtual_account_id} ${tag}`
+      right.set(key, (right.get(key) ?? 0) + count)
     }
   }
-
-  /** What a full report does not name, and the satellite was told to end: it knows of it no more. */
-  async endReplaced(listed: ReadonlySet<string>): Promise<void> {
-    const rows = await this.replaced()
-    for (const batch of batches(rows.filter((id) => !listed.has(id)))) await this.#end(batch)
+  const pools = await context.tx
+    .selectFrom('pools')
+    .selectAll()
+    .where(
+      'virtual_account_id',
+      'in',
+      places.map(({ id }) => id),
+    )
+    .execute()
+  for (const { virtual_account_id, tag, in_use } of pools) {
+    const change = (right.get(`${virtual_account_id} ${tag}`) ?? 0) - in_use
+    if (change !== 0) await changeUse(context.tx, virtual_account_id, tag, change, context.at)
   }
+}
 
-  /** What had ended before this manager was restored, as the satellite's full report shows. */
-  async endMissing(ids: readonly string[]): Promise<void> {
-    const changes = new Changes()
-    for (const batch of batches(ids)) {
-      await this.#forget([...(await this.#rows(batch)).values()], changes)
-      await this.#end(batch)
-    }
-    await changes.apply(this.#tx, this.#at)
+/** Ends what the satellite was told to end, and a full report does not name any more. */
+export async function endReplaced(context: ReportedContext, listed: ReadonlySet<string>): Promise<void> {
+  const rows = await listReplaced(context)
+  for (const batch of batches(rows.filter((id) => !listed.has(id)))) await end(context, batch)
+}
+
+/** Ends what had ended before this manager was restored, as the satellite's full report shows. */
+export async function endMissing(context: ReportedContext, ids: readonly string[]): Promise<void> {
+  const changes = new Changes()
+  for (const batch of batches(ids)) {
+    await stopCounting(context, [...(await findRows(context, batch)).values()], changes)
+    await end(context, batch)
   }
+  await changes.apply(context.tx, context.at)
+}
 
-  /** What the satellite is told to end, until it says that it has. */
-  async replaced(): Promise<string[]> {
-    const rows = await this.#tx
-      .selectFrom('reported_instances')
-      .select('id')
-      .where('satellite_id', '=', this.#satelliteId)
-      .where('status', '=', sql.lit('replaced'))
+/** Lists what the satellite is told to end, until it says that it has. */
+export async function listReplaced(context: ReportedContext): Promise<string[]> {
+  const rows = await context.tx
+    .selectFrom('reported_instances')
+    .select('id')
+    .where('satellite_id', '=', context.satellite.id)
+    .where('status', '=', sql.lit('replaced'))
+    .execute()
+  return rows.map(({ id }) => id)
+}
+
+/**
+ * Forgets what is registered at the satellite: it is removed, and its mandate has ended. A box that works from a
+ * reservation never asks: what is reserved counts until its own end, or until a person answers for it.
+ *
+ * @param all what is reserved too: the satellite tells of it anew
+ */
+export async function forgetReported(context: ReportedContext, { all = false } = {}): Promise<void> {
+  const changes = new Changes()
+  const rows = (await activeRows(context)).filter(({ kind }) => all || kind === 'registered')
+  await stopCounting(context, rows, changes)
+  for (const batch of batches(rows)) await end(context, idsOf(batch))
+  await changes.apply(context.tx, context.at)
+}
+
+/** Ends what a satellite that is no more had reserved: a person has answered for the box. */
+export async function writeOffReported(context: ReportedContext, id: string): Promise<void> {
+  const changes = new Changes()
+  await stopCounting(context, [...(await findRows(context, [id])).values()], changes)
+  await end(context, [id])
+  await changes.apply(context.tx, context.at)
+}
+
+/** Lists the instances that are active, as they were reported. */
+export async function listActive(context: ReportedContext): Promise<ReportedInstance[]> {
+  return (await activeRows(context)).map(reportedOf)
+}
+
+/** Finds those of the instances that the manager knows to have ended. */
+export async function findEnded(context: ReportedContext, ids: readonly string[]): Promise<Set<string>> {
+  const ended = new Set<string>()
+  for (const batch of batches(ids)) {
+    for (const { id, status } of (await findRows(context, batch)).values())
+      if (status === 'ended') ended.add(id)
+  }
+  return ended
+}
+
+/** Sums up the instances, to compare with what the satellite says of itself. */
+export async function readTotals(context: ReportedContext): Promise<Totals> {
+  const counts = await context.tx
+    .selectFrom('reported_instances')
+    .select(['kind', (eb) => eb.fn.countAll<number>().as('count')])
+    .where('satellite_id', '=', context.satellite.id)
+    .where('status', '=', sql.lit('active'))
+    .groupBy('kind')
+    .execute()
+  const of = (kind: ReportedRow['kind']) => counts.find((one) => one.kind === kind)?.count ?? 0
+  // A virtual account of a satellite has no other instances: what is in use there is the satellite's.
+  const use = await context.tx
+    .selectFrom('pools')
+    .innerJoin('virtual_accounts as va', 'va.id', 'pools.virtual_account_id')
+    .select(['tag', (eb) => eb.fn.sum<number>('in_use').as('count')])
+    .where('va.satellite_id', '=', context.satellite.id)
+    .where('in_use', '<>', 0)
+    .groupBy('tag')
+    .orderBy('tag')
+    .execute()
+  return {
+    registered: of('registered'),
+    reserved: of('reserved'),
+    use,
+  }
+}
+
+function activeRows(context: ReportedContext): Promise<ReportedRow[]> {
+  return context.tx
+    .selectFrom('reported_instances')
+    .selectAll()
+    .where('satellite_id', '=', context.satellite.id)
+    .where('status', '=', sql.lit('active'))
+    .orderBy('id')
+    .execute()
+}
+
+async function findRows(context: ReportedContext, ids: readonly string[]): Promise<Map<string, ReportedRow>> {
+  if (ids.length === 0) return new Map()
+  const rows = await context.tx
+    .selectFrom('reported_instances')
+    .selectAll()
+    .where('satellite_id', '=', context.satellite.id)
+    .where('id', 'in', ids)
+    .execute()
+  return new Map(rows.map((row) => [row.id, row]))
+}
+
+/** Ends the counting of rows. */
+async function stopCounting(
+  context: ReportedContext,
+  rows: readonly ReportedRow[],
+  changes: Changes,
+): Promise<void> {
+  const active = rows.filter(({ status }) => status === 'active')
+  for (const row of active) {
+    if (row.kind !== 'registered') changes.touch(row.virtual_account_id, licensesOf(row))
+    else if (isCounted(context)) changes.use(row.virtual_account_id, licensesOf(row), -1)
+  }
+  const reserved = active.filter(({ kind }) => kind === 'reserved').map(({ id }) => id)
+  for (const batch of batches(reserved))
+    await context.tx
+      .deleteFrom('reported_reserved')
+      .where('satellite_id', '=', context.satellite.id)
+      .where('instance_id', 'in', batch)
       .execute()
-    return rows.map(({ id }) => id)
-  }
+}
 
-  /**
-   * Forgets what is registered at the satellite: it is removed, and its mandate has ended. A box that works from a
-   * reservation never asks: what is reserved counts until its own end, or until a person answers for it.
-   *
-   * @param all what is reserved too: the satellite tells of it anew
-   */
-  async forget({ all = false } = {}): Promise<void> {
-    const changes = new Changes()
-    const rows = (await this.#all()).filter(({ kind }) => all || kind === 'registered')
-    await this.#forget(rows, changes)
-    for (const batch of batches(rows)) await this.#end(batch.map(({ id }) => id))
-    await changes.apply(this.#tx, this.#at)
-  }
+async function end(context: ReportedContext, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return
+  await context.tx
+    .updateTable('reported_instances')
+    .set({ status: 'ended' })
+    .where('satellite_id', '=', context.satellite.id)
+    .where('id', 'in', ids)
+    .execute()
+}
 
-  /** Ends what a satellite that is no more had reserved: a person has answered for the box. */
-  async writeOff(id: string): Promise<void> {
-    const changes = new Changes()
-    await this.#forget([...(await this.#rows([id])).values()], changes)
-    await this.#end([id])
-    await changes.apply(this.#tx, this.#at)
-  }
-
-  /** The instances that are active, as they were reported. */
-  async active(): Promise<ReportedInstance[]> {
-    return (await this.#all()).map(reportedOf)
-  }
-
-  /** Which of these instances the manager knows to have ended. */
-  async endedOf(ids: readonly string[]): Promise<Set<string>> {
-    const ended = new Set<string>()
-    for (const batch of batches(ids)) {
-      for (const { id, status } of (await this.#rows(batch)).values()) if (status === 'ended') ended.add(id)
-    }
-    return ended
-  }
-
-  /** What there is altogether: to compare with what the satellite says of itself. */
-  async totals(): Promise<Totals> {
-    const counts = await this.#tx
-      .selectFrom('reported_instances')
-      .select(['kind', (eb) => eb.fn.countAll<number>().as('count')])
-      .where('satellite_id', '=', this.#satelliteId)
-      .where('status', '=', sql.lit('active'))
-      .groupBy('kind')
-      .execute()
-    const of = (kind: ReportedRow['kind']) => counts.find((one) => one.kind === kind)?.count ?? 0
-    // A virtual account of a satellite has no other instances: what is in use there is the satellite's.
-    const use = await this.#tx
-      .selectFrom('pools')
-      .innerJoin('virtual_accounts as va', 'va.id', 'pools.virtual_account_id')
-      .select(['tag', (eb) => eb.fn.sum<number>('in_use').as('count')])
-      .where('va.satellite_id', '=', this.#satelliteId)
-      .where('in_use', '<>', 0)
-      .groupBy('tag')
-      .orderBy('tag')
-      .execute()
-    return {
-      registered: of('registered'),
-      reserved: of('reserved'),
-      use: use,
-    }
-  }
-
-  #all(): Promise<ReportedRow[]> {
-    return this.#tx
-      .selectFrom('reported_instances')
-      .selectAll()
-      .where('satellite_id', '=', this.#satelliteId)
-      .where('status', '=', sql.lit('active'))
-      .orderBy('id')
-      .execute()
-  }
-
-  async #rows(ids: readonly string[]): Promise<Map<string, ReportedRow>> {
-    if (ids.length === 0) return new Map()
-    const rows = await this.#tx
-      .selectFrom('reported_instances')
-      .selectAll()
-      .where('satellite_id', '=', this.#satelliteId)
-      .where('id', 'in', ids)
-      .execute()
-    return new Map(rows.map((row) => [row.id, row]))
-  }
-
-  /** What these rows counted for, counts no more. */
-  async #forget(rows: readonly ReportedRow[], changes: Changes): Promise<void> {
-    const active = rows.filter(({ status }) => status === 'active')
-    for (const row of active) {
-      if (row.kind !== 'registered') changes.touch(row.virtual_account_id, licensesOf(row))
-      else if (this.#counts) changes.use(row.virtual_account_id, licensesOf(row), -1)
-    }
-    const reserved = active.filter(({ kind }) => kind === 'reserved').map(({ id }) => id)
-    for (const batch of batches(reserved))
-      await this.#tx
-        .deleteFrom('reported_reserved')
-        .where('satellite_id', '=', this.#satelliteId)
-        .where('instance_id', 'in', batch)
-        .execute()
-  }
-
-  async #end(ids: readonly string[]): Promise<void> {
-    if (ids.length === 0) return
-    await this.#tx
-      .updateTable('reported_instances')
-      .set({ status: 'ended' })
-      .where('satellite_id', '=', this.#satelliteId)
-      .where('id', 'in', ids)
-      .execute()
-  }
-
-  async #write(rows: readonly ReportedRow[], changes: Changes): Promise<void> {
-    if (rows.length === 0) return
-    await this.#tx
-      .insertInto('reported_instances')
-      .values(rows)
-      .onConflict((conflict) =>
-        conflict.columns(['satellite_id', 'id']).doUpdateSet((eb) => ({
-          kind: eb.ref('excluded.kind'),
-          status: eb.ref('excluded.status'),
-          pid: eb.ref('excluded.pid'),
-          serial: eb.ref('excluded.serial'),
-          version: eb.ref('excluded.version'),
-          udi: eb.ref('excluded.udi'),
-          hostname: eb.ref('excluded.hostname'),
-          virtual_account: eb.ref('excluded.virtual_account'),
-          virtual_account_id: eb.ref('excluded.virtual_account_id'),
-          since_at: eb.ref('excluded.since_at'),
-          licenses: eb.ref('excluded.licenses'),
+async function write(
+  context: ReportedContext,
+  rows: readonly ReportedRow[],
+  changes: Changes,
+): Promise<void> {
+  if (rows.length === 0) return
+  await context.tx
+    .insertInto('reported_instances')
+    .values(rows)
+    .onConflict((conflict) =>
+      conflict.columns(['satellite_id', 'id']).doUpdateSet((eb) => ({
+        kind: eb.ref('excluded.kind'),
+        status: eb.ref('excluded.status'),
+        pid: eb.ref('excluded.pid'),
+        serial: eb.ref('excluded.serial'),
+        version: eb.ref('excluded.version'),
+        udi: eb.ref('excluded.udi'),
+        hostname: eb.ref('excluded.hostname'),
+        virtual_account: eb.ref('excluded.virtual_account'),
+        virtual_account_id: eb.ref('excluded.virtual_account_id'),
+        since_at: eb.ref('excluded.since_at'),
+        licenses: eb.ref('excluded.licenses'),
+      })),
+    )
+    .execute()
+  const parts = []
+  for (const row of rows) {
+    const licenses = licensesOf(row)
+    if (row.kind === 'registered') {
+      if (isCounted(context)) changes.use(row.virtual_account_id, licenses, 1)
+    } else {
+      changes.touch(row.virtual_account_id, licenses)
+      parts.push(
+        ...licenses.map(({ tag, count, endsAt }) => ({
+          satellite_id: context.satellite.id,
+          instance_id: row.id,
+          virtual_account_id: row.virtual_account_id,
+          tag,
+          count,
+          ends_at: endsAt,
         })),
       )
-      .execute()
-    const parts = []
-    for (const row of rows) {
-      const licenses = licensesOf(row)
-      if (row.kind === 'registered') {
-        if (this.#counts) changes.use(row.virtual_account_id, licenses, 1)
-      } else {
-        changes.touch(row.virtual_account_id, licenses)
-        parts.push(
-          ...licenses.map(({ tag, count, endsAt }) => ({
-            satellite_id: this.#satelliteId,
-            instance_id: row.id,
-            virtual_account_id: row.virtual_account_id,
-            tag,
-            count,
-            ends_at: endsAt,
-          })),
-        )
-      }
     }
-    for (const batch of batches(parts)) await this.#tx.insertInto('reported_reserved').values(batch).execute()
   }
+  for (const batch of batches(parts)) await context.tx.insertInto('reported_reserved').values(batch).execute()
 }
 
 /** A product instance of a satellite, as a rival of one that would be the manager's own. */

@@ -10,8 +10,8 @@ import { newEnrolmentCode } from '../../protocol/enrolment.ts'
 import { keyFingerprint } from '../../pki/fingerprint.ts'
 import { addVirtualAccount, listVirtualAccounts, whatItHolds } from '../inventory/accounts.ts'
 import type { VirtualAccount } from '../context/account-context.ts'
-import { logEvent } from '../events/event-log.ts'
-import { Reported } from './reported-instances.ts'
+import { logAccountEvent, logEvent } from '../events/event-log.ts'
+import { countReported, forgetReported, readTotals } from './reported-instances.ts'
 import { certifiedNames, checkTlsNames } from './server-names.ts'
 import type { Tables } from '../store/tables.ts'
 import type { Tx } from '../store/store.ts'
@@ -144,7 +144,7 @@ export async function addSatellite(
   }
   await context.tx.insertInto('satellites').values(row).execute()
   await giveVirtualAccount(context, row, virtualAccount, true)
-  await logSatelliteEvent(context, 'SATELLITE_ADDED', `The satellite ${good} was added.`)
+  await logAccountEvent(context, { type: 'SATELLITE_ADDED', message: `The satellite ${good} was added.` })
   return { ...(await toSatelliteDocument(context, row)), code }
 }
 
@@ -178,11 +178,10 @@ export async function addSatelliteVirtualAccount(
 ): Promise<SatelliteDocument> {
   const row = await requireSatellite(context, name)
   await giveVirtualAccount(context, row, virtualAccount, false)
-  await logSatelliteEvent(
-    context,
-    'SATELLITE_EXTENDED',
-    `The virtual account ${virtualAccount} is of the satellite ${name}.`,
-  )
+  await logAccountEvent(context, {
+    type: 'SATELLITE_EXTENDED',
+    message: `The virtual account ${virtualAccount} is of the satellite ${name}.`,
+  })
   return toSatelliteDocument(context, row)
 }
 
@@ -258,20 +257,19 @@ export async function configureSatellite(
     ...(tlsNames !== undefined && { tls_names: await toStoredTlsNames(context, tlsNames) }),
   }
   await context.tx.updateTable('satellites').set(change).where('id', '=', row.id).execute()
-  await logSatelliteEvent(
-    context,
-    'SATELLITE_CHANGED',
-    `${name}: overdue after ${good.warnDays} days, restricted after ${good.restrictDays}, by itself for ${good.credentialDays}.`,
-  )
+  await logAccountEvent(context, {
+    type: 'SATELLITE_CHANGED',
+    message: `${name}: overdue after ${good.warnDays} days, restricted after ${good.restrictDays}, by itself for ${good.credentialDays}.`,
+  })
   const document = await toSatelliteDocument(context, { ...row, ...change })
   if (tlsNames !== undefined)
-    await logSatelliteEvent(
-      context,
-      'SATELLITE_NAMES_CHANGED',
-      document.tlsNames === null
-        ? `${name}: it asks for the names of its servers itself.`
-        : `${name}: its servers are for ${document.tlsNames.join(', ') || 'loopback names alone'}.`,
-    )
+    await logAccountEvent(context, {
+      type: 'SATELLITE_NAMES_CHANGED',
+      message:
+        document.tlsNames === null
+          ? `${name}: it asks for the names of its servers itself.`
+          : `${name}: its servers are for ${document.tlsNames.join(', ') || 'loopback names alone'}.`,
+    })
   return document
 }
 
@@ -313,13 +311,12 @@ export async function removeSatellite(context: AccountContext, name: string): Pr
     .execute()
   // Until then it may serve its boxes, whether it has heard of this or not.
   if (row.status !== 'active' || row.restrict_at === null || row.restrict_at <= context.at)
-    await new Reported(context.tx, row, context.at).forget()
-  await logSatelliteEvent(
-    context,
-    'SATELLITE_REMOVED',
-    `The satellite ${name} was removed.${row.status === 'active' ? ` What its boxes use counts until ${iso(row.restrict_at) ?? 'now'}, when its mandate ends.` : ''}`,
-    'minor',
-  )
+    await forgetReported({ tx: context.tx, satellite: row, at: context.at })
+  await logAccountEvent(context, {
+    type: 'SATELLITE_REMOVED',
+    severity: 'minor',
+    message: `The satellite ${name} was removed.${row.status === 'active' ? ` What its boxes use counts until ${iso(row.restrict_at) ?? 'now'}, when its mandate ends.` : ''}`,
+  })
   return { ...document, status: 'removed', recalls: [] }
 }
 
@@ -350,7 +347,7 @@ export async function toSatelliteDocument(
   const virtualAccounts = (await listVirtualAccounts(context.tx, context.account.id))
     .filter(({ satellite }) => satellite?.id === row.id)
     .sort((a, b) => Number(b.home) - Number(a.home))
-  const { registered, reserved } = await new Reported(context.tx, row, context.at).totals()
+  const { registered, reserved } = await readTotals({ tx: context.tx, satellite: row, at: context.at })
   return {
     name: row.name,
     status: row.status === 'active' ? (row.overdue_notified === 1 ? 'overdue' : 'current') : row.status,
@@ -373,15 +370,6 @@ export async function toSatelliteDocument(
   }
 }
 
-async function logSatelliteEvent(
-  context: AccountContext,
-  type: string,
-  message: string,
-  severity: 'info' | 'minor' | 'major' = 'info',
-): Promise<void> {
-  await logEvent(context.tx, { at: context.at, type, severity, accountId: context.account.id, message })
-}
-
 /** What time does to satellites: silence is said, then they are taken out; and what was removed counts no more. */
 export async function followUpSatellites(tx: Tx, at: Instant): Promise<void> {
   const rows = await tx
@@ -394,14 +382,14 @@ export async function followUpSatellites(tx: Tx, at: Instant): Promise<void> {
     const log = (type: string, severity: 'minor' | 'major', message: string) =>
       logEvent(tx, { at, type, severity, accountId: row.account_id, message: `${row.name}: ${message}` })
     if (row.restrict_at !== null && row.restrict_at <= at) {
-      const reported = new Reported(tx, row, at)
+      const reported = { tx, satellite: row, at }
       if (row.status === 'removed') {
-        await reported.forget()
+        await forgetReported(reported)
         await tx.updateTable('satellites').set({ warn_at: null }).where('id', '=', row.id).execute()
         continue
       }
       await tx.updateTable('satellites').set({ status: 'expired' }).where('id', '=', row.id).execute()
-      await reported.count(-1)
+      await countReported(reported, -1)
       await log(
         'SATELLITE_EXPIRED',
         'major',

@@ -4,7 +4,6 @@ import { type SyncRequest, type Totals } from '../../protocol/sync-request.ts'
 import { keyFingerprint } from '../../pki/fingerprint.ts'
 import { bundlesAfter } from '../../pki/root-rotation.ts'
 import { signAndName } from '../../pki/sign-text.ts'
-import { logEvent } from '../events/event-log.ts'
 import { type SatelliteRow } from './satellites.ts'
 import { certifiedNames } from './server-names.ts'
 
@@ -80,20 +79,4 @@ export function toSyncResponse(
     certifiedNames: certifiedNames(row.issuing_ca),
     ...rest,
   }
-}
-
-export async function logSatellite(
-  context: AccountContext,
-  row: SatelliteRow,
-  type: string,
-  message: string,
-  severity: 'info' | 'minor' | 'major' = 'info',
-): Promise<void> {
-  await logEvent(context.tx, {
-    at: context.at,
-    type,
-    severity,
-    accountId: context.account.id,
-    message: `${row.name}: ${message}`,
-  })
 }

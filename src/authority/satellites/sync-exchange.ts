@@ -1,4 +1,5 @@
 import type { AccountContext } from '../context/account-context.ts'
+import { logAccountEvent } from '../events/event-log.ts'
 import { errorTable, LicensingError } from '../../core/errors.ts'
 import { iso } from '../../core/time.ts'
 import { type SyncAnswer } from '../../protocol/sync-answer.ts'
@@ -22,7 +23,6 @@ import {
   NOTHING_GIVEN,
   type Responded,
   commonAnswerFields,
-  logSatellite,
   signAnswer,
   toSyncResponse,
 } from './sync-answers.ts'
@@ -106,12 +106,10 @@ async function resendAnswer(
       `Exchange ${request.exchange} of ${row.name} was answered at ${lastAnsweredAt(row)}, and what that answer gave has ended.`,
       { remedy: 'Make a new request at the satellite with `sync export`, and carry that.' },
     )
-  await logSatellite(
-    context,
-    row,
-    'SATELLITE_ANSWERED_AGAIN',
-    `exchange ${request.exchange} was answered again.`,
-  )
+  await logAccountEvent(context, {
+    type: 'SATELLITE_ANSWERED_AGAIN',
+    message: `${row.name}: exchange ${request.exchange} was answered again.`,
+  })
   return toSyncResponse(row, request, row.answer ?? '', {
     outcome: 'accepted',
     again: true,
@@ -127,13 +125,11 @@ async function answerRepair(
   request: SyncRequest,
   digest: string,
 ): Promise<Responded> {
-  await logSatellite(
-    context,
-    row,
-    'SATELLITE_DIVERGED',
-    `exchange ${request.exchange} does not follow what was answered: it may have been restored from a copy, or copied. It is asked to report everything.`,
-    'major',
-  )
+  await logAccountEvent(context, {
+    type: 'SATELLITE_DIVERGED',
+    severity: 'major',
+    message: `${row.name}: exchange ${request.exchange} does not follow what was answered: it may have been restored from a copy, or copied. It is asked to report everything.`,
+  })
   const answer: SyncAnswer = {
     ...commonAnswerFields(context, request, digest),
     outcome: 'repair',

@@ -1,4 +1,5 @@
 import type { AccountContext } from '../context/account-context.ts'
+import { logAccountEvent } from '../events/event-log.ts'
 import { sql } from 'kysely'
 import { type KeyObject } from 'node:crypto'
 import { DAY, type Instant } from '../../core/time.ts'
@@ -8,19 +9,24 @@ import { keyFingerprint } from '../../pki/fingerprint.ts'
 import { listVirtualAccounts } from '../inventory/accounts.ts'
 import { readSoftwareVersion } from '../inventory/orders.ts'
 import type { VirtualAccount } from '../context/account-context.ts'
-import { Conflicts } from './duplicate-instances.ts'
+import { resolveDuplicates } from './duplicate-instances.ts'
 import { placing, sameTotals, withLarger } from './merge.ts'
-import { Reported } from './reported-instances.ts'
+import {
+  countReported,
+  endMissing,
+  endReplaced,
+  findEnded,
+  forgetReported,
+  listActive,
+  listReplaced,
+  readTotals,
+  rebuildUse,
+  takeReport,
+} from './reported-instances.ts'
 import { type SatelliteRow } from './satellites.ts'
 import { certifiedNames, type WantedNames } from './server-names.ts'
 import { type Place, type Read } from './sync-request-checks.ts'
-import {
-  type Responded,
-  commonAnswerFields,
-  logSatellite,
-  signAnswer,
-  toSyncResponse,
-} from './sync-answers.ts'
+import { type Responded, commonAnswerFields, signAnswer, toSyncResponse } from './sync-answers.ts'
 import { finishReclaims, listDelegatedLots, signDelegation } from './satellite-delegation.ts'
 
 /** What was reported does not come to what the satellite says it has: its report was not whole. */
@@ -52,7 +58,11 @@ export async function applyReport(
   if (lineage === 'restored') {
     const words = `it goes on in epoch ${request.epoch}: it was restored from a copy, or its clock was corrected.`
     notices.push(`The satellite goes on in epoch ${request.epoch}.`)
-    await logSatellite(context, row, 'SATELLITE_RESTORED', words, 'major')
+    await logAccountEvent(context, {
+      type: 'SATELLITE_RESTORED',
+      severity: 'major',
+      message: `${row.name}: ${words}`,
+    })
   }
   const outcome = await applyInstances(context, row, request, notices)
   await finishReclaims(context, row, request)
@@ -67,31 +77,42 @@ async function applyInstances(
   notices: string[],
 ): Promise<ReportOutcome> {
   const { tx, account, at } = context
-  const reported = new Reported(tx, { ...row, status: 'active' }, at)
+  const reported = { tx, satellite: { id: row.id, status: 'active' as const }, at }
   const isRevived = row.status === 'expired'
-  if (isRevived) await reactivate(context, row, reported)
+  if (isRevived) {
+    // A person has brought it back, so that what it has counts again.
+    await tx.updateTable('satellites').set({ status: 'active' }).where('id', '=', row.id).execute()
+    await countReported(reported, 1)
+  }
   const virtualAccounts = (await listVirtualAccounts(tx, account.id)).filter(
     ({ satellite }) => satellite?.id === row.id,
   )
   const listed = new Set([...request.instances, ...request.ended].map(({ id }) => id))
   // After a restore of this manager the satellite knows better what has ended since than the backup does.
   const isBehind = row.manager_epoch < context.credentials.keyRing.identity.epoch
-  const all = request.report === 'full' ? await reported.active() : []
+  const all = request.report === 'full' ? await listActive(reported) : []
   const before = isBehind ? [] : all
   // What had ended before a restore has not come back with it; what was not known yet, or was more, has not gone.
-  const gone = await reported.endedOf(request.instances.map(({ id }) => id))
+  const gone = await findEnded(
+    reported,
+    request.instances.map(({ id }) => id),
+  )
   const { instances, larger } = withLarger(request.instances, before, at)
   const known = [...before.filter(({ id }) => !listed.has(id)), ...larger]
-  await reported.take(instances, request.ended, placing(request, virtualAccounts))
-  if (isBehind) await reported.endMissing(all.map(({ id }) => id).filter((id) => !listed.has(id)))
+  await takeReport(reported, instances, request.ended, placing(request, virtualAccounts))
+  if (isBehind)
+    await endMissing(
+      reported,
+      all.map(({ id }) => id).filter((id) => !listed.has(id)),
+    )
   if (request.report === 'full') {
-    await reported.endReplaced(listed)
-    await reported.rebuild()
+    await endReplaced(reported, listed)
+    await rebuildUse(reported)
   }
-  await new Conflicts(tx, account, at).resolve(row, isRevived ? await reported.active() : instances, notices)
-  const replaced = await reported.replaced()
+  await resolveDuplicates(context, row, isRevived ? await listActive(reported) : instances, notices)
+  const replaced = await listReplaced(reported)
   const isSettled = gone.size === 0 && known.length === 0 && replaced.length === 0
-  if (isSettled && !sameTotals(await reported.totals(), request.totals)) throw new Differs()
+  if (isSettled && !sameTotals(await readTotals(reported), request.totals)) throw new Differs()
   const ended: SyncEnd[] = [
     ...[...gone].map((id) => ({ id, how: 'ended' as const })),
     ...replaced.map((id) => ({ id, how: 'replaced' as const })),
@@ -137,14 +158,13 @@ async function acceptedAnswer(
   const { text: file, digest: hash } = await signAnswer(context, answer)
   const registered = row.key === null
   await saveAnswer(context, row, read, { ...terms, issuingCa, answer: file, hash })
-  await logSatellite(
-    context,
-    row,
-    registered ? 'SATELLITE_REGISTERED' : 'SATELLITE_SYNCHRONISED',
-    registered
-      ? `registered by the key ${keyFingerprint(request.key)}.`
-      : `exchange ${request.exchange}: ${request.instances.length} of its instances changed, ${request.ended.length} ended.`,
-  )
+  const words = registered
+    ? `registered by the key ${keyFingerprint(request.key)}.`
+    : `exchange ${request.exchange}: ${request.instances.length} of its instances changed, ${request.ended.length} ended.`
+  await logAccountEvent(context, {
+    type: registered ? 'SATELLITE_REGISTERED' : 'SATELLITE_SYNCHRONISED',
+    message: `${row.name}: ${words}`,
+  })
   const after = { ...row, issuing_ca: issuingCa }
   return toSyncResponse(after, request, file, { outcome: 'accepted', again: false, registered, notices })
 }
@@ -173,20 +193,12 @@ async function certifyIssuingCa(
       'The names of its servers stay as they are: the key of the root is not at hand, or the root is being replaced. The next exchange after that changes them.',
     )
   else if (before.join() !== now.join())
-    await logSatellite(
-      context,
-      row,
-      'SATELLITE_NAMES_CERTIFIED',
-      `its servers may be for ${now.join(', ') || 'loopback names alone'}.`,
-      before.length > 0 || row.issuing_ca === null ? 'info' : 'minor',
-    )
+    await logAccountEvent(context, {
+      type: 'SATELLITE_NAMES_CERTIFIED',
+      severity: before.length > 0 || row.issuing_ca === null ? 'info' : 'minor',
+      message: `${row.name}: its servers may be for ${now.join(', ') || 'loopback names alone'}.`,
+    })
   return pem
-}
-
-/** It was taken out, and a person has brought it back: what it has counts again. */
-async function reactivate(context: AccountContext, row: SatelliteRow, reported: Reported): Promise<void> {
-  await context.tx.updateTable('satellites').set({ status: 'active' }).where('id', '=', row.id).execute()
-  await reported.count(1)
 }
 
 /** The same satellite was here before, under a name that was removed: what it had then is what it reports now. */
@@ -197,7 +209,8 @@ async function purgePreviousRegistration(context: AccountContext, request: SyncR
     .where('satellite_id', '=', request.satelliteId)
     .where('status', '=', sql.lit('removed'))
     .execute()
-  for (const row of rows) await new Reported(context.tx, row, context.at).forget({ all: true })
+  const { tx, at } = context
+  for (const satellite of rows) await forgetReported({ tx, satellite, at }, { all: true })
 }
 
 async function saveAnswer(

@@ -21,6 +21,11 @@ import type { Tables } from './tables.ts'
 
 export type Tx = Transaction<Tables>
 
+/** A place to run a transaction: its work is kept as a whole, or not at all. */
+export interface TransactionRunner {
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>
+}
+
 /** Says which database an authority has that is not in its data directory. */
 const URL_FILE = 'database.url'
 
@@ -38,7 +43,7 @@ export type DatabaseKind = 'sqlite' | 'postgres'
  * The authority's data, through Kysely: one SQLite database, or one of PostgreSQL, that several processes may use at a
  * time (servers, and each command). Every operation is one transaction; those that write come one after the other.
  */
-export class AuthorityStore {
+export class AuthorityStore implements TransactionRunner {
   readonly #db: Kysely<Tables>
   readonly kind: DatabaseKind
   /** Told how long a transaction took, in seconds, with its wait for the database. */

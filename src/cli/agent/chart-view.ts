@@ -1,5 +1,5 @@
 import { smartAgent } from '../../../machines/index.ts'
-import type { HistoryRow } from '../../agent/store.ts'
+import type { HistoryRow } from '../../agent/history-table.ts'
 import {
   activeNodes,
   type ChartLayout,

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { HistoryRow } from '../../agent/store.ts'
+import type { HistoryRow } from '../../agent/history-table.ts'
 import { LicensingError } from '../../core/errors.ts'
 import type { AgentCli } from './agent-cli.ts'
 import { daemonStopped, requireDaemon } from './daemon-connection.ts'

@@ -1,6 +1,6 @@
 import type { Explanation } from '../../agent/explain.ts'
 import type { Status } from '../../index.ts'
-import type { HistoryRow } from '../../agent/store.ts'
+import type { HistoryRow } from '../../agent/history-table.ts'
 import type { RoadReport } from '../../agent/connection-test.ts'
 import { duration } from '../../core/time.ts'
 import { formatLicenses } from '../format-licenses.ts'

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import type { HistoryRow } from '../../agent/store.ts'
+import type { HistoryRow } from '../../agent/history-table.ts'
 import type { AgentCli } from './agent-cli.ts'
 import { createCommand } from '../create-command.ts'
 import { printJson, printText } from '../output.ts'

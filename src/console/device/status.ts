@@ -1,6 +1,6 @@
 import type { SmartAgent, Status } from '../../index.ts'
 import { eventWords } from '../../agent/event-catalog.ts'
-import type { HistoryRow } from '../../agent/store.ts'
+import type { HistoryRow } from '../../agent/history-table.ts'
 import { iso } from '../../core/time.ts'
 import { VERSION } from '../../core/version.ts'
 import type { ChartLayout } from '../../diagrams/chart-layout.ts'

@@ -1,0 +1,54 @@
+import type { InstanceRow } from '../inventory/instances.ts'
+import type { Tx } from '../store/store.ts'
+
+interface AccountFacts {
+  readonly domain: string
+  readonly software_version: string | null
+}
+
+/** The accounts of instances: their names, which no exchange changes. Each is read once. */
+export class AccountNames {
+  readonly #tx: Tx
+  readonly #accounts = new Map<string, AccountFacts>()
+  readonly #virtualAccounts = new Map<string, string>()
+
+  constructor(tx: Tx) {
+    this.#tx = tx
+  }
+
+  /** Returns the name of a virtual account. */
+  async virtualAccount(id: string): Promise<string> {
+    const known = this.#virtualAccounts.get(id)
+    if (known !== undefined) return known
+    const { name } = await this.#tx
+      .selectFrom('virtual_accounts')
+      .select('name')
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow()
+    this.#virtualAccounts.set(id, name)
+    return name
+  }
+
+  /** Returns the names of the accounts that an instance belongs to. */
+  async membership(row: InstanceRow): Promise<{ smartAccount: string; virtualAccount: string }> {
+    const { domain } = await this.#account(row.account_id)
+    return { smartAccount: domain, virtualAccount: await this.virtualAccount(row.virtual_account_id) }
+  }
+
+  /** Returns the highest software version that the account's orders entitle, or null. */
+  async softwareVersion(row: InstanceRow): Promise<string | null> {
+    return (await this.#account(row.account_id)).software_version
+  }
+
+  async #account(id: string): Promise<AccountFacts> {
+    const known = this.#accounts.get(id)
+    if (known !== undefined) return known
+    const account = await this.#tx
+      .selectFrom('accounts')
+      .select(['domain', 'software_version'])
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow()
+    this.#accounts.set(id, account)
+    return account
+  }
+}

@@ -1,0 +1,134 @@
+import type { InstanceRow } from '../inventory/instances.ts'
+import { complianceEntry, type Pool, readPool, writeDemands, writePools } from '../inventory/pools.ts'
+import { compliant } from '../policy.ts'
+import type { ExchangeTransaction } from './exchange-transaction.ts'
+import type { InstanceSet } from './instance-set.ts'
+
+/** A pool as it will be, and its relation to the stored row. */
+interface PoolState extends Pool {
+  readonly isStored: boolean
+  readonly isChanged: boolean
+}
+
+/** The pools of a working set, and the usage of its instances. */
+export class PoolSet {
+  readonly #transaction: ExchangeTransaction
+  readonly #instances: InstanceSet
+  readonly #pools = new Map<string, PoolState>()
+  /** Counts by tag, by instance. */
+  readonly #usage = new Map<string, ReadonlyMap<string, number>>()
+  /** Counts that are not written yet. */
+  readonly #changedUsage = new Map<string, Map<string, number>>()
+
+  constructor(transaction: ExchangeTransaction, instances: InstanceSet) {
+    this.#transaction = transaction
+    this.#instances = instances
+  }
+
+  /** Reads the usage of instances. */
+  async loadUsage(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return
+    await this.#transaction.flush()
+    const found = new Map<string, Map<string, number>>(ids.map((id) => [id, new Map<string, number>()]))
+    const rows = await this.#transaction.tx
+      .selectFrom('instance_usage')
+      .select(['instance_id', 'tag', 'count'])
+      .where('instance_id', 'in', ids)
+      .execute()
+    for (const { instance_id, tag, count } of rows) found.get(instance_id)?.set(tag, count)
+    for (const [id, usage] of found) this.#usage.set(id, usage)
+  }
+
+  /** Replaces the usage of an instance. An empty list gives every license back (R-ACC-4). */
+  async setUsage(
+    { id, virtual_account_id }: InstanceRow,
+    usage: readonly { tag: string; count: number }[],
+  ): Promise<void> {
+    const before = await this.#usageOf(id)
+    const after = new Map<string, number>()
+    for (const { tag, count } of usage) if (count > 0) after.set(tag, (after.get(tag) ?? 0) + count)
+    const same = after.size === before.size && [...after].every(([tag, count]) => before.get(tag) === count)
+    if (same) return
+    this.#instances.touch(id)
+    this.#usage.set(id, after)
+    const changed = this.#changedUsage.get(id) ?? new Map<string, number>()
+    this.#changedUsage.set(id, changed)
+    for (const tag of new Set([...before.keys(), ...after.keys()])) {
+      const count = after.get(tag) ?? 0
+      const change = count - (before.get(tag) ?? 0)
+      if (change === 0) continue
+      changed.set(tag, count)
+      await this.#changeUse(virtual_account_id, tag, change)
+    }
+  }
+
+  async #usageOf(id: string): Promise<ReadonlyMap<string, number>> {
+    // An instance that this transaction added has none, so that none is read.
+    if (!this.#usage.has(id) && !this.#instances.isAdded(id)) await this.loadUsage([id])
+    return this.#usage.get(id) ?? new Map<string, number>()
+  }
+
+  async #changeUse(virtualAccountId: string, tag: string, change: number): Promise<void> {
+    const pool = await this.#pool(virtualAccountId, tag)
+    await this.#assess(virtualAccountId, {
+      ...pool,
+      inUse: pool.inUse + change,
+      isStored: true,
+      isChanged: true,
+    })
+  }
+
+  /** Returns a pool as it is now. A change of its compliance is recorded (R-AUTH-2). */
+  async read(virtualAccountId: string, tag: string): Promise<Pool> {
+    return this.#assess(virtualAccountId, await this.#pool(virtualAccountId, tag))
+  }
+
+  async #assess(virtualAccountId: string, pool: PoolState): Promise<PoolState> {
+    const isCompliant = compliant(pool)
+    const hasTurned = pool.isStored && isCompliant !== pool.compliant
+    const assessed = { ...pool, compliant: isCompliant, isChanged: pool.isChanged || hasTurned }
+    this.#pools.set(`${virtualAccountId} ${pool.tag}`, assessed)
+    const { tx, at } = this.#transaction
+    if (hasTurned) this.#transaction.log(await complianceEntry(tx, virtualAccountId, assessed, at))
+    return assessed
+  }
+
+  async #pool(virtualAccountId: string, tag: string): Promise<PoolState> {
+    const known = this.#pools.get(`${virtualAccountId} ${tag}`)
+    if (known) return known
+    const { tx, at } = this.#transaction
+    const { row, owned, reserved } = await readPool(tx, virtualAccountId, tag, at)
+    const state = {
+      tag,
+      owned,
+      reserved,
+      inUse: row?.in_use ?? 0,
+      // The compliance that was recorded last: the assessment compares it with the present one.
+      compliant: row ? row.out_of_compliance === 0 : true,
+      isStored: row !== undefined,
+      isChanged: false,
+    }
+    this.#pools.set(`${virtualAccountId} ${tag}`, state)
+    return state
+  }
+
+  /** Writes the changed usage and pools. */
+  async flush(): Promise<void> {
+    const { tx } = this.#transaction
+    await writeDemands(tx, this.#changedUsage)
+    await writePools(
+      tx,
+      [...this.#pools].flatMap(([key, pool]) =>
+        pool.isChanged ? [{ ...pool, virtualAccountId: key.slice(0, key.indexOf(' ')) }] : [],
+      ),
+    )
+    this.#changedUsage.clear()
+    for (const [key, pool] of this.#pools) this.#pools.set(key, { ...pool, isChanged: false })
+  }
+
+  /** Forgets what was read. */
+  clear(): void {
+    this.#usage.clear()
+    this.#pools.clear()
+  }
+}
